@@ -1,0 +1,62 @@
+//! Load generator for servers that speak the broker protocol; prints one line of JSON per round.
+//!
+//! It runs on one thread and reads the server's CPU time and memory from outside, so it needs the
+//! server's process id. It reports and never judges: it fails only if it could not measure.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+mod broadcast;
+mod channels;
+mod conn;
+mod fanout;
+mod fleet;
+mod frame;
+mod idle;
+mod message;
+mod proc;
+mod publisher;
+mod reader;
+mod report;
+mod roundtrip;
+mod stuck;
+mod target;
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures a broker server's CPU time and memory under load")]
+enum Command {
+    /// One publisher, one channel, many readers.
+    Fanout(fanout::Fanout),
+    /// Many channels with a few readers each.
+    Channels(channels::Channels),
+    /// Many connections that do nothing.
+    Idle(idle::Idle),
+    /// Publish, wait for the delivery, publish again.
+    Roundtrip(roundtrip::Roundtrip),
+    /// Fan-out beside readers that never read.
+    Stuck(stuck::Stuck),
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With its causes on one line. If standard error is closed, the exit code must do.
+            drop(writeln!(io::stderr(), "loadgen: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    match Command::parse() {
+        Command::Fanout(fanout) => fanout.run(),
+        Command::Channels(channels) => channels.run(),
+        Command::Idle(idle) => idle.run(),
+        Command::Roundtrip(roundtrip) => roundtrip.run(),
+        Command::Stuck(stuck) => stuck.run(),
+    }
+}

@@ -1,0 +1,145 @@
+//! A publisher: a prebuilt buffer of masked frames, restamped with new numbers and written whole.
+
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+
+use crate::fleet::Fleet;
+use crate::frame::{self, MASK, TEXT};
+use crate::message::{self, FIRST_SEQ, Names, SEQ_DIGITS, Shape};
+
+/// Publishes to its channels in turn. A cycle is one message to each of them.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    conn: usize,
+    channels: Range<usize>,
+    shape: Shape,
+    buffer: Vec<u8>,
+    frame_len: usize,
+    /// Cycles the buffer holds.
+    pub(crate) depth: u64,
+    /// Cycles stamped so far.
+    pub(crate) cycles: u64,
+    at: usize,
+    end: usize,
+    written: u64,
+}
+
+impl Publisher {
+    /// Prepares a buffer of about `bytes` bytes, but of one cycle at least.
+    pub(crate) fn new(
+        conn: usize,
+        channels: Range<usize>,
+        names: Names,
+        size: usize,
+        bytes: usize,
+    ) -> Result<Self> {
+        let frame_len = frame::header_len(size) + size;
+        let depth = (bytes / (frame_len * channels.len().max(1))).max(1);
+        let mut buffer = Vec::new();
+        let mut shape = Shape { size, seq_at: 0 };
+        for _ in 0..depth {
+            for channel in channels.clone() {
+                let text;
+                (text, shape) = message::publication(&names.channel(channel), size)?;
+                frame::encode(TEXT, text.as_bytes(), &mut buffer);
+            }
+        }
+        let depth = u64::try_from(depth)?;
+        let (at, end, written, cycles) = (0, 0, 0, 0);
+        Ok(Self { conn, channels, shape, buffer, frame_len, depth, cycles, at, end, written })
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Makes the next `cycles` cycles due, at most as many as the buffer holds.
+    pub(crate) fn stamp(&mut self, cycles: u64) {
+        let cycles = cycles.min(self.depth);
+        let seq_at = self.frame_len - self.shape.size + self.shape.seq_at;
+        let mut frames = self.buffer.chunks_exact_mut(self.frame_len);
+        for cycle in 0..cycles {
+            let digits = message::digits(FIRST_SEQ + self.cycles + cycle);
+            for frame in frames.by_ref().take(self.channels.len()) {
+                let key = MASK.iter().cycle().skip(self.shape.seq_at % MASK.len());
+                let masked = digits.iter().zip(key).map(|(digit, key)| digit ^ key);
+                for (to, byte) in frame[seq_at..seq_at + SEQ_DIGITS].iter_mut().zip(masked) {
+                    *to = byte;
+                }
+            }
+        }
+        self.cycles += cycles;
+        self.at = 0;
+        let used = usize::try_from(cycles).expect("at most the depth");
+        self.end = used * self.channels.len() * self.frame_len;
+    }
+
+    /// Nothing that is due waits to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.at == self.end
+    }
+
+    pub(crate) fn is_writable(&self, fleet: &Fleet) -> bool {
+        fleet.conns[self.conn].writable
+    }
+
+    /// Writes as much of what is due as the socket takes.
+    pub(crate) fn pump(&mut self, fleet: &mut Fleet) -> Result<()> {
+        let conn = &mut fleet.conns[self.conn];
+        match conn.closed {
+            None => {}
+            Some(0) => bail!("the server broke a publisher's connection: has it died?"),
+            Some(code) => bail!("the server closed a publisher's connection with code {code}"),
+        }
+        let n = conn.write(&self.buffer[self.at..self.end]);
+        self.at += n;
+        self.written += u64::try_from(n)?;
+        Ok(())
+    }
+
+    /// Whole frames written so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.written / u64::try_from(self.frame_len).expect("usize has at most 64 bits")
+    }
+
+    /// Whole frames written so far to `channel`; 0 if it is another publisher's.
+    pub(crate) fn sent_to(&self, channel: usize) -> u64 {
+        if !self.channels.contains(&channel) {
+            return 0;
+        }
+        let (share, place) = (self.channels.len() as u64, channel - self.channels.start);
+        self.sent() / share + u64::from((place as u64) < self.sent() % share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamped_frames_carry_the_next_numbers_for_each_channel() {
+        let mut publisher = Publisher::new(0, 3..5, Names::new(0), 256, 2000).unwrap();
+        assert_eq!(publisher.depth, 3);
+        publisher.stamp(2);
+        publisher.stamp(2);
+        assert_eq!(publisher.end, 4 * publisher.frame_len);
+        let seqs: Vec<u64> = publisher.buffer[..publisher.end]
+            .chunks(publisher.frame_len)
+            .map(|frame| {
+                let masked = &frame[publisher.frame_len - 256..];
+                let text: Vec<u8> =
+                    masked.iter().zip(MASK.iter().cycle()).map(|(b, k)| b ^ k).collect();
+                message::seq(&text, publisher.shape).unwrap() - FIRST_SEQ
+            })
+            .collect();
+        assert_eq!(seqs, [2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn frames_are_counted_per_channel() {
+        let mut publisher = Publisher::new(0, 3..5, Names::new(0), 256, 2000).unwrap();
+        publisher.written = (publisher.frame_len * 3 + 100) as u64;
+        assert_eq!([2, 3, 4, 5].map(|channel| publisher.sent_to(channel)), [0, 2, 1, 0]);
+    }
+}

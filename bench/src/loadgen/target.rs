@@ -1,0 +1,94 @@
+//! The server under test: where it listens, which process it is, and when it is at rest.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rlimit::Resource;
+
+use crate::fleet::Fleet;
+use crate::proc::Server;
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Target {
+    /// Where the server listens.
+    #[arg(long)]
+    addr: SocketAddr,
+    /// The server's process; several, separated by commas, if it has workers.
+    #[arg(long, required = true, value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// The path of the WebSocket.
+    #[arg(long, default_value = "/ws")]
+    path: String,
+}
+
+impl Target {
+    pub(crate) fn server(&self) -> Server {
+        Server(self.pid.clone())
+    }
+
+    pub(crate) fn fleet(&self) -> Result<Fleet> {
+        Fleet::new(self.addr, &self.path)
+    }
+
+    /// Raises the limit on open files as far as `connections` need it.
+    pub(crate) fn allow_connections(&self, connections: usize) -> Result<()> {
+        const OTHER_FILES: u64 = 64;
+        let needed = u64::try_from(connections)? + OTHER_FILES;
+        let (soft, hard) = Resource::NOFILE.get()?;
+        if soft >= needed || Resource::NOFILE.set(needed.max(soft), needed.max(hard)).is_ok() {
+            return Ok(());
+        }
+        bail!(
+            "{connections} connections to {} need {needed} open files; the limit is {hard}",
+            self.addr
+        )
+    }
+
+    /// Waits until the server does nothing for a moment, for two seconds at most.
+    pub(crate) fn settle_cpu(&self, fleet: &mut Fleet) -> Result<()> {
+        const QUIET: Duration = Duration::from_millis(150);
+        let server = self.server();
+        let mut before = server.cpu()?;
+        for _ in 0..13 {
+            run_for(fleet, QUIET)?;
+            let now = server.cpu()?;
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
+    }
+
+    /// Waits until the server's memory stays as it is for a second, for ten at most; returns it.
+    pub(crate) fn settle_memory(&self, fleet: &mut Fleet) -> Result<u64> {
+        const STEP: Duration = Duration::from_millis(250);
+        const CHANGE_KIB: u64 = 64;
+        let server = self.server();
+        let (mut before, mut still) = (server.resident_kib()?, 0);
+        for _ in 0..40 {
+            run_for(fleet, STEP)?;
+            let now = server.resident_kib()?;
+            still = if now.abs_diff(before) <= CHANGE_KIB { still + 1 } else { 0 };
+            before = now;
+            if still == 4 {
+                break;
+            }
+        }
+        Ok(before)
+    }
+}
+
+/// Lets time pass and answers pings. A connection that is closed meanwhile is an error.
+pub(crate) fn run_for(fleet: &mut Fleet, time: Duration) -> Result<()> {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        fleet.turn(left, |_, _| {})?;
+    }
+    let closed = fleet.conns.iter().find_map(|conn| conn.closed);
+    match closed {
+        None => Ok(()),
+        Some(code) => Err(anyhow::anyhow!("code {code}")).context("the server closed a connection"),
+    }
+}

@@ -1,0 +1,86 @@
+//! Comparison servers: the least broker that axum's WebSocket makes, in two ways of writing.
+//!
+//! They know the envelope form of a subscription and plain publications, nothing else, and no
+//! reader loses anything: a publisher waits for the slowest. What they cost is what the library's
+//! write path costs.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use clap::Parser;
+use tokio::net::TcpListener;
+
+use crate::channels::Channels;
+
+mod channels;
+mod connection;
+
+#[derive(Debug, Parser)]
+#[command(about = "Minimal channel broadcast servers to compare with")]
+enum Command {
+    /// axum with its default buffers: every message is sent and flushed by itself.
+    AxumFlush(Listen),
+    /// axum with small read buffers: everything queued is fed, then flushed once.
+    AxumFeed(Listen),
+}
+
+#[derive(Debug, clap::Args)]
+struct Listen {
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    addr: SocketAddr,
+}
+
+/// How queued messages reach the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Write {
+    FlushEach,
+    FeedAll,
+}
+
+#[derive(Debug)]
+struct Peer {
+    channels: Channels,
+    write: Write,
+    next_id: AtomicU64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let (listen, write) = match Command::parse() {
+        Command::AxumFlush(listen) => (listen, Write::FlushEach),
+        Command::AxumFeed(listen) => (listen, Write::FeedAll),
+    };
+    rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit on open files")?;
+    let listener = TcpListener::bind(listen.addr)
+        .await
+        .with_context(|| format!("cannot listen on {}", listen.addr))?;
+    let addr = listener.local_addr()?;
+    writeln!(std::io::stdout(), "listening on {addr}")?;
+
+    let peer = Arc::new(Peer { channels: Channels::default(), write, next_id: AtomicU64::new(0) });
+    let app = Router::new().route("/ws", get(upgrade)).with_state(peer);
+    // Without it small messages wait for acknowledgements. A failure shows in the figures.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, app).await.context("the server failed")
+}
+
+async fn upgrade(State(peer): State<Arc<Peer>>, upgrade: WebSocketUpgrade) -> Response {
+    const SMALL_READ_BUFFER: usize = 4 * 1024;
+    let upgrade = match peer.write {
+        Write::FlushEach => upgrade,
+        Write::FeedAll => upgrade.read_buffer_size(SMALL_READ_BUFFER),
+    };
+    upgrade.on_upgrade(async move |socket| {
+        let id = peer.next_id.fetch_add(1, Ordering::Relaxed);
+        // How a connection ended is of no interest here.
+        drop(connection::serve(socket, id, &peer.channels, peer.write).await);
+    })
+}

@@ -1,0 +1,101 @@
+//! What a command asks for, read from its members.
+use std::borrow::Cow;
+
+use quadrille_core::Position;
+use serde_json::value::RawValue;
+
+use crate::{
+    error::Error,
+    frame::{self, Form, Members},
+};
+
+/// Records in one answer to `history`, and members in one to `presence`.
+pub(crate) const HISTORY_MAX: usize = 1000;
+
+/// Records in an answer to `history` that names no limit.
+const HISTORY: usize = 100;
+
+#[derive(Debug)]
+pub(crate) struct Command<'a> {
+    pub(crate) form: Form,
+    pub(crate) what: What<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) enum What<'a> {
+    Subscribe { channel: Cow<'a, str>, since: Option<Position>, positions: bool },
+    Unsubscribe { channel: Cow<'a, str> },
+    History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
+    Presence { channel: Cow<'a, str> },
+    Ping,
+}
+
+impl<'a> Command<'a> {
+    /// The command, or what is wrong with it and which channel it named.
+    pub(crate) fn read(
+        form: Form,
+        members: &Members<'a>,
+    ) -> Result<Self, (Error, Option<Cow<'a, str>>)> {
+        let channel = members.channel.and_then(frame::text);
+        match What::read(members, channel.clone()) {
+            Ok(what) => Ok(Self { form, what }),
+            Err(why) => Err((why, channel)),
+        }
+    }
+}
+
+impl<'a> What<'a> {
+    pub(crate) fn channel(&self) -> Option<&str> {
+        match self {
+            Self::Subscribe { channel, .. }
+            | Self::Unsubscribe { channel }
+            | Self::History { channel, .. }
+            | Self::Presence { channel } => Some(channel),
+            Self::Ping => None,
+        }
+    }
+
+    fn read(members: &Members<'a>, channel: Option<Cow<'a, str>>) -> Result<Self, Error> {
+        let action = members.action();
+        let channel = || match members.channel {
+            None => Err(Error::NoChannel),
+            Some(_) => channel.ok_or(Error::BadChannel),
+        };
+        Ok(match action.as_deref() {
+            Some("subscribe") => Self::Subscribe {
+                channel: channel()?,
+                since: since(members.since)?,
+                positions: positions(members.positions)?,
+            },
+            Some("unsubscribe") => Self::Unsubscribe { channel: channel()? },
+            Some("history") => Self::History {
+                channel: channel()?,
+                since: since(members.since)?,
+                limit: limit(members.limit)?,
+            },
+            Some("presence") => Self::Presence { channel: channel()? },
+            Some("ping") => Self::Ping,
+            _ => return Err(Error::UnknownAction),
+        })
+    }
+}
+
+/// `null` is no option at all.
+fn given(value: Option<&RawValue>) -> Option<&str> {
+    value.map(RawValue::get).filter(|value| *value != "null")
+}
+
+fn since(value: Option<&RawValue>) -> Result<Option<Position>, Error> {
+    let position = given(value).map(serde_json::from_str).transpose();
+    position.map_err(|_| Error::BadPosition)
+}
+
+fn positions(value: Option<&RawValue>) -> Result<bool, Error> {
+    let positions = given(value).map(serde_json::from_str).transpose();
+    positions.map(Option::unwrap_or_default).map_err(|_| Error::BadOption)
+}
+
+fn limit(value: Option<&RawValue>) -> Result<usize, Error> {
+    let limit = given(value).map_or(Ok(HISTORY), serde_json::from_str);
+    limit.ok().filter(|limit| (1..=HISTORY_MAX).contains(limit)).ok_or(Error::BadLimit)
+}

@@ -1,0 +1,112 @@
+//! What a client is told about a frame that could not be used.
+use std::borrow::Cow;
+
+use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use serde_json::json;
+
+/// Why a frame could not be used, in the terms of the client. The connection stays open.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the frame is not JSON; send one JSON object as a text frame")]
+    NotJson,
+    #[error("the frame is nested deeper than {} levels", crate::frame::DEPTH)]
+    TooDeep,
+    #[error("the frame is JSON but not an object; send {{\"channel\":…,\"payload\":…}}")]
+    NotAnObject,
+    #[error("binary frames are not part of this protocol; send text")]
+    Binary,
+    #[error("the frame names no channel; send {{\"channel\":…,\"payload\":…}}")]
+    NoChannel,
+    #[error("unknown action; use subscribe, unsubscribe, history, presence or ping")]
+    UnknownAction,
+    #[error("the channel is not usable; it is a text without control characters and not empty")]
+    BadChannel,
+    #[error("the channel name is longer than {0} bytes")]
+    ChannelTooLong(usize),
+    #[error("since is not a position; send one back exactly as it was received")]
+    BadPosition,
+    #[error("limit is a whole number from 1 to {}", crate::command::HISTORY_MAX)]
+    BadLimit,
+    #[error("positions is true or false")]
+    BadOption,
+    #[error("this connection has {0} subscriptions already; unsubscribe from one first")]
+    TooManyChannels(usize),
+    #[error("too many publications; wait before sending more")]
+    RateLimited {
+        /// In seconds.
+        retry_after: f64,
+    },
+    #[error("the server holds too many topics; use one that exists, or try again later")]
+    TooManyTopics,
+    #[error("the frame could not be stored just now; send it again")]
+    Unavailable,
+}
+
+impl Error {
+    /// Stable, for programs; the list is in `docs/protocol/broker.md`.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NotJson | Self::TooDeep => "not_json",
+            Self::NotAnObject => "not_an_object",
+            Self::Binary => "binary_frame",
+            Self::NoChannel => "no_channel",
+            Self::UnknownAction => "unknown_action",
+            Self::BadChannel => "bad_channel",
+            Self::ChannelTooLong(_) => "channel_too_long",
+            Self::BadPosition => "bad_position",
+            Self::BadLimit => "bad_limit",
+            Self::BadOption => "bad_option",
+            Self::TooManyChannels(_) => "too_many_channels",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TooManyTopics => "too_many_topics",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The frame that tells the client, with the channel that is meant, if one is.
+    pub(crate) fn frame(&self, channel: Option<&str>, timestamp: f64) -> String {
+        let mut payload = json!({
+            "type": "error",
+            "status": "error",
+            "code": self.code(),
+            "message": self.to_string(),
+            "timestamp": timestamp,
+        });
+        if let Some(channel) = channel {
+            payload["channel"] = shortened(channel).into();
+        }
+        if let Self::RateLimited { retry_after } = self {
+            payload["retry_after"] = (*retry_after).into();
+        }
+        json!({ "channel": "subscription", "payload": payload }).to_string()
+    }
+}
+
+/// At most the beginning of a name that may be of any length.
+fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(240) {
+        None => name.into(),
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()).into(),
+    }
+}
+
+impl From<TooManyTopics> for Error {
+    fn from(_: TooManyTopics) -> Self {
+        Self::TooManyTopics
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(why: PublishError) -> Self {
+        match why {
+            PublishError::Topics(why) => why.into(),
+            PublishError::Backplane(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<BadTopic> for Error {
+    fn from(_: BadTopic) -> Self {
+        Self::BadChannel
+    }
+}

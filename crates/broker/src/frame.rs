@@ -1,0 +1,268 @@
+//! What a client's frame means: a command in one of four forms, or a publication in one of three.
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::{error::Category, value::RawValue};
+
+use crate::error::Error;
+
+/// Levels of nesting that are accepted, and so passed on to other clients' parsers.
+pub(crate) const DEPTH: usize = 128;
+
+/// The channel that commands are sent to and errors come from.
+pub(crate) const SUBSCRIPTION: &str = "subscription";
+
+#[derive(Debug)]
+pub(crate) enum Frame<'a> {
+    Command(Form, Members<'a>),
+    Publication(Publication<'a>),
+}
+
+/// How a command was written, and so how it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `{"channel":"subscription","payload":{"action":…,"channel":…}}`
+    Envelope,
+    /// `{"action":…,"channel":…}`
+    Action,
+    /// `{"type":…,"payload":{"channel":…}}`
+    Type,
+    /// `{"type":…,"channel":…}`
+    Flat,
+}
+
+#[derive(Debug)]
+pub(crate) struct Publication<'a> {
+    pub(crate) channel: Cow<'a, str>,
+    /// `None` if the whole frame is the message.
+    pub(crate) payload: Option<&'a RawValue>,
+}
+
+/// The members of an object that mean anything here, unread. Of duplicates the last counts.
+#[derive(Debug, Default)]
+pub(crate) struct Members<'a> {
+    pub(crate) channel: Option<&'a RawValue>,
+    pub(crate) since: Option<&'a RawValue>,
+    pub(crate) positions: Option<&'a RawValue>,
+    pub(crate) limit: Option<&'a RawValue>,
+    action: Option<&'a RawValue>,
+    kind: Option<&'a RawValue>,
+    payload: Option<&'a RawValue>,
+    message: bool,
+}
+
+const ACTIONS: &[&str] = &["subscribe", "unsubscribe", "history", "presence", "ping"];
+
+impl<'a> Frame<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
+        if is_deep(text) {
+            return Err(Error::TooDeep);
+        }
+        let mut whole = Members::parse(text)?;
+        let channel = whole.channel.map(self::text);
+        if channel.as_ref().is_some_and(|name| name.as_deref() == Some(SUBSCRIPTION)) {
+            let payload = whole.payload.ok_or(Error::UnknownAction)?;
+            let inner = Members::parse(payload.get()).map_err(|_| Error::UnknownAction)?;
+            return Ok(Self::Command(Form::Envelope, inner));
+        }
+        if whole.action.is_some() && whole.payload.is_none() && !whole.message {
+            return Ok(Self::Command(Form::Action, whole));
+        }
+        let kind = whole.kind.and_then(self::text);
+        let names_action = kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
+        if names_action && whole.payload.is_none() && !whole.message {
+            return Ok(Self::Command(Form::Flat, whole));
+        }
+        if names_action && whole.channel.is_none() {
+            let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
+            if let Some(mut inner) = inner.filter(|inner| inner.channel.is_some()) {
+                inner.kind = whole.kind.take();
+                return Ok(Self::Command(Form::Type, inner));
+            }
+        }
+        let channel = match (channel, kind) {
+            (Some(channel), _) => channel.ok_or(Error::BadChannel)?,
+            (None, Some(kind)) if whole.payload.is_some() => kind,
+            (None, Some(_)) => return Err(Error::UnknownAction),
+            (None, None) => return Err(Error::NoChannel),
+        };
+        Ok(Self::Publication(Publication { channel, payload: whole.payload }))
+    }
+}
+
+impl<'a> Members<'a> {
+    fn parse(text: &'a str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|why| match why.classify() {
+            Category::Data => Error::NotAnObject,
+            _ => Error::NotJson,
+        })
+    }
+
+    /// What to do, by either name.
+    pub(crate) fn action(&self) -> Option<Cow<'a, str>> {
+        self.action.or(self.kind).and_then(text)
+    }
+}
+
+/// The text that a JSON value is, if it is one.
+pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str(value.get()).ok().map(|Text(text)| text)
+}
+
+/// Whether the nesting exceeds [`DEPTH`]. Most frames do not have as many brackets at all, which is
+/// cheap to see.
+fn is_deep(text: &str) -> bool {
+    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
+    if text.bytes().filter(|byte| opens(byte)).count() <= DEPTH {
+        return false;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+struct Object;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Channel,
+    Payload,
+    Action,
+    Type,
+    Message,
+    Since,
+    Positions,
+    Limit,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members::default();
+        while let Some(name) = map.next_key()? {
+            let place = match name {
+                Name::Channel => &mut members.channel,
+                Name::Payload => &mut members.payload,
+                Name::Action => &mut members.action,
+                Name::Type => &mut members.kind,
+                Name::Since => &mut members.since,
+                Name::Positions => &mut members.positions,
+                Name::Limit => &mut members.limit,
+                Name::Message | Name::Other => {
+                    members.message |= matches!(name, Name::Message);
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *place = Some(map.next_value()?);
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        match Frame::parse(text) {
+            Ok(Frame::Command(form, members)) => {
+                let channel = members.channel.and_then(self::text).unwrap_or_default();
+                format!("{form:?} {} {channel}", members.action().unwrap_or_default())
+            }
+            Ok(Frame::Publication(Publication { channel, payload })) => {
+                format!("to {channel}: {}", payload.map_or("all", RawValue::get))
+            }
+            Err(why) => why.code().to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_form_means_what_its_client_means() {
+        let cases = [
+            (
+                r#"{"channel":"subscription","payload":{"action":"subscribe","channel":"a"}}"#,
+                "Envelope subscribe a",
+            ),
+            (
+                r#"{"payload":{"channel":"a","action":"history"},"channel":"subscription"}"#,
+                "Envelope history a",
+            ),
+            (r#"{"action":"unsubscribe","channel":"a"}"#, "Action unsubscribe a"),
+            (r#"{"type":"subscribe","payload":{"channel":"a"}}"#, "Type subscribe a"),
+            (r#"{"type":"unsubscribe","channel":"a"}"#, "Flat unsubscribe a"),
+            (r#"{"type":"ping"}"#, "Flat ping "),
+            (r#"{"ch\u0061nnel":"\u00e4","payload": [1, 2]}"#, "to ä: [1, 2]"),
+            (r#"{"channel":"a","payload":null}"#, "to a: null"),
+            (r#"{"channel":"a","message":"hi","message_id":"1"}"#, "to a: all"),
+            (r#"{"channel":"a","action":"wave","message":"hi"}"#, "to a: all"),
+            (r#"{"channel":"a","type":"subscribe","message":"hi"}"#, "to a: all"),
+            (r#"{"channel":"a","type":"subscribe","payload":1}"#, "to a: 1"),
+            (r#"{"type":"a","payload":{"message":1}}"#, r#"to a: {"message":1}"#),
+            (r#"{"type":"history","payload":{"message":1}}"#, r#"to history: {"message":1}"#),
+            (r#"{"channel":"a","channel":"b","payload":1}"#, "to b: 1"),
+        ];
+        for (text, meaning) in cases {
+            assert_eq!(parsed(text), meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_with_its_code() {
+        let deep =
+            format!(r#"{{"channel":"a","payload":{}1{}}}"#, "[".repeat(128), "]".repeat(128));
+        let wide = format!(r#"{{"channel":"a","payload":[{}1]}}"#, "[],".repeat(1000));
+        let cases = [
+            ("", "not_json"),
+            ("hello", "not_json"),
+            (r#"{"channel":"a""#, "not_json"),
+            (r#"{"channel":"a","payload":1} x"#, "not_json"),
+            ("[1]", "not_an_object"),
+            ("7", "not_an_object"),
+            ("null", "not_an_object"),
+            ("{}", "no_channel"),
+            (r#"{"payload":1}"#, "no_channel"),
+            (r#"{"channel":7,"payload":1}"#, "bad_channel"),
+            (r#"{"type":"hello"}"#, "unknown_action"),
+            (r#"{"channel":"subscription"}"#, "unknown_action"),
+            (r#"{"channel":"subscription","payload":"subscribe"}"#, "unknown_action"),
+            (deep.as_str(), "not_json"),
+            (wide.as_str(), "to a: "),
+        ];
+        for (text, code) in cases {
+            assert!(parsed(text).starts_with(code), "{text}: {}", parsed(text));
+        }
+    }
+}

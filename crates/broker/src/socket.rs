@@ -1,0 +1,252 @@
+//! One connection: its commands, its publications, and what it is sent.
+use std::sync::Arc;
+
+use quadrille_core::{
+    BadTopic, Delivery, Draft, Hub, Info, NAMESPACES, OnSlow, Position, Presence, Publish, Seat,
+    Since, Tag, Text, Topic, now, telemetry,
+    ws::{Flow, Frames, Link, Protocol},
+};
+use serde::Deserialize;
+
+use crate::{
+    Config, NAME,
+    command::{Command, HISTORY_MAX, What},
+    error::Error,
+    frame::{Form, Frame, Publication},
+    rate::Rate,
+    wire::{self, Plain, Positioned},
+};
+
+/// Tags of subscriptions: whether each frame carries its position.
+const PLAIN: Tag = 0;
+const POSITIONED: Tag = 1;
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    hub: Hub,
+    presence: Presence,
+    session: Arc<Info>,
+    config: Arc<Config>,
+    seats: Vec<Seat>,
+    rate: Rate,
+    /// A publisher mostly stays with one channel.
+    last: Option<Target>,
+}
+
+/// Where publications to a channel go.
+#[derive(Clone, Debug)]
+struct Target {
+    channel: Box<str>,
+    topic: Topic,
+    /// Whether records need a key, because slow readers get only the newest of each.
+    keyed: bool,
+}
+
+// === impl Socket ===
+
+impl Socket {
+    pub(crate) fn new(
+        hub: Hub,
+        presence: Presence,
+        session: &Arc<Info>,
+        config: Arc<Config>,
+    ) -> Self {
+        let rate = Rate::new(config.publishes_per_second);
+        let session = Arc::clone(session);
+        Self { hub, presence, session, config, seats: Vec::new(), rate, last: None }
+    }
+
+    fn topic(&self, channel: &str) -> Result<Topic, Error> {
+        if channel.is_empty() {
+            return Err(Error::BadChannel);
+        }
+        let max = self.config.max_channel_length;
+        if channel.len() > max {
+            return Err(Error::ChannelTooLong(max));
+        }
+        let named = channel.split_once(':').is_some_and(|(name, _)| NAMESPACES.contains(&name));
+        let topic = if named { channel.parse() } else { Topic::new(wire::NAMESPACE, channel) };
+        topic.map_err(|why| match why {
+            BadTopic::TooLong => Error::ChannelTooLong(max),
+            why => why.into(),
+        })
+    }
+
+    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) {
+        let Command { form, what } = command;
+        let channel = what.channel().unwrap_or_default().to_owned();
+        let answer = match what {
+            What::Subscribe { since, positions, .. } => {
+                self.subscribe(form, &channel, since, positions, link)
+            }
+            What::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
+                link.inbox.unsubscribe(&topic);
+                self.seats.retain(|seat| *seat.topic() != topic);
+                wire::ack(form, &channel, None)
+            }),
+            What::History { since, limit, .. } => self.history(form, &channel, since, limit),
+            What::Presence { .. } => self.members(form, &channel),
+            What::Ping => {
+                let timestamp = format!(r#""timestamp":{:?}"#, seconds());
+                Ok(wire::answer(form, "pong", &timestamp))
+            }
+        };
+        match answer {
+            Ok(answer) => link.out.text(&answer),
+            Err(why) => self.refuse(&why, Some(&channel), link),
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        form: Form,
+        channel: &str,
+        since: Option<Position>,
+        positions: bool,
+        link: &mut Link<'_>,
+    ) -> Result<String, Error> {
+        let topic = self.topic(channel)?;
+        let present = link.inbox.position(&topic);
+        if present.is_none() && link.inbox.len() >= self.config.max_channels {
+            return Err(Error::TooManyChannels(self.config.max_channels));
+        }
+        let tag = if positions { POSITIONED } else { PLAIN };
+        // A second subscription without a position goes on where the first one is.
+        let since = since.or(present);
+        let top = link.inbox.subscribe(&topic, since.map_or(Since::Now, Since::After), tag)?;
+        if present.is_none() && self.hub.policy(&topic).presence {
+            self.seats.push(self.presence.join(&topic, &self.session));
+        }
+        Ok(wire::ack(form, channel, Some(since.unwrap_or(top))))
+    }
+
+    fn history(
+        &self,
+        form: Form,
+        channel: &str,
+        since: Option<Position>,
+        limit: usize,
+    ) -> Result<String, Error> {
+        let topic = self.topic(channel)?;
+        let history = self.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
+        let members = match history {
+            Some(it) => wire::history(channel, Some(it.at), since.is_some() && it.gap, &it.records),
+            None => wire::history(channel, None, since.is_some(), &[]),
+        };
+        Ok(wire::answer(form, "history", &members))
+    }
+
+    fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
+        let (count, members) = self.presence.members(&self.topic(channel)?, HISTORY_MAX);
+        let members = serde_json::to_string(&members).expect("ids and names are always JSON");
+        let channel = wire::quoted(channel);
+        let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
+        Ok(wire::answer(form, "presence", &members))
+    }
+
+    /// Publish the frame `text`, to be passed on as it is.
+    fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow, Error> {
+        self.rate.take().map_err(|wait| Error::RateLimited { retry_after: wait.as_secs_f64() })?;
+        let Target { topic, keyed, .. } = self.target(&publication.channel)?;
+        let frame = Text::from(text);
+        let (kind, payload) = match publication.payload {
+            Some(payload) => {
+                // Borrowed from `text`, at the same place as in its copy.
+                let at = payload.get().as_ptr() as usize - text.as_ptr() as usize;
+                (wire::MESSAGE, frame.slice(at..at + payload.get().len()))
+            }
+            None => (wire::FRAME, frame.clone()),
+        };
+        let key = if keyed { message_id(&payload) } else { None };
+        let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
+        match self.hub.publish(draft.framed::<Plain>(frame)) {
+            Publish::Done(done) => {
+                done.into_inner()?;
+                Ok(Flow::Continue)
+            }
+            Publish::Wait(waiting) => {
+                let (channel, session) =
+                    (publication.channel.clone().into_owned(), self.session.id);
+                Ok(Flow::Wait(Box::pin(async move {
+                    let why: Error = waiting.await.err()?.into();
+                    telemetry::client_error(NAME, session, why.code());
+                    Some(why.frame(Some(&channel), seconds()))
+                })))
+            }
+        }
+    }
+
+    fn target(&mut self, channel: &str) -> Result<Target, Error> {
+        if let Some(last) = self.last.as_ref().filter(|last| *last.channel == *channel) {
+            return Ok(last.clone());
+        }
+        let topic = self.topic(channel)?;
+        let keyed = self.hub.policy(&topic).on_slow == OnSlow::Coalesce;
+        let target = Target { channel: channel.into(), topic, keyed };
+        self.last = Some(target.clone());
+        Ok(target)
+    }
+
+    fn refuse(&self, why: &Error, channel: Option<&str>, link: &mut Link<'_>) {
+        telemetry::client_error(NAME, self.session.id, why.code());
+        link.out.text(&why.frame(channel, seconds()));
+    }
+}
+
+impl Protocol for Socket {
+    const NAME: &'static str = NAME;
+
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
+        match Frame::parse(text) {
+            Ok(Frame::Publication(it)) => match self.publish(&it, text) {
+                Ok(flow) => return flow,
+                Err(why) => self.refuse(&why, Some(&it.channel), link),
+            },
+            Ok(Frame::Command(form, members)) => match Command::read(form, &members) {
+                Ok(command) => self.command(command, link),
+                Err((why, channel)) => self.refuse(&why, channel.as_deref(), link),
+            },
+            Err(why) => self.refuse(&why, None, link),
+        }
+        Flow::Continue
+    }
+
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow {
+        self.refuse(&Error::Binary, None, link);
+        Flow::Continue
+    }
+
+    fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
+        match delivery {
+            // A publisher that subscribes to its own channel and never reads must not be filled up
+            // with its own words.
+            Delivery::Record(record, _) if record.origin == Some(self.session.id) => {}
+            Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
+            Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
+            Delivery::Gap(gap, _) => {
+                let topic = &gap.topic;
+                let bare = topic.namespace() == wire::NAMESPACE;
+                let channel = if bare { topic.name() } else { topic.as_str() };
+                out.text(&wire::gap(channel, &gap));
+            }
+            Delivery::End(_) => unreachable!("the pump ends the connection"),
+        }
+    }
+}
+
+/// What a message is known by among its updates, each of which supersedes the one before.
+fn message_id(payload: &str) -> Option<Text> {
+    #[derive(Deserialize)]
+    struct Message {
+        message_id: Option<String>,
+    }
+    let message: Message = serde_json::from_str(payload).ok()?;
+    message.message_id.map(Text::from)
+}
+
+/// Seconds since 1970, as the protocol writes time.
+fn seconds() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds fit in 52 bits for ages")]
+    let seconds = now() as f64 / 1000.0;
+    seconds
+}

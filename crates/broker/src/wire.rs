@@ -1,0 +1,163 @@
+//! How records and answers look on the wire.
+use quadrille_core::{Event, Gap, Position, Record, Text, Wire};
+
+use crate::frame::{Form, SUBSCRIPTION};
+
+/// The namespace of bare channel names.
+pub(crate) const NAMESPACE: &str = "chan";
+
+/// A frame that another client sent, `{"channel":…,"payload":…}`.
+pub(crate) const MESSAGE: &str = "message";
+
+/// A frame without `payload`: the record's payload is the whole of it.
+pub(crate) const FRAME: &str = "frame";
+
+/// A record as a text frame.
+#[derive(Debug)]
+pub(crate) struct Plain;
+
+/// A record as a text frame with its position.
+#[derive(Debug)]
+pub(crate) struct Positioned;
+
+impl Wire for Plain {
+    type Frame = Text;
+    const SLOT: usize = 0;
+
+    fn encode(event: &Event) -> Text {
+        let (topic, payload) = (&event.topic, &*event.payload);
+        if event.kind == FRAME {
+            return event.payload.clone();
+        }
+        let channel =
+            quoted(if topic.namespace() == NAMESPACE { topic.name() } else { topic.as_str() });
+        if event.kind == MESSAGE {
+            format!(r#"{{"channel":{channel},"payload":{payload}}}"#).into()
+        } else {
+            let kind = quoted(&event.kind);
+            format!(r#"{{"channel":{channel},"kind":{kind},"payload":{payload}}}"#).into()
+        }
+    }
+}
+
+impl Wire for Positioned {
+    type Frame = Text;
+    const SLOT: usize = 1;
+
+    fn encode(event: &Event) -> Text {
+        let frame = event.frame::<Plain>().trim_end();
+        let open = frame.strip_suffix('}').unwrap_or(frame);
+        format!(r#"{open},"position":"{}"}}"#, event.at).into()
+    }
+}
+
+/// A JSON string.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// An answer to a command, in the form of the command. `members` is JSON without its braces.
+pub(crate) fn answer(form: Form, action: &str, members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    match form {
+        Form::Envelope => format!(
+            r#"{{"channel":"{SUBSCRIPTION}","payload":{{"action":"{action}"{comma}{members}}}}}"#
+        ),
+        Form::Action => format!(r#"{{"action":"{action}"{comma}{members}}}"#),
+        Form::Type => format!(r#"{{"type":"{action}","payload":{{{members}}}}}"#),
+        Form::Flat => format!(r#"{{"type":"{action}"{comma}{members}}}"#),
+    }
+}
+
+/// The acknowledgement of a subscription, `at` which position it begins, or of its end.
+pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
+    let action = if at.is_some() { "subscribed" } else { "unsubscribed" };
+    // The first revision of the protocol had the message.
+    let message = match form {
+        Form::Type | Form::Flat => format!(r#","message":"{action}""#),
+        Form::Envelope | Form::Action => String::new(),
+    };
+    let position = at.map(|at| format!(r#","position":"{at}""#)).unwrap_or_default();
+    answer(form, action, &format!(r#""channel":{}{message}{position}"#, quoted(channel)))
+}
+
+/// The members of an answer to `history`.
+pub(crate) fn history(
+    channel: &str,
+    at: Option<Position>,
+    gap: bool,
+    records: &[Record],
+) -> String {
+    let records: Vec<&str> = records.iter().map(|it| &**it.frame::<Positioned>()).collect();
+    let at = at.map_or_else(|| "null".to_owned(), |at| format!(r#""{at}""#));
+    format!(
+        r#""channel":{},"position":{at},"gap":{gap},"records":[{}]"#,
+        quoted(channel),
+        records.join(",")
+    )
+}
+
+/// The frame that says what a subscriber will not get.
+pub(crate) fn gap(channel: &str, gap: &Gap) -> String {
+    let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
+    let members =
+        format!(r#""channel":{},"missed":{missed},"position":"{}""#, quoted(channel), gap.at);
+    answer(Form::Envelope, "gap", &members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quadrille_core::Draft;
+
+    fn event(topic: &str, kind: &'static str, payload: &str) -> Event {
+        let draft = Draft::new(topic.parse().unwrap(), kind, payload.to_owned());
+        Event::new(draft, Position { epoch: 10, offset: 3 })
+    }
+
+    #[test]
+    fn a_record_is_written_as_its_protocol_asks() {
+        let cases = [
+            (event("chan:a\"b", MESSAGE, "1.50"), r#"{"channel":"a\"b","payload":1.50}"#),
+            (
+                event("room:42", "new_message", "{}"),
+                r#"{"channel":"room:42","kind":"new_message","payload":{}}"#,
+            ),
+            (event("chan:a", FRAME, r#"{ "channel" : "a" }"#), r#"{ "channel" : "a" }"#),
+        ];
+        for (event, frame) in cases {
+            assert_eq!(&**event.frame::<Plain>(), frame);
+        }
+    }
+
+    #[test]
+    fn a_position_is_the_last_member() {
+        let event = event("chan:a", FRAME, "{ \"channel\" : \"a\" }\n");
+        let frame = r#"{ "channel" : "a" ,"position":"a-3"}"#;
+        assert_eq!(&**event.frame::<Positioned>(), frame);
+    }
+
+    #[test]
+    fn an_acknowledgement_has_the_form_of_its_command() {
+        let at = Some(Position { epoch: 10, offset: 3 });
+        let cases = [
+            (
+                Form::Envelope,
+                r#"{"channel":"subscription","payload":{"action":"subscribed","channel":"c","position":"a-3"}}"#,
+            ),
+            (Form::Action, r#"{"action":"subscribed","channel":"c","position":"a-3"}"#),
+            (
+                Form::Type,
+                r#"{"type":"subscribed","payload":{"channel":"c","message":"subscribed","position":"a-3"}}"#,
+            ),
+            (
+                Form::Flat,
+                r#"{"type":"subscribed","channel":"c","message":"subscribed","position":"a-3"}"#,
+            ),
+        ];
+        for (form, frame) in cases {
+            assert_eq!(ack(form, "c", at), frame);
+        }
+        assert_eq!(ack(Form::Action, "c", None), r#"{"action":"unsubscribed","channel":"c"}"#);
+    }
+}

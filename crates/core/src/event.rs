@@ -1,0 +1,209 @@
+//! One immutable record of a log, encoded at most once per wire format.
+use std::{
+    any::Any,
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+use crate::{Text, Topic};
+
+/// What clients switch on: `message`, `turn.delta`, `progress`.
+pub type Kind = Cow<'static, str>;
+
+/// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
+/// of a key reaches a reader that has fallen behind.
+pub type Key = Text;
+
+/// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
+/// back verbatim to resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which life of the log: a position of an earlier one never matches by accident.
+    pub epoch: u64,
+    /// Counts the records of one epoch from 1. Zero is the place before the first.
+    pub offset: u64,
+}
+
+/// The text is not a position.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error("not a position; send one back exactly as it was received")]
+pub struct BadPosition;
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{}", self.epoch, self.offset)
+    }
+}
+
+impl FromStr for Position {
+    type Err = BadPosition;
+
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let (epoch, offset) = text.split_once('-').ok_or(BadPosition)?;
+        let at = Self {
+            epoch: u64::from_str_radix(epoch, 16).map_err(|_| BadPosition)?,
+            offset: offset.parse().map_err(|_| BadPosition)?,
+        };
+        // One spelling each, so that tokens can be compared as text.
+        if at.to_string() == text { Ok(at) } else { Err(BadPosition) }
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// What a publisher hands over; the log adds time and position.
+#[derive(Debug)]
+pub struct Draft {
+    pub topic: Topic,
+    pub kind: Kind,
+    /// One JSON value, passed on byte for byte.
+    pub payload: Text,
+    pub key: Option<Key>,
+    /// The session that published it, for protocols that do not echo.
+    pub origin: Option<Uuid>,
+    frames: Frames,
+}
+
+impl Draft {
+    pub fn new(topic: Topic, kind: impl Into<Kind>, payload: impl Into<Text>) -> Self {
+        Self {
+            topic,
+            kind: kind.into(),
+            payload: payload.into(),
+            key: None,
+            origin: None,
+            frames: Frames::default(),
+        }
+    }
+
+    /// A draft of `payload` as JSON. Fails as `serde_json` does, for example on a map whose keys
+    /// are not text.
+    pub fn json<T: Serialize + ?Sized>(
+        topic: Topic,
+        kind: impl Into<Kind>,
+        payload: &T,
+    ) -> serde_json::Result<Self> {
+        Ok(Self::new(topic, kind, serde_json::to_string(payload)?))
+    }
+
+    #[must_use]
+    pub fn key(mut self, key: Option<Key>) -> Self {
+        self.key = key;
+        self
+    }
+
+    #[must_use]
+    pub fn origin(mut self, session: Uuid) -> Self {
+        self.origin = Some(session);
+        self
+    }
+
+    /// The event as it came in on wire `W`, so that it leaves on that wire unchanged.
+    #[must_use]
+    pub fn framed<W: Wire>(self, frame: W::Frame) -> Self {
+        // The slot is empty: a draft is framed where it is made.
+        drop(self.frames[W::SLOT].set(Box::new(frame)));
+        self
+    }
+}
+
+/// A record of a log.
+pub struct Event {
+    pub topic: Topic,
+    pub kind: Kind,
+    /// One JSON value, as the publisher wrote it.
+    pub payload: Text,
+    pub key: Option<Key>,
+    pub origin: Option<Uuid>,
+    /// Milliseconds since the Unix epoch, stamped by the node that accepted the event.
+    pub ts: u64,
+    pub at: Position,
+    frames: Frames,
+}
+
+type Frames = [OnceLock<Box<dyn Any + Send + Sync>>; SLOTS];
+
+/// One slot per wire format: 0 broker, 1 broker with positions, 2 server-sent events,
+/// 3 workflows, 4 Socket.IO.
+const SLOTS: usize = 5;
+
+/// A way to put an event on a wire, each with a slot of its own (see the list in this file).
+pub trait Wire {
+    type Frame: Send + Sync + 'static;
+    const SLOT: usize;
+    fn encode(event: &Event) -> Self::Frame;
+}
+
+impl Event {
+    pub fn new(draft: Draft, at: Position) -> Self {
+        let Draft { topic, kind, payload, key, origin, frames } = draft;
+        Self { topic, kind, payload, key, origin, ts: now(), at, frames }
+    }
+
+    /// The event encoded for `W`: built by whoever asks first, shared by everyone after.
+    pub fn frame<W: Wire>(&self) -> &W::Frame {
+        self.frames[W::SLOT]
+            .get_or_init(|| Box::new(W::encode(self)))
+            .downcast_ref()
+            .expect("each wire has a slot of its own")
+    }
+
+    /// What the event counts against a log's bound in bytes: its payload and the record around it.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.payload.len()
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.topic, self.at, self.kind, &*self.payload)
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Shared by every reader that it is delivered to.
+pub type Record = Arc<Event>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_position_survives_its_text(epoch: u64, offset: u64) {
+            let at = Position { epoch, offset };
+            prop_assert_eq!(at.to_string().parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn only_the_text_of_a_position_is_one() {
+        for text in ["", "-", "1", "1-", "-1", "x-1", "1-x", "01-1", "A-1", "1-+1", "1-1 ", "1-1-1"]
+        {
+            assert_eq!(text.parse::<Position>(), Err(BadPosition), "{text:?}");
+        }
+    }
+}

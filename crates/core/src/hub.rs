@@ -1,0 +1,328 @@
+//! All topics: where records are published, and from where they are read.
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    fmt,
+    future::{Future, ready},
+    hash::BuildHasher,
+    pin::Pin,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{AcqRel, Relaxed},
+        },
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::{
+    Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
+    Topic,
+    event::Record,
+    log::{Budget, Log},
+    telemetry,
+};
+
+/// The topics of this node. Cloning shares them.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    hasher: RandomState,
+    shards: [RwLock<HashMap<Topic, Arc<Log>>>; SHARDS],
+    policies: Policies,
+    limit: usize,
+    topics: AtomicUsize,
+    budget: Arc<Budget>,
+    epoch: AtomicU64,
+    backplane: Option<Arc<dyn Backplane>>,
+    posts: mpsc::Sender<Draft>,
+}
+
+const SHARDS: usize = 64;
+
+/// How many drafts [`Hub::post`] holds for the task that publishes them.
+const POSTS: usize = 1024;
+
+/// How often idle logs are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The record is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub at: Position,
+    /// How many connections of this node follow the topic.
+    pub subscribers: usize,
+}
+
+/// Why a record is not in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Topics(#[from] TooManyTopics),
+    #[error(transparent)]
+    Backplane(#[from] BackplaneError),
+}
+
+/// The node holds as many topics as it may, and all of them are in use.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error("too many topics")]
+pub struct TooManyTopics;
+
+/// [`Hub::post`] has no room: publish from a task that can wait, or drop the draft.
+#[derive(Debug, thiserror::Error)]
+#[error("too many posts are waiting")]
+pub struct Full(pub Box<Draft>);
+
+/// A publication: done at once as a rule, or waiting for its readers or for the backplane.
+#[must_use]
+pub enum Publish {
+    Done(std::future::Ready<Result<Receipt, PublishError>>),
+    /// The order among the publications of one caller is the order in which it awaits these.
+    Wait(BoxFuture<'static, Result<Receipt, PublishError>>),
+}
+
+/// A part of a log.
+#[derive(Debug)]
+pub struct History {
+    pub records: Vec<Record>,
+    /// Records after the requested position are gone.
+    pub gap: bool,
+    /// Where the log stands.
+    pub at: Position,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// An empty hub whose background work runs on `life`.
+    pub fn new(
+        policies: Policies,
+        limits: &Limits,
+        backplane: Option<Arc<dyn Backplane>>,
+        life: &Life,
+    ) -> Self {
+        let (posts, posted) = mpsc::channel(POSTS);
+        let limit = limits.log_bytes;
+        let hub = Self(Arc::new(Inner {
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(|_| RwLock::default()),
+            policies,
+            limit: limits.topics,
+            topics: AtomicUsize::new(0),
+            budget: Arc::new(Budget { limit, held: AtomicUsize::new(0) }),
+            epoch: AtomicU64::new(0),
+            backplane,
+            posts,
+        }));
+        life.spawn("posts", hub.clone().publish_posts(posted, life.clone()));
+        life.spawn("sweep", hub.clone().sweep(life.clone()));
+        hub
+    }
+
+    /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
+    /// records, for the policy's `patience`.
+    pub fn publish(&self, draft: Draft) -> Publish {
+        if let Some(backplane) = &self.0.backplane {
+            let backplane = Arc::clone(backplane);
+            return Publish::Wait(Box::pin(async move {
+                let at = backplane.publish(draft).await?;
+                Ok(Receipt { at, subscribers: 0 })
+            }));
+        }
+        match self.append(draft) {
+            Err(why) => Publish::Done(ready(Err(why.into()))),
+            Ok((receipt, None)) => Publish::Done(ready(Ok(receipt))),
+            Ok((receipt, Some(crowded))) => Publish::Wait(Box::pin(async move {
+                crowded.paced().await;
+                Ok(receipt)
+            })),
+        }
+    }
+
+    /// Publish from blocking code: never waits, and gives the draft back when too many are waiting.
+    pub fn post(&self, draft: Draft) -> Result<(), Full> {
+        self.0.posts.try_send(draft).map_err(|why| {
+            telemetry::publication_refused("post_full");
+            Full(Box::new(why.into_inner()))
+        })
+    }
+
+    /// A new connection's view.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::new(self.clone())
+    }
+
+    /// Where the log of `topic` stands, if there is one.
+    pub fn top(&self, topic: &Topic) -> Option<Position> {
+        self.find(topic).map(|log| log.top())
+    }
+
+    /// The policy of the topic's namespace.
+    pub fn policy(&self, topic: &Topic) -> Policy {
+        self.0.policies.of(topic.namespace())
+    }
+
+    /// At most `limit` records of `topic` that are still held, oldest first: the newest for
+    /// [`Since::Now`], the oldest otherwise.
+    pub fn history(&self, topic: &Topic, since: Since, limit: usize) -> Option<History> {
+        let (gap, records, at) = self.find(topic)?.history(since, limit);
+        Some(History { records, gap, at })
+    }
+
+    /// The backplane feeds remote records here, in order; see [`Backplane`].
+    pub fn accept(&self, record: &Record) -> Result<(), TooManyTopics> {
+        while !self.log(&record.topic)?.accept(record) {}
+        Ok(())
+    }
+
+    /// The backplane lost continuity: every reader of `topic` sees a gap.
+    pub fn reset(&self, topic: &Topic, epoch: u64) {
+        if let Some(log) = self.find(topic) {
+            log.reset(epoch);
+        }
+    }
+
+    fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
+        loop {
+            let log = self.log(&draft.topic).inspect_err(|_| {
+                telemetry::publication_refused("topics");
+            })?;
+            match log.append(draft) {
+                Ok(it) => {
+                    let receipt = Receipt { at: it.at, subscribers: it.readers };
+                    return Ok((receipt, it.crowded.then_some(log)));
+                }
+                Err(back) => draft = *back,
+            }
+        }
+    }
+
+    fn shard(&self, topic: &Topic) -> &RwLock<HashMap<Topic, Arc<Log>>> {
+        let hash = self.0.hasher.hash_one(topic) % SHARDS as u64;
+        &self.0.shards[usize::try_from(hash).unwrap_or_default()]
+    }
+
+    fn find(&self, topic: &Topic) -> Option<Arc<Log>> {
+        self.shard(topic).read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    /// The log of `topic`, made if there is none.
+    pub(crate) fn log(&self, topic: &Topic) -> Result<Arc<Log>, TooManyTopics> {
+        if let Some(log) = self.find(topic) {
+            return Ok(log);
+        }
+        let policy = self.policy(topic);
+        let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = shard.get(topic) {
+            return Ok(Arc::clone(log));
+        }
+        if self.0.topics.fetch_add(1, AcqRel) >= self.0.limit && !self.make_room(&mut shard) {
+            self.0.topics.fetch_sub(1, AcqRel);
+            return Err(TooManyTopics);
+        }
+        let budget = Arc::clone(&self.0.budget);
+        let log = Arc::new(Log::new(topic.clone(), policy, self.next_epoch(), budget));
+        shard.insert(topic.clone(), Arc::clone(&log));
+        telemetry::topics(self.0.topics.load(Relaxed));
+        Ok(log)
+    }
+
+    /// Drop the log of the shard that was idle longest.
+    fn make_room(&self, shard: &mut HashMap<Topic, Arc<Log>>) -> bool {
+        let idle = shard.values().filter_map(|log| Some((log.idle_since()?, log.topic())));
+        let Some((since, topic)) = idle.min_by_key(|(since, _)| *since) else { return false };
+        let topic = topic.clone();
+        let expired = shard.get(&topic).is_some_and(|log| log.expire(Some(since)));
+        if expired {
+            shard.remove(&topic);
+            self.0.topics.fetch_sub(1, AcqRel);
+            telemetry::topics_expired(1);
+        }
+        expired
+    }
+
+    /// Drop the logs that nobody has used for as long as their policy keeps them.
+    fn expire(&self, now: Instant) {
+        let mut expired = 0;
+        for shard in &self.0.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, log| {
+                let gone = log.expire(now.checked_sub(log.policy().keep));
+                expired += usize::from(gone);
+                !gone
+            });
+        }
+        if expired > 0 {
+            let before = self.0.topics.fetch_sub(expired, AcqRel);
+            telemetry::topics(before - expired);
+            telemetry::topics_expired(expired);
+        }
+    }
+
+    /// Microseconds since 1970 at the earliest, and never the same twice: so no log has the epoch of
+    /// an earlier one, of this process or, if the clock is not turned back, of the one before.
+    fn next_epoch(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or_default();
+        let step = |last: u64| Some(now.max(last + 1));
+        let last = self.0.epoch.fetch_update(AcqRel, Relaxed, step).unwrap_or_default();
+        now.max(last + 1)
+    }
+
+    async fn publish_posts(self, mut posted: mpsc::Receiver<Draft>, life: Life) {
+        loop {
+            let draft = tokio::select! {
+                biased;
+                draft = posted.recv() => draft,
+                () = life.draining() => posted.try_recv().ok(),
+            };
+            let Some(draft) = draft else { return };
+            if let Err(why) = self.publish(draft).await {
+                tracing::error!(error = &why as &dyn std::error::Error, "a record was lost");
+            }
+        }
+    }
+
+    async fn sweep(self, life: Life) {
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                _ = every.tick() => self.expire(Instant::now()),
+                () = life.draining() => return,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("topics", &self.0.topics).finish_non_exhaustive()
+    }
+}
+
+// === impl Publish ===
+
+impl Future for Publish {
+    type Output = Result<Receipt, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Done(done) => Pin::new(done).poll(cx),
+            Self::Wait(waiting) => waiting.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(done) => f.debug_tuple("Done").field(done).finish(),
+            Self::Wait(_) => f.write_str("Wait"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Topics as bounded logs, subscribers as cursors, and everything a protocol needs around them.
+//!
+//! A [`Topic`] is a bounded, ordered log of [`Event`]s. A subscriber is a cursor in it. Delivery,
+//! resume after a reconnect and falling behind are one operation: move the cursor, and report a
+//! [`Gap`] if the log no longer reaches back that far. A protocol renders events and parses
+//! commands; nothing reaches a client except out of a log.
+mod backplane;
+mod close;
+mod event;
+mod hub;
+mod inbox;
+mod life;
+mod log;
+#[cfg(all(test, model))]
+mod model;
+mod pace;
+mod policy;
+mod presence;
+mod problem;
+mod session;
+mod survivors;
+mod sync;
+pub mod telemetry;
+mod text;
+mod topic;
+pub mod turn;
+pub mod ws;
+
+pub use backplane::{Backplane, BackplaneError};
+pub use close::Close;
+pub use event::{BadPosition, Draft, Event, Key, Kind, Position, Record, Wire, now};
+pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
+pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
+pub use life::Life;
+pub use policy::{OnSlow, Policies, Policy};
+pub use presence::{Member, Presence, Seat};
+pub use problem::Problem;
+pub use session::{Admission, Info, Limits, Refused, Registry, Session};
+pub use text::Text;
+pub use topic::{BadTopic, Topic};
+
+/// The namespaces of the protocols: what a topic may begin with.
+pub const NAMESPACES: &[&str] = &["chan", "chat", "room", "user"];
+
+/// Everything a protocol needs. Cloning is a handful of reference counts.
+#[derive(Clone, Debug)]
+pub struct Core {
+    pub hub: Hub,
+    pub sessions: Registry,
+    pub presence: Presence,
+    pub origins: ws::Origins,
+    pub life: Life,
+}

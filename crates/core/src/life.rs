@@ -1,0 +1,53 @@
+//! Start, drain, stop: every task is spawned here, so that shutdown can wait for it.
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::telemetry;
+
+/// The life of the process. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    draining: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Life {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Run `task` until it ends. A panic ends the task alone; it is logged and counted.
+    pub fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                telemetry::task_panicked(name);
+            }
+        });
+    }
+
+    /// Resolves when the process has begun to stop: take no new work.
+    pub async fn draining(&self) {
+        self.draining.cancelled().await;
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    /// Begin to stop.
+    pub fn drain(&self) {
+        self.draining.cancel();
+    }
+
+    /// Wait for every task to end; false when some had not within `grace`.
+    pub async fn stopped(&self, grace: Duration) -> bool {
+        self.draining.cancel();
+        self.tasks.close();
+        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+    }
+}

@@ -1,0 +1,101 @@
+//! The hand-off between publishers and a reader under every interleaving, by loom.
+//!
+//! Run by `cargo xtask test model`. A lost wake-up shows as a deadlock, a duplicate or a hole as
+//! wrong offsets.
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use loom::{future::block_on, thread};
+
+use crate::{
+    Delivery, Draft, Policy, Room, Since,
+    inbox::Mailbox,
+    log::{Budget, Log, Reader},
+};
+
+fn log() -> Arc<Log> {
+    let budget = Budget { limit: usize::MAX, held: AtomicUsize::new(0) };
+    let topic = "room:1".parse().expect("a topic");
+    Arc::new(Log::new(topic, Policy::default(), 1, Arc::new(budget)))
+}
+
+fn publisher(log: &Arc<Log>, records: usize) -> thread::JoinHandle<()> {
+    let log = Arc::clone(log);
+    thread::spawn(move || {
+        for _ in 0..records {
+            let topic = "room:1".parse().expect("a topic");
+            log.append(Draft::new(topic, "n", "1")).expect("not expired");
+        }
+    })
+}
+
+fn joined(log: &Arc<Log>) -> (Arc<Mailbox>, Arc<Reader>) {
+    let mailbox = Arc::<Mailbox>::default();
+    let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("not expired");
+    (mailbox, reader)
+}
+
+/// Wait until `count` records have come, at most `batch` at a time.
+fn read(mailbox: &Mailbox, count: usize, batch: usize) -> Vec<u64> {
+    let mut out = Vec::new();
+    while out.len() < count {
+        let room = Room { records: batch, bytes: usize::MAX };
+        block_on(poll_fn(|cx| mailbox.poll_recv(cx, room, &mut out)));
+    }
+    let offset = |delivery| match delivery {
+        Delivery::Record(record, _) => record.at.offset,
+        Delivery::Gap(..) | Delivery::End(_) => panic!("nothing is lost here"),
+    };
+    out.into_iter().map(offset).collect()
+}
+
+/// What dropping an inbox does; loom finds what it leaves behind.
+fn end(mailbox: &Mailbox, reader: &Arc<Reader>) {
+    mailbox.close();
+    reader.leave();
+}
+
+#[test]
+fn a_reader_hears_of_every_record_once() {
+    loom::model(|| {
+        let log = log();
+        let (mailbox, reader) = joined(&log);
+        let publisher = publisher(&log, 2);
+        assert_eq!(read(&mailbox, 2, 1), [1, 2]);
+        publisher.join().expect("no panic");
+        end(&mailbox, &reader);
+    });
+}
+
+#[test]
+fn two_publishers_cannot_reorder_or_lose() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let log = log();
+        let (mailbox, reader) = joined(&log);
+        let publishers = [publisher(&log, 1), publisher(&log, 1)];
+        assert_eq!(read(&mailbox, 2, 9), [1, 2]);
+        for publisher in publishers {
+            publisher.join().expect("no panic");
+        }
+        end(&mailbox, &reader);
+    });
+}
+
+#[test]
+fn a_reader_may_leave_and_another_come_while_records_arrive() {
+    loom::model(|| {
+        let log = log();
+        let (mailbox, reader) = joined(&log);
+        let publisher = publisher(&log, 1);
+        let at = reader.at();
+        reader.leave();
+        let (next, _) = log.join(Since::After(at), 0, &mailbox).expect("not expired");
+        assert_eq!(read(&mailbox, 1, 9), [1]);
+        publisher.join().expect("no panic");
+        end(&mailbox, &next);
+    });
+}

@@ -1,0 +1,119 @@
+//! Who is in a topic, for as long as they hold their seat.
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{Topic, session::Info};
+
+/// One connection in a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    pub session: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Arc<str>>,
+}
+
+/// The members of every topic. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Presence(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    hasher: RandomState,
+    shards: [Shard; SHARDS],
+}
+
+type Shard = Mutex<HashMap<Topic, HashMap<Uuid, Arc<Info>>>>;
+
+const SHARDS: usize = 64;
+
+/// A member's place; dropping it leaves.
+#[derive(Debug)]
+pub struct Seat {
+    presence: Presence,
+    topic: Topic,
+    session: Uuid,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+// === impl Presence ===
+
+impl Presence {
+    fn shard(&self, topic: &Topic) -> MutexGuard<'_, HashMap<Topic, HashMap<Uuid, Arc<Info>>>> {
+        let at = usize::try_from(self.0.hasher.hash_one(topic) % SHARDS as u64).unwrap_or_default();
+        self.0.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Be in `topic` until the seat is dropped. One seat for each session and topic.
+    pub fn join(&self, topic: &Topic, session: &Arc<Info>) -> Seat {
+        let mut shard = self.shard(topic);
+        shard.entry(topic.clone()).or_default().insert(session.id, Arc::clone(session));
+        drop(shard);
+        Seat { presence: self.clone(), topic: topic.clone(), session: session.id }
+    }
+
+    /// How many are in `topic`, and at most `limit` of them, in no order.
+    pub fn members(&self, topic: &Topic, limit: usize) -> (usize, Vec<Member>) {
+        let shard = self.shard(topic);
+        let Some(members) = shard.get(topic) else { return (0, Vec::new()) };
+        let listed = members.values().take(limit);
+        let listed = listed.map(|info| Member { session: info.id, user: info.user.clone() });
+        (members.len(), listed.collect())
+    }
+}
+
+// === impl Seat ===
+
+impl Seat {
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut shard = self.presence.shard(&self.topic);
+        if let Some(members) = shard.get_mut(&self.topic) {
+            members.remove(&self.session);
+            if members.is_empty() {
+                shard.remove(&self.topic);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Admission, Registry};
+
+    #[test]
+    fn a_dropped_seat_leaves_no_trace() {
+        let (registry, presence) = (Registry::default(), Presence::default());
+        let topic: Topic = "room:1".parse().unwrap();
+        let who = |user: &str| Admission {
+            protocol: "test",
+            user: Some(user.into()),
+            peer: [127, 0, 0, 1].into(),
+        };
+        let (a, b) = (registry.admit(who("a")).unwrap(), registry.admit(who("b")).unwrap());
+        let seat = presence.join(&topic, a.info());
+        let other = presence.join(&topic, b.info());
+        assert_eq!(presence.members(&topic, 1).0, 2);
+        drop(seat);
+        let left = Member { session: b.id(), user: Some("b".into()) };
+        assert_eq!(presence.members(&topic, 9), (1, vec![left]));
+        drop(other);
+        assert!(presence.shard(&topic).is_empty());
+    }
+}

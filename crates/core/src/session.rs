@@ -1,0 +1,288 @@
+//! Who is connected, over anything, and how to make them leave.
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{Close, Problem, telemetry};
+
+/// How many may be connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections of every protocol together.
+    pub connections: usize,
+    /// Connections from one address; 0 is no limit. Leave it at 0 behind a proxy, where every
+    /// client has the address of the proxy.
+    pub connections_per_ip: usize,
+    /// Topics held at once, in every namespace together. When they are all in use, a new one is
+    /// refused; otherwise the one that was idle longest makes room.
+    pub topics: usize,
+    /// Bytes held in all logs together. Above it, a log keeps only its newest record.
+    pub log_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 100_000, connections_per_ip: 0, topics: 100_000, log_bytes: 1 << 30 }
+    }
+}
+
+/// What a connection says of itself at the door.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    pub protocol: &'static str,
+    pub user: Option<Arc<str>>,
+    pub peer: IpAddr,
+}
+
+/// Why a connection may not be opened.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+pub enum Refused {
+    #[error("the server is full")]
+    Full,
+    #[error("too many connections from this address")]
+    Address,
+    #[error("the server is shutting down")]
+    Draining,
+}
+
+impl From<Refused> for Problem {
+    fn from(why: Refused) -> Self {
+        let (status, kind, title) = match why {
+            Refused::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, "/problems/server-full", "the server is full")
+            }
+            Refused::Address => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/too-many-connections",
+                "too many connections from this address",
+            ),
+            Refused::Draining => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "/problems/draining",
+                "the server is shutting down",
+            ),
+        };
+        Self::new(status, kind, title)
+            .detail("try again after the time in Retry-After")
+            .retry_after(Duration::from_secs(5))
+    }
+}
+
+/// A connection, as others see it.
+#[derive(Debug)]
+pub struct Info {
+    pub id: Uuid,
+    pub protocol: &'static str,
+    pub user: Option<Arc<str>>,
+    pub peer: IpAddr,
+    why: OnceLock<Close>,
+    waker: AtomicWaker,
+}
+
+/// Holds one place in the registry; dropping it gives the place back.
+#[derive(Debug)]
+pub struct Session {
+    info: Arc<Info>,
+    registry: Registry,
+}
+
+/// Every connection of the process. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    limits: Limits,
+    draining: AtomicBool,
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    sessions: HashMap<Uuid, Arc<Info>>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared { limits, ..Shared::default() }))
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Take a place, or say why there is none.
+    pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
+        let refuse = |why: Refused| {
+            telemetry::connection_refused(who.protocol, why);
+            why
+        };
+        if self.0.draining.load(Relaxed) {
+            return Err(refuse(Refused::Draining));
+        }
+        let limits = &self.0.limits;
+        let mut live = self.live();
+        if live.sessions.len() >= limits.connections {
+            return Err(refuse(Refused::Full));
+        }
+        let from = live.by_address.entry(who.peer).or_default();
+        if limits.connections_per_ip > 0 && *from >= limits.connections_per_ip {
+            return Err(refuse(Refused::Address));
+        }
+        *from += 1;
+        let info = Arc::new(Info {
+            id: Uuid::now_v7(),
+            protocol: who.protocol,
+            user: who.user,
+            peer: who.peer,
+            why: OnceLock::new(),
+            waker: AtomicWaker::new(),
+        });
+        live.sessions.insert(info.id, Arc::clone(&info));
+        drop(live);
+        telemetry::connected(info.protocol);
+        Ok(Session { info, registry: self.clone() })
+    }
+
+    pub fn count(&self) -> usize {
+        self.live().sessions.len()
+    }
+
+    /// End the sessions that `pick` chooses; tells how many.
+    pub fn kick(&self, mut pick: impl FnMut(&Info) -> bool, why: &Close) -> usize {
+        let picked: Vec<_> =
+            self.live().sessions.values().filter(|info| pick(info)).cloned().collect();
+        for info in &picked {
+            info.end(why.clone());
+        }
+        picked.len()
+    }
+
+    /// Refuse new sessions, and end those there are with 3001, evenly over `window` so that the
+    /// clients do not come back all at once.
+    pub async fn drain(&self, window: Duration) {
+        self.0.draining.store(true, Relaxed);
+        let all: Vec<_> = self.live().sessions.values().cloned().collect();
+        let begin = Instant::now();
+        for (n, info) in (0_u32..).zip(&all) {
+            let share = f64::from(n) / f64::from(u32::try_from(all.len()).unwrap_or(u32::MAX));
+            let due = begin + window.mul_f64(share);
+            // The timer has a resolution of a millisecond: close in groups of that size.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due).await;
+            }
+            info.end(Close::SHUTDOWN);
+        }
+    }
+}
+
+// === impl Info ===
+
+impl Info {
+    /// End the session; the first reason given is the one that the peer gets.
+    fn end(&self, why: Close) {
+        if self.why.set(why).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    pub fn info(&self) -> &Arc<Info> {
+        &self.info
+    }
+
+    pub fn id(&self) -> Uuid {
+        self.info.id
+    }
+
+    /// Ready when the session must end, with what to tell the peer. One task at a time may wait.
+    pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Close> {
+        self.info.waker.register(cx.waker());
+        self.info.why.get().cloned().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// [`poll_ended`](Self::poll_ended) as a future; cancel-safe.
+    pub async fn ended(&self) -> Close {
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut live = self.registry.live();
+        live.sessions.remove(&self.info.id);
+        if let Some(count) = live.by_address.get_mut(&self.info.peer) {
+            *count -= 1;
+            if *count == 0 {
+                live.by_address.remove(&self.info.peer);
+            }
+        }
+        drop(live);
+        telemetry::disconnected(self.info.protocol);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(last: u8) -> Admission {
+        Admission { protocol: "test", user: None, peer: [127, 0, 0, last].into() }
+    }
+
+    #[test]
+    fn each_limit_refuses_with_its_own_reason_and_a_dropped_session_gives_its_place_back() {
+        let limits = Limits { connections: 3, connections_per_ip: 2, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let first = registry.admit(who(1)).unwrap();
+        let _second = registry.admit(who(1)).unwrap();
+        assert_eq!(registry.admit(who(1)).unwrap_err(), Refused::Address);
+        let _third = registry.admit(who(2)).unwrap();
+        assert_eq!(registry.admit(who(3)).unwrap_err(), Refused::Full);
+        drop(first);
+        assert!(registry.admit(who(1)).is_ok());
+        assert_eq!(registry.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_kicked_session_hears_the_first_reason() {
+        let registry = Registry::default();
+        let session = registry.admit(who(1)).unwrap();
+        assert_eq!(registry.kick(|info| info.protocol == "test", &Close::KICKED), 1);
+        registry.kick(|_| true, &Close::SLOW);
+        assert_eq!(session.ended().await, Close::KICKED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_refuses_newcomers_and_ends_the_rest_over_the_window() {
+        let registry = Registry::default();
+        let sessions: Vec<_> = (0..4).map(|n| registry.admit(who(n)).unwrap()).collect();
+        let begin = Instant::now();
+        registry.drain(Duration::from_secs(4)).await;
+        assert_eq!(begin.elapsed().as_secs(), 3);
+        assert_eq!(registry.admit(who(9)).unwrap_err(), Refused::Draining);
+        for session in &sessions {
+            assert_eq!(session.ended().await, Close::SHUTDOWN);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What is left, for readers that have fallen behind, of the records that a coalescing log evicted.
+//!
+//! Of each key the newest record survives. The deltas of one turn survive as one run of text, as
+//! long as each starts where the one before ended; it can be entered at any of its parts, so a
+//! reader that had the first half of a reply gets exactly the second.
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    Draft, Event, Position,
+    event::{Key, Record},
+    turn::{self, Delta, Turn},
+};
+
+/// Survivors in the order of their offsets.
+#[derive(Debug, Default)]
+pub(crate) struct Survivors {
+    by_offset: BTreeMap<u64, Survivor>,
+    newest: HashMap<Key, u64>,
+    bytes: usize,
+    /// The newest record that did not survive, nor was superseded.
+    lost: u64,
+    superseded: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Survivor {
+    Record(Record),
+    Run(Run),
+}
+
+/// Deltas of one turn, each following on the one before.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    newest: Record,
+    whole: Delta,
+    /// Where the text ends in the reply, in characters.
+    end: u64,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    offset: u64,
+    /// Where the part begins in the reply, in characters, and in the run's text, in bytes.
+    start: u64,
+    at: usize,
+}
+
+// === impl Survivors ===
+
+impl Survivors {
+    /// Take in the next record, with or without a key.
+    pub(crate) fn keep(&mut self, record: Record) {
+        if record.key.is_some() {
+            self.push(record);
+        } else {
+            self.insert(record.at.offset, Survivor::Record(record));
+        }
+    }
+
+    /// Take in the next record of the log; one without a key is lost.
+    pub(crate) fn push(&mut self, record: Record) {
+        let offset = record.at.offset;
+        let Some(key) = record.key.clone() else {
+            self.lost = offset;
+            return;
+        };
+        let previous = self.newest.get(&key).copied();
+        let previous = previous.and_then(|at| Some((at, self.remove(at)?)));
+        let survivor = match previous {
+            Some((at, Survivor::Run(run))) => run.join(&record).unwrap_or_else(|run| {
+                self.insert(at, Survivor::Run(run));
+                Survivor::start(record)
+            }),
+            Some((_, Survivor::Record(_))) => {
+                self.superseded += 1;
+                Survivor::start(record)
+            }
+            None => Survivor::start(record),
+        };
+        self.insert(offset, survivor);
+        self.newest.insert(key, offset);
+    }
+
+    /// Take in what survives of another log's records from `cursor` on.
+    pub(crate) fn take(&mut self, offset: u64, survivor: Survivor) {
+        let key = survivor.newest().key.clone();
+        self.insert(offset, survivor);
+        if let Some(key) = key {
+            self.newest.insert(key, offset);
+        }
+    }
+
+    fn insert(&mut self, offset: u64, survivor: Survivor) {
+        self.bytes += survivor.size();
+        self.by_offset.insert(offset, survivor);
+    }
+
+    fn remove(&mut self, offset: u64) -> Option<Survivor> {
+        let survivor = self.by_offset.remove(&offset)?;
+        self.bytes -= survivor.size();
+        Some(survivor)
+    }
+
+    /// Forget the oldest until there are at most `records` and `bytes`.
+    pub(crate) fn bound(&mut self, records: usize, bytes: usize) {
+        while self.by_offset.len() > records || self.bytes > bytes {
+            let Some((&offset, _)) = self.by_offset.first_key_value() else { return };
+            if let Some(survivor) = self.remove(offset) {
+                let key = survivor.newest().key.as_ref();
+                if let Some(key) = key.filter(|key| self.newest.get(*key) == Some(&offset)) {
+                    let key = key.clone();
+                    self.newest.remove(&key);
+                }
+            }
+            self.lost = self.lost.max(offset);
+        }
+    }
+
+    /// What survives of the records from `cursor` on, and whether any is lost without a trace.
+    pub(crate) fn since(&self, cursor: u64) -> (bool, Vec<(u64, Survivor)>) {
+        let left = self.by_offset.range(cursor..);
+        let left = left.map(|(&offset, survivor)| (offset, survivor.since(cursor)));
+        (cursor <= self.lost, left.collect())
+    }
+
+    /// What a reader gets: every survivor as a record, and how many were superseded or merged.
+    pub(crate) fn records(self) -> (Vec<Record>, u64) {
+        let mut merged = self.superseded;
+        let records = self.by_offset.into_values().map(|survivor| match survivor {
+            Survivor::Record(record) => record,
+            Survivor::Run(run) => {
+                merged += run.parts.len() as u64 - 1;
+                run.record()
+            }
+        });
+        (records.collect(), merged)
+    }
+}
+
+// === impl Survivor ===
+
+impl Survivor {
+    /// A delta is the first part of a run.
+    fn start(record: Record) -> Self {
+        match Turn::of(&record).filter(|_| record.kind == turn::DELTA) {
+            Some(Turn::Delta(whole)) => {
+                let part = Part { offset: record.at.offset, start: whole.start, at: 0 };
+                let end = whole.start + whole.text.chars().count() as u64;
+                Self::Run(Run { newest: record, whole, end, parts: vec![part] })
+            }
+            _ => Self::Record(record),
+        }
+    }
+
+    fn newest(&self) -> &Record {
+        match self {
+            Self::Record(record) => record,
+            Self::Run(run) => &run.newest,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Record(record) => record.size(),
+            Self::Run(run) => {
+                run.newest.size() + run.whole.text.len() + run.parts.len() * size_of::<Part>()
+            }
+        }
+    }
+
+    fn since(&self, cursor: u64) -> Self {
+        match self {
+            Self::Record(record) => Self::Record(Record::clone(record)),
+            Self::Run(run) => Self::Run(run.since(cursor)),
+        }
+    }
+}
+
+// === impl Run ===
+
+impl Run {
+    /// The run with one more delta, or the run as it was if that does not follow on it.
+    fn join(mut self, next: &Record) -> Result<Survivor, Self> {
+        let Some(Turn::Delta(delta)) = Turn::of(next) else { return Err(self) };
+        if delta.turn != self.whole.turn || delta.start != self.end {
+            return Err(self);
+        }
+        let at = self.whole.text.len();
+        self.parts.push(Part { offset: next.at.offset, start: delta.start, at });
+        self.whole.text.push_str(&delta.text);
+        self.end += delta.text.chars().count() as u64;
+        self.newest = Record::clone(next);
+        Ok(Survivor::Run(self))
+    }
+
+    fn since(&self, cursor: u64) -> Self {
+        let from = self.parts.partition_point(|part| part.offset < cursor);
+        let Some(first) = self.parts.get(from) else { return self.clone() };
+        let text = self.whole.text.get(first.at..).unwrap_or_default().to_owned();
+        let whole = Delta { turn: self.whole.turn, start: first.start, text };
+        let rest = self.parts.get(from..).unwrap_or_default().iter();
+        let parts = rest.map(|part| Part { at: part.at - first.at, ..*part }).collect();
+        Self { newest: Record::clone(&self.newest), whole, end: self.end, parts }
+    }
+
+    /// One delta in the place of the newest part.
+    fn record(self) -> Record {
+        if self.parts.len() == 1 {
+            return self.newest;
+        }
+        let Position { epoch, offset } = self.newest.at;
+        let draft: Draft = Turn::Delta(self.whole).draft(self.newest.topic.clone());
+        let mut event = Event::new(draft, Position { epoch, offset });
+        event.ts = self.newest.ts;
+        Record::new(event)
+    }
+}

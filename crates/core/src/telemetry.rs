@@ -1,0 +1,115 @@
+//! One function for each thing worth telling: the log line and the metric together, so that their
+//! names cannot drift apart. No label carries a user, a topic or an id.
+use std::sync::LazyLock;
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+use crate::{Close, session::Refused};
+
+/// What hot paths count, looked up once. The recorder must be installed before the first use.
+struct Hot {
+    published: Counter,
+    delivered: Counter,
+    topics: Gauge,
+}
+
+static HOT: LazyLock<Hot> = LazyLock::new(|| Hot {
+    published: counter!("quadrille_records_published_total"),
+    delivered: counter!("quadrille_records_delivered_total"),
+    topics: gauge!("quadrille_topics"),
+});
+
+/// Names and helps of all metrics, for the exporter.
+pub const METRICS: &[(&str, &str)] = &[
+    ("quadrille_connections", "connections open now, by protocol"),
+    ("quadrille_connections_total", "connections opened, by protocol"),
+    ("quadrille_connections_refused_total", "connections refused, by protocol and reason"),
+    ("quadrille_connections_ended_total", "connections that the server ended, by close code"),
+    ("quadrille_records_published_total", "records appended to logs"),
+    ("quadrille_records_delivered_total", "records handed to connections"),
+    ("quadrille_records_missed_total", "records lost to slow or late readers, by cause"),
+    ("quadrille_gaps_total", "gaps reported to readers, by cause"),
+    ("quadrille_records_coalesced_total", "records that a newer one replaced for a slow reader"),
+    ("quadrille_publisher_waits_total", "times a publisher waited for readers, by outcome"),
+    ("quadrille_publications_refused_total", "publications refused, by reason"),
+    ("quadrille_topics", "topics held now"),
+    ("quadrille_topics_expired_total", "idle topics dropped"),
+    ("quadrille_client_errors_total", "frames that could not be used, by protocol and code"),
+    ("quadrille_task_panics_total", "tasks that panicked, by name"),
+];
+
+pub(crate) fn connected(protocol: &'static str) {
+    gauge!("quadrille_connections", "protocol" => protocol).increment(1);
+    counter!("quadrille_connections_total", "protocol" => protocol).increment(1);
+}
+
+pub(crate) fn disconnected(protocol: &'static str) {
+    gauge!("quadrille_connections", "protocol" => protocol).decrement(1);
+}
+
+pub(crate) fn connection_refused(protocol: &'static str, why: Refused) {
+    tracing::warn!(protocol, %why, "connection refused");
+    let reason = match why {
+        Refused::Full => "full",
+        Refused::Address => "address",
+        Refused::Draining => "draining",
+    };
+    counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
+        .increment(1);
+}
+
+/// The server ends a connection, for a reason of its own.
+pub fn connection_ended(protocol: &'static str, session: uuid::Uuid, why: &Close) {
+    tracing::debug!(protocol, %session, code = why.code, reason = %why.reason, "connection ended");
+    counter!("quadrille_connections_ended_total", "code" => why.code.to_string()).increment(1);
+}
+
+pub(crate) fn published() {
+    HOT.published.increment(1);
+}
+
+/// Records were handed to a connection.
+pub fn delivered(records: usize) {
+    HOT.delivered.increment(records as u64);
+}
+
+/// A reader learns that records are gone.
+pub(crate) fn gap(cause: &'static str, missed: Option<u64>) {
+    counter!("quadrille_gaps_total", "cause" => cause).increment(1);
+    if let Some(missed) = missed {
+        counter!("quadrille_records_missed_total", "cause" => cause).increment(missed);
+    }
+}
+
+pub(crate) fn coalesced(records: u64) {
+    counter!("quadrille_records_coalesced_total").increment(records);
+}
+
+pub(crate) fn publisher_waited(in_vain: bool) {
+    let outcome = if in_vain { "gave_up" } else { "caught_up" };
+    counter!("quadrille_publisher_waits_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn publication_refused(reason: &'static str) {
+    counter!("quadrille_publications_refused_total", "reason" => reason).increment(1);
+}
+
+pub(crate) fn topics(held: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    HOT.topics.set(held as f64);
+}
+
+pub(crate) fn topics_expired(count: usize) {
+    counter!("quadrille_topics_expired_total").increment(count as u64);
+}
+
+/// A client sent something that its protocol has no use for.
+pub fn client_error(protocol: &'static str, session: uuid::Uuid, code: &'static str) {
+    tracing::debug!(protocol, %session, code, "frame refused");
+    counter!("quadrille_client_errors_total", "protocol" => protocol, "code" => code).increment(1);
+}
+
+pub(crate) fn task_panicked(name: &'static str) {
+    tracing::error!(task = name, "a task panicked; this is a defect");
+    counter!("quadrille_task_panics_total", "task" => name).increment(1);
+}

@@ -1,0 +1,14 @@
+//! RFC 6455, server side: the handshake, the frames, and the one pump that every
+//! protocol over a raw WebSocket uses.
+//!
+//! Written here and not taken from a library for what it costs: an idle connection holds no buffer
+//! at all, a record is framed straight into the bytes of one write, and everything due to a socket
+//! leaves in that write.
+mod frame;
+mod input;
+mod pump;
+mod upgrade;
+
+pub use frame::Frames;
+pub use pump::{Config, Flow, Link, Protocol, serve};
+pub use upgrade::{Handshake, Origins, Peer};

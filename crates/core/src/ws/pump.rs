@@ -1,0 +1,450 @@
+//! The pump: one connection's bytes in and out, until it ends.
+//!
+//! It is one state machine and not a task for each direction, so that whatever a command answers
+//! and whatever the logs bring leaves in one write, and in order. Buffers belong to the thread: a
+//! connection has bytes of its own only while a message is half read or a write is half done.
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    io, mem,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{
+    frame::Frames,
+    input::{Input, Message},
+};
+use crate::{Close, Delivery, Inbox, Room, Session, telemetry};
+
+/// How the pump treats its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The largest message of a client, in bytes.
+    pub max_message_size: usize,
+    /// How often to ping; zero is never.
+    pub ping_interval: Duration,
+    /// How long after a ping something must have come from the peer.
+    pub ping_timeout: Duration,
+    /// How long the peer may take no data at all while there is some; zero is for ever.
+    pub write_timeout: Duration,
+}
+
+/// What a protocol does with its connection. Called by the pump, never at the same time.
+pub trait Protocol: Send {
+    /// For metrics and logs.
+    const NAME: &'static str;
+
+    /// A text message came.
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow;
+
+    /// A binary message came; its content is not kept.
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow;
+
+    /// Put `delivery` on the wire, or nothing.
+    fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>);
+}
+
+/// What a command may use: the connection's subscriptions, and frames in answer.
+#[derive(Debug)]
+pub struct Link<'a> {
+    pub inbox: &'a mut Inbox,
+    pub out: Frames<'a>,
+}
+
+/// What comes after a command.
+pub enum Flow {
+    Continue,
+    /// Read no further command before this is done; then answer with the text, if any. Deliveries
+    /// go on meanwhile.
+    Wait(BoxFuture<'static, Option<String>>),
+    Close(Close),
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Continue => f.write_str("Continue"),
+            Self::Wait(_) => f.write_str("Wait"),
+            Self::Close(why) => f.debug_tuple("Close").field(why).finish(),
+        }
+    }
+}
+
+/// Bytes read at once, and put into one write (one record or answer may exceed it).
+const CHUNK: usize = 64 << 10;
+
+/// Records taken from the inbox at once.
+const BATCH: usize = 256;
+
+/// Writes of one connection before it is another's turn.
+const ROUNDS: usize = 4;
+
+/// How long to wait for the peer's half of the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static INPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static DELIVERIES: Cell<Vec<Delivery>> = const { Cell::new(Vec::new()) };
+}
+
+/// Run `protocol` on `io` until the peer leaves or `session` ends.
+pub async fn serve<S, P>(io: S, session: Session, inbox: Inbox, protocol: P, config: Config)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    P: Protocol,
+{
+    let now = Instant::now();
+    let mut pump = Pump {
+        io,
+        input: Input::new(config.max_message_size),
+        answers: Vec::new(),
+        unsent: Vec::new(),
+        sent: 0,
+        waiting: None,
+        heard: now,
+        pinged: now,
+        stuck: None,
+        closing: None,
+        session,
+        inbox,
+        protocol,
+        config,
+    };
+    let timer = sleep_until(pump.next_deadline());
+    tokio::pin!(timer);
+    poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
+}
+
+struct Pump<S, P> {
+    io: S,
+    input: Input,
+    /// Frames that go out before the next deliveries.
+    answers: Vec<u8>,
+    /// What a write left over, and how much of it went out since.
+    unsent: Vec<u8>,
+    sent: usize,
+    waiting: Option<BoxFuture<'static, Option<String>>>,
+    /// When something last came from the peer.
+    heard: Instant,
+    pinged: Instant,
+    /// Since when the peer takes no data.
+    stuck: Option<Instant>,
+    closing: Option<Closing>,
+    session: Session,
+    inbox: Inbox,
+    protocol: P,
+    config: Config,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closing {
+    by: Instant,
+    then: Then,
+}
+
+/// What is left to do once the close frame is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// Wait for the peer's half of the closing handshake.
+    Await,
+    /// Nothing makes sense any more of what the peer sends: say that nothing will follow, and let
+    /// what is under way arrive, or the close frame would be lost to a reset.
+    Linger,
+    /// Lingering: the peer knows.
+    Drain,
+    /// The peer has closed: end.
+    End,
+}
+
+impl<S, P> Pump<S, P>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    P: Protocol,
+{
+    /// Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+        if self.closing.is_none()
+            && let Poll::Ready(why) = self.session.poll_ended(cx)
+        {
+            self.end(&why);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.timeouts(Instant::now()).is_break() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(self.next_deadline());
+        }
+        if self.poll_input(cx).is_err() || self.poll_output(cx).is_err() {
+            return Poll::Ready(());
+        }
+        let is_sent = self.unsent.is_empty() && self.answers.is_empty();
+        if is_sent
+            && let Some(closing) = self.closing.as_mut()
+            && matches!(closing.then, Then::Linger | Then::End)
+            && Pin::new(&mut self.io).poll_shutdown(cx).is_ready()
+        {
+            if closing.then == Then::End {
+                return Poll::Ready(());
+            }
+            closing.then = Then::Drain;
+        }
+        if timer.deadline() > self.next_deadline() {
+            timer.as_mut().reset(self.next_deadline());
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    // === time ===
+
+    fn next_deadline(&self) -> Instant {
+        if let Some(closing) = self.closing {
+            return closing.by;
+        }
+        let Config { ping_interval, ping_timeout, write_timeout, .. } = self.config;
+        let mut next = self.pinged
+            + match (self.heard < self.pinged, ping_interval.is_zero()) {
+                (true, _) => ping_timeout,
+                (false, false) => ping_interval,
+                (false, true) => Duration::from_hours(24),
+            };
+        if let Some(stuck) = self.stuck.filter(|_| !write_timeout.is_zero()) {
+            next = next.min(stuck + write_timeout);
+        }
+        next
+    }
+
+    /// Do what is due. Break ends the connection without more ado.
+    fn timeouts(&mut self, now: Instant) -> std::ops::ControlFlow<()> {
+        if self.closing.is_some_and(|closing| now >= closing.by) {
+            return std::ops::ControlFlow::Break(());
+        }
+        if self.closing.is_some() {
+            return std::ops::ControlFlow::Continue(());
+        }
+        let Config { ping_interval, ping_timeout, write_timeout, .. } = self.config;
+        let over = |since: Instant, limit: Duration| !limit.is_zero() && now >= since + limit;
+        if self.stuck.is_some_and(|since| over(since, write_timeout)) {
+            self.end(&Close::SLOW);
+        } else if self.heard < self.pinged {
+            if now >= self.pinged + ping_timeout {
+                self.end(&Close::NO_PONG);
+            }
+        } else if over(self.pinged, ping_interval) {
+            Frames::new(&mut self.answers).ping();
+            self.pinged = now;
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// Close from this side.
+    fn end(&mut self, why: &Close) {
+        if self.closing.is_none() {
+            telemetry::connection_ended(P::NAME, self.session.id(), why);
+            self.close(why, Then::Await);
+        }
+    }
+
+    fn close(&mut self, why: &Close, then: Then) {
+        Frames::new(&mut self.answers).close(why);
+        self.closing = Some(Closing { by: Instant::now() + CLOSE_TIMEOUT, then });
+        self.waiting = None;
+    }
+
+    // === in ===
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut buffer = INPUT.take();
+        buffer.resize(CHUNK, 0);
+        let result = self.poll_input_into(cx, &mut buffer);
+        INPUT.set(buffer);
+        result
+    }
+
+    fn poll_input_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                let Poll::Ready(answer) = waiting.as_mut().poll(cx) else { return Ok(()) };
+                self.waiting = None;
+                if let Some(answer) = answer {
+                    Frames::new(&mut self.answers).text(&answer);
+                }
+                self.feed(&mut []);
+                continue;
+            }
+            // Who does not take answers may not ask for more.
+            if self.answers.len() + self.unsent.len() > 2 * CHUNK && self.closing.is_none() {
+                return Ok(());
+            }
+            let mut read = ReadBuf::new(buffer);
+            let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, &mut read) else {
+                return Ok(());
+            };
+            result?;
+            let filled = read.filled().len();
+            if filled == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.heard = Instant::now();
+            self.feed(buffer.get_mut(..filled).unwrap_or_default());
+            if filled == CHUNK {
+                // A busy sender: let the others have their turn.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+        }
+    }
+
+    fn feed(&mut self, bytes: &mut [u8]) {
+        if self.closing.is_some_and(|it| matches!(it.then, Then::Linger | Then::Drain)) {
+            return;
+        }
+        let Self { input, answers, inbox, protocol, waiting, closing, .. } = self;
+        let mut end = None;
+        let fed = input.feed(bytes, |message| {
+            let mut link = Link { inbox, out: Frames::new(answers) };
+            let flow = match message {
+                Message::Close(answer) => {
+                    end = Some((answer, Then::End));
+                    return false;
+                }
+                // Nothing but the peer's close counts once we are closing.
+                _ if closing.is_some() => Flow::Continue,
+                Message::Text(text) => protocol.text(text, &mut link),
+                Message::Binary => protocol.binary(&mut link),
+                Message::Ping(payload) => {
+                    link.out.pong(payload);
+                    Flow::Continue
+                }
+                Message::Pong => Flow::Continue,
+            };
+            match flow {
+                Flow::Continue => true,
+                Flow::Wait(future) => {
+                    *waiting = Some(future);
+                    false
+                }
+                Flow::Close(why) => {
+                    end = Some((why, Then::Await));
+                    false
+                }
+            }
+        });
+        if let Err(why) = fed {
+            end = Some((why, Then::Linger));
+        }
+        let Some((why, then)) = end else { return };
+        if let Some(closing) = &mut self.closing {
+            closing.then = then;
+            return;
+        }
+        if then != Then::End {
+            telemetry::connection_ended(P::NAME, self.session.id(), &why);
+        }
+        self.close(&why, then);
+    }
+
+    // === out ===
+
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut buffer = OUTPUT.take();
+        let mut deliveries = DELIVERIES.take();
+        let result = self.poll_output_from(cx, &mut buffer, &mut deliveries);
+        deliveries.clear();
+        DELIVERIES.set(deliveries);
+        buffer.clear();
+        buffer.shrink_to(4 * CHUNK);
+        OUTPUT.set(buffer);
+        result
+    }
+
+    fn poll_output_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        deliveries: &mut Vec<Delivery>,
+    ) -> io::Result<()> {
+        for _ in 0..ROUNDS {
+            if !self.unsent.is_empty() && !self.write_unsent(cx)? {
+                return Ok(());
+            }
+            buffer.clear();
+            buffer.append(&mut self.answers);
+            self.answers = Vec::new();
+            self.fill(cx, buffer, deliveries);
+            if buffer.is_empty() && self.answers.is_empty() {
+                return Ok(());
+            }
+            let sent = self.write(cx, buffer)?;
+            if sent < buffer.len() {
+                self.unsent = buffer.get(sent..).unwrap_or_default().to_vec();
+                self.sent = 0;
+            }
+        }
+        // A busy reader: let the others have their turn.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Render what the logs have for this connection.
+    fn fill(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, deliveries: &mut Vec<Delivery>) {
+        if self.closing.is_some() {
+            return;
+        }
+        let room = Room { records: BATCH, bytes: CHUNK };
+        if self.inbox.poll_recv(cx, room, deliveries).is_pending() {
+            return;
+        }
+        telemetry::delivered(deliveries.len());
+        let mut out = Frames::new(out);
+        for delivery in deliveries.drain(..) {
+            if let Delivery::End(why) = delivery {
+                self.end(&why);
+                return;
+            }
+            self.protocol.render(delivery, &mut out);
+        }
+    }
+
+    /// True when nothing is left over any more.
+    fn write_unsent(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let unsent = mem::take(&mut self.unsent);
+        let rest = unsent.get(self.sent..).unwrap_or_default();
+        let sent = self.write(cx, rest)?;
+        let done = sent == rest.len();
+        if !done {
+            self.sent += sent;
+            self.unsent = unsent;
+        }
+        Ok(done)
+    }
+
+    /// Write as much as the peer takes now, and keep the time since when it took nothing.
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.io).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(taken)) => {
+                    sent += taken;
+                    self.stuck = None;
+                }
+                Poll::Ready(Err(why)) => return Err(why),
+                Poll::Pending => {
+                    self.stuck.get_or_insert_with(Instant::now);
+                    break;
+                }
+            }
+        }
+        Ok(sent)
+    }
+}

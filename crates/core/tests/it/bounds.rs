@@ -1,0 +1,99 @@
+//! Every bound, and what happens at it.
+use std::time::Duration;
+
+use quadrille_core::{Draft, Hub, Life, Limits, OnSlow, Policies, Policy, Since, TooManyTopics};
+
+use crate::{drain, following, holding, hub, publish, topic};
+
+#[tokio::test]
+async fn a_log_is_bounded_in_bytes_and_always_keeps_its_newest_record() {
+    let policy = Policy { bytes: 4096, ..holding(1000, OnSlow::Skip) };
+    let (hub, topic) = (hub(policy), topic("1"));
+    for n in 0..100 {
+        publish(&hub, &topic, format!("{n:0>1000}")).await;
+        let held = hub.history(&topic, Since::Now, 1000).unwrap().records;
+        assert!(held.iter().map(|it| it.size()).sum::<usize>() <= 4096);
+        assert_eq!(held.last().unwrap().at, hub.top(&topic).unwrap());
+    }
+    publish(&hub, &topic, "9".repeat(5000)).await;
+    assert_eq!(hub.history(&topic, Since::Now, 1000).unwrap().records.len(), 1);
+}
+
+#[tokio::test]
+async fn all_logs_together_are_bounded_in_bytes() {
+    let limits = Limits { log_bytes: 10_000, ..Limits::default() };
+    let hub = Hub::new(holding(100, OnSlow::Skip).into(), &limits, None, &Life::new());
+    let topics: Vec<_> = (0..4).map(|n| topic(&n.to_string())).collect();
+    for _ in 0..50 {
+        for topic in &topics {
+            publish(&hub, topic, "0".repeat(1000)).await;
+        }
+    }
+    let held = |it| hub.history(it, Since::Now, 1000).unwrap().records;
+    let all: usize = topics.iter().flat_map(held).map(|it| it.size()).sum();
+    assert!(all <= 10_000, "{all} bytes");
+}
+
+#[tokio::test]
+async fn a_new_topic_takes_the_place_of_an_idle_one_and_is_refused_when_all_are_in_use() {
+    let limits = Limits { topics: 64, ..Limits::default() };
+    let hub = Hub::new(Policies::default(), &limits, None, &Life::new());
+    let mut inbox = hub.inbox();
+    let mut refused = 0;
+    for n in 0..200 {
+        refused += usize::from(inbox.subscribe(&topic(&n.to_string()), Since::Now, 0).is_err());
+    }
+    assert_eq!((inbox.len(), refused), (64, 136));
+    let draft = || Draft::new(topic("another"), "n", "1");
+    assert!(hub.publish(draft()).await.is_err());
+    drop(inbox);
+    // An idle topic makes room only for one of its own shard, so not every attempt finds one; but
+    // most do.
+    let made = (0..200).filter(|n| {
+        let draft = Draft::new(topic(&format!("b{n}")), "n", "1");
+        futures_util::FutureExt::now_or_never(hub.publish(draft)).unwrap().is_ok()
+    });
+    assert!(made.count() > 100);
+    assert_eq!(TooManyTopics.to_string(), "too many topics");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_log_expires_and_its_successor_has_another_epoch() {
+    let policy = Policy { keep: Duration::ZERO, ..holding(4, OnSlow::Skip) };
+    let (hub, topic) = (hub(policy), topic("1"));
+    publish(&hub, &topic, 0).await;
+    let inbox = following(&hub, &topic, Since::Now);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let old = hub.top(&topic).expect("a log that is read does not expire");
+    drop(inbox);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(hub.top(&topic), None);
+    let mut inbox = following(&hub, &topic, Since::After(old));
+    publish(&hub, &topic, 1).await;
+    assert_eq!(drain(&mut inbox), ["-0", "1"]);
+    assert!(hub.top(&topic).unwrap().epoch > old.epoch);
+}
+
+#[tokio::test]
+async fn epochs_are_never_reused() {
+    let hub = hub(holding(4, OnSlow::Skip));
+    let mut epochs = std::collections::HashSet::new();
+    for n in 0..10_000 {
+        publish(&hub, &topic(&n.to_string()), 0).await;
+        assert!(epochs.insert(hub.top(&topic(&n.to_string())).unwrap().epoch));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_as_large_as_the_room_for_it() {
+    let (hub, topic) = (hub(holding(100, OnSlow::Skip)), topic("1"));
+    let mut inbox = following(&hub, &topic, Since::Now);
+    for n in 0..10 {
+        publish(&hub, &topic, n).await;
+    }
+    for (records, bytes, want) in [(3, usize::MAX, 3), (100, 1, 1), (100, usize::MAX, 6)] {
+        let mut out = Vec::new();
+        inbox.recv(quadrille_core::Room { records, bytes }, &mut out).await;
+        assert_eq!(out.len(), want);
+    }
+}

@@ -1,0 +1,94 @@
+//! What is served, put together: one call for each protocol, and no more machinery than that.
+#![cfg_attr(
+    not(feature = "broker"),
+    allow(unused, clippy::unnecessary_wraps, reason = "there is no protocol to put together")
+)]
+use std::net::SocketAddr;
+
+use axum::Router;
+use quadrille_core::{Core, Hub, Life, Presence, Registry, ws::Origins};
+
+use crate::{
+    config::{self, Config, Sources},
+    ops,
+};
+
+/// Where a protocol is found.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) path: String,
+    /// A command line that shows it at work.
+    try_it: fn(SocketAddr, &str) -> String,
+}
+
+impl Door {
+    pub(crate) fn try_it(&self, address: SocketAddr) -> String {
+        (self.try_it)(address, &self.path)
+    }
+}
+
+/// The state that all protocols share.
+pub(crate) fn core(config: &Config, life: Life) -> Core {
+    let origins = Origins::new(&config.server.origins).expect("the configuration was checked");
+    Core {
+        hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
+        sessions: Registry::new(config.limits.clone()),
+        presence: Presence::default(),
+        origins,
+        life,
+    }
+}
+
+/// The protocols, and where they are.
+pub(crate) fn compose(
+    core: &Core,
+    config: &Config,
+    sources: &Sources,
+) -> Result<(Router, Vec<Door>), config::Error> {
+    let mut router = Router::new();
+    let mut doors = Vec::new();
+    #[cfg(feature = "broker")]
+    {
+        let path = config.broker.path.clone();
+        let protocol = quadrille_broker::router(core, config.broker.clone());
+        let protocol = protocol.map_err(|why| blame(&why, sources))?;
+        // The same path twice would be a panic.
+        if ops::PATHS.contains(&path.as_str()) {
+            let taken = ops::PATHS.join(", ");
+            return Err(sources.blame("broker.path", format!("expected a path other than {taken}")));
+        }
+        router = router.merge(protocol);
+        doors.push(Door {
+            name: quadrille_broker::NAME,
+            what: "channels over a WebSocket",
+            path,
+            try_it: subscribe,
+        });
+    }
+    Ok((router, doors))
+}
+
+#[cfg(feature = "broker")]
+fn subscribe(address: SocketAddr, path: &str) -> String {
+    const FRAME: &str =
+        r#"{"channel":"subscription","payload":{"action":"subscribe","channel":"demo"}}"#;
+    format!("npx -y wscat -c ws://{address}{path} -x '{FRAME}' -w 60")
+}
+
+/// A protocol's own errors begin with the key.
+#[cfg(feature = "broker")]
+fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
+    let text = why.to_string();
+    let (key, expected) = text.split_once(": ").unwrap_or(("configuration", &text));
+    sources.blame(key, expected)
+}
+
+/// What would be served, in one line.
+pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
+    let (_, doors) = compose(&core(config, Life::new()), config, sources)?;
+    let doors: Vec<_> = doors.iter().map(|it| format!("{} at {}", it.name, it.path)).collect();
+    let listen: Vec<_> = config.server.listen.iter().map(SocketAddr::to_string).collect();
+    Ok(format!("the configuration is good: {} on {}\n", doors.join(", "), listen.join(", ")))
+}

@@ -1,0 +1,66 @@
+//! The command line.
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+/// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
+pub(crate) const USAGE: u8 = 64;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   stopped, every connection closed
+  1   the start failed, for example because a port is taken
+  2   stopped before every connection was closed: server.grace was over, or a second signal came
+  64  the configuration or the command line is wrong";
+
+/// A real-time gateway: one conversation, driven and watched through several protocols
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Configuration file [default: config/quadrille.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Serve until SIGTERM or SIGINT; the default
+    #[default]
+    Serve,
+    /// Say what would be served, or what is wrong with the configuration
+    CheckConfig,
+    /// Print the configuration in effect, as TOML
+    PrintConfig {
+        /// Print the built-in one, with a comment on every key
+        #[arg(long)]
+        default: bool,
+    },
+}
+
+impl Cli {
+    /// Parse the arguments; without a command to run, give the exit code.
+    pub(crate) fn read(
+        args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, ExitCode> {
+        Self::try_parse_from(args).map_err(|why| {
+            // Nobody is left to tell when the terminal is gone.
+            why.print().ok();
+            if why.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
+        })
+    }
+}
+
+/// To standard output. It may be a pipe that nobody reads any more, which is no reason to end.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+    ExitCode::SUCCESS
+}

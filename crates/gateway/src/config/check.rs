@@ -1,0 +1,128 @@
+//! What a type cannot say about a configuration: bounds, and values that contradict each other.
+use std::{net::SocketAddr, time::Duration};
+
+use quadrille_core::{NAMESPACES, ws::Origins};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{Config, Log, Mode, Server};
+
+/// A key whose value cannot be served.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) key: String,
+    pub(super) expected: String,
+}
+
+fn wrong<T>(key: impl Into<String>, expected: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong { key: key.into(), expected: expected.into() })
+}
+
+pub(super) fn check(config: &Config) -> Result<(), Wrong> {
+    server(&config.server)?;
+    open(config)?;
+    topics(config)?;
+    #[cfg(feature = "broker")]
+    broker(&config.broker)?;
+    log(&config.log)
+}
+
+fn server(server: &Server) -> Result<(), Wrong> {
+    let Server { listen, origins, header_timeout, drain_delay, drain_window, grace } = server;
+    if listen.is_empty() {
+        return wrong("server.listen", "expected at least one IP:PORT, found none");
+    }
+    if let Err(why) = Origins::new(origins) {
+        return wrong("server.origins", why.to_string());
+    }
+    if header_timeout.is_zero() {
+        return wrong("server.header_timeout", "expected more than zero, as in \"10s\"");
+    }
+    duration("server.header_timeout", *header_timeout)?;
+    duration("server.drain_delay", *drain_delay)?;
+    duration("server.drain_window", *drain_window)?;
+    duration("server.grace", *grace)
+}
+
+/// Without sign-in, only this machine is served unless that is said twice.
+fn open(config: &Config) -> Result<(), Wrong> {
+    let Mode::Open = config.auth.mode;
+    let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    match config.server.listen.iter().find(outside) {
+        Some(address) if !config.auth.allow_open => wrong(
+            "server.listen",
+            format!(
+                "{address} lets other machines in without sign-in; \
+                 expected a loopback address, or auth.allow_open = true"
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The namespaces that were given a policy are those of the protocols.
+pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), Wrong> {
+    match given.find(|name| !NAMESPACES.contains(&name.as_str())) {
+        Some(name) => {
+            let known = NAMESPACES.join(", ");
+            wrong(format!("topics.{name}"), format!("unknown namespace, expected one of {known}"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn topics(config: &Config) -> Result<(), Wrong> {
+    for (namespace, policy) in &config.topics.0 {
+        let key = |name: &str| format!("topics.{namespace}.{name}");
+        at_least_one(key("events"), policy.events)?;
+        at_least_one(key("bytes"), policy.bytes)?;
+        duration(key("keep"), policy.keep)?;
+        duration(key("patience"), policy.patience)?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "broker")]
+fn broker(broker: &quadrille_broker::Config) -> Result<(), Wrong> {
+    if broker.ping_timeout.is_zero() && !broker.ping_interval.is_zero() {
+        return wrong(
+            "broker.ping_timeout",
+            "expected more than zero, as in \"10s\", or broker.ping_interval = \"0s\" for no pings",
+        );
+    }
+    at_least_one("broker.max_message_size", broker.max_message_size)?;
+    duration("broker.ping_interval", broker.ping_interval)?;
+    duration("broker.ping_timeout", broker.ping_timeout)?;
+    duration("broker.write_timeout", broker.write_timeout)
+}
+
+fn at_least_one(key: impl Into<String>, given: usize) -> Result<(), Wrong> {
+    if given == 0 { wrong(key, "expected 1 or more, found 0") } else { Ok(()) }
+}
+
+/// A clock cannot be moved by any number of years; this many nobody means.
+fn duration(key: impl Into<String>, given: Duration) -> Result<(), Wrong> {
+    if given > Duration::from_hours(365 * 24) {
+        return wrong(key, "expected at most \"365days\"");
+    }
+    Ok(())
+}
+
+/// A word that is no level would be taken for the name of a module, and silence all others.
+fn log(log: &Log) -> Result<(), Wrong> {
+    let bad =
+        log.level.split(',').map(str::trim).any(|directive| match directive.split_once('=') {
+            Some((target, level)) => target.is_empty() || level.parse::<LevelFilter>().is_err(),
+            None => directive.parse::<LevelFilter>().is_err(),
+        });
+    if bad {
+        let found = &log.level;
+        return wrong(
+            "log.level",
+            format!(
+                "expected off, error, warn, info, debug or trace, and MODULE=LEVEL after a comma, \
+                 found {found:?}"
+            ),
+        );
+    }
+    Ok(())
+}

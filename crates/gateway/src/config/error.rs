@@ -1,0 +1,85 @@
+//! What is wrong with a configuration, in one line: where, which key, what was expected.
+use std::{fmt, io};
+
+use figment::error::{Actual, Kind};
+
+/// `SOURCE: KEY: expected …, found …`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Error(String);
+
+impl Error {
+    pub(super) fn new(source: &str, key: &str, expected: impl Into<String>) -> Self {
+        Self::of(&format!("{source}: {key}: {}", expected.into()))
+    }
+
+    pub(super) fn unreadable(file: &str, why: &io::Error) -> Self {
+        Self::of(&format!("{file}: expected a readable configuration file: {why}"))
+    }
+
+    pub(super) fn syntax(file: &str, text: &str, why: &toml::de::Error) -> Self {
+        let before = text.get(..why.span().unwrap_or_default().start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Self::of(&format!("{file}:{line}:{column}: {}", why.message()))
+    }
+
+    /// However many lines a library or a value has, the error has one.
+    fn of(text: &str) -> Self {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        Self(lines.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl From<figment::Error> for Error {
+    fn from(why: figment::Error) -> Self {
+        let source = why.metadata.map_or("configuration".into(), |it| it.name);
+        Self::new(&source, &why.path.join("."), expected(&why.kind))
+    }
+}
+
+fn expected(kind: &Kind) -> String {
+    match kind {
+        Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
+            format!("expected {}, found {}", plain(wanted), Found(found))
+        }
+        Kind::UnknownVariant(found, known) => {
+            format!("expected one of {}, found {found:?}", known.join(", "))
+        }
+        Kind::UnknownField(_, known) => {
+            format!("unknown key, expected one of {}", known.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// In the words of people who do not write Rust.
+fn plain(wanted: &str) -> &str {
+    match wanted {
+        "usize" | "u64" | "u32" | "u16" => "a whole number from 0 up",
+        "a duration" => r#"a duration such as "10s" or "300ms""#,
+        "a boolean" => "true or false",
+        "a sequence" => r#"a list such as ["…", "…"]"#,
+        "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
+        other if other.starts_with("enum ") => "a string",
+        other => other,
+    }
+}
+
+struct Found<'a>(&'a Actual);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Actual::Bool(it) => it.fmt(f),
+            Actual::Unsigned(it) => it.fmt(f),
+            Actual::Signed(it) => it.fmt(f),
+            Actual::Float(it) => it.fmt(f),
+            Actual::Str(it) => write!(f, "{it:?}"),
+            Actual::Seq => f.write_str("a list"),
+            Actual::Map => f.write_str("a table"),
+            other => other.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The configuration: built-in defaults, then a file, then environment variables.
+mod absent;
+mod check;
+mod error;
+mod reference;
+mod section;
+mod source;
+
+#[cfg(test)]
+#[cfg(feature = "broker")]
+mod tests;
+
+use std::path::Path;
+
+use quadrille_core::{Limits, Policies, Policy};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::{
+    error::Error,
+    section::{Auth, Format, Log, Mode, Server},
+    source::Sources,
+};
+
+#[cfg(feature = "broker")]
+type Broker = quadrille_broker::Config;
+#[cfg(not(feature = "broker"))]
+type Broker = absent::Absent<absent::Broker>;
+
+/// Everything that can be configured. The comments for users are in [`reference`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
+    pub(crate) topics: Policies,
+    #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
+    pub(crate) broker: Broker,
+    pub(crate) log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            topics: Policies::from(Policy::default()),
+            broker: Broker::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration that `file` and `environment` make, and where each value came from.
+    /// Without `file`, the one in the working directory is read if there is one.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> Result<(Self, Sources), Error> {
+        let sources = Sources::read(file, environment)?;
+        let blame = |wrong: check::Wrong| sources.blame(&wrong.key, wrong.expected);
+        // First, or the complaint would be about what is in a section that does not exist.
+        check::namespaces(sources.names_in("topics")).map_err(blame)?;
+        let config: Self = sources.extract()?;
+        check::check(&config).map_err(blame)?;
+        Ok((config, sources))
+    }
+
+    /// As TOML that can be loaded again.
+    pub(crate) fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every value was read from TOML or has a place in it")
+    }
+
+    /// The default configuration, with a comment on every key.
+    pub(crate) fn reference() -> String {
+        reference::annotate(&Self::default().to_toml())
+    }
+}

@@ -1,0 +1,144 @@
+//! Where configuration values come from, in layers: the later wins, and each remembers its name.
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Error as FigmentError, Figment, Metadata, Profile, Provider,
+    providers::Serialized,
+    value::{Dict, Map, Value},
+};
+
+use super::{Config, Error};
+
+/// Read from the working directory when no file is named.
+const FILE: &str = "config/quadrille.toml";
+
+/// What every variable of the gateway begins with.
+const PREFIX: &str = "QUADRILLE_";
+
+/// Separates section and key in the name of a variable. A variable without one is none of ours:
+/// Kubernetes sets `QUADRILLE_PORT` and the like in every pod beside a service of this name.
+const NEST: &str = "__";
+
+/// All layers together.
+#[derive(Debug)]
+pub(crate) struct Sources(Figment);
+
+/// One layer.
+struct Layer {
+    name: String,
+    values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, FigmentError> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+// === impl Sources ===
+
+impl Sources {
+    pub(super) fn read(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+    ) -> Result<Self, Error> {
+        let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
+        let mut layers = Figment::from(Serialized::defaults(&defaults));
+        if let Some(layer) = read_file(file)? {
+            layers = layers.merge(layer);
+        }
+        for (name, text) in environment {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            if rest.contains(NEST) {
+                layers = layers.merge(read_variable(name, rest, text, &defaults));
+            } else if let Some(key) = misspelt(rest, &defaults) {
+                let right = format!("{PREFIX}{}", key.to_uppercase().replace('.', NEST));
+                return Err(Error::new(name, &key, format!("expected the name {right}")));
+            }
+        }
+        Ok(Self(layers))
+    }
+
+    pub(super) fn extract(&self) -> Result<Config, Error> {
+        self.0.extract().map_err(Error::from)
+    }
+
+    /// The names in a section, whoever gave them.
+    pub(super) fn names_in(&self, section: &str) -> impl Iterator<Item = String> {
+        let section = self.0.find_value(section).ok().and_then(Value::into_dict);
+        section.unwrap_or_default().into_keys()
+    }
+
+    /// The error that the value of `key` is wrong, wherever it came from.
+    pub(crate) fn blame(&self, key: &str, expected: impl Into<String>) -> Error {
+        let source = self.0.find_metadata(key).map(|it| it.name.clone());
+        Error::new(source.as_deref().unwrap_or("configuration"), key, expected)
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<Option<Layer>, Error> {
+    let path = named.map_or_else(|| PathBuf::from(FILE), Path::to_path_buf);
+    let name = path.display().to_string();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(why) if why.kind() == io::ErrorKind::NotFound && named.is_none() => return Ok(None),
+        Err(why) => return Err(Error::unreadable(&name, &why)),
+    };
+    let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
+    let values = Value::serialize(table).expect("TOML is plain data");
+    Ok(Some(Layer { name, values: values.into_dict().expect("a table is a dictionary") }))
+}
+
+fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Layer {
+    let key = rest.to_lowercase().replace(NEST, ".");
+    let value = typed(text, defaults.find_ref(&key));
+    let values = figment::util::nest(&key, value).into_dict().expect("a nested value has a key");
+    Layer { name: name.to_owned(), values }
+}
+
+/// What `text` means in place of the default `like`. A text stays one, whatever it looks like: a
+/// password of digits is not a number.
+fn typed(text: &str, like: Option<&Value>) -> Value {
+    let given = match like {
+        Some(Value::Num(..)) => text.parse::<i64>().ok().map(Value::from),
+        Some(Value::Bool(..)) => text.parse::<bool>().ok().map(Value::from),
+        Some(Value::Array(..)) => list(text),
+        _ => None,
+    };
+    given.unwrap_or_else(|| Value::from(text))
+}
+
+/// A list in JSON, or its only element.
+fn list(text: &str) -> Option<Value> {
+    let elements: Vec<serde_json::Value> = match text.trim() {
+        "" => Vec::new(),
+        json if json.starts_with('[') => serde_json::from_str(json).ok()?,
+        one => vec![one.into()],
+    };
+    Value::serialize(elements).ok()
+}
+
+/// The key that someone meant who wrote one underscore for two.
+fn misspelt(rest: &str, defaults: &Value) -> Option<String> {
+    fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
+        match value.as_dict() {
+            Some(dict) => {
+                for (key, value) in dict {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    keys(value, &format!("{path}{dot}{key}"), into);
+                }
+            }
+            None => into.push(path.to_owned()),
+        }
+    }
+    let mut all = Vec::new();
+    keys(defaults, "", &mut all);
+    all.into_iter().find(|key| key.replace('.', "_") == rest.to_lowercase())
+}

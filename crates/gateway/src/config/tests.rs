@@ -1,0 +1,193 @@
+//! Every error is one line, asserted whole; every file in `config/` loads.
+use std::{fs, path::PathBuf, time::Duration};
+
+use super::Config;
+
+/// What is wrong with `text` as the only file.
+fn error_in(text: &str) -> String {
+    let line = load(text, &[]).unwrap_err();
+    line.strip_prefix(file(text).to_str().unwrap()).unwrap().to_owned()
+}
+
+/// What is wrong with one variable.
+fn error_of(name: &str, value: &str) -> String {
+    load("", &[(name, value)]).unwrap_err()
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let path = file(text);
+    fs::write(&path, text).unwrap();
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let loaded = Config::load(Some(&path), &environment);
+    loaded.map(|(config, _)| config).map_err(|why| why.to_string())
+}
+
+/// A file for each content: tests run at once.
+fn file(text: &str) -> PathBuf {
+    let hash = text.bytes().fold(5381_u64, |hash, byte| hash.wrapping_mul(33) ^ u64::from(byte));
+    std::env::temp_dir().join(format!("quadrille-{}-{hash:x}.toml", std::process::id()))
+}
+
+#[test]
+fn the_reference_is_the_default() {
+    assert_eq!(load(&Config::reference(), &[]), Ok(Config::default()));
+    assert_eq!(load(&Config::default().to_toml(), &[]), Ok(Config::default()));
+}
+
+#[test]
+fn every_file_that_ships_loads() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config"));
+    let mut names = Vec::new();
+    for folder in [root.clone(), root.join("examples")] {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().extension().is_some_and(|it| it == "toml") {
+                Config::load(Some(&entry.path()), &[]).unwrap();
+                names.push(entry.file_name().into_string().unwrap());
+            }
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["broker.toml", "quadrille.toml", "seeds.toml"]);
+}
+
+#[test]
+fn a_variable_overrides_the_file_and_the_file_the_default() {
+    let config = load(
+        "[limits]\ntopics = 5\nconnections = 6\n[topics.chan]\nkeep = \"1h\"",
+        &[
+            ("QUADRILLE_LIMITS__TOPICS", "7"),
+            ("QUADRILLE_AUTH__ALLOW_OPEN", "true"),
+            ("QUADRILLE_TOPICS__CHAN__EVENTS", "8"),
+            ("QUADRILLE_SERVER__LISTEN", r#"["0.0.0.0:1", "[::1]:2"]"#),
+            ("QUADRILLE_SERVER__ORIGINS", "https://a.example"),
+            ("QUADRILLE_LOG__LEVEL", "off"),
+            ("OTHER_LIMITS__TOPICS", "9"),
+        ],
+    );
+    let mut expected = Config::default();
+    expected.limits.topics = 7;
+    expected.limits.connections = 6;
+    expected.auth.allow_open = true;
+    expected.server.listen = vec!["0.0.0.0:1".parse().unwrap(), "[::1]:2".parse().unwrap()];
+    expected.server.origins = vec!["https://a.example".into()];
+    expected.log.level = "off".into();
+    let chan = expected.topics.0.get_mut("chan").unwrap();
+    (chan.events, chan.keep) = (8, Duration::from_hours(1));
+    assert_eq!(config, Ok(expected));
+}
+
+#[test]
+fn what_kubernetes_sets_beside_a_service_is_none_of_ours() {
+    let set = [("QUADRILLE_PORT", "tcp://10.0.0.1:80"), ("QUADRILLE_SERVICE_HOST", "10.0.0.1")];
+    assert_eq!(load("", &set), Ok(Config::default()));
+}
+
+#[test]
+fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
+    let cases = [
+        ("[server]\nlisten = [", ":2:11: unclosed array, expected `]`"),
+        ("[log]\nlevel = \"a\"\nlevel = \"b\"", ":3:1: duplicate key"),
+        (
+            "servre.x = 1",
+            ": servre: unknown key, expected one of server, auth, limits, topics, broker, log",
+        ),
+        ("server = 1", ": server: expected a table, found 1"),
+        (
+            "server.listen = \"127.0.0.1:80\"",
+            ": server.listen: expected a list such as [\"…\", \"…\"], found \"127.0.0.1:80\"",
+        ),
+        (
+            "server.listen = [\"localhost:80\"]",
+            ": server.listen: expected IP:PORT as in 127.0.0.1:8080, found \"localhost:80\"",
+        ),
+        ("server.listen = []", ": server.listen: expected at least one IP:PORT, found none"),
+        (
+            "server.listen = [\"127.0.0.1:80\", \"0.0.0.0:80\"]",
+            ": server.listen: 0.0.0.0:80 lets other machines in without sign-in; expected a \
+             loopback address, or auth.allow_open = true",
+        ),
+        (
+            "server.origins = [\"example.com\"]",
+            ": server.origins: `example.com` is not an origin; write scheme and host, as in \
+             https://chat.example.com, or `*`",
+        ),
+        (
+            "server.grace = 5",
+            ": server.grace: expected a duration such as \"10s\" or \"300ms\", found 5",
+        ),
+        ("server.grace = \"9000years\"", ": server.grace: expected at most \"365days\""),
+        (
+            "server.header_timeout = \"0s\"",
+            ": server.header_timeout: expected more than zero, as in \"10s\"",
+        ),
+        ("auth.mode = \"jwt\"", ": auth.mode: expected one of open, found \"jwt\""),
+        ("auth.mode = 1", ": auth.mode: expected a string, found 1"),
+        ("auth.allow_open = 1", ": auth.allow_open: expected true or false, found 1"),
+        ("limits.topics = 1.5", ": limits.topics: expected a whole number from 0 up, found 1.5"),
+        (
+            "topics.rooom.events = 1",
+            ": topics.rooom: unknown namespace, expected one of chan, chat, room, user",
+        ),
+        ("topics.room.events = 0", ": topics.room.events: expected 1 or more, found 0"),
+        ("topics.room.bytes = 0", ": topics.room.bytes: expected 1 or more, found 0"),
+        (
+            "topics.room.on_slow = \"wait\"",
+            ": topics.room.on_slow: expected one of skip, coalesce, disconnect, found \"wait\"",
+        ),
+        (
+            "log.level = \"inf\"",
+            ": log.level: expected off, error, warn, info, debug or trace, and MODULE=LEVEL after \
+             a comma, found \"inf\"",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error_in(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
+    let cases = [
+        (
+            "QUADRILLE_LIMITS__TOPICS",
+            "many",
+            "QUADRILLE_LIMITS__TOPICS: limits.topics: expected a whole number from 0 up, found \
+             \"many\"",
+        ),
+        (
+            "QUADRILLE_LIMITS__TOPIC",
+            "1",
+            "QUADRILLE_LIMITS__TOPIC: limits.topic: unknown key, expected one of connections, \
+             connections_per_ip, topics, log_bytes",
+        ),
+        (
+            "QUADRILLE_LIMITS_TOPICS",
+            "1",
+            "QUADRILLE_LIMITS_TOPICS: limits.topics: expected the name QUADRILLE_LIMITS__TOPICS",
+        ),
+        (
+            "QUADRILLE_TOPICS__ROOOM__EVENTS",
+            "1",
+            "QUADRILLE_TOPICS__ROOOM__EVENTS: topics.rooom: unknown namespace, expected one of \
+             chan, chat, room, user",
+        ),
+        (
+            "QUADRILLE_SERVER__LISTEN",
+            "[127.0.0.1:80]",
+            "QUADRILLE_SERVER__LISTEN: server.listen: expected a list such as [\"…\", \"…\"], found \
+             \"[127.0.0.1:80]\"",
+        ),
+    ];
+    for (name, value, expected) in cases {
+        assert_eq!(error_of(name, value), expected);
+    }
+}
+
+#[test]
+fn a_file_that_was_named_has_to_exist() {
+    let why = Config::load(Some("/nowhere/x.toml".as_ref()), &[]).unwrap_err().to_string();
+    let expected = "/nowhere/x.toml: expected a readable configuration file: No such file or \
+                    directory (os error 2)";
+    assert_eq!(why, expected);
+}

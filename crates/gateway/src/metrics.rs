@@ -1,0 +1,32 @@
+//! Everything that is counted, as Prometheus reads it.
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use quadrille_core::{Life, telemetry::METRICS};
+
+/// The exporter keeps every sample of a histogram until this is done.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Begin to count. What is counted before this is lost, so it comes first.
+pub(crate) fn install(life: &Life) -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new().install_recorder()?;
+    for (name, help) in METRICS {
+        if name.ends_with("_total") {
+            metrics::describe_counter!(*name, *help);
+        } else {
+            metrics::describe_gauge!(*name, *help);
+        }
+    }
+    life.spawn("metrics", upkeep(handle.clone(), life.clone()));
+    Ok(handle)
+}
+
+async fn upkeep(handle: PrometheusHandle, life: Life) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        tokio::select! {
+            () = life.draining() => return,
+            _ = ticks.tick() => handle.run_upkeep(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The gateway under test: the built binary, on a port of its own.
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    http::{self, Response},
+    metrics::Metrics,
+    process::{End, Process},
+    scratch::Scratch,
+};
+
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    address: SocketAddr,
+    _home: Scratch,
+}
+
+impl Gateway {
+    /// Starts with these configuration keys, such as `("limits.connections", "2")`, and waits for
+    /// the line that says it is ready.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let mut all = vec![("server.listen", r#"["127.0.0.1:0"]"#), ("log.level", "warn")];
+        all.extend_from_slice(settings);
+        Self::start_with(&["serve"], &all).await
+    }
+
+    /// Starts with exactly these arguments and keys.
+    pub async fn start_with(args: &[&str], settings: &[(&str, &str)]) -> Self {
+        let home = Scratch::new();
+        let mut process = Self::spawn(args, settings, home.path());
+        let ready = process.line("its ready line", |line| line.contains(" ready on ")).await;
+        let address = address(&ready).unwrap_or_else(|| panic!("no address in {ready:?}"));
+        Self { process, address, _home: home }
+    }
+
+    /// Runs to its end: for starts that must fail, and for the commands that only print.
+    pub async fn run(args: &[&str], settings: &[(&str, &str)]) -> End {
+        let home = Scratch::new();
+        Self::spawn(args, settings, home.path()).end().await
+    }
+
+    fn spawn(args: &[&str], settings: &[(&str, &str)], home: &Path) -> Process {
+        let settings: Vec<_> =
+            settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        Process::start(&binary(), args, &settings, home)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn stdout(&self) -> Vec<String> {
+        self.process.stdout()
+    }
+
+    pub fn stderr(&self) -> Vec<String> {
+        self.process.stderr()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        http::get(self.address, path, &[]).await.expect("the gateway answers")
+    }
+
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.get("/metrics").await.body)
+    }
+
+    pub async fn signal(&self, name: &str) {
+        self.process.signal(name).await;
+    }
+
+    pub async fn wait(&mut self) -> End {
+        self.process.end().await
+    }
+
+    /// Stops it as an operator would, and gives what it said.
+    pub async fn stop(mut self) -> End {
+        self.signal("TERM").await;
+        self.wait().await
+    }
+
+    /// Resident memory, from the kernel.
+    pub fn rss_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(path).expect("the gateway runs on Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        number.expect("the kernel tells VmRSS in KiB")
+    }
+}
+
+/// The environment variable of a configuration key.
+pub fn variable(key: &str) -> String {
+    format!("QUADRILLE_{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// The first `http://` address of the ready line.
+fn address(ready: &str) -> Option<SocketAddr> {
+    let (_, rest) = ready.split_once("http://")?;
+    let end = rest.find(|c: char| c.is_whitespace() || c == '/' || c == ',');
+    end.map_or(rest, |end| rest.split_at(end).0).parse().ok()
+}
+
+/// `QUADRILLE_BIN`, or the binary that cargo put beside the test's own.
+fn binary() -> PathBuf {
+    if let Some(given) = env::var_os("QUADRILLE_BIN") {
+        return given.into();
+    }
+    let test = env::current_exe().expect("the test knows its own path");
+    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
+    let binary = profile.join("quadrille");
+    let there = binary.exists();
+    assert!(there, "{} is missing: run `cargo build -p quadrille` first", binary.display());
+    binary
+}

@@ -1,0 +1,94 @@
+//! As much of an HTTP/1.1 client as the tests need, so that nothing tidies up what is sent.
+use std::{io, net::SocketAddr};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+use crate::patience::within;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Status, media type and problem type of an RFC 9457 answer. The body must repeat the status.
+    pub fn problem(&self) -> (u16, String, String) {
+        let body: Value = serde_json::from_str(&self.body)
+            .unwrap_or_else(|e| panic!("not a problem document ({e}): {self:?}"));
+        assert_eq!(body["status"], self.status, "{self:?}");
+        assert!(body["title"].is_string(), "a problem has a title: {self:?}");
+        let media = self.header("content-type").unwrap_or_default().to_owned();
+        (self.status, media, body["type"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// The headers of a good handshake.
+pub const HANDSHAKE: [(&str, &str); 4] = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+pub async fn get(at: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Result<Response> {
+    request(at, "GET", path, headers).await
+}
+
+/// Asks for a WebSocket at `/ws` with these further headers, and keeps the answer only.
+pub async fn knock(at: SocketAddr, headers: &[(&str, &str)]) -> Response {
+    let all: Vec<_> = HANDSHAKE.iter().chain(headers).copied().collect();
+    get(at, "/ws", &all).await.expect("the gateway answers")
+}
+
+pub async fn request(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Response> {
+    let mut stream = BufReader::new(TcpStream::connect(at).await?);
+    stream.write_all(head(at, method, path, headers).as_bytes()).await?;
+    within("an HTTP response", response(&mut stream)).await
+}
+
+pub(crate) fn head(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("Host: {at}")];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.join("\r\n") + "\r\n\r\n"
+}
+
+/// Reads one response; the body as far as `Content-Length` says.
+pub(crate) async fn response(stream: &mut BufReader<TcpStream>) -> io::Result<Response> {
+    let status = line(stream).await?;
+    let code = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = code.ok_or_else(|| io::Error::other(format!("not HTTP: {status:?}")))?;
+    let mut headers = Vec::new();
+    loop {
+        let line = line(stream).await?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let mut answer = Response { status, headers, body: String::new() };
+    let length = answer.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    answer.body = String::from_utf8_lossy(&body).into_owned();
+    Ok(answer)
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    Ok(line.trim_end().to_owned())
+}

@@ -1,0 +1,17 @@
+//! Everything the black-box tests need to start the built gateway and to talk to it.
+
+pub mod client;
+pub mod dice;
+pub mod form;
+pub mod gateway;
+pub mod http;
+pub mod metrics;
+pub mod patience;
+pub mod process;
+pub mod program;
+pub mod raw;
+pub mod scratch;
+
+pub use crate::{
+    client::Client, dice::Dice, form::Form, gateway::Gateway, patience::eventually, raw::Raw,
+};

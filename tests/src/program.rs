@@ -1,0 +1,69 @@
+//! Clients in other languages: a script, its interpreter, and what it printed.
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Gateway,
+    process::{End, Process},
+    scratch::Scratch,
+};
+
+#[derive(Debug)]
+pub struct Program {
+    process: Process,
+    _home: Scratch,
+}
+
+impl Program {
+    /// Runs `script` (under `tests/clients/`) with the gateway's WebSocket address as its first
+    /// argument.
+    pub fn start(
+        interpreter: &Path,
+        script: &str,
+        gateway: &Gateway,
+        args: &[&str],
+        env: &[(String, String)],
+    ) -> Self {
+        let script = clients().join(script).display().to_string();
+        let url = format!("ws://{}/ws", gateway.address());
+        let mut all = vec![script.as_str(), url.as_str()];
+        all.extend_from_slice(args);
+        let home = Scratch::new();
+        Self { process: Process::start(interpreter, &all, env, home.path()), _home: home }
+    }
+
+    /// Waits until the script has printed this line.
+    pub async fn said(&mut self, line: &str) {
+        self.process.line(&format!("the line {line:?}"), |said| said == line).await;
+    }
+
+    pub async fn signal(&self, name: &str) {
+        self.process.signal(name).await;
+    }
+
+    pub async fn end(mut self) -> End {
+        self.process.end().await
+    }
+
+    /// Waits for a good end, and gives the lines it printed.
+    pub async fn lines(self) -> Vec<String> {
+        let end = self.end().await;
+        assert_eq!(end.code, Some(0), "{end:#?}");
+        end.stdout
+    }
+}
+
+/// `tests/clients`.
+pub fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+/// A path that `cargo xtask test` prepares and hands over in an environment variable.
+pub fn prepared(variable: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| {
+        panic!("{variable} is not set: run `cargo xtask test python node`, which prepares it")
+    })
+}
