@@ -78,7 +78,9 @@ impl<'a> Frame<'a> {
         }
         if names_action && whole.channel.is_none() {
             let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
-            if let Some(mut inner) = inner.filter(|inner| inner.channel.is_some()) {
+            let is_command =
+                |inner: &Members<'_>| inner.channel.is_some() || kind.as_deref() == Some("ping");
+            if let Some(mut inner) = inner.filter(is_command) {
                 inner.kind = whole.kind.take();
                 return Ok(Self::Command(Form::Type, inner));
             }
@@ -224,6 +226,7 @@ mod tests {
             (r#"{"type":"subscribe","payload":{"channel":"a"}}"#, "Type subscribe a"),
             (r#"{"type":"unsubscribe","channel":"a"}"#, "Flat unsubscribe a"),
             (r#"{"type":"ping"}"#, "Flat ping "),
+            (r#"{"type":"ping","payload":{}}"#, "Type ping "),
             (r#"{"ch\u0061nnel":"\u00e4","payload": [1, 2]}"#, "to ä: [1, 2]"),
             (r#"{"channel":"a","payload":null}"#, "to a: null"),
             (r#"{"channel":"a","message":"hi","message_id":"1"}"#, "to a: all"),

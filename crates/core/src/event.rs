@@ -165,9 +165,9 @@ impl Event {
             .expect("each wire has a slot of its own")
     }
 
-    /// What the event counts against a log's bound in bytes: its payload and the record around it.
+    /// What the event counts against a log's bound in bytes: its content and the record around it.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.payload.len()
+        size_of::<Self>() + self.payload.held()
     }
 }
 

@@ -21,10 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Topic,
-    event::Record,
-    log::{Budget, Log},
-    telemetry,
+    Topic, budget::Budget, event::Record, log::Log, telemetry,
 };
 
 /// The topics of this node. Cloning shares them.
@@ -47,6 +44,9 @@ const SHARDS: usize = 64;
 
 /// How many drafts [`Hub::post`] holds for the task that publishes them.
 const POSTS: usize = 1024;
+
+/// How long between two attempts to drop idle logs for want of memory.
+const RELIEF: Duration = Duration::from_millis(100);
 
 /// How often idle logs are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -107,14 +107,13 @@ impl Hub {
         life: &Life,
     ) -> Self {
         let (posts, posted) = mpsc::channel(POSTS);
-        let limit = limits.log_bytes;
         let hub = Self(Arc::new(Inner {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::default()),
             policies,
             limit: limits.topics,
             topics: AtomicUsize::new(0),
-            budget: Arc::new(Budget { limit, held: AtomicUsize::new(0) }),
+            budget: Arc::new(Budget::new(limits.log_bytes)),
             epoch: AtomicU64::new(0),
             backplane,
             posts,
@@ -240,8 +239,7 @@ impl Hub {
         let expired = shard.get(&topic).is_some_and(|log| log.expire(Some(since)));
         if expired {
             shard.remove(&topic);
-            self.0.topics.fetch_sub(1, AcqRel);
-            telemetry::topics_expired(1);
+            self.dropped(1);
         }
         expired
     }
@@ -257,10 +255,36 @@ impl Hub {
                 !gone
             });
         }
-        if expired > 0 {
-            let before = self.0.topics.fetch_sub(expired, AcqRel);
-            telemetry::topics(before - expired);
-            telemetry::topics_expired(expired);
+        self.dropped(expired);
+    }
+
+    /// Drop idle logs, the longest idle first, until no more than half of the bytes are held.
+    fn relieve(&self) {
+        let all = self.0.shards.iter().flat_map(|shard| {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            shard.values().cloned().collect::<Vec<_>>()
+        });
+        let mut idle: Vec<_> = all.filter_map(|log| Some((log.idle_since()?, log))).collect();
+        idle.sort_by_key(|(since, _)| *since);
+        let mut dropped = 0;
+        for (since, log) in idle {
+            if !self.0.budget.is_tight() {
+                break;
+            }
+            let mut shard = self.shard(log.topic()).write().unwrap_or_else(PoisonError::into_inner);
+            if log.expire(Some(since)) {
+                shard.remove(log.topic());
+                dropped += 1;
+            }
+        }
+        self.dropped(dropped);
+    }
+
+    fn dropped(&self, count: usize) {
+        if count > 0 {
+            let before = self.0.topics.fetch_sub(count, AcqRel);
+            telemetry::topics(before - count);
+            telemetry::topics_expired(count);
         }
     }
 
@@ -293,6 +317,11 @@ impl Hub {
         loop {
             tokio::select! {
                 _ = every.tick() => self.expire(Instant::now()),
+                () = self.0.budget.pressed() => {
+                    self.relieve();
+                    // Once is enough for a while: what is held now is mostly in use.
+                    tokio::time::sleep(RELIEF).await;
+                }
                 () = life.draining() => return,
             }
         }

@@ -5,6 +5,7 @@
 //! [`Gap`] if the log no longer reaches back that far. A protocol renders events and parses
 //! commands; nothing reaches a client except out of a log.
 mod backplane;
+mod budget;
 mod close;
 mod event;
 mod hub;

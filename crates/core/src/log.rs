@@ -18,6 +18,7 @@ use std::{
 
 use crate::{
     Close, Draft, Event, OnSlow, Policy, Position, Topic,
+    budget::Budget,
     event::Record,
     inbox::{Delivery, Gap, Mailbox, Room, Since, Tag},
     pace::Pace,
@@ -32,13 +33,6 @@ pub(crate) struct Log {
     policy: Policy,
     budget: Arc<Budget>,
     state: Mutex<State>,
-}
-
-/// Bytes held in all logs together.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    pub(crate) limit: usize,
-    pub(crate) held: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -303,15 +297,15 @@ impl State {
     ) -> (bool, Vec<Arc<Reader>>) {
         let size = record.size();
         self.bytes += size;
-        let mut held = budget.held.fetch_add(size, Relaxed) + size;
+        let mut over = budget.take(size);
         self.ring.push_back(record);
         self.next += 1;
         while self.ring.len() > 1
-            && (self.ring.len() > policy.events || self.bytes > policy.bytes || held > budget.limit)
+            && (self.ring.len() > policy.events || self.bytes > policy.bytes || over)
         {
             let Some(old) = self.ring.pop_front() else { break };
             self.bytes -= old.size();
-            held = budget.held.fetch_sub(old.size(), Relaxed) - old.size();
+            over = budget.give(old.size());
             if let Some(survivors) = &mut self.survivors {
                 survivors.push(old);
                 survivors.bound(policy.events, policy.bytes);
@@ -361,7 +355,7 @@ impl State {
     }
 
     fn forget(&mut self, budget: &Budget) {
-        budget.held.fetch_sub(self.bytes, Relaxed);
+        budget.give(self.bytes);
         self.bytes = 0;
         self.ring.clear();
         if let Some(survivors) = &mut self.survivors {

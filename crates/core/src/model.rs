@@ -2,21 +2,19 @@
 //!
 //! Run by `cargo xtask test model`. A lost wake-up shows as a deadlock, a duplicate or a hole as
 //! wrong offsets.
-use std::{
-    future::poll_fn,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{future::poll_fn, sync::Arc};
 
 use loom::{future::block_on, thread};
 
 use crate::{
     Delivery, Draft, Policy, Room, Since,
+    budget::Budget,
     inbox::Mailbox,
-    log::{Budget, Log, Reader},
+    log::{Log, Reader},
 };
 
 fn log() -> Arc<Log> {
-    let budget = Budget { limit: usize::MAX, held: AtomicUsize::new(0) };
+    let budget = Budget::new(usize::MAX);
     let topic = "room:1".parse().expect("a topic");
     Arc::new(Log::new(topic, Policy::default(), 1, Arc::new(budget)))
 }

@@ -30,7 +30,8 @@ pub struct Limits {
     /// Topics held at once, in every namespace together. When they are all in use, a new one is
     /// refused; otherwise the one that was idle longest makes room.
     pub topics: usize,
-    /// Bytes held in all logs together. Above it, a log keeps only its newest record.
+    /// Bytes held in all logs together. From three quarters of it on, idle logs are dropped, the
+    /// longest idle first; above it, a log keeps only its newest record.
     pub log_bytes: usize,
 }
 

@@ -25,11 +25,9 @@ impl Text {
         Self { whole: Arc::clone(&self.whole), from: fit(range.start), to: fit(range.end) }
     }
 
-    /// Where `part`, borrowed from this text, lies in it; `None` if it is not a part of it.
-    pub fn range_of(&self, part: &str) -> Option<Range<usize>> {
-        let from = (part.as_ptr() as usize).checked_sub(self.as_ptr() as usize)?;
-        let range = from..from + part.len();
-        self.get(range.clone()).is_some().then_some(range)
+    /// The bytes of the text that this one is a part of, and so keeps alive.
+    pub fn held(&self) -> usize {
+        self.whole.len()
     }
 }
 

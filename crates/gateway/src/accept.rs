@@ -44,7 +44,8 @@ impl Acceptor {
         closing: CancellationToken,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(BUFFER);
+        http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+        http.max_header_size(BUFFER).max_buf_size(BUFFER);
         Self { app, http, life, closing }
     }
 

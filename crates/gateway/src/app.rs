@@ -20,13 +20,7 @@ pub(crate) struct Door {
     pub(crate) what: &'static str,
     pub(crate) path: String,
     /// A command line that shows it at work.
-    try_it: fn(SocketAddr, &str) -> String,
-}
-
-impl Door {
-    pub(crate) fn try_it(&self, address: SocketAddr) -> String {
-        (self.try_it)(address, &self.path)
-    }
+    pub(crate) try_it: fn(SocketAddr, &str) -> String,
 }
 
 /// The state that all protocols share.
@@ -89,6 +83,7 @@ fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let (_, doors) = compose(&core(config, Life::new()), config, sources)?;
     let doors: Vec<_> = doors.iter().map(|it| format!("{} at {}", it.name, it.path)).collect();
+    let doors = if doors.is_empty() { "no protocol".to_owned() } else { doors.join(", ") };
     let listen: Vec<_> = config.server.listen.iter().map(SocketAddr::to_string).collect();
-    Ok(format!("the configuration is good: {} on {}\n", doors.join(", "), listen.join(", ")))
+    Ok(format!("the configuration is good: {doors} on {}\n", listen.join(", ")))
 }

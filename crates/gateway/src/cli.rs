@@ -64,3 +64,39 @@ pub(crate) fn print(text: &str) -> ExitCode {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
     ExitCode::SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str]) -> Result<(Option<Command>, Option<PathBuf>), String> {
+        let cli = Cli::read(["quadrille"].iter().chain(args)).map_err(|code| format!("{code:?}"));
+        cli.map(|cli| (cli.command, cli.config))
+    }
+
+    #[test]
+    fn the_file_may_be_named_before_and_after_the_command() {
+        let file = Some("a.toml".into());
+        assert_eq!(read(&[]), Ok((None, None)));
+        assert_eq!(read(&["serve"]), Ok((Some(Command::Serve), None)));
+        assert_eq!(read(&["--config", "a.toml"]), Ok((None, file.clone())));
+        assert_eq!(
+            read(&["check-config", "--config", "a.toml"]),
+            Ok((Some(Command::CheckConfig), file.clone()))
+        );
+        assert_eq!(
+            read(&["--config", "a.toml", "print-config", "--default"]),
+            Ok((Some(Command::PrintConfig { default: true }), file))
+        );
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_64_and_a_question_is_0() {
+        let code = |code: u8| Err(format!("{:?}", ExitCode::from(code)));
+        assert_eq!(read(&["frobnicate"]), code(64));
+        assert_eq!(read(&["--config"]), code(64));
+        assert_eq!(read(&["serve", "--default"]), code(64));
+        assert_eq!(read(&["--help"]), code(0));
+        assert_eq!(read(&["--version"]), code(0));
+    }
+}

@@ -49,3 +49,20 @@ fn advice(why: &io::Error, address: SocketAddr) -> String {
         _ => format!("{why}; choose another address in server.listen"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_what_to_do() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = first.local_addr().unwrap();
+        let port = address.port();
+        let expected = format!(
+            "cannot listen on {address}: port {port} is in use; stop the program that has it, or \
+             choose another port in server.listen"
+        );
+        assert_eq!(bind(address).unwrap_err().to_string(), expected);
+    }
+}

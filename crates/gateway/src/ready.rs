@@ -29,7 +29,8 @@ pub(crate) fn lines(
     let Some(&first) = addresses.first() else { return text };
     let here = reachable(first);
     for door in doors {
-        writeln!(text, "  {:<8} {}", door.name, door.try_it(here)).expect("a String takes all");
+        writeln!(text, "  {:<8} {}", door.name, (door.try_it)(here, &door.path))
+            .expect("a String takes all");
     }
     writeln!(text, "  {:<8} curl http://{here}/healthz", "health").expect("a String takes all");
     text
@@ -43,4 +44,41 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(addresses: &[&str]) -> String {
+        let addresses: Vec<_> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let door = Door {
+            name: "broker",
+            what: "channels",
+            path: "/ws".into(),
+            try_it: |address, path| format!("connect {address}{path}"),
+        };
+        lines(&addresses, Mode::Open, &[door], Duration::from_millis(12))
+            .replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    }
+
+    #[test]
+    fn every_listener_is_named_and_every_door_has_a_line_to_paste() {
+        let expected = "\
+quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: no sign-in, loopback only; 12 ms)
+  broker   connect 127.0.0.1:8080/ws
+  health   curl http://127.0.0.1:8080/healthz
+";
+        assert_eq!(said(&["127.0.0.1:8080", "[::1]:9000"]), expected);
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_tried_on_this_machine() {
+        let expected = "\
+quadrille VERSION ready on http://0.0.0.0:80 (open mode: no sign-in, other machines included; 12 ms)
+  broker   connect 127.0.0.1:80/ws
+  health   curl http://127.0.0.1:80/healthz
+";
+        assert_eq!(said(&["0.0.0.0:80"]), expected);
+    }
 }

@@ -5,6 +5,7 @@
 //! at all, a record is framed straight into the bytes of one write, and everything due to a socket
 //! leaves in that write.
 mod frame;
+mod heart;
 mod input;
 mod pump;
 mod upgrade;

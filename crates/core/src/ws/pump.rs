@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     frame::Frames,
+    heart::{Due, Heart},
     input::{Input, Message},
 };
 use crate::{Close, Delivery, Inbox, Room, Session, telemetry};
@@ -81,6 +82,9 @@ impl std::fmt::Debug for Flow {
 /// Bytes read at once, and put into one write (one record or answer may exceed it).
 const CHUNK: usize = 64 << 10;
 
+/// Bytes not taken by the peer at which no further command is read.
+const CONGESTED: usize = 2 * CHUNK;
+
 /// Records taken from the inbox at once.
 const BATCH: usize = 256;
 
@@ -102,7 +106,6 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
-    let now = Instant::now();
     let mut pump = Pump {
         io,
         input: Input::new(config.max_message_size),
@@ -110,16 +113,14 @@ where
         unsent: Vec::new(),
         sent: 0,
         waiting: None,
-        heard: now,
-        pinged: now,
-        stuck: None,
+        paused: false,
+        heart: Heart::new(&config, Instant::now()),
         closing: None,
         session,
         inbox,
         protocol,
-        config,
     };
-    let timer = sleep_until(pump.next_deadline());
+    let timer = sleep_until(pump.deadline());
     tokio::pin!(timer);
     poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
 }
@@ -133,16 +134,13 @@ struct Pump<S, P> {
     unsent: Vec<u8>,
     sent: usize,
     waiting: Option<BoxFuture<'static, Option<String>>>,
-    /// When something last came from the peer.
-    heard: Instant,
-    pinged: Instant,
-    /// Since when the peer takes no data.
-    stuck: Option<Instant>,
+    /// There may be messages among what was read that have not had their turn.
+    paused: bool,
+    heart: Heart,
     closing: Option<Closing>,
     session: Session,
     inbox: Inbox,
     protocol: P,
-    config: Config,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -178,13 +176,21 @@ where
             self.end(&why);
         }
         while timer.as_mut().poll(cx).is_ready() {
-            if self.timeouts(Instant::now()).is_break() {
+            if !self.tick(Instant::now()) {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(self.next_deadline());
+            timer.as_mut().reset(self.deadline());
         }
-        if self.poll_input(cx).is_err() || self.poll_output(cx).is_err() {
+        if self.poll_input(cx).is_err() {
             return Poll::Ready(());
+        }
+        let was_congested = self.is_congested();
+        if self.poll_output(cx).is_err() {
+            return Poll::Ready(());
+        }
+        if was_congested && !self.is_congested() {
+            // Reading was not asked for, so only this brings it back.
+            cx.waker().wake_by_ref();
         }
         let is_sent = self.unsent.is_empty() && self.answers.is_empty();
         if is_sent
@@ -197,53 +203,32 @@ where
             }
             closing.then = Then::Drain;
         }
-        if timer.deadline() > self.next_deadline() {
-            timer.as_mut().reset(self.next_deadline());
+        if timer.deadline() > self.deadline() {
+            timer.as_mut().reset(self.deadline());
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    // === time ===
-
-    fn next_deadline(&self) -> Instant {
-        if let Some(closing) = self.closing {
-            return closing.by;
-        }
-        let Config { ping_interval, ping_timeout, write_timeout, .. } = self.config;
-        let mut next = self.pinged
-            + match (self.heard < self.pinged, ping_interval.is_zero()) {
-                (true, _) => ping_timeout,
-                (false, false) => ping_interval,
-                (false, true) => Duration::from_hours(24),
-            };
-        if let Some(stuck) = self.stuck.filter(|_| !write_timeout.is_zero()) {
-            next = next.min(stuck + write_timeout);
-        }
-        next
+    /// When to look at the time again.
+    fn deadline(&self) -> Instant {
+        self.closing.map_or_else(|| self.heart.next(), |closing| closing.by)
     }
 
-    /// Do what is due. Break ends the connection without more ado.
-    fn timeouts(&mut self, now: Instant) -> std::ops::ControlFlow<()> {
-        if self.closing.is_some_and(|closing| now >= closing.by) {
-            return std::ops::ControlFlow::Break(());
+    /// Do what is due; false ends the connection without more ado.
+    fn tick(&mut self, now: Instant) -> bool {
+        if let Some(closing) = self.closing {
+            return now < closing.by;
         }
-        if self.closing.is_some() {
-            return std::ops::ControlFlow::Continue(());
+        if self.waiting.is_some() {
+            self.heart.heard(now);
         }
-        let Config { ping_interval, ping_timeout, write_timeout, .. } = self.config;
-        let over = |since: Instant, limit: Duration| !limit.is_zero() && now >= since + limit;
-        if self.stuck.is_some_and(|since| over(since, write_timeout)) {
-            self.end(&Close::SLOW);
-        } else if self.heard < self.pinged {
-            if now >= self.pinged + ping_timeout {
-                self.end(&Close::NO_PONG);
-            }
-        } else if over(self.pinged, ping_interval) {
-            Frames::new(&mut self.answers).ping();
-            self.pinged = now;
+        match self.heart.due(now) {
+            Due::Nothing => {}
+            Due::Ping => Frames::new(&mut self.answers).ping(),
+            Due::End(why) => self.end(&why),
         }
-        std::ops::ControlFlow::Continue(())
+        true
     }
 
     /// Close from this side.
@@ -278,12 +263,13 @@ where
                 if let Some(answer) = answer {
                     Frames::new(&mut self.answers).text(&answer);
                 }
+            }
+            if self.is_congested() {
+                return Ok(());
+            }
+            if mem::take(&mut self.paused) {
                 self.feed(&mut []);
                 continue;
-            }
-            // Who does not take answers may not ask for more.
-            if self.answers.len() + self.unsent.len() > 2 * CHUNK && self.closing.is_none() {
-                return Ok(());
             }
             let mut read = ReadBuf::new(buffer);
             let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, &mut read) else {
@@ -294,7 +280,7 @@ where
             if filled == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.heard = Instant::now();
+            self.heart.heard(Instant::now());
             self.feed(buffer.get_mut(..filled).unwrap_or_default());
             if filled == CHUNK {
                 // A busy sender: let the others have their turn.
@@ -304,11 +290,16 @@ where
         }
     }
 
+    /// Who does not take answers may not ask for more.
+    fn is_congested(&self) -> bool {
+        self.answers.len() + self.unsent.len() > CONGESTED && self.closing.is_none()
+    }
+
     fn feed(&mut self, bytes: &mut [u8]) {
         if self.closing.is_some_and(|it| matches!(it.then, Then::Linger | Then::Drain)) {
             return;
         }
-        let Self { input, answers, inbox, protocol, waiting, closing, .. } = self;
+        let Self { input, answers, inbox, protocol, waiting, closing, paused, .. } = self;
         let mut end = None;
         let fed = input.feed(bytes, |message| {
             let mut link = Link { inbox, out: Frames::new(answers) };
@@ -328,13 +319,18 @@ where
                 Message::Pong => Flow::Continue,
             };
             match flow {
-                Flow::Continue => true,
+                Flow::Continue => {
+                    *paused = answers.len() > CONGESTED;
+                    !*paused
+                }
                 Flow::Wait(future) => {
                     *waiting = Some(future);
+                    *paused = true;
                     false
                 }
                 Flow::Close(why) => {
                     end = Some((why, Then::Await));
+                    *paused = true;
                     false
                 }
             }
@@ -436,11 +432,11 @@ where
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(taken)) => {
                     sent += taken;
-                    self.stuck = None;
+                    self.heart.moved();
                 }
                 Poll::Ready(Err(why)) => return Err(why),
                 Poll::Pending => {
-                    self.stuck.get_or_insert_with(Instant::now);
+                    self.heart.stuck();
                     break;
                 }
             }

@@ -34,6 +34,22 @@ async fn all_logs_together_are_bounded_in_bytes() {
     assert!(all <= 10_000, "{all} bytes");
 }
 
+#[tokio::test(start_paused = true)]
+async fn idle_logs_make_room_before_a_log_in_use_loses_anything() {
+    let limits = Limits { log_bytes: 100_000, ..Limits::default() };
+    let hub = Hub::new(holding(40, OnSlow::Skip).into(), &limits, None, &Life::new());
+    let used = topic("used");
+    let mut inbox = following(&hub, &used, Since::Now);
+    for n in 0..100 {
+        publish(&hub, &topic(&n.to_string()), "0".repeat(1500)).await;
+        publish(&hub, &used, n).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(drain(&mut inbox), [(n + 1).to_string()]);
+    }
+    assert_eq!(hub.history(&used, Since::Now, 1000).unwrap().records.len(), 40);
+    assert_eq!((hub.top(&topic("0")), hub.top(&topic("99")).is_some()), (None, true));
+}
+
 #[tokio::test]
 async fn a_new_topic_takes_the_place_of_an_idle_one_and_is_refused_when_all_are_in_use() {
     let limits = Limits { topics: 64, ..Limits::default() };

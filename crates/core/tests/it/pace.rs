@@ -39,11 +39,11 @@ async fn a_publisher_waits_before_a_reader_loses_anything_and_goes_on_when_it_ha
         let (published, waiting) = until_asked_to_wait(&hub, &topic).await;
         assert!(published <= 8);
         let begin = Instant::now();
-        let wait = tokio::spawn(waiting);
-        tokio::task::yield_now().await;
-        let told = drain(&mut inbox);
-        assert_eq!(told.len(), published, "{told:?}");
-        wait.await.unwrap().unwrap();
+        let read = async {
+            let told = drain(&mut inbox);
+            assert_eq!(told.len(), published, "{told:?}");
+        };
+        tokio::join!(waiting, read).0.unwrap();
         assert_eq!(begin.elapsed(), Duration::ZERO);
     }
 }
@@ -73,10 +73,7 @@ async fn a_waiting_publisher_goes_on_when_the_reader_leaves() {
     let inbox = following(&hub, &topic, Since::Now);
     let (_, waiting) = until_asked_to_wait(&hub, &topic).await;
     let begin = Instant::now();
-    let wait = tokio::spawn(waiting);
-    tokio::task::yield_now().await;
-    drop(inbox);
-    wait.await.unwrap().unwrap();
+    tokio::join!(waiting, async { drop(inbox) }).0.unwrap();
     assert_eq!(begin.elapsed(), Duration::ZERO);
 }
 

@@ -6,7 +6,7 @@ use super::Config;
 /// What is wrong with `text` as the only file.
 fn error_in(text: &str) -> String {
     let line = load(text, &[]).unwrap_err();
-    line.strip_prefix(file(text).to_str().unwrap()).unwrap().to_owned()
+    line.strip_prefix(file().to_str().unwrap()).unwrap().to_owned()
 }
 
 /// What is wrong with one variable.
@@ -15,18 +15,19 @@ fn error_of(name: &str, value: &str) -> String {
 }
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-    let path = file(text);
+    let path = file();
     fs::write(&path, text).unwrap();
     let environment: Vec<_> =
         environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let loaded = Config::load(Some(&path), &environment);
+    fs::remove_file(&path).unwrap();
     loaded.map(|(config, _)| config).map_err(|why| why.to_string())
 }
 
-/// A file for each content: tests run at once.
-fn file(text: &str) -> PathBuf {
-    let hash = text.bytes().fold(5381_u64, |hash, byte| hash.wrapping_mul(33) ^ u64::from(byte));
-    std::env::temp_dir().join(format!("quadrille-{}-{hash:x}.toml", std::process::id()))
+/// A file for each test: they run at once.
+fn file() -> PathBuf {
+    let thread = std::thread::current().id();
+    std::env::temp_dir().join(format!("quadrille-{}-{thread:?}.toml", std::process::id()))
 }
 
 #[test]
@@ -74,7 +75,8 @@ fn a_variable_overrides_the_file_and_the_file_the_default() {
     expected.log.level = "off".into();
     let chan = expected.topics.0.get_mut("chan").unwrap();
     (chan.events, chan.keep) = (8, Duration::from_hours(1));
-    assert_eq!(config, Ok(expected));
+    assert_eq!(config.as_ref(), Ok(&expected));
+    assert_eq!(load(&expected.to_toml(), &[]), config, "what is printed can be loaded again");
 }
 
 #[test]
@@ -175,8 +177,8 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
         (
             "QUADRILLE_SERVER__LISTEN",
             "[127.0.0.1:80]",
-            "QUADRILLE_SERVER__LISTEN: server.listen: expected a list such as [\"…\", \"…\"], found \
-             \"[127.0.0.1:80]\"",
+            "QUADRILLE_SERVER__LISTEN: server.listen: expected a list such as [\"…\", \"…\"], \
+             found \"[127.0.0.1:80]\"",
         ),
     ];
     for (name, value, expected) in cases {
