@@ -19,7 +19,9 @@ pub(crate) enum Error {
     NoChannel,
     #[error("unknown action; use subscribe, unsubscribe, history, presence or ping")]
     UnknownAction,
-    #[error("the channel is not usable; it is a text without control characters and not empty")]
+    #[error(
+        "the channel is not usable; it is a text, not empty, not `subscription`, and without control characters"
+    )]
     BadChannel,
     #[error("the channel name is longer than {0} bytes")]
     ChannelTooLong(usize),

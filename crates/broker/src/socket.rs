@@ -12,7 +12,7 @@ use crate::{
     Config, NAME,
     command::{Command, HISTORY_MAX, What},
     error::Error,
-    frame::{Form, Frame, Publication},
+    frame::{Form, Frame, Publication, SUBSCRIPTION},
     rate::Rate,
     wire::{self, Plain, Positioned},
 };
@@ -57,7 +57,7 @@ impl Socket {
     }
 
     fn topic(&self, channel: &str) -> Result<Topic, Error> {
-        if channel.is_empty() {
+        if channel.is_empty() || channel == SUBSCRIPTION {
             return Err(Error::BadChannel);
         }
         let max = self.config.max_channel_length;

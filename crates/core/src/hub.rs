@@ -6,7 +6,7 @@ use std::{
     hash::BuildHasher,
     pin::Pin,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Relaxed},
@@ -34,6 +34,8 @@ struct Inner {
     policies: Policies,
     limit: usize,
     topics: AtomicUsize,
+    /// When to look for idle logs again, after none was found.
+    next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
     epoch: AtomicU64,
     backplane: Option<Arc<dyn Backplane>>,
@@ -45,7 +47,7 @@ const SHARDS: usize = 64;
 /// How many drafts [`Hub::post`] holds for the task that publishes them.
 const POSTS: usize = 1024;
 
-/// How long between two attempts to drop idle logs for want of memory.
+/// How long between two attempts to drop idle logs for want of room.
 const RELIEF: Duration = Duration::from_millis(100);
 
 /// How often idle logs are looked for.
@@ -113,6 +115,7 @@ impl Hub {
             policies,
             limit: limits.topics,
             topics: AtomicUsize::new(0),
+            next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
             epoch: AtomicU64::new(0),
             backplane,
@@ -215,12 +218,16 @@ impl Hub {
         if let Some(log) = self.find(topic) {
             return Ok(log);
         }
+        if self.0.topics.load(Relaxed) >= self.0.limit && !self.make_room() {
+            return Err(TooManyTopics);
+        }
         let policy = self.policy(topic);
         let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = shard.get(topic) {
             return Ok(Arc::clone(log));
         }
-        if self.0.topics.fetch_add(1, AcqRel) >= self.0.limit && !self.make_room(&mut shard) {
+        // Others may have taken the room meanwhile.
+        if self.0.topics.fetch_add(1, AcqRel) >= self.0.limit {
             self.0.topics.fetch_sub(1, AcqRel);
             return Err(TooManyTopics);
         }
@@ -231,17 +238,17 @@ impl Hub {
         Ok(log)
     }
 
-    /// Drop the log of the shard that was idle longest.
-    fn make_room(&self, shard: &mut HashMap<Topic, Arc<Log>>) -> bool {
-        let idle = shard.values().filter_map(|log| Some((log.idle_since()?, log.topic())));
-        let Some((since, topic)) = idle.min_by_key(|(since, _)| *since) else { return false };
-        let topic = topic.clone();
-        let expired = shard.get(&topic).is_some_and(|log| log.expire(Some(since)));
-        if expired {
-            shard.remove(&topic);
-            self.dropped(1);
+    /// Drop idle logs so that there is room for a topic, and for a good many more, because finding
+    /// them takes a look at every log.
+    fn make_room(&self) -> bool {
+        let mut next = self.0.next_search.lock().unwrap_or_else(PoisonError::into_inner);
+        if next.is_some_and(|next| Instant::now() < next) {
+            return false;
         }
-        expired
+        let share = (self.0.limit / 16).max(1);
+        let found = self.drop_idle(|dropped| dropped >= share) > 0;
+        *next = (!found).then(|| Instant::now() + RELIEF);
+        found
     }
 
     /// Drop the logs that nobody has used for as long as their policy keeps them.
@@ -258,8 +265,8 @@ impl Hub {
         self.dropped(expired);
     }
 
-    /// Drop idle logs, the longest idle first, until no more than half of the bytes are held.
-    fn relieve(&self) {
+    /// Drop idle logs, the longest idle first, until `enough` of them; how many that were.
+    fn drop_idle(&self, enough: impl Fn(usize) -> bool) -> usize {
         let all = self.0.shards.iter().flat_map(|shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             shard.values().cloned().collect::<Vec<_>>()
@@ -268,7 +275,7 @@ impl Hub {
         idle.sort_by_key(|(since, _)| *since);
         let mut dropped = 0;
         for (since, log) in idle {
-            if !self.0.budget.is_tight() {
+            if enough(dropped) {
                 break;
             }
             let mut shard = self.shard(log.topic()).write().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +285,7 @@ impl Hub {
             }
         }
         self.dropped(dropped);
+        dropped
     }
 
     fn dropped(&self, count: usize) {
@@ -318,7 +326,7 @@ impl Hub {
             tokio::select! {
                 _ = every.tick() => self.expire(Instant::now()),
                 () = self.0.budget.pressed() => {
-                    self.relieve();
+                    self.drop_idle(|_| !self.0.budget.is_tight());
                     // Once is enough for a while: what is held now is mostly in use.
                     tokio::time::sleep(RELIEF).await;
                 }

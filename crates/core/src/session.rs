@@ -27,8 +27,8 @@ pub struct Limits {
     /// Connections from one address; 0 is no limit. Leave it at 0 behind a proxy, where every
     /// client has the address of the proxy.
     pub connections_per_ip: usize,
-    /// Topics held at once, in every namespace together. When they are all in use, a new one is
-    /// refused; otherwise the one that was idle longest makes room.
+    /// Topics held at once, in every namespace together. The longest idle ones make room for a new
+    /// one; when all are in use, it is refused.
     pub topics: usize,
     /// Bytes held in all logs together. From three quarters of it on, idle logs are dropped, the
     /// longest idle first; above it, a log keeps only its newest record.
@@ -37,7 +37,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 100_000, connections_per_ip: 0, topics: 100_000, log_bytes: 1 << 30 }
+        Self { connections: 16_384, connections_per_ip: 0, topics: 100_000, log_bytes: 1 << 30 }
     }
 }
 
