@@ -70,7 +70,9 @@ impl Default for Config {
 /// The configuration cannot be served.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StartError {
-    #[error("broker.path: expected an absolute path such as /ws, without `{{`, `*`, `?` or `#`")]
+    #[error(
+        "broker.path: expected an absolute path such as /ws, without any of {{}}*:?# and spaces"
+    )]
     Path,
     #[error("broker.max_channel_length: expected 1 to {}", Config::CHANNEL_MAX)]
     ChannelLength,
@@ -81,7 +83,7 @@ impl Config {
     const CHANNEL_MAX: usize = Topic::MAX - 15;
 
     fn check(&self) -> Result<(), StartError> {
-        if !self.path.starts_with('/') || self.path.contains(['{', '}', '*', '?', '#', ' ']) {
+        if !self.path.starts_with('/') || self.path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
             return Err(StartError::Path);
         }
         if !(1..=Self::CHANNEL_MAX).contains(&self.max_channel_length) {

@@ -343,9 +343,9 @@ impl State {
     }
 
     /// Whether a reader at `cursor` gets survivors instead of records: the ring has moved past it,
-    /// or there is more than it takes at once.
-    fn is_behind(&self, cursor: u64, room: &Room) -> bool {
-        cursor < self.floor() || self.next - cursor > room.records as u64
+    /// or it has more than a quarter log to read, which is when publishers begin to wait.
+    fn is_behind(&self, cursor: u64, policy: &Policy) -> bool {
+        cursor < self.floor() || self.next - cursor > policy.events as u64 / 4 + 1
     }
 
     fn backlog(&self, cursor: u64) -> Backlog {
@@ -428,7 +428,7 @@ impl Reader {
         let policy = &self.log.policy;
         let mut cursor = old;
         let mut behind = None;
-        if policy.on_slow == OnSlow::Coalesce && old > 0 && state.is_behind(old, room) {
+        if policy.on_slow == OnSlow::Coalesce && old > 0 && state.is_behind(old, policy) {
             behind = Some(state.backlog(old));
             cursor = state.next;
         } else if old < state.floor() {

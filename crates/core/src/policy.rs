@@ -46,8 +46,9 @@ pub enum OnSlow {
     /// Goes on from the oldest record still held, after being told how many it lost.
     #[default]
     Skip,
-    /// Gets the newest record of each key, and the merged text of each turn, instead of every one.
-    /// Records without a key are lost, and it is told so.
+    /// Gets the newest record of each key, and the merged text of each turn, instead of every one,
+    /// from a quarter log behind. Records without a key are lost when the log has moved past them,
+    /// and it is told so.
     Coalesce,
     /// Its connection is closed with 3008. It may reconnect and resume.
     Disconnect,

@@ -2,10 +2,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -108,12 +105,12 @@ pub struct Registry(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     limits: Limits,
-    draining: AtomicBool,
     live: Mutex<Live>,
 }
 
 #[derive(Debug, Default)]
 struct Live {
+    draining: bool,
     sessions: HashMap<Uuid, Arc<Info>>,
     by_address: HashMap<IpAddr, usize>,
 }
@@ -135,11 +132,11 @@ impl Registry {
             telemetry::connection_refused(who.protocol, why);
             why
         };
-        if self.0.draining.load(Relaxed) {
-            return Err(refuse(Refused::Draining));
-        }
         let limits = &self.0.limits;
         let mut live = self.live();
+        if live.draining {
+            return Err(refuse(Refused::Draining));
+        }
         if live.sessions.len() >= limits.connections {
             return Err(refuse(Refused::Full));
         }
@@ -179,8 +176,11 @@ impl Registry {
     /// Refuse new sessions, and end those there are with 3001, evenly over `window` so that the
     /// clients do not come back all at once.
     pub async fn drain(&self, window: Duration) {
-        self.0.draining.store(true, Relaxed);
-        let all: Vec<_> = self.live().sessions.values().cloned().collect();
+        let all: Vec<_> = {
+            let mut live = self.live();
+            live.draining = true;
+            live.sessions.values().cloned().collect()
+        };
         let begin = Instant::now();
         for (n, info) in (0_u32..).zip(&all) {
             let share = f64::from(n) / f64::from(u32::try_from(all.len()).unwrap_or(u32::MAX));

@@ -57,7 +57,7 @@ async fn a_reader_behind_the_ring_gets_the_newest_of_each_key_in_order() {
 }
 
 #[tokio::test]
-async fn a_reader_with_more_than_one_batch_to_read_gets_the_newest_of_each_key() {
+async fn a_reader_more_than_a_quarter_log_behind_gets_the_newest_of_each_key() {
     let (hub, topic) = (hub(holding(100, OnSlow::Coalesce)), topic("1"));
     let mut inbox = following(&hub, &topic, Since::Now);
     for percent in 0..50 {
