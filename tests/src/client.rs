@@ -1,15 +1,12 @@
 //! A WebSocket client that reads with patience and says what it got instead.
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{
-        self, Message, Utf8Bytes, client::IntoClientRequest, http::HeaderName,
-        protocol::WebSocketConfig,
-    },
+    tungstenite::{self, Message, Utf8Bytes, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
 use crate::{Form, Gateway, patience::within};
@@ -23,31 +20,22 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(gateway: &Gateway) -> Self {
-        Self::connect_with(gateway, &[]).await
+        Self::connect_to(gateway.address()).await
     }
 
-    pub async fn connect_with(gateway: &Gateway, headers: &[(&'static str, &str)]) -> Self {
-        let opened = Self::open(gateway, headers, None).await;
+    pub async fn connect_to(at: SocketAddr) -> Self {
+        let opened = Self::open(at, None).await;
         opened.unwrap_or_else(|e| panic!("the gateway refused a client: {e}"))
     }
 
     /// A client whose kernel holds few bytes for it, so that not reading is felt by the gateway.
     pub async fn narrow(gateway: &Gateway) -> Self {
-        let opened = Self::open(gateway, &[], Some(4096)).await;
+        let opened = Self::open(gateway.address(), Some(4096)).await;
         opened.unwrap_or_else(|e| panic!("the gateway refused a client: {e}"))
     }
 
-    pub async fn open(
-        gateway: &Gateway,
-        headers: &[(&'static str, &str)],
-        receive_buffer: Option<u32>,
-    ) -> tungstenite::Result<Self> {
-        let at = gateway.address();
-        let mut request = format!("ws://{at}/ws").into_client_request()?;
-        for (name, value) in headers {
-            let value = value.parse().expect("a header value");
-            request.headers_mut().insert(HeaderName::from_static(name), value);
-        }
+    pub async fn open(at: SocketAddr, receive_buffer: Option<u32>) -> tungstenite::Result<Self> {
+        let request = format!("ws://{at}/ws").into_client_request()?;
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
@@ -151,9 +139,16 @@ impl Client {
 
     /// Everything that arrives before the answer to a `ping`.
     pub async fn until_pong(&mut self) -> Vec<String> {
-        let pong = self.ask(Form::Envelope, "ping", json!({})).await;
-        assert_eq!(pong["payload"]["action"], "pong", "{pong}");
-        self.early.drain(..).collect()
+        self.send_json(&Form::Envelope.command("ping", json!({}))).await;
+        let mut before = Vec::new();
+        loop {
+            let text = self.next_text().await;
+            let frame: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+            if frame["channel"] == "subscription" && frame["payload"]["action"] == "pong" {
+                return before;
+            }
+            before.push(text);
+        }
     }
 
     /// Reads until the server closes; a frame before that is a failure.

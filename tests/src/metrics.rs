@@ -1,7 +1,7 @@
-//! The gateway's own numbers, read from its Prometheus text.
+//! The gateway's own counts, read from its Prometheus text.
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Metrics(Vec<(String, f64)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics(Vec<(String, u64)>);
 
 impl Metrics {
     pub fn parse(text: &str) -> Self {
@@ -14,18 +14,13 @@ impl Metrics {
     }
 
     /// The sum of the series with this name and these labels; 0 if there is none yet.
-    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let wanted: Vec<_> = labels.iter().map(|(k, v)| format!("{k}=\"{v}\"")).collect();
         let matching = self.0.iter().filter(|(series, _)| {
             let (this, set) = series.split_once('{').unwrap_or((series, ""));
             this == name && wanted.iter().all(|label| set.contains(label.as_str()))
         });
         matching.map(|(_, value)| value).sum()
-    }
-
-    pub fn names(&self) -> Vec<&str> {
-        let names = self.0.iter().map(|(series, _)| series.split('{').next().unwrap_or(series));
-        names.collect()
     }
 }
 
@@ -38,6 +33,6 @@ mod tests {
         let text = "# TYPE a counter\na{code=\"1\",x=\"y\"} 2\na{code=\"2\"} 3\nab 5\n";
         let metrics = Metrics::parse(text);
         let sums = [("a", &[][..]), ("a", &[("code", "1")][..]), ("c", &[][..])];
-        assert_eq!(sums.map(|(name, labels)| metrics.sum(name, labels)), [5.0, 2.0, 0.0]);
+        assert_eq!(sums.map(|(name, labels)| metrics.sum(name, labels)), [5, 2, 0]);
     }
 }

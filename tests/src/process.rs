@@ -101,12 +101,16 @@ impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
     fn drop(&mut self) {
         if thread::panicking() {
-            let (said, logged) = (self.stdout().join("\n"), self.stderr());
-            let tail = logged.len().saturating_sub(40);
-            let logged = logged.get(tail..).unwrap_or_default().join("\n");
-            eprintln!("--- {}: stdout\n{said}\n--- stderr, last lines\n{logged}\n---", self.name);
+            let (said, logged) = (ending(&self.stdout()), ending(&self.stderr()));
+            eprintln!("--- {}: standard output\n{said}--- standard error\n{logged}---", self.name);
         }
     }
+}
+
+/// The last lines, and of each the beginning.
+fn ending(lines: &[String]) -> String {
+    let last = lines.iter().skip(lines.len().saturating_sub(30));
+    last.map(|line| line.chars().take(200).chain(['\n']).collect::<String>()).collect()
 }
 
 fn lines(

@@ -27,15 +27,16 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(gateway: &Gateway) -> Self {
-        Self::connect_to(gateway.address()).await
+        Self::connect_with(gateway.address(), &[]).await
     }
 
-    pub async fn connect_to(at: SocketAddr) -> Self {
+    /// Sends `bytes` together with the handshake.
+    pub async fn connect_with(at: SocketAddr, bytes: &[u8]) -> Self {
         let stream = TcpStream::connect(at).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("a TCP socket");
         let mut stream = BufReader::new(stream);
         let head = http::head(at, "GET", "/ws", &HANDSHAKE);
-        stream.write_all(head.as_bytes()).await.expect("the connection is open");
+        stream.write_all(&[head.as_bytes(), bytes].concat()).await.expect("the connection is open");
         let answer = within("the handshake", http::response(&mut stream)).await;
         assert_eq!(answer.expect("a response").status, 101);
         Self { stream }

@@ -1,0 +1,95 @@
+//! Installs the client libraries that the Python and the JavaScript ring need, under `target/`.
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::project::Project;
+
+type Environment = Vec<(&'static str, String)>;
+
+/// A virtual environment for each version of the library that is tested.
+pub(crate) fn python(project: &Project) -> Result<Environment, String> {
+    let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
+    let environment =
+        [("12", "QUADRILLE_TEST_PYTHON_12"), ("newest", "QUADRILLE_TEST_PYTHON_NEWEST")];
+    let environment = environment.map(|(version, variable)| {
+        let interpreter = venv(project, python, version);
+        let interpreter = interpreter.map_err(|why| format!("cannot install for python: {why:#}"));
+        interpreter.map(|path| (variable, path))
+    });
+    environment.into_iter().collect()
+}
+
+fn find_python(sh: &Shell) -> Option<&'static str> {
+    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"];
+    let recent = "import sys; sys.exit(sys.version_info < (3, 11))";
+    names.into_iter().find(|python| {
+        cmd!(sh, "{python} -c {recent}").quiet().ignore_stdout().ignore_stderr().run().is_ok()
+    })
+}
+
+/// Gives the path of the interpreter that has the library.
+fn venv(project: &Project, python: &str, version: &str) -> Result<String> {
+    let sh = &project.sh;
+    let requirements = project.root.join(format!("tests/clients/py/requirements-{version}.txt"));
+    let home = project.target().join("clients").join(format!("python-{version}"));
+    let interpreter = home.join("bin/python").display().to_string();
+    let installed = install(&requirements, &home.join("installed"), || {
+        cmd!(sh, "{python} -m venv --clear {home}").run()?;
+        cmd!(
+            sh,
+            "{interpreter} -m pip install --quiet --disable-pip-version-check -r {requirements}"
+        )
+        .run()?;
+        Ok(())
+    });
+    installed.map(|()| interpreter)
+}
+
+pub(crate) fn node(project: &Project) -> Result<Environment, String> {
+    let sh = &project.sh;
+    let version = cmd!(sh, "node --version").quiet().ignore_stderr().read().unwrap_or_default();
+    if major(&version) < 20 {
+        return Err("node 20 or newer not found".to_owned());
+    }
+    let from = project.root.join("tests/clients/js");
+    let home = project.target().join("clients/node");
+    let installed = install(&from.join("package-lock.json"), &home.join("installed"), || {
+        sh.create_dir(&home)?;
+        for file in ["package.json", "package-lock.json"] {
+            sh.copy_file(from.join(file), home.join(file))?;
+        }
+        cmd!(sh, "npm ci --silent --no-audit --no-fund --prefix {home}").run()?;
+        Ok(())
+    });
+    installed.map_err(|why| format!("cannot install for node: {why:#}"))?;
+    let modules = home.join("node_modules").display().to_string();
+    Ok(vec![("QUADRILLE_TEST_NODE_MODULES", modules)])
+}
+
+/// The number before the first dot of a version such as `v20.1.0`; 0 if there is none.
+fn major(version: &str) -> u32 {
+    let digits = version.trim().trim_start_matches('v').split('.').next();
+    digits.and_then(|it| it.parse().ok()).unwrap_or(0)
+}
+
+/// Does `work` unless `stamp` says that it was done for this `list`.
+fn install(list: &Path, stamp: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wanted = fs::read_to_string(list).with_context(|| list.display().to_string())?;
+    if fs::read_to_string(stamp).is_ok_and(|done| done == wanted) {
+        return Ok(());
+    }
+    work()?;
+    fs::write(stamp, wanted).with_context(|| stamp.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_the_number_before_the_first_dot() {
+        assert_eq!(["v20.20.2\n", "18.0", "v8", "", "what"].map(major), [20, 18, 8, 0, 0]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The rings of tests: what each runs, and what it needs.
+use clap::ValueEnum;
+use xshell::{Cmd, cmd};
+
+use crate::{clients, project::Project};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ring {
+    /// Unit, integration and documentation tests of every crate.
+    Unit,
+    /// Every interleaving of the concurrent parts of core, by loom.
+    Model,
+    /// The built gateway, driven from Rust.
+    Blackbox,
+    /// The built gateway, driven by clients in Python.
+    Python,
+    /// The built gateway, driven by clients in JavaScript.
+    Node,
+}
+
+impl Ring {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Unit, Self::Model, Self::Blackbox, Self::Python, Self::Node];
+    pub(crate) const CLIENTS: [Self; 3] = [Self::Blackbox, Self::Python, Self::Node];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Model => "model",
+            Self::Blackbox => "blackbox",
+            Self::Python => "python",
+            Self::Node => "node",
+        }
+    }
+
+    /// `cargo test`, without the arguments for the tests themselves.
+    pub(crate) fn command(self, project: &Project) -> Cmd<'_> {
+        let sh = &project.sh;
+        match self {
+            Self::Unit => cmd!(sh, "cargo test --no-fail-fast --workspace --exclude e2e"),
+            Self::Model => {
+                let target = project.target().join("model");
+                cmd!(
+                    sh,
+                    "cargo test -p quadrille-core --lib --release --target-dir {target} model::"
+                )
+                .env("RUSTFLAGS", "--cfg model")
+            }
+            Self::Blackbox => cmd!(sh, "cargo test --no-fail-fast -p e2e --lib --test blackbox"),
+            Self::Python => cmd!(sh, "cargo test -p e2e --test python"),
+            Self::Node => cmd!(sh, "cargo test -p e2e --test node"),
+        }
+    }
+
+    /// What has to be built first, so that a failing build is not taken for a failing test.
+    pub(crate) fn build(self, project: &Project) -> Cmd<'_> {
+        let sh = &project.sh;
+        match self {
+            Self::Unit => cmd!(sh, "cargo build --workspace --all-targets"),
+            Self::Model => self.command(project).arg("--no-run"),
+            Self::Blackbox | Self::Python | Self::Node => cmd!(sh, "cargo build -p quadrille"),
+        }
+    }
+
+    /// Installs what the ring needs and gives the environment that tells where. The error is the
+    /// reason why the ring cannot run here.
+    pub(crate) fn prepare(self, project: &Project) -> Result<Vec<(&'static str, String)>, String> {
+        match self {
+            Self::Unit | Self::Model | Self::Blackbox => Ok(Vec::new()),
+            Self::Python => clients::python(project),
+            Self::Node => clients::node(project),
+        }
+    }
+}
