@@ -2,15 +2,15 @@
 mod server;
 mod table;
 
-use std::process::ExitCode;
+use std::{fs, process::ExitCode};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 use xshell::cmd;
 
 use crate::project::Project;
-use server::Server;
+use server::{Kind, Server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
@@ -24,14 +24,29 @@ pub(crate) enum Bench {
     Roundtrip,
     /// Fan-out beside readers that never read.
     Stuck,
+    /// The same fan-out and idle connections on servers with a ready-made WebSocket.
+    Peers,
+    /// From the start to the first connection, and what the process takes until then.
+    Start,
     All,
 }
 
-const EACH: [Bench; 5] =
-    [Bench::Fanout, Bench::Channels, Bench::Idle, Bench::Roundtrip, Bench::Stuck];
+const EACH: [Bench; 7] = [
+    Bench::Fanout,
+    Bench::Channels,
+    Bench::Idle,
+    Bench::Roundtrip,
+    Bench::Stuck,
+    Bench::Peers,
+    Bench::Start,
+];
 
-/// One measured case takes this often; the table shows the median.
-const ROUNDS: &str = "3";
+/// One measured case takes this often, each on a server of its own so that none inherits the memory
+/// of the one before; the table shows the median.
+const ROUNDS: usize = 3;
+
+const GATEWAY: &[Kind] = &[Kind::Gateway];
+const PEERS: &[Kind] = &[Kind::Peer("axum-feed"), Kind::Peer("axum-flush")];
 
 impl Bench {
     /// The arguments of the load generator, one list for each line of the table.
@@ -43,36 +58,77 @@ impl Bench {
                 &["fanout", "--readers", "2000"],
                 &["fanout", "--readers", "500", "--mode", "paced"],
             ],
-            Self::Channels => &[&["channels", "--channels", "1000", "--readers", "2"]],
+            Self::Channels => &[
+                &["channels", "--channels", "1000", "--readers", "2"],
+                &["channels", "--channels", "1000", "--readers", "2", "--mode", "paced"],
+            ],
             Self::Idle => &[&["idle", "--connections", "10000"]],
             Self::Roundtrip => &[&["roundtrip", "--inflight", "1"], &["roundtrip"]],
             Self::Stuck => &[&["stuck", "--readers", "50", "--stuck", "10"]],
-            Self::All => &[],
+            Self::Peers => &[
+                &["fanout", "--readers", "50"],
+                &["fanout", "--readers", "500"],
+                &["fanout", "--readers", "500", "--mode", "paced"],
+                &["idle", "--connections", "10000"],
+            ],
+            Self::Start | Self::All => &[],
         }
+    }
+
+    fn servers(self) -> &'static [Kind] {
+        if self == Self::Peers { PEERS } else { GATEWAY }
     }
 }
 
 pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
     let sh = &project.sh;
     cmd!(sh, "cargo build --profile dist -p quadrille").run()?;
-    cmd!(sh, "cargo build --release -p quadrille-bench --bin loadgen").run()?;
+    cmd!(sh, "cargo build --release -p quadrille-bench").run()?;
     for bench in EACH.into_iter().filter(|it| what == *it || what == Bench::All) {
-        let rows: Result<Vec<_>> =
-            bench.cases().iter().map(|arguments| case(project, arguments)).collect();
-        println!("\n{}", table::markdown(&rows?));
+        if bench == Bench::Start {
+            println!("\n{}", table::markdown(&[start(project)?]));
+        }
+        for arguments in bench.cases().chunk_by(|a, b| a.first() == b.first()) {
+            let cases =
+                arguments.iter().flat_map(|it| bench.servers().iter().map(move |on| (*on, *it)));
+            let rows: Result<Vec<_>> =
+                cases.map(|(on, arguments)| case(project, on, arguments)).collect();
+            println!("\n{}", table::markdown(&rows?));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One case on a server of its own, so that none inherits the memory of the one before.
-fn case(project: &Project, arguments: &[&str]) -> Result<Value> {
+fn case(project: &Project, on: Kind, arguments: &[&str]) -> Result<Value> {
     let (sh, target) = (&project.sh, project.target());
-    let server = Server::start(&target.join("dist/quadrille"), &target)?;
-    let (address, pid) = (&server.address, server.id().to_string());
     let loadgen = target.join("release/loadgen");
-    let lines = cmd!(sh, "{loadgen} {arguments...} --addr {address} --pid {pid} --rounds {ROUNDS}")
-        .read()?;
-    let rounds: Result<Vec<Value>, _> = lines.lines().map(serde_json::from_str).collect();
-    table::median(&rounds.context("the load generator prints JSON")?)
-        .context("no round was measured")
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let server = Server::start(on, &target)?;
+        let (address, pid) = (&server.address, server.id().to_string());
+        let line =
+            cmd!(sh, "{loadgen} {arguments...} --addr {address} --pid {pid} --rounds 1").read()?;
+        let mut round: Value =
+            serde_json::from_str(&line).context("the load generator prints JSON")?;
+        round["server"] = on.name().into();
+        rounds.push(round);
+    }
+    table::median(&rounds).context("no round was measured")
+}
+
+/// Start to ready, size of the binary, and memory before the first connection.
+fn start(project: &Project) -> Result<Value> {
+    let target = project.target();
+    let binary = fs::metadata(Kind::Gateway.binary(&target))?.len();
+    let mut rounds = Vec::new();
+    for _ in 0..10 * ROUNDS {
+        let server = Server::start(Kind::Gateway, &target)?;
+        rounds.push(json!({
+            "scenario": "start",
+            "ready_ms": server.took.as_secs_f64() * 1e3,
+            "binary_kib": binary / 1024,
+            "rss_kib": server.resident()?,
+        }));
+    }
+    table::median(&rounds).context("no round was measured")
 }

@@ -2,7 +2,8 @@
 use serde_json::{Map, Value};
 
 /// What a table shows, if its cases have it: the field of a report, and the head of its column.
-const COLUMNS: [(&str, &str); 25] = [
+const COLUMNS: [(&str, &str); 29] = [
+    ("server", "server"),
     ("scenario", "scenario"),
     ("mode", "mode"),
     ("channels", "channels"),
@@ -21,6 +22,9 @@ const COLUMNS: [(&str, &str); 25] = [
     ("idle_cpu_ms_per_s", "idle CPU ms/s"),
     ("kib_per_connection", "KiB/connection"),
     ("rss_after_kib", "RSS KiB"),
+    ("ready_ms", "ready after ms"),
+    ("binary_kib", "binary KiB"),
+    ("rss_kib", "RSS KiB at start"),
     ("stuck.readers", "stuck"),
     ("stuck.rss_growth_kib", "growth KiB"),
     ("stuck.told_readers", "stuck told"),
