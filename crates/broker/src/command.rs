@@ -9,7 +9,7 @@ use crate::{
     frame::{self, Form, Members},
 };
 
-/// Records in one answer to `history`, and members in one to `presence`.
+/// Records in one answer to `history`.
 pub(crate) const HISTORY_MAX: usize = 1000;
 
 /// Records in an answer to `history` that names no limit.

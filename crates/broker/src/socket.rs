@@ -2,20 +2,23 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Hub, Info, NAMESPACES, OnSlow, Position, Presence, Publish, Seat,
-    Since, Tag, Text, Topic, now, telemetry,
+    BadTopic, Delivery, Draft, Hub, Info, OnSlow, Position, Presence, Publish, Seat, Since, Tag,
+    Text, Topic, now, telemetry,
     ws::{Flow, Frames, Link, Protocol},
 };
 use serde::Deserialize;
 
 use crate::{
     Config, NAME,
-    command::{Command, HISTORY_MAX, What},
+    command::{Command, What},
     error::Error,
     frame::{Form, Frame, Publication, SUBSCRIPTION},
     rate::Rate,
     wire::{self, Plain, Positioned},
 };
+
+/// Members listed in one answer to `presence`.
+const MEMBERS: usize = 1000;
 
 /// Tags of subscriptions: whether each frame carries its position.
 const PLAIN: Tag = 0;
@@ -64,7 +67,7 @@ impl Socket {
         if channel.len() > max {
             return Err(Error::ChannelTooLong(max));
         }
-        let named = channel.split_once(':').is_some_and(|(name, _)| NAMESPACES.contains(&name));
+        let named = wire::names_namespace(channel);
         let topic = if named { channel.parse() } else { Topic::new(wire::NAMESPACE, channel) };
         topic.map_err(|why| match why {
             BadTopic::TooLong => Error::ChannelTooLong(max),
@@ -80,8 +83,9 @@ impl Socket {
                 self.subscribe(form, &channel, since, positions, link)
             }
             What::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
-                link.inbox.unsubscribe(&topic);
-                self.seats.retain(|seat| *seat.topic() != topic);
+                if link.inbox.unsubscribe(&topic) {
+                    self.seats.retain(|seat| *seat.topic() != topic);
+                }
                 wire::ack(form, &channel, None)
             }),
             What::History { since, limit, .. } => self.history(form, &channel, since, limit),
@@ -106,18 +110,23 @@ impl Socket {
         link: &mut Link<'_>,
     ) -> Result<String, Error> {
         let topic = self.topic(channel)?;
-        let present = link.inbox.position(&topic);
+        let tag = if positions { POSITIONED } else { PLAIN };
+        let present = link.inbox.retag(&topic, tag);
         if present.is_none() && link.inbox.len() >= self.config.max_channels {
             return Err(Error::TooManyChannels(self.config.max_channels));
         }
-        let tag = if positions { POSITIONED } else { PLAIN };
-        // A second subscription without a position goes on where the first one is.
-        let since = since.or(present);
-        let top = link.inbox.subscribe(&topic, since.map_or(Since::Now, Since::After), tag)?;
+        let begin = match (since, present) {
+            (None, Some(present)) => present,
+            (None, None) => link.inbox.subscribe(&topic, Since::Now, tag)?,
+            (Some(since), _) => {
+                link.inbox.subscribe(&topic, Since::After(since), tag)?;
+                since
+            }
+        };
         if present.is_none() && self.hub.policy(&topic).presence {
             self.seats.push(self.presence.join(&topic, &self.session));
         }
-        Ok(wire::ack(form, channel, Some(since.unwrap_or(top))))
+        Ok(wire::ack(form, channel, Some(begin)))
     }
 
     fn history(
@@ -137,7 +146,7 @@ impl Socket {
     }
 
     fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
-        let (count, members) = self.presence.members(&self.topic(channel)?, HISTORY_MAX);
+        let (count, members) = self.presence.members(&self.topic(channel)?, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
         let channel = wire::quoted(channel);
         let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
@@ -224,10 +233,7 @@ impl Protocol for Socket {
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
             Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
             Delivery::Gap(gap, _) => {
-                let topic = &gap.topic;
-                let bare = topic.namespace() == wire::NAMESPACE;
-                let channel = if bare { topic.name() } else { topic.as_str() };
-                out.text(&wire::gap(channel, &gap));
+                out.text(&wire::gap(&gap));
             }
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }

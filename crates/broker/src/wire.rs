@@ -1,5 +1,5 @@
 //! How records and answers look on the wire.
-use quadrille_core::{Event, Gap, Position, Record, Text, Wire};
+use quadrille_core::{Event, Gap, NAMESPACES, Position, Record, Text, Topic, Wire};
 
 use crate::frame::{Form, SUBSCRIPTION};
 
@@ -29,8 +29,7 @@ impl Wire for Plain {
         if event.kind == FRAME {
             return event.payload.clone();
         }
-        let channel =
-            quoted(if topic.namespace() == NAMESPACE { topic.name() } else { topic.as_str() });
+        let channel = quoted(channel(topic));
         if event.kind == MESSAGE {
             format!(r#"{{"channel":{channel},"payload":{payload}}}"#).into()
         } else {
@@ -49,6 +48,18 @@ impl Wire for Positioned {
         let open = frame.strip_suffix('}').unwrap_or(frame);
         format!(r#"{open},"position":"{}"}}"#, event.at).into()
     }
+}
+
+/// The channel that means `topic`: its bare name, unless that would mean another.
+pub(crate) fn channel(topic: &Topic) -> &str {
+    let name = topic.name();
+    let bare = topic.namespace() == NAMESPACE && !names_namespace(name) && name != SUBSCRIPTION;
+    if bare { name } else { topic.as_str() }
+}
+
+/// Whether a channel's name is that of a topic, with its namespace.
+pub(crate) fn names_namespace(channel: &str) -> bool {
+    channel.split_once(':').is_some_and(|(namespace, _)| NAMESPACES.contains(&namespace))
 }
 
 /// A JSON string.
@@ -98,10 +109,10 @@ pub(crate) fn history(
 }
 
 /// The frame that says what a subscriber will not get.
-pub(crate) fn gap(channel: &str, gap: &Gap) -> String {
+pub(crate) fn gap(gap: &Gap) -> String {
+    let channel = quoted(channel(&gap.topic));
     let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
-    let members =
-        format!(r#""channel":{},"missed":{missed},"position":"{}""#, quoted(channel), gap.at);
+    let members = format!(r#""channel":{channel},"missed":{missed},"position":"{}""#, gap.at);
     answer(Form::Envelope, "gap", &members)
 }
 
@@ -119,6 +130,7 @@ mod tests {
     fn a_record_is_written_as_its_protocol_asks() {
         let cases = [
             (event("chan:a\"b", MESSAGE, "1.50"), r#"{"channel":"a\"b","payload":1.50}"#),
+            (event("chan:chat:1", MESSAGE, "1"), r#"{"channel":"chan:chat:1","payload":1}"#),
             (
                 event("room:42", "new_message", "{}"),
                 r#"{"channel":"room:42","kind":"new_message","payload":{}}"#,

@@ -85,7 +85,7 @@ pub struct Inbox {
 }
 
 /// Readers with something to read. Holds each reader at most once, so it is bounded by the number
-/// of subscriptions.
+/// of subscriptions, and those ended since it was last emptied.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox(Mutex<Mail>);
 
@@ -162,11 +162,13 @@ impl Inbox {
         since: Since,
         tag: Tag,
     ) -> Result<Position, TooManyTopics> {
-        self.unsubscribe(topic);
         loop {
             let log = self.hub.log(topic)?;
             if let Some((reader, top)) = log.join(since, tag, &self.mailbox) {
-                self.readers.insert(topic.clone(), reader);
+                // The new one first: without any reader the log might go.
+                if let Some(old) = self.readers.insert(topic.clone(), reader) {
+                    old.leave();
+                }
                 return Ok(top);
             }
         }
@@ -178,10 +180,10 @@ impl Inbox {
         reader.map(|reader| reader.leave()).is_some()
     }
 
-    /// How far `topic` has been delivered, if it is followed: a subscription from here goes on
-    /// without loss.
-    pub fn position(&self, topic: &Topic) -> Option<Position> {
-        self.readers.get(topic).map(|reader| reader.at())
+    /// Go on following `topic` where it is, under another tag. Gives the position to resume from,
+    /// or `None` if it is not followed.
+    pub fn retag(&self, topic: &Topic, tag: Tag) -> Option<Position> {
+        self.readers.get(topic).map(|reader| reader.retag(tag))
     }
 
     /// How many topics are followed.

@@ -11,7 +11,7 @@ use std::{
     mem,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct State {
     epoch: u64,
+    /// Counts how often the log started over; epochs may come back.
+    life: u64,
     /// The ring holds the offsets `next - ring.len() .. next`.
     next: u64,
     ring: VecDeque<Record>,
@@ -54,14 +56,16 @@ struct State {
     expired: bool,
 }
 
-/// A cursor into a log. Every field but the first three is touched under the log's lock only, and
-/// atomic for no other reason than that the compiler cannot see this.
+/// A cursor into a log. The fields from `life` on are touched under the log's lock only, and atomic
+/// for no other reason than that the compiler cannot see this.
 #[derive(Debug)]
 pub(crate) struct Reader {
     log: Arc<Log>,
     mailbox: Arc<Mailbox>,
-    tag: Tag,
-    epoch: AtomicU64,
+    tag: AtomicU32,
+    /// What a coalescing log had for the reader and its last batch had no room for.
+    rest: Mutex<VecDeque<Record>>,
+    life: AtomicU64,
     /// Offset of the next record to read.
     cursor: AtomicU64,
     round: AtomicU64,
@@ -95,6 +99,7 @@ impl Log {
         let survivors = (policy.on_slow == OnSlow::Coalesce).then(Box::default);
         let state = State {
             epoch,
+            life: 0,
             next: 1,
             ring: VecDeque::new(),
             bytes: 0,
@@ -158,19 +163,19 @@ impl Log {
     /// Wait until the readers are near enough. Give up when none of them came by within the policy's
     /// patience, or when they come by so slowly that it takes [`Self::PATIENCES`] of it.
     pub(crate) async fn paced(&self) {
-        let mut behind = lock(&self.state).pace.behind();
+        let (mark, mut behind) = lock(&self.state).pace.wanted();
         for _ in 0..Self::PATIENCES {
-            let clear = poll_fn(|cx| lock(&self.state).pace.poll_clear(cx));
+            let clear = poll_fn(|cx| lock(&self.state).pace.poll_clear(mark, cx));
             if tokio::time::timeout(self.policy.patience, clear).await.is_ok() {
                 return telemetry::publisher_waited(false);
             }
-            let left = lock(&self.state).pace.behind();
+            let (_, left) = lock(&self.state).pace.wanted();
             if left >= behind {
                 break;
             }
             behind = left;
         }
-        lock(&self.state).pace.give_up();
+        lock(&self.state).pace.give_up(mark);
         telemetry::publisher_waited(true);
     }
 
@@ -217,8 +222,9 @@ impl Log {
         let reader = Arc::new(Reader {
             log: Arc::clone(self),
             mailbox: Arc::clone(mailbox),
-            tag,
-            epoch: state.epoch.into(),
+            tag: tag.into(),
+            rest: Mutex::new(VecDeque::new()),
+            life: state.life.into(),
             cursor: cursor.into(),
             round: 0.into(),
             slot: 0.into(),
@@ -238,16 +244,17 @@ impl Log {
         Some((reader, top))
     }
 
-    /// Expire the log if nobody reads it and it was not touched since `before`. The caller holds
-    /// the hub's lock on the topic, so no other log of this topic exists yet.
+    /// Expire the log if nobody reads it and it was not touched since `before`. True only once: the
+    /// caller, who holds the hub's lock on the topic, has to remove it.
     pub(crate) fn expire(&self, before: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
         let idle = state.readers == 0 && before.is_some_and(|before| state.touched <= before);
-        if idle && !state.expired {
-            state.expired = true;
-            state.forget(&self.budget);
+        if !idle || state.expired {
+            return false;
         }
-        idle
+        state.expired = true;
+        state.forget(&self.budget);
+        true
     }
 
     /// When the log was last used, if nobody reads it.
@@ -364,15 +371,20 @@ impl State {
     }
 
     fn restart(&mut self, epoch: u64, next: u64, budget: &Budget) -> Vec<Arc<Reader>> {
-        self.forget(budget);
-        (self.epoch, self.next) = (epoch, next);
+        self.skip_to(next, budget);
+        self.epoch = epoch;
+        self.life += 1;
         self.pace.restarted(next, self.readers);
         self.take_parked()
     }
 
+    /// Go on at `next`; what was before is gone.
     fn skip_to(&mut self, next: u64, budget: &Budget) {
         self.forget(budget);
         self.next = next;
+        if let Some(survivors) = &mut self.survivors {
+            survivors.lose_until(next - 1);
+        }
     }
 }
 
@@ -392,11 +404,16 @@ impl Reader {
         &self.log.topic
     }
 
-    /// The record before the next one to read.
-    pub(crate) fn at(&self) -> Position {
-        let _state = lock(&self.log.state);
-        let offset = self.cursor.load(Relaxed).saturating_sub(1);
-        Position { epoch: self.epoch.load(Relaxed), offset }
+    /// Deliver under another tag from now on. Gives the position before the next record, to resume
+    /// from; one that is in no log if the log started over and the reader has yet to be told.
+    pub(crate) fn retag(&self, tag: Tag) -> Position {
+        self.tag.store(tag, Relaxed);
+        let state = lock(&self.log.state);
+        let first = lock(&self.rest).front().map(|record| record.at.offset);
+        match first.unwrap_or_else(|| self.position(&state)) {
+            0 => Position { epoch: 0, offset: 0 },
+            next => Position { epoch: state.epoch, offset: next - 1 },
+        }
     }
 
     pub(crate) fn leave(self: &Arc<Self>) {
@@ -411,9 +428,9 @@ impl Reader {
         state.pace.left(self.laggard.load(Relaxed), at);
     }
 
-    /// The cursor, or 0 if it is of another epoch: before every record, and before the pace's line.
+    /// The cursor, or 0 if the log has started over: before every record, and the pace's line.
     fn position(&self, state: &State) -> u64 {
-        if self.epoch.load(Relaxed) == state.epoch { self.cursor.load(Relaxed) } else { 0 }
+        if self.life.load(Relaxed) == state.life { self.cursor.load(Relaxed) } else { 0 }
     }
 
     /// Move records into `out` while there is `room`. True when the reader must be read again,
@@ -422,6 +439,10 @@ impl Reader {
         let mut state = lock(&self.log.state);
         if self.left.load(Relaxed) {
             return false;
+        }
+        let tag = self.tag.load(Relaxed);
+        if self.take_rest(room, tag, out) {
+            return true;
         }
         let old = self.position(&state);
         let absent = self.absent.swap(false, Relaxed);
@@ -438,7 +459,8 @@ impl Reader {
             } else {
                 let missed = (old > 0).then(|| state.floor() - old);
                 let cause = if absent { "resume" } else { "slow" };
-                out.push(self.gap(missed, state.epoch, state.floor(), cause));
+                let at = Position { epoch: state.epoch, offset: state.floor() - 1 };
+                out.push(self.gap(missed, at, tag, cause));
             }
             cursor = state.floor();
         }
@@ -447,44 +469,57 @@ impl Reader {
                 break;
             }
             cursor += 1;
-            out.push(Delivery::Record(Record::clone(record), self.tag));
+            out.push(Delivery::Record(Record::clone(record), tag));
         }
-        self.epoch.store(state.epoch, Relaxed);
+        self.life.store(state.life, Relaxed);
         self.cursor.store(cursor, Relaxed);
         let next = state.next;
         let laggard = state.pace.moved(self.laggard.load(Relaxed), old, cursor, next);
         self.laggard.store(laggard, Relaxed);
+        if let Some(backlog) = behind {
+            let at = Position { epoch: state.epoch, offset: old - 1 };
+            drop(state);
+            self.coalesce(backlog, at, tag, out);
+            self.take_rest(room, tag, out);
+            return true;
+        }
         let more = cursor < next;
         if !more {
             state.park(self);
         }
-        let was = Position { epoch: state.epoch, offset: old };
-        drop(state);
-        if let Some(backlog) = behind {
-            self.coalesce(backlog, was, room, out);
-        }
         more
     }
 
-    /// What is worth telling a reader that was at `old`, from copies, without the lock.
-    fn coalesce(&self, backlog: Backlog, old: Position, room: &mut Room, out: &mut Vec<Delivery>) {
+    /// Deliver what the last batch had no room for. True if there was anything.
+    fn take_rest(&self, room: &mut Room, tag: Tag, out: &mut Vec<Delivery>) -> bool {
+        let mut rest = lock(&self.rest);
+        if rest.is_empty() {
+            return false;
+        }
+        while let Some(record) = rest.pop_front_if(|record| room.take(record.size())) {
+            out.push(Delivery::Record(record, tag));
+        }
+        if rest.is_empty() {
+            *rest = VecDeque::new();
+        }
+        true
+    }
+
+    /// What is worth telling a reader that has read up to `at`, from copies, without the lock.
+    fn coalesce(&self, backlog: Backlog, at: Position, tag: Tag, out: &mut Vec<Delivery>) {
         if backlog.lost {
-            out.push(self.gap(None, old.epoch, old.offset, "slow"));
+            out.push(self.gap(None, at, tag, "slow"));
         }
         let mut all = Survivors::default();
         backlog.survivors.into_iter().for_each(|(offset, survivor)| all.take(offset, survivor));
         backlog.records.into_iter().for_each(|record| all.keep(record));
         let (records, merged) = all.records();
         telemetry::coalesced(merged);
-        for record in records {
-            room.take(record.size());
-            out.push(Delivery::Record(record, self.tag));
-        }
+        lock(&self.rest).extend(records);
     }
 
-    fn gap(&self, missed: Option<u64>, epoch: u64, next: u64, cause: &'static str) -> Delivery {
+    fn gap(&self, missed: Option<u64>, at: Position, tag: Tag, cause: &'static str) -> Delivery {
         telemetry::gap(cause, missed);
-        let at = Position { epoch, offset: next - 1 };
-        Delivery::Gap(Box::new(Gap { topic: self.topic().clone(), missed, at }), self.tag)
+        Delivery::Gap(Box::new(Gap { topic: self.topic().clone(), missed, at }), tag)
     }
 }

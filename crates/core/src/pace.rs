@@ -67,9 +67,9 @@ impl Pace {
         self.wake();
     }
 
-    /// Ready when there is nobody to wait for.
-    pub(crate) fn poll_clear(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.behind == 0 {
+    /// Ready when there is nobody to wait for at `mark`.
+    pub(crate) fn poll_clear(&mut self, mark: u64, cx: &mut Context<'_>) -> Poll<()> {
+        if self.behind == 0 || self.mark != mark {
             return Poll::Ready(());
         }
         if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -78,13 +78,16 @@ impl Pace {
         Poll::Pending
     }
 
-    /// How many readers are waited for.
-    pub(crate) fn behind(&self) -> usize {
-        self.behind
+    /// The mark that readers are waited for at, and how many of them.
+    pub(crate) fn wanted(&self) -> (u64, usize) {
+        (self.mark, self.behind)
     }
 
-    /// The publisher's patience is over: those behind are laggards.
-    pub(crate) fn give_up(&mut self) {
+    /// The publisher's patience is over: those behind `mark` are laggards.
+    pub(crate) fn give_up(&mut self, mark: u64) {
+        if self.mark != mark {
+            return;
+        }
         self.line = self.mark;
         self.laggards += self.behind;
         self.behind = 0;

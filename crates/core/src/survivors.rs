@@ -58,6 +58,11 @@ impl Survivors {
         }
     }
 
+    /// Everything up to `offset` is gone.
+    pub(crate) fn lose_until(&mut self, offset: u64) {
+        self.lost = offset;
+    }
+
     /// Take in the next record of the log; one without a key is lost.
     pub(crate) fn push(&mut self, record: Record) {
         let offset = record.at.offset;

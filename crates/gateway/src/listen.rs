@@ -10,6 +10,10 @@ use tokio::net::{TcpListener, TcpSocket};
 /// node coming back at once. The kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
 
+/// Bytes that the kernel holds for a client that reads slowly (Linux doubles it). Left to itself it
+/// would take megabytes, and a ping behind them comes too late to tell the dead from the slow.
+const SEND_BUFFER: u32 = 256 << 10;
+
 /// Cannot listen there.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {}", advice(.source, *.address))]
@@ -27,6 +31,8 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Unavailable> {
         }?;
         // Or a restart would have to wait for the last connections of its predecessor.
         socket.set_reuseaddr(true)?;
+        // Accepted sockets inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };

@@ -1,5 +1,5 @@
 //! Stopping without leaving anyone in the dark.
-use e2e::{Client, Gateway, eventually, http};
+use e2e::{Client, Gateway, Raw, eventually, http};
 use serde_json::json;
 
 #[tokio::test]
@@ -20,6 +20,26 @@ async fn a_stop_closes_every_session_with_3001_and_ends_with_0() {
     drop(clients);
     let mut gateway = gateway;
     assert_eq!(gateway.wait().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_the_close_cannot_hold_it_up() {
+    let settings = [("server.drain_window", "0s"), ("server.grace", "1h")];
+    let mut gateway = Gateway::start(&settings).await;
+    let mut raw = Raw::connect(&gateway).await;
+    gateway.signal("TERM").await;
+    assert_eq!(raw.closed().await.0, 3001);
+    assert_eq!(gateway.wait().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn connections_that_outlast_the_grace_period_end_it_with_2() {
+    let settings = [("server.drain_window", "0s"), ("server.grace", "1ms")];
+    let mut gateway = Gateway::start(&settings).await;
+    let mut raw = Raw::connect(&gateway).await;
+    gateway.signal("TERM").await;
+    assert_eq!(raw.closed().await.0, 3001);
+    assert_eq!(gateway.wait().await.code, Some(2));
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ async fn gateway(more: &[(&str, &str)]) -> Gateway {
         ("topics.chan.bytes", "16777216"),
         ("topics.chan.patience", "0s"),
         ("broker.write_timeout", "1h"),
+        // Who does not read answers no pings.
+        ("broker.ping_interval", "0s"),
     ];
     settings.extend_from_slice(more);
     Gateway::start(&settings).await

@@ -51,6 +51,9 @@ impl Header {
             },
             short => (u64::from(short), rest),
         };
+        if len > u64::MAX >> 1 {
+            return Err(Close::PROTOCOL);
+        }
         let len = usize::try_from(len).ok().filter(|len| *len <= max).ok_or(Close::TOO_BIG)?;
         let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };
         Ok(Some(Self { last, opcode, mask: *mask, len, size: bytes.len() - rest.len() }))
@@ -143,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_breaks_the_protocol_is_refused_before_the_payload_arrives() {
-        let cases: [(&[u8], Close); 8] = [
+        let cases: [(&[u8], Close); 9] = [
             (&[0xC1, 0x80], Close::PROTOCOL),
             (&[0x81, 0x00], Close::PROTOCOL),
             (&[0x83, 0x80], Close::PROTOCOL),
@@ -151,7 +154,8 @@ mod tests {
             (&[0x09, 0x80], Close::PROTOCOL),
             (&[0x89, 0xFE], Close::PROTOCOL),
             (&[0x81, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 1], Close::TOO_BIG),
-            (&[0x81, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0], Close::TOO_BIG),
+            (&[0x81, 0xFF, 0x7F, 0, 0, 0, 0, 0, 0, 0], Close::TOO_BIG),
+            (&[0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], Close::PROTOCOL),
         ];
         for (bytes, why) in cases {
             assert_eq!(parse(bytes), Err(why), "{bytes:x?}");

@@ -39,9 +39,12 @@ impl Heart {
         self.heard = now;
     }
 
-    /// The peer took data.
+    /// The peer took data. That is a sign of life only if there was no room for it before: the
+    /// system takes a good deal for a peer that is gone.
     pub(crate) fn moved(&mut self) {
-        self.stuck = None;
+        if self.stuck.take().is_some() {
+            self.heard = Instant::now();
+        }
     }
 
     /// The peer takes no data.

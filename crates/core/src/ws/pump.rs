@@ -116,6 +116,7 @@ where
         paused: false,
         heart: Heart::new(&config, Instant::now()),
         closing: None,
+        ended: false,
         session,
         inbox,
         protocol,
@@ -138,6 +139,8 @@ struct Pump<S, P> {
     paused: bool,
     heart: Heart,
     closing: Option<Closing>,
+    /// The peer sends nothing any more.
+    ended: bool,
     session: Session,
     inbox: Inbox,
     protocol: P,
@@ -159,7 +162,7 @@ enum Then {
     Linger,
     /// Lingering: the peer knows.
     Drain,
-    /// The peer has closed: end.
+    /// The peer has closed, or is gone: end once everything is sent.
     End,
 }
 
@@ -256,7 +259,7 @@ where
     }
 
     fn poll_input_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> io::Result<()> {
-        loop {
+        while !self.ended {
             if let Some(waiting) = &mut self.waiting {
                 let Poll::Ready(answer) = waiting.as_mut().poll(cx) else { return Ok(()) };
                 self.waiting = None;
@@ -278,7 +281,11 @@ where
             result?;
             let filled = read.filled().len();
             if filled == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                self.ended = true;
+                // Everything before the end has had its turn: answer it, and be done.
+                let by = Instant::now() + CLOSE_TIMEOUT;
+                self.closing.get_or_insert(Closing { by, then: Then::End }).then = Then::End;
+                return Ok(());
             }
             self.heart.heard(Instant::now());
             self.feed(buffer.get_mut(..filled).unwrap_or_default());
@@ -288,6 +295,7 @@ where
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Who does not take answers may not ask for more.

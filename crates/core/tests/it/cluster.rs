@@ -53,6 +53,27 @@ async fn lost_continuity_is_a_gap_for_every_reader_asleep_or_awake() {
     assert_eq!(drain(&mut asleep), ["-0", "4"]);
 }
 
+#[tokio::test]
+async fn a_reset_to_the_same_epoch_is_a_gap_too_whatever_happens_to_slow_readers() {
+    for on_slow in [OnSlow::Skip, OnSlow::Coalesce, OnSlow::Disconnect] {
+        let (hub, topic) = (hub(holding(9, on_slow)), topic("1"));
+        hub.accept(&record(&topic, 7, 1)).unwrap();
+        let mut inbox = following(&hub, &topic, Since::Start);
+        hub.reset(&topic, 7);
+        hub.accept(&record(&topic, 7, 1)).unwrap();
+        assert_eq!(drain(&mut inbox), ["-0", "1"], "{on_slow:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hole_is_not_silent_when_coalescing_either() {
+    let (hub, topic) = (hub(holding(9, OnSlow::Coalesce)), topic("1"));
+    hub.accept(&record(&topic, 7, 1)).unwrap();
+    let mut inbox = following(&hub, &topic, Since::Now);
+    hub.accept(&record(&topic, 7, 5)).unwrap();
+    assert_eq!(drain(&mut inbox), ["-0", "5"]);
+}
+
 /// Orders what it is given and hands it back later, as a server between nodes does.
 #[derive(Default)]
 struct Shared(Mutex<Vec<Draft>>);

@@ -142,6 +142,25 @@ proptest! {
 }
 
 #[tokio::test]
+async fn a_coalesced_backlog_comes_in_batches_and_then_what_came_since() {
+    let (hub, topic) = (hub(holding(1000, OnSlow::Coalesce)), topic("1"));
+    let mut inbox = following(&hub, &topic, Since::Now);
+    for n in 0..900 {
+        put(&hub, progress(&topic, &n.to_string(), n));
+    }
+    let mut got = Vec::new();
+    let room = Room { records: 256, bytes: 64 << 10 };
+    inbox.recv(room, &mut got).await;
+    assert!(got.len() <= 256, "{} at once", got.len());
+    let at = inbox.retag(&topic, 0).unwrap().offset;
+    assert_eq!(at, got.len() as u64, "a place to resume from");
+    put(&hub, progress(&topic, "0", 900));
+    let rest = payloads(&mut inbox, 256);
+    let expected = (got.len()..=900).map(|n| n.to_string());
+    assert_eq!(rest, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn consecutive_deltas_of_a_turn_merge_into_one() {
     let (hub, topic) = (hub(holding(4, OnSlow::Coalesce)), topic("1"));
     let mut slow = following(&hub, &topic, Since::Now);

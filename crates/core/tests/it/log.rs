@@ -87,17 +87,28 @@ async fn nothing_arrives_after_unsubscribing_even_what_was_on_its_way() {
 }
 
 #[tokio::test]
-async fn a_subscription_can_move_and_goes_on_where_it_was() {
+async fn a_subscription_can_move_or_go_on_where_it_is() {
     let (hub, topic) = (hub(holding(9, OnSlow::Skip)), topic("1"));
     let mut inbox = following(&hub, &topic, Since::Now);
     for n in 0..2 {
         publish(&hub, &topic, n).await;
     }
-    let at = inbox.position(&topic).unwrap();
-    inbox.subscribe(&topic, Since::After(at), 0).unwrap();
+    assert_eq!(inbox.retag(&topic, 7), Some(Position { offset: 0, ..hub.top(&topic).unwrap() }));
     assert_eq!(drain(&mut inbox), ["1", "2"]);
     inbox.subscribe(&topic, Since::Start, 0).unwrap();
     assert_eq!(drain(&mut inbox), ["1", "2"]);
+    assert_eq!(inbox.retag(&topic, 7), hub.top(&topic));
+}
+
+#[tokio::test]
+async fn going_on_does_not_swallow_a_gap_that_is_due() {
+    let (hub, topic) = (hub(holding(9, OnSlow::Skip)), topic("1"));
+    publish(&hub, &topic, 0).await;
+    let foreign = Position { epoch: 1, offset: 50 };
+    let mut inbox = following(&hub, &topic, Since::After(foreign));
+    let at = inbox.retag(&topic, 0).unwrap();
+    assert_eq!(drain(&mut following(&hub, &topic, Since::After(at))), ["-0", "1"]);
+    assert_eq!(drain(&mut inbox), ["-0", "1"]);
 }
 
 #[tokio::test]

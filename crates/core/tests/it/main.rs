@@ -7,6 +7,7 @@ mod coalesce;
 mod log;
 mod model;
 mod pace;
+mod pump;
 mod stress;
 
 use quadrille_core::{

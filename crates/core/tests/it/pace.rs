@@ -68,6 +68,28 @@ async fn a_reader_that_does_not_read_costs_a_publisher_its_patience_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_round_of_readers_gets_its_own_patience() {
+    let (hub, topic) = (hub(patient(8)), topic("1"));
+    let mut inbox = following(&hub, &topic, Since::Now);
+    let (_, mut first) = until_asked_to_wait(&hub, &topic).await;
+    assert!(futures_util::poll!(&mut first).is_pending());
+    tokio::time::sleep(Duration::from_millis(16)).await;
+    drain(&mut inbox);
+    // The first publisher was not run since, and its time is nearly over when this round begins.
+    let (_, second) = until_asked_to_wait(&hub, &topic).await;
+    let begin = Instant::now();
+    let slow = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(!drain(&mut inbox).first().unwrap().starts_with('-'));
+    };
+    let (first, second, ()) = tokio::join!(first, second, slow);
+    assert!(first.is_ok() && second.is_ok());
+    assert!(begin.elapsed().as_millis() < 20, "it ended when the reader had read");
+    let (published, _) = until_asked_to_wait(&hub, &topic).await;
+    assert!(published <= 8, "the reader still counts");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiting_publisher_goes_on_when_the_reader_leaves() {
     let (hub, topic) = (hub(patient(8)), topic("1"));
     let inbox = following(&hub, &topic, Since::Now);

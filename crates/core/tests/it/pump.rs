@@ -1,0 +1,90 @@
+//! The pump over an in-memory connection, with time under control.
+use std::time::Duration;
+
+use quadrille_core::{
+    Admission, Delivery, Hub, Life, Limits, Policies, Registry,
+    ws::{Config, Flow, Frames, Link, Protocol, serve},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    time::Instant,
+};
+
+/// Answers each message with 1000 bytes.
+struct Verbose;
+
+impl Protocol for Verbose {
+    const NAME: &'static str = "test";
+
+    fn text(&mut self, _: &str, link: &mut Link<'_>) -> Flow {
+        link.out.text(&"x".repeat(996));
+        Flow::Continue
+    }
+
+    fn binary(&mut self, _: &mut Link<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn render(&mut self, _: Delivery, _: &mut Frames<'_>) {}
+}
+
+/// The client's end of a connection whose pump runs beside the test.
+fn connect(buffer: usize) -> (DuplexStream, Life) {
+    let (client, io) = duplex(buffer);
+    let life = Life::new();
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let who = Admission { protocol: "test", user: None, peer: [127, 0, 0, 1].into() };
+    let session = Registry::default().admit(who).unwrap();
+    let config = Config {
+        max_message_size: 1 << 20,
+        ping_interval: Duration::from_secs(30),
+        ping_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(30),
+    };
+    life.spawn("pump", serve(io, session, hub.inbox(), Verbose, config));
+    (client, life)
+}
+
+/// The text "1", masked with zeros.
+const TEXT: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'1'];
+const CLOSE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
+
+#[tokio::test(start_paused = true)]
+async fn reading_goes_on_when_the_answers_are_taken() {
+    let (mut client, _life) = connect(200_000);
+    client.write_all(&TEXT.repeat(400)).await.unwrap();
+    // Until the pump has nothing left to do: its answers fill the pipe.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    client.write_all(&TEXT).await.unwrap();
+    let begin = Instant::now();
+    client.read_exact(&mut vec![0; 401 * 1000]).await.unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_is_sent_though_the_client_sends_nothing_more() {
+    for (last, answer) in [
+        (TEXT.as_slice(), [0x81, 126]),
+        (&CLOSE, [0x88, 2]),
+        // A frame that no server takes: closed with 1002.
+        (&[0xFF, 0xFF], [0x88, 16]),
+    ] {
+        let (mut client, _life) = connect(1 << 20);
+        client.write_all(last).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all.get(..2), Some(answer.as_slice()), "{last:x?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_data_slowly_but_steadily_is_alive() {
+    let (mut client, _life) = connect(1000);
+    client.write_all(&TEXT.repeat(100)).await.unwrap();
+    // 100 kB at 1 kB a second: pings wait behind the data all that time.
+    for _ in 0..100 {
+        client.read_exact(&mut [0; 1000]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
