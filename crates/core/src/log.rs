@@ -78,6 +78,8 @@ pub(crate) struct Reader {
 
 /// Copies of everything from some offset on that a coalescing log still has.
 struct Backlog {
+    /// How many records there were.
+    span: u64,
     lost: bool,
     survivors: Vec<(u64, Survivor)>,
     records: Vec<Record>,
@@ -358,7 +360,8 @@ impl State {
     fn backlog(&self, cursor: u64) -> Backlog {
         let evicted = self.survivors.as_ref().filter(|_| cursor < self.floor());
         let (lost, survivors) = evicted.map(|it| it.since(cursor)).unwrap_or_default();
-        Backlog { lost, survivors, records: self.from(cursor).cloned().collect() }
+        let records = self.from(cursor).cloned().collect();
+        Backlog { span: self.next - cursor, lost, survivors, records }
     }
 
     fn forget(&mut self, budget: &Budget) {
@@ -513,9 +516,9 @@ impl Reader {
         let mut all = Survivors::default();
         backlog.survivors.into_iter().for_each(|(offset, survivor)| all.take(offset, survivor));
         backlog.records.into_iter().for_each(|record| all.keep(record));
-        let (records, merged) = all.records();
-        telemetry::coalesced(merged);
-        lock(&self.rest).extend(records);
+        let mut rest = lock(&self.rest);
+        rest.extend(all.records());
+        telemetry::coalesced(backlog.span - rest.len() as u64);
     }
 
     fn gap(&self, missed: Option<u64>, at: Position, tag: Tag, cause: &'static str) -> Delivery {

@@ -33,7 +33,7 @@ impl Default for Policy {
             bytes: 1 << 20,
             keep: Duration::from_mins(5),
             on_slow: OnSlow::Skip,
-            patience: Duration::from_millis(20),
+            patience: Duration::from_millis(100),
             presence: true,
         }
     }

@@ -19,7 +19,6 @@ pub(crate) struct Survivors {
     bytes: usize,
     /// The newest record that did not survive, nor was superseded.
     lost: u64,
-    superseded: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -77,11 +76,7 @@ impl Survivors {
                 self.insert(at, Survivor::Run(run));
                 Survivor::start(record)
             }),
-            Some((_, Survivor::Record(_))) => {
-                self.superseded += 1;
-                Survivor::start(record)
-            }
-            None => Survivor::start(record),
+            Some((_, Survivor::Record(_))) | None => Survivor::start(record),
         };
         self.insert(offset, survivor);
         self.newest.insert(key, offset);
@@ -129,17 +124,12 @@ impl Survivors {
         (cursor <= self.lost, left.collect())
     }
 
-    /// What a reader gets: every survivor as a record, and how many were superseded or merged.
-    pub(crate) fn records(self) -> (Vec<Record>, u64) {
-        let mut merged = self.superseded;
-        let records = self.by_offset.into_values().map(|survivor| match survivor {
+    /// What a reader gets: every survivor as a record.
+    pub(crate) fn records(self) -> impl Iterator<Item = Record> {
+        self.by_offset.into_values().map(|survivor| match survivor {
             Survivor::Record(record) => record,
-            Survivor::Run(run) => {
-                merged += run.parts.len() as u64 - 1;
-                run.record()
-            }
-        });
-        (records.collect(), merged)
+            Survivor::Run(run) => run.record(),
+        })
     }
 }
 

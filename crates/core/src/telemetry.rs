@@ -29,7 +29,7 @@ pub const METRICS: &[(&str, &str)] = &[
     ("quadrille_records_delivered_total", "records handed to connections"),
     ("quadrille_records_missed_total", "records lost to slow or late readers, by cause"),
     ("quadrille_gaps_total", "gaps reported to readers, by cause"),
-    ("quadrille_records_coalesced_total", "records that a newer one replaced for a slow reader"),
+    ("quadrille_records_coalesced_total", "records left out for slow readers of coalescing topics"),
     ("quadrille_publisher_waits_total", "times a publisher waited for readers, by outcome"),
     ("quadrille_publications_refused_total", "publications refused, by reason"),
     ("quadrille_topics", "topics held now"),
