@@ -9,7 +9,7 @@ use serde_json::json;
 pub(crate) enum Error {
     #[error("the frame is not JSON; send one JSON object as a text frame")]
     NotJson,
-    #[error("the frame is nested deeper than {} levels", crate::frame::DEPTH)]
+    #[error("the frame is nested deeper than {} levels", quadrille_core::json::DEPTH)]
     TooDeep,
     #[error("the frame is JSON but not an object; send {{\"channel\":…,\"payload\":…}}")]
     NotAnObject,

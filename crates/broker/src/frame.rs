@@ -1,6 +1,7 @@
 //! What a client's frame means: a command in one of four forms, or a publication in one of three.
 use std::{borrow::Cow, fmt};
 
+use quadrille_core::json;
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -8,9 +9,6 @@ use serde::{
 use serde_json::{error::Category, value::RawValue};
 
 use crate::error::Error;
-
-/// Levels of nesting that are accepted, and so passed on to other clients' parsers.
-pub(crate) const DEPTH: usize = 128;
 
 /// The channel that commands are sent to and errors come from.
 pub(crate) const SUBSCRIPTION: &str = "subscription";
@@ -58,7 +56,7 @@ const ACTIONS: &[&str] = &["subscribe", "unsubscribe", "history", "presence", "p
 
 impl<'a> Frame<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
-        if is_deep(text) {
+        if json::is_deep(text) {
             return Err(Error::TooDeep);
         }
         let mut whole = Members::parse(text)?;
@@ -114,31 +112,6 @@ pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(value.get()).ok().map(|Text(text)| text)
-}
-
-/// Whether the nesting exceeds [`DEPTH`]. Most frames do not have as many brackets at all, which is
-/// cheap to see.
-fn is_deep(text: &str) -> bool {
-    let opens = |byte: &u8| matches!(byte, b'[' | b'{');
-    if text.bytes().filter(|byte| opens(byte)).count() <= DEPTH {
-        return false;
-    }
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEPTH {
-            return true;
-        }
-    }
-    false
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

@@ -2,17 +2,16 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Hub, Info, OnSlow, Position, Presence, Publish, Seat, Since, Tag,
-    Text, Topic, now, telemetry,
+    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Seat,
+    Since, Tag, Text, Topic, json, now, telemetry,
     ws::{Flow, Frames, Link, Protocol},
 };
-use serde::Deserialize;
 
 use crate::{
     Config, NAME,
     command::{Command, What},
     error::Error,
-    frame::{Form, Frame, Publication, SUBSCRIPTION},
+    frame::{Form, Frame, Publication},
     rate::Rate,
     wire::{self, Plain, Positioned},
 };
@@ -60,16 +59,11 @@ impl Socket {
     }
 
     fn topic(&self, channel: &str) -> Result<Topic, Error> {
-        if channel.is_empty() || channel == SUBSCRIPTION {
-            return Err(Error::BadChannel);
-        }
         let max = self.config.max_channel_length;
         if channel.len() > max {
             return Err(Error::ChannelTooLong(max));
         }
-        let named = wire::names_namespace(channel);
-        let topic = if named { channel.parse() } else { Topic::new(wire::NAMESPACE, channel) };
-        topic.map_err(|why| match why {
+        Topic::from_channel(channel).map_err(|why| match why {
             BadTopic::TooLong => Error::ChannelTooLong(max),
             why => why.into(),
         })
@@ -162,11 +156,11 @@ impl Socket {
             Some(payload) => {
                 // Borrowed from `text`, at the same place as in its copy.
                 let at = payload.get().as_ptr() as usize - text.as_ptr() as usize;
-                (wire::MESSAGE, frame.slice(at..at + payload.get().len()))
+                (MESSAGE, frame.slice(at..at + payload.get().len()))
             }
             None => (wire::FRAME, frame.clone()),
         };
-        let key = if keyed { message_id(&payload) } else { None };
+        let key = if keyed { json::message_id(&payload) } else { None };
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
         match self.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {
@@ -238,16 +232,6 @@ impl Protocol for Socket {
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }
     }
-}
-
-/// What a message is known by among its updates, each of which supersedes the one before.
-fn message_id(payload: &str) -> Option<Text> {
-    #[derive(Deserialize)]
-    struct Message {
-        message_id: Option<String>,
-    }
-    let message: Message = serde_json::from_str(payload).ok()?;
-    message.message_id.map(Text::from)
 }
 
 /// Seconds since 1970, as the protocol writes time.

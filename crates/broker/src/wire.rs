@@ -1,13 +1,7 @@
 //! How records and answers look on the wire.
-use quadrille_core::{Event, Gap, NAMESPACES, Position, Record, Text, Topic, Wire};
+use quadrille_core::{Event, Gap, MESSAGE, Position, Record, Text, Wire};
 
 use crate::frame::{Form, SUBSCRIPTION};
-
-/// The namespace of bare channel names.
-pub(crate) const NAMESPACE: &str = "chan";
-
-/// A frame that another client sent, `{"channel":…,"payload":…}`.
-pub(crate) const MESSAGE: &str = "message";
 
 /// A frame without `payload`: the record's payload is the whole of it.
 pub(crate) const FRAME: &str = "frame";
@@ -29,7 +23,7 @@ impl Wire for Plain {
         if event.kind == FRAME {
             return event.payload.clone();
         }
-        let channel = quoted(channel(topic));
+        let channel = quoted(topic.channel());
         if event.kind == MESSAGE {
             format!(r#"{{"channel":{channel},"payload":{payload}}}"#).into()
         } else {
@@ -48,18 +42,6 @@ impl Wire for Positioned {
         let open = frame.strip_suffix('}').unwrap_or(frame);
         format!(r#"{open},"position":"{}"}}"#, event.at).into()
     }
-}
-
-/// The channel that means `topic`: its bare name, unless that would mean another.
-pub(crate) fn channel(topic: &Topic) -> &str {
-    let name = topic.name();
-    let bare = topic.namespace() == NAMESPACE && !names_namespace(name) && name != SUBSCRIPTION;
-    if bare { name } else { topic.as_str() }
-}
-
-/// Whether a channel's name is that of a topic, with its namespace.
-pub(crate) fn names_namespace(channel: &str) -> bool {
-    channel.split_once(':').is_some_and(|(namespace, _)| NAMESPACES.contains(&namespace))
 }
 
 /// A JSON string.
@@ -110,7 +92,7 @@ pub(crate) fn history(
 
 /// The frame that says what a subscriber will not get.
 pub(crate) fn gap(gap: &Gap) -> String {
-    let channel = quoted(channel(&gap.topic));
+    let channel = quoted(gap.topic.channel());
     let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
     let members = format!(r#""channel":{channel},"missed":{missed},"position":"{}""#, gap.at);
     answer(Form::Envelope, "gap", &members)

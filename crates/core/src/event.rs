@@ -16,6 +16,9 @@ use crate::{Text, Topic};
 /// What clients switch on: `message`, `turn.delta`, `progress`.
 pub type Kind = Cow<'static, str>;
 
+/// The kind of what clients publish to each other as a payload.
+pub const MESSAGE: &str = "message";
+
 /// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
 /// of a key reaches a reader that has fallen behind.
 pub type Key = Text;

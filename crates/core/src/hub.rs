@@ -1,6 +1,6 @@
 //! All topics: where records are published, and from where they are read.
 use std::{
-    collections::{HashMap, hash_map::RandomState},
+    collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
     future::{Future, ready},
     hash::BuildHasher,
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Topic, budget::Budget, event::Record, log::Log, telemetry,
+    Standing, Topic, budget::Budget, event::Record, log::Log, telemetry,
 };
 
 /// The topics of this node. Cloning shares them.
@@ -174,6 +174,27 @@ impl Hub {
     pub fn history(&self, topic: &Topic, since: Since, limit: usize) -> Option<History> {
         let (gap, records, at) = self.find(topic)?.history(since, limit);
         Some(History { records, gap, at })
+    }
+
+    /// At most `limit` topics in the order of their names, from the one after `after` on. Looks at
+    /// every topic, holding none of its locks for more than one in 64 of them.
+    pub fn topics(&self, after: Option<&str>, limit: usize) -> Vec<Standing> {
+        let mut page = BTreeMap::new();
+        for shard in &self.0.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            for (topic, log) in shard.iter() {
+                if after.is_none_or(|after| topic.as_str() > after) {
+                    let last = page.last_key_value();
+                    if page.len() < limit || last.is_some_and(|(last, _)| topic < last) {
+                        page.insert(topic.clone(), Arc::clone(log));
+                    }
+                    if page.len() > limit {
+                        page.pop_last();
+                    }
+                }
+            }
+        }
+        page.into_values().map(|log| log.standing()).collect()
     }
 
     /// The backplane feeds remote records here, in order; see [`Backplane`].

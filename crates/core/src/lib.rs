@@ -10,6 +10,7 @@ mod close;
 mod event;
 mod hub;
 mod inbox;
+pub mod json;
 mod life;
 mod log;
 #[cfg(all(test, model))]
@@ -29,10 +30,11 @@ pub mod ws;
 
 pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
-pub use event::{BadPosition, Draft, Event, Key, Kind, Position, Record, Wire, now};
+pub use event::{BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now};
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
 pub use life::Life;
+pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
 pub use presence::{Member, Presence, Seat};
 pub use problem::Problem;

@@ -94,6 +94,19 @@ pub(crate) struct Appended {
     pub(crate) crowded: bool,
 }
 
+/// A topic as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub topic: Topic,
+    /// The position of the newest record.
+    pub at: Position,
+    /// Connections of this node that follow it.
+    pub readers: usize,
+    /// Records held, and what they count against the bound in bytes.
+    pub records: usize,
+    pub bytes: usize,
+}
+
 // === impl Log ===
 
 impl Log {
@@ -195,6 +208,17 @@ impl Log {
     /// Where the log stands: the position of its newest record.
     pub(crate) fn top(&self) -> Position {
         lock(&self.state).top()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let state = lock(&self.state);
+        Standing {
+            topic: self.topic.clone(),
+            at: state.top(),
+            readers: state.readers,
+            records: state.ring.len(),
+            bytes: state.bytes,
+        }
     }
 
     /// Up to `limit` records, whether any before them are gone, and where the log stands.

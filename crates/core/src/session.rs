@@ -1,7 +1,8 @@
 //! Who is connected, over anything, and how to make them leave.
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
     time::Duration,
@@ -111,7 +112,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Live {
     draining: bool,
-    sessions: HashMap<Uuid, Arc<Info>>,
+    /// In the order in which they came: that is the order of their ids.
+    sessions: BTreeMap<Uuid, Arc<Info>>,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -163,6 +165,23 @@ impl Registry {
         self.live().sessions.len()
     }
 
+    /// At most `limit` sessions in the order of their ids, from the one after `after` on.
+    pub fn list(&self, after: Option<Uuid>, limit: usize) -> Vec<Arc<Info>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let live = self.live();
+        live.sessions
+            .range((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(_, it)| it.clone())
+            .collect()
+    }
+
+    /// End one session; false if there is none of this id.
+    pub fn end(&self, session: Uuid, why: &Close) -> bool {
+        let found = self.live().sessions.get(&session).cloned();
+        found.inspect(|info| info.end(why.clone())).is_some()
+    }
+
     /// End the sessions that `pick` chooses; tells how many.
     pub fn kick(&self, mut pick: impl FnMut(&Info) -> bool, why: &Close) -> usize {
         let picked: Vec<_> =
@@ -197,6 +216,17 @@ impl Registry {
 // === impl Info ===
 
 impl Info {
+    /// When it was opened, in milliseconds since the Unix epoch.
+    pub fn opened(&self) -> u64 {
+        let (seconds, nanos) = self.id.get_timestamp().map_or((0, 0), |at| at.to_unix());
+        seconds * 1000 + u64::from(nanos / 1_000_000)
+    }
+
+    /// Whether it has to end, and its connection is not gone yet.
+    pub fn is_ending(&self) -> bool {
+        self.why.get().is_some()
+    }
+
     /// End the session; the first reason given is the one that the peer gets.
     fn end(&self, why: Close) {
         if self.why.set(why).is_ok() {
@@ -263,6 +293,21 @@ mod tests {
         drop(first);
         assert!(registry.admit(who(1)).is_ok());
         assert_eq!(registry.count(), 2);
+    }
+
+    #[test]
+    fn sessions_are_listed_in_pages_in_the_order_they_came() {
+        let registry = Registry::default();
+        let sessions: Vec<_> = (0..5).map(|n| registry.admit(who(n)).unwrap()).collect();
+        let ids: Vec<_> = sessions.iter().map(Session::id).collect();
+        let page = |after, limit| -> Vec<_> {
+            registry.list(after, limit).iter().map(|info| info.id).collect()
+        };
+        assert_eq!([page(None, 2), page(Some(ids[1]), 9)], [ids[..2].to_vec(), ids[2..].to_vec()]);
+        assert!(registry.end(ids[0], &Close::KICKED) && sessions[0].info().is_ending());
+        assert!(sessions[0].info().opened().abs_diff(crate::now()) < 60_000);
+        drop(sessions);
+        assert!(!registry.end(ids[0], &Close::KICKED));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 mod bounds;
 mod cluster;
 mod coalesce;
+mod listing;
 mod log;
 mod model;
 mod pace;
