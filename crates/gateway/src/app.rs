@@ -10,7 +10,7 @@ use quadrille_core::{Core, Hub, Life, Presence, Registry, ws::Origins};
 
 use crate::{
     config::{self, Config, Sources},
-    ops,
+    doors, ops,
 };
 
 /// Where a protocol is found.
@@ -49,9 +49,11 @@ pub(crate) fn compose(
         let protocol = quadrille_broker::router(core, config.broker.clone());
         let protocol = protocol.map_err(|why| blame(&why, sources))?;
         // The same path twice would be a panic.
-        if ops::PATHS.contains(&path.as_str()) {
-            let taken = ops::PATHS.join(", ");
-            return Err(sources.blame("broker.path", format!("expected a path other than {taken}")));
+        if is_taken(&path) {
+            let taken = [&ops::PATHS[..], &[doors::EVENTS, doors::OPENAPI]].concat().join(", ");
+            let expected =
+                format!("expected a path other than {taken}, and not below {}", doors::API);
+            return Err(sources.blame("broker.path", expected));
         }
         router = router.merge(protocol);
         doors.push(Door {
@@ -69,6 +71,13 @@ fn subscribe(address: SocketAddr, path: &str) -> String {
     const FRAME: &str =
         r#"{"channel":"subscription","payload":{"action":"subscribe","channel":"demo"}}"#;
     format!("npx -y wscat -c ws://{address}{path} -x '{FRAME}' -w 60")
+}
+
+/// Whether the gateway itself is at `path`.
+#[cfg(feature = "broker")]
+fn is_taken(path: &str) -> bool {
+    let mut exact = ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]);
+    path.starts_with(doors::API) || exact.any(|taken| taken == path)
 }
 
 /// A protocol's own errors begin with the key.

@@ -12,7 +12,7 @@ use crate::{
     app::{self, Door},
     cli::USAGE,
     config::{self, Config, Sources},
-    listen, metrics, ops, ready,
+    doors, listen, metrics, ops, ready,
     signals::Signals,
 };
 
@@ -79,9 +79,11 @@ impl Gateway {
         let exporter = metrics::install(&life).map_err(|why| other(why.into()))?;
         let signals = Signals::new().map_err(|why| other(why.into()))?;
         let core = app::core(&config, life);
-        let (protocols, doors) = app::compose(&core, &config, sources)?;
+        let (protocols, mut doors) = app::compose(&core, &config, sources)?;
+        doors.extend(doors::listed());
         let leaving = CancellationToken::new();
-        let app = ops::router(exporter, leaving.clone(), &doors).merge(protocols);
+        let (operations, described) = ops::router(exporter, leaving.clone(), &doors);
+        let app = operations.merge(protocols).merge(doors::router(&core, described));
         let mut listeners = Vec::new();
         for &address in &config.server.listen {
             let listener = listen::bind(address)?;

@@ -3,6 +3,7 @@ mod accept;
 mod app;
 mod cli;
 mod config;
+mod doors;
 mod gateway;
 mod listen;
 mod logs;

@@ -1,63 +1,123 @@
 //! What operators ask: is it alive, does it take traffic, what has it counted, what is there.
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     Router,
-    extract::Request,
-    http::{StatusCode, header},
+    extract::{Request, State},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use quadrille_core::Problem;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::Door;
 
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 
+#[derive(Clone)]
+struct Ops {
+    metrics: PrometheusHandle,
+    leaving: CancellationToken,
+    listing: Arc<str>,
+}
+
 /// `leaving` turns `/readyz` to 503.
 pub(crate) fn router(
     metrics: PrometheusHandle,
     leaving: CancellationToken,
     doors: &[Door],
-) -> Router {
-    let [root, healthz, readyz, exporter] = PATHS;
-    let listing = listing(doors);
+) -> (Router, OpenApi) {
     let paths: Vec<_> = PATHS.into_iter().chain(doors.iter().map(|it| it.path.as_str())).collect();
     let known = format!("there are {}", paths.join(", "));
-    Router::new()
-        .route(root, get(async move || listing))
-        .route(healthz, get(async || "ok"))
-        .route(readyz, get(async move || ready(&leaving)))
-        .route(exporter, get(async move || exposition(&metrics)))
+    let (router, described) = OpenApiRouter::new()
+        .routes(routes!(root))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(exposition))
+        .split_for_parts();
+    let router = router
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(async move |_: Request| {
             Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")
                 .detail(known)
         })
+        .with_state(Ops { metrics, leaving, listing: listing(doors).into() });
+    (router, described)
 }
 
-fn ready(leaving: &CancellationToken) -> (StatusCode, &'static str) {
-    if leaving.is_cancelled() {
+pub(crate) async fn method_not_allowed(method: Method) -> Problem {
+    let detail = format!("{method} has no meaning here; the header Allow names the methods");
+    let title = "method not allowed";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "/problems/method", title).detail(detail)
+}
+
+/// See what there is
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "operators",
+    responses((status = 200, description = "A line for each path", body = String))
+)]
+async fn root(State(ops): State<Ops>) -> String {
+    ops.listing.to_string()
+}
+
+/// Ask whether the process lives
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operators",
+    responses((status = 200, description = "It does", body = String))
+)]
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Ask whether the process takes traffic
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operators",
+    responses(
+        (status = 200, description = "It does", body = String),
+        (status = 503, description = "It shuts down", body = String),
+    )
+)]
+async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
+    if ops.leaving.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
         (StatusCode::OK, "ready")
     }
 }
 
-fn exposition(metrics: &PrometheusHandle) -> Response {
+/// Read what the process counts
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operators",
+    responses((status = 200, description = "Samples for Prometheus", body = String))
+)]
+async fn exposition(State(ops): State<Ops>) -> Response {
     const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, TYPE)], metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 
 fn listing(doors: &[Door]) -> String {
     let mut text = format!("quadrille {}\n\n", env!("CARGO_PKG_VERSION"));
+    let width = doors.iter().map(|it| it.path.len()).max().unwrap_or_default().max(10);
+    let mut line = |path: &str, what: &str| {
+        writeln!(text, "{path:<width$} {what}").expect("a String takes all");
+    };
     for door in doors {
-        writeln!(text, "{:<10} {}: {}", door.path, door.name, door.what)
-            .expect("a String takes all");
+        line(&door.path, &format!("{}: {}", door.name, door.what));
     }
-    text + "/healthz   200 while the process lives\n\
-            /readyz    200 while it takes traffic, 503 while it shuts down\n\
-            /metrics   what it counts, for Prometheus\n"
+    line("/healthz", "200 while the process lives");
+    line("/readyz", "200 while it takes traffic, 503 while it shuts down");
+    line("/metrics", "what it counts, for Prometheus");
+    text
 }

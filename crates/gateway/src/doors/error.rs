@@ -1,0 +1,130 @@
+//! What is wrong with a request, and what its sender can do about it.
+use std::time::Duration;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use quadrille_core::{BadTopic, Problem, PublishError, TooManyTopics, json::DEPTH};
+
+use super::{body, events, keys, params, publish};
+
+/// Why a request is refused. The message is the `detail` of its problem document.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{0}")]
+    Topic(#[from] BadTopic),
+    #[error(
+        "send a position back exactly as it was received: since=P, or since=P,P for two topics"
+    )]
+    Position,
+    #[error("{name}: {expected}")]
+    Parameter { name: &'static str, expected: &'static str },
+    #[error("limit is a whole number from 1 to {}", params::LIMIT)]
+    Limit,
+    #[error("percent-encode the address as UTF-8")]
+    Encoding,
+    #[error("name 1 to {} topics, each once: ?topic=one&topic=two", events::TOPICS)]
+    Topics,
+    #[error("{0}; send {{\"topic\":…,\"payload\":…}} with \"key\" if it may be sent twice")]
+    Json(String),
+    #[error("nest at most {DEPTH} levels")]
+    Deep,
+    #[error("a key is 1 to {} bytes without control characters", publish::KEY)]
+    Key,
+    #[error("send `Content-Type: application/json`, without a content encoding")]
+    Media,
+    #[error("send at most {} bytes", body::LIMIT)]
+    TooLarge,
+    #[error("send the whole body within {} s", body::PATIENCE.as_secs())]
+    TooSlow,
+    #[error("the body broke off; send all of it")]
+    BrokenOff,
+    #[error(
+        "use a new key for another payload; a key is kept for {} s after its first use",
+        keys::KEEP.as_secs()
+    )]
+    KeyReused,
+    #[error("use a topic that exists, or try again after the time in Retry-After")]
+    TooManyTopics,
+    #[error("try again after the time in Retry-After; with a key nothing is published twice")]
+    Unavailable,
+    #[error("a session is named by its id, as GET /api/v1/sessions lists it")]
+    Session,
+    #[error("see GET /api/v1/sessions for those there are")]
+    NoSession,
+}
+
+impl Error {
+    fn problem(&self) -> Problem {
+        use StatusCode as S;
+        let (status, kind, title) = match self {
+            Self::Topic(_) => (S::BAD_REQUEST, "/problems/bad-topic", "not a topic"),
+            Self::Position => (S::BAD_REQUEST, "/problems/bad-position", "not a position"),
+            Self::Parameter { .. } | Self::Limit | Self::Encoding => {
+                (S::BAD_REQUEST, "/problems/bad-parameter", "a parameter cannot be used")
+            }
+            Self::Topics => (S::BAD_REQUEST, "/problems/bad-topics", "which topics is unclear"),
+            Self::Json(_) | Self::Deep | Self::BrokenOff => {
+                (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
+            }
+            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Media => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "the body is not JSON")
+            }
+            Self::TooLarge => {
+                (S::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "the body is too large")
+            }
+            Self::TooSlow => {
+                (S::REQUEST_TIMEOUT, "/problems/body-too-slow", "the body took too long")
+            }
+            Self::KeyReused => {
+                (S::CONFLICT, "/problems/key-reused", "the key came with another payload")
+            }
+            Self::TooManyTopics => {
+                (S::SERVICE_UNAVAILABLE, "/problems/too-many-topics", "too many topics are in use")
+            }
+            Self::Unavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "/problems/unavailable",
+                "the record could not be stored just now",
+            ),
+            Self::Session => (S::BAD_REQUEST, "/problems/bad-session", "not a session"),
+            Self::NoSession => (S::NOT_FOUND, "/problems/no-session", "there is no such session"),
+        };
+        Problem::new(status, kind, title)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(why: Error) -> Self {
+        let problem = why.problem().detail(why.to_string());
+        match why {
+            Error::TooManyTopics | Error::Unavailable => {
+                problem.retry_after(Duration::from_secs(5))
+            }
+            _ => problem,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl From<TooManyTopics> for Error {
+    fn from(_: TooManyTopics) -> Self {
+        Self::TooManyTopics
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(why: PublishError) -> Self {
+        match why {
+            PublishError::Topics(why) => why.into(),
+            PublishError::Backplane(_) => Self::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `GET /events`: topics as server-sent events (WHATWG HTML, 9.2).
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use quadrille_core::{Admission, Inbox, Position, Problem, Since, Topic, ws::Peer};
+
+use super::{
+    Doors, Error,
+    params::Query,
+    stream::{Cursors, Stream},
+};
+
+/// The name of this protocol in logs, metrics and the list of sessions.
+pub(super) const NAME: &str = "sse";
+
+/// Topics of one stream.
+pub(super) const TOPICS: usize = 100;
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Watch topics
+///
+/// A stream of server-sent events that ends when the client leaves or the server says why with the
+/// event `end`. `id` is what to send as `Last-Event-ID` to go on after an event; `event` is the
+/// kind of a record, or `gap` when records were lost; `data` is a record as in `history`.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = "topics",
+    params(
+        ("topic" = Vec<String>, Query, min_items = 1, max_items = 100,
+         description = "`namespace:name`, or the name of a channel; once for each topic"),
+        ("since" = Option<String>, Query,
+         description = "the position to go on after; of several topics all, joined by commas"),
+        ("Last-Event-ID" = Option<String>, Header, description = "the same, and wins over `since`"),
+    ),
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 429, description = "Too many connections from this address"),
+        (status = 503, description = "The server is full or shutting down"),
+    )
+)]
+pub(super) async fn events(
+    State(Doors { core, .. }): State<Doors>,
+    query: Query,
+    request: Request,
+) -> Result<Response, Problem> {
+    let topics = topics(&query)?;
+    let since = since(&query, request.headers(), topics.len())?;
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // Or nginx would keep events back.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    let who = Admission { protocol: NAME, user: None, peer: Peer::of(&request).0 };
+    let session = core.sessions.admit(who)?;
+    let mut inbox = core.hub.inbox();
+    let cursors = follow(&mut inbox, topics, since)?;
+    let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
+    let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();
+    let stream = Stream::new(session, inbox, seats, cursors);
+    Ok((headers, Body::new(stream)).into_response())
+}
+
+fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
+    let mut topics = Vec::new();
+    for name in query.all("topic") {
+        let topic = Topic::from_channel(name)?;
+        if topics.len() == TOPICS || topics.contains(&topic) {
+            return Err(Error::Topics);
+        }
+        topics.push(topic);
+    }
+    if topics.is_empty() { Err(Error::Topics) } else { Ok(topics) }
+}
+
+/// Where to go on: in as many topics as there are, or in none.
+fn since(query: &Query, headers: &HeaderMap, topics: usize) -> Result<Vec<Position>, Error> {
+    let mut sent = headers.get_all(LAST_EVENT_ID).iter();
+    let given = match (sent.next(), sent.next()) {
+        (Some(id), None) if !id.is_empty() => Some(id.to_str().map_err(|_| Error::Position)?),
+        (_, None) => query.one("since")?,
+        _ => return Err(Error::Position),
+    };
+    let Some(given) = given else { return Ok(Vec::new()) };
+    let positions = given.split(',').map(str::parse).collect::<Result<Vec<_>, _>>();
+    positions.ok().filter(|it| it.len() == topics).ok_or(Error::Position)
+}
+
+fn follow(inbox: &mut Inbox, topics: Vec<Topic>, since: Vec<Position>) -> Result<Cursors, Error> {
+    let mut cursors = Cursors::default();
+    let mut since = since.into_iter();
+    for topic in topics {
+        let from = since.next();
+        let top = inbox.subscribe(&topic, from.map_or(Since::Now, Since::After), cursors.next())?;
+        cursors.push(topic, from.unwrap_or(top));
+    }
+    Ok(cursors)
+}

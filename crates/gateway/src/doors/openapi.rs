@@ -1,0 +1,51 @@
+//! `GET /openapi.json`: all of it described (`OpenAPI` 3.1), from the code that serves it.
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::{OpenApi, ToSchema};
+
+/// Title, version and licence are those of the package.
+#[derive(OpenApi)]
+#[openapi(
+    components(schemas(Problem)),
+    tags(
+        (name = "topics", description = "Publish to topics, watch and read them"),
+        (name = "operators", description = "What there is, and who is connected"),
+    ),
+)]
+pub(super) struct Document;
+
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, ToSchema)]
+struct Problem {
+    /// Stable, for programs, such as `/problems/bad-topic`.
+    r#type: String,
+    /// For people: what is wrong.
+    title: String,
+    status: u16,
+    /// For people: what to do about it.
+    detail: Option<String>,
+}
+
+/// `api` as JSON. Every operation may answer with a problem document, so that is added here.
+pub(super) fn text(api: &utoipa::openapi::OpenApi) -> String {
+    let mut api = serde_json::to_value(api).expect("a description is plain data");
+    let paths = api["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    let operations = paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    for operation in operations {
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            explain(responses);
+        }
+    }
+    api.to_string()
+}
+
+fn explain(responses: &mut Map<String, Value>) {
+    responses.insert("default".into(), json!({"description": "The request was refused"}));
+    let told = |status: &str, response: &Value| {
+        status.starts_with('2') || response.get("content").is_some()
+    };
+    for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
+        let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+        response["content"] = json!({"application/problem+json": schema});
+    }
+}

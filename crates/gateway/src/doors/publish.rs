@@ -1,0 +1,107 @@
+//! `POST /api/v1/publish`: one record into a topic's log.
+use axum::{Json, extract::State};
+use quadrille_core::{Core, Draft, OnSlow, Position, Receipt, Topic, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use utoipa::ToSchema;
+
+use super::{Doors, Error, body, keys::Slot, wire::MESSAGE};
+
+/// Bytes of a key.
+pub(super) const KEY: usize = 255;
+
+/// A record to publish. Either `topic` or `channel` is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Publication<'a> {
+    /// `namespace:name`, or the name of a channel.
+    topic: Option<String>,
+    /// The same by the name that channel clients use.
+    channel: Option<String>,
+    /// Any JSON value; it goes on byte for byte.
+    #[serde(borrow)]
+    #[schema(value_type = serde_json::Value)]
+    payload: &'a RawValue,
+    /// Makes it safe to send this again: the same key on the same topic publishes once.
+    #[schema(min_length = 1, max_length = 255)]
+    key: Option<String>,
+}
+
+/// Where the record is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Published {
+    #[schema(value_type = String, example = "660bed170ad17-42")]
+    position: Position,
+    /// Connections that followed the topic.
+    subscribers: usize,
+}
+
+/// Publish a record
+///
+/// Every subscriber of the topic gets it, over whichever protocol it came.
+#[utoipa::path(
+    post,
+    path = "/api/v1/publish",
+    tag = "topics",
+    request_body = Publication<'_>,
+    responses(
+        (status = 200, description = "The record is in the log", body = Published),
+        (status = 408, description = "The body took too long"),
+        (status = 409, description = "The key came with another payload before"),
+        (status = 413, description = "The body is larger than 1 MiB"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 503, description = "The record could not be stored"),
+    )
+)]
+pub(super) async fn publish(
+    State(doors): State<Doors>,
+    body::Json(text): body::Json,
+) -> Result<Json<Published>, Error> {
+    let Publication { topic, channel, payload, key } =
+        serde_json::from_str(&text).map_err(|why| Error::Json(why.to_string()))?;
+    let topic = match (topic, channel) {
+        (Some(name), None) | (None, Some(name)) => Topic::from_channel(&name)?,
+        _ => return Err(Error::Json("the record needs one of topic and channel".to_owned())),
+    };
+    let slot = match key.as_deref() {
+        None => None,
+        Some(key) if is_key(key) => Some(doors.keys.slot(&topic, key, payload.get())?),
+        Some(_) => return Err(Error::Key),
+    };
+    let core = &doors.core;
+    let draft = draft(core, topic, payload.get());
+    let receipt = match slot {
+        None => core.hub.publish(draft).await?,
+        Some(slot) => once(core, slot, draft).await?,
+    };
+    Ok(Json(Published { position: receipt.at, subscribers: receipt.subscribers }))
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=KEY).contains(&key.len()) && !key.chars().any(char::is_control)
+}
+
+/// The record that the same payload would be over the broker, so that updates of one message
+/// supersede each other from whichever door they come.
+fn draft(core: &Core, topic: Topic, payload: &str) -> Draft {
+    let keyed = core.hub.policy(&topic).on_slow == OnSlow::Coalesce;
+    let key = if keyed { json::message_id(payload) } else { None };
+    Draft::new(topic, MESSAGE, payload).key(key)
+}
+
+/// Publish unless the slot says that it was. In a task of its own: a client that leaves while its
+/// record waits for readers must find the receipt when it comes back.
+async fn once(core: &Core, slot: Slot, draft: Draft) -> Result<Receipt, Error> {
+    if let Some(receipt) = slot.get() {
+        return Ok(*receipt);
+    }
+    let (tell, told) = oneshot::channel();
+    let hub = core.hub.clone();
+    core.life.spawn("publish", async move {
+        let published = slot.get_or_try_init(|| hub.publish(draft)).await.copied();
+        // Nobody listens if the client has left.
+        tell.send(published).ok();
+    });
+    Ok(told.await.map_err(|_| Error::Unavailable)??)
+}

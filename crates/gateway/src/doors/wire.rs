@@ -1,0 +1,145 @@
+//! A record as the doors show it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
+use std::fmt::{self, Display, Write};
+
+use quadrille_core::{Event, Position, Wire};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// The kind of records that were published as a payload in an envelope.
+pub(super) const MESSAGE: &str = "message";
+
+/// A record of a topic's log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Record<'a> {
+    topic: &'a str,
+    /// What sort of record it is, such as `message`.
+    kind: &'a str,
+    #[schema(value_type = String)]
+    position: Position,
+    /// When it was published, in milliseconds since the Unix epoch.
+    ts: u64,
+    /// The JSON value that was published, unchanged.
+    #[schema(value_type = serde_json::Value)]
+    payload: &'a RawValue,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn of(event: &'a Event) -> Self {
+        // A payload is one JSON value; this only sees that again, once for each record and wire.
+        let payload = serde_json::from_str(&event.payload).unwrap_or(RawValue::NULL);
+        let (topic, kind) = (event.topic.as_str(), &*event.kind);
+        Self { topic, kind, position: event.at, ts: event.ts, payload }
+    }
+}
+
+/// A record as a server-sent event, all but its id: that is of the stream, not of the record.
+#[derive(Debug)]
+pub(super) struct Sse;
+
+impl Wire for Sse {
+    /// `None` for a record that takes up to six times its size, because each line break in it needs
+    /// another `data:`. The logs do not count what is encoded, so such a one is not kept.
+    type Frame = Option<String>;
+    const SLOT: usize = 2;
+
+    fn encode(event: &Event) -> Option<String> {
+        (!event.payload.contains(BREAKS)).then(|| encode(event))
+    }
+}
+
+const BREAKS: [char; 2] = ['\r', '\n'];
+
+fn encode(event: &Event) -> String {
+    let json = serde_json::to_string(&Record::of(event)).expect("texts, numbers and JSON are JSON");
+    let mut text = String::with_capacity(json.len() + event.kind.len() + 20);
+    put(&mut text, &event.kind, &json);
+    text
+}
+
+/// Append `event` with the `id` to resume after it.
+pub(super) fn record(out: &mut String, id: impl Display, event: &Event) {
+    put_id(out, id);
+    match event.frame::<Sse>() {
+        Some(text) => out.push_str(text),
+        None => out.push_str(&encode(event)),
+    }
+}
+
+/// Append an event that is not a record.
+pub(super) fn notice(out: &mut String, kind: &str, data: &impl Serialize) {
+    put(out, kind, &serde_json::to_string(data).expect("texts and numbers are JSON"));
+}
+
+pub(super) fn put_id(out: &mut String, id: impl Display) {
+    writeln!(out, "id: {id}").expect("a String takes all");
+}
+
+fn put(out: &mut String, kind: &str, data: &str) {
+    writeln!(out, "event: {}", OneLine(kind)).expect("a String takes all");
+    let mut rest = data;
+    loop {
+        let (line, after) = match rest.split_once(BREAKS) {
+            Some((line, after)) => (line, Some(after)),
+            None => (rest, None),
+        };
+        out.extend(["data: ", line, "\n"]);
+        let Some(after) = after else { break };
+        // A line feed after a carriage return ends the same line.
+        let pair = rest.as_bytes().get(line.len()) == Some(&b'\r');
+        rest = after.strip_prefix('\n').filter(|_| pair).unwrap_or(after);
+    }
+    out.push('\n');
+}
+
+/// A name that cannot begin another field.
+struct OneLine<'a>(&'a str);
+
+impl Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        self.0.chars().try_for_each(|c| f.write_char(plain(c)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quadrille_core::Draft;
+
+    use super::*;
+
+    fn sent(kind: &'static str, payload: &str) -> String {
+        let draft = Draft::new("chan:a".parse().unwrap(), kind, payload);
+        let mut event = Event::new(draft, Position { epoch: 10, offset: 3 });
+        event.ts = 7;
+        let mut out = String::new();
+        record(&mut out, event.at, &event);
+        out
+    }
+
+    #[test]
+    fn a_record_is_an_event_with_one_line_of_data() {
+        let expected = "id: a-3\nevent: message\n\
+                        data: {\"topic\":\"chan:a\",\"kind\":\"message\",\"position\":\"a-3\",\
+                        \"ts\":7,\"payload\":{ \"n\" : 1.50 }}\n\n";
+        assert_eq!(sent(MESSAGE, r#"{ "n" : 1.50 }"#), expected);
+    }
+
+    #[test]
+    fn each_line_break_in_a_payload_begins_another_line_of_data() {
+        let data = |payload| {
+            let sent = sent(MESSAGE, payload);
+            let lines: Vec<_> = sent.lines().filter_map(|it| it.strip_prefix("data: ")).collect();
+            assert_eq!(sent.matches('\n').count(), lines.len() + 3, "{sent:?}");
+            lines.join("\n").split_once("\"payload\":").unwrap().1.to_owned()
+        };
+        let payloads = ["[\n1\r\n,\r2]", "[\n\r\n\n1]", "1\n", "[\"a\\nb\"]"];
+        let expected = ["[\n1\n,\n2]}", "[\n\n\n1]}", "1}", "[\"a\\nb\"]}"];
+        assert_eq!(payloads.map(data), expected);
+    }
+
+    #[test]
+    fn a_kind_cannot_begin_another_field() {
+        assert!(sent("a\r\nid: 1\0", "1").contains("event: a\u{fffd}\u{fffd}id: 1\u{fffd}\n"));
+    }
+}
