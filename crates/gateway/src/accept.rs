@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use crate::stall::{Purpose, Watched};
+
 /// The largest head of a request, and what is read of a body at once. A connection holds as much
 /// only while it needs it, and nothing of it once it is a WebSocket.
 const BUFFER: usize = 64 << 10;
@@ -78,8 +80,10 @@ impl Acceptor {
         // A small record is not held back until the one before it is acknowledged. It fails only
         // when the connection is gone already.
         stream.set_nodelay(true).ok();
-        let requests = Requests { app: self.app, peer: Peer(peer) };
-        let connection = self.http.serve_connection(TokioIo::new(stream), requests);
+        let purpose = Purpose::new(self.closing.clone());
+        let io = TokioIo::new(Watched::new(stream, purpose.clone()));
+        let requests = Requests { app: self.app, peer: Peer(peer), purpose: purpose.clone() };
+        let connection = self.http.serve_connection(io, requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -88,6 +92,7 @@ impl Acceptor {
                 connection.await
             }
         };
+        purpose.upgraded();
         if let Err(why) = ended {
             tracing::debug!(%peer, error = %why, "connection broken off");
         }
@@ -104,6 +109,7 @@ fn is_of_the_peer(why: &io::Error) -> bool {
 struct Requests {
     app: Router,
     peer: Peer,
+    purpose: Purpose,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -113,6 +119,8 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        self.purpose.requests();
+        request.extensions_mut().insert(self.purpose.clone());
         self.app.clone().call(request)
     }
 }

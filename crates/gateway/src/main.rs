@@ -11,6 +11,7 @@ mod metrics;
 mod ops;
 mod ready;
 mod signals;
+mod stall;
 
 use std::{ffi::OsString, process::ExitCode, time::Instant};
 

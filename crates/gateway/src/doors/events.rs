@@ -15,6 +15,7 @@ use super::{
     params::Query,
     stream::{Cursors, Stream},
 };
+use crate::stall::Purpose;
 
 /// The name of this protocol in logs, metrics and the list of sessions.
 pub(super) const NAME: &str = "sse";
@@ -61,6 +62,9 @@ pub(super) async fn events(
     ];
     let who = Admission { protocol: NAME, user: None, peer: Peer::of(&request).0 };
     let session = core.sessions.admit(who)?;
+    if let Some(connection) = request.extensions().get::<Purpose>() {
+        connection.session(session.info());
+    }
     let mut inbox = core.hub.inbox();
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);

@@ -1,0 +1,229 @@
+//! An end for HTTP connections whose peer takes no data: what an answer has not sent stays in memory,
+//! and a body is not asked for its end before that is gone.
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use quadrille_core::{Close, Info, telemetry};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a peer may take no data at all while there is some.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for one whose connection has to end.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a connection is for, as those who serve it tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Purpose {
+    closing: CancellationToken,
+    kind: Arc<Mutex<Kind>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Requests, until the listeners close.
+    Requests,
+    /// An answer that goes on for as long as its session.
+    Session(Arc<Info>),
+    /// Not HTTP any more: another looks after it.
+    Upgraded,
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(crate) struct Watched<S> {
+    io: S,
+    purpose: Purpose,
+    /// Since when the peer has taken nothing, and when to look again.
+    stuck: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+// === impl Purpose ===
+
+impl Purpose {
+    /// Requests, until `closing`.
+    pub(crate) fn new(closing: CancellationToken) -> Self {
+        Self { closing, kind: Arc::new(Mutex::new(Kind::Requests)) }
+    }
+
+    pub(crate) fn requests(&self) {
+        self.set(Kind::Requests);
+    }
+
+    pub(crate) fn session(&self, info: &Arc<Info>) {
+        self.set(Kind::Session(Arc::clone(info)));
+    }
+
+    pub(crate) fn upgraded(&self) {
+        self.set(Kind::Upgraded);
+    }
+
+    fn kind(&self) -> MutexGuard<'_, Kind> {
+        self.kind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, kind: Kind) {
+        *self.kind() = kind;
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let ending = match &*self.kind() {
+            Kind::Requests => self.closing.is_cancelled(),
+            Kind::Session(info) => info.is_ending(),
+            Kind::Upgraded => return None,
+        };
+        Some(if ending { LAST_PATIENCE } else { PATIENCE })
+    }
+
+    /// Tell that the peer is too slow, unless it was to go anyway.
+    fn tell(&self) {
+        if let Kind::Session(info) = &*self.kind()
+            && !info.is_ending()
+        {
+            telemetry::connection_ended(info.protocol, info.id, &Close::SLOW);
+        }
+    }
+}
+
+// === impl Watched ===
+
+impl<S> Watched<S> {
+    pub(crate) fn new(io: S, purpose: Purpose) -> Self {
+        Self { io, purpose, stuck: None }
+    }
+
+    /// What to make of a write: one that got nowhere is an error when patience is over.
+    fn judge(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        let Some(patience) = self.purpose.patience() else { return Poll::Pending };
+        let now = Instant::now();
+        let (since, timer) =
+            self.stuck.get_or_insert_with(|| (now, Box::pin(sleep_until(now + patience))));
+        let due = *since + patience;
+        if due <= now {
+            self.purpose.tell();
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        if timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
+        this.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quadrille_core::{Admission, Registry};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn pair(purpose: &Purpose) -> (Watched<DuplexStream>, DuplexStream) {
+        let (near, far) = duplex(8);
+        (Watched::new(near, purpose.clone()), far)
+    }
+
+    /// How many seconds a write of more than the peer takes goes on.
+    async fn patience(io: &mut Watched<DuplexStream>) -> u64 {
+        let begin = Instant::now();
+        let failed = io.write_all(&[0; 9]).await.unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
+        begin.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_sooner_when_it_has_to_go() {
+        let closing = CancellationToken::new();
+        let purpose = Purpose::new(closing.clone());
+        assert_eq!(patience(&mut pair(&purpose).0).await, 30);
+        closing.cancel();
+        assert_eq!(patience(&mut pair(&purpose).0).await, 2);
+        let registry = Registry::default();
+        let who = Admission { protocol: "test", user: None, peer: [127, 0, 0, 1].into() };
+        let session = registry.admit(who).unwrap();
+        purpose.session(session.info());
+        assert_eq!(patience(&mut pair(&purpose).0).await, 30);
+        registry.end(session.id(), &Close::KICKED);
+        assert_eq!(patience(&mut pair(&purpose).0).await, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_a_little_or_is_no_business_of_http_is_not_given_up() {
+        let purpose = Purpose::new(CancellationToken::new());
+        let (mut io, mut far) = pair(&purpose);
+        let taking = async {
+            for _ in 0..8 {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                far.read_u8().await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(io.write_all(&[0; 16]), taking);
+        assert!(written.is_ok());
+        purpose.upgraded();
+        let write = tokio::time::timeout(Duration::from_hours(1), io.write_all(&[0; 9]));
+        assert!(write.await.is_err(), "it waits");
+    }
+}
