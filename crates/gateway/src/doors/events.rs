@@ -12,6 +12,7 @@ use quadrille_core::{Admission, Inbox, Position, Problem, Since, Topic, ws::Peer
 
 use super::{
     Doors, Error,
+    openapi::Name,
     params::Query,
     stream::{Cursors, Stream},
 };
@@ -35,8 +36,8 @@ const LAST_EVENT_ID: &str = "last-event-id";
     path = "/events",
     tag = "topics",
     params(
-        ("topic" = Vec<String>, Query, min_items = 1, max_items = 100,
-         description = "`namespace:name`, or the name of a channel; once for each topic"),
+        ("topic" = Vec<Name>, Query, min_items = 1, max_items = 100,
+         description = "once for each topic"),
         ("since" = Option<String>, Query,
          description = "the position to go on after; of several topics all, joined by commas"),
         ("Last-Event-ID" = Option<String>, Header, description = "the same, and wins over `since`"),

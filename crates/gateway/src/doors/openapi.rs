@@ -6,13 +6,32 @@ use utoipa::{OpenApi, ToSchema};
 /// Title, version and licence are those of the package.
 #[derive(OpenApi)]
 #[openapi(
-    components(schemas(Problem)),
+    components(schemas(Problem, Name, At)),
     tags(
         (name = "topics", description = "Publish to topics, watch and read them"),
         (name = "operators", description = "What there is, and who is connected"),
     ),
 )]
 pub(super) struct Document;
+
+/// `namespace:name`, or the name of a channel, which is the topic `chan:name`. At most 255 bytes of
+/// UTF-8 with the namespace.
+#[derive(Serialize, ToSchema)]
+#[schema(
+    example = "demo",
+    min_length = 1,
+    max_length = 250,
+    pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"
+)]
+pub(super) struct Name(String);
+
+/// Where a record is in its topic: opaque, to be sent back as it was received.
+#[derive(Serialize, ToSchema)]
+#[schema(
+    example = "660bed170ad17-42",
+    pattern = "^(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18})$"
+)]
+pub(super) struct At(String);
 
 /// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -36,6 +55,9 @@ pub(super) fn text(api: &utoipa::openapi::OpenApi) -> String {
             explain(responses);
         }
     }
+    let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
+    api["components"]["schemas"]["Publication"]["oneOf"] =
+        [given("topic"), given("channel")].into();
     api.to_string()
 }
 

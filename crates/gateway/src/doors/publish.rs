@@ -1,12 +1,16 @@
 //! `POST /api/v1/publish`: one record into a topic's log.
 use axum::{Json, extract::State};
-use quadrille_core::{Core, Draft, OnSlow, Position, Receipt, Topic, json};
+use quadrille_core::{Core, Draft, MESSAGE, OnSlow, Position, Receipt, Topic, json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
-use super::{Doors, Error, body, keys::Slot, wire::MESSAGE};
+use super::{
+    Doors, Error, body,
+    keys::Slot,
+    openapi::{At, Name},
+};
 
 /// Bytes of a key.
 pub(super) const KEY: usize = 255;
@@ -16,22 +20,24 @@ pub(super) const KEY: usize = 255;
 #[serde(deny_unknown_fields)]
 pub(super) struct Publication<'a> {
     /// `namespace:name`, or the name of a channel.
+    #[schema(value_type = Option<Name>)]
     topic: Option<String>,
     /// The same by the name that channel clients use.
+    #[schema(value_type = Option<Name>)]
     channel: Option<String>,
     /// Any JSON value; it goes on byte for byte.
     #[serde(borrow)]
     #[schema(value_type = serde_json::Value)]
     payload: &'a RawValue,
     /// Makes it safe to send this again: the same key on the same topic publishes once.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     key: Option<String>,
 }
 
 /// Where the record is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Published {
-    #[schema(value_type = String, example = "660bed170ad17-42")]
+    #[schema(value_type = At)]
     position: Position,
     /// Connections that followed the topic.
     subscribers: usize,
@@ -104,4 +110,45 @@ async fn once(core: &Core, slot: Slot, draft: Draft) -> Result<Receipt, Error> {
         tell.send(published).ok();
     });
     Ok(told.await.map_err(|_| Error::Unavailable)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quadrille_core::{
+        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Since, ws::Origins,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_leaves_while_its_record_waits_finds_it_published_once() {
+        let life = Life::new();
+        let patient = Policy { events: 8, patience: Duration::from_hours(1), ..Policy::default() };
+        let core = Core {
+            hub: Hub::new(Policies::from(patient), &Limits::default(), None, &life),
+            sessions: Registry::default(),
+            presence: Presence::default(),
+            origins: Origins::default(),
+            life,
+        };
+        let topic = Topic::from_channel("c").unwrap();
+        let mut reader = core.hub.inbox();
+        reader.subscribe(&topic, Since::Now, 0).unwrap();
+        let send = async |slot| {
+            let sent = once(&core, slot, draft(&core, topic.clone(), "1"));
+            tokio::time::timeout(Duration::from_secs(1), sent).await
+        };
+        let slot = loop {
+            let slot = Slot::default();
+            if send(Slot::clone(&slot)).await.is_err() {
+                break slot;
+            }
+        };
+        let (before, mut out) = (core.hub.top(&topic), Vec::new());
+        reader.recv(Room { records: 99, bytes: 9999 }, &mut out).await;
+        let receipt = send(slot).await.unwrap().unwrap();
+        assert_eq!((Some(receipt.at), core.hub.top(&topic)), (before, before));
+    }
 }

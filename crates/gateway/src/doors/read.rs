@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Doors, Error,
+    openapi::{At, Name},
     params::{LIMIT, Named, Query},
     wire::Record,
 };
@@ -22,7 +23,7 @@ use super::{
 pub(super) struct History<'a> {
     topic: &'a str,
     /// Where the log stands: the position of its newest record, or `null` if there is no log.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<At>)]
     position: Option<Position>,
     /// Whether records after `since` are gone already.
     gap: bool,
@@ -38,8 +39,8 @@ pub(super) struct History<'a> {
     path = "/api/v1/topics/{topic}/history",
     tag = "topics",
     params(
-        ("topic" = String, Path, description = "`namespace:name`, or the name of a channel"),
-        ("since" = Option<String>, Query, description = "a position"),
+        ("topic" = Name, Path, description = "which topic"),
+        ("since" = Option<At>, Query, description = "a position"),
         ("limit" = Option<usize>, Query, description = "at most so many, 100 if not given",
          minimum = 1, maximum = 1000),
     ),
@@ -89,7 +90,7 @@ impl From<Member> for Present {
     get,
     path = "/api/v1/topics/{topic}/presence",
     tag = "topics",
-    params(("topic" = String, Path, description = "`namespace:name`, or the name of a channel")),
+    params(("topic" = Name, Path, description = "which topic")),
     responses((status = 200, description = "Who is there", body = Presence))
 )]
 pub(super) async fn presence(State(doors): State<Doors>, Named(topic): Named) -> Json<Presence> {

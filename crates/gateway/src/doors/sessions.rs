@@ -77,6 +77,7 @@ pub(super) async fn sessions(
 /// Its connection is closed with 3503, which asks the client to stay away.
 #[utoipa::path(
     delete,
+    operation_id = "end_session",
     path = "/api/v1/sessions/{id}",
     tag = "operators",
     params(("id" = Uuid, Path, description = "the session")),

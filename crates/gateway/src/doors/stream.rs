@@ -183,3 +183,46 @@ impl Body for Stream {
         self.state == State::Ended
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use quadrille_core::{Admission, Draft, Hub, Life, Limits, Policies, Registry, Since};
+
+    use super::*;
+
+    async fn text(stream: &mut Stream) -> Option<String> {
+        let frame = stream.frame().await?.unwrap();
+        Some(String::from_utf8(frame.into_data().unwrap().into()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_opens_with_an_id_shows_that_it_is_alive_and_says_why_it_ends() {
+        let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+        let registry = Registry::default();
+        let who = Admission { protocol: NAME, user: None, peer: [127, 0, 0, 1].into() };
+        let session = registry.admit(who).unwrap();
+        let (mut inbox, mut cursors) = (hub.inbox(), Cursors::default());
+        for name in ["chan:a", "chan:b"] {
+            let topic: Topic = name.parse().unwrap();
+            let at = inbox.subscribe(&topic, Since::Now, cursors.next()).unwrap();
+            cursors.push(topic, at);
+        }
+        let (id, ids) = (session.id(), cursors.to_string());
+        let mut stream = Stream::new(session, inbox, Vec::new(), cursors);
+        assert_eq!(text(&mut stream).await.unwrap(), format!("retry: 2000\nid: {ids}\n\n"));
+        let begin = Instant::now();
+        let beats = [text(&mut stream).await, text(&mut stream).await];
+        assert_eq!((beats, begin.elapsed()), ([(); 2].map(|()| Some(":\n\n".into())), 2 * BEAT));
+        let receipt = hub.publish(Draft::new("chan:b".parse().unwrap(), "n", "1")).await.unwrap();
+        let (first, _) = ids.split_once(',').unwrap();
+        let record = text(&mut stream).await.unwrap();
+        assert!(record.starts_with(&format!("id: {first},{}\nevent: n\n", receipt.at)), "{record}");
+        registry.end(id, &Close::KICKED);
+        let end = "event: end\ndata: {\"code\":3503,\"reason\":\"ended by the operator\"}\n\n";
+        assert_eq!(
+            [text(&mut stream).await.as_deref(), text(&mut stream).await.as_deref()],
+            [Some(end), None]
+        );
+    }
+}

@@ -4,7 +4,7 @@ use quadrille_core::{Position, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Doors, Error, params::Query};
+use super::{Doors, Error, openapi::At, params::Query};
 
 /// A page of topics, in the order of their names.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,7 +20,7 @@ pub(super) struct Topics {
 pub(super) struct Topic {
     name: String,
     /// The position of the newest record.
-    #[schema(value_type = String)]
+    #[schema(value_type = At)]
     position: Position,
     /// Connections that follow it.
     readers: usize,

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// The kind of records that were published as a payload in an envelope.
-pub(super) const MESSAGE: &str = "message";
+use super::openapi::At;
 
 /// A record of a topic's log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,7 +14,7 @@ pub(super) struct Record<'a> {
     topic: &'a str,
     /// What sort of record it is, such as `message`.
     kind: &'a str,
-    #[schema(value_type = String)]
+    #[schema(value_type = At)]
     position: Position,
     /// When it was published, in milliseconds since the Unix epoch.
     ts: u64,
@@ -104,7 +103,7 @@ impl Display for OneLine<'_> {
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::Draft;
+    use quadrille_core::{Draft, MESSAGE};
 
     use super::*;
 
