@@ -22,10 +22,13 @@ impl Response {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {self:?}"))
+    }
+
     /// Status, media type and problem type of an RFC 9457 answer. The body must repeat the status.
     pub fn problem(&self) -> (u16, String, String) {
-        let body: Value = serde_json::from_str(&self.body)
-            .unwrap_or_else(|e| panic!("not a problem document ({e}): {self:?}"));
+        let body = self.json();
         assert_eq!(body["status"], self.status, "{self:?}");
         assert!(body["title"].is_string(), "a problem has a title: {self:?}");
         let media = self.header("content-type").unwrap_or_default().to_owned();
@@ -57,9 +60,52 @@ pub async fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> io::Result<Response> {
+    request_with(at, method, path, headers, &[]).await
+}
+
+/// Sends a request with a body, whose length is told.
+pub async fn send(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Response> {
+    let length = body.len().to_string();
+    let all: Vec<_> = headers.iter().copied().chain([("Content-Length", &*length)]).collect();
+    request_with(at, method, path, &all, body).await
+}
+
+/// Sends a request and these bytes after its head.
+pub async fn request_with(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    bytes: &[u8],
+) -> io::Result<Response> {
     let mut stream = BufReader::new(TcpStream::connect(at).await?);
-    stream.write_all(head(at, method, path, headers).as_bytes()).await?;
+    let request = [head(at, method, path, headers).as_bytes(), bytes].concat();
+    stream.write_all(&request).await?;
+    if method == "HEAD" {
+        return within("an HTTP response", response_head(&mut stream)).await;
+    }
     within("an HTTP response", response(&mut stream)).await
+}
+
+/// Sends a POST and these bytes after its head, leaves, and waits for the gateway to leave as well.
+pub async fn broken_off(
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    bytes: &[u8],
+) -> io::Result<()> {
+    let mut stream = TcpStream::connect(at).await?;
+    let request = [head(at, "POST", path, headers).as_bytes(), bytes].concat();
+    stream.write_all(&request).await?;
+    stream.shutdown().await?;
+    within("the end of the connection", stream.read_to_end(&mut Vec::new())).await?;
+    Ok(())
 }
 
 pub(crate) fn head(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
@@ -70,6 +116,15 @@ pub(crate) fn head(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &
 
 /// Reads one response; the body as far as `Content-Length` says.
 pub(crate) async fn response(stream: &mut BufReader<TcpStream>) -> io::Result<Response> {
+    let mut answer = response_head(stream).await?;
+    let length = answer.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    answer.body = String::from_utf8_lossy(&body).into_owned();
+    Ok(answer)
+}
+
+async fn response_head(stream: &mut BufReader<TcpStream>) -> io::Result<Response> {
     let status = line(stream).await?;
     let code = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = code.ok_or_else(|| io::Error::other(format!("not HTTP: {status:?}")))?;
@@ -79,12 +134,7 @@ pub(crate) async fn response(stream: &mut BufReader<TcpStream>) -> io::Result<Re
         let Some((name, value)) = line.split_once(':') else { break };
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    let mut answer = Response { status, headers, body: String::new() };
-    let length = answer.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    answer.body = String::from_utf8_lossy(&body).into_owned();
-    Ok(answer)
+    Ok(Response { status, headers, body: String::new() })
 }
 
 async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {

@@ -11,7 +11,9 @@ pub mod process;
 pub mod program;
 pub mod raw;
 pub mod scratch;
+pub mod sse;
 
 pub use crate::{
     client::Client, dice::Dice, form::Form, gateway::Gateway, patience::eventually, raw::Raw,
+    sse::Sse,
 };
