@@ -1,0 +1,144 @@
+//! The ring of a log, under its lock.
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+use super::{Reader, State};
+use crate::{
+    Policy, Position,
+    budget::Budget,
+    event::Record,
+    inbox::Since,
+    survivors::{Survivor, Survivors},
+    telemetry,
+};
+
+/// Copies of everything from some offset on that a coalescing log still has.
+pub(super) struct Backlog {
+    /// How many records there were.
+    pub(super) span: u64,
+    pub(super) lost: bool,
+    pub(super) survivors: Vec<(u64, Survivor)>,
+    pub(super) records: Vec<Record>,
+}
+
+impl State {
+    pub(super) fn floor(&self) -> u64 {
+        self.next - self.ring.len() as u64
+    }
+
+    pub(super) fn top(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.next - 1 }
+    }
+
+    /// The records from `offset` on that are still held.
+    pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = &Record> {
+        let skip = offset.saturating_sub(self.floor());
+        self.ring.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX))
+    }
+
+    pub(super) fn cursor(&self, since: Since) -> u64 {
+        match since {
+            Since::Now => self.next,
+            Since::Start => self.floor(),
+            Since::After(at) if at.epoch == self.epoch && at.offset < self.next => at.offset + 1,
+            // Another epoch, or a position from the future: no record is at 0, so it is a gap.
+            Since::After(_) => 0,
+        }
+    }
+
+    /// Append `record`, which is at `next`; evict what is over a bound; take the parked readers.
+    pub(super) fn push(
+        &mut self,
+        record: Record,
+        policy: &Policy,
+        budget: &Budget,
+    ) -> (bool, Vec<Arc<Reader>>) {
+        let size = record.size();
+        self.bytes += size;
+        let mut over = budget.take(size);
+        self.ring.push_back(record);
+        self.next += 1;
+        while self.ring.len() > 1
+            && (self.ring.len() > policy.events || self.bytes > policy.bytes || over)
+        {
+            let Some(old) = self.ring.pop_front() else { break };
+            self.bytes -= old.size();
+            over = budget.give(old.size());
+            if let Some(survivors) = &mut self.survivors {
+                survivors.push(old);
+                survivors.bound(policy.events, policy.bytes);
+            }
+        }
+        self.touched = Instant::now();
+        // Large records fill the ring before there are as many as it may hold.
+        let tight = self.bytes * 2 > policy.bytes;
+        let capacity = if tight { self.ring.len() } else { policy.events };
+        let crowded =
+            !policy.patience.is_zero() && self.pace.appended(self.next, capacity, self.readers);
+        telemetry::published();
+        (crowded, self.take_parked())
+    }
+
+    pub(super) fn take_parked(&mut self) -> Vec<Arc<Reader>> {
+        self.round += 1;
+        mem::take(&mut self.parked)
+    }
+
+    pub(super) fn park(&mut self, reader: &Arc<Reader>) {
+        reader.round.store(self.round, Relaxed);
+        reader.slot.store(self.parked.len(), Relaxed);
+        self.parked.push(Arc::clone(reader));
+    }
+
+    pub(super) fn unpark(&mut self, reader: &Reader) {
+        if reader.round.load(Relaxed) == self.round {
+            let slot = reader.slot.load(Relaxed);
+            self.parked.swap_remove(slot);
+            if let Some(moved) = self.parked.get(slot) {
+                moved.slot.store(slot, Relaxed);
+            }
+        }
+    }
+
+    /// Whether a reader at `cursor` gets survivors instead of records: the ring has moved past it,
+    /// or it has more than a quarter log to read, which is when publishers begin to wait.
+    pub(super) fn is_behind(&self, cursor: u64, policy: &Policy) -> bool {
+        cursor < self.floor() || self.next - cursor > policy.events as u64 / 4 + 1
+    }
+
+    pub(super) fn backlog(&self, cursor: u64) -> Backlog {
+        let evicted = self.survivors.as_ref().filter(|_| cursor < self.floor());
+        let (lost, survivors) = evicted.map(|it| it.since(cursor)).unwrap_or_default();
+        let records = self.from(cursor).cloned().collect();
+        Backlog { span: self.next - cursor, lost, survivors, records }
+    }
+
+    pub(super) fn forget(&mut self, budget: &Budget) {
+        budget.give(self.bytes);
+        self.bytes = 0;
+        self.ring.clear();
+        if let Some(survivors) = &mut self.survivors {
+            **survivors = Survivors::default();
+        }
+    }
+
+    pub(super) fn restart(&mut self, epoch: u64, next: u64, budget: &Budget) -> Vec<Arc<Reader>> {
+        self.skip_to(next, budget);
+        self.epoch = epoch;
+        self.life += 1;
+        self.pace.restarted(next, self.readers);
+        self.take_parked()
+    }
+
+    /// Go on at `next`; what was before is gone.
+    pub(super) fn skip_to(&mut self, next: u64, budget: &Budget) {
+        self.forget(budget);
+        self.next = next;
+        if let Some(survivors) = &mut self.survivors {
+            survivors.lose_until(next - 1);
+        }
+    }
+}
