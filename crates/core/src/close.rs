@@ -24,6 +24,8 @@ impl Close {
     pub const TOO_BIG: Self = Self::new(1009, "message too big");
     /// The server shuts down; come back, to another node perhaps.
     pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
+    /// The token is over; come back with a new one.
+    pub const EXPIRED: Self = Self::new(3005, "expired");
     /// The connection takes its data too slowly; come back and resume.
     pub const SLOW: Self = Self::new(3008, "slow");
     /// Nothing came back after a ping.

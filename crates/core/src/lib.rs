@@ -4,6 +4,7 @@
 //! resume after a reconnect and falling behind are one operation: move the cursor, and report a
 //! [`Gap`] if the log no longer reaches back that far. A protocol renders events and parses
 //! commands; nothing reaches a client except out of a log.
+pub mod auth;
 mod backplane;
 mod budget;
 mod close;
@@ -51,6 +52,7 @@ pub struct Core {
     pub hub: Hub,
     pub sessions: Registry,
     pub presence: Presence,
+    pub auth: auth::Authority,
     pub origins: ws::Origins,
     pub life: Life,
 }

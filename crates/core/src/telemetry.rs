@@ -34,6 +34,8 @@ pub const METRICS: &[(&str, &str)] = &[
     ("quadrille_publications_refused_total", "publications refused, by reason"),
     ("quadrille_topics", "topics held now"),
     ("quadrille_topics_expired_total", "idle topics dropped"),
+    ("quadrille_tokens_refused_total", "tokens that were not accepted, by reason"),
+    ("quadrille_key_readings_total", "times that auth.jwt.jwks was read, by outcome"),
     ("quadrille_client_errors_total", "frames that could not be used, by protocol and code"),
     ("quadrille_task_panics_total", "tasks that panicked, by name"),
 ];
@@ -101,6 +103,27 @@ pub(crate) fn topics(held: usize) {
 
 pub(crate) fn topics_expired(count: usize) {
     counter!("quadrille_topics_expired_total").increment(count as u64);
+}
+
+/// Somebody showed a token that is not accepted, or none. Nothing of the token is told.
+pub(crate) fn token_refused(reason: &'static str) {
+    tracing::debug!(reason, "token refused");
+    counter!("quadrille_tokens_refused_total", "reason" => reason).increment(1);
+}
+
+/// The keys that somebody else keeps were read: how many there are, or why they stay as they were.
+pub(crate) fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>) {
+    let outcome = match read {
+        Ok(keys) => {
+            tracing::debug!(keys, "auth.jwt.jwks was read");
+            "good"
+        }
+        Err(error) => {
+            tracing::warn!(error, "cannot read auth.jwt.jwks; the keys stay as they were");
+            "bad"
+        }
+    };
+    counter!("quadrille_key_readings_total", "outcome" => outcome).increment(1);
 }
 
 /// A client sent something that its protocol has no use for.

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use quadrille_core::{Core, Hub, Life, Presence, Registry, ws::Origins};
+use quadrille_core::{Core, Hub, Life, Presence, Registry, auth::Authority, ws::Origins};
 
 use crate::{
     config::{self, Config, Sources},
@@ -30,6 +30,7 @@ pub(crate) fn core(config: &Config, life: Life) -> Core {
         hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
         sessions: Registry::new(config.limits.clone()),
         presence: Presence::default(),
+        auth: Authority::default(),
         origins,
         life,
     }

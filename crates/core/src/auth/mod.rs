@@ -1,0 +1,34 @@
+//! Who a client is, and which topics that opens.
+//!
+//! A token is a JWT: its signature and its time are checked here and nowhere else, and what it
+//! grants becomes a [`Principal`] that the protocols ask. The rules are in `docs/identity.md`.
+mod authority;
+mod claims;
+mod denied;
+mod grants;
+mod issue;
+mod jwks;
+mod key;
+mod pattern;
+mod principal;
+mod secret;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, BadSettings, Mode, PublicKey, Settings};
+pub use denied::{Denied, NotAllowed};
+pub use issue::Issue;
+pub use key::Algorithm;
+pub use principal::{Action, Principal};
+pub use secret::Secret;
+pub use token::{Token, subprotocol};
+
+/// Choose the cryptography of the process. To be called before anything else: what is used before
+/// that chooses by itself, and cannot be corrected.
+pub fn install_crypto() {
+    // An error means that there is one already, and there is only one to choose.
+    jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().ok();
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+}

@@ -1,0 +1,42 @@
+//! Who a client is, once its token was checked.
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::grants::Grants;
+use crate::Topic;
+
+/// What is done to a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Subscribe, ask for history, ask who is there.
+    Read,
+    /// Publish.
+    Write,
+}
+
+/// A client's identity. Cloning is a few reference counts.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// `None` is a guest, or a program that acts for nobody.
+    pub user: Option<Arc<str>>,
+    pub(super) grants: Arc<Grants>,
+    /// When this ends to be so; never for guests.
+    pub expires: Option<Instant>,
+}
+
+impl Principal {
+    pub(super) fn allows(&self, action: Action, topic: &Topic) -> bool {
+        self.owns(topic) || self.grants.allow(action, topic)
+    }
+
+    /// Whether the token has `scope`, for what is not about a topic.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.grants.has_scope(scope)
+    }
+
+    /// A user's own topic needs no grant.
+    fn owns(&self, topic: &Topic) -> bool {
+        topic.namespace() == "user" && self.user.as_deref() == Some(topic.name())
+    }
+}
