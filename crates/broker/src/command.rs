@@ -1,7 +1,7 @@
 //! What a command asks for, read from its members.
 use std::borrow::Cow;
 
-use quadrille_core::Position;
+use quadrille_core::{Position, auth::Token};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -28,6 +28,7 @@ pub(crate) enum What<'a> {
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
     Presence { channel: Cow<'a, str> },
     Ping,
+    Refresh { token: Token },
 }
 
 impl<'a> Command<'a> {
@@ -51,7 +52,7 @@ impl<'a> What<'a> {
             | Self::Unsubscribe { channel }
             | Self::History { channel, .. }
             | Self::Presence { channel } => Some(channel),
-            Self::Ping => None,
+            Self::Ping | Self::Refresh { .. } => None,
         }
     }
 
@@ -75,9 +76,15 @@ impl<'a> What<'a> {
             },
             Some("presence") => Self::Presence { channel: channel()? },
             Some("ping") => Self::Ping,
+            Some("refresh") => Self::Refresh { token: token(members.token)? },
             _ => return Err(Error::UnknownAction),
         })
     }
+}
+
+fn token(value: Option<&RawValue>) -> Result<Token, Error> {
+    let text = value.and_then(frame::text).ok_or(Error::NoToken)?;
+    Ok(Token::from(&*text))
 }
 
 /// `null` is no option at all.

@@ -1,7 +1,10 @@
 //! What a client is told about a frame that could not be used.
 use std::borrow::Cow;
 
-use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use quadrille_core::{
+    BadTopic, PublishError, TooManyTopics,
+    auth::{Denied, NotAllowed},
+};
 use serde_json::json;
 
 /// Why a frame could not be used, in the terms of the client. The connection stays open.
@@ -17,7 +20,7 @@ pub(crate) enum Error {
     Binary,
     #[error("the frame names no channel; send {{\"channel\":…,\"payload\":…}}")]
     NoChannel,
-    #[error("unknown action; use subscribe, unsubscribe, history, presence or ping")]
+    #[error("unknown action; use subscribe, unsubscribe, history, presence, ping or refresh")]
     UnknownAction,
     #[error(
         "the channel is not usable; it is a text, not empty, not `subscription`, and without control characters"
@@ -31,6 +34,14 @@ pub(crate) enum Error {
     BadLimit,
     #[error("positions is true or false")]
     BadOption,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error("the token is of another user; open another connection for it")]
+    AnotherUser,
+    #[error("token is the text of a token; send a new one")]
+    NoToken,
+    #[error(transparent)]
+    BadToken(#[from] Denied),
     #[error("this connection has {0} subscriptions already; unsubscribe from one first")]
     TooManyChannels(usize),
     #[error("too many publications; wait before sending more")]
@@ -58,6 +69,8 @@ impl Error {
             Self::BadPosition => "bad_position",
             Self::BadLimit => "bad_limit",
             Self::BadOption => "bad_option",
+            Self::NotAllowed(_) | Self::AnotherUser => "not_allowed",
+            Self::NoToken | Self::BadToken(_) => "bad_token",
             Self::TooManyChannels(_) => "too_many_channels",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyTopics => "too_many_topics",

@@ -46,6 +46,7 @@ pub(crate) struct Members<'a> {
     pub(crate) since: Option<&'a RawValue>,
     pub(crate) positions: Option<&'a RawValue>,
     pub(crate) limit: Option<&'a RawValue>,
+    pub(crate) token: Option<&'a RawValue>,
     action: Option<&'a RawValue>,
     kind: Option<&'a RawValue>,
     payload: Option<&'a RawValue>,
@@ -70,14 +71,21 @@ impl<'a> Frame<'a> {
             return Ok(Self::Command(Form::Action, whole));
         }
         let kind = whole.kind.and_then(self::text);
+        // `refresh` is younger than the protocol: without a token it is a channel like any other.
+        let is_refresh = kind.as_deref() == Some("refresh");
         let names_action = kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
-        if names_action && whole.payload.is_none() && !whole.message {
+        let names_action = names_action || is_refresh;
+        let is_whole = !is_refresh || whole.token.is_some();
+        if names_action && is_whole && whole.payload.is_none() && !whole.message {
             return Ok(Self::Command(Form::Flat, whole));
         }
         if names_action && whole.channel.is_none() {
             let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
-            let is_command =
-                |inner: &Members<'_>| inner.channel.is_some() || kind.as_deref() == Some("ping");
+            let is_command = |inner: &Members<'_>| match kind.as_deref() {
+                Some("ping") => true,
+                Some("refresh") => inner.token.is_some(),
+                _ => inner.channel.is_some(),
+            };
             if let Some(mut inner) = inner.filter(is_command) {
                 inner.kind = whole.kind.take();
                 return Ok(Self::Command(Form::Type, inner));
@@ -133,6 +141,7 @@ enum Name {
     Since,
     Positions,
     Limit,
+    Token,
     #[serde(other)]
     Other,
 }
@@ -155,6 +164,7 @@ impl<'de> Visitor<'de> for Object {
                 Name::Since => &mut members.since,
                 Name::Positions => &mut members.positions,
                 Name::Limit => &mut members.limit,
+                Name::Token => &mut members.token,
                 Name::Message | Name::Other => {
                     members.message |= matches!(name, Name::Message);
                     map.next_value::<IgnoredAny>()?;
@@ -200,6 +210,12 @@ mod tests {
             (r#"{"type":"unsubscribe","channel":"a"}"#, "Flat unsubscribe a"),
             (r#"{"type":"ping"}"#, "Flat ping "),
             (r#"{"type":"ping","payload":{}}"#, "Type ping "),
+            (r#"{"channel":"subscription","payload":{"action":"refresh"}}"#, "Envelope refresh "),
+            (r#"{"action":"refresh","token":"a"}"#, "Action refresh "),
+            (r#"{"type":"refresh","token":"a"}"#, "Flat refresh "),
+            (r#"{"type":"refresh","payload":{"token":"a"}}"#, "Type refresh "),
+            (r#"{"type":"refresh","payload":{"channel":"a"}}"#, r#"to refresh: {"channel":"a"}"#),
+            (r#"{"type":"refresh","channel":"a"}"#, "to a: all"),
             (r#"{"ch\u0061nnel":"\u00e4","payload": [1, 2]}"#, "to ä: [1, 2]"),
             (r#"{"channel":"a","payload":null}"#, "to a: null"),
             (r#"{"channel":"a","message":"hi","message_id":"1"}"#, "to a: all"),

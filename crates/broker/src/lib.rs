@@ -2,6 +2,7 @@
 mod command;
 mod error;
 mod frame;
+mod identity;
 mod rate;
 mod socket;
 mod wire;
@@ -14,13 +15,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
+use http::header;
 use quadrille_core::{
     Admission, Core, Problem, Topic,
+    auth::{self, Token},
     ws::{self, Handshake, Peer},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::socket::Socket;
+use crate::{identity::Identity, socket::Socket};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "broker";
@@ -118,11 +121,20 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let session = match core.sessions.admit(Admission { protocol: NAME, user: None, peer }) {
+    let (token, agreed) = (Token::of(&request), auth::subprotocol(request.headers()));
+    let who = match core.auth.identify(token.as_ref()).await {
+        Ok(who) => who,
+        Err(why) => return Problem::from(why).into_response(),
+    };
+    let admission = Admission { protocol: NAME, user: who.user.clone(), peer };
+    let session = match core.sessions.admit(admission) {
         Ok(session) => session,
         Err(why) => return Problem::from(why).into_response(),
     };
-    let (response, upgraded) = handshake.accept();
+    let (mut response, upgraded) = handshake.accept();
+    if let Some(agreed) = agreed {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, agreed);
+    }
     let inbox = core.hub.inbox();
     let pump = ws::Config {
         max_message_size: config.max_message_size,
@@ -130,7 +142,8 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         ping_timeout: config.ping_timeout,
         write_timeout: config.write_timeout,
     };
-    let socket = Socket::new(core.hub, core.presence, session.info(), config);
+    let identity = Identity::new(core.auth, who);
+    let socket = Socket::new(core.hub, core.presence, identity, session.info(), config);
     core.life.spawn(NAME, async move {
         match upgraded.await {
             Ok(io) => ws::serve(io, session, inbox, socket, pump).await,

@@ -3,15 +3,19 @@ use std::sync::Arc;
 
 use quadrille_core::{
     BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Seat,
-    Since, Tag, Text, Topic, json, now, telemetry,
+    Since, Tag, Text, Topic,
+    auth::{Action, Token},
+    json, now, telemetry,
     ws::{Flow, Frames, Link, Protocol},
 };
+use tokio::time::Instant;
 
 use crate::{
     Config, NAME,
     command::{Command, What},
     error::Error,
     frame::{Form, Frame, Publication},
+    identity::{Identity, Refresh},
     rate::Rate,
     wire::{self, Plain, Positioned},
 };
@@ -27,11 +31,12 @@ const POSITIONED: Tag = 1;
 pub(crate) struct Socket {
     hub: Hub,
     presence: Presence,
+    identity: Identity,
     session: Arc<Info>,
     config: Arc<Config>,
     seats: Vec<Seat>,
     rate: Rate,
-    /// A publisher mostly stays with one channel.
+    /// A publisher mostly stays with one channel, and is allowed to.
     last: Option<Target>,
 }
 
@@ -50,12 +55,13 @@ impl Socket {
     pub(crate) fn new(
         hub: Hub,
         presence: Presence,
+        identity: Identity,
         session: &Arc<Info>,
         config: Arc<Config>,
     ) -> Self {
         let rate = Rate::new(config.publishes_per_second);
         let session = Arc::clone(session);
-        Self { hub, presence, session, config, seats: Vec::new(), rate, last: None }
+        Self { hub, presence, identity, session, config, seats: Vec::new(), rate, last: None }
     }
 
     fn topic(&self, channel: &str) -> Result<Topic, Error> {
@@ -69,7 +75,14 @@ impl Socket {
         })
     }
 
-    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) {
+    /// The topic of `channel`, if this client may do `action` to it.
+    fn allowed(&self, action: Action, channel: &str) -> Result<Topic, Error> {
+        let topic = self.topic(channel)?;
+        self.identity.allow(action, &topic)?;
+        Ok(topic)
+    }
+
+    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) -> Flow {
         let Command { form, what } = command;
         let channel = what.channel().unwrap_or_default().to_owned();
         let answer = match what {
@@ -88,10 +101,37 @@ impl Socket {
                 let timestamp = format!(r#""timestamp":{:?}"#, seconds());
                 Ok(wire::answer(form, "pong", &timestamp))
             }
+            What::Refresh { token } => return self.refresh(form, token, link),
         };
         match answer {
             Ok(answer) => link.out.text(&answer),
             Err(why) => self.refuse(&why, Some(&channel), link),
+        }
+        Flow::Continue
+    }
+
+    /// Go on as whom `token` names, at once or after its key was fetched.
+    fn refresh(&mut self, form: Form, token: Token, link: &mut Link<'_>) -> Flow {
+        match self.identity.refresh(form, token) {
+            Refresh::Done(done) => self.refreshed(form, done, link),
+            Refresh::Wait(fetched) => return Flow::Wait(fetched),
+        }
+        Flow::Continue
+    }
+
+    fn refreshed(&mut self, form: Form, done: Result<Option<u64>, Error>, link: &mut Link<'_>) {
+        let expires = match done {
+            Ok(expires) => expires,
+            Err(why) => return self.refuse(&why, None, link),
+        };
+        link.out.text(&wire::refreshed(form, expires));
+        self.last = None;
+        let lost = |topic: &&Topic| self.identity.allow(Action::Read, topic).is_err();
+        let lost: Vec<_> = link.inbox.topics().filter(lost).cloned().collect();
+        for topic in lost {
+            link.inbox.unsubscribe(&topic);
+            self.seats.retain(|seat| *seat.topic() != topic);
+            link.out.text(&wire::ack(Form::Envelope, topic.channel(), None));
         }
     }
 
@@ -103,7 +143,7 @@ impl Socket {
         positions: bool,
         link: &mut Link<'_>,
     ) -> Result<String, Error> {
-        let topic = self.topic(channel)?;
+        let topic = self.allowed(Action::Read, channel)?;
         let tag = if positions { POSITIONED } else { PLAIN };
         let present = link.inbox.retag(&topic, tag);
         if present.is_none() && link.inbox.len() >= self.config.max_channels {
@@ -130,7 +170,7 @@ impl Socket {
         since: Option<Position>,
         limit: usize,
     ) -> Result<String, Error> {
-        let topic = self.topic(channel)?;
+        let topic = self.allowed(Action::Read, channel)?;
         let history = self.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
         let members = match history {
             Some(it) => wire::history(channel, Some(it.at), since.is_some() && it.gap, &it.records),
@@ -140,7 +180,8 @@ impl Socket {
     }
 
     fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
-        let (count, members) = self.presence.members(&self.topic(channel)?, MEMBERS);
+        let topic = self.allowed(Action::Read, channel)?;
+        let (count, members) = self.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
         let channel = wire::quoted(channel);
         let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
@@ -183,7 +224,7 @@ impl Socket {
         if let Some(last) = self.last.as_ref().filter(|last| *last.channel == *channel) {
             return Ok(last.clone());
         }
-        let topic = self.topic(channel)?;
+        let topic = self.allowed(Action::Write, channel)?;
         let keyed = self.hub.policy(&topic).on_slow == OnSlow::Coalesce;
         let target = Target { channel: channel.into(), topic, keyed };
         self.last = Some(target.clone());
@@ -206,7 +247,7 @@ impl Protocol for Socket {
                 Err(why) => self.refuse(&why, Some(&it.channel), link),
             },
             Ok(Frame::Command(form, members)) => match Command::read(form, &members) {
-                Ok(command) => self.command(command, link),
+                Ok(command) => return self.command(command, link),
                 Err((why, channel)) => self.refuse(&why, channel.as_deref(), link),
             },
             Err(why) => self.refuse(&why, None, link),
@@ -226,11 +267,19 @@ impl Protocol for Socket {
             Delivery::Record(record, _) if record.origin == Some(self.session.id) => {}
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
             Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
-            Delivery::Gap(gap, _) => {
-                out.text(&wire::gap(&gap));
-            }
+            Delivery::Gap(gap, _) => out.text(&wire::gap(&gap)),
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }
+    }
+
+    fn waited(&mut self, link: &mut Link<'_>) {
+        if let Some((form, done)) = self.identity.waited() {
+            self.refreshed(form, done, link);
+        }
+    }
+
+    fn expires(&self) -> Option<Instant> {
+        self.identity.expires()
     }
 }
 

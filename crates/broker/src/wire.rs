@@ -74,6 +74,12 @@ pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
     answer(form, action, &format!(r#""channel":{}{message}{position}"#, quoted(channel)))
 }
 
+/// The answer to `refresh`: in how many seconds the new token ends, if it does.
+pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
+    let expires = expires.map(|it| format!(r#""expires":{it}"#)).unwrap_or_default();
+    answer(form, "refreshed", &expires)
+}
+
 /// The members of an answer to `history`.
 pub(crate) fn history(
     channel: &str,

@@ -186,6 +186,11 @@ impl Inbox {
         self.readers.get(topic).map(|reader| reader.retag(tag))
     }
 
+    /// What is followed, in no order.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.readers.keys()
+    }
+
     /// How many topics are followed.
     pub fn len(&self) -> usize {
         self.readers.len()

@@ -51,6 +51,15 @@ pub trait Protocol: Send {
 
     /// Put `delivery` on the wire, or nothing.
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>);
+
+    /// What [`Flow::Wait`] waited for is done, and commands are read again after this.
+    fn waited(&mut self, _: &mut Link<'_>) {}
+
+    /// When the peer's identity ends, and the connection with it, with 3005. May change whenever the
+    /// protocol was called.
+    fn expires(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a command may use: the connection's subscriptions, and frames in answer.
@@ -215,13 +224,21 @@ where
 
     /// When to look at the time again.
     fn deadline(&self) -> Instant {
-        self.closing.map_or_else(|| self.heart.next(), |closing| closing.by)
+        if let Some(closing) = self.closing {
+            return closing.by;
+        }
+        let next = self.heart.next();
+        self.protocol.expires().map_or(next, |at| next.min(at))
     }
 
     /// Do what is due; false ends the connection without more ado.
     fn tick(&mut self, now: Instant) -> bool {
         if let Some(closing) = self.closing {
             return now < closing.by;
+        }
+        if self.protocol.expires().is_some_and(|at| now >= at) {
+            self.end(&Close::EXPIRED);
+            return true;
         }
         if self.waiting.is_some() {
             self.heart.heard(now);
@@ -266,6 +283,8 @@ where
                 if let Some(answer) = answer {
                     Frames::new(&mut self.answers).text(&answer);
                 }
+                let Self { inbox, answers, protocol, .. } = self;
+                protocol.waited(&mut Link { inbox, out: Frames::new(answers) });
             }
             if self.is_congested() {
                 return Ok(());

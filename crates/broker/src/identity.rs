@@ -1,0 +1,72 @@
+//! Whom a connection acts for, and how it goes on with a new token.
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use quadrille_core::{
+    Topic,
+    auth::{Action, Authority, NotAllowed, Principal, Token},
+};
+use tokio::time::Instant;
+
+use crate::{error::Error, frame::Form};
+
+/// For rounding.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct Identity {
+    authority: Authority,
+    who: Principal,
+    /// A token whose key is being fetched.
+    waiting: Option<Box<(Form, Token)>>,
+}
+
+/// What became of a new token: done, with the seconds until it ends, or not yet.
+pub(crate) enum Refresh {
+    Done(Result<Option<u64>, Error>),
+    /// [`Identity::waited`] tells, after this.
+    Wait(BoxFuture<'static, Option<String>>),
+}
+
+impl Identity {
+    pub(crate) fn new(authority: Authority, who: Principal) -> Self {
+        Self { authority, who, waiting: None }
+    }
+
+    pub(crate) fn allow(&self, action: Action, topic: &Topic) -> Result<(), NotAllowed> {
+        self.authority.allow(&self.who, action, topic)
+    }
+
+    pub(crate) fn expires(&self) -> Option<Instant> {
+        self.who.expires
+    }
+
+    pub(crate) fn refresh(&mut self, form: Form, token: Token) -> Refresh {
+        if !self.authority.misses_key_of(&token) {
+            return Refresh::Done(self.become_bearer_of(&token));
+        }
+        self.waiting = Some(Box::new((form, token)));
+        let authority = self.authority.clone();
+        Refresh::Wait(Box::pin(async move {
+            authority.renew().await;
+            None
+        }))
+    }
+
+    /// What became of the token that was waited for, if one was.
+    pub(crate) fn waited(&mut self) -> Option<(Form, Result<Option<u64>, Error>)> {
+        let (form, token) = *self.waiting.take()?;
+        Some((form, self.become_bearer_of(&token)))
+    }
+
+    /// A connection stays with its user: others see it as theirs.
+    fn become_bearer_of(&mut self, token: &Token) -> Result<Option<u64>, Error> {
+        let who = self.authority.recognise(Some(token))?;
+        if who.user != self.who.user {
+            return Err(Error::AnotherUser);
+        }
+        self.who = who;
+        let left = |at: Instant| at.saturating_duration_since(Instant::now()) + HALF_A_SECOND;
+        Ok(self.who.expires.map(|at| left(at).as_secs()))
+    }
+}
