@@ -6,7 +6,11 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use quadrille_core::{Core, Hub, Life, Presence, Registry, auth::Authority, ws::Origins};
+use quadrille_core::{
+    Core, Hub, Life, Presence, Registry,
+    auth::{Authority, Mode},
+    ws::Origins,
+};
 
 use crate::{
     config::{self, Config, Sources},
@@ -20,20 +24,23 @@ pub(crate) struct Door {
     pub(crate) what: &'static str,
     pub(crate) path: String,
     /// A command line that shows it at work.
-    pub(crate) try_it: fn(SocketAddr, &str) -> String,
+    pub(crate) try_it: fn(SocketAddr, &str, Mode) -> String,
 }
 
 /// The state that all protocols share.
-pub(crate) fn core(config: &Config, life: Life) -> Core {
+pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Core, config::Error> {
+    let auth = Authority::new(&config.auth.settings()).map_err(|why| blame(&why, sources))?;
     let origins = Origins::new(&config.server.origins).expect("the configuration was checked");
-    Core {
+    // Elsewhere a page that a name server sent here would pass for one of this host's.
+    let origins = origins.with_own(auth.mode() == Mode::Jwt);
+    Ok(Core {
         hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
         sessions: Registry::new(config.limits.clone()),
         presence: Presence::default(),
-        auth: Authority::default(),
+        auth,
         origins,
         life,
-    }
+    })
 }
 
 /// The protocols, and where they are.
@@ -68,10 +75,14 @@ pub(crate) fn compose(
 }
 
 #[cfg(feature = "broker")]
-fn subscribe(address: SocketAddr, path: &str) -> String {
+fn subscribe(address: SocketAddr, path: &str, mode: Mode) -> String {
     const FRAME: &str =
         r#"{"channel":"subscription","payload":{"action":"subscribe","channel":"demo"}}"#;
-    format!("npx -y wscat -c ws://{address}{path} -x '{FRAME}' -w 60")
+    let query = match mode {
+        Mode::Open => "",
+        Mode::Jwt => r#""?token=$TOKEN""#,
+    };
+    format!("npx -y wscat -c ws://{address}{path}{query} -x '{FRAME}' -w 60")
 }
 
 /// Whether the gateway itself is at `path`.
@@ -81,8 +92,7 @@ fn is_taken(path: &str) -> bool {
     path.starts_with(doors::API) || exact.any(|taken| taken == path)
 }
 
-/// A protocol's own errors begin with the key.
-#[cfg(feature = "broker")]
+/// The errors of a protocol or of the core begin with the key.
 fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
     let text = why.to_string();
     let (key, expected) = text.split_once(": ").unwrap_or(("configuration", &text));
@@ -91,7 +101,7 @@ fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
 
 /// What would be served, in one line.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
-    let (_, doors) = compose(&core(config, Life::new()), config, sources)?;
+    let (_, doors) = compose(&core(config, sources, Life::new())?, config, sources)?;
     let doors: Vec<_> = doors.iter().map(|it| format!("{} at {}", it.name, it.path)).collect();
     let doors = if doors.is_empty() { "no protocol".to_owned() } else { doors.join(", ") };
     let listen: Vec<_> = config.server.listen.iter().map(SocketAddr::to_string).collect();

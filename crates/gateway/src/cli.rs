@@ -4,9 +4,10 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
 pub(crate) const USAGE: u8 = 64;
@@ -43,6 +44,36 @@ pub(crate) enum Command {
         #[arg(long)]
         default: bool,
     },
+    /// Print a token, signed with auth.jwt.secret
+    Token(Token),
+}
+
+/// What a token is to say.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct Token {
+    /// Whose it is: the claim `sub`
+    #[arg(long)]
+    pub(crate) user: String,
+
+    /// Channels that it grants, such as `news` or `news-*`; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) channels: Vec<String>,
+
+    /// Rooms that it grants, by id; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub(crate) rooms: Vec<String>,
+
+    /// Topics that it grants, such as `chat:*`; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) topics: Vec<String>,
+
+    /// How long it is good
+    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    pub(crate) ttl: Duration,
+
+    /// Scopes that it grants, for the HTTP API; may be repeated
+    #[arg(long)]
+    pub(crate) scope: Vec<String>,
 }
 
 impl Cli {
@@ -91,11 +122,28 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_described_by_its_options() {
+        let args = "token --user 7 --channels chan:* --channels b --rooms 42 --ttl 90m --scope s";
+        let args: Vec<_> = args.split(' ').collect();
+        let token = Token {
+            user: "7".into(),
+            channels: vec!["chan:*".into(), "b".into()],
+            rooms: vec!["42".into()],
+            ttl: Duration::from_mins(90),
+            scope: vec!["s".into()],
+            ..Token::default()
+        };
+        assert_eq!(read(&args), Ok((Some(Command::Token(token)), None)));
+    }
+
+    #[test]
     fn a_wrong_command_line_is_64_and_a_question_is_0() {
         let code = |code: u8| Err(format!("{:?}", ExitCode::from(code)));
         assert_eq!(read(&["frobnicate"]), code(64));
         assert_eq!(read(&["--config"]), code(64));
         assert_eq!(read(&["serve", "--default"]), code(64));
+        assert_eq!(read(&["token"]), code(64));
+        assert_eq!(read(&["token", "--user", "7", "--ttl", "soon"]), code(64));
         assert_eq!(read(&["--help"]), code(0));
         assert_eq!(read(&["--version"]), code(0));
     }

@@ -78,7 +78,7 @@ impl Gateway {
         let life = Life::new();
         let exporter = metrics::install(&life).map_err(|why| other(why.into()))?;
         let signals = Signals::new().map_err(|why| other(why.into()))?;
-        let core = app::core(&config, life);
+        let core = app::core(&config, sources, life)?;
         let (protocols, mut doors) = app::compose(&core, &config, sources)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
@@ -106,6 +106,7 @@ impl Gateway {
         let closing = CancellationToken::new();
         let timeout = config.server.header_timeout;
         let acceptor = Acceptor::new(app, timeout, core.life.clone(), closing.clone());
+        core.auth.start(&core.life);
         for (listener, address) in listeners {
             tracing::info!(%address, "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));

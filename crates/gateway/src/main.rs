@@ -12,6 +12,7 @@ mod ops;
 mod ready;
 mod signals;
 mod stall;
+mod token;
 
 use std::{ffi::OsString, process::ExitCode, time::Instant};
 
@@ -24,6 +25,7 @@ use crate::{
 #[tokio::main]
 async fn main() -> ExitCode {
     let begin = Instant::now();
+    quadrille_core::auth::install_crypto();
     let text = |it: OsString| it.to_string_lossy().into_owned();
     let environment: Vec<_> =
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
@@ -45,6 +47,7 @@ async fn run(
     let (config, sources) = Config::load(cli.config.as_deref(), environment)?;
     match cli.command.unwrap_or_default() {
         Command::PrintConfig { .. } => Ok(cli::print(&config.to_toml())),
+        Command::Token(token) => Ok(cli::print(&token::make(token, &config, &sources)?)),
         Command::CheckConfig => Ok(cli::print(&app::check(&config, &sources)?)),
         Command::Serve => {
             logs::init(&config.log);

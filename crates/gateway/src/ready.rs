@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{app::Door, config::Mode};
+use quadrille_core::auth::Mode;
+
+use crate::app::Door;
 
 pub(crate) fn lines(
     addresses: &[SocketAddr],
@@ -14,14 +16,14 @@ pub(crate) fn lines(
     took: Duration,
 ) -> String {
     let urls: Vec<_> = addresses.iter().map(|it| format!("http://{it}")).collect();
-    let Mode::Open = mode;
-    let reach = if addresses.iter().all(|it| it.ip().to_canonical().is_loopback()) {
-        "loopback only"
-    } else {
-        "other machines included"
+    let local = addresses.iter().all(|it| it.ip().to_canonical().is_loopback());
+    let sign_in = match mode {
+        Mode::Open if local => "open mode: no sign-in, loopback only",
+        Mode::Open => "open mode: no sign-in, other machines included",
+        Mode::Jwt => "jwt mode: sign-in by token",
     };
     let mut text = format!(
-        "quadrille {} ready on {} (open mode: no sign-in, {reach}; {} ms)\n",
+        "quadrille {} ready on {} ({sign_in}; {} ms)\n",
         env!("CARGO_PKG_VERSION"),
         urls.join(", "),
         took.as_millis()
@@ -29,7 +31,7 @@ pub(crate) fn lines(
     let Some(&first) = addresses.first() else { return text };
     let here = reachable(first);
     for door in doors {
-        writeln!(text, "  {:<8} {}", door.name, (door.try_it)(here, &door.path))
+        writeln!(text, "  {:<8} {}", door.name, (door.try_it)(here, &door.path, mode))
             .expect("a String takes all");
     }
     writeln!(text, "  {:<8} curl http://{here}/healthz", "health").expect("a String takes all");
@@ -51,14 +53,18 @@ mod tests {
     use super::*;
 
     fn said(addresses: &[&str]) -> String {
+        said_in(Mode::Open, addresses)
+    }
+
+    fn said_in(mode: Mode, addresses: &[&str]) -> String {
         let addresses: Vec<_> = addresses.iter().map(|it| it.parse().unwrap()).collect();
         let door = Door {
             name: "broker",
             what: "channels",
             path: "/ws".into(),
-            try_it: |address, path| format!("connect {address}{path}"),
+            try_it: |address, path, mode| format!("connect {address}{path} ({mode:?})"),
         };
-        lines(&addresses, Mode::Open, &[door], Duration::from_millis(12))
+        lines(&addresses, mode, &[door], Duration::from_millis(12))
             .replace(env!("CARGO_PKG_VERSION"), "VERSION")
     }
 
@@ -66,7 +72,7 @@ mod tests {
     fn every_listener_is_named_and_every_door_has_a_line_to_paste() {
         let expected = "\
 quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: no sign-in, loopback only; 12 ms)
-  broker   connect 127.0.0.1:8080/ws
+  broker   connect 127.0.0.1:8080/ws (Open)
   health   curl http://127.0.0.1:8080/healthz
 ";
         assert_eq!(said(&["127.0.0.1:8080", "[::1]:9000"]), expected);
@@ -76,9 +82,19 @@ quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: 
     fn a_listener_on_every_address_is_tried_on_this_machine() {
         let expected = "\
 quadrille VERSION ready on http://0.0.0.0:80 (open mode: no sign-in, other machines included; 12 ms)
-  broker   connect 127.0.0.1:80/ws
+  broker   connect 127.0.0.1:80/ws (Open)
   health   curl http://127.0.0.1:80/healthz
 ";
         assert_eq!(said(&["0.0.0.0:80"]), expected);
+    }
+
+    #[test]
+    fn a_door_knows_whether_a_token_is_needed() {
+        let expected = "\
+quadrille VERSION ready on http://0.0.0.0:80 (jwt mode: sign-in by token; 12 ms)
+  broker   connect 127.0.0.1:80/ws (Jwt)
+  health   curl http://127.0.0.1:80/healthz
+";
+        assert_eq!(said_in(Mode::Jwt, &["0.0.0.0:80"]), expected);
     }
 }

@@ -31,6 +31,7 @@ impl Peer {
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     any: bool,
+    own: bool,
     listed: Vec<String>,
 }
 
@@ -55,12 +56,21 @@ impl Origins {
         Ok(origins)
     }
 
+    /// Let in the pages of the very host that is asked, too. Only for where a page needs more than
+    /// to be there: whoever has a name can make it point here.
+    #[must_use]
+    pub fn with_own(self, own: bool) -> Self {
+        Self { own, ..self }
+    }
+
     /// Refuse a request of a page from elsewhere.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut sent = headers.get_all(header::ORIGIN).iter();
         let allowed = match (sent.next(), sent.next()) {
             (None, _) => true,
-            (Some(origin), None) => origin.to_str().is_ok_and(|origin| self.allows(origin)),
+            (Some(origin), None) => origin
+                .to_str()
+                .is_ok_and(|origin| self.allows(origin) || (self.own && is_own(origin, headers))),
             (Some(_), Some(_)) => false,
         };
         if allowed {
@@ -81,6 +91,21 @@ fn split(origin: &str) -> Option<(&str, &str)> {
     let (scheme, authority) = origin.split_once("://")?;
     let plain = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
     authority.chars().all(plain).then_some((scheme, authority))
+}
+
+/// Whether `origin` is the host that the request is for.
+fn is_own(origin: &str, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Some((scheme, authority)) = split(origin) else { return false };
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    // Neither names the port that is usual, or only one does.
+    let plain = |it: &str| it.strip_suffix(port).unwrap_or(it).to_ascii_lowercase();
+    !authority.is_empty() && host.to_str().is_ok_and(|host| plain(host) == plain(authority))
 }
 
 fn is_loopback(origin: &str) -> bool {
@@ -204,6 +229,22 @@ mod tests {
         for origin in refused {
             assert!(!origins.allows(origin), "{origin}");
         }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("Chat.example.org:443"));
+        let own = origins.with_own(true);
+        let check = |origin: &'static str| {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            own.check(&headers).is_ok()
+        };
+        let pages = [
+            "https://chat.example.org",
+            "https://chat.example.org:443",
+            "http://chat.example.org",
+            "https://chat.example.org:8443",
+            "https://x.chat.example.org",
+            "ftp://chat.example.org:443",
+        ];
+        assert_eq!(pages.map(check), [true, true, false, false, false, false]);
         assert!(Origins::new(&["*"]).unwrap().allows("https://evil.example"));
         for text in ["example.com", "https://", "https://a/b"] {
             assert_eq!(Origins::new(&[text]).unwrap_err(), BadOrigin(text.into()));

@@ -1,10 +1,14 @@
 //! What a type cannot say about a configuration: bounds, and values that contradict each other.
 use std::{net::SocketAddr, time::Duration};
 
-use quadrille_core::{NAMESPACES, ws::Origins};
+use quadrille_core::{
+    NAMESPACES,
+    auth::{Mode, Secret},
+    ws::Origins,
+};
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Config, Log, Mode, Server};
+use super::{Config, Log, Server, auth::Jwt};
 
 /// A key whose value cannot be served.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ fn wrong<T>(key: impl Into<String>, expected: impl Into<String>) -> Result<T, Wr
 pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     server(&config.server)?;
     open(config)?;
+    jwt(&config.auth.jwt)?;
     topics(config)?;
     #[cfg(feature = "broker")]
     broker(&config.broker)?;
@@ -45,7 +50,9 @@ fn server(server: &Server) -> Result<(), Wrong> {
 
 /// Without sign-in, only this machine is served unless that is said twice.
 fn open(config: &Config) -> Result<(), Wrong> {
-    let Mode::Open = config.auth.mode;
+    if config.auth.mode != Mode::Open {
+        return Ok(());
+    }
     let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
     match config.server.listen.iter().find(outside) {
         Some(address) if !config.auth.allow_open => wrong(
@@ -57,6 +64,23 @@ fn open(config: &Config) -> Result<(), Wrong> {
         ),
         _ => Ok(()),
     }
+}
+
+/// What a token can be checked against without a look into files; the rest is said at the start.
+fn jwt(jwt: &Jwt) -> Result<(), Wrong> {
+    let Jwt { secret, secrets, leeway, .. } = jwt;
+    let single = (!secret.is_empty()).then_some(("auth.jwt.secret", secret));
+    let listed = secrets.iter().map(|it| ("auth.jwt.secrets", it));
+    for (key, secret) in single.into_iter().chain(listed) {
+        if secret.len() < Secret::MIN {
+            let (min, len) = (Secret::MIN, secret.len());
+            return wrong(key, format!("expected at least {min} bytes, found {len}"));
+        }
+    }
+    if *leeway > Duration::from_hours(1) {
+        return wrong("auth.jwt.leeway", "expected at most \"1h\"");
+    }
+    Ok(())
 }
 
 /// The namespaces that were given a policy are those of the protocols.

@@ -13,6 +13,11 @@ impl Error {
         Self::of(&format!("{source}: {key}: {}", expected.into()))
     }
 
+    /// The same for an option of the command line.
+    pub(crate) fn of_option(name: &str, expected: &str) -> Self {
+        Self::new("command line", name, expected)
+    }
+
     pub(super) fn unreadable(file: &str, why: &io::Error) -> Self {
         Self::of(&format!("{file}: expected a readable configuration file: {why}"))
     }

@@ -1,5 +1,6 @@
 //! The configuration: built-in defaults, then a file, then environment variables.
 mod absent;
+mod auth;
 mod check;
 mod error;
 mod reference;
@@ -12,12 +13,13 @@ mod tests;
 
 use std::path::Path;
 
-use quadrille_core::{Limits, Policies, Policy};
+use quadrille_core::{Limits, Policies, Policy, auth::Secret};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
+    auth::Auth,
     error::Error,
-    section::{Auth, Format, Log, Mode, Server},
+    section::{Format, Log, Server},
     source::Sources,
 };
 
@@ -68,9 +70,14 @@ impl Config {
         Ok((config, sources))
     }
 
-    /// As TOML that can be loaded again.
+    /// As TOML that can be loaded again. Secrets are in comments, and not shown in these.
     pub(crate) fn to_toml(&self) -> String {
-        toml::to_string(self).expect("every value was read from TOML or has a place in it")
+        let toml = toml::to_string(self).expect("every value was read from TOML or has a place");
+        let hide = |line: &str| {
+            let comment = if line.contains(Secret::SHOWN) { "# " } else { "" };
+            format!("{comment}{line}\n")
+        };
+        toml.lines().map(hide).collect()
     }
 
     /// The default configuration, with a comment on every key.

@@ -11,8 +11,16 @@ server.drain_delay: After SIGTERM, how long to serve on while /readyz says 503 t
 server.drain_window: Then over what time to close the connections: not all clients return at once.
 server.grace: Then how long to wait for what is left, before the process ends with exit code 2.
 auth: Who is let in.
-auth.mode: "open": everybody is, as whoever they say they are.
+auth.mode: "open": everybody is, as whoever they say they are. "jwt": who has a good token.
 auth.allow_open: Allows mode "open" on addresses that other machines can reach.
+auth.jwt: What tokens are checked against; see docs/identity.md.
+auth.jwt.secret: For HS256, at least 32 bytes; better given as QUADRILLE_AUTH__JWT__SECRET.
+auth.jwt.secrets: More secrets that verify, for as long as a change of secrets takes.
+auth.jwt.jwks: A JWK set, by path or by http(s) address; read every 15 minutes and when needed.
+auth.jwt.audience: One of these must be in "aud"; none means that it is not checked.
+auth.jwt.issuer: One of these must be "iss"; none means that it is not checked.
+auth.jwt.leeway: How far the clocks may differ of who makes tokens and who checks them.
+auth.jwt.keys: Public keys: [{ file = "id.pem", algorithm = "RS256", kid = "1" }], kid optional.
 limits: What the process takes on at most.
 limits.connections: Connections of every protocol together; each needs an open file.
 limits.connections_per_ip: Connections from one address; 0 is no limit, as needed behind a proxy.

@@ -6,7 +6,6 @@ use std::{
 
 use figment::{
     Error as FigmentError, Figment, Metadata, Profile, Provider,
-    providers::Serialized,
     value::{Dict, Map, Value},
 };
 
@@ -50,7 +49,8 @@ impl Sources {
         environment: &[(String, String)],
     ) -> Result<Self, Error> {
         let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
-        let mut layers = Figment::from(Serialized::defaults(&defaults));
+        let values = defaults.as_dict().cloned().expect("a configuration is a table");
+        let mut layers = Figment::from(Layer { name: "configuration".to_owned(), values });
         if let Some(layer) = read_file(file)? {
             layers = layers.merge(layer);
         }

@@ -80,6 +80,25 @@ fn a_variable_overrides_the_file_and_the_file_the_default() {
 }
 
 #[test]
+fn secrets_are_printed_as_comments_and_the_rest_can_be_loaded_again() {
+    let secret = "correct horse battery staple and more";
+    let text = format!(
+        "[auth]\nmode = \"jwt\"\n[auth.jwt]\nsecret = \"{secret}\"\nsecrets = [\"{secret}\"]\n\
+         audience = \"gateway\"\nkeys = [{{ file = \"x.pem\", algorithm = \"EdDSA\" }}]"
+    );
+    let config = load(&text, &[]).unwrap();
+    assert_eq!(config.auth.jwt.secrets().count(), 2);
+    assert!(!format!("{config:?}").contains("horse"));
+    let printed = config.to_toml();
+    assert!(!printed.contains("horse") && printed.contains("# secret = "), "{printed}");
+    let secrets = [
+        ("QUADRILLE_AUTH__JWT__SECRET", secret),
+        ("QUADRILLE_AUTH__JWT__SECRETS", r#"["correct horse battery staple and more"]"#),
+    ];
+    assert_eq!(load(&printed, &secrets), Ok(config));
+}
+
+#[test]
 fn what_kubernetes_sets_beside_a_service_is_none_of_ours() {
     let set = [("QUADRILLE_PORT", "tcp://10.0.0.1:80"), ("QUADRILLE_SERVICE_HOST", "10.0.0.1")];
     assert_eq!(load("", &set), Ok(Config::default()));
@@ -123,8 +142,29 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
             "server.header_timeout = \"0s\"",
             ": server.header_timeout: expected more than zero, as in \"10s\"",
         ),
-        ("auth.mode = \"jwt\"", ": auth.mode: expected one of open, found \"jwt\""),
+        ("auth.mode = \"jtw\"", ": auth.mode: expected one of open, jwt, found \"jtw\""),
         ("auth.mode = 1", ": auth.mode: expected a string, found 1"),
+        ("auth.jwt.secret = \"geheim\"", ": auth.jwt.secret: expected at least 32 bytes, found 6"),
+        ("auth.jwt.secret = 1234567", ": auth.jwt.secret: expected at least 32 bytes, found 7"),
+        ("auth.jwt.secret = [\"geheim\"]", ": auth.jwt.secret: expected a text, found a list"),
+        (
+            "auth.jwt.secrets = \"geheim\"",
+            ": auth.jwt.secrets: expected at least 32 bytes, found 6",
+        ),
+        (
+            "auth.jwt.secrets = \"[geheim\"",
+            ": auth.jwt.secrets: expected a list such as [\"…\", \"…\"], in JSON",
+        ),
+        (
+            "auth.jwt.secrets = [[\"geheim\"]]",
+            ": auth.jwt.secrets.0: expected a text, found a list",
+        ),
+        ("auth.jwt.leeway = \"2h\"", ": auth.jwt.leeway: expected at most \"1h\""),
+        (
+            "auth.jwt.keys = [{ file = \"x\", algorithm = \"none\" }]",
+            ": auth.jwt.keys.0.algorithm: expected one of HS256, RS256, ES256, EdDSA, found \
+             \"none\"",
+        ),
         ("auth.allow_open = 1", ": auth.allow_open: expected true or false, found 1"),
         ("limits.topics = 1.5", ": limits.topics: expected a whole number from 0 up, found 1.5"),
         (

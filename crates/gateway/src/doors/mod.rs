@@ -17,7 +17,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::{Router, http::header::CONTENT_TYPE, middleware, routing::get};
-use quadrille_core::Core;
+use quadrille_core::{Core, auth::Mode};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -28,17 +28,25 @@ use crate::{app::Door, ops};
 pub(crate) fn listed() -> Vec<Door> {
     let door = |name, what, path: &str, try_it| Door { name, what, path: path.to_owned(), try_it };
     vec![
-        door("events", "topics as server-sent events", EVENTS, |address, path| {
-            format!("curl -N 'http://{address}{path}?topic=demo'")
+        door("events", "topics as server-sent events", EVENTS, |address, path, mode| {
+            format!("curl -N 'http://{address}{path}?topic=demo'{}", bearer(mode))
         }),
-        door("publish", "publish a record", &format!("{API}v1/publish"), |address, path| {
+        door("publish", "publish a record", &format!("{API}v1/publish"), |address, path, mode| {
             let record = r#"{"channel":"demo","payload":{"message":"hello"}}"#;
-            format!("curl http://{address}{path} --json '{record}'")
+            format!("curl http://{address}{path} --json '{record}'{}", bearer(mode))
         }),
-        door("api", "every door over HTTP, described", OPENAPI, |address, path| {
+        door("api", "every door over HTTP, described", OPENAPI, |address, path, _| {
             format!("curl http://{address}{path}")
         }),
     ]
+}
+
+/// Where a token is needed, how `curl` shows one.
+fn bearer(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Open => "",
+        Mode::Jwt => r#" -H "Authorization: Bearer $TOKEN""#,
+    }
 }
 
 /// Paths that no protocol can have, nor any below [`API`].

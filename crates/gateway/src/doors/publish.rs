@@ -117,7 +117,8 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Since, ws::Origins,
+        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Since, auth::Authority,
+        ws::Origins,
     };
 
     use super::*;
@@ -130,6 +131,7 @@ mod tests {
             hub: Hub::new(Policies::from(patient), &Limits::default(), None, &life),
             sessions: Registry::default(),
             presence: Presence::default(),
+            auth: Authority::default(),
             origins: Origins::default(),
             life,
         };

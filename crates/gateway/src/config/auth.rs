@@ -1,0 +1,102 @@
+//! Section `auth`: who is let in, and what tokens are checked against.
+use std::{fmt, time::Duration};
+
+use quadrille_core::auth::{Mode, PublicKey, Secret, Settings};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Auth {
+    pub(crate) mode: Mode,
+    pub(crate) allow_open: bool,
+    pub(crate) jwt: Jwt,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Jwt {
+    pub(crate) secret: Secret,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) jwks: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) audience: Vec<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) issuer: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) leeway: Duration,
+    /// Last, because a list of tables is.
+    pub(crate) keys: Vec<PublicKey>,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            secret: Secret::default(),
+            secrets: Vec::new(),
+            jwks: String::new(),
+            audience: Vec::new(),
+            issuer: Vec::new(),
+            leeway: Duration::from_secs(5),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl Auth {
+    pub(crate) fn settings(&self) -> Settings {
+        let Jwt { jwks, audience, issuer, leeway, keys, .. } = &self.jwt;
+        Settings {
+            mode: self.mode,
+            secrets: self.jwt.secrets().cloned().collect(),
+            keys: keys.clone(),
+            jwks: (!jwks.is_empty()).then(|| jwks.clone()),
+            audience: audience.clone(),
+            issuer: issuer.clone(),
+            leeway: *leeway,
+        }
+    }
+}
+
+impl Jwt {
+    /// All of them verify; the first signs.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let single = Some(&self.secret).filter(|it| !it.is_empty());
+        single.into_iter().chain(&self.secrets)
+    }
+}
+
+/// A list, or its only element. What was found instead is not told: it may be a secret.
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct List<T>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(r#"a list such as ["…", "…"]"#)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            // What is left of a list in a variable that is not JSON.
+            if text.trim_start().starts_with('[') {
+                return Err(E::custom(r#"expected a list such as ["…", "…"], in JSON"#));
+            }
+            Ok(vec![T::deserialize(de::value::StrDeserializer::new(text))?])
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = list.next_element()? {
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+
+    deserializer.deserialize_any(List(std::marker::PhantomData))
+}

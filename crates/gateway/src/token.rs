@@ -1,0 +1,54 @@
+//! `quadrille token`: a token to try things out with.
+use std::time::Duration;
+
+use quadrille_core::{
+    Topic,
+    auth::{Issue, Secret},
+    now,
+};
+
+use crate::{
+    cli::Token,
+    config::{self, Config, Sources},
+};
+
+/// A token is not for life.
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// The token, and the end of its line.
+pub(crate) fn make(
+    asked: Token,
+    config: &Config,
+    sources: &Sources,
+) -> Result<String, config::Error> {
+    let jwt = &config.auth.jwt;
+    let min = Secret::MIN;
+    let Some(secret) = jwt.secrets().next() else {
+        let expected = format!("expected a secret of at least {min} bytes to sign the token with");
+        return Err(sources.blame("auth.jwt.secret", expected));
+    };
+    let Token { user, channels, rooms, topics, ttl, scope } = asked;
+    let option = |name: &str, expected: &str| config::Error::of_option(name, expected);
+    if Topic::new("user", &user).is_err() {
+        return Err(option(
+            "--user",
+            "expected a name without control characters, at most 250 bytes",
+        ));
+    }
+    if ttl < Duration::from_secs(1) || ttl > LONGEST {
+        return Err(option("--ttl", "expected a duration from \"1s\" to \"10years\""));
+    }
+    let iat = now() / 1000;
+    let issue = Issue {
+        sub: user,
+        channels,
+        rooms,
+        topics,
+        scope: scope.join(" "),
+        aud: jwt.audience.first().cloned(),
+        iss: jwt.issuer.first().cloned(),
+        iat,
+        exp: iat + ttl.as_secs(),
+    };
+    Ok(issue.sign(secret) + "\n")
+}
