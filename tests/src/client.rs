@@ -34,8 +34,26 @@ impl Client {
         opened.unwrap_or_else(|e| panic!("the gateway refused a client: {e}"))
     }
 
+    /// A client that shows a token.
+    pub async fn signed_in(gateway: &Gateway, token: &str) -> Self {
+        let headers = [("authorization", format!("Bearer {token}"))];
+        let opened = Self::open_with(gateway.address(), None, &headers).await;
+        opened.unwrap_or_else(|e| panic!("the gateway refused a client with a token: {e}"))
+    }
+
     pub async fn open(at: SocketAddr, receive_buffer: Option<u32>) -> tungstenite::Result<Self> {
-        let request = format!("ws://{at}/ws").into_client_request()?;
+        Self::open_with(at, receive_buffer, &[]).await
+    }
+
+    pub async fn open_with(
+        at: SocketAddr,
+        receive_buffer: Option<u32>,
+        headers: &[(&'static str, String)],
+    ) -> tungstenite::Result<Self> {
+        let mut request = format!("ws://{at}/ws").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse()?);
+        }
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
@@ -181,7 +199,7 @@ impl Client {
 }
 
 fn is_answer(frame: &Value) -> bool {
-    let verbs = ["subscribed", "unsubscribed", "history", "presence", "pong"];
+    let verbs = ["subscribed", "unsubscribed", "history", "presence", "pong", "refreshed"];
     let named = |key: &str| frame[key].as_str().is_some_and(|verb| verbs.contains(&verb));
     (frame["channel"] == "subscription" && frame["payload"]["action"] != "gap")
         || named("action")

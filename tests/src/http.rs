@@ -76,6 +76,13 @@ pub async fn send(
     request_with(at, method, path, &all, body).await
 }
 
+/// Sends a request as it is, and reads the answer.
+pub async fn exchange(at: SocketAddr, request: &str) -> io::Result<Response> {
+    let mut stream = BufReader::new(TcpStream::connect(at).await?);
+    stream.write_all(request.as_bytes()).await?;
+    within("an HTTP response", response(&mut stream)).await
+}
+
 /// Sends a request and these bytes after its head.
 pub async fn request_with(
     at: SocketAddr,

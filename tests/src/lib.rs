@@ -5,6 +5,7 @@ pub mod dice;
 pub mod form;
 pub mod gateway;
 pub mod http;
+pub mod jwks;
 pub mod metrics;
 pub mod patience;
 pub mod process;
@@ -12,6 +13,7 @@ pub mod program;
 pub mod raw;
 pub mod scratch;
 pub mod sse;
+pub mod token;
 
 pub use crate::{
     client::Client, dice::Dice, form::Form, gateway::Gateway, patience::eventually, raw::Raw,

@@ -1,6 +1,11 @@
 //! The built gateway as its clients and its operator see it.
 
 mod api;
+mod auth_cli;
+mod auth_grants;
+mod auth_keys;
+mod auth_live;
+mod auth_tokens;
 mod bad_frames;
 mod bad_requests;
 mod config;
