@@ -31,7 +31,8 @@ const POSITIONED: Tag = 1;
 pub(crate) struct Socket {
     hub: Hub,
     presence: Presence,
-    identity: Identity,
+    /// Boxed, for the future of a connection holds a socket more than once.
+    identity: Box<Identity>,
     session: Arc<Info>,
     config: Arc<Config>,
     seats: Vec<Seat>,
@@ -60,7 +61,7 @@ impl Socket {
         config: Arc<Config>,
     ) -> Self {
         let rate = Rate::new(config.publishes_per_second);
-        let session = Arc::clone(session);
+        let (session, identity) = (Arc::clone(session), Box::new(identity));
         Self { hub, presence, identity, session, config, seats: Vec::new(), rate, last: None }
     }
 
