@@ -39,9 +39,9 @@ pub(super) struct Jwks {
     state: watch::Sender<State>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct State {
-    /// The set is being read.
+    /// The set is being read, or is about to be.
     reading: bool,
     /// It has been read at least once.
     read: bool,
@@ -158,7 +158,8 @@ impl Jwks {
             Source::File(path) => (read_file(path)?, true),
             Source::Address(..) => (Vec::new(), false),
         };
-        let state = watch::Sender::new(State { read, ..State::default() });
+        // The first reading of an address is as good as begun: who comes before it waits for it.
+        let state = watch::Sender::new(State { read, reading: !read, asked: None });
         Ok(Self { source, keys: RwLock::new(keys.into()), wanted: Notify::new(), state })
     }
 
