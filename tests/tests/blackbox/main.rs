@@ -3,6 +3,7 @@
 mod api;
 mod auth_cli;
 mod auth_grants;
+mod auth_http;
 mod auth_keys;
 mod auth_live;
 mod auth_tokens;

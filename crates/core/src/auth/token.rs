@@ -18,9 +18,13 @@ impl Token {
     /// The token of `request`: of `Authorization: Bearer`, or else of `Sec-WebSocket-Protocol`, or
     /// else of the query. The first that is there counts, whether it is good or not.
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
-        let headers = request.headers();
+        Self::find(request.headers(), request.uri())
+    }
+
+    /// [`Self::of`] a request that was taken apart.
+    pub fn find(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
         let in_list = || protocols(headers).find_map(|it| it.strip_prefix(PREFIX));
-        let found = bearer(headers).or_else(in_list).or_else(|| in_query(request.uri()));
+        let found = bearer(headers).or_else(in_list).or_else(|| in_query(uri));
         found.filter(|token| !token.is_empty()).map(Self::from)
     }
 

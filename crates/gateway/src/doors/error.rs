@@ -5,7 +5,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{BadTopic, Problem, PublishError, TooManyTopics, json::DEPTH};
+use quadrille_core::{
+    BadTopic, Problem, PublishError, TooManyTopics, auth::NotAllowed, json::DEPTH,
+};
 
 use super::{body, events, keys, params, publish};
 
@@ -49,6 +51,10 @@ pub(super) enum Error {
     TooManyTopics,
     #[error("try again after the time in Retry-After; with a key nothing is published twice")]
     Unavailable,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error("this needs a token with the scope {0}")]
+    Scope(&'static str),
     #[error("a session is named by its id, as GET /api/v1/sessions lists it")]
     Session,
     #[error("see GET /api/v1/sessions for those there are")]
@@ -89,6 +95,9 @@ impl Error {
                 "/problems/unavailable",
                 "the record could not be stored just now",
             ),
+            Self::NotAllowed(_) | Self::Scope(_) => {
+                (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
+            }
             Self::Session => (S::BAD_REQUEST, "/problems/bad-session", "not a session"),
             Self::NoSession => (S::NOT_FOUND, "/problems/no-session", "there is no such session"),
         };

@@ -8,13 +8,18 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use quadrille_core::{Admission, Inbox, Position, Problem, Since, Topic, ws::Peer};
+use quadrille_core::{
+    Admission, Inbox, Position, Problem, Since, Topic,
+    auth::{Action, Principal},
+    ws::Peer,
+};
 
 use super::{
     Doors, Error,
     openapi::Name,
     params::Query,
     stream::{Cursors, Stream},
+    who::Who,
 };
 use crate::stall::Purpose;
 
@@ -50,19 +55,22 @@ const LAST_EVENT_ID: &str = "last-event-id";
 )]
 pub(super) async fn events(
     State(Doors { core, .. }): State<Doors>,
+    who: Who,
     query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
     let topics = topics(&query)?;
+    topics.iter().try_for_each(|topic| who.allow(Action::Read, topic))?;
     let since = since(&query, request.headers(), topics.len())?;
+    let Principal { user, expires, .. } = who.principal;
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
         // Or nginx would keep events back.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let who = Admission { protocol: NAME, user: None, peer: Peer::of(&request).0 };
-    let session = core.sessions.admit(who)?;
+    let admission = Admission { protocol: NAME, user, peer: Peer::of(&request).0 };
+    let session = core.sessions.admit(admission)?;
     if let Some(connection) = request.extensions().get::<Purpose>() {
         connection.session(session.info());
     }
@@ -70,7 +78,7 @@ pub(super) async fn events(
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
     let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();
-    let stream = Stream::new(session, inbox, seats, cursors);
+    let stream = Stream::new(session, expires, inbox, seats, cursors);
     Ok((headers, Body::new(stream)).into_response())
 }
 

@@ -12,6 +12,7 @@ mod read;
 mod sessions;
 mod stream;
 mod topics;
+mod who;
 mod wire;
 
 use std::sync::Arc;

@@ -55,6 +55,10 @@ pub(super) fn text(api: &utoipa::openapi::OpenApi) -> String {
             explain(responses);
         }
     }
+    api["components"]["securitySchemes"]["token"] =
+        json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    // One or none: in open mode a token is not needed.
+    api["security"] = json!([{"token": []}, {}]);
     let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
     api["components"]["schemas"]["Publication"]["oneOf"] =
         [given("topic"), given("channel")].into();

@@ -1,6 +1,6 @@
 //! `POST /api/v1/publish`: one record into a topic's log.
 use axum::{Json, extract::State};
-use quadrille_core::{Core, Draft, MESSAGE, OnSlow, Position, Receipt, Topic, json};
+use quadrille_core::{Core, Draft, MESSAGE, OnSlow, Position, Receipt, Topic, auth::Action, json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -10,6 +10,7 @@ use super::{
     Doors, Error, body,
     keys::Slot,
     openapi::{At, Name},
+    who::Who,
 };
 
 /// Bytes of a key.
@@ -62,6 +63,7 @@ pub(super) struct Published {
 )]
 pub(super) async fn publish(
     State(doors): State<Doors>,
+    who: Who,
     body::Json(text): body::Json,
 ) -> Result<Json<Published>, Error> {
     let Publication { topic, channel, payload, key } =
@@ -70,6 +72,7 @@ pub(super) async fn publish(
         (Some(name), None) | (None, Some(name)) => Topic::from_channel(&name)?,
         _ => return Err(Error::Json("the record needs one of topic and channel".to_owned())),
     };
+    who.allow(Action::Write, &topic)?;
     let slot = match key.as_deref() {
         None => None,
         Some(key) if is_key(key) => Some(doors.keys.slot(&topic, key, payload.get())?),

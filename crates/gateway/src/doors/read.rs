@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{Member, Position, Since};
+use quadrille_core::{Member, Position, Since, auth::Action};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use super::{
     Doors, Error,
     openapi::{At, Name},
     params::{LIMIT, Named, Query},
+    who::Who,
     wire::Record,
 };
 
@@ -48,9 +49,11 @@ pub(super) struct History<'a> {
 )]
 pub(super) async fn history(
     State(doors): State<Doors>,
+    who: Who,
     Named(topic): Named,
     query: Query,
 ) -> Result<Response, Error> {
+    who.allow(Action::Read, &topic)?;
     let (since, limit) = (query.since()?, query.limit()?);
     let held = doors.core.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
     let gap = since.is_some() && held.as_ref().is_none_or(|it| it.gap);
@@ -93,8 +96,13 @@ impl From<Member> for Present {
     params(("topic" = Name, Path, description = "which topic")),
     responses((status = 200, description = "Who is there", body = Presence))
 )]
-pub(super) async fn presence(State(doors): State<Doors>, Named(topic): Named) -> Json<Presence> {
+pub(super) async fn presence(
+    State(doors): State<Doors>,
+    who: Who,
+    Named(topic): Named,
+) -> Result<Json<Presence>, Error> {
+    who.allow(Action::Read, &topic)?;
     let (count, members) = doors.core.presence.members(&topic, LIMIT);
     let members = members.into_iter().map(Present::from).collect();
-    Json(Presence { topic: topic.to_string(), count, members })
+    Ok(Json(Presence { topic: topic.to_string(), count, members }))
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Doors, Error, params::Query};
+use super::{Doors, Error, params::Query, who::Who};
 
 /// A page of sessions, in the order in which they came.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,8 +60,10 @@ impl From<&Info> for Connected {
 )]
 pub(super) async fn sessions(
     State(doors): State<Doors>,
+    who: Who,
     query: Query,
 ) -> Result<Json<Sessions>, Error> {
+    who.scope("sessions")?;
     let limit = query.limit()?;
     let after = query.one("after")?.map(session).transpose()?;
     let mut page = doors.core.sessions.list(after, limit + 1);
@@ -88,8 +90,10 @@ pub(super) async fn sessions(
 )]
 pub(super) async fn end(
     State(doors): State<Doors>,
+    who: Who,
     path: Option<Path<String>>,
 ) -> Result<StatusCode, Error> {
+    who.scope("sessions:end")?;
     let Path(id) = path.ok_or(Error::Encoding)?;
     if doors.core.sessions.end(session(&id)?, &Close::KICKED) {
         Ok(StatusCode::NO_CONTENT)

@@ -39,6 +39,8 @@ pub(super) struct Stream {
     cursors: Cursors,
     state: State,
     beat: Pin<Box<Sleep>>,
+    /// When the token of the client ends.
+    expires: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -83,9 +85,16 @@ impl fmt::Display for Cursors {
 // === impl Stream ===
 
 impl Stream {
-    pub(super) fn new(session: Session, inbox: Inbox, seats: Vec<Seat>, cursors: Cursors) -> Self {
+    pub(super) fn new(
+        session: Session,
+        expires: Option<Instant>,
+        inbox: Inbox,
+        seats: Vec<Seat>,
+        cursors: Cursors,
+    ) -> Self {
         let beat = Box::pin(tokio::time::sleep(BEAT));
-        Self { session, inbox, _seats: seats, cursors, state: State::Opening, beat }
+        let expires = expires.map(|at| Box::pin(tokio::time::sleep_until(at)));
+        Self { session, inbox, _seats: seats, cursors, state: State::Opening, beat, expires }
     }
 
     /// How to come back, and from where, even if no record comes: an event without data is none, but
@@ -128,6 +137,13 @@ impl Stream {
         out
     }
 
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Close> {
+        if self.expires.as_mut().is_some_and(|at| at.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Close::EXPIRED);
+        }
+        self.session.poll_ended(cx)
+    }
+
     /// The next text to send; none when the stream is over.
     fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         match self.state {
@@ -135,7 +151,7 @@ impl Stream {
             State::Open => {}
             State::Ended => return Poll::Ready(None),
         }
-        if let Poll::Ready(why) = self.session.poll_ended(cx) {
+        if let Poll::Ready(why) = self.poll_ended(cx) {
             let mut out = String::new();
             self.end(&mut out, &why);
             return Poll::Ready(Some(out));
@@ -209,7 +225,7 @@ mod tests {
             cursors.push(topic, at);
         }
         let (id, ids) = (session.id(), cursors.to_string());
-        let mut stream = Stream::new(session, inbox, Vec::new(), cursors);
+        let mut stream = Stream::new(session, None, inbox, Vec::new(), cursors);
         assert_eq!(text(&mut stream).await.unwrap(), format!("retry: 2000\nid: {ids}\n\n"));
         let begin = Instant::now();
         let beats = [text(&mut stream).await, text(&mut stream).await];

@@ -4,7 +4,7 @@ use quadrille_core::{Position, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Doors, Error, openapi::At, params::Query};
+use super::{Doors, Error, openapi::At, params::Query, who::Who};
 
 /// A page of topics, in the order of their names.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,8 +50,10 @@ impl From<Standing> for Topic {
 )]
 pub(super) async fn topics(
     State(doors): State<Doors>,
+    who: Who,
     query: Query,
 ) -> Result<Json<Topics>, Error> {
+    who.scope("topics")?;
     let limit = query.limit()?;
     let mut page = doors.core.hub.topics(query.one("after")?, limit + 1);
     let more = page.len() > limit;
