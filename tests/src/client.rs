@@ -3,7 +3,10 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpSocket,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{self, Message, Utf8Bytes, client::IntoClientRequest, protocol::WebSocketConfig},
@@ -11,11 +14,21 @@ use tokio_tungstenite::{
 
 use crate::{Form, Gateway, patience::within};
 
-#[derive(Debug)]
+/// What carries a WebSocket.
+pub trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Carrier for S {}
+
 pub struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Box<dyn Carrier>>,
     /// What arrived while an acknowledgement was awaited.
     early: VecDeque<String>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("early", &self.early).finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -50,16 +63,25 @@ impl Client {
         receive_buffer: Option<u32>,
         headers: &[(&'static str, String)],
     ) -> tungstenite::Result<Self> {
-        let mut request = format!("ws://{at}/ws").into_client_request()?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse()?);
-        }
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
         let stream = within("a connection", socket.connect(at)).await?;
         stream.set_nodelay(true)?;
+        Self::open_over(Box::new(stream), &at.to_string(), headers).await
+    }
+
+    /// Over a connection that there is.
+    pub async fn open_over(
+        stream: Box<dyn Carrier>,
+        host: &str,
+        headers: &[(&'static str, String)],
+    ) -> tungstenite::Result<Self> {
+        let mut request = format!("ws://{host}/ws").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse()?);
+        }
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let handshake = client_async_with_config(request, stream, Some(config));
         let (socket, _) = within("the handshake", handshake).await?;
@@ -199,7 +221,8 @@ impl Client {
 }
 
 fn is_answer(frame: &Value) -> bool {
-    let verbs = ["subscribed", "unsubscribed", "history", "presence", "pong", "refreshed"];
+    let verbs =
+        ["subscribed", "unsubscribed", "history", "presence", "pong", "refreshed", "cancelling"];
     let named = |key: &str| frame[key].as_str().is_some_and(|verb| verbs.contains(&verb));
     (frame["channel"] == "subscription" && frame["payload"]["action"] != "gap")
         || named("action")

@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway {
     process: Process,
-    address: SocketAddr,
+    /// Where it says that it listens.
+    ready: String,
     _home: Scratch,
 }
 
@@ -33,8 +34,7 @@ impl Gateway {
         let home = Scratch::new();
         let mut process = Self::spawn(args, settings, home.path());
         let ready = process.line("its ready line", |line| line.contains(" ready on ")).await;
-        let address = address(&ready).unwrap_or_else(|| panic!("no address in {ready:?}"));
-        Self { process, address, _home: home }
+        Self { process, ready, _home: home }
     }
 
     /// Runs to its end: for starts that must fail, and for the commands that only print.
@@ -50,7 +50,13 @@ impl Gateway {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address_of("http://")
+    }
+
+    /// The first listener of this scheme, such as `https://`.
+    pub fn address_of(&self, scheme: &str) -> SocketAddr {
+        let ready = &self.ready;
+        address(ready, scheme).unwrap_or_else(|| panic!("no {scheme} address in {ready:?}"))
     }
 
     pub fn stdout(&self) -> Vec<String> {
@@ -62,7 +68,7 @@ impl Gateway {
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        http::get(self.address, path, &[]).await.expect("the gateway answers")
+        http::get(self.address(), path, &[]).await.expect("the gateway answers")
     }
 
     pub async fn metrics(&self) -> Metrics {
@@ -98,9 +104,9 @@ pub fn variable(key: &str) -> String {
     format!("QUADRILLE_{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// The first `http://` address of the ready line.
-fn address(ready: &str) -> Option<SocketAddr> {
-    let (_, rest) = ready.split_once("http://")?;
+/// The first address of this scheme in the ready line.
+fn address(ready: &str, scheme: &str) -> Option<SocketAddr> {
+    let (_, rest) = ready.split_once(scheme)?;
     let end = rest.find(|c: char| c.is_whitespace() || c == '/' || c == ',');
     end.map_or(rest, |end| rest.split_at(end).0).parse().ok()
 }
@@ -114,6 +120,7 @@ fn binary() -> PathBuf {
     let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
     let binary = profile.join("quadrille");
     let there = binary.exists();
-    assert!(there, "{} is missing: run `cargo build -p quadrille` first", binary.display());
+    let build = "cargo build -p quadrille --features otel";
+    assert!(there, "{} is missing: run `{build}` first", binary.display());
     binary
 }

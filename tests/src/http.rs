@@ -1,10 +1,14 @@
 //! As much of an HTTP/1.1 client as the tests need, so that nothing tidies up what is sent.
-use std::{io, net::SocketAddr};
+use std::{
+    fmt::Display,
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::patience::within;
@@ -48,6 +52,20 @@ pub async fn get(at: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Re
     request(at, "GET", path, headers).await
 }
 
+/// Asks from another address of this machine.
+pub async fn get_from(
+    from: IpAddr,
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Response> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let mut stream = BufReader::new(socket.connect(at).await?);
+    stream.write_all(head(at, "GET", path, headers).as_bytes()).await?;
+    within("an HTTP response", response(&mut stream)).await
+}
+
 /// Asks for a WebSocket at `/ws` with these further headers, and keeps the answer only.
 pub async fn knock(at: SocketAddr, headers: &[(&str, &str)]) -> Response {
     let all: Vec<_> = HANDSHAKE.iter().chain(headers).copied().collect();
@@ -78,9 +96,34 @@ pub async fn send(
 
 /// Sends a request as it is, and reads the answer.
 pub async fn exchange(at: SocketAddr, request: &str) -> io::Result<Response> {
-    let mut stream = BufReader::new(TcpStream::connect(at).await?);
+    exchange_over(&mut TcpStream::connect(at).await?, request).await
+}
+
+/// The same over a connection that there is.
+pub async fn exchange_over(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &str,
+) -> io::Result<Response> {
     stream.write_all(request.as_bytes()).await?;
-    within("an HTTP response", response(&mut stream)).await
+    within("an HTTP response", response(&mut BufReader::new(stream))).await
+}
+
+/// A GET of this path.
+pub async fn get_over(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<Response> {
+    exchange_over(stream, &head("localhost", "GET", path, headers)).await
+}
+
+/// How a connection ends that sends nothing more: with what was read before, once the gateway has
+/// closed it.
+pub async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut read = Vec::new();
+    // A reset is an end as well.
+    within("the end of the connection", stream.read_to_end(&mut read)).await.ok();
+    read
 }
 
 /// Sends a request and these bytes after its head.
@@ -115,14 +158,19 @@ pub async fn broken_off(
     Ok(())
 }
 
-pub(crate) fn head(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-    let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("Host: {at}")];
+pub(crate) fn head(
+    host: impl Display,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> String {
+    let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("Host: {host}")];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.join("\r\n") + "\r\n\r\n"
 }
 
 /// Reads one response; the body as far as `Content-Length` says.
-pub(crate) async fn response(stream: &mut BufReader<TcpStream>) -> io::Result<Response> {
+pub(crate) async fn response(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Response> {
     let mut answer = response_head(stream).await?;
     let length = answer.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
@@ -131,7 +179,7 @@ pub(crate) async fn response(stream: &mut BufReader<TcpStream>) -> io::Result<Re
     Ok(answer)
 }
 
-async fn response_head(stream: &mut BufReader<TcpStream>) -> io::Result<Response> {
+async fn response_head(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Response> {
     let status = line(stream).await?;
     let code = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = code.ok_or_else(|| io::Error::other(format!("not HTTP: {status:?}")))?;
@@ -144,7 +192,7 @@ async fn response_head(stream: &mut BufReader<TcpStream>) -> io::Result<Response
     Ok(Response { status, headers, body: String::new() })
 }
 
-async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+async fn line(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<String> {
     let mut line = String::new();
     stream.read_line(&mut line).await?;
     Ok(line.trim_end().to_owned())

@@ -1,7 +1,9 @@
 //! Everything the black-box tests need to start the built gateway and to talk to it.
 
 pub mod client;
+pub mod collector;
 pub mod dice;
+pub mod fake;
 pub mod form;
 pub mod gateway;
 pub mod http;
@@ -11,8 +13,10 @@ pub mod patience;
 pub mod process;
 pub mod program;
 pub mod raw;
+pub mod relay;
 pub mod scratch;
 pub mod sse;
+pub mod tls;
 pub mod token;
 
 pub use crate::{

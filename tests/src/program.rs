@@ -27,10 +27,19 @@ impl Program {
         args: &[&str],
         env: &[(String, String)],
     ) -> Self {
-        let script = clients().join(script).display().to_string();
         let url = format!("ws://{}/ws", gateway.address());
-        let mut all = vec![script.as_str(), url.as_str()];
-        all.extend_from_slice(args);
+        Self::start_with(interpreter, script, &[&[&*url], args].concat(), env)
+    }
+
+    /// Runs `script` with these arguments alone.
+    pub fn start_with(
+        interpreter: &Path,
+        script: &str,
+        args: &[&str],
+        env: &[(String, String)],
+    ) -> Self {
+        let script = clients().join(script).display().to_string();
+        let all = [&[&*script], args].concat();
         let home = Scratch::new();
         Self { process: Process::start(interpreter, &all, env, home.path()), _home: home }
     }
@@ -38,6 +47,11 @@ impl Program {
     /// Waits until the script has printed this line.
     pub async fn said(&mut self, line: &str) {
         self.process.line(&format!("the line {line:?}"), |said| said == line).await;
+    }
+
+    /// Waits until the script has printed a line with this in it.
+    pub async fn said_of(&mut self, part: &str) {
+        self.process.line(&format!("a line with {part:?}"), |said| said.contains(part)).await;
     }
 
     pub async fn signal(&self, name: &str) {

@@ -30,12 +30,23 @@ impl Raw {
         Self::connect_with(gateway.address(), &[]).await
     }
 
+    /// Shows a token.
+    pub async fn signed_in(gateway: &Gateway, token: &str) -> Self {
+        let bearer = format!("Bearer {token}");
+        Self::open(gateway.address(), &[("Authorization", &bearer)], &[]).await
+    }
+
     /// Sends `bytes` together with the handshake.
     pub async fn connect_with(at: SocketAddr, bytes: &[u8]) -> Self {
+        Self::open(at, &[], bytes).await
+    }
+
+    async fn open(at: SocketAddr, headers: &[(&str, &str)], bytes: &[u8]) -> Self {
         let stream = TcpStream::connect(at).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("a TCP socket");
         let mut stream = BufReader::new(stream);
-        let head = http::head(at, "GET", "/ws", &HANDSHAKE);
+        let headers: Vec<_> = HANDSHAKE.iter().chain(headers).copied().collect();
+        let head = http::head(at, "GET", "/ws", &headers);
         stream.write_all(&[head.as_bytes(), bytes].concat()).await.expect("the connection is open");
         let answer = within("the handshake", http::response(&mut stream)).await;
         assert_eq!(answer.expect("a response").status, 101);
@@ -62,6 +73,27 @@ impl Raw {
             }
         })
         .await
+    }
+
+    /// Sends bytes while reading, and gives the payloads of the next `count` text frames.
+    pub async fn flood(&mut self, bytes: &[u8], count: usize) -> Vec<Vec<u8>> {
+        let (reader, mut writer) = self.stream.get_mut().split();
+        let mut reader = BufReader::new(reader);
+        let send = async { writer.write_all(bytes).await.expect("the connection is open") };
+        let read = async {
+            let mut payloads = Vec::new();
+            while payloads.len() < count {
+                let frame = within("an answer", read_frame(&mut reader)).await;
+                let (first, payload) = frame.expect("the connection is open");
+                if first & 0x0F == TEXT {
+                    payloads.push(payload);
+                }
+            }
+            payloads
+        };
+        let ((), payloads) = tokio::join!(send, read);
+        assert_eq!(reader.buffer(), b"", "a frame too many");
+        payloads
     }
 
     /// The next frame: its first byte and its payload. `None` at the end of the stream.

@@ -47,6 +47,20 @@ impl Sse {
         Self::connect(gateway, query, None, Some(4096)).await
     }
 
+    /// A reader of what a request is answered with.
+    pub async fn request(
+        gateway: &Gateway,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Self {
+        let stream = TcpSocket::new_v4().expect("a socket").connect(gateway.address());
+        let stream = within("a connection", stream).await.expect("it listens");
+        let head = http::head(gateway.address(), method, path, headers) + body;
+        Self::ask(stream, &head, None).await
+    }
+
     async fn connect(
         gateway: &Gateway,
         query: &str,
@@ -59,10 +73,14 @@ impl Sse {
             socket.set_recv_buffer_size(bytes).expect("a size");
         }
         let stream = within("a connection", socket.connect(at)).await.expect("it listens");
-        let mut stream = BufReader::new(stream);
         let headers: Vec<_> = last_id.iter().map(|id| ("Last-Event-ID", *id)).collect();
         let head = http::head(at, "GET", &format!("/events?{query}"), &headers);
-        stream.write_all(head.as_bytes()).await.expect("it is open");
+        Self::ask(stream, &head, last_id).await
+    }
+
+    async fn ask(stream: tokio::net::TcpStream, request: &str, last_id: Option<&str>) -> Self {
+        let mut stream = BufReader::new(stream);
+        stream.write_all(request.as_bytes()).await.expect("it is open");
         let head = within("a response", http::response(&mut stream)).await.expect("HTTP");
         let opened = (head.status, head.header("content-type"));
         assert_eq!(opened, (200, Some("text/event-stream")), "{head:?}");

@@ -1,9 +1,13 @@
-//! Clients in Python: the publisher that never reads, and a subscriber that resumes.
+//! Clients in Python: the publisher that never reads, a subscriber that resumes, the client of the
+//! Cheshire Cat, which the gateway takes the place of, and the tools that test an API by its
+//! description.
 use std::path::Path;
 
 use e2e::{
     Client, Form, Gateway,
-    program::{Program, prepared},
+    fake::cat::Cat,
+    program::{Program, clients, prepared},
+    token::{JWT, token},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -101,4 +105,73 @@ async fn a_reader_on_the_newest_library_resumes_after_every_cut() {
     let mut expected = vec!["ready".to_owned()];
     expected.extend((0..RECORDS).map(|n| format!("got {n}")));
     assert_eq!(reader.lines().await, expected);
+}
+
+/// What the agents' own tests compare with what the gateway sends is what the client still sends.
+#[tokio::test]
+async fn the_recording_of_the_cheshire_cat_client_is_what_it_sends() {
+    let recorded = std::fs::read_to_string(clients().join("py/cheshire_cat_api.json"));
+    let recorded: Value = serde_json::from_str(&recorded.expect("it is there")).expect("JSON");
+    let text = |key: &str| recorded[key].as_str().unwrap_or_default().to_owned();
+    let cat = Cat::start().await;
+    let (host, port) = (cat.address().ip().to_string(), cat.address().port().to_string());
+    let args = [&host, &port, &text("user"), &text("token"), &text("text")];
+    let args = args.map(String::as_str);
+    let python = prepared("QUADRILLE_TEST_PYTHON_CAT");
+    let client = Program::start_with(Path::new(&python), "py/cheshire_cat_ask.py", &args, &[]);
+    let printed = client.lines().await;
+    let last: Value = serde_json::from_str(printed.last().expect("a reply")).expect("JSON");
+    assert_eq!(last["content"], format!("re: {}", text("text")));
+
+    let it = &cat.connections()[0];
+    let frame = &it.frames[0];
+    let mut sent = json!({
+        "user": text("user"),
+        "token": text("token"),
+        "text": text("text"),
+        "request": it.request_line(),
+        "first": frame.first,
+        "masked": frame.is_masked,
+        "frame": it.texts()[0],
+    });
+    for header in it.head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+        let (name, value) = (header.0.to_lowercase(), header.1);
+        if name != "sec-websocket-key" {
+            sent[name] = value.replace(&cat.address().to_string(), "HOST:PORT").into();
+        }
+    }
+    assert_eq!(sent, recorded, "{sent:#}");
+}
+
+/// Requests of each kind to each door.
+const EXAMPLES: &str = "20";
+
+/// Every door does what `/openapi.json` says, whatever is asked; `token` as the script takes it.
+async fn as_described(gateway: &Gateway, token: &[&str]) {
+    let python = prepared("QUADRILLE_TEST_PYTHON_API");
+    let args = [&[EXAMPLES], token].concat();
+    let mut tool = Program::start(Path::new(&python), "py/described_api.py", gateway, &args, &[]);
+    for done in ["valid", "Loaded", "Examples (in ", "Coverage (in ", "Fuzzing (in "] {
+        tool.said_of(done).await;
+    }
+    let lines = tool.lines().await;
+    let tested = lines.iter().any(|line| line.trim() == "Tested: 15");
+    assert!(tested, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn the_doors_do_as_they_are_described() {
+    as_described(&Gateway::start(&[]).await, &[]).await;
+}
+
+#[tokio::test]
+async fn the_doors_do_as_they_are_described_for_who_has_a_token() {
+    let gateway = Gateway::start(&JWT).await;
+    let all = json!({"sub": "7", "topics": ["*"], "scope": "topics sessions sessions:end"});
+    as_described(&gateway, &[&token(all)]).await;
+}
+
+#[tokio::test]
+async fn the_doors_do_as_they_are_described_for_who_has_none() {
+    as_described(&Gateway::start(&JWT).await, &["none"]).await;
 }

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::{Result, ensure};
 use xshell::cmd;
 
-use crate::{libtest::Tally, project::Project, ring::Ring, test, tidy};
+use crate::{fuzz, libtest::Tally, project::Project, ring::Ring, test, tidy};
 
 const GATEWAY: &str = "quadrille";
 
@@ -18,6 +18,8 @@ pub(crate) fn run(project: &Project) -> Result<ExitCode> {
         let select = ["-p", GATEWAY, "--no-default-features", "--features", &feature];
         step(&format!("clippy, {feature} only"), || clippy(project, &select))?;
     }
+    step("clippy, all features", || clippy(project, &["-p", GATEWAY, "--all-features"]))?;
+    step("fuzz targets", || fuzz::check(project))?;
     step("tidy", || tidy::check(project))?;
     let Tally { failed, skipped, .. } = test::sum(project, &Ring::ALL)?;
     ensure!(failed == 0, "{failed} tests failed");

@@ -8,17 +8,30 @@ use crate::project::Project;
 
 type Environment = Vec<(&'static str, String)>;
 
-/// A virtual environment for each version of the library that is tested.
+/// A virtual environment for each library, and for each version of it, that is tested, and one for
+/// the tools that test the API by its description.
 pub(crate) fn python(project: &Project) -> Result<Environment, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
-    let environment =
-        [("12", "QUADRILLE_TEST_PYTHON_12"), ("newest", "QUADRILLE_TEST_PYTHON_NEWEST")];
+    let environment = [
+        ("12", "QUADRILLE_TEST_PYTHON_12"),
+        ("newest", "QUADRILLE_TEST_PYTHON_NEWEST"),
+        ("cat", "QUADRILLE_TEST_PYTHON_CAT"),
+        ("api", "QUADRILLE_TEST_PYTHON_API"),
+    ];
     let environment = environment.map(|(version, variable)| {
-        let interpreter = venv(project, python, version);
+        let list = format!("tests/clients/py/requirements-{version}.txt");
+        let interpreter = venv(project, python, &list, version);
         let interpreter = interpreter.map_err(|why| format!("cannot install for python: {why:#}"));
         interpreter.map(|path| (variable, path))
     });
     environment.into_iter().collect()
+}
+
+/// The path of an interpreter that has Flask and the Cat's client, for `cargo xtask bench relay`.
+pub(crate) fn flask(project: &Project) -> Result<String, String> {
+    let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
+    let interpreter = venv(project, python, "bench/flask/requirements.txt", "flask");
+    interpreter.map_err(|why| format!("cannot install for python: {why:#}"))
 }
 
 fn find_python(sh: &Shell) -> Option<&'static str> {
@@ -29,11 +42,11 @@ fn find_python(sh: &Shell) -> Option<&'static str> {
     })
 }
 
-/// Gives the path of the interpreter that has the library.
-fn venv(project: &Project, python: &str, version: &str) -> Result<String> {
+/// Gives the path of the interpreter that has what is on the `list`.
+fn venv(project: &Project, python: &str, list: &str, name: &str) -> Result<String> {
     let sh = &project.sh;
-    let requirements = project.root.join(format!("tests/clients/py/requirements-{version}.txt"));
-    let home = project.target().join("clients").join(format!("python-{version}"));
+    let requirements = project.root.join(list);
+    let home = project.target().join("clients").join(format!("python-{name}"));
     let interpreter = home.join("bin/python").display().to_string();
     let installed = install(&requirements, &home.join("installed"), || {
         cmd!(sh, "{python} -m venv --clear {home}").run()?;

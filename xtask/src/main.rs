@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod clients;
+mod fuzz;
 mod libtest;
 mod project;
 mod ring;
@@ -31,6 +32,14 @@ enum Command {
     Ci,
     /// Check the rules of the house that neither the compiler nor clippy knows.
     Tidy,
+    /// Feed random input to the parsers. Needs the nightly toolchain.
+    Fuzz {
+        /// One of fuzz/targets; all of them, one after the other, if none is named.
+        target: Option<String>,
+        /// How long each is run.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Measure the released binary on this machine.
     Bench {
         #[arg(default_value = "all")]
@@ -46,6 +55,7 @@ fn main() -> Result<ExitCode> {
         Command::E2e => test::run(&project, &Ring::CLIENTS),
         Command::Ci => ci::run(&project),
         Command::Tidy => tidy::run(&project),
+        Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
         Command::Bench { what } => bench::run(&project, what),
     }
 }

@@ -58,7 +58,10 @@ impl Ring {
         match self {
             Self::Unit => cmd!(sh, "cargo build --workspace --all-targets"),
             Self::Model => self.command(project).arg("--no-run"),
-            Self::Blackbox | Self::Python | Self::Node => cmd!(sh, "cargo build -p quadrille"),
+            // With everything that is off by default, and changes nothing before it is configured.
+            Self::Blackbox | Self::Python | Self::Node => {
+                cmd!(sh, "cargo build -p quadrille --features otel")
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! Load generator for servers that speak the broker protocol; prints one line of JSON per round.
+//! Load generator for servers that speak the broker protocol or are asked as a relay; prints one line
+//! of JSON per round.
 //!
 //! It runs on one thread and reads the server's CPU time and memory from outside, so it needs the
 //! server's process id. It reports and never judges: it fails only if it could not measure.
@@ -10,6 +11,7 @@ use anyhow::Result;
 use clap::Parser;
 
 mod broadcast;
+mod caller;
 mod channels;
 mod conn;
 mod fanout;
@@ -20,13 +22,14 @@ mod message;
 mod proc;
 mod publisher;
 mod reader;
+mod relay;
 mod report;
 mod roundtrip;
 mod stuck;
 mod target;
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures a broker server's CPU time and memory under load")]
+#[command(about = "Measures a server's CPU time and memory under load")]
 enum Command {
     /// One publisher, one channel, many readers.
     Fanout(fanout::Fanout),
@@ -38,6 +41,8 @@ enum Command {
     Roundtrip(roundtrip::Roundtrip),
     /// Fan-out beside readers that never read.
     Stuck(stuck::Stuck),
+    /// Ask over HTTP, wait for the reply, ask again.
+    Relay(relay::Relay),
 }
 
 fn main() -> ExitCode {
@@ -58,5 +63,6 @@ fn run() -> Result<()> {
         Command::Idle(idle) => idle.run(),
         Command::Roundtrip(roundtrip) => roundtrip.run(),
         Command::Stuck(stuck) => stuck.run(),
+        Command::Relay(relay) => relay.run(),
     }
 }

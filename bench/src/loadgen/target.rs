@@ -33,16 +33,7 @@ impl Target {
 
     /// Raises the limit on open files as far as `connections` need it.
     pub(crate) fn allow_connections(&self, connections: usize) -> Result<()> {
-        const OTHER_FILES: u64 = 64;
-        let needed = u64::try_from(connections)? + OTHER_FILES;
-        let (soft, hard) = Resource::NOFILE.get()?;
-        if soft >= needed || Resource::NOFILE.set(needed.max(soft), needed.max(hard)).is_ok() {
-            return Ok(());
-        }
-        bail!(
-            "{connections} connections to {} need {needed} open files; the limit is {hard}",
-            self.addr
-        )
+        allow_connections(self.addr, connections)
     }
 
     /// Waits until the server does nothing for a moment, for two seconds at most.
@@ -78,6 +69,17 @@ impl Target {
         }
         Ok(before)
     }
+}
+
+/// Raises the limit on open files as far as `connections` to `addr` need it.
+pub(crate) fn allow_connections(addr: SocketAddr, connections: usize) -> Result<()> {
+    const OTHER_FILES: u64 = 64;
+    let needed = u64::try_from(connections)? + OTHER_FILES;
+    let (soft, hard) = Resource::NOFILE.get()?;
+    if soft >= needed || Resource::NOFILE.set(needed.max(soft), needed.max(hard)).is_ok() {
+        return Ok(());
+    }
+    bail!("{connections} connections to {addr} need {needed} open files; the limit is {hard}")
 }
 
 /// Lets time pass and answers pings. A connection that is closed meanwhile is an error.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -22,14 +22,26 @@ use crate::channels::Channels;
 
 mod channels;
 mod connection;
+mod relay;
 
 #[derive(Debug, Parser)]
-#[command(about = "Minimal channel broadcast servers to compare with")]
+#[command(about = "Minimal servers to compare with")]
 enum Command {
     /// axum with its default buffers: every message is sent and flushed by itself.
-    AxumFlush(Listen),
+    #[command(name = "axum-flush")]
+    Flush(Listen),
     /// axum with small read buffers: everything queued is fed, then flushed once.
-    AxumFeed(Listen),
+    #[command(name = "axum-feed")]
+    Feed(Listen),
+    /// Questions over HTTP to a Cat, with a connection kept for each user.
+    #[command(name = "axum-relay")]
+    Relay {
+        #[command(flatten)]
+        listen: Listen,
+        /// Where the Cat listens.
+        #[arg(long)]
+        cat: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,9 +66,13 @@ struct Peer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let (listen, write) = match Command::parse() {
-        Command::AxumFlush(listen) => (listen, Write::FlushEach),
-        Command::AxumFeed(listen) => (listen, Write::FeedAll),
+    let (listen, app) = match Command::parse() {
+        Command::Flush(listen) => (listen, broadcast(Write::FlushEach)),
+        Command::Feed(listen) => (listen, broadcast(Write::FeedAll)),
+        Command::Relay { listen, cat } => {
+            let relay = Arc::new(relay::Relay::new(cat));
+            (listen, Router::new().route("/send", post(relay::send)).with_state(relay))
+        }
     };
     rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit on open files")?;
     let listener = TcpListener::bind(listen.addr)
@@ -65,11 +81,14 @@ async fn main() -> Result<()> {
     let addr = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on {addr}")?;
 
-    let peer = Arc::new(Peer { channels: Channels::default(), write, next_id: AtomicU64::new(0) });
-    let app = Router::new().route("/ws", get(upgrade)).with_state(peer);
     // Without it small messages wait for acknowledgements. A failure shows in the figures.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).await.context("the server failed")
+}
+
+fn broadcast(write: Write) -> Router {
+    let peer = Arc::new(Peer { channels: Channels::default(), write, next_id: AtomicU64::new(0) });
+    Router::new().route("/ws", get(upgrade)).with_state(peer)
 }
 
 async fn upgrade(State(peer): State<Arc<Peer>>, upgrade: WebSocketUpgrade) -> Response {

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use quadrille_core::{Position, auth::Token};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::{
     error::Error,
@@ -27,6 +28,7 @@ pub(crate) enum What<'a> {
     Unsubscribe { channel: Cow<'a, str> },
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
     Presence { channel: Cow<'a, str> },
+    Cancel { channel: Cow<'a, str>, turn: Uuid },
     Ping,
     Refresh { token: Token },
 }
@@ -51,7 +53,8 @@ impl<'a> What<'a> {
             Self::Subscribe { channel, .. }
             | Self::Unsubscribe { channel }
             | Self::History { channel, .. }
-            | Self::Presence { channel } => Some(channel),
+            | Self::Presence { channel }
+            | Self::Cancel { channel, .. } => Some(channel),
             Self::Ping | Self::Refresh { .. } => None,
         }
     }
@@ -75,6 +78,7 @@ impl<'a> What<'a> {
                 limit: limit(members.limit)?,
             },
             Some("presence") => Self::Presence { channel: channel()? },
+            Some("cancel") => Self::Cancel { channel: channel()?, turn: turn(members.turn)? },
             Some("ping") => Self::Ping,
             Some("refresh") => Self::Refresh { token: token(members.token)? },
             _ => return Err(Error::UnknownAction),
@@ -85,6 +89,10 @@ impl<'a> What<'a> {
 fn token(value: Option<&RawValue>) -> Result<Token, Error> {
     let text = value.and_then(frame::text).ok_or(Error::NoToken)?;
     Ok(Token::from(&*text))
+}
+
+fn turn(value: Option<&RawValue>) -> Result<Uuid, Error> {
+    value.and_then(frame::text).and_then(|id| id.parse().ok()).ok_or(Error::UnknownTurn)
 }
 
 /// `null` is no option at all.

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 
 use quadrille_core::{
-    BadTopic, PublishError, TooManyTopics,
+    BadTopic, Exceeded, PublishError, Rate, TooManyTopics,
     auth::{Denied, NotAllowed},
 };
 use serde_json::json;
@@ -20,7 +20,9 @@ pub(crate) enum Error {
     Binary,
     #[error("the frame names no channel; send {{\"channel\":…,\"payload\":…}}")]
     NoChannel,
-    #[error("unknown action; use subscribe, unsubscribe, history, presence, ping or refresh")]
+    #[error(
+        "unknown action; use subscribe, unsubscribe, history, presence, cancel, ping or refresh"
+    )]
     UnknownAction,
     #[error(
         "the channel is not usable; it is a text, not empty, not `subscription`, and without control characters"
@@ -34,6 +36,8 @@ pub(crate) enum Error {
     BadLimit,
     #[error("positions is true or false")]
     BadOption,
+    #[error("no such turn runs in this channel; send the message_id of its frames as turn")]
+    UnknownTurn,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
     #[error("the token is of another user; open another connection for it")]
@@ -44,11 +48,8 @@ pub(crate) enum Error {
     BadToken(#[from] Denied),
     #[error("this connection has {0} subscriptions already; unsubscribe from one first")]
     TooManyChannels(usize),
-    #[error("too many publications; wait before sending more")]
-    RateLimited {
-        /// In seconds.
-        retry_after: f64,
-    },
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     #[error("the server holds too many topics; use one that exists, or try again later")]
     TooManyTopics,
     #[error("the frame could not be stored just now; send it again")]
@@ -69,10 +70,16 @@ impl Error {
             Self::BadPosition => "bad_position",
             Self::BadLimit => "bad_limit",
             Self::BadOption => "bad_option",
+            Self::UnknownTurn => "unknown_turn",
             Self::NotAllowed(_) | Self::AnotherUser => "not_allowed",
             Self::NoToken | Self::BadToken(_) => "bad_token",
             Self::TooManyChannels(_) => "too_many_channels",
-            Self::RateLimited { .. } => "rate_limited",
+            Self::Exceeded(Exceeded { rate, .. }) => match rate {
+                Rate::Publishes => "rate_limited",
+                // What a request is to HTTP is a frame to a WebSocket.
+                Rate::Requests | Rate::Frames => "too_many_frames",
+                Rate::BadTokens => "too_many_bad_tokens",
+            },
             Self::TooManyTopics => "too_many_topics",
             Self::Unavailable => "unavailable",
         }
@@ -90,8 +97,8 @@ impl Error {
         if let Some(channel) = channel {
             payload["channel"] = shortened(channel).into();
         }
-        if let Self::RateLimited { retry_after } = self {
-            payload["retry_after"] = (*retry_after).into();
+        if let Self::Exceeded(Exceeded { retry_after, .. }) = self {
+            payload["retry_after"] = retry_after.as_secs_f64().into();
         }
         json!({ "channel": "subscription", "payload": payload }).to_string()
     }

@@ -47,6 +47,7 @@ pub(crate) struct Members<'a> {
     pub(crate) positions: Option<&'a RawValue>,
     pub(crate) limit: Option<&'a RawValue>,
     pub(crate) token: Option<&'a RawValue>,
+    pub(crate) turn: Option<&'a RawValue>,
     action: Option<&'a RawValue>,
     kind: Option<&'a RawValue>,
     payload: Option<&'a RawValue>,
@@ -54,6 +55,10 @@ pub(crate) struct Members<'a> {
 }
 
 const ACTIONS: &[&str] = &["subscribe", "unsubscribe", "history", "presence", "ping"];
+
+/// Actions that are younger than the protocol: as a `type` without what they need, they are
+/// channels like any other.
+const YOUNG: &[&str] = &["cancel", "refresh"];
 
 impl<'a> Frame<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
@@ -71,11 +76,9 @@ impl<'a> Frame<'a> {
             return Ok(Self::Command(Form::Action, whole));
         }
         let kind = whole.kind.and_then(self::text);
-        // `refresh` is younger than the protocol: without a token it is a channel like any other.
-        let is_refresh = kind.as_deref() == Some("refresh");
-        let names_action = kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
-        let names_action = names_action || is_refresh;
-        let is_whole = !is_refresh || whole.token.is_some();
+        let young = kind.as_deref().is_some_and(|kind| YOUNG.contains(&kind));
+        let names_action = young || kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
+        let is_whole = !young || whole.is_whole(kind.as_deref());
         if names_action && is_whole && whole.payload.is_none() && !whole.message {
             return Ok(Self::Command(Form::Flat, whole));
         }
@@ -83,7 +86,7 @@ impl<'a> Frame<'a> {
             let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
             let is_command = |inner: &Members<'_>| match kind.as_deref() {
                 Some("ping") => true,
-                Some("refresh") => inner.token.is_some(),
+                Some(_) if young => inner.is_whole(kind.as_deref()),
                 _ => inner.channel.is_some(),
             };
             if let Some(mut inner) = inner.filter(is_command) {
@@ -107,6 +110,14 @@ impl<'a> Members<'a> {
             Category::Data => Error::NotAnObject,
             _ => Error::NotJson,
         })
+    }
+
+    /// Whether everything is there that an action of [`YOUNG`] needs.
+    fn is_whole(&self, action: Option<&str>) -> bool {
+        match action {
+            Some("refresh") => self.token.is_some(),
+            _ => self.channel.is_some() && self.turn.is_some(),
+        }
     }
 
     /// What to do, by either name.
@@ -142,6 +153,7 @@ enum Name {
     Positions,
     Limit,
     Token,
+    Turn,
     #[serde(other)]
     Other,
 }
@@ -165,6 +177,7 @@ impl<'de> Visitor<'de> for Object {
                 Name::Positions => &mut members.positions,
                 Name::Limit => &mut members.limit,
                 Name::Token => &mut members.token,
+                Name::Turn => &mut members.turn,
                 Name::Message | Name::Other => {
                     members.message |= matches!(name, Name::Message);
                     map.next_value::<IgnoredAny>()?;
@@ -216,6 +229,10 @@ mod tests {
             (r#"{"type":"refresh","payload":{"token":"a"}}"#, "Type refresh "),
             (r#"{"type":"refresh","payload":{"channel":"a"}}"#, r#"to refresh: {"channel":"a"}"#),
             (r#"{"type":"refresh","channel":"a"}"#, "to a: all"),
+            (r#"{"type":"cancel","channel":"a","turn":"t"}"#, "Flat cancel a"),
+            (r#"{"type":"cancel","payload":{"channel":"a","turn":"t"}}"#, "Type cancel a"),
+            (r#"{"type":"cancel","payload":{"channel":"a"}}"#, r#"to cancel: {"channel":"a"}"#),
+            (r#"{"action":"cancel","channel":"a","turn":"t"}"#, "Action cancel a"),
             (r#"{"ch\u0061nnel":"\u00e4","payload": [1, 2]}"#, "to ä: [1, 2]"),
             (r#"{"channel":"a","payload":null}"#, "to a: null"),
             (r#"{"channel":"a","message":"hi","message_id":"1"}"#, "to a: all"),

@@ -1,9 +1,9 @@
-//! Whom a connection acts for, and how it goes on with a new token.
-use std::time::Duration;
+//! Whom a connection acts for, on whose account, and how it goes on with a new token.
+use std::{net::IpAddr, time::Duration};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Topic,
+    Payer, Quotas, Rate, Topic,
     auth::{Action, Authority, NotAllowed, Principal, Token},
 };
 use tokio::time::Instant;
@@ -16,7 +16,10 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Identity {
     authority: Authority,
+    quotas: Quotas,
     who: Principal,
+    peer: IpAddr,
+    payer: Payer,
     /// A token whose key is being fetched.
     waiting: Option<Box<(Form, Token)>>,
 }
@@ -29,8 +32,14 @@ pub(crate) enum Refresh {
 }
 
 impl Identity {
-    pub(crate) fn new(authority: Authority, who: Principal) -> Self {
-        Self { authority, who, waiting: None }
+    pub(crate) fn new(authority: Authority, quotas: Quotas, who: Principal, peer: IpAddr) -> Self {
+        let payer = Payer::new(who.user.as_ref(), peer);
+        Self { authority, quotas, who, peer, payer, waiting: None }
+    }
+
+    /// Count one of what the client does.
+    pub(crate) fn count(&self, rate: Rate) -> Result<(), Error> {
+        Ok(self.quotas.take(rate, &self.payer)?)
     }
 
     pub(crate) fn allow(&self, action: Action, topic: &Topic) -> Result<(), NotAllowed> {
@@ -42,6 +51,9 @@ impl Identity {
     }
 
     pub(crate) fn refresh(&mut self, form: Form, token: Token) -> Refresh {
+        if let Err(why) = self.quotas.may_show_token(self.peer) {
+            return Refresh::Done(Err(why.into()));
+        }
         if !self.authority.misses_key_of(&token) {
             return Refresh::Done(self.become_bearer_of(&token));
         }
@@ -61,7 +73,8 @@ impl Identity {
 
     /// A connection stays with its user: others see it as theirs.
     fn become_bearer_of(&mut self, token: &Token) -> Result<Option<u64>, Error> {
-        let who = self.authority.recognise(Some(token))?;
+        let known = self.authority.recognise(Some(token));
+        let who = known.inspect_err(|why| self.quotas.token_refused(self.peer, *why))?;
         if who.user != self.who.user {
             return Err(Error::AnotherUser);
         }

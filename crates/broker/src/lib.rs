@@ -2,12 +2,14 @@
 mod command;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod identity;
-mod rate;
 mod socket;
+mod turns;
 mod wire;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -23,7 +25,11 @@ use quadrille_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{identity::Identity, socket::Socket};
+use crate::{
+    identity::Identity,
+    socket::{Door, Socket},
+    turns::Texts,
+};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "broker";
@@ -40,9 +46,6 @@ pub struct Config {
     pub max_channel_length: usize,
     /// Bytes of one message from a client. A larger one closes the connection with 1009.
     pub max_message_size: usize,
-    /// Publications of one connection per second, in bursts of as many; 0 is no limit. More are
-    /// refused with `rate_limited`.
-    pub publishes_per_second: u32,
     /// How often to ping; zero is never.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
@@ -62,7 +65,6 @@ impl Default for Config {
             max_channels: 1000,
             max_channel_length: 200,
             max_message_size: 1 << 20,
-            publishes_per_second: 0,
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
@@ -100,19 +102,27 @@ impl Config {
 pub fn router(core: &Core, config: Config) -> Result<Router, StartError> {
     config.check()?;
     let path = config.path.clone();
-    let broker = Broker { core: core.clone(), config: config.into() };
+    let door = Door {
+        hub: core.hub.clone(),
+        presence: core.presence.clone(),
+        turns: core.turns.clone(),
+        texts: Texts::new(core.hub.clone()),
+        config,
+    };
+    let broker = Broker { core: core.clone(), door: door.into() };
     Ok(Router::new().route(&path, any(open)).with_state(broker))
 }
 
 #[derive(Clone, Debug)]
 struct Broker {
     core: Core,
-    config: std::sync::Arc<Config>,
+    door: Arc<Door>,
 }
 
 /// Take a connection in, or say why not.
 async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
-    let Broker { core, config } = broker;
+    let Broker { core, door } = broker;
+    let config = &door.config;
     if let Err(problem) = core.origins.check(request.headers()) {
         return problem.into_response();
     }
@@ -122,9 +132,9 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Err(refusal) => return refusal,
     };
     let (token, agreed) = (Token::of(&request), auth::subprotocol(request.headers()));
-    let who = match core.auth.identify(token.as_ref()).await {
+    let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
-        Err(why) => return Problem::from(why).into_response(),
+        Err(problem) => return problem.into_response(),
     };
     let admission = Admission { protocol: NAME, user: who.user.clone(), peer };
     let session = match core.sessions.admit(admission) {
@@ -142,8 +152,8 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         ping_timeout: config.ping_timeout,
         write_timeout: config.write_timeout,
     };
-    let identity = Identity::new(core.auth, who);
-    let socket = Socket::new(core.hub, core.presence, identity, session.info(), config);
+    let identity = Identity::new(core.auth, core.quotas, who, peer);
+    let socket = Socket::new(door, identity, session.info());
     core.life.spawn(NAME, async move {
         match upgraded.await {
             Ok(io) => ws::serve(io, session, inbox, socket, pump).await,

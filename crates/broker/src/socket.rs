@@ -2,13 +2,15 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Seat,
-    Since, Tag, Text, Topic,
+    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Rate, Seat,
+    Since, Tag, Text, Topic, Turns,
     auth::{Action, Token},
     json, now, telemetry,
     ws::{Flow, Frames, Link, Protocol},
 };
 use tokio::time::Instant;
+
+use uuid::Uuid;
 
 use crate::{
     Config, NAME,
@@ -16,7 +18,7 @@ use crate::{
     error::Error,
     frame::{Form, Frame, Publication},
     identity::{Identity, Refresh},
-    rate::Rate,
+    turns::{self, Texts},
     wire::{self, Plain, Positioned},
 };
 
@@ -29,16 +31,23 @@ const POSITIONED: Tag = 1;
 
 #[derive(Debug)]
 pub(crate) struct Socket {
-    hub: Hub,
-    presence: Presence,
+    door: Arc<Door>,
     /// Boxed, for the future of a connection holds a socket more than once.
     identity: Box<Identity>,
     session: Arc<Info>,
-    config: Arc<Config>,
     seats: Vec<Seat>,
-    rate: Rate,
     /// A publisher mostly stays with one channel, and is allowed to.
     last: Option<Target>,
+}
+
+/// What all connections have in common.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) hub: Hub,
+    pub(crate) presence: Presence,
+    pub(crate) turns: Turns,
+    pub(crate) texts: Texts,
+    pub(crate) config: Config,
 }
 
 /// Where publications to a channel go.
@@ -53,20 +62,13 @@ struct Target {
 // === impl Socket ===
 
 impl Socket {
-    pub(crate) fn new(
-        hub: Hub,
-        presence: Presence,
-        identity: Identity,
-        session: &Arc<Info>,
-        config: Arc<Config>,
-    ) -> Self {
-        let rate = Rate::new(config.publishes_per_second);
+    pub(crate) fn new(door: Arc<Door>, identity: Identity, session: &Arc<Info>) -> Self {
         let (session, identity) = (Arc::clone(session), Box::new(identity));
-        Self { hub, presence, identity, session, config, seats: Vec::new(), rate, last: None }
+        Self { door, identity, session, seats: Vec::new(), last: None }
     }
 
     fn topic(&self, channel: &str) -> Result<Topic, Error> {
-        let max = self.config.max_channel_length;
+        let max = self.door.config.max_channel_length;
         if channel.len() > max {
             return Err(Error::ChannelTooLong(max));
         }
@@ -98,6 +100,7 @@ impl Socket {
             }),
             What::History { since, limit, .. } => self.history(form, &channel, since, limit),
             What::Presence { .. } => self.members(form, &channel),
+            What::Cancel { turn, .. } => self.cancel(form, &channel, turn),
             What::Ping => {
                 let timestamp = format!(r#""timestamp":{:?}"#, seconds());
                 Ok(wire::answer(form, "pong", &timestamp))
@@ -147,8 +150,8 @@ impl Socket {
         let topic = self.allowed(Action::Read, channel)?;
         let tag = if positions { POSITIONED } else { PLAIN };
         let present = link.inbox.retag(&topic, tag);
-        if present.is_none() && link.inbox.len() >= self.config.max_channels {
-            return Err(Error::TooManyChannels(self.config.max_channels));
+        if present.is_none() && link.inbox.len() >= self.door.config.max_channels {
+            return Err(Error::TooManyChannels(self.door.config.max_channels));
         }
         let begin = match (since, present) {
             (None, Some(present)) => present,
@@ -158,8 +161,8 @@ impl Socket {
                 since
             }
         };
-        if present.is_none() && self.hub.policy(&topic).presence {
-            self.seats.push(self.presence.join(&topic, &self.session));
+        if present.is_none() && self.door.hub.policy(&topic).presence {
+            self.seats.push(self.door.presence.join(&topic, &self.session));
         }
         Ok(wire::ack(form, channel, Some(begin)))
     }
@@ -172,9 +175,12 @@ impl Socket {
         limit: usize,
     ) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
-        let history = self.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
+        let history = self.door.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
         let members = match history {
-            Some(it) => wire::history(channel, Some(it.at), since.is_some() && it.gap, &it.records),
+            Some(it) => {
+                let records = self.door.texts.history(&it.records);
+                wire::history(channel, Some(it.at), since.is_some() && it.gap, &records)
+            }
             None => wire::history(channel, None, since.is_some(), &[]),
         };
         Ok(wire::answer(form, "history", &members))
@@ -182,17 +188,27 @@ impl Socket {
 
     fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
-        let (count, members) = self.presence.members(&topic, MEMBERS);
+        let (count, members) = self.door.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
         let channel = wire::quoted(channel);
         let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
         Ok(wire::answer(form, "presence", &members))
     }
 
+    /// End a turn. Who may write to a channel may ask there, and so may end what was asked.
+    fn cancel(&self, form: Form, channel: &str, turn: Uuid) -> Result<String, Error> {
+        let topic = self.allowed(Action::Write, channel)?;
+        if self.door.turns.cancel(&topic, turn) {
+            Ok(wire::cancelling(form, channel, turn))
+        } else {
+            Err(Error::UnknownTurn)
+        }
+    }
+
     /// Publish the frame `text`, to be passed on as it is.
     fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow, Error> {
-        self.rate.take().map_err(|wait| Error::RateLimited { retry_after: wait.as_secs_f64() })?;
         let Target { topic, keyed, .. } = self.target(&publication.channel)?;
+        self.identity.count(Rate::Publishes)?;
         let frame = Text::from(text);
         let (kind, payload) = match publication.payload {
             Some(payload) => {
@@ -204,7 +220,7 @@ impl Socket {
         };
         let key = if keyed { json::message_id(&payload) } else { None };
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
-        match self.hub.publish(draft.framed::<Plain>(frame)) {
+        match self.door.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {
                 done.into_inner()?;
                 Ok(Flow::Continue)
@@ -226,7 +242,7 @@ impl Socket {
             return Ok(last.clone());
         }
         let topic = self.allowed(Action::Write, channel)?;
-        let keyed = self.hub.policy(&topic).on_slow == OnSlow::Coalesce;
+        let keyed = self.door.hub.policy(&topic).on_slow == OnSlow::Coalesce;
         let target = Target { channel: channel.into(), topic, keyed };
         self.last = Some(target.clone());
         Ok(target)
@@ -242,6 +258,10 @@ impl Protocol for Socket {
     const NAME: &'static str = NAME;
 
     fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
+        if let Err(why) = self.identity.count(Rate::Frames) {
+            self.refuse(&why, None, link);
+            return Flow::Continue;
+        }
         match Frame::parse(text) {
             Ok(Frame::Publication(it)) => match self.publish(&it, text) {
                 Ok(flow) => return flow,
@@ -257,7 +277,8 @@ impl Protocol for Socket {
     }
 
     fn binary(&mut self, link: &mut Link<'_>) -> Flow {
-        self.refuse(&Error::Binary, None, link);
+        let why = self.identity.count(Rate::Frames).err().unwrap_or(Error::Binary);
+        self.refuse(&why, None, link);
         Flow::Continue
     }
 
@@ -266,6 +287,10 @@ impl Protocol for Socket {
             // A publisher that subscribes to its own channel and never reads must not be filled up
             // with its own words.
             Delivery::Record(record, _) if record.origin == Some(self.session.id) => {}
+            Delivery::Record(record, tag) if turns::is_one(&record) => {
+                let frames = self.door.texts.frames(&record, tag == POSITIONED);
+                frames.iter().flatten().for_each(|text| out.text(text));
+            }
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
             Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
             Delivery::Gap(gap, _) => out.text(&wire::gap(&gap)),
@@ -284,9 +309,7 @@ impl Protocol for Socket {
     }
 }
 
-/// Seconds since 1970, as the protocol writes time.
+/// Seconds since 1970.
 fn seconds() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds fit in 52 bits for ages")]
-    let seconds = now() as f64 / 1000.0;
-    seconds
+    wire::seconds(now())
 }

@@ -1,5 +1,6 @@
 //! How records and answers look on the wire.
-use quadrille_core::{Event, Gap, MESSAGE, Position, Record, Text, Wire};
+use quadrille_core::{Event, Gap, MESSAGE, Position, Text, Wire};
+use uuid::Uuid;
 
 use crate::frame::{Form, SUBSCRIPTION};
 
@@ -38,10 +39,21 @@ impl Wire for Positioned {
     const SLOT: usize = 1;
 
     fn encode(event: &Event) -> Text {
-        let frame = event.frame::<Plain>().trim_end();
-        let open = frame.strip_suffix('}').unwrap_or(frame);
-        format!(r#"{open},"position":"{}"}}"#, event.at).into()
+        with_position(event.frame::<Plain>(), event.at)
     }
+}
+
+/// The frame with its position as the last member.
+pub(crate) fn with_position(frame: &str, at: Position) -> Text {
+    let frame = frame.trim_end();
+    let open = frame.strip_suffix('}').unwrap_or(frame);
+    format!(r#"{open},"position":"{at}"}}"#).into()
+}
+
+/// A time in milliseconds, as the protocol writes it.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds fit in 52 bits for ages")]
+pub(crate) fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1000.0
 }
 
 /// A JSON string.
@@ -81,19 +93,19 @@ pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
 }
 
 /// The members of an answer to `history`.
-pub(crate) fn history(
-    channel: &str,
-    at: Option<Position>,
-    gap: bool,
-    records: &[Record],
-) -> String {
-    let records: Vec<&str> = records.iter().map(|it| &**it.frame::<Positioned>()).collect();
+pub(crate) fn history(channel: &str, at: Option<Position>, gap: bool, records: &[Text]) -> String {
+    let records: Vec<&str> = records.iter().map(|it| &**it).collect();
     let at = at.map_or_else(|| "null".to_owned(), |at| format!(r#""{at}""#));
     format!(
         r#""channel":{},"position":{at},"gap":{gap},"records":[{}]"#,
         quoted(channel),
         records.join(",")
     )
+}
+
+/// The answer to `cancel`: the turn is to end, and its last record says how it did.
+pub(crate) fn cancelling(form: Form, channel: &str, turn: Uuid) -> String {
+    answer(form, "cancelling", &format!(r#""channel":{},"turn":"{turn}""#, quoted(channel)))
 }
 
 /// The frame that says what a subscriber will not get.

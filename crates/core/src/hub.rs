@@ -1,10 +1,11 @@
 //! All topics: where records are published, and from where they are read.
+mod publish;
+
 use std::{
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
-    future::{Future, ready},
+    future::ready,
     hash::BuildHasher,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{
@@ -12,17 +13,17 @@ use std::{
             Ordering::{AcqRel, Relaxed},
         },
     },
-    task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
-use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
     Standing, Topic, budget::Budget, event::Record, log::Log, telemetry,
 };
+
+pub use self::publish::Publish;
 
 /// The topics of this node. Cloning shares them.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ struct Inner {
     hasher: RandomState,
     shards: [RwLock<HashMap<Topic, Arc<Log>>>; SHARDS],
     policies: Policies,
-    limit: usize,
+    limit: AtomicUsize,
     topics: AtomicUsize,
     /// When to look for idle logs again, after few or none were found.
     next_search: Mutex<Option<Instant>>,
@@ -80,14 +81,6 @@ pub struct TooManyTopics;
 #[error("too many posts are waiting")]
 pub struct Full(pub Box<Draft>);
 
-/// A publication: done at once as a rule, or waiting for its readers or for the backplane.
-#[must_use]
-pub enum Publish {
-    Done(std::future::Ready<Result<Receipt, PublishError>>),
-    /// The order among the publications of one caller is the order in which it awaits these.
-    Wait(BoxFuture<'static, Result<Receipt, PublishError>>),
-}
-
 /// A part of a log.
 #[derive(Debug)]
 pub struct History {
@@ -113,7 +106,7 @@ impl Hub {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::default()),
             policies,
-            limit: limits.topics,
+            limit: AtomicUsize::new(limits.topics),
             topics: AtomicUsize::new(0),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
@@ -124,6 +117,17 @@ impl Hub {
         life.spawn("posts", hub.clone().publish_posts(posted, life.clone()));
         life.spawn("sweep", hub.clone().sweep(life.clone()));
         hub
+    }
+
+    /// Hold as many topics and bytes as these limits say from now on. Topics in use stay, even if
+    /// they are more; idle ones make room for new ones.
+    pub fn reload(&self, limits: &Limits) {
+        self.0.limit.store(limits.topics, Relaxed);
+        self.0.budget.set(limits.log_bytes);
+    }
+
+    fn limit(&self) -> usize {
+        self.0.limit.load(Relaxed)
     }
 
     /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
@@ -162,6 +166,16 @@ impl Hub {
     /// Where the log of `topic` stands, if there is one.
     pub fn top(&self, topic: &Topic) -> Option<Position> {
         self.find(topic).map(|log| log.top())
+    }
+
+    /// Where the log of `topic` stands, which is made if there is none.
+    pub fn open(&self, topic: &Topic) -> Result<Position, TooManyTopics> {
+        Ok(self.log(topic)?.top())
+    }
+
+    /// How many connections of this node follow `topic`.
+    pub fn subscribers(&self, topic: &Topic) -> usize {
+        self.find(topic).map_or(0, |log| log.standing().readers)
     }
 
     /// The policy of the topic's namespace.
@@ -239,7 +253,7 @@ impl Hub {
         if let Some(log) = self.find(topic) {
             return Ok(log);
         }
-        if self.0.topics.load(Relaxed) >= self.0.limit && !self.make_room() {
+        if self.0.topics.load(Relaxed) >= self.limit() && !self.make_room() {
             return Err(TooManyTopics);
         }
         let policy = self.policy(topic);
@@ -248,7 +262,7 @@ impl Hub {
             return Ok(Arc::clone(log));
         }
         // Others may have taken the room meanwhile.
-        if self.0.topics.fetch_add(1, AcqRel) >= self.0.limit {
+        if self.0.topics.fetch_add(1, AcqRel) >= self.limit() {
             self.0.topics.fetch_sub(1, AcqRel);
             return Err(TooManyTopics);
         }
@@ -266,7 +280,10 @@ impl Hub {
         if next.is_some_and(|next| Instant::now() < next) {
             return false;
         }
-        let share = (self.0.limit / 16).max(1);
+        let limit = self.limit();
+        // More than the limit, if that was lowered.
+        let over = self.0.topics.load(Relaxed).saturating_sub(limit);
+        let share = over + (limit / 16).max(1);
         let dropped = self.drop_idle(|dropped| dropped >= share);
         *next = (dropped < share).then(|| Instant::now() + RELIEF);
         dropped > 0
@@ -360,28 +377,6 @@ impl Hub {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("topics", &self.0.topics).finish_non_exhaustive()
-    }
-}
-
-// === impl Publish ===
-
-impl Future for Publish {
-    type Output = Result<Receipt, PublishError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Done(done) => Pin::new(done).poll(cx),
-            Self::Wait(waiting) => waiting.as_mut().poll(cx),
-        }
-    }
-}
-
-impl fmt::Debug for Publish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done(done) => f.debug_tuple("Done").field(done).finish(),
-            Self::Wait(_) => f.write_str("Wait"),
-        }
     }
 }
 

@@ -1,7 +1,37 @@
 //! What is read of a payload without taking it apart: how deep it is, and which message it is of.
-use serde::Deserialize;
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, value::MapAccessDeserializer},
+};
 
 use crate::{Key, Text};
+
+/// A `T` that is written as an object. What serde derives for a struct also takes a list of its
+/// members, in their order, which no client means.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
 
 /// Levels of nesting that are accepted, and so passed on to other clients' parsers.
 pub const DEPTH: usize = 128;
@@ -37,7 +67,7 @@ pub fn message_id(payload: &str) -> Option<Key> {
     struct Message {
         message_id: Option<String>,
     }
-    let message: Message = serde_json::from_str(payload).ok()?;
+    let Object::<Message>(message) = serde_json::from_str(payload).ok()?;
     message.message_id.map(Text::from)
 }
 
@@ -57,7 +87,7 @@ mod tests {
     #[test]
     fn a_message_is_known_by_its_id_if_that_is_a_text() {
         let id = |payload| message_id(payload).as_deref().map(str::to_owned);
-        let found = [r#"{"message_id":"1","n":2}"#, r#"{"message_id":1}"#, "[]", "{}"].map(id);
-        assert_eq!(found, [Some("1".to_owned()), None, None, None]);
+        let payloads = [r#"{"message_id":"1","n":2}"#, r#"{"message_id":1}"#, r#"["1"]"#, "{}"];
+        assert_eq!(payloads.map(id), [Some("1".to_owned()), None, None, None]);
     }
 }

@@ -9,7 +9,10 @@ mod backplane;
 mod budget;
 mod close;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hub;
+mod identify;
 mod inbox;
 pub mod json;
 mod life;
@@ -20,13 +23,17 @@ mod pace;
 mod policy;
 mod presence;
 mod problem;
+mod quota;
+pub mod rest;
 mod session;
+pub mod sse;
 mod survivors;
 mod sync;
 pub mod telemetry;
 mod text;
 mod topic;
 pub mod turn;
+mod turns;
 pub mod ws;
 
 pub use backplane::{Backplane, BackplaneError};
@@ -39,9 +46,11 @@ pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
 pub use presence::{Member, Presence, Seat};
 pub use problem::Problem;
+pub use quota::{Exceeded, Payer, Quotas, Rate, network};
 pub use session::{Admission, Info, Limits, Refused, Registry, Session};
 pub use text::Text;
 pub use topic::{BadTopic, Topic};
+pub use turns::Turns;
 
 /// The namespaces of the protocols: what a topic may begin with.
 pub const NAMESPACES: &[&str] = &["chan", "chat", "room", "user"];
@@ -53,6 +62,8 @@ pub struct Core {
     pub sessions: Registry,
     pub presence: Presence,
     pub auth: auth::Authority,
+    pub quotas: Quotas,
     pub origins: ws::Origins,
+    pub turns: Turns,
     pub life: Life,
 }

@@ -1,5 +1,5 @@
 //! Start, drain, stop: every task is spawned here, so that shutdown can wait for it.
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -8,7 +8,11 @@ use crate::telemetry;
 
 /// The life of the process. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Life {
+pub struct Life(Arc<Inner>);
+
+/// A clone of a token takes a lock, and every request has a life.
+#[derive(Debug, Default)]
+struct Inner {
     draining: CancellationToken,
     tasks: TaskTracker,
 }
@@ -23,7 +27,7 @@ impl Life {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tasks.spawn(async move {
+        self.0.tasks.spawn(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 telemetry::task_panicked(name);
             }
@@ -32,22 +36,22 @@ impl Life {
 
     /// Resolves when the process has begun to stop: take no new work.
     pub async fn draining(&self) {
-        self.draining.cancelled().await;
+        self.0.draining.cancelled().await;
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
+        self.0.draining.is_cancelled()
     }
 
     /// Begin to stop.
     pub fn drain(&self) {
-        self.draining.cancel();
+        self.0.draining.cancel();
     }
 
     /// Wait for every task to end; false when some had not within `grace`.
     pub async fn stopped(&self, grace: Duration) -> bool {
-        self.draining.cancel();
-        self.tasks.close();
-        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+        self.0.draining.cancel();
+        self.0.tasks.close();
+        tokio::time::timeout(grace, self.0.tasks.wait()).await.is_ok()
     }
 }

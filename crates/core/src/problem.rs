@@ -8,6 +8,8 @@ use axum_core::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::telemetry;
+
 /// An RFC 9457 problem document. Never holds a cause: causes are logged, once, where they happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -51,6 +53,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        telemetry::http_refused(self.kind.clone());
         let body = serde_json::to_vec(&self).expect("a problem is plain text and numbers");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() =

@@ -14,28 +14,48 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Close, Problem, telemetry};
+use crate::{Close, Problem, network, telemetry};
 
 /// How many may be connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections of every protocol together.
+    /// Sessions of every protocol together.
     pub connections: usize,
-    /// Connections from one address; 0 is no limit. Leave it at 0 behind a proxy, where every
-    /// client has the address of the proxy.
+    /// Sessions from one address, or 2⁶⁴ of IPv6, and as many HTTP connections besides; 0 is no
+    /// limit.
     pub connections_per_ip: usize,
+    /// HTTP connections that are no sessions.
+    pub http_connections: usize,
     /// Topics held at once, in every namespace together. The longest idle ones make room for a new
     /// one; when all are in use, it is refused.
     pub topics: usize,
     /// Bytes held in all logs together. From three quarters of it on, idle logs are dropped, the
     /// longest idle first; above it, a log keeps only its newest record.
     pub log_bytes: usize,
+    /// Requests over HTTP of one user or address; 0 is no limit, as in the two that follow.
+    pub requests_per_second: u32,
+    /// Records that one user or address publishes, over every protocol together.
+    pub publishes_per_second: u32,
+    /// Messages of one user or address on any WebSocket, whatever they say.
+    pub frames_per_second: u32,
+    /// Forged tokens from one address, before it may show no other for a while; 0 is no limit.
+    pub bad_tokens_per_minute: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 16_384, connections_per_ip: 0, topics: 100_000, log_bytes: 1 << 30 }
+        Self {
+            connections: 16_384,
+            connections_per_ip: 0,
+            http_connections: 2048,
+            topics: 100_000,
+            log_bytes: 1 << 30,
+            requests_per_second: 0,
+            publishes_per_second: 0,
+            frames_per_second: 0,
+            bad_tokens_per_minute: 60,
+        }
     }
 }
 
@@ -44,6 +64,7 @@ impl Default for Limits {
 pub struct Admission {
     pub protocol: &'static str,
     pub user: Option<Arc<str>>,
+    /// Unspecified for who has none; only the limit of all counts then.
     pub peer: IpAddr,
 }
 
@@ -99,21 +120,27 @@ pub struct Session {
     registry: Registry,
 }
 
+/// How often the log says that there is no place left, while there are clients who want one.
+const TELL: Duration = Duration::from_secs(10);
+
 /// Every connection of the process. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Registry(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    limits: Limits,
     live: Mutex<Live>,
 }
 
 #[derive(Debug, Default)]
 struct Live {
+    limits: Limits,
     draining: bool,
+    /// When the log last said that there is no place left.
+    told_full: Option<Instant>,
     /// In the order in which they came: that is the order of their ids.
     sessions: BTreeMap<Uuid, Arc<Info>>,
+    /// By [`network`].
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -121,7 +148,13 @@ struct Live {
 
 impl Registry {
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Shared { limits, ..Shared::default() }))
+        Self(Arc::new(Shared { live: Mutex::new(Live { limits, ..Live::default() }) }))
+    }
+
+    /// Admit by other limits from now on. Who is connected stays, even if that is more than these
+    /// allow.
+    pub fn reload(&self, limits: &Limits) {
+        self.live().limits = limits.clone();
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -130,21 +163,26 @@ impl Registry {
 
     /// Take a place, or say why there is none.
     pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
-        let refuse = |why: Refused| {
-            telemetry::connection_refused(who.protocol, why);
+        let refuse = |why: Refused, loud: bool| {
+            telemetry::connection_refused(who.protocol, why, loud);
             why
         };
-        let limits = &self.0.limits;
         let mut live = self.live();
+        let Limits { connections, connections_per_ip, .. } = live.limits;
         if live.draining {
-            return Err(refuse(Refused::Draining));
+            return Err(refuse(Refused::Draining, false));
         }
-        if live.sessions.len() >= limits.connections {
-            return Err(refuse(Refused::Full));
+        if live.sessions.len() >= connections {
+            let loud = live.told_full.is_none_or(|at| at.elapsed() >= TELL);
+            if loud {
+                live.told_full = Some(Instant::now());
+            }
+            return Err(refuse(Refused::Full, loud));
         }
-        let from = live.by_address.entry(who.peer).or_default();
-        if limits.connections_per_ip > 0 && *from >= limits.connections_per_ip {
-            return Err(refuse(Refused::Address));
+        let from = live.by_address.entry(network(who.peer)).or_default();
+        let limited = connections_per_ip > 0 && !who.peer.is_unspecified();
+        if limited && *from >= connections_per_ip {
+            return Err(refuse(Refused::Address, false));
         }
         *from += 1;
         let info = Arc::new(Info {
@@ -262,10 +300,11 @@ impl Drop for Session {
     fn drop(&mut self) {
         let mut live = self.registry.live();
         live.sessions.remove(&self.info.id);
-        if let Some(count) = live.by_address.get_mut(&self.info.peer) {
+        let from = network(self.info.peer);
+        if let Some(count) = live.by_address.get_mut(&from) {
             *count -= 1;
             if *count == 0 {
-                live.by_address.remove(&self.info.peer);
+                live.by_address.remove(&from);
             }
         }
         drop(live);
@@ -293,6 +332,25 @@ mod tests {
         drop(first);
         assert!(registry.admit(who(1)).is_ok());
         assert_eq!(registry.count(), 2);
+        registry.reload(&Limits { connections: 1, ..Limits::default() });
+        assert_eq!((registry.count(), registry.admit(who(4)).unwrap_err()), (2, Refused::Full));
+        registry.reload(&Limits { connections: 3, ..Limits::default() });
+        assert!(registry.admit(who(1)).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_count_as_one() {
+        let limits = Limits { connections_per_ip: 1, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let admit = |peer: &str| {
+            let peer = peer.parse().unwrap();
+            registry.admit(Admission { protocol: "test", user: None, peer })
+        };
+        let first = admit("2001:db8::1").unwrap();
+        assert_eq!(admit("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
+        let _other = admit("2001:db8:0:1::1").unwrap();
+        drop(first);
+        assert!(admit("2001:db8::2").is_ok());
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Survivor {
         match Turn::of(&record).filter(|_| record.kind == turn::DELTA) {
             Some(Turn::Delta(whole)) => {
                 let part = Part { offset: record.at.offset, start: whole.start, at: 0 };
-                let end = whole.start + whole.text.chars().count() as u64;
+                let end = after(&whole);
                 Self::Run(Run { newest: record, whole, end, parts: vec![part] })
             }
             _ => Self::Record(record),
@@ -184,7 +184,7 @@ impl Run {
         let at = self.whole.text.len();
         self.parts.push(Part { offset: next.at.offset, start: delta.start, at });
         self.whole.text.push_str(&delta.text);
-        self.end += delta.text.chars().count() as u64;
+        self.end = after(&delta);
         self.newest = Record::clone(next);
         Ok(Survivor::Run(self))
     }
@@ -209,5 +209,30 @@ impl Run {
         let mut event = Event::new(draft, Position { epoch, offset });
         event.ts = self.newest.ts;
         Record::new(event)
+    }
+}
+
+/// Where the next delta starts. No reply is so long that this begins again at zero, but a record
+/// may say that it is.
+fn after(delta: &Delta) -> u64 {
+    delta.start.wrapping_add(delta.text.chars().count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_start_at_the_end_of_all_numbers_is_harmless() {
+        let mut survivors = Survivors::default();
+        for (offset, start) in [(1, u64::MAX - 1), (2, 1), (3, u64::MAX)] {
+            let delta = Turn::Delta(Delta { turn: Uuid::nil(), start, text: "abc".to_owned() });
+            let draft = delta.draft("user:7".parse().unwrap());
+            survivors.push(Record::new(Event::new(draft, Position { epoch: 1, offset })));
+        }
+        let left = survivors.records().map(|it| (it.at.offset, it.payload.contains("abcabc")));
+        assert_eq!(left.collect::<Vec<_>>(), [(2, true), (3, false)]);
     }
 }

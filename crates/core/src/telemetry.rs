@@ -1,6 +1,6 @@
 //! One function for each thing worth telling: the log line and the metric together, so that their
 //! names cannot drift apart. No label carries a user, a topic or an id.
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
@@ -11,20 +11,25 @@ struct Hot {
     published: Counter,
     delivered: Counter,
     topics: Gauge,
+    http: Gauge,
 }
 
 static HOT: LazyLock<Hot> = LazyLock::new(|| Hot {
     published: counter!("quadrille_records_published_total"),
     delivered: counter!("quadrille_records_delivered_total"),
     topics: gauge!("quadrille_topics"),
+    http: gauge!("quadrille_http_connections"),
 });
 
 /// Names and helps of all metrics, for the exporter.
 pub const METRICS: &[(&str, &str)] = &[
-    ("quadrille_connections", "connections open now, by protocol"),
-    ("quadrille_connections_total", "connections opened, by protocol"),
+    ("quadrille_connections", "sessions open now, by protocol"),
+    ("quadrille_http_connections", "HTTP connections open now that are no sessions"),
+    ("quadrille_connections_total", "sessions opened, by protocol"),
     ("quadrille_connections_refused_total", "connections refused, by protocol and reason"),
     ("quadrille_connections_ended_total", "connections that the server ended, by close code"),
+    ("quadrille_rate_limited_total", "what a rate of section limits refused, by limit"),
+    ("quadrille_http_refused_total", "requests answered with a problem document, by its type"),
     ("quadrille_records_published_total", "records appended to logs"),
     ("quadrille_records_delivered_total", "records handed to connections"),
     ("quadrille_records_missed_total", "records lost to slow or late readers, by cause"),
@@ -36,7 +41,12 @@ pub const METRICS: &[(&str, &str)] = &[
     ("quadrille_topics_expired_total", "idle topics dropped"),
     ("quadrille_tokens_refused_total", "tokens that were not accepted, by reason"),
     ("quadrille_key_readings_total", "times that auth.jwt.jwks was read, by outcome"),
+    ("quadrille_config_reloads_total", "times that SIGHUP had the configuration read, by outcome"),
     ("quadrille_client_errors_total", "frames that could not be used, by protocol and code"),
+    ("quadrille_turns_running", "turns that an agent answers now"),
+    ("quadrille_turns_waiting", "turns that wait for their start"),
+    ("quadrille_turns_total", "turns that ended, by how, and by code if they failed"),
+    ("quadrille_turns_refused_total", "questions that were not taken, by reason"),
     ("quadrille_task_panics_total", "tasks that panicked, by name"),
 ];
 
@@ -49,8 +59,18 @@ pub(crate) fn disconnected(protocol: &'static str) {
     gauge!("quadrille_connections", "protocol" => protocol).decrement(1);
 }
 
-pub(crate) fn connection_refused(protocol: &'static str, why: Refused) {
-    tracing::warn!(protocol, %why, "connection refused");
+/// `loud`: an operator should know now, and was not told just before. Everybody who knocks can cause
+/// one of these.
+pub(crate) fn connection_refused(protocol: &'static str, why: Refused, loud: bool) {
+    if loud {
+        tracing::warn!(protocol, %why, "connections are refused; raise limits.connections");
+    } else {
+        tracing::debug!(protocol, %why, "connection refused");
+    }
+    count_refused(protocol, why);
+}
+
+fn count_refused(protocol: &'static str, why: Refused) {
     let reason = match why {
         Refused::Full => "full",
         Refused::Address => "address",
@@ -58,6 +78,32 @@ pub(crate) fn connection_refused(protocol: &'static str, why: Refused) {
     };
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
         .increment(1);
+}
+
+/// A user or an address has used up a rate.
+pub(crate) fn rate_limited(limit: &'static str) {
+    tracing::debug!(limit, "rate limited");
+    counter!("quadrille_rate_limited_total", "limit" => limit).increment(1);
+}
+
+/// A request is answered with a problem document of the type `kind`.
+pub(crate) fn http_refused(kind: Cow<'static, str>) {
+    counter!("quadrille_http_refused_total", "type" => kind).increment(1);
+}
+
+/// There is an HTTP connection more that is no session.
+pub fn http_connection_opened() {
+    HOT.http.increment(1);
+}
+
+/// There is one less.
+pub fn http_connection_closed() {
+    HOT.http.decrement(1);
+}
+
+/// An HTTP connection was refused before its first request.
+pub fn http_connection_refused(why: Refused) {
+    count_refused("http", why);
 }
 
 /// The server ends a connection, for a reason of its own.
@@ -112,18 +158,40 @@ pub(crate) fn token_refused(reason: &'static str) {
 }
 
 /// The keys that somebody else keeps were read: how many there are, or why they stay as they were.
-pub(crate) fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>) {
+/// If there never were any, nobody can sign in.
+pub(crate) fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>, known: bool) {
     let outcome = match read {
         Ok(keys) => {
             tracing::debug!(keys, "auth.jwt.jwks was read");
             "good"
         }
-        Err(error) => {
+        Err(error) if known => {
             tracing::warn!(error, "cannot read auth.jwt.jwks; the keys stay as they were");
+            "bad"
+        }
+        Err(error) => {
+            tracing::error!(error, "cannot read auth.jwt.jwks; nobody can sign in with its keys");
             "bad"
         }
     };
     counter!("quadrille_key_readings_total", "outcome" => outcome).increment(1);
+}
+
+/// The configuration was read again: the keys that changed, or what is wrong with it.
+pub fn config_reloaded(read: Result<&[String], &dyn std::error::Error>) {
+    let outcome = match read {
+        Ok(changed) => {
+            let changed =
+                if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
+            tracing::info!(changed, "configuration reloaded");
+            "good"
+        }
+        Err(why) => {
+            tracing::error!(error = %why, "configuration not reloaded; everything stays as it was");
+            "bad"
+        }
+    };
+    counter!("quadrille_config_reloads_total", "outcome" => outcome).increment(1);
 }
 
 /// A client sent something that its protocol has no use for.

@@ -2,8 +2,10 @@
 //!
 //! A turn is `turn.started`, any number of `turn.status`, `turn.tool` and `turn.delta`, and exactly
 //! one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last.
+use std::{borrow::Cow, sync::Arc};
+
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{Draft, Event, Topic};
 
@@ -22,9 +24,9 @@ pub enum Turn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
     pub turn: Uuid,
-    pub agent: String,
-    pub user: String,
-    pub question: String,
+    pub agent: Arc<str>,
+    pub user: Arc<str>,
+    pub question: Arc<str>,
 }
 
 /// The agent's own notice.
@@ -54,23 +56,23 @@ pub struct Delta {
 pub struct Completed {
     pub turn: Uuid,
     /// The whole reply.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     pub turn: Uuid,
-    /// Stable, for programs: `interrupted`, `upstream`, `timeout`.
-    pub code: String,
+    /// Stable, for programs: `interrupted`, `upstream`, `total_timeout`.
+    pub code: Cow<'static, str>,
     /// For people.
-    pub title: String,
+    pub title: Cow<'static, str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     pub turn: Uuid,
     /// What there was of the reply.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// The kind of [`Delta`] records, which a log may merge.
@@ -107,7 +109,8 @@ impl Turn {
             Self::Failed(it) => Draft::json(topic, kind, it),
             Self::Cancelled(it) => Draft::json(topic, kind, it),
         };
-        let key = format!("{}/{kind}", self.turn());
+        let mut id = [0; Hyphenated::LENGTH];
+        let key = [self.turn().hyphenated().encode_lower(&mut id), "/", kind].concat();
         draft.expect("texts and numbers are always JSON").key(Some(key.into()))
     }
 
@@ -139,6 +142,15 @@ impl Turn {
     }
 }
 
+/// Which turn `event`, a record of one, is of; without reading the rest.
+pub fn of(event: &Event) -> Option<Uuid> {
+    #[derive(Deserialize)]
+    struct Of {
+        turn: Uuid,
+    }
+    serde_json::from_str::<Of>(&event.payload).ok().map(|it| it.turn)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,14 +164,14 @@ mod tests {
                 turn,
                 agent: "echo".into(),
                 user: "7".into(),
-                question: text.clone(),
+                question: text.as_str().into(),
             }),
             Turn::Status(Status { turn, text: text.clone() }),
             Turn::Tool(Tool { turn, name: "search".into(), text: text.clone() }),
             Turn::Delta(Delta { turn, start: 4, text: text.clone() }),
-            Turn::Completed(Completed { turn, text: text.clone() }),
-            Turn::Failed(Failed { turn, code: "timeout".into(), title: text.clone() }),
-            Turn::Cancelled(Cancelled { turn, text }),
+            Turn::Completed(Completed { turn, text: text.as_str().into() }),
+            Turn::Failed(Failed { turn, code: "timeout".into(), title: text.clone().into() }),
+            Turn::Cancelled(Cancelled { turn, text: text.into() }),
         ];
         let topic: Topic = "user:7".parse().unwrap();
         for it in &all {

@@ -1,22 +1,31 @@
 //! From a listening socket to requests: our own loop, for what ready-made ones leave out, a limit
-//! on the time a request may take to arrive and an end that waits for nobody idle.
+//! on connections and on the time a request may take to arrive, and an end that waits for nobody idle.
 use std::{
     convert::Infallible,
     io,
-    net::IpAddr,
-    pin::pin,
+    pin::{Pin, pin},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use quadrille_core::{Life, ws::Peer};
-use tokio::net::{TcpListener, TcpStream};
+use quadrille_core::Life;
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
 
-use crate::stall::{Purpose, Watched};
+use crate::{
+    edge::Edge,
+    full::Refusals,
+    listen::{Accepted, Listener},
+    places::{Place, Places},
+    proxies::Caller,
+    socket::Socket,
+    stall::{LAST_PATIENCE, Purpose, Watched},
+};
 
 /// The largest head of a request, and what is read of a body at once. A connection holds as much
 /// only while it needs it, and nothing of it once it is a WebSocket.
@@ -26,13 +35,18 @@ const BUFFER: usize = 64 << 10;
 const RETRY: Duration = Duration::from_millis(100);
 
 /// How often to say so.
-const COMPLAIN: Duration = Duration::from_secs(1);
+const COMPLAIN: Duration = Duration::from_secs(10);
 
 /// What every connection is served with.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
-    app: Router,
+    edge: Arc<Edge>,
+    places: Places,
+    refusals: Refusals,
     http: http1::Builder,
+    tls: Option<Arc<ServerConfig>>,
+    /// For a request's head, and for the handshake of TLS before the first.
+    patience: Duration,
     life: Life,
     /// Accept no more, and close connections between two requests.
     closing: CancellationToken,
@@ -40,19 +54,22 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(
-        app: Router,
-        header_timeout: Duration,
+        edge: Edge,
+        places: Places,
+        tls: Option<Arc<ServerConfig>>,
+        patience: Duration,
         life: Life,
         closing: CancellationToken,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+        http.timer(TokioTimer::new()).header_read_timeout(patience);
         http.max_header_size(BUFFER).max_buf_size(BUFFER);
-        Self { app, http, life, closing }
+        let refusals = Refusals::default();
+        Self { edge: edge.into(), places, refusals, http, tls, patience, life, closing }
     }
 
     /// Accept until closing.
-    pub(crate) async fn run(self, listener: TcpListener) {
+    pub(crate) async fn run(self, listener: Listener) {
         let mut complained: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
@@ -60,10 +77,7 @@ impl Acceptor {
                 () = self.closing.cancelled() => return,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let connection = self.clone().connection(stream, peer.ip().to_canonical());
-                    self.life.spawn("http", connection);
-                }
+                Ok(accepted) => self.take(accepted),
                 Err(why) if is_of_the_peer(&why) => {}
                 Err(why) => {
                     if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
@@ -76,25 +90,63 @@ impl Acceptor {
         }
     }
 
-    async fn connection(self, stream: TcpStream, peer: IpAddr) {
-        // A small record is not held back until the one before it is acknowledged. It fails only
-        // when the connection is gone already.
-        stream.set_nodelay(true).ok();
-        let purpose = Purpose::new(self.closing.clone());
-        let io = TokioIo::new(Watched::new(stream, purpose.clone()));
-        let requests = Requests { app: self.app, peer: Peer(peer), purpose: purpose.clone() };
-        let connection = self.http.serve_connection(io, requests);
+    /// Serve a connection if there is a place for it.
+    fn take(&self, accepted: Accepted) {
+        let caller = accepted.caller();
+        // All clients of a proxy have its address.
+        let address = caller.address().filter(|_| !self.edge.trusts(caller));
+        match self.places.take(address) {
+            Ok(place) => self.life.spawn("http", self.clone().connection(accepted, place)),
+            Err(why) => self.refusals.refuse(accepted, why, &self.life),
+        }
+    }
+
+    async fn connection(self, accepted: Accepted, place: Place) {
+        let caller = accepted.caller();
+        let purpose = Purpose::new(self.closing.clone(), place);
+        let socket = match accepted {
+            Accepted::Tcp(stream, _) => Socket::Tcp(Watched::new(stream, purpose.clone())),
+            Accepted::Unix(stream) => Socket::Unix(Watched::new(stream, purpose.clone())),
+            Accepted::Tls(stream, _) => match self.handshake(stream, &purpose).await {
+                Ok(stream) => Socket::Tls(stream),
+                Err(why) => {
+                    tracing::debug!(peer = %caller.ip(), error = %why, "TLS was not agreed on");
+                    return;
+                }
+            },
+        };
+        let requests = Requests { edge: self.edge, caller, purpose: purpose.clone() };
+        let connection = self.http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    // Nobody waits for the rest of a first request's head.
+                    Err(_) if purpose.is_new() => Ok(()),
+                    Err(_) => connection.await,
+                }
             }
         };
         purpose.upgraded();
         if let Err(why) = ended {
-            tracing::debug!(%peer, error = %why, "connection broken off");
+            tracing::debug!(peer = %caller.ip(), error = %why, "connection broken off");
+        }
+    }
+
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        purpose: &Purpose,
+    ) -> io::Result<Box<TlsStream<Watched<TcpStream>>>> {
+        let Some(tls) = self.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
+        // In a box from the beginning, or every connection would hold room for it.
+        let agreed = Box::pin(TlsAcceptor::from(tls).accept(Watched::new(stream, purpose.clone())));
+        tokio::select! {
+            agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
+            () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }
@@ -107,20 +159,19 @@ fn is_of_the_peer(why: &io::Error) -> bool {
 
 /// The requests of one connection.
 struct Requests {
-    app: Router,
-    peer: Peer,
+    edge: Arc<Edge>,
+    caller: Caller,
     purpose: Purpose,
 }
 
 impl Service<Request<Incoming>> for Requests {
     type Response = Response;
     type Error = Infallible;
-    type Future = <Router as tower::Service<Request<Incoming>>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.purpose.requests();
-        request.extensions_mut().insert(self.purpose.clone());
-        self.app.clone().call(request)
+        let (edge, caller, purpose) = (Arc::clone(&self.edge), self.caller, self.purpose.clone());
+        Box::pin(async move { Ok(edge.answer(request, caller, purpose).await) })
     }
 }

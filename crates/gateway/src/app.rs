@@ -1,20 +1,27 @@
 //! What is served, put together: one call for each protocol, and no more machinery than that.
 #![cfg_attr(
-    not(feature = "broker"),
-    allow(unused, clippy::unnecessary_wraps, reason = "there is no protocol to put together")
+    not(all(feature = "relay", feature = "broker")),
+    allow(
+        unused,
+        clippy::unnecessary_wraps,
+        clippy::unused_async,
+        reason = "some protocol is not to be put together"
+    )
 )]
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use quadrille_core::{
-    Core, Hub, Life, Presence, Registry,
+    Core, Hub, Life, Presence, Quotas, Registry, Turns,
     auth::{Authority, Mode},
     ws::Origins,
 };
+use utoipa::openapi::OpenApi;
 
 use crate::{
-    config::{self, Config, Sources},
+    config::{self, Address, Config, Sources},
     doors, ops,
+    tls::Certificates,
 };
 
 /// Where a protocol is found.
@@ -24,7 +31,18 @@ pub(crate) struct Door {
     pub(crate) what: &'static str,
     pub(crate) path: String,
     /// A command line that shows it at work.
-    pub(crate) try_it: fn(SocketAddr, &str, Mode) -> String,
+    pub(crate) try_it: fn(&Way, &str, Mode) -> String,
+}
+
+/// How a client on this machine gets to a listener.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// What an address over HTTP begins with.
+    pub(crate) http: String,
+    /// The same for a WebSocket.
+    pub(crate) ws: String,
+    /// What a command line begins with.
+    pub(crate) curl: String,
 }
 
 /// The state that all protocols share.
@@ -38,9 +56,48 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
         sessions: Registry::new(config.limits.clone()),
         presence: Presence::default(),
         auth,
+        quotas: Quotas::new(&config.limits),
         origins,
+        turns: Turns::default(),
         life,
     })
+}
+
+/// The protocols, put together.
+#[derive(Default)]
+pub(crate) struct Protocols {
+    pub(crate) router: Router,
+    pub(crate) doors: Vec<Door>,
+    /// What of them is described.
+    pub(crate) described: OpenApi,
+    pub(crate) work: Work,
+}
+
+/// What goes on without a connection, and has to come to an end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work {
+    #[cfg(feature = "relay")]
+    desk: Option<quadrille_agents::Desk>,
+}
+
+impl Work {
+    /// Take on no more, and end what does not end by itself within `limit`.
+    pub(crate) async fn drain(&self, limit: Duration) {
+        #[cfg(feature = "relay")]
+        if let Some(desk) = &self.desk {
+            desk.drain(limit).await;
+        }
+    }
+}
+
+/// What TLS needs, if there is TLS.
+pub(crate) fn certificates(
+    config: &Config,
+    sources: &Sources,
+) -> Result<Option<Certificates>, config::Error> {
+    let tls = config.server.listen.iter().any(Address::is_tls);
+    let loaded = tls.then(|| Certificates::load(&config.server.tls)).transpose();
+    loaded.map_err(|why| blame(&why, sources))
 }
 
 /// The protocols, and where they are.
@@ -48,9 +105,23 @@ pub(crate) fn compose(
     core: &Core,
     config: &Config,
     sources: &Sources,
-) -> Result<(Router, Vec<Door>), config::Error> {
-    let mut router = Router::new();
-    let mut doors = Vec::new();
+) -> Result<Protocols, config::Error> {
+    let mut all = Protocols::default();
+    #[cfg(feature = "relay")]
+    {
+        let desk = quadrille_agents::Desk::open(config.agents.clone(), core);
+        let desk = desk.map_err(|why| blame(&why, sources))?;
+        let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());
+        all.router = all.router.merge(doors::guarded(router, core));
+        all.described.merge(described);
+        all.doors.push(Door {
+            name: quadrille_relay::NAME,
+            what: "one question, one reply",
+            path: quadrille_relay::PATH.to_owned(),
+            try_it: send,
+        });
+        all.work.desk = Some(desk);
+    }
     #[cfg(feature = "broker")]
     {
         let path = config.broker.path.clone();
@@ -58,42 +129,56 @@ pub(crate) fn compose(
         let protocol = protocol.map_err(|why| blame(&why, sources))?;
         // The same path twice would be a panic.
         if is_taken(&path) {
-            let taken = [&ops::PATHS[..], &[doors::EVENTS, doors::OPENAPI]].concat().join(", ");
+            let taken = taken().collect::<Vec<_>>().join(", ");
             let expected =
                 format!("expected a path other than {taken}, and not below {}", doors::API);
             return Err(sources.blame("broker.path", expected));
         }
-        router = router.merge(protocol);
-        doors.push(Door {
+        all.router = all.router.merge(protocol);
+        all.doors.push(Door {
             name: quadrille_broker::NAME,
             what: "channels over a WebSocket",
             path,
             try_it: subscribe,
         });
     }
-    Ok((router, doors))
+    Ok(all)
+}
+
+#[cfg(feature = "relay")]
+fn send(way: &Way, path: &str, mode: Mode) -> String {
+    let user = if mode == Mode::Open { r#""user_id":"7","# } else { "" };
+    let question = format!(r#"{{{user}"message":"hello"}}"#);
+    format!("{} {}{path} --json '{question}'{}", way.curl, way.http, doors::bearer(mode))
 }
 
 #[cfg(feature = "broker")]
-fn subscribe(address: SocketAddr, path: &str, mode: Mode) -> String {
+fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
     const FRAME: &str =
         r#"{"channel":"subscription","payload":{"action":"subscribe","channel":"demo"}}"#;
     let query = match mode {
         Mode::Open => "",
         Mode::Jwt => r#""?token=$TOKEN""#,
     };
-    format!("npx -y wscat -c ws://{address}{path}{query} -x '{FRAME}' -w 60")
+    format!("npx -y wscat -c {}{path}{query} -x '{FRAME}' -w 60", way.ws)
 }
 
-/// Whether the gateway itself is at `path`.
+/// Whether something else is at `path`.
 #[cfg(feature = "broker")]
 fn is_taken(path: &str) -> bool {
-    let mut exact = ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]);
-    path.starts_with(doors::API) || exact.any(|taken| taken == path)
+    path.starts_with(doors::API) || taken().any(|taken| taken == path)
+}
+
+fn taken() -> impl Iterator<Item = &'static str> {
+    #[cfg(feature = "relay")]
+    let relay = Some(quadrille_relay::PATH);
+    #[cfg(not(feature = "relay"))]
+    let relay = None;
+    ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]).chain(relay)
 }
 
 /// The errors of a protocol or of the core begin with the key.
-fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
+pub(crate) fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
     let text = why.to_string();
     let (key, expected) = text.split_once(": ").unwrap_or(("configuration", &text));
     sources.blame(key, expected)
@@ -101,9 +186,14 @@ fn blame(why: &impl std::error::Error, sources: &Sources) -> config::Error {
 
 /// What would be served, in one line.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
-    let (_, doors) = compose(&core(config, sources, Life::new())?, config, sources)?;
+    let life = Life::new();
+    let composed = core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources));
+    // What was begun for it ends with it.
+    life.drain();
+    let Protocols { doors, .. } = composed?;
     let doors: Vec<_> = doors.iter().map(|it| format!("{} at {}", it.name, it.path)).collect();
     let doors = if doors.is_empty() { "no protocol".to_owned() } else { doors.join(", ") };
-    let listen: Vec<_> = config.server.listen.iter().map(SocketAddr::to_string).collect();
+    certificates(config, sources)?;
+    let listen: Vec<_> = config.server.listen.iter().map(Address::to_string).collect();
     Ok(format!("the configuration is good: {doors} on {}\n", listen.join(", ")))
 }

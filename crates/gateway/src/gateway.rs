@@ -1,19 +1,28 @@
 //! The life of the process, as types: what is built has listeners but no traffic, what is served
 //! ends in a drain, and a drain has to be finished.
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use quadrille_core::{Core, Life};
-use tokio::net::TcpListener;
+use quadrille_core::{Core, Life, Limits};
+use tokio::{signal::unix::Signal, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     accept::Acceptor,
-    app::{self, Door},
+    app::{self, Door, Protocols, Work},
     cli::USAGE,
     config::{self, Config, Sources},
-    doors, listen, metrics, ops, ready,
-    signals::Signals,
+    doors,
+    edge::Edge,
+    listen::{self, Listener},
+    logs::Level,
+    metrics, ops,
+    places::Places,
+    ready,
+    reload::{Origin, Reload},
+    signals::{self, Signals},
+    tls::Certificates,
+    traces::Traces,
 };
 
 /// Files that the process needs besides those of connections.
@@ -29,15 +38,20 @@ pub(crate) struct Gateway {
     core: Core,
     app: Router,
     doors: Vec<Door>,
-    listeners: Vec<(TcpListener, SocketAddr)>,
+    work: Work,
+    listeners: Vec<Listener>,
+    certificates: Option<Certificates>,
     signals: Signals,
+    hangup: Signal,
     leaving: CancellationToken,
+    traces: Traces,
 }
 
 /// A signal came: everything has to end, in order.
 #[derive(Debug)]
 pub(crate) struct Drain {
     core: Core,
+    work: Work,
     signals: Signals,
     /// Turns `/readyz` to 503.
     leaving: CancellationToken,
@@ -45,6 +59,7 @@ pub(crate) struct Drain {
     closing: CancellationToken,
     delay: Duration,
     window: Duration,
+    traces: Traces,
 }
 
 /// Why there is nothing to serve.
@@ -78,43 +93,83 @@ impl Gateway {
         let life = Life::new();
         let exporter = metrics::install(&life).map_err(|why| other(why.into()))?;
         let signals = Signals::new().map_err(|why| other(why.into()))?;
+        let hangup = signals::hangup().map_err(|why| other(why.into()))?;
         let core = app::core(&config, sources, life)?;
-        let (protocols, mut doors) = app::compose(&core, &config, sources)?;
+        let protocols = app::compose(&core, &config, sources)?;
+        let Protocols { router, mut doors, described, work } = protocols;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
-        let (operations, described) = ops::router(exporter, leaving.clone(), &doors);
-        let app = operations.merge(protocols).merge(doors::router(&core, described));
-        let mut listeners = Vec::new();
-        for &address in &config.server.listen {
-            let listener = listen::bind(address)?;
-            let address = listener.local_addr().map_err(|why| other(why.into()))?;
-            listeners.push((listener, address));
-        }
-        raise_file_limit(config.limits.connections);
-        Ok(Self { config, core, app, doors, listeners, signals, leaving })
+        let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);
+        all.merge(described);
+        let app = operations.merge(router).merge(doors::router(&core, all));
+        let traces = Traces::start(&config, sources)?;
+        let app = traces.layer(app);
+        let certificates = app::certificates(&config, sources)?;
+        let listeners = config.server.listen.iter().map(Listener::bind);
+        let listeners = listeners.collect::<Result<_, _>>()?;
+        raise_file_limit(&config.limits);
+        Ok(Self {
+            config,
+            core,
+            app,
+            doors,
+            work,
+            listeners,
+            certificates,
+            signals,
+            hangup,
+            leaving,
+            traces,
+        })
     }
 
     /// What to say to whoever started it.
     pub(crate) fn ready(&self, took: Duration) -> String {
-        let addresses: Vec<_> = self.listeners.iter().map(|(_, address)| *address).collect();
+        let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
         ready::lines(&addresses, self.config.auth.mode, &self.doors, took)
     }
 
-    /// Serve until a signal comes.
-    pub(crate) async fn serve(self) -> Drain {
-        let Self { config, core, app, listeners, mut signals, leaving, .. } = self;
+    /// Serve until a signal comes, and read the configuration again at SIGHUP.
+    pub(crate) async fn serve(self, origin: Origin, level: Level) -> Result<Drain, StartError> {
+        let Self {
+            config,
+            core,
+            app,
+            doors: _,
+            work,
+            listeners,
+            certificates,
+            mut signals,
+            hangup,
+            leaving,
+            traces,
+        } = self;
         let closing = CancellationToken::new();
-        let timeout = config.server.header_timeout;
-        let acceptor = Acceptor::new(app, timeout, core.life.clone(), closing.clone());
+        let tls = certificates.as_ref().map(Certificates::server).transpose();
+        let tls = tls.map_err(|why| StartError::Other(why.into()))?;
+        let places = Places::new(&config.limits);
+        let acceptor = Acceptor::new(
+            Edge::new(app, &config),
+            places.clone(),
+            tls,
+            config.server.header_timeout,
+            core.life.clone(),
+            closing.clone(),
+        );
         core.auth.start(&core.life);
-        for (listener, address) in listeners {
-            tracing::info!(%address, "listening");
+        core.quotas.start(&core.life);
+        for listener in listeners {
+            tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));
         }
+        let (delay, window) = (config.server.drain_delay, config.server.drain_window);
+        let core_too = core.clone();
+        let reload =
+            Reload { origin, running: config, core: core_too, certificates, places, level };
+        core.life.spawn("reload", reload.run(hangup));
         let signal = signals.next().await;
         tracing::info!(signal, connections = core.sessions.count(), "draining");
-        let (delay, window) = (config.server.drain_delay, config.server.drain_window);
-        Drain { core, signals, leaving, closing, delay, window }
+        Ok(Drain { core, work, signals, leaving, closing, delay, window, traces })
     }
 }
 
@@ -124,31 +179,35 @@ impl Drain {
     /// Let the balancers notice, take nothing new, close the connections there are, and wait for
     /// everything else, for at most `grace`. A second signal ends it at once.
     pub(crate) async fn finish(self, grace: Duration) -> ExitCode {
-        let Self { core, mut signals, leaving, closing, delay, window } = self;
+        let Self { core, work, mut signals, leaving, closing, delay, window, traces } = self;
         let end = async {
             leaving.cancel();
             tokio::time::sleep(delay).await;
             closing.cancel();
-            core.sessions.drain(window).await;
-            core.life.stopped(grace).await
+            let stop = Instant::now() + window + grace;
+            // What works without a connection may go on for a while, but must be able to tell its end.
+            tokio::join!(core.sessions.drain(window), work.drain(grace.mul_f32(0.8)));
+            // What turns took of the time is not given again: whoever waits counts on the sum.
+            core.life.stopped(grace.min(stop.saturating_duration_since(Instant::now()))).await
         };
         let finished = tokio::select! {
             finished = end => finished,
             _ = signals.next() => false,
         };
         if finished {
+            traces.finish().await;
             tracing::info!("stopped");
             return ExitCode::SUCCESS;
         }
         let connections = core.sessions.count();
-        tracing::warn!(connections, "stopped before every connection was closed");
+        tracing::error!(connections, "stopped before every connection was closed");
         UNFINISHED.into()
     }
 }
 
 /// Every connection is an open file, and the usual soft limit is 1024.
-fn raise_file_limit(connections: usize) {
-    let wanted = u64::try_from(connections.saturating_add(OWN_FILES)).unwrap_or(u64::MAX);
+pub(crate) fn raise_file_limit(limits: &Limits) {
+    let wanted = u64::try_from(files(limits)).unwrap_or(u64::MAX);
     let raised = rlimit::Resource::NOFILE
         .get()
         .and_then(|(_, hard)| rlimit::Resource::NOFILE.set(hard, hard).map(|()| hard));
@@ -156,10 +215,15 @@ fn raise_file_limit(connections: usize) {
         Ok(files) if files >= wanted => {}
         Ok(files) => tracing::warn!(
             files,
-            connections,
-            "fewer files may be open than limits.connections needs; raise the hard limit of open \
-             files (ulimit -Hn, LimitNOFILE), or lower limits.connections"
+            wanted,
+            "fewer files may be open than limits.connections and limits.http_connections need; \
+             raise the hard limit of open files (ulimit -Hn, LimitNOFILE), or lower them"
         ),
         Err(why) => tracing::warn!(error = %why, "cannot raise the limit of open files"),
     }
+}
+
+/// As many files as may be open with these limits.
+pub(crate) fn files(limits: &Limits) -> usize {
+    limits.connections.saturating_add(limits.http_connections).saturating_add(OWN_FILES)
 }

@@ -4,11 +4,17 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+
+use crate::{
+    config::Address,
+    proxies::Caller,
+    unix::{self, UnixDoor},
+};
 
 /// Connections that the kernel holds until they are accepted: enough for all clients of a busy
 /// node coming back at once. The kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: u32 = 4096;
 
 /// Bytes that the kernel holds for a client that reads slowly (Linux doubles it). Left to itself it
 /// would take megabytes, and a ping behind them comes too late to tell the dead from the slow.
@@ -16,14 +22,86 @@ const SEND_BUFFER: u32 = 256 << 10;
 
 /// Cannot listen there.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", advice(.source, *.address))]
-pub(crate) struct Unavailable {
-    address: SocketAddr,
-    source: io::Error,
+pub(crate) enum Unavailable {
+    #[error("cannot listen on {address}: {}", advice(.source, *.address))]
+    Tcp { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Unix(#[from] unix::Unavailable),
 }
 
-/// Listen on `address`; nothing is accepted yet.
-pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Unavailable> {
+/// A socket that takes connections.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Where it is, with the port that was found for port 0.
+    address: Address,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixDoor),
+}
+
+/// A connection, before anything was read from it.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Tcp(TcpStream, IpAddr),
+    /// TLS comes first.
+    Tls(TcpStream, IpAddr),
+    Unix(UnixStream),
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Listen at `address`; nothing is accepted yet.
+    pub(crate) fn bind(address: &Address) -> Result<Self, Unavailable> {
+        let (address, socket) = match address {
+            Address::Plain(at) => {
+                let (at, socket) = bind(*at)?;
+                (Address::Plain(at), Socket::Tcp(socket))
+            }
+            Address::Tls(at) => {
+                let (at, socket) = bind(*at)?;
+                (Address::Tls(at), Socket::Tcp(socket))
+            }
+            Address::Unix(path) => (address.clone(), Socket::Unix(UnixDoor::open(path)?)),
+        };
+        Ok(Self { address, socket })
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+        let listener = match &self.socket {
+            Socket::Tcp(listener) => listener,
+            Socket::Unix(door) => return door.accept().await.map(Accepted::Unix),
+        };
+        let (stream, from) = listener.accept().await?;
+        // A small record is not held back until the one before it is acknowledged. It fails only
+        // when the connection is gone already.
+        stream.set_nodelay(true).ok();
+        let ip = from.ip().to_canonical();
+        let tls = self.address.is_tls();
+        Ok(if tls { Accepted::Tls(stream, ip) } else { Accepted::Tcp(stream, ip) })
+    }
+}
+
+// === impl Accepted ===
+
+impl Accepted {
+    pub(crate) fn caller(&self) -> Caller {
+        match self {
+            Self::Tcp(_, ip) | Self::Tls(_, ip) => Caller::Address(*ip),
+            Self::Unix(_) => Caller::Unix,
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Unavailable> {
     let open = || {
         let socket = match address.ip() {
             IpAddr::V4(_) => TcpSocket::new_v4(),
@@ -34,9 +112,10 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Unavailable> {
         // Accepted sockets inherit it.
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG)
+        let listener = socket.listen(BACKLOG)?;
+        Ok((listener.local_addr()?, listener))
     };
-    open().map_err(|source| Unavailable { address, source })
+    open().map_err(|source| Unavailable::Tcp { address, source })
 }
 
 fn advice(why: &io::Error, address: SocketAddr) -> String {
@@ -62,13 +141,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_named_with_what_to_do() {
-        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = first.local_addr().unwrap();
+        let first = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let Address::Plain(address) = first.address() else { panic!("{first:?}") };
         let port = address.port();
         let expected = format!(
             "cannot listen on {address}: port {port} is in use; stop the program that has it, or \
              choose another port in server.listen"
         );
-        assert_eq!(bind(address).unwrap_err().to_string(), expected);
+        assert_eq!(Listener::bind(first.address()).unwrap_err().to_string(), expected);
     }
 }

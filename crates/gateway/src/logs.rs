@@ -1,19 +1,44 @@
 //! Where the log goes: standard error, as text for people or as JSON for programs.
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 use crate::config::{Format, Log};
 
+/// What is logged, and what is not.
+#[derive(Debug)]
+pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+
 /// From here on everything that is logged is seen. Called once.
-pub(crate) fn init(log: &Log) {
-    let filter = EnvFilter::new(&log.level);
-    let subscriber = tracing_subscriber::fmt()
+pub(crate) fn init(log: &Log) -> Level {
+    let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_env_filter(filter);
-    match log.format {
-        Format::Pretty => subscriber.init(),
-        Format::Json => subscriber.json().flatten_event(true).init(),
+        .with_ansi(io::stderr().is_terminal());
+    let lines = match log.format {
+        Format::Pretty => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    Level(handle)
+}
+
+impl Level {
+    /// Log by the filter `to`, and call `tell` while what it tells is logged, before or after that.
+    pub(crate) fn change(&self, to: &str, tell: impl FnOnce()) {
+        let change = || {
+            let changed = self.0.reload(EnvFilter::new(to));
+            // An error is that there is no log any more.
+            changed.ok();
+        };
+        if tracing::enabled!(tracing::Level::INFO) {
+            tell();
+            change();
+        } else {
+            change();
+            tell();
+        }
     }
 }

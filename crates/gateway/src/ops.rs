@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::Door;
+use crate::{app::Door, compress};
 
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
@@ -37,7 +37,7 @@ pub(crate) fn router(
         .routes(routes!(root))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
-        .routes(routes!(exposition))
+        .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress::layer()))
         .split_for_parts();
     let router = router
         .method_not_allowed_fallback(method_not_allowed)

@@ -7,16 +7,14 @@ use std::{
 
 use quadrille_core::auth::Mode;
 
-use crate::app::Door;
+use crate::{
+    app::{Door, Way},
+    config::Address,
+};
 
-pub(crate) fn lines(
-    addresses: &[SocketAddr],
-    mode: Mode,
-    doors: &[Door],
-    took: Duration,
-) -> String {
-    let urls: Vec<_> = addresses.iter().map(|it| format!("http://{it}")).collect();
-    let local = addresses.iter().all(|it| it.ip().to_canonical().is_loopback());
+pub(crate) fn lines(addresses: &[&Address], mode: Mode, doors: &[Door], took: Duration) -> String {
+    let urls: Vec<_> = addresses.iter().map(|it| url(it)).collect();
+    let local = addresses.iter().all(|it| it.is_local());
     let sign_in = match mode {
         Mode::Open if local => "open mode: no sign-in, loopback only",
         Mode::Open => "open mode: no sign-in, other machines included",
@@ -28,14 +26,43 @@ pub(crate) fn lines(
         urls.join(", "),
         took.as_millis()
     );
-    let Some(&first) = addresses.first() else { return text };
-    let here = reachable(first);
+    let Some(first) = addresses.first() else { return text };
+    let way = Way::to(first);
     for door in doors {
-        writeln!(text, "  {:<8} {}", door.name, (door.try_it)(here, &door.path, mode))
+        writeln!(text, "  {:<8} {}", door.name, (door.try_it)(&way, &door.path, mode))
             .expect("a String takes all");
     }
-    writeln!(text, "  {:<8} curl http://{here}/healthz", "health").expect("a String takes all");
+    writeln!(text, "  {:<8} {} {}/healthz", "health", way.curl, way.http)
+        .expect("a String takes all");
     text
+}
+
+fn url(address: &Address) -> String {
+    match address {
+        Address::Plain(at) => format!("http://{at}"),
+        Address::Tls(_) | Address::Unix(_) => address.to_string(),
+    }
+}
+
+impl Way {
+    fn to(address: &Address) -> Self {
+        let curl = "curl".to_owned();
+        match address {
+            Address::Plain(at) => {
+                let at = reachable(*at);
+                Self { http: format!("http://{at}"), ws: format!("ws://{at}"), curl }
+            }
+            Address::Tls(at) => {
+                let at = reachable(*at);
+                Self { http: format!("https://{at}"), ws: format!("wss://{at}"), curl }
+            }
+            Address::Unix(path) => {
+                let path = path.display();
+                let curl = format!("curl --unix-socket {path}");
+                Self { http: "http://localhost".into(), ws: format!("ws+unix:{path}:"), curl }
+            }
+        }
+    }
 }
 
 /// Where this machine reaches a listener: "any address" is none to connect to.
@@ -57,12 +84,13 @@ mod tests {
     }
 
     fn said_in(mode: Mode, addresses: &[&str]) -> String {
-        let addresses: Vec<_> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let addresses: Vec<Address> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+        let addresses: Vec<_> = addresses.iter().collect();
         let door = Door {
             name: "broker",
             what: "channels",
             path: "/ws".into(),
-            try_it: |address, path, mode| format!("connect {address}{path} ({mode:?})"),
+            try_it: |way, path, mode| format!("connect {}{path} ({mode:?})", way.ws),
         };
         lines(&addresses, mode, &[door], Duration::from_millis(12))
             .replace(env!("CARGO_PKG_VERSION"), "VERSION")
@@ -72,7 +100,7 @@ mod tests {
     fn every_listener_is_named_and_every_door_has_a_line_to_paste() {
         let expected = "\
 quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: no sign-in, loopback only; 12 ms)
-  broker   connect 127.0.0.1:8080/ws (Open)
+  broker   connect ws://127.0.0.1:8080/ws (Open)
   health   curl http://127.0.0.1:8080/healthz
 ";
         assert_eq!(said(&["127.0.0.1:8080", "[::1]:9000"]), expected);
@@ -82,17 +110,33 @@ quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: 
     fn a_listener_on_every_address_is_tried_on_this_machine() {
         let expected = "\
 quadrille VERSION ready on http://0.0.0.0:80 (open mode: no sign-in, other machines included; 12 ms)
-  broker   connect 127.0.0.1:80/ws (Open)
+  broker   connect ws://127.0.0.1:80/ws (Open)
   health   curl http://127.0.0.1:80/healthz
 ";
         assert_eq!(said(&["0.0.0.0:80"]), expected);
     }
 
     #[test]
+    fn tls_and_unix_sockets_are_reached_in_their_own_way() {
+        let expected = "\
+quadrille VERSION ready on https://127.0.0.1:8443, unix:/run/q.sock (open mode: no sign-in, loopback only; 12 ms)
+  broker   connect wss://127.0.0.1:8443/ws (Open)
+  health   curl https://127.0.0.1:8443/healthz
+";
+        assert_eq!(said(&["https://127.0.0.1:8443", "unix:/run/q.sock"]), expected);
+        let expected = "\
+quadrille VERSION ready on unix:/run/q.sock (open mode: no sign-in, loopback only; 12 ms)
+  broker   connect ws+unix:/run/q.sock:/ws (Open)
+  health   curl --unix-socket /run/q.sock http://localhost/healthz
+";
+        assert_eq!(said(&["unix:/run/q.sock"]), expected);
+    }
+
+    #[test]
     fn a_door_knows_whether_a_token_is_needed() {
         let expected = "\
 quadrille VERSION ready on http://0.0.0.0:80 (jwt mode: sign-in by token; 12 ms)
-  broker   connect 127.0.0.1:80/ws (Jwt)
+  broker   connect ws://127.0.0.1:80/ws (Jwt)
   health   curl http://127.0.0.1:80/healthz
 ";
         assert_eq!(said_in(Mode::Jwt, &["0.0.0.0:80"]), expected);

@@ -1,4 +1,4 @@
-//! The signals that ask the process to end.
+//! The signals that ask the process to end, and the one that asks it to read its configuration.
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,4 +22,9 @@ impl Signals {
             _ = self.int.recv() => "SIGINT",
         }
     }
+}
+
+/// SIGHUP, from now on.
+pub(crate) fn hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use axum::response::Response;
 use quadrille_core::{Close, Info, telemetry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -15,21 +16,32 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::places::Place;
+
 /// How long a peer may take no data at all while there is some.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The same for one whose connection has to end.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a connection is for, as those who serve it tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose {
     closing: CancellationToken,
-    kind: Arc<Mutex<Kind>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    kind: Kind,
+    /// A session has none: it is counted where sessions are.
+    place: Place,
 }
 
 #[derive(Debug)]
 enum Kind {
+    /// Requests, of which none has arrived yet.
+    New,
     /// Requests, until the listeners close.
     Requests,
     /// An answer that goes on for as long as its session.
@@ -51,33 +63,49 @@ pub(crate) struct Watched<S> {
 
 impl Purpose {
     /// Requests, until `closing`.
-    pub(crate) fn new(closing: CancellationToken) -> Self {
-        Self { closing, kind: Arc::new(Mutex::new(Kind::Requests)) }
+    pub(crate) fn new(closing: CancellationToken, place: Place) -> Self {
+        let state = State { kind: Kind::New, place };
+        Self { closing, state: Arc::new(Mutex::new(state)) }
     }
 
     pub(crate) fn requests(&self) {
-        self.set(Kind::Requests);
+        let mut state = self.state();
+        state.kind = Kind::Requests;
+        state.place.come_back();
+    }
+
+    /// An answer goes on for as long as a session if its extensions have one.
+    pub(crate) fn answers(&self, response: &Response) {
+        if let Some(info) = response.extensions().get::<Arc<Info>>() {
+            self.session(info);
+        }
+    }
+
+    /// Whether no request has arrived yet.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.state().kind, Kind::New)
     }
 
     pub(crate) fn session(&self, info: &Arc<Info>) {
-        self.set(Kind::Session(Arc::clone(info)));
+        let mut state = self.state();
+        state.kind = Kind::Session(Arc::clone(info));
+        state.place.leave();
     }
 
+    /// Or closed.
     pub(crate) fn upgraded(&self) {
-        self.set(Kind::Upgraded);
+        let mut state = self.state();
+        state.kind = Kind::Upgraded;
+        state.place.leave();
     }
 
-    fn kind(&self) -> MutexGuard<'_, Kind> {
-        self.kind.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, kind: Kind) {
-        *self.kind() = kind;
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn patience(&self) -> Option<Duration> {
-        let ending = match &*self.kind() {
-            Kind::Requests => self.closing.is_cancelled(),
+        let ending = match &self.state().kind {
+            Kind::New | Kind::Requests => self.closing.is_cancelled(),
             Kind::Session(info) => info.is_ending(),
             Kind::Upgraded => return None,
         };
@@ -86,7 +114,7 @@ impl Purpose {
 
     /// Tell that the peer is too slow, unless it was to go anyway.
     fn tell(&self) {
-        if let Kind::Session(info) = &*self.kind()
+        if let Kind::Session(info) = &self.state().kind
             && !info.is_ending()
         {
             telemetry::connection_ended(info.protocol, info.id, &Close::SLOW);
@@ -176,10 +204,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::{Admission, Registry};
+    use quadrille_core::{Admission, Limits, Registry};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::places::Places;
+
+    fn purpose(closing: &CancellationToken) -> Purpose {
+        Purpose::new(closing.clone(), Places::new(&Limits::default()).take(None).unwrap())
+    }
 
     fn pair(purpose: &Purpose) -> (Watched<DuplexStream>, DuplexStream) {
         let (near, far) = duplex(8);
@@ -197,7 +230,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up_sooner_when_it_has_to_go() {
         let closing = CancellationToken::new();
-        let purpose = Purpose::new(closing.clone());
+        let purpose = purpose(&closing);
         assert_eq!(patience(&mut pair(&purpose).0).await, 30);
         closing.cancel();
         assert_eq!(patience(&mut pair(&purpose).0).await, 2);
@@ -212,7 +245,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_a_little_or_is_no_business_of_http_is_not_given_up() {
-        let purpose = Purpose::new(CancellationToken::new());
+        let purpose = purpose(&CancellationToken::new());
         let (mut io, mut far) = pair(&purpose);
         let taking = async {
             for _ in 0..8 {

@@ -162,21 +162,35 @@ async fn the_doors_are_described_and_everything_described_is_there() {
         "/api/v1/topics",
         "/api/v1/topics/{topic}/history",
         "/api/v1/topics/{topic}/presence",
+        "/api/v1/turns",
+        "/api/v1/turns/{id}",
+        "/api/v1/turns/{id}/events",
         "/events",
         "/healthz",
         "/metrics",
         "/readyz",
+        "/send",
     ];
     assert_eq!(paths, expected);
+    let statuses = |path: &str, method: &str| -> Vec<_> {
+        let responses = described["paths"][path][method]["responses"].as_object();
+        responses.expect("what it answers").keys().map(|it| it.parse::<u16>().unwrap()).collect()
+    };
+    let asking = [200, 400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 502, 503, 504];
+    assert_eq!(statuses("/send", "post"), asking);
+    let asking = [202, 400, 401, 403, 404, 408, 409, 413, 415, 429, 503];
+    assert_eq!(statuses("/api/v1/turns", "post"), asking);
+    assert_eq!(statuses("/healthz", "get"), [200]);
     for path in paths {
-        let status = gateway.get(&path.replace(['{', '}'], "")).await.status;
-        assert_ne!(status, 404, "{path}");
+        let answer = gateway.get(&path.replace(['{', '}'], "")).await;
+        let unknown = answer.status == 404 && answer.problem().2 == "/problems/not-found";
+        assert!(!unknown, "{path}");
     }
 }
 
 #[tokio::test]
 async fn no_protocol_takes_the_path_of_a_door() {
-    for path in ["/events", "/openapi.json", "/api/v1/publish", "/metrics"] {
+    for path in ["/events", "/openapi.json", "/api/v1/publish", "/metrics", "/send"] {
         let end = Gateway::run(&["check-config"], &[("broker.path", path)]).await;
         assert_eq!(end.code, Some(64), "{path}: {end:?}");
         assert!(end.stderr[0].contains("broker.path: expected a path other than"), "{end:?}");

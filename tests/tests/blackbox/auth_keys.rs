@@ -137,3 +137,20 @@ async fn until_the_keys_are_known_clients_are_asked_to_come_back() {
     assert_eq!((answer.problem().0, answer.problem().2.as_str()), (503, "/problems/no-keys"));
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
 }
+
+#[tokio::test]
+async fn the_query_of_an_address_is_not_told_when_nobody_answers_there() {
+    // Bound and not listening: nobody else takes the port.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let place = format!("http://{}/jwks.json?key=geheim", taken.local_addr().unwrap());
+    let settings = [MODE, ("auth.jwt.jwks", &place), ("log.level", "trace")];
+    let gateway = Gateway::start(&settings).await;
+    eventually("a line about it", async || {
+        let lines = gateway.stderr();
+        lines.iter().any(|line| line.contains("cannot read auth.jwt.jwks")).then_some(())
+    })
+    .await;
+    let lines = gateway.stop().await.stderr;
+    assert!(!lines.iter().any(|line| line.contains("geheim")), "{lines:#?}");
+}

@@ -133,14 +133,60 @@ async fn a_token_may_be_in_each_of_its_places() {
     assert_refused(&both, BAD);
 }
 
+/// Shows `token` at every door over HTTP in each of its places, in requests that are good, bad and
+/// to nowhere, and gives everything that was answered.
+async fn shown_over_http(gateway: &Gateway, token: &str) -> Vec<String> {
+    let (bearer, list) = (format!("Bearer {token}"), format!("quadrille.token.{token}, quadrille"));
+    let requests = [
+        ("POST", "/api/v1/publish?", r#"{"channel":"c","payload":1,"key":"k"}"#),
+        ("POST", "/api/v1/publish?", r#"{"channel":"#),
+        ("GET", "/api/v1/topics?", ""),
+        ("GET", "/api/v1/topics?limit=x&", ""),
+        ("GET", "/api/v1/topics/c/history?", ""),
+        ("GET", "/api/v1/topics/c/presence?", ""),
+        ("GET", "/api/v1/topics/room:/history?", ""),
+        ("GET", "/api/v1/sessions?", ""),
+        ("DELETE", "/api/v1/sessions/01a1fbc1-845d-769d-b40f-274a851de780?", ""),
+        ("GET", "/events?", ""),
+        ("PUT", "/events?", ""),
+        ("GET", "/nowhere?", ""),
+        ("GET", "/?", ""),
+        ("GET", "/readyz?", ""),
+        ("GET", "/openapi.json?", ""),
+    ];
+    let mut said = Vec::new();
+    for (method, path, body) in requests {
+        let in_query = format!("{path}token={token}");
+        let places = [
+            (in_query.as_str(), None),
+            (path, Some(("Authorization", bearer.as_str()))),
+            (path, Some(("Sec-WebSocket-Protocol", list.as_str()))),
+        ];
+        for (path, header) in places {
+            let headers = [Some(("Content-Type", "application/json")), header];
+            let headers: Vec<_> = headers.into_iter().flatten().collect();
+            let answer = http::send(gateway.address(), method, path, &headers, body.as_bytes());
+            said.push(format!("{:?}", answer.await.expect("the gateway answers")));
+        }
+    }
+    said
+}
+
 #[tokio::test]
 async fn no_token_is_ever_repeated() {
-    let settings = [JWT[0], JWT[1], ("log.level", "trace"), ("log.format", "json")];
+    let settings = [
+        JWT[0],
+        JWT[1],
+        ("log.level", "trace"),
+        ("log.format", "json"),
+        ("limits.bad_tokens_per_minute", "0"),
+    ];
     let gateway = Gateway::start(&settings).await;
     let at = gateway.address();
     let good = token(json!({"sub": "7", "exp": now() + 1}));
     let bad = sign(&Header::default(), json!({"sub": "8"}), &[b'x'; 32]);
     let other = token(json!({"sub": "9"}));
+    let operator = token(json!({"topics": ["*"], "scope": "topics sessions sessions:end"}));
     let mut answers = Vec::new();
     for token in [&good, &bad] {
         let list = format!("quadrille.token.{token}, quadrille");
@@ -161,6 +207,27 @@ async fn no_token_is_ever_repeated() {
         client.send_text(format!(r#"{{"action":"refresh","token":"{token}"#)).await;
         client.send_json(&json!({"action": "refresh", "token": [token]})).await;
     }
+    let query = format!("topic=c&token={operator}");
+    let mut events = e2e::Sse::open(&gateway, &query, None).await;
+    said.push(format!("{:?}", events.head));
+    said.push(events.opened().await);
+    for token in [&good, &bad, &operator] {
+        said.extend(shown_over_http(&gateway, token).await);
+    }
+    // While these connections are there, what is listed is about them.
+    let bearer = format!("Bearer {operator}");
+    for (path, has) in [
+        ("/api/v1/sessions", r#""protocol":"sse""#),
+        ("/api/v1/topics", r#""name":"chan:c""#),
+        ("/api/v1/topics/c/history", r#""payload":1"#),
+        ("/api/v1/topics/c/presence", r#""count":1"#),
+    ] {
+        let listed = http::get(at, path, &[("Authorization", &bearer)]).await.unwrap();
+        assert!(listed.body.contains(has), "{listed:?}");
+        said.push(format!("{listed:?}"));
+    }
+    let record = events.next().await.expect("what was published with the operator's token");
+    said.push(format!("{record:?}"));
     let (frames, closed) = client.drained().await;
     assert_eq!((frames.len(), closed.0), (12, 3005), "{frames:?}");
     said.extend(frames);
@@ -170,7 +237,7 @@ async fn no_token_is_ever_repeated() {
     said.extend(end.stdout);
     said.extend(end.stderr);
     let all = said.join("\n");
-    for token in [&good, &bad, &other] {
+    for token in [&good, &bad, &other, &operator] {
         for part in token.split('.').skip(1) {
             assert!(!all.contains(part), "a part of a token was repeated");
         }

@@ -131,3 +131,20 @@ async fn the_printed_configuration_is_a_configuration() {
         assert_eq!((end.code, end.stderr.len()), (Some(0), 0), "{end:#?}");
     }
 }
+
+#[tokio::test]
+async fn an_agent_that_cannot_be_asked_is_named_with_its_key() {
+    let cases = [
+        ("kind = \"openai\"", "agents.a.url"),
+        ("kind = \"cheshire-cat\"\nurl = \"ftp://a\"", "agents.a.url"),
+        ("kind = \"cheshire-cat\"\nurl = \"ws://u:geheim@a\"", "agents.a.url"),
+        ("kind = \"http\"\nurl = \"http://a/#top\"", "agents.a.url"),
+        ("kind = \"openai\"\nurl = \"http://a\"", "agents.a.model"),
+        ("kind = \"echo\"\nurl = \"http://a\"", "agents.a.url"),
+        ("kind = \"echo\"\ntoken = \"geheim\"", "agents.a.token"),
+        ("kind = \"echo\"\nmodel = \"m\"", "agents.a.model"),
+    ];
+    for (table, key) in cases {
+        refused_file(&format!("[agents.a]\n{table}\n"), &[key]).await;
+    }
+}

@@ -1,6 +1,7 @@
 //! Stopping without leaving anyone in the dark.
 use e2e::{Client, Gateway, Raw, eventually, http};
 use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[tokio::test]
 async fn a_stop_closes_every_session_with_3001_and_ends_with_0() {
@@ -121,4 +122,19 @@ async fn a_restarted_gateway_takes_the_same_port_again() {
     assert_eq!(second.address().to_string(), address);
     drop(client);
     Client::connect(&second).await.until_pong().await;
+}
+
+#[tokio::test]
+async fn who_never_sends_the_whole_head_of_a_first_request_cannot_hold_it_up() {
+    let settings = [("server.header_timeout", "1h"), ("server.grace", "1h")];
+    let mut gateway = Gateway::start(&settings).await;
+    let mut half = TcpStream::connect(gateway.address()).await.unwrap();
+    half.write_all(b"GET /heal").await.unwrap();
+    eventually("its place", async || {
+        // The other one is of who asks.
+        (gateway.metrics().await.sum("quadrille_http_connections", &[]) == 2).then_some(())
+    })
+    .await;
+    gateway.signal("TERM").await;
+    assert_eq!(gateway.wait().await.code, Some(0));
 }

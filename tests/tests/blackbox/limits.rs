@@ -1,6 +1,11 @@
 //! What one client may take, and what all of them may take together.
-use e2e::{Client, Form, Gateway, eventually, http};
-use serde_json::json;
+use e2e::{
+    Client, Form, Gateway, Raw, eventually, http,
+    raw::{FIN, TEXT, frame},
+};
+use serde_json::{Value, json};
+
+use crate::survival::others_are_served;
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -21,7 +26,7 @@ async fn a_connection_has_only_so_many_subscriptions() {
 
 #[tokio::test]
 async fn a_publisher_that_sends_too_much_is_told_when_to_come_back() {
-    let gateway = Gateway::start(&[("broker.publishes_per_second", "5")]).await;
+    let gateway = Gateway::start(&[("limits.publishes_per_second", "5")]).await;
     let (mut reader, mut publisher) =
         (Client::connect(&gateway).await, Client::connect(&gateway).await);
     reader.subscribe("c").await;
@@ -103,4 +108,39 @@ async fn idle_topics_make_room_for_new_ones() {
     assert_eq!(publisher.until_pong().await, [""; 0]);
     let held = gateway.metrics().await.sum("quadrille_topics", &[]);
     assert!(held <= 10, "{held} topics are held");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_subscriptions_on_one_socket_are_each_answered() {
+    const COMMANDS: usize = 100_000;
+    let gateway = Gateway::start(&[]).await;
+    let mut flood = Vec::new();
+    for n in 0..COMMANDS {
+        let command = json!({"action": "subscribe", "channel": format!("c{n}")}).to_string();
+        flood.extend(frame(FIN | TEXT, command.as_bytes()));
+    }
+    let mut raw = Raw::connect(&gateway).await;
+    let before = gateway.rss_kib();
+    // Others have their turn while it goes on; all of it is answered in the end.
+    let (answers, ()) =
+        tokio::join!(raw.flood(&flood, COMMANDS), async { others_are_served(&gateway).await });
+    let grown = gateway.rss_kib().saturating_sub(before);
+    let answers = answers.iter().map(|it| serde_json::from_slice::<Value>(it).expect("JSON"));
+    let (good, bad): (Vec<_>, Vec<_>) = answers.partition(|it| it["action"] == "subscribed");
+    assert_eq!((good.len(), bad.len()), (1000, COMMANDS - 1000));
+    assert!(bad.iter().all(|it| it["payload"]["code"] == "too_many_channels"));
+    assert!(grown < 32 << 10, "{grown} KiB for 1000 subscriptions");
+    assert_eq!(gateway.metrics().await.sum("quadrille_task_panics_total", &[]), 0);
+}
+
+#[tokio::test]
+async fn a_full_server_says_so_in_its_log_and_not_for_each_client() {
+    let gateway = Gateway::start(&[("limits.connections", "1")]).await;
+    let _client = Client::connect(&gateway).await;
+    for _ in 0..50 {
+        assert_eq!(http::knock(gateway.address(), &[]).await.status, 503);
+    }
+    let end = gateway.stop().await;
+    let told = end.stderr.iter().filter(|line| line.contains("raise limits.connections")).count();
+    assert!((1..50).contains(&told), "{end:#?}");
 }

@@ -61,6 +61,27 @@ async fn listed_pages_are_let_in_and_others_like_them_are_not() {
 }
 
 #[tokio::test]
+async fn every_door_has_the_same_list_and_what_operators_ask_is_told_to_no_page() {
+    let gateway = Gateway::start(&[("server.origins", r#"["https://app.example"]"#)]).await;
+    let paths = ["/events?topic=c", "/api/v1/topics", "/openapi.json", "/api/v1/sessions"];
+    for (origin, allowed) in [("https://app.example", true), ("https://evil.example", false)] {
+        let sent = [("Origin", origin)];
+        assert_eq!(status(&gateway, origin).await, if allowed { 101 } else { 403 });
+        for path in paths {
+            let answer = http::get(gateway.address(), path, &sent).await.unwrap();
+            let told = answer.header("access-control-allow-origin");
+            let expected = if allowed { (200, Some(origin)) } else { (403, None) };
+            assert_eq!((answer.status, told), expected, "{path} for {origin}");
+        }
+        for path in ["/", "/healthz", "/readyz", "/metrics"] {
+            let answer = http::get(gateway.address(), path, &sent).await.unwrap();
+            let told = answer.header("access-control-allow-origin");
+            assert_eq!((answer.status, told), (200, None), "{path} for {origin}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_origins_at_once_are_refused() {
     let gateway = Gateway::start(&[]).await;
     let both = [("Origin", "http://localhost"), ("Origin", "https://evil.example")];

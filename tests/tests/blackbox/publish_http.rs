@@ -241,8 +241,12 @@ async fn a_page_that_may_is_told_so() {
         answer.header("access-control-allow-headers"),
         answer.header("vary"),
     ];
-    let expected =
-        [page.1, "GET, POST, DELETE", "Authorization, Content-Type, Last-Event-ID", "Origin"];
+    let expected = [
+        page.1,
+        "GET, POST, DELETE",
+        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+        "Origin",
+    ];
     assert_eq!((answer.status, told), (204, expected.map(Some)));
     let body = br#"{"channel":"c","payload":1}"#;
     let answer = http::send(gateway.address(), "POST", PATH, &[JSON, page], body).await.unwrap();

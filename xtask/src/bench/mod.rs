@@ -1,4 +1,5 @@
 //! `cargo xtask bench`: the released binary under load, as tables of medians.
+mod relay;
 mod server;
 mod table;
 
@@ -28,10 +29,12 @@ pub(crate) enum Bench {
     Peers,
     /// From the start to the first connection, and what the process takes until then.
     Start,
+    /// Questions over HTTP, relayed to an agent.
+    Relay,
     All,
 }
 
-const EACH: [Bench; 7] = [
+const EACH: [Bench; 8] = [
     Bench::Fanout,
     Bench::Channels,
     Bench::Idle,
@@ -39,6 +42,7 @@ const EACH: [Bench; 7] = [
     Bench::Stuck,
     Bench::Peers,
     Bench::Start,
+    Bench::Relay,
 ];
 
 /// One measured case takes this often, each on a server of its own so that none inherits the memory
@@ -71,7 +75,7 @@ impl Bench {
                 &["fanout", "--readers", "500", "--mode", "paced"],
                 &["idle", "--connections", "10000"],
             ],
-            Self::Start | Self::All => &[],
+            Self::Start | Self::Relay | Self::All => &[],
         }
     }
 
@@ -87,6 +91,9 @@ pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
     for bench in EACH.into_iter().filter(|it| what == *it || what == Bench::All) {
         if bench == Bench::Start {
             println!("\n{}", table::markdown(&[start(project)?]));
+        }
+        if bench == Bench::Relay {
+            println!("\n{}", table::markdown(&relay::rows(project)?));
         }
         for arguments in bench.cases().chunk_by(|a, b| a.first() == b.first()) {
             let cases =

@@ -50,18 +50,24 @@ impl Kind {
 }
 
 impl Server {
-    /// Waits until it says where it listens. It finds no configuration file in `target`.
+    /// It finds no configuration file in `target`.
     pub(super) fn start(kind: Kind, target: &Path) -> Result<Self> {
-        let binary = kind.binary(target);
+        Self::launch(
+            Command::new(kind.binary(target))
+                .args(kind.arguments())
+                .current_dir(target)
+                .env("QUADRILLE_SERVER__LISTEN", "127.0.0.1:0")
+                .env("QUADRILLE_LOG__LEVEL", "error"),
+        )
+    }
+
+    /// Waits until it says where it listens.
+    pub(super) fn launch(command: &mut Command) -> Result<Self> {
         let begin = Instant::now();
-        let mut child = Command::new(&binary)
-            .args(kind.arguments())
-            .current_dir(target)
-            .env("QUADRILLE_SERVER__LISTEN", "127.0.0.1:0")
-            .env("QUADRILLE_LOG__LEVEL", "error")
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| binary.display().to_string())?;
+            .with_context(|| command.get_program().display().to_string())?;
         let mut ready = String::new();
         let stdout = child.stdout.take().context("it is piped")?;
         BufReader::new(stdout).read_line(&mut ready)?;

@@ -2,7 +2,7 @@
 use serde_json::{Map, Value};
 
 /// What a table shows, if its cases have it: the field of a report, and the head of its column.
-const COLUMNS: [(&str, &str); 29] = [
+const COLUMNS: [(&str, &str); 37] = [
     ("server", "server"),
     ("scenario", "scenario"),
     ("mode", "mode"),
@@ -10,6 +10,10 @@ const COLUMNS: [(&str, &str); 29] = [
     ("readers_per_channel", "readers"),
     ("connections", "connections"),
     ("inflight", "in flight"),
+    ("callers", "callers"),
+    ("requests", "requests"),
+    ("us_per_request", "CPU µs/request"),
+    ("requests_per_s", "requests/s"),
     ("size", "bytes"),
     ("us_per_delivery", "CPU µs/delivery"),
     ("us_per_publication", "CPU µs/publication"),
@@ -22,12 +26,16 @@ const COLUMNS: [(&str, &str); 29] = [
     ("idle_cpu_ms_per_s", "idle CPU ms/s"),
     ("kib_per_connection", "KiB/connection"),
     ("rss_after_kib", "RSS KiB"),
+    ("upstream_most", "upstream at most"),
+    ("upstream_all", "upstream in all"),
     ("ready_ms", "ready after ms"),
     ("binary_kib", "binary KiB"),
     ("rss_kib", "RSS KiB at start"),
     ("stuck.readers", "stuck"),
     ("stuck.rss_growth_kib", "growth KiB"),
     ("stuck.told_readers", "stuck told"),
+    ("wrong", "wrong"),
+    ("failed", "failed"),
     ("lost", "lost"),
     ("out_of_order", "out of order"),
     ("skipped_untold", "lost in silence"),

@@ -2,22 +2,31 @@
 use super::{Violation, tree::Source};
 
 /// Where `cfg(feature = "…")` may be written: these files, and everything in these directories.
-const ALLOWED: [&str; 6] = [
+const ALLOWED: [&str; 7] = [
     "crates/gateway/src/app.rs",
     "crates/gateway/src/config.rs",
     "crates/gateway/src/config/",
+    "crates/gateway/src/traces/",
     "crates/core/src/backplane.rs",
     "crates/core/src/backplane/",
     "crates/store/",
 ];
 
 pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
-    let sources = tree.iter().filter(|source| {
-        source.is_rust() && source.path.starts_with("crates/") && !is_allowed(&source.path)
-    });
+    let crates = tree.iter().filter(|it| it.is_rust() && it.path.starts_with("crates/"));
     let mut violations = Vec::new();
-    for source in sources {
+    for source in crates {
+        let lines = || source.lines().map(|(_, line)| line.trim());
+        for ((n, line), next) in source.lines().zip(lines().skip(1).chain([""])) {
+            if is_fuzzing(line) && !next.ends_with("mod fuzz;") {
+                let what = "only a module `fuzz` may be there for fuzzing alone; move it to one";
+                violations.push(Violation::new(&source.path, n, what));
+            }
+        }
         for (n, line) in source.lines().filter(|(_, line)| is_conditional(line)) {
+            if is_allowed(&source.path) {
+                continue;
+            }
             let what = format!("`{}` here; move it to one of {}", line.trim(), ALLOWED.join(", "));
             violations.push(Violation::new(&source.path, n, what));
         }
@@ -27,6 +36,11 @@ pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
 
 fn is_allowed(path: &str) -> bool {
     ALLOWED.iter().any(|it| path == *it || it.ends_with('/') && path.starts_with(it))
+}
+
+/// What is served must be what is fuzzed.
+fn is_fuzzing(line: &str) -> bool {
+    line.contains("cfg") && line.contains("fuzzing") && !line.starts_with("//")
 }
 
 fn is_conditional(line: &str) -> bool {
@@ -48,5 +62,14 @@ mod tests {
         ]);
         let found: Vec<_> = check(&tree).iter().map(|it| (it.path.clone(), it.line)).collect();
         assert_eq!(found, [("crates/gateway/src/ops.rs".into(), 2)]);
+    }
+
+    #[test]
+    fn what_is_fuzzed_is_what_is_served() {
+        let good = "//! A.\n#[cfg(any(test, fuzzing))]\npub mod fuzz;\n";
+        let bad = "//! A.\n#[cfg(not(fuzzing))]\nfn check() {}\n";
+        let tree = of(&[("crates/core/src/lib.rs", good), ("crates/core/src/a.rs", bad)]);
+        let found: Vec<_> = check(&tree).iter().map(|it| (it.path.clone(), it.line)).collect();
+        assert_eq!(found, [("crates/core/src/a.rs".into(), 2)]);
     }
 }

@@ -1,7 +1,7 @@
 //! Checks tokens, and decides what their bearers may do.
 use std::{
     fmt, fs,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +13,7 @@ use super::{
     Action, Algorithm, Denied, NotAllowed, Principal, Secret, Token, claims::Claims,
     grants::Grants, jwks::Jwks, key::Key,
 };
-use crate::{Life, Topic, telemetry};
+use crate::{Life, Topic, json::Object, telemetry};
 
 /// Who is let in, and as whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,12 +70,17 @@ pub struct Authority(Arc<Inner>);
 
 struct Inner {
     mode: Mode,
+    everything: Arc<Grants>,
+    rules: RwLock<Arc<Rules>>,
+}
+
+/// What tokens are checked against now.
+struct Rules {
     keys: Vec<Key>,
     jwks: Option<Arc<Jwks>>,
     /// One for each of [`Algorithm::ALL`].
     validations: [Validation; 4],
     leeway: Duration,
-    everything: Arc<Grants>,
 }
 
 // === impl Settings ===
@@ -86,7 +91,18 @@ impl Settings {
         !self.secrets.is_empty() || !self.keys.is_empty() || self.jwks.is_some()
     }
 
+    /// Those of the configuration; a mode that needs some has to have some.
     fn keys(&self) -> Result<Vec<Key>, BadSettings> {
+        if self.mode == Mode::Jwt && !self.has_keys() {
+            let min = Secret::MIN;
+            return bad(
+                "secret",
+                format!(
+                    "expected a secret of at least {min} bytes, or auth.jwt.keys, or \
+                     auth.jwt.jwks, because auth.mode is \"jwt\""
+                ),
+            );
+        }
         let mut keys = Vec::new();
         for secret in &self.secrets {
             if secret.is_pem() {
@@ -150,31 +166,59 @@ impl Authority {
             Ok(jwks) => jwks.map(Arc::new),
             Err(why) => return bad("jwks", why),
         };
-        if settings.mode == Mode::Jwt && !settings.has_keys() {
-            let min = Secret::MIN;
-            return bad(
-                "secret",
-                format!(
-                    "expected a secret of at least {min} bytes, or auth.jwt.keys, or \
-                     auth.jwt.jwks, because auth.mode is \"jwt\""
-                ),
-            );
-        }
         Ok(Self(Arc::new(Inner {
             mode: settings.mode,
-            keys,
-            jwks,
-            validations: Algorithm::ALL.map(|it| settings.validation(it)),
-            leeway: settings.leeway,
             everything: Arc::new(Grants::everything()),
+            rules: RwLock::new(Arc::new(Rules::new(settings, keys, jwks))),
         })))
     }
 
     /// Keep the keys fresh that somebody else keeps.
     pub fn start(&self, life: &Life) {
-        if let Some(jwks) = &self.0.jwks {
+        if let Some(jwks) = &self.rules().jwks {
             life.spawn("jwks", Arc::clone(jwks).run(life.clone()));
         }
+    }
+
+    /// Check tokens against `settings` from now on; on an error, everything stays as it was. Who was
+    /// let in stays so until its token ends. Key files are read again, and so is a JWK set; one at
+    /// another address than before has to be good within five seconds. The mode stays what it was,
+    /// whatever `settings` say. Not to be called twice at once.
+    pub async fn reload(&self, settings: Settings, life: &Life) -> Result<(), BadSettings> {
+        let settings = Settings { mode: self.0.mode, ..settings };
+        let (settings, keys) = tokio::task::spawn_blocking(move || {
+            let keys = settings.keys();
+            (settings, keys)
+        })
+        .await
+        .or_else(|why| bad("keys", format!("cannot read the files: {why}")))?;
+        let keys = keys?;
+        let old = self.rules().jwks.clone();
+        let (jwks, is_new) = match (settings.jwks.as_deref(), &old) {
+            (None, _) => (None, false),
+            (Some(place), Some(old)) if old.is_at(place) => {
+                old.again().await.or_else(|why| bad("jwks", why))?;
+                (Some(Arc::clone(old)), false)
+            }
+            (Some(place), _) => {
+                let new = Jwks::open(place).or_else(|why| bad("jwks", why))?;
+                new.fetch().await.or_else(|why| bad("jwks", why))?;
+                (Some(Arc::new(new)), true)
+            }
+        };
+        if let Some(old) = old.filter(|_| is_new || jwks.is_none()) {
+            old.retire();
+        }
+        let rules = Arc::new(Rules::new(&settings, keys, jwks));
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        if is_new {
+            self.start(life);
+        }
+        Ok(())
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn mode(&self) -> Mode {
@@ -191,12 +235,13 @@ impl Authority {
 
     /// [`Self::identify`] with the keys that are known now.
     pub fn recognise(&self, token: Option<&Token>) -> Result<Principal, Denied> {
-        let Inner { mode, keys, jwks, everything, .. } = &*self.0;
+        let Inner { mode, everything, .. } = &*self.0;
+        let rules = self.rules();
         let known = match (mode, token) {
-            (Mode::Jwt, Some(token)) => self.verify(token),
+            (Mode::Jwt, Some(token)) => rules.verify(token),
             (Mode::Jwt, None) => Err(Denied::Missing),
-            (Mode::Open, Some(token)) if !keys.is_empty() || jwks.is_some() => {
-                self.verify(token).map(|who| Principal { grants: Arc::clone(everything), ..who })
+            (Mode::Open, Some(token)) if !rules.keys.is_empty() || rules.jwks.is_some() => {
+                rules.verify(token).map(|who| Principal { grants: Arc::clone(everything), ..who })
             }
             (Mode::Open, _) => {
                 Ok(Principal { user: None, grants: Arc::clone(everything), expires: None })
@@ -207,17 +252,18 @@ impl Authority {
 
     /// Whether [`Self::renew`] may bring the key that `token` is signed with.
     pub fn misses_key_of(&self, token: &Token) -> bool {
-        let Some(jwks) = &self.0.jwks else { return false };
+        let rules = self.rules();
+        let Some(jwks) = &rules.jwks else { return false };
         let Ok(header) = header(token) else { return false };
         let fetched = jwks.keys();
-        let mut known = self.0.keys.iter().chain(fetched.iter());
+        let mut known = rules.keys.iter().chain(fetched.iter());
         let fetchable = Algorithm::of(header.alg).is_some_and(|it| !it.is_symmetric());
         fetchable && header.kid.is_some() && !known.any(|it| it.kid == header.kid)
     }
 
     /// Look for new keys, if that was not done just now.
     pub async fn renew(&self) {
-        if let Some(jwks) = &self.0.jwks {
+        if let Some(jwks) = &self.rules().jwks {
             jwks.renew().await;
         }
     }
@@ -226,11 +272,20 @@ impl Authority {
     pub fn allow(&self, who: &Principal, action: Action, topic: &Topic) -> Result<(), NotAllowed> {
         if who.allows(action, topic) { Ok(()) } else { Err(NotAllowed) }
     }
+}
+
+// === impl Rules ===
+
+impl Rules {
+    fn new(settings: &Settings, keys: Vec<Key>, jwks: Option<Arc<Jwks>>) -> Self {
+        let validations = Algorithm::ALL.map(|it| settings.validation(it));
+        Self { keys, jwks, validations, leeway: settings.leeway }
+    }
 
     fn verify(&self, token: &Token) -> Result<Principal, Denied> {
         let header = header(token)?;
         let algorithm = Algorithm::of(header.alg).ok_or(Denied::Algorithm)?;
-        let Inner { keys, jwks, validations, .. } = &*self.0;
+        let Self { keys, jwks, validations, .. } = self;
         let fetched = jwks.as_ref().map(|jwks| jwks.keys()).unwrap_or_default();
         let named = keys.iter().chain(fetched.iter()).filter(|it| it.kid == header.kid);
         let validation = &validations[algorithm as usize];
@@ -244,8 +299,9 @@ impl Authority {
                 why = Denied::Algorithm;
                 continue;
             }
-            match jsonwebtoken::decode::<Claims>(token.expose(), &key.verifies, validation) {
-                Ok(token) => return self.principal(token.claims),
+            match jsonwebtoken::decode::<Object<Claims>>(token.expose(), &key.verifies, validation)
+            {
+                Ok(token) => return self.principal(token.claims.0),
                 Err(wrong) => why = denied(wrong.kind()),
             }
             // Only a wrong signature may be right with another key.
@@ -274,7 +330,7 @@ impl Authority {
     fn remaining(&self, exp: f64) -> Duration {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let left = exp - since.as_secs_f64();
-        let left = if left > 0.0 { left } else { left + self.0.leeway.as_secs_f64() };
+        let left = if left > 0.0 { left } else { left + self.leeway.as_secs_f64() };
         Duration::from_secs_f64(left.clamp(0.0, FOREVER))
     }
 }

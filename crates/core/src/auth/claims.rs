@@ -2,6 +2,8 @@
 //! a grant is never guessed.
 use serde::{Deserialize, Deserializer};
 
+use crate::json::Object;
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Claims {
     /// The user. Of libraries that write numbers, the digits.
@@ -68,7 +70,7 @@ impl<'de> Deserialize<'de> for Names {
         #[serde(untagged)]
         enum Given {
             Both(Vec<Name>),
-            Each(Each),
+            Each(Object<Each>),
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -81,7 +83,7 @@ impl<'de> Deserialize<'de> for Names {
         let with = |(read, write)| move |name: Name| Named { name: name.into(), read, write };
         let names = match Given::deserialize(deserializer)? {
             Given::Both(both) => both.into_iter().map(with((true, true))).collect(),
-            Given::Each(Each { read, write }) => {
+            Given::Each(Object(Each { read, write })) => {
                 let read = read.into_iter().map(with((true, false)));
                 read.chain(write.into_iter().map(with((false, true)))).collect()
             }

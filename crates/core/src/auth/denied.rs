@@ -37,6 +37,23 @@ pub enum Denied {
 }
 
 impl Denied {
+    /// Whether the token cannot have been made by who signs tokens for here. One with an unknown
+    /// key can: keys may become known here later than tokens come.
+    pub(crate) fn is_forged(self) -> bool {
+        match self {
+            Self::TooLong | Self::Malformed | Self::Algorithm | Self::Signature => true,
+            Self::Missing
+            | Self::Key
+            | Self::Expired
+            | Self::Early
+            | Self::Audience
+            | Self::Issuer
+            | Self::Claims
+            | Self::Renewal
+            | Self::Unavailable => false,
+        }
+    }
+
     /// For metrics.
     pub(crate) fn reason(self) -> &'static str {
         match self {

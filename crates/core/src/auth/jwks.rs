@@ -15,6 +15,7 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::key::{self, Key};
 use crate::{Life, telemetry};
@@ -33,10 +34,13 @@ const MAX: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Jwks {
+    /// As it was configured.
+    place: String,
     source: Source,
     keys: RwLock<Arc<[Key]>>,
     wanted: Notify,
     state: watch::Sender<State>,
+    retired: CancellationToken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,12 +120,12 @@ impl Source {
             Self::Address(url, client) => {
                 let accept = "application/jwk-set+json, application/json";
                 let request = client.get(url.clone()).header(header::ACCEPT, accept);
-                let mut answer = request.send().await.map_err(NoKeys::Unreachable)?;
+                let mut answer = request.send().await.map_err(unreachable)?;
                 if answer.status() != StatusCode::OK {
                     return Err(NoKeys::Status(answer.status()));
                 }
                 let mut body = Vec::new();
-                while let Some(chunk) = answer.chunk().await.map_err(NoKeys::Unreachable)? {
+                while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
                     if body.len() + chunk.len() > MAX {
                         return Err(NoKeys::TooLarge);
                     }
@@ -131,6 +135,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Without the address, which may have a secret in its query.
+fn unreachable(why: reqwest::Error) -> NoKeys {
+    NoKeys::Unreachable(why.without_url())
 }
 
 fn read_file(path: &Path) -> Result<Vec<Key>, NoKeys> {
@@ -160,7 +169,44 @@ impl Jwks {
         };
         // The first reading of an address is as good as begun: who comes before it waits for it.
         let state = watch::Sender::new(State { read, reading: !read, asked: None });
-        Ok(Self { source, keys: RwLock::new(keys.into()), wanted: Notify::new(), state })
+        let (keys, wanted) = (RwLock::new(keys.into()), Notify::new());
+        let (place, retired) = (place.to_owned(), CancellationToken::new());
+        Ok(Self { place, source, keys, wanted, state, retired })
+    }
+
+    pub(super) fn is_at(&self, place: &str) -> bool {
+        self.place == place
+    }
+
+    /// Read a set that was opened, and not read yet.
+    pub(super) async fn fetch(&self) -> Result<(), NoKeys> {
+        if self.is_known() { Ok(()) } else { self.take(self.source.read().await) }
+    }
+
+    /// Read the set once more: a file now, and an address soon.
+    pub(super) async fn again(&self) -> Result<(), NoKeys> {
+        if let Source::Address(..) = self.source {
+            self.wanted.notify_one();
+            return Ok(());
+        }
+        self.take(self.source.read().await)
+    }
+
+    /// End [`Self::run`].
+    pub(super) fn retire(&self) {
+        self.retired.cancel();
+    }
+
+    /// Whether it was read or not, that is over; the keys change if it was.
+    fn take(&self, read: Result<Vec<Key>, NoKeys>) -> Result<(), NoKeys> {
+        let read = read.map(|keys| {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        });
+        self.state.send_modify(|state| {
+            state.reading = false;
+            state.read |= read.is_ok();
+        });
+        read
     }
 
     pub(super) fn keys(&self) -> Arc<[Key]> {
@@ -193,27 +239,25 @@ impl Jwks {
         }
     }
 
-    /// Read the set, again and again, until the process stops.
+    /// Read the set, again and again, until it is retired or the process stops.
     pub(super) async fn run(self: Arc<Self>, life: Life) {
         let mut pause = if self.is_known() { EVERY } else { Duration::ZERO };
         loop {
             tokio::select! {
                 () = life.draining() => return,
+                () = self.retired.cancelled() => {
+                    // Nobody shall wait for it.
+                    self.state.send_modify(|state| state.reading = false);
+                    return;
+                }
                 () = self.wanted.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
             self.state.send_modify(|state| state.reading = true);
             let read = self.source.read().await;
-            telemetry::keys_read(read.as_ref().map(Vec::len).map_err(|why| why as _));
-            pause = if read.is_ok() { EVERY } else { PAUSE };
-            let is_ok = read.is_ok();
-            if let Ok(keys) = read {
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
-            }
-            self.state.send_modify(|state| {
-                state.reading = false;
-                state.read |= is_ok;
-            });
+            let told = read.as_ref().map(Vec::len).map_err(|why| why as _);
+            telemetry::keys_read(told, self.is_known());
+            pause = if self.take(read).is_ok() { EVERY } else { PAUSE };
         }
     }
 }

@@ -9,6 +9,7 @@ use jsonwebtoken::{
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
+use crate::json::Object;
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub(super) fn of_set(json: &[u8]) -> Option<Vec<Key>> {
     struct Set {
         keys: Vec<serde_json::Value>,
     }
-    let set: Set = serde_json::from_slice(json).ok()?;
+    let Object::<Set>(set) = serde_json::from_slice(json).ok()?;
     // One by one: a key of a kind that nobody knows yet must not hide the others.
     let keys = set.keys.into_iter().filter_map(|it| serde_json::from_value(it).ok());
     Some(keys.filter_map(|jwk: Jwk| Key::jwk(&jwk)).collect())

@@ -5,6 +5,8 @@
 mod authority;
 mod claims;
 mod denied;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod grants;
 mod issue;
 mod jwks;

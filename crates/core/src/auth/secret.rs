@@ -29,7 +29,8 @@ impl Secret {
         self.expose().trim_start().starts_with("-----BEGIN")
     }
 
-    pub(super) fn expose(&self) -> &str {
+    /// The secret itself, for what has to send or use it; never for a message.
+    pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }

@@ -120,6 +120,7 @@ fn what_is_wrong_with_a_token_is_told_by_its_own_name() {
         (token(json!({"sub": "a\nb"})), Denied::Claims),
         (token(json!({"channels": "news"})), Denied::Claims),
         (token(json!({"rooms": {"raed": ["1"]}})), Denied::Claims),
+        (token(json!({"rooms": [["1"], ["2"]]})), Denied::Claims),
         (token(json!({"type": "refresh"})), Denied::Renewal),
     ];
     for (token, why) in cases {
@@ -131,6 +132,9 @@ fn what_is_wrong_with_a_token_is_told_by_its_own_name() {
         &EncodingKey::from_secret(SECRET.as_bytes()),
     );
     assert_eq!(denied(&endless.unwrap()), Some(Denied::Claims), "no exp");
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let list = jsonwebtoken::encode(&Header::default(), &vec![now() + 60; 5], &key).unwrap();
+    assert_eq!(denied(&list), Some(Denied::Claims), "a list of claims");
     assert_eq!(authority().recognise(None).unwrap_err(), Denied::Missing);
 }
 
@@ -383,6 +387,9 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
     assert_eq!(pem, "auth.jwt.secret: expected a secret, found a key file; see auth.jwt.keys");
     let missing = with(|it| it.jwks = Some("/nowhere/jwks.json".into()));
     assert!(missing.starts_with("auth.jwt.jwks: cannot read it: No such file"), "{missing}");
+    let list = File::new("list.json", "[[]]");
+    let list = Authority::new(&Settings { jwks: Some(list.path()), ..settings() }).unwrap_err();
+    assert!(list.to_string().contains("it is not a JWK set"), "{list}");
     let user = with(|it| it.jwks = Some("https://me:pw@id.example/jwks".into()));
     assert!(user.contains("without a user") && !user.contains("pw"), "{user}");
 }

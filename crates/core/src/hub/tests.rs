@@ -23,7 +23,7 @@ async fn a_log_in_use_is_never_dropped_however_many_look_for_idle_ones() {
             thread::yield_now();
             drop(hub.publish(Draft::new(topic, "n", "1")));
             let room = crate::Room { records: 9, bytes: 9999 };
-            let cx = &mut Context::from_waker(&waker);
+            let cx = &mut std::task::Context::from_waker(&waker);
             assert!(inbox.poll_recv(cx, room, &mut Vec::new()).is_ready(), "an orphan");
         }
         done.store(true, Relaxed);

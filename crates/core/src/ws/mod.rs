@@ -5,11 +5,15 @@
 //! at all, a record is framed straight into the bytes of one write, and everything due to a socket
 //! leaves in that write.
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod heart;
 mod input;
+mod protocol;
 mod pump;
 mod upgrade;
 
 pub use frame::Frames;
-pub use pump::{Config, Flow, Link, Protocol, serve};
+pub use protocol::{Flow, Link, Protocol};
+pub use pump::{Config, serve};
 pub use upgrade::{Handshake, Origins, Peer};

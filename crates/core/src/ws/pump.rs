@@ -3,6 +3,8 @@
 //! It is one state machine and not a task for each direction, so that whatever a command answers
 //! and whatever the logs bring leaves in one write, and in order. Buffers belong to the thread: a
 //! connection has bytes of its own only while a message is half read or a write is half done.
+mod output;
+
 use std::{
     cell::Cell,
     future::poll_fn,
@@ -22,8 +24,9 @@ use super::{
     frame::Frames,
     heart::{Due, Heart},
     input::{Input, Message},
+    protocol::{Flow, Link, Protocol},
 };
-use crate::{Close, Delivery, Inbox, Room, Session, telemetry};
+use crate::{Close, Inbox, Session, telemetry};
 
 /// How the pump treats its connection.
 #[derive(Clone, Copy, Debug)]
@@ -38,75 +41,18 @@ pub struct Config {
     pub write_timeout: Duration,
 }
 
-/// What a protocol does with its connection. Called by the pump, never at the same time.
-pub trait Protocol: Send {
-    /// For metrics and logs.
-    const NAME: &'static str;
-
-    /// A text message came.
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow;
-
-    /// A binary message came; its content is not kept.
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow;
-
-    /// Put `delivery` on the wire, or nothing.
-    fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>);
-
-    /// What [`Flow::Wait`] waited for is done, and commands are read again after this.
-    fn waited(&mut self, _: &mut Link<'_>) {}
-
-    /// When the peer's identity ends, and the connection with it, with 3005. May change whenever the
-    /// protocol was called.
-    fn expires(&self) -> Option<Instant> {
-        None
-    }
-}
-
-/// What a command may use: the connection's subscriptions, and frames in answer.
-#[derive(Debug)]
-pub struct Link<'a> {
-    pub inbox: &'a mut Inbox,
-    pub out: Frames<'a>,
-}
-
-/// What comes after a command.
-pub enum Flow {
-    Continue,
-    /// Read no further command before this is done; then answer with the text, if any. Deliveries
-    /// go on meanwhile.
-    Wait(BoxFuture<'static, Option<String>>),
-    Close(Close),
-}
-
-impl std::fmt::Debug for Flow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Continue => f.write_str("Continue"),
-            Self::Wait(_) => f.write_str("Wait"),
-            Self::Close(why) => f.debug_tuple("Close").field(why).finish(),
-        }
-    }
-}
-
 /// Bytes read at once, and put into one write (one record or answer may exceed it).
 const CHUNK: usize = 64 << 10;
 
 /// Bytes not taken by the peer at which no further command is read.
 const CONGESTED: usize = 2 * CHUNK;
 
-/// Records taken from the inbox at once.
-const BATCH: usize = 256;
-
-/// Writes of one connection before it is another's turn.
-const ROUNDS: usize = 4;
-
-/// How long to wait for the peer's half of the closing handshake.
+/// How long to wait for the peer's half of the closing handshake; and before it, for the peer to
+/// take what the logs have for it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 thread_local! {
     static INPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static DELIVERIES: Cell<Vec<Delivery>> = const { Cell::new(Vec::new()) };
 }
 
 /// Run `protocol` on `io` until the peer leaves or `session` ends.
@@ -161,9 +107,12 @@ struct Closing {
     then: Then,
 }
 
-/// What is left to do once the close frame is out.
+/// What is left to do, mostly once the close frame is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
+    /// The close frame is not out: first comes what the logs have for the peer. The process stops,
+    /// and nobody else will have it.
+    Deliver,
     /// Wait for the peer's half of the closing handshake.
     Await,
     /// Nothing makes sense any more of what the peer sends: say that nothing will follow, and let
@@ -173,6 +122,12 @@ enum Then {
     Drain,
     /// The peer has closed, or is gone: end once everything is sent.
     End,
+}
+
+impl Closing {
+    fn new(then: Then) -> Self {
+        Self { by: Instant::now() + CLOSE_TIMEOUT, then }
+    }
 }
 
 impl<S, P> Pump<S, P>
@@ -185,7 +140,12 @@ where
         if self.closing.is_none()
             && let Poll::Ready(why) = self.session.poll_ended(cx)
         {
-            self.end(&why);
+            if why == Close::SHUTDOWN {
+                self.closing = Some(Closing::new(Then::Deliver));
+                self.waiting = None;
+            } else {
+                self.end(&why);
+            }
         }
         while timer.as_mut().poll(cx).is_ready() {
             if !self.tick(Instant::now()) {
@@ -198,6 +158,10 @@ where
         }
         let was_congested = self.is_congested();
         if self.poll_output(cx).is_err() {
+            return Poll::Ready(());
+        }
+        // TLS holds back what the socket does not take, and sends the rest of it only when asked.
+        if let Poll::Ready(Err(_)) = Pin::new(&mut self.io).poll_flush(cx) {
             return Poll::Ready(());
         }
         if was_congested && !self.is_congested() {
@@ -234,7 +198,12 @@ where
     /// Do what is due; false ends the connection without more ado.
     fn tick(&mut self, now: Instant) -> bool {
         if let Some(closing) = self.closing {
-            return now < closing.by;
+            let is_over = now >= closing.by;
+            if is_over && closing.then == Then::Deliver {
+                self.end(&Close::SHUTDOWN);
+                return true;
+            }
+            return !is_over;
         }
         if self.protocol.expires().is_some_and(|at| now >= at) {
             self.end(&Close::EXPIRED);
@@ -253,7 +222,7 @@ where
 
     /// Close from this side.
     fn end(&mut self, why: &Close) {
-        if self.closing.is_none() {
+        if self.is_open() {
             telemetry::connection_ended(P::NAME, self.session.id(), why);
             self.close(why, Then::Await);
         }
@@ -261,8 +230,13 @@ where
 
     fn close(&mut self, why: &Close, then: Then) {
         Frames::new(&mut self.answers).close(why);
-        self.closing = Some(Closing { by: Instant::now() + CLOSE_TIMEOUT, then });
+        self.closing = Some(Closing::new(then));
         self.waiting = None;
+    }
+
+    /// Whether the peer can still be sent something other than what was begun.
+    fn is_open(&self) -> bool {
+        self.closing.is_none_or(|it| it.then == Then::Deliver)
     }
 
     // === in ===
@@ -302,8 +276,7 @@ where
             if filled == 0 {
                 self.ended = true;
                 // Everything before the end has had its turn: answer it, and be done.
-                let by = Instant::now() + CLOSE_TIMEOUT;
-                self.closing.get_or_insert(Closing { by, then: Then::End }).then = Then::End;
+                self.closing.get_or_insert(Closing::new(Then::End)).then = Then::End;
                 return Ok(());
             }
             self.heart.heard(Instant::now());
@@ -366,7 +339,7 @@ where
             end = Some((why, Then::Linger));
         }
         let Some((why, then)) = end else { return };
-        if let Some(closing) = &mut self.closing {
+        if let Some(closing) = self.closing.as_mut().filter(|it| it.then != Then::Deliver) {
             closing.then = then;
             return;
         }
@@ -374,100 +347,5 @@ where
             telemetry::connection_ended(P::NAME, self.session.id(), &why);
         }
         self.close(&why, then);
-    }
-
-    // === out ===
-
-    fn poll_output(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut buffer = OUTPUT.take();
-        let mut deliveries = DELIVERIES.take();
-        let result = self.poll_output_from(cx, &mut buffer, &mut deliveries);
-        deliveries.clear();
-        DELIVERIES.set(deliveries);
-        buffer.clear();
-        buffer.shrink_to(4 * CHUNK);
-        OUTPUT.set(buffer);
-        result
-    }
-
-    fn poll_output_from(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-        deliveries: &mut Vec<Delivery>,
-    ) -> io::Result<()> {
-        for _ in 0..ROUNDS {
-            if !self.unsent.is_empty() && !self.write_unsent(cx)? {
-                return Ok(());
-            }
-            buffer.clear();
-            buffer.append(&mut self.answers);
-            self.answers = Vec::new();
-            self.fill(cx, buffer, deliveries);
-            if buffer.is_empty() && self.answers.is_empty() {
-                return Ok(());
-            }
-            let sent = self.write(cx, buffer)?;
-            if sent < buffer.len() {
-                self.unsent = buffer.get(sent..).unwrap_or_default().to_vec();
-                self.sent = 0;
-            }
-        }
-        // A busy reader: let the others have their turn.
-        cx.waker().wake_by_ref();
-        Ok(())
-    }
-
-    /// Render what the logs have for this connection.
-    fn fill(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, deliveries: &mut Vec<Delivery>) {
-        if self.closing.is_some() {
-            return;
-        }
-        let room = Room { records: BATCH, bytes: CHUNK };
-        if self.inbox.poll_recv(cx, room, deliveries).is_pending() {
-            return;
-        }
-        telemetry::delivered(deliveries.len());
-        let mut out = Frames::new(out);
-        for delivery in deliveries.drain(..) {
-            if let Delivery::End(why) = delivery {
-                self.end(&why);
-                return;
-            }
-            self.protocol.render(delivery, &mut out);
-        }
-    }
-
-    /// True when nothing is left over any more.
-    fn write_unsent(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let unsent = mem::take(&mut self.unsent);
-        let rest = unsent.get(self.sent..).unwrap_or_default();
-        let sent = self.write(cx, rest)?;
-        let done = sent == rest.len();
-        if !done {
-            self.sent += sent;
-            self.unsent = unsent;
-        }
-        Ok(done)
-    }
-
-    /// Write as much as the peer takes now, and keep the time since when it took nothing.
-    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
-        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.io).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(taken)) => {
-                    sent += taken;
-                    self.heart.moved();
-                }
-                Poll::Ready(Err(why)) => return Err(why),
-                Poll::Pending => {
-                    self.heart.stuck();
-                    break;
-                }
-            }
-        }
-        Ok(sent)
     }
 }

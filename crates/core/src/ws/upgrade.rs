@@ -6,7 +6,7 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
@@ -21,7 +21,12 @@ impl Peer {
     /// The address that the listener put into `request`; an unspecified one if there is none, as
     /// on a unix socket.
     pub fn of<B>(request: &Request<B>) -> Self {
-        request.extensions().get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
+        Self::within(request.extensions())
+    }
+
+    /// [`Self::of`] a request that was taken apart.
+    pub fn within(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }
 }
 

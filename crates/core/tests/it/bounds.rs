@@ -93,6 +93,24 @@ async fn an_idle_log_expires_and_its_successor_has_another_epoch() {
     assert!(hub.top(&topic).unwrap().epoch > old.epoch);
 }
 
+#[tokio::test(start_paused = true)]
+async fn lower_limits_drop_what_is_idle_and_leave_what_is_in_use() {
+    let hub = hub(holding(40, OnSlow::Skip));
+    let used = topic("used");
+    let _inbox = following(&hub, &used, Since::Now);
+    publish(&hub, &used, 0).await;
+    for n in 0..20 {
+        publish(&hub, &topic(&n.to_string()), "0".repeat(1000)).await;
+    }
+    hub.reload(&Limits { topics: 4, ..Limits::default() });
+    publish(&hub, &topic("new"), 0).await;
+    assert!(hub.topics(None, 100).len() <= 4);
+    hub.reload(&Limits { log_bytes: 1000, ..Limits::default() });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let left: Vec<_> = hub.topics(None, 100).into_iter().map(|it| it.topic).collect();
+    assert_eq!(left, [used]);
+}
+
 #[tokio::test]
 async fn epochs_are_never_reused() {
     let hub = hub(holding(4, OnSlow::Skip));

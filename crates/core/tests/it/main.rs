@@ -9,6 +9,7 @@ mod log;
 mod model;
 mod pace;
 mod pump;
+mod quota;
 mod stress;
 
 use quadrille_core::{

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use quadrille_core::{
-    Admission, Delivery, Hub, Life, Limits, Policies, Registry,
+    Admission, Delivery, Draft, Hub, Inbox, Life, Limits, Policies, Registry, Since, Topic,
     ws::{Config, Flow, Frames, Link, Protocol, serve},
 };
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Answers each message with 1000 bytes.
+/// Answers each message with 1000 bytes, and tells a record as "r".
 struct Verbose;
 
 impl Protocol for Verbose {
@@ -25,24 +25,30 @@ impl Protocol for Verbose {
         Flow::Continue
     }
 
-    fn render(&mut self, _: Delivery, _: &mut Frames<'_>) {}
+    fn render(&mut self, _: Delivery, out: &mut Frames<'_>) {
+        out.text("r");
+    }
 }
 
 /// The client's end of a connection whose pump runs beside the test.
 fn connect(buffer: usize) -> (DuplexStream, Life) {
-    let (client, io) = duplex(buffer);
     let life = Life::new();
     let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    (connect_to(&Registry::default(), hub.inbox(), &life, buffer), life)
+}
+
+fn connect_to(registry: &Registry, inbox: Inbox, life: &Life, buffer: usize) -> DuplexStream {
+    let (client, io) = duplex(buffer);
     let who = Admission { protocol: "test", user: None, peer: [127, 0, 0, 1].into() };
-    let session = Registry::default().admit(who).unwrap();
+    let session = registry.admit(who).unwrap();
     let config = Config {
         max_message_size: 1 << 20,
         ping_interval: Duration::from_secs(30),
         ping_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(30),
     };
-    life.spawn("pump", serve(io, session, hub.inbox(), Verbose, config));
-    (client, life)
+    life.spawn("pump", serve(io, session, inbox, Verbose, config));
+    client
 }
 
 /// The text "1", masked with zeros.
@@ -87,4 +93,38 @@ async fn a_client_that_takes_its_data_slowly_but_steadily_is_alive() {
         client.read_exact(&mut [0; 1000]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// A client of `c` that is behind by `records` when the process stops.
+async fn behind(records: usize, buffer: usize) -> (DuplexStream, Life) {
+    let (life, registry) = (Life::new(), Registry::default());
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let topic = Topic::from_channel("c").unwrap();
+    let mut inbox = hub.inbox();
+    inbox.subscribe(&topic, Since::Now, 0).unwrap();
+    let client = connect_to(&registry, inbox, &life, buffer);
+    for _ in 0..records {
+        hub.publish(Draft::new(topic.clone(), "n", "1")).await.unwrap();
+    }
+    registry.drain(Duration::ZERO).await;
+    (client, life)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_comes_after_what_is_in_the_logs() {
+    // More than one batch.
+    let (mut client, _life) = behind(600, 1 << 20).await;
+    let mut all = vec![0; 600 * 3 + 2];
+    client.read_exact(&mut all).await.unwrap();
+    let (records, close) = all.split_at(600 * 3);
+    assert!(records.chunks(3).all(|frame| frame == [0x81, 1, b'r']));
+    assert_eq!(close, [0x88, 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_who_does_not_read() {
+    let (_client, life) = behind(600, 100).await;
+    let begin = Instant::now();
+    assert!(life.stopped(Duration::from_secs(10)).await);
+    assert_eq!(begin.elapsed().as_secs(), 4, "two to deliver, two to close");
 }

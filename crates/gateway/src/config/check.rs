@@ -1,14 +1,15 @@
 //! What a type cannot say about a configuration: bounds, and values that contradict each other.
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use quadrille_core::{
-    NAMESPACES,
+    Limits, NAMESPACES,
     auth::{Mode, Secret},
     ws::Origins,
 };
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
-use super::{Config, Log, Server, auth::Jwt};
+use super::{Address, Config, Log, Server, auth::Jwt};
+use crate::host;
 
 /// A key whose value cannot be served.
 #[derive(Debug)]
@@ -25,20 +26,34 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     server(&config.server)?;
     open(config)?;
     jwt(&config.auth.jwt)?;
+    limits(&config.limits)?;
     topics(config)?;
+    #[cfg(feature = "relay")]
+    config.agents.check().or_else(|why| wrong(format!("agents.{}", why.key), why.expected))?;
+    #[cfg(feature = "relay")]
+    at_least_one("relay.max_body_size", config.relay.max_body_size)?;
     #[cfg(feature = "broker")]
     broker(&config.broker)?;
+    #[cfg(feature = "otel")]
+    otel(&config.otel)?;
     log(&config.log)
 }
 
 fn server(server: &Server) -> Result<(), Wrong> {
-    let Server { listen, origins, header_timeout, drain_delay, drain_window, grace } = server;
+    let Server { listen, origins, hosts, header_timeout, drain_delay, drain_window, grace, .. } =
+        server;
     if listen.is_empty() {
         return wrong("server.listen", "expected at least one IP:PORT, found none");
     }
     if let Err(why) = Origins::new(origins) {
         return wrong("server.origins", why.to_string());
     }
+    if let Some(name) = hosts.iter().find(|it| !host::is_name(it)) {
+        let expected =
+            format!("expected names without port as in chat.example.com, found {name:?}");
+        return wrong("server.hosts", expected);
+    }
+    tls(server)?;
     if header_timeout.is_zero() {
         return wrong("server.header_timeout", "expected more than zero, as in \"10s\"");
     }
@@ -48,13 +63,36 @@ fn server(server: &Server) -> Result<(), Wrong> {
     duration("server.grace", *grace)
 }
 
+/// Files are for an `https://` address, and the other way round. What is in them is said later.
+fn tls(server: &Server) -> Result<(), Wrong> {
+    let needed = server.listen.iter().any(Address::is_tls);
+    let files =
+        [("server.tls.certificate", &server.tls.certificate), ("server.tls.key", &server.tls.key)];
+    for (key, file) in files {
+        // Such a path would be shown when it cannot be read.
+        if file.to_string_lossy().contains("-----BEGIN") {
+            return wrong(key, "expected the path of a file in PEM, found what is in one");
+        }
+        let given = !file.as_os_str().is_empty();
+        if needed && !given {
+            return wrong(
+                key,
+                "expected a file in PEM, as an https:// address needs it, found none",
+            );
+        }
+        if given && !needed {
+            return wrong(key, "expected an https://IP:PORT in server.listen, or no file");
+        }
+    }
+    Ok(())
+}
+
 /// Without sign-in, only this machine is served unless that is said twice.
 fn open(config: &Config) -> Result<(), Wrong> {
     if config.auth.mode != Mode::Open {
         return Ok(());
     }
-    let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    match config.server.listen.iter().find(outside) {
+    match config.server.listen.iter().find(|address| !address.is_local()) {
         Some(address) if !config.auth.allow_open => wrong(
             "server.listen",
             format!(
@@ -68,7 +106,7 @@ fn open(config: &Config) -> Result<(), Wrong> {
 
 /// What a token can be checked against without a look into files; the rest is said at the start.
 fn jwt(jwt: &Jwt) -> Result<(), Wrong> {
-    let Jwt { secret, secrets, leeway, .. } = jwt;
+    let Jwt { secret, secrets, keys, leeway, .. } = jwt;
     let single = (!secret.is_empty()).then_some(("auth.jwt.secret", secret));
     let listed = secrets.iter().map(|it| ("auth.jwt.secrets", it));
     for (key, secret) in single.into_iter().chain(listed) {
@@ -76,6 +114,9 @@ fn jwt(jwt: &Jwt) -> Result<(), Wrong> {
             let (min, len) = (Secret::MIN, secret.len());
             return wrong(key, format!("expected at least {min} bytes, found {len}"));
         }
+    }
+    if keys.iter().any(|key| key.file.contains("-----BEGIN")) {
+        return wrong("auth.jwt.keys", "expected the path of a file in PEM, found what is in one");
     }
     if *leeway > Duration::from_hours(1) {
         return wrong("auth.jwt.leeway", "expected at most \"1h\"");
@@ -92,6 +133,10 @@ pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), 
         }
         None => Ok(()),
     }
+}
+
+fn limits(limits: &Limits) -> Result<(), Wrong> {
+    at_least_one("limits.http_connections", limits.http_connections)
 }
 
 fn topics(config: &Config) -> Result<(), Wrong> {
@@ -119,6 +164,22 @@ fn broker(broker: &quadrille_broker::Config) -> Result<(), Wrong> {
     duration("broker.write_timeout", broker.write_timeout)
 }
 
+/// What is printed shall hold no password; a header with one can be set by a variable.
+#[cfg(feature = "otel")]
+fn otel(otel: &super::section::Otel) -> Result<(), Wrong> {
+    let good = |uri: axum::http::Uri| {
+        let authority = uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+        authority && matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
+    };
+    if otel.endpoint.is_empty() || otel.endpoint.parse().is_ok_and(good) {
+        return Ok(());
+    }
+    wrong(
+        "otel.endpoint",
+        "expected the address of a collector, such as http://127.0.0.1:4318, without a user",
+    )
+}
+
 fn at_least_one(key: impl Into<String>, given: usize) -> Result<(), Wrong> {
     if given == 0 { wrong(key, "expected 1 or more, found 0") } else { Ok(()) }
 }
@@ -138,7 +199,7 @@ fn log(log: &Log) -> Result<(), Wrong> {
             Some((target, level)) => target.is_empty() || level.parse::<LevelFilter>().is_err(),
             None => directive.parse::<LevelFilter>().is_err(),
         });
-    if bad {
+    if bad || EnvFilter::try_new(&log.level).is_err() {
         let found = &log.level;
         return wrong(
             "log.level",

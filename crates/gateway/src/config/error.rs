@@ -18,6 +18,11 @@ impl Error {
         Self::new("command line", name, expected)
     }
 
+    /// There is no configuration to say anything about.
+    pub(crate) fn of_reading(why: &str) -> Self {
+        Self::of(&format!("cannot read the configuration: {why}"))
+    }
+
     pub(super) fn unreadable(file: &str, why: &io::Error) -> Self {
         Self::of(&format!("{file}: expected a readable configuration file: {why}"))
     }
@@ -38,13 +43,18 @@ impl Error {
 
 impl From<figment::Error> for Error {
     fn from(why: figment::Error) -> Self {
+        // A secret in place of a table would be shown.
+        let hidden = why.path.first().is_some_and(|section| section == "auth");
         let source = why.metadata.map_or("configuration".into(), |it| it.name);
-        Self::new(&source, &why.path.join("."), expected(&why.kind))
+        Self::new(&source, &why.path.join("."), expected(&why.kind, hidden))
     }
 }
 
-fn expected(kind: &Kind) -> String {
+fn expected(kind: &Kind, hidden: bool) -> String {
     match kind {
+        Kind::InvalidType(Actual::Str(_), wanted) if hidden => {
+            format!("expected {}, found a text", plain(wanted))
+        }
         Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
             format!("expected {}, found {}", plain(wanted), Found(found))
         }

@@ -1,8 +1,12 @@
 //! The configuration: built-in defaults, then a file, then environment variables.
 mod absent;
+mod address;
 mod auth;
+mod change;
 mod check;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod reference;
 mod section;
 mod source;
@@ -16,17 +20,34 @@ use std::path::Path;
 use quadrille_core::{Limits, Policies, Policy, auth::Secret};
 use serde::{Deserialize, Serialize};
 
+use self::source::File;
 pub(crate) use self::{
+    address::Address,
     auth::Auth,
     error::Error,
-    section::{Format, Log, Server},
+    section::{Format, Log, Server, Tls},
     source::Sources,
 };
+
+#[cfg(feature = "relay")]
+type Agents = quadrille_agents::Config;
+#[cfg(not(feature = "relay"))]
+type Agents = absent::Absent<absent::Relay>;
+
+#[cfg(feature = "relay")]
+type Relay = quadrille_relay::Config;
+#[cfg(not(feature = "relay"))]
+type Relay = absent::Absent<absent::Relay>;
 
 #[cfg(feature = "broker")]
 type Broker = quadrille_broker::Config;
 #[cfg(not(feature = "broker"))]
 type Broker = absent::Absent<absent::Broker>;
+
+#[cfg(feature = "otel")]
+type Otel = section::Otel;
+#[cfg(not(feature = "otel"))]
+type Otel = absent::Absent<absent::Otel>;
 
 /// Everything that can be configured. The comments for users are in [`reference`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,9 +57,15 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
     pub(crate) topics: Policies,
+    #[cfg_attr(not(feature = "relay"), serde(skip_serializing))]
+    pub(crate) agents: Agents,
+    #[cfg_attr(not(feature = "relay"), serde(skip_serializing))]
+    pub(crate) relay: Relay,
     #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
     pub(crate) broker: Broker,
     pub(crate) log: Log,
+    #[cfg_attr(not(feature = "otel"), serde(skip_serializing))]
+    pub(crate) otel: Otel,
 }
 
 impl Default for Config {
@@ -48,8 +75,11 @@ impl Default for Config {
             auth: Auth::default(),
             limits: Limits::default(),
             topics: Policies::from(Policy::default()),
+            agents: Agents::default(),
+            relay: Relay::default(),
             broker: Broker::default(),
             log: Log::default(),
+            otel: Otel::default(),
         }
     }
 }
@@ -61,6 +91,11 @@ impl Config {
         file: Option<&Path>,
         environment: &[(String, String)],
     ) -> Result<(Self, Sources), Error> {
+        Self::of(File::read(file)?, environment)
+    }
+
+    /// [`Self::load`] with the file as it was read.
+    fn of(file: Option<File>, environment: &[(String, String)]) -> Result<(Self, Sources), Error> {
         let sources = Sources::read(file, environment)?;
         let blame = |wrong: check::Wrong| sources.blame(&wrong.key, wrong.expected);
         // First, or the complaint would be about what is in a section that does not exist.

@@ -1,14 +1,18 @@
 //! The sections that belong to the gateway itself.
-use std::{net::SocketAddr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
+
+use super::Address;
+use crate::proxies::Proxies;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
-    #[serde(deserialize_with = "addresses")]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Address>,
     pub(crate) origins: Vec<String>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) trusted_proxies: Proxies,
     #[serde(with = "humantime_serde")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "humantime_serde")]
@@ -17,17 +21,30 @@ pub(crate) struct Server {
     pub(crate) drain_window: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) grace: Duration,
+    /// Last, because it is a table.
+    pub(crate) tls: Tls,
+}
+
+/// Files in PEM; empty if there is no TLS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: vec![([127, 0, 0, 1], 8080).into()],
+            listen: vec![Address::Plain(([127, 0, 0, 1], 8080).into())],
             origins: Vec::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Proxies::default(),
             header_timeout: Duration::from_secs(10),
             drain_delay: Duration::ZERO,
             drain_window: Duration::from_secs(2),
             grace: Duration::from_secs(10),
+            tls: Tls::default(),
         }
     }
 }
@@ -54,11 +71,10 @@ pub(crate) enum Format {
     Json,
 }
 
-fn addresses<'de, D: Deserializer<'de>>(list: D) -> Result<Vec<SocketAddr>, D::Error> {
-    let parse = |text: String| {
-        text.parse().map_err(|_| {
-            de::Error::invalid_value(de::Unexpected::Str(&text), &"IP:PORT as in 127.0.0.1:8080")
-        })
-    };
-    Vec::<String>::deserialize(list)?.into_iter().map(parse).collect()
+/// Where traces go.
+#[cfg(feature = "otel")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Otel {
+    pub(crate) endpoint: String,
 }

@@ -25,6 +25,13 @@ const NEST: &str = "__";
 #[derive(Debug)]
 pub(crate) struct Sources(Figment);
 
+/// A configuration file that was read and not yet understood.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
 /// One layer.
 struct Layer {
     name: String,
@@ -41,23 +48,46 @@ impl Provider for Layer {
     }
 }
 
+// === impl File ===
+
+impl File {
+    /// The file that was named, which has to exist, or the one in the working directory if there
+    /// is one.
+    pub(super) fn read(named: Option<&Path>) -> Result<Option<Self>, Error> {
+        let path = named.map_or_else(|| PathBuf::from(FILE), Path::to_path_buf);
+        let name = path.display().to_string();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(Self { name, text })),
+            Err(why) if why.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
+            Err(why) => Err(Error::unreadable(&name, &why)),
+        }
+    }
+
+    fn layer(self) -> Result<Layer, Error> {
+        let Self { name, text } = self;
+        let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
+        let values = Value::serialize(table).expect("TOML is plain data");
+        Ok(Layer { name, values: values.into_dict().expect("a table is a dictionary") })
+    }
+}
+
 // === impl Sources ===
 
 impl Sources {
     pub(super) fn read(
-        file: Option<&Path>,
+        file: Option<File>,
         environment: &[(String, String)],
     ) -> Result<Self, Error> {
         let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
         let values = defaults.as_dict().cloned().expect("a configuration is a table");
         let mut layers = Figment::from(Layer { name: "configuration".to_owned(), values });
-        if let Some(layer) = read_file(file)? {
-            layers = layers.merge(layer);
+        if let Some(file) = file {
+            layers = layers.merge(file.layer()?);
         }
         for (name, text) in environment {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             if rest.contains(NEST) {
-                layers = layers.merge(read_variable(name, rest, text, &defaults));
+                layers = layers.merge(read_variable(name, rest, text, &defaults)?);
             } else if let Some(key) = misspelt(rest, &defaults) {
                 let right = format!("{PREFIX}{}", key.to_uppercase().replace('.', NEST));
                 return Err(Error::new(name, &key, format!("expected the name {right}")));
@@ -78,29 +108,22 @@ impl Sources {
 
     /// The error that the value of `key` is wrong, wherever it came from.
     pub(crate) fn blame(&self, key: &str, expected: impl Into<String>) -> Error {
-        let source = self.0.find_metadata(key).map(|it| it.name.clone());
+        // What is missing was to be where the table is that it is missing in.
+        let mut tables = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
+        let source = tables.find_map(|key| self.0.find_metadata(key)).map(|it| it.name.clone());
         Error::new(source.as_deref().unwrap_or("configuration"), key, expected)
     }
 }
 
-fn read_file(named: Option<&Path>) -> Result<Option<Layer>, Error> {
-    let path = named.map_or_else(|| PathBuf::from(FILE), Path::to_path_buf);
-    let name = path.display().to_string();
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(why) if why.kind() == io::ErrorKind::NotFound && named.is_none() => return Ok(None),
-        Err(why) => return Err(Error::unreadable(&name, &why)),
-    };
-    let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
-    let values = Value::serialize(table).expect("TOML is plain data");
-    Ok(Some(Layer { name, values: values.into_dict().expect("a table is a dictionary") }))
-}
-
-fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Layer {
+fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Result<Layer, Error> {
     let key = rest.to_lowercase().replace(NEST, ".");
+    if key.split('.').any(str::is_empty) {
+        let example = format!("{PREFIX}SERVER{NEST}LISTEN");
+        return Err(Error::new(name, &key, format!("expected a name as in {example}")));
+    }
     let value = typed(text, defaults.find_ref(&key));
     let values = figment::util::nest(&key, value).into_dict().expect("a nested value has a key");
-    Layer { name: name.to_owned(), values }
+    Ok(Layer { name: name.to_owned(), values })
 }
 
 /// What `text` means in place of the default `like`. A text stays one, whatever it looks like: a

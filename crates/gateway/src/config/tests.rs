@@ -49,7 +49,7 @@ fn every_file_that_ships_loads() {
         }
     }
     names.sort();
-    assert_eq!(names, ["broker.toml", "quadrille.toml", "seeds.toml"]);
+    assert_eq!(names, ["broker.toml", "quadrille.toml", "relay.toml", "seeds.toml"]);
 }
 
 #[test]
@@ -99,6 +99,20 @@ fn secrets_are_printed_as_comments_and_the_rest_can_be_loaded_again() {
 }
 
 #[test]
+fn a_key_in_place_of_its_file_is_refused_and_not_repeated() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nZ2VoZWlt\n-----END PRIVATE KEY-----\n";
+    let tls = [("QUADRILLE_SERVER__LISTEN", "https://127.0.0.1:443")];
+    let [key, certificate] = ["QUADRILLE_SERVER__TLS__KEY", "QUADRILLE_SERVER__TLS__CERTIFICATE"];
+    let expected = "expected the path of a file in PEM, found what is in one";
+    let why = load("", &[tls[0], (key, pem), (certificate, "a.pem")]).unwrap_err();
+    assert_eq!(why, format!("{key}: server.tls.key: {expected}"));
+    let why = load("", &[tls[0], (key, "a.pem"), (certificate, pem)]).unwrap_err();
+    assert_eq!(why, format!("{certificate}: server.tls.certificate: {expected}"));
+    let keys = format!("auth.jwt.keys = [{{ file = {pem:?}, algorithm = \"EdDSA\" }}]");
+    assert_eq!(error_in(&keys), format!(": auth.jwt.keys: {expected}"));
+}
+
+#[test]
 fn what_kubernetes_sets_beside_a_service_is_none_of_ours() {
     let set = [("QUADRILLE_PORT", "tcp://10.0.0.1:80"), ("QUADRILLE_SERVICE_HOST", "10.0.0.1")];
     assert_eq!(load("", &set), Ok(Config::default()));
@@ -111,7 +125,8 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         ("[log]\nlevel = \"a\"\nlevel = \"b\"", ":3:1: duplicate key"),
         (
             "servre.x = 1",
-            ": servre: unknown key, expected one of server, auth, limits, topics, broker, log",
+            ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
+             broker, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
@@ -120,7 +135,8 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         ),
         (
             "server.listen = [\"localhost:80\"]",
-            ": server.listen: expected IP:PORT as in 127.0.0.1:8080, found \"localhost:80\"",
+            ": server.listen.0: expected IP:PORT as in 127.0.0.1:8080, https://IP:PORT, or \
+             unix:/PATH, found \"localhost:80\"",
         ),
         ("server.listen = []", ": server.listen: expected at least one IP:PORT, found none"),
         (
@@ -142,7 +158,53 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
             "server.header_timeout = \"0s\"",
             ": server.header_timeout: expected more than zero, as in \"10s\"",
         ),
+        ("auth.allow_open = 1", ": auth.allow_open: expected true or false, found 1"),
+        ("limits.topics = 1.5", ": limits.topics: expected a whole number from 0 up, found 1.5"),
+        (
+            "topics.rooom.events = 1",
+            ": topics.rooom: unknown namespace, expected one of chan, chat, room, user",
+        ),
+        ("topics.room.events = 0", ": topics.room.events: expected 1 or more, found 0"),
+        ("topics.room.bytes = 0", ": topics.room.bytes: expected 1 or more, found 0"),
+        (
+            "topics.room.on_slow = \"wait\"",
+            ": topics.room.on_slow: expected one of skip, coalesce, disconnect, found \"wait\"",
+        ),
+        ("agents.default = \"ghost\"", ": agents.default: expected one of echo, found \"ghost\""),
+        ("agents.max_running = 0", ": agents.max_running: expected 1 or more, found 0"),
+        ("agents.defualt = \"echo\"", ": agents.defualt: expected a table, found \"echo\""),
+        (
+            "agents.cat.kind = \"dog\"",
+            ": agents.cat.kind: expected one of cheshire-cat, agui, openai, http, echo, found \
+             \"dog\"",
+        ),
+        (
+            "agents.echo.total_timeout = \"0s\"",
+            ": agents.echo.total_timeout: expected more than zero and at most \"365days\"",
+        ),
+        ("relay.max_body_size = 0", ": relay.max_body_size: expected 1 or more, found 0"),
+        (
+            "log.level = \"a[b=info\"",
+            ": log.level: expected off, error, warn, info, debug or trace, and MODULE=LEVEL after \
+             a comma, found \"a[b=info\"",
+        ),
+        (
+            "log.level = \"inf\"",
+            ": log.level: expected off, error, warn, info, debug or trace, and MODULE=LEVEL after \
+             a comma, found \"inf\"",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error_in(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_said_without_repeating_them() {
+    let cases = [
         ("auth.mode = \"jtw\"", ": auth.mode: expected one of open, jwt, found \"jtw\""),
+        ("auth = \"geheim\"", ": auth: expected a table, found a text"),
+        ("auth.jwt = \"geheim\"", ": auth.jwt: expected a table, found a text"),
         ("auth.mode = 1", ": auth.mode: expected a string, found 1"),
         ("auth.jwt.secret = \"geheim\"", ": auth.jwt.secret: expected at least 32 bytes, found 6"),
         ("auth.jwt.secret = 1234567", ": auth.jwt.secret: expected at least 32 bytes, found 7"),
@@ -165,27 +227,38 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
             ": auth.jwt.keys.0.algorithm: expected one of HS256, RS256, ES256, EdDSA, found \
              \"none\"",
         ),
-        ("auth.allow_open = 1", ": auth.allow_open: expected true or false, found 1"),
-        ("limits.topics = 1.5", ": limits.topics: expected a whole number from 0 up, found 1.5"),
-        (
-            "topics.rooom.events = 1",
-            ": topics.rooom: unknown namespace, expected one of chan, chat, room, user",
-        ),
-        ("topics.room.events = 0", ": topics.room.events: expected 1 or more, found 0"),
-        ("topics.room.bytes = 0", ": topics.room.bytes: expected 1 or more, found 0"),
-        (
-            "topics.room.on_slow = \"wait\"",
-            ": topics.room.on_slow: expected one of skip, coalesce, disconnect, found \"wait\"",
-        ),
-        (
-            "log.level = \"inf\"",
-            ": log.level: expected off, error, warn, info, debug or trace, and MODULE=LEVEL after \
-             a comma, found \"inf\"",
-        ),
     ];
     for (text, expected) in cases {
         assert_eq!(error_in(text), expected, "{text}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_names_proxies_and_tls_is_said_in_the_same_way() {
+    let cases = [
+        (
+            "server.hosts = [\"https://a.example\"]",
+            ": server.hosts: expected names without port as in chat.example.com, found \
+             \"https://a.example\"",
+        ),
+        (
+            "server.trusted_proxies = [\"10.0.0.0/40\"]",
+            ": server.trusted_proxies.0: expected a network as in 10.0.0.0/8, an address, or \
+             \"unix\", found \"10.0.0.0/40\"",
+        ),
+        (
+            "server.tls.key = \"key.pem\"",
+            ": server.tls.key: expected an https://IP:PORT in server.listen, or no file",
+        ),
+        ("limits.http_connections = 0", ": limits.http_connections: expected 1 or more, found 0"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error_in(text), expected, "{text}");
+    }
+    let missing = load("server.listen = [\"https://127.0.0.1:443\"]", &[]).unwrap_err();
+    let expected = "configuration: server.tls.certificate: expected a file in PEM, as an https:// \
+                    address needs it, found none";
+    assert_eq!(missing, expected);
 }
 
 #[test]
@@ -201,12 +274,23 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_LIMITS__TOPIC",
             "1",
             "QUADRILLE_LIMITS__TOPIC: limits.topic: unknown key, expected one of connections, \
-             connections_per_ip, topics, log_bytes",
+             connections_per_ip, http_connections, topics, log_bytes, requests_per_second, \
+             publishes_per_second, frames_per_second, bad_tokens_per_minute",
         ),
         (
             "QUADRILLE_LIMITS_TOPICS",
             "1",
             "QUADRILLE_LIMITS_TOPICS: limits.topics: expected the name QUADRILLE_LIMITS__TOPICS",
+        ),
+        (
+            "QUADRILLE___TOPICS",
+            "1",
+            "QUADRILLE___TOPICS: .topics: expected a name as in QUADRILLE_SERVER__LISTEN",
+        ),
+        (
+            "QUADRILLE_LIMITS__",
+            "1",
+            "QUADRILLE_LIMITS__: limits.: expected a name as in QUADRILLE_SERVER__LISTEN",
         ),
         (
             "QUADRILLE_TOPICS__ROOOM__EVENTS",
@@ -223,6 +307,24 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
     ];
     for (name, value, expected) in cases {
         assert_eq!(error_of(name, value), expected);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "otel"))]
+fn a_section_of_what_was_not_compiled_in_says_how_to_get_it() {
+    let error = error_in("otel.endpoint = \"http://127.0.0.1:4318\"");
+    assert_eq!(error, ": otel: this build has no `otel`; rebuild with --features otel");
+}
+
+#[test]
+#[cfg(feature = "otel")]
+fn a_collector_is_an_address_without_a_user() {
+    for wrong in ["127.0.0.1:4318", "ftp://a", "http://u:p@a", "http://a/?b"] {
+        let error = error_in(&format!("otel.endpoint = {wrong:?}"));
+        let expected = ": otel.endpoint: expected the address of a collector, such as \
+                        http://127.0.0.1:4318, without a user";
+        assert_eq!(error, expected, "{wrong}");
     }
 }
 

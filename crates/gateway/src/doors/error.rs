@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quadrille_core::{
-    BadTopic, Problem, PublishError, TooManyTopics, auth::NotAllowed, json::DEPTH,
+    BadTopic, Exceeded, Problem, PublishError, TooManyTopics, auth::NotAllowed, rest::BadBody,
 };
 
-use super::{body, events, keys, params, publish};
+use super::{events, keys, params, publish};
 
 /// Why a request is refused. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
@@ -30,18 +30,10 @@ pub(super) enum Error {
     Topics,
     #[error("{0}; send {{\"topic\":…,\"payload\":…}} with \"key\" if it may be sent twice")]
     Json(String),
-    #[error("nest at most {DEPTH} levels")]
-    Deep,
     #[error("a key is 1 to {} bytes without control characters", publish::KEY)]
     Key,
-    #[error("send `Content-Type: application/json`, without a content encoding")]
-    Media,
-    #[error("send at most {} bytes", body::LIMIT)]
-    TooLarge,
-    #[error("send the whole body within {} s", body::PATIENCE.as_secs())]
-    TooSlow,
-    #[error("the body broke off; send all of it")]
-    BrokenOff,
+    #[error(transparent)]
+    Body(#[from] BadBody),
     #[error(
         "use a new key for another payload; a key is kept for {} s after its first use",
         keys::KEEP.as_secs()
@@ -53,6 +45,8 @@ pub(super) enum Error {
     Unavailable,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     #[error("this needs a token with the scope {0}")]
     Scope(&'static str),
     #[error("a session is named by its id, as GET /api/v1/sessions lists it")]
@@ -71,19 +65,10 @@ impl Error {
                 (S::BAD_REQUEST, "/problems/bad-parameter", "a parameter cannot be used")
             }
             Self::Topics => (S::BAD_REQUEST, "/problems/bad-topics", "which topics is unclear"),
-            Self::Json(_) | Self::Deep | Self::BrokenOff => {
+            Self::Json(_) | Self::Body(_) => {
                 (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
             Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
-            Self::Media => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "the body is not JSON")
-            }
-            Self::TooLarge => {
-                (S::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "the body is too large")
-            }
-            Self::TooSlow => {
-                (S::REQUEST_TIMEOUT, "/problems/body-too-slow", "the body took too long")
-            }
             Self::KeyReused => {
                 (S::CONFLICT, "/problems/key-reused", "the key came with another payload")
             }
@@ -98,6 +83,7 @@ impl Error {
             Self::NotAllowed(_) | Self::Scope(_) => {
                 (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
             }
+            Self::Exceeded(why) => return (*why).into(),
             Self::Session => (S::BAD_REQUEST, "/problems/bad-session", "not a session"),
             Self::NoSession => (S::NOT_FOUND, "/problems/no-session", "there is no such session"),
         };
@@ -109,6 +95,7 @@ impl From<Error> for Problem {
     fn from(why: Error) -> Self {
         let problem = why.problem().detail(why.to_string());
         match why {
+            Error::Body(why) => why.into(),
             Error::TooManyTopics | Error::Unavailable => {
                 problem.retry_after(Duration::from_secs(5))
             }

@@ -1,27 +1,23 @@
 //! `GET /events`: topics as server-sent events (WHATWG HTML, 9.2).
 use axum::{
-    body::Body,
     extract::{Request, State},
-    http::{
-        HeaderMap, HeaderName,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use quadrille_core::{
     Admission, Inbox, Position, Problem, Since, Topic,
     auth::{Action, Principal},
+    rest::Caller,
+    sse::Stream,
     ws::Peer,
 };
 
 use super::{
     Doors, Error,
-    openapi::Name,
+    openapi::{Ats, Name},
     params::Query,
-    stream::{Cursors, Stream},
-    who::Who,
+    stream::Cursors,
 };
-use crate::stall::Purpose;
 
 /// The name of this protocol in logs, metrics and the list of sessions.
 pub(super) const NAME: &str = "sse";
@@ -43,46 +39,37 @@ const LAST_EVENT_ID: &str = "last-event-id";
     params(
         ("topic" = Vec<Name>, Query, min_items = 1, max_items = 100,
          description = "once for each topic"),
-        ("since" = Option<String>, Query,
+        ("since" = Option<Ats>, Query,
          description = "the position to go on after; of several topics all, joined by commas"),
-        ("Last-Event-ID" = Option<String>, Header, description = "the same, and wins over `since`"),
+        ("Last-Event-ID" = Option<Ats>, Header, description = "the same, and wins over `since`"),
     ),
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
-        (status = 429, description = "Too many connections from this address"),
+        (status = 429, description = "Too many connections or requests"),
         (status = 503, description = "The server is full or shutting down"),
     )
 )]
 pub(super) async fn events(
     State(Doors { core, .. }): State<Doors>,
-    who: Who,
+    caller: Caller,
     query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
     let topics = topics(&query)?;
-    topics.iter().try_for_each(|topic| who.allow(Action::Read, topic))?;
+    let allowed = topics.iter().try_for_each(|topic| caller.allow(Action::Read, topic));
+    allowed.map_err(Error::from)?;
     let since = since(&query, request.headers(), topics.len())?;
-    let Principal { user, expires, .. } = who.principal;
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (CACHE_CONTROL, "no-store"),
-        // Or nginx would keep events back.
-        (HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
+    let Principal { user, expires, .. } = caller.principal;
     let admission = Admission { protocol: NAME, user, peer: Peer::of(&request).0 };
     let session = core.sessions.admit(admission)?;
-    if let Some(connection) = request.extensions().get::<Purpose>() {
-        connection.session(session.info());
-    }
     let mut inbox = core.hub.inbox();
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
     let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();
-    let stream = Stream::new(session, expires, inbox, seats, cursors);
-    Ok((headers, Body::new(stream)).into_response())
+    Ok(Stream::new(session, expires, inbox, cursors.seated(seats)).into_response())
 }
 
-fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
+pub(super) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
     let mut topics = Vec::new();
     for name in query.all("topic") {
         let topic = Topic::from_channel(name)?;
@@ -95,7 +82,11 @@ fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
 }
 
 /// Where to go on: in as many topics as there are, or in none.
-fn since(query: &Query, headers: &HeaderMap, topics: usize) -> Result<Vec<Position>, Error> {
+pub(super) fn since(
+    query: &Query,
+    headers: &HeaderMap,
+    topics: usize,
+) -> Result<Vec<Position>, Error> {
     let mut sent = headers.get_all(LAST_EVENT_ID).iter();
     let given = match (sent.next(), sent.next()) {
         (Some(id), None) if !id.is_empty() => Some(id.to_str().map_err(|_| Error::Position)?),

@@ -1,8 +1,9 @@
 //! Doors over HTTP: any topic can be published to, watched, read and looked at; the protocol is in
 //! `docs/protocol/http.md`.
-mod body;
 mod error;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod keys;
 mod openapi;
 mod origin;
@@ -12,38 +13,37 @@ mod read;
 mod sessions;
 mod stream;
 mod topics;
-mod who;
 mod wire;
 
 use std::sync::Arc;
 
-use axum::{Router, http::header::CONTENT_TYPE, middleware, routing::get};
-use quadrille_core::{Core, auth::Mode};
+use axum::{Router, extract::FromRef, http::header::CONTENT_TYPE, middleware, routing::get};
+use quadrille_core::{Core, auth::Mode, rest::Caller};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{error::Error, keys::Keys};
-use crate::{app::Door, ops};
+use crate::{app::Door, compress, ops};
 
 /// Where the doors are, for people who want to try them.
 pub(crate) fn listed() -> Vec<Door> {
     let door = |name, what, path: &str, try_it| Door { name, what, path: path.to_owned(), try_it };
     vec![
-        door("events", "topics as server-sent events", EVENTS, |address, path, mode| {
-            format!("curl -N 'http://{address}{path}?topic=demo'{}", bearer(mode))
+        door("events", "topics as server-sent events", EVENTS, |way, path, mode| {
+            format!("{} -N '{}{path}?topic=demo'{}", way.curl, way.http, bearer(mode))
         }),
-        door("publish", "publish a record", &format!("{API}v1/publish"), |address, path, mode| {
+        door("publish", "publish a record", &format!("{API}v1/publish"), |way, path, mode| {
             let record = r#"{"channel":"demo","payload":{"message":"hello"}}"#;
-            format!("curl http://{address}{path} --json '{record}'{}", bearer(mode))
+            format!("{} {}{path} --json '{record}'{}", way.curl, way.http, bearer(mode))
         }),
-        door("api", "every door over HTTP, described", OPENAPI, |address, path, _| {
-            format!("curl http://{address}{path}")
+        door("api", "every door over HTTP, described", OPENAPI, |way, path, _| {
+            format!("{} {}{path}", way.curl, way.http)
         }),
     ]
 }
 
 /// Where a token is needed, how `curl` shows one.
-fn bearer(mode: Mode) -> &'static str {
+pub(crate) fn bearer(mode: Mode) -> &'static str {
     match mode {
         Mode::Open => "",
         Mode::Jwt => r#" -H "Authorization: Bearer $TOKEN""#,
@@ -62,23 +62,39 @@ struct Doors {
     keys: Arc<Keys>,
 }
 
+impl FromRef<Doors> for Core {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.core.clone()
+    }
+}
+
+/// That `caller` may do what is not about one topic.
+fn need(caller: &Caller, scope: &'static str) -> Result<(), Error> {
+    if caller.has_scope(scope) { Ok(()) } else { Err(Error::Scope(scope)) }
+}
+
 /// The doors. `described` is what else there is.
 pub(crate) fn router(core: &Core, described: OpenApi) -> Router {
     let doors = Doors { core: core.clone(), keys: Arc::default() };
+    let long = OpenApiRouter::new().routes(routes!(topics::topics)).routes(routes!(read::history));
     let (router, mut api) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(events::events))
         .routes(routes!(publish::publish))
-        .routes(routes!(topics::topics))
-        .routes(routes!(read::history))
+        .merge(long.layer(compress::layer()))
         .routes(routes!(read::presence))
         .routes(routes!(sessions::sessions))
         .routes(routes!(sessions::end))
         .split_for_parts();
     api.merge(described);
-    let described = openapi::text(&api);
+    let described = openapi::text(&api, core.auth.mode());
+    let openapi = get(async move || ([(CONTENT_TYPE, "application/json")], described));
+    let openapi = openapi.layer(compress::layer());
+    guarded(router.route(OPENAPI, openapi).with_state(doors), core)
+}
+
+/// What every door over HTTP has around it.
+pub(crate) fn guarded(router: Router, core: &Core) -> Router {
     router
-        .route(OPENAPI, get(async move || ([(CONTENT_TYPE, "application/json")], described)))
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(middleware::from_fn_with_state(core.origins.clone(), origin::guard))
-        .with_state(doors)
 }

@@ -1,12 +1,16 @@
 //! `GET /openapi.json`: all of it described (`OpenAPI` 3.1), from the code that serves it.
+use quadrille_core::auth::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToSchema};
 
+use super::OPENAPI;
+use crate::ops;
+
 /// Title, version and licence are those of the package.
 #[derive(OpenApi)]
 #[openapi(
-    components(schemas(Problem, Name, At)),
+    components(schemas(Problem, Name, At, Ats)),
     tags(
         (name = "topics", description = "Publish to topics, watch and read them"),
         (name = "operators", description = "What there is, and who is connected"),
@@ -33,6 +37,14 @@ pub(super) struct Name(String);
 )]
 pub(super) struct At(String);
 
+/// Positions of several topics in their order, joined by commas.
+#[derive(Serialize, ToSchema)]
+#[schema(
+    example = "660bed170ad17-42",
+    pattern = "^(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18})(,(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18}))*$"
+)]
+pub(super) struct Ats(String);
+
 /// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
 struct Problem {
@@ -45,14 +57,16 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// `api` as JSON. Every operation may answer with a problem document, so that is added here.
-pub(super) fn text(api: &utoipa::openapi::OpenApi) -> String {
+/// `api` as JSON. Every refusal is a problem document, and some are those of every door: they are
+/// added here.
+pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
     let mut api = serde_json::to_value(api).expect("a description is plain data");
-    let paths = api["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    let operations = paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut);
-    for operation in operations {
-        if let Some(responses) = operation["responses"].as_object_mut() {
-            explain(responses);
+    for (path, operations) in api["paths"].as_object_mut().into_iter().flatten() {
+        let is_door = !ops::PATHS.contains(&path.as_str()) && path != OPENAPI;
+        for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                explain(responses, is_door);
+            }
         }
     }
     api["components"]["securitySchemes"]["token"] =
@@ -62,11 +76,34 @@ pub(super) fn text(api: &utoipa::openapi::OpenApi) -> String {
     let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
     api["components"]["schemas"]["Publication"]["oneOf"] =
         [given("topic"), given("channel")].into();
+    if let Some(question) = api["components"]["schemas"].get_mut("Question") {
+        question["oneOf"] = [given("message"), given("text")].into();
+        let (user, ids) = (&mut question["properties"]["user_id"], json!(["string", "integer"]));
+        match mode {
+            Mode::Open => {
+                user["type"] = ids;
+                question["required"] = json!(["user_id"]);
+            }
+            // The token says who asks, and what is claimed is not looked at.
+            Mode::Jwt => *user = json!({"type": ["string", "integer", "null"]}),
+        }
+    }
     api.to_string()
 }
 
-fn explain(responses: &mut Map<String, Value>) {
-    responses.insert("default".into(), json!({"description": "The request was refused"}));
+/// What every door may answer.
+const REFUSALS: [(&str, &str); 5] = [
+    ("400", "The address or the body cannot be used"),
+    ("401", "A token is needed, or this one is not accepted"),
+    ("403", "The token does not grant this, or the page is from elsewhere"),
+    ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
+    ("503", "Tokens cannot be checked just now"),
+];
+
+fn explain(responses: &mut Map<String, Value>, is_door: bool) {
+    for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
+        responses.entry(status).or_insert_with(|| json!({"description": why}));
+    }
     let told = |status: &str, response: &Value| {
         status.starts_with('2') || response.get("content").is_some()
     };

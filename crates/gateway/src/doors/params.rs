@@ -25,7 +25,7 @@ pub(super) struct Named(pub(super) Topic);
 // === impl Query ===
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, Error> {
+    pub(super) fn parse(query: &str) -> Result<Self, Error> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((decoded(name)?, decoded(value)?))

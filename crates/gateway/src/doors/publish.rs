@@ -1,17 +1,27 @@
 //! `POST /api/v1/publish`: one record into a topic's log.
-use axum::{Json, extract::State};
-use quadrille_core::{Core, Draft, MESSAGE, OnSlow, Position, Receipt, Topic, auth::Action, json};
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use quadrille_core::{
+    Core, Draft, MESSAGE, OnSlow, Position, Rate, Receipt, Topic,
+    auth::Action,
+    json::{self, Object},
+    rest::{Body, Caller},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::{
-    Doors, Error, body,
+    Doors, Error,
     keys::Slot,
     openapi::{At, Name},
-    who::Who,
 };
+
+/// Bytes of a body.
+const BODY: usize = 1 << 20;
 
 /// Bytes of a key.
 pub(super) const KEY: usize = 255;
@@ -29,7 +39,7 @@ pub(super) struct Publication<'a> {
     /// Any JSON value; it goes on byte for byte.
     #[serde(borrow)]
     #[schema(value_type = serde_json::Value)]
-    payload: &'a RawValue,
+    pub(super) payload: &'a RawValue,
     /// Makes it safe to send this again: the same key on the same topic publishes once.
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     key: Option<String>,
@@ -42,6 +52,20 @@ pub(super) struct Published {
     position: Position,
     /// Connections that followed the topic.
     subscribers: usize,
+}
+
+impl<'a> Publication<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
+        let parsed = serde_json::from_str(text).map(|Object(publication)| publication);
+        parsed.map_err(|why| Error::Json(why.to_string()))
+    }
+
+    pub(super) fn topic(&self) -> Result<Topic, Error> {
+        match (&self.topic, &self.channel) {
+            (Some(name), None) | (None, Some(name)) => Ok(Topic::from_channel(name)?),
+            _ => Err(Error::Json("the record needs one of topic and channel".to_owned())),
+        }
+    }
 }
 
 /// Publish a record
@@ -58,25 +82,27 @@ pub(super) struct Published {
         (status = 409, description = "The key came with another payload before"),
         (status = 413, description = "The body is larger than 1 MiB"),
         (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or records"),
         (status = 503, description = "The record could not be stored"),
     )
 )]
 pub(super) async fn publish(
     State(doors): State<Doors>,
-    who: Who,
-    body::Json(text): body::Json,
+    caller: Caller,
+    request: Request,
 ) -> Result<Json<Published>, Error> {
-    let Publication { topic, channel, payload, key } =
-        serde_json::from_str(&text).map_err(|why| Error::Json(why.to_string()))?;
-    let topic = match (topic, channel) {
-        (Some(name), None) | (None, Some(name)) => Topic::from_channel(&name)?,
-        _ => return Err(Error::Json("the record needs one of topic and channel".to_owned())),
-    };
-    who.allow(Action::Write, &topic)?;
+    let body = Body::read(request, BODY).await?;
+    let publication = Publication::parse(body.text())?;
+    let topic = publication.topic()?;
+    let Publication { payload, key, .. } = publication;
+    caller.allow(Action::Write, &topic)?;
+    if key.as_deref().is_some_and(|key| !is_key(key)) {
+        return Err(Error::Key);
+    }
+    caller.count(Rate::Publishes)?;
     let slot = match key.as_deref() {
         None => None,
-        Some(key) if is_key(key) => Some(doors.keys.slot(&topic, key, payload.get())?),
-        Some(_) => return Err(Error::Key),
+        Some(key) => Some(doors.keys.slot(&topic, key, payload.get())?),
     };
     let core = &doors.core;
     let draft = draft(core, topic, payload.get());
@@ -120,11 +146,18 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Since, auth::Authority,
-        ws::Origins,
+        Hub, Life, Limits, Policies, Policy, Presence, Quotas, Registry, Room, Since, Turns,
+        auth::Authority, ws::Origins,
     };
 
     use super::*;
+
+    #[test]
+    fn a_record_is_an_object_and_no_list_of_its_members() {
+        assert!(Publication::parse(r#"{"topic":"a","payload":1}"#).is_ok());
+        let why = Publication::parse(r#"["a",null,1,null]"#).unwrap_err().to_string();
+        assert!(why.starts_with("invalid type: sequence, expected an object"), "{why}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_leaves_while_its_record_waits_finds_it_published_once() {
@@ -135,7 +168,9 @@ mod tests {
             sessions: Registry::default(),
             presence: Presence::default(),
             auth: Authority::default(),
+            quotas: Quotas::default(),
             origins: Origins::default(),
+            turns: Turns::default(),
             life,
         };
         let topic = Topic::from_channel("c").unwrap();

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{Member, Position, Since, auth::Action};
+use quadrille_core::{Member, Position, Since, auth::Action, rest::Caller};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,7 +15,6 @@ use super::{
     Doors, Error,
     openapi::{At, Name},
     params::{LIMIT, Named, Query},
-    who::Who,
     wire::Record,
 };
 
@@ -49,11 +48,11 @@ pub(super) struct History<'a> {
 )]
 pub(super) async fn history(
     State(doors): State<Doors>,
-    who: Who,
+    caller: Caller,
     Named(topic): Named,
     query: Query,
 ) -> Result<Response, Error> {
-    who.allow(Action::Read, &topic)?;
+    caller.allow(Action::Read, &topic)?;
     let (since, limit) = (query.since()?, query.limit()?);
     let held = doors.core.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
     let gap = since.is_some() && held.as_ref().is_none_or(|it| it.gap);
@@ -98,10 +97,10 @@ impl From<Member> for Present {
 )]
 pub(super) async fn presence(
     State(doors): State<Doors>,
-    who: Who,
+    caller: Caller,
     Named(topic): Named,
 ) -> Result<Json<Presence>, Error> {
-    who.allow(Action::Read, &topic)?;
+    caller.allow(Action::Read, &topic)?;
     let (count, members) = doors.core.presence.members(&topic, LIMIT);
     let members = members.into_iter().map(Present::from).collect();
     Ok(Json(Presence { topic: topic.to_string(), count, members }))

@@ -6,12 +6,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use quadrille_core::{Close, Info};
+use quadrille_core::{Close, Info, rest::Caller};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Doors, Error, params::Query, who::Who};
+use super::{Doors, Error, need, params::Query};
 
 /// A page of sessions, in the order in which they came.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,10 +60,10 @@ impl From<&Info> for Connected {
 )]
 pub(super) async fn sessions(
     State(doors): State<Doors>,
-    who: Who,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<Sessions>, Error> {
-    who.scope("sessions")?;
+    need(&caller, "sessions")?;
     let limit = query.limit()?;
     let after = query.one("after")?.map(session).transpose()?;
     let mut page = doors.core.sessions.list(after, limit + 1);
@@ -90,10 +90,10 @@ pub(super) async fn sessions(
 )]
 pub(super) async fn end(
     State(doors): State<Doors>,
-    who: Who,
+    caller: Caller,
     path: Option<Path<String>>,
 ) -> Result<StatusCode, Error> {
-    who.scope("sessions:end")?;
+    need(&caller, "sessions:end")?;
     let Path(id) = path.ok_or(Error::Encoding)?;
     if doors.core.sessions.end(session(&id)?, &Close::KICKED) {
         Ok(StatusCode::NO_CONTENT)

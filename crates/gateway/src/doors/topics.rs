@@ -1,10 +1,10 @@
 //! `GET /api/v1/topics`: which topics there are, and how much each holds.
 use axum::{Json, extract::State};
-use quadrille_core::{Position, Standing};
+use quadrille_core::{Position, Standing, rest::Caller};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Doors, Error, openapi::At, params::Query, who::Who};
+use super::{Doors, Error, need, openapi::At, params::Query};
 
 /// A page of topics, in the order of their names.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,10 +50,10 @@ impl From<Standing> for Topic {
 )]
 pub(super) async fn topics(
     State(doors): State<Doors>,
-    who: Who,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<Topics>, Error> {
-    who.scope("topics")?;
+    need(&caller, "topics")?;
     let limit = query.limit()?;
     let mut page = doors.core.hub.topics(query.one("after")?, limit + 1);
     let more = page.len() > limit;

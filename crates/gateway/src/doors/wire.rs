@@ -1,7 +1,7 @@
 //! A record as the doors show it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
-use std::fmt::{self, Display, Write};
+use std::fmt::Display;
 
-use quadrille_core::{Event, Position, Wire};
+use quadrille_core::{Event, Position, Wire, sse};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -43,61 +43,23 @@ impl Wire for Sse {
     const SLOT: usize = 2;
 
     fn encode(event: &Event) -> Option<String> {
-        (!event.payload.contains(BREAKS)).then(|| encode(event))
+        (!event.payload.contains(sse::BREAKS)).then(|| encode(event))
     }
 }
-
-const BREAKS: [char; 2] = ['\r', '\n'];
 
 fn encode(event: &Event) -> String {
     let json = serde_json::to_string(&Record::of(event)).expect("texts, numbers and JSON are JSON");
     let mut text = String::with_capacity(json.len() + event.kind.len() + 20);
-    put(&mut text, &event.kind, &json);
+    sse::put(&mut text, &event.kind, &json);
     text
 }
 
 /// Append `event` with the `id` to resume after it.
 pub(super) fn record(out: &mut String, id: impl Display, event: &Event) {
-    put_id(out, id);
+    sse::put_id(out, id);
     match event.frame::<Sse>() {
         Some(text) => out.push_str(text),
         None => out.push_str(&encode(event)),
-    }
-}
-
-/// Append an event that is not a record.
-pub(super) fn notice(out: &mut String, kind: &str, data: &impl Serialize) {
-    put(out, kind, &serde_json::to_string(data).expect("texts and numbers are JSON"));
-}
-
-pub(super) fn put_id(out: &mut String, id: impl Display) {
-    writeln!(out, "id: {id}").expect("a String takes all");
-}
-
-fn put(out: &mut String, kind: &str, data: &str) {
-    writeln!(out, "event: {}", OneLine(kind)).expect("a String takes all");
-    let mut rest = data;
-    loop {
-        let (line, after) = match rest.split_once(BREAKS) {
-            Some((line, after)) => (line, Some(after)),
-            None => (rest, None),
-        };
-        out.extend(["data: ", line, "\n"]);
-        let Some(after) = after else { break };
-        // A line feed after a carriage return ends the same line.
-        let pair = rest.as_bytes().get(line.len()) == Some(&b'\r');
-        rest = after.strip_prefix('\n').filter(|_| pair).unwrap_or(after);
-    }
-    out.push('\n');
-}
-
-/// A name that cannot begin another field.
-struct OneLine<'a>(&'a str);
-
-impl Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        self.0.chars().try_for_each(|c| f.write_char(plain(c)))
     }
 }
 

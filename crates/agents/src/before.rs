@@ -1,0 +1,35 @@
+//! What was said before in a topic, as far as its log still knows.
+use std::collections::HashMap;
+
+use quadrille_core::{Hub, Since, Topic, turn::Turn as Record};
+use uuid::Uuid;
+
+use crate::Exchange;
+
+/// How far back it is looked, in records.
+const RECORDS: usize = 1024;
+
+/// The last `window` turns of `topic` that were completed, oldest first.
+pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange> {
+    if window == 0 {
+        return Vec::new();
+    }
+    let Some(history) = hub.history(topic, Since::Now, RECORDS) else { return Vec::new() };
+    let mut asked = HashMap::<Uuid, String>::new();
+    let mut all = Vec::new();
+    for record in &history.records {
+        if !matches!(&*record.kind, "turn.started" | "turn.completed") {
+            continue;
+        }
+        match Record::of(record) {
+            Some(Record::Started(it)) => drop(asked.insert(it.turn, it.question.to_string())),
+            Some(Record::Completed(it)) => {
+                if let Some(question) = asked.remove(&it.turn) {
+                    all.push(Exchange { question, reply: it.text.to_string() });
+                }
+            }
+            _ => {}
+        }
+    }
+    all.split_off(all.len().saturating_sub(window))
+}

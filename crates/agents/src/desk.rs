@@ -1,0 +1,289 @@
+//! The turn desk: takes questions, lets one turn run at a time in each topic, and sees to it that
+//! each has exactly one last record.
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use quadrille_core::{Core, Hub, Life, TooManyTopics, Topic};
+use uuid::Uuid;
+
+use crate::{
+    BadConfig, Code, Config, Settings, Ticket,
+    book::Book,
+    dialect,
+    named::Named,
+    queue::{Full, Queue},
+    run, telemetry,
+    ticket::{Ended, Ending, Stop, Turn},
+};
+
+/// Runs turns. Cloning shares it.
+#[derive(Clone)]
+pub struct Desk(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) hub: Hub,
+    pub(crate) config: Config,
+    life: Life,
+    agents: HashMap<String, Arc<Named>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: Queue<Arc<Turn>>,
+    book: Book,
+    closed: bool,
+}
+
+/// Bytes of all turns that wait or run.
+const OPEN: usize = 256 << 20;
+
+/// How often turns that wait too long, or that ended long ago, are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// A question for the desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Where the turn's records go.
+    pub topic: Topic,
+    /// Who asks.
+    pub user: Arc<str>,
+    pub text: Arc<str>,
+    /// The name of the agent, if not the default.
+    pub agent: Option<Arc<str>>,
+    /// A second question of the same user and topic with this key joins the first one's turn.
+    pub key: Option<Arc<str>>,
+}
+
+/// Why a question is not taken.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refused {
+    #[error("too many questions wait in this topic")]
+    TopicFull,
+    #[error("too many questions wait")]
+    DeskFull,
+    #[error("there is no agent of this name")]
+    NoAgent,
+    #[error("the key came with another question")]
+    KeyReused,
+    #[error("the gateway is shutting down")]
+    Draining,
+    #[error(transparent)]
+    Topics(#[from] TooManyTopics),
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// A desk that serves `agents` and publishes in `hub`. The agent that `config` names as the
+    /// default must be among them.
+    pub fn new(config: Config, agents: Vec<Named>, hub: &Hub, life: &Life) -> Self {
+        let Config { max_running, max_queued, max_waiting, .. } = config;
+        let queue = Queue::new(max_running, max_queued, max_waiting);
+        let agents = agents.into_iter().map(|it| (it.name.to_string(), Arc::new(it))).collect();
+        let state = State { queue, book: Book::default(), closed: false };
+        let state = Mutex::new(state);
+        let inner = Inner { hub: hub.clone(), config, life: life.clone(), agents, state };
+        let desk = Self(Arc::new(inner));
+        life.spawn("turns", desk.clone().sweep(life.clone()));
+        desk
+    }
+
+    /// A desk as it is configured; the configuration was [checked](Config::check). Fails with the
+    /// first key of an agent that cannot be used.
+    pub fn open(config: Config, core: &Core) -> Result<Self, BadConfig> {
+        let open = |(name, settings): (&String, &Settings)| {
+            Ok(Named::new(name, dialect::open(name, settings, &core.life)?, settings))
+        };
+        let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
+        let desk = Self::new(config, agents, &core.hub, &core.life);
+        let here = desk.clone();
+        core.turns.serve(move |topic, turn| {
+            let ticket = here.find(turn).filter(|it| it.topic() == topic);
+            ticket.inspect(|ticket| here.cancel(ticket)).is_some()
+        });
+        Ok(desk)
+    }
+
+    /// Take a question: its turn runs now or waits, or is the one that its key stands for.
+    pub fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
+        self.take(ask).inspect_err(telemetry::refused)
+    }
+
+    fn take(&self, ask: Ask) -> Result<Ticket, Refused> {
+        let name = ask.agent.as_deref().unwrap_or(&self.0.config.default);
+        let agent = Arc::clone(self.0.agents.get(name).ok_or(Refused::NoAgent)?);
+        if let Some(joined) = self.state().join_or_room(&ask, &agent.name)? {
+            return Ok(joined);
+        }
+        // Only now: who is refused, or joins, needs no log. Meanwhile others may have asked.
+        let since = self.0.hub.open(&ask.topic)?;
+        let mut state = self.state();
+        if let Some(joined) = state.join_or_room(&ask, &agent.name)? {
+            return Ok(joined);
+        }
+        let turn = Arc::new(Turn::new(ask, agent, since));
+        let Turn { ask, .. } = &*turn;
+        state.queue.push(&ask.topic, &ask.user, Arc::clone(&turn))?;
+        state.book.enter(Arc::clone(&turn));
+        self.start(state);
+        Ok(Ticket(turn))
+    }
+
+    /// The turn of this id, if it waits, runs, or ended not long ago.
+    pub fn find(&self, id: Uuid) -> Option<Ticket> {
+        self.state().book.find(id).map(|turn| Ticket(Arc::clone(turn)))
+    }
+
+    /// End `turn` before its reply is complete. Changes nothing if it has ended;
+    /// [`Ticket::ended`] tells which of the two came first.
+    pub fn cancel(&self, turn: &Ticket) {
+        let Ticket(turn) = turn;
+        let removed = self.state().queue.remove(&turn.ask.topic, |it| it.id == turn.id);
+        match removed {
+            Some(turn) => self.end_waiting(turn, Ending::Cancelled("".into())),
+            // Fails if it is to end already.
+            None => drop(turn.stop.set(Stop::Cancelled)),
+        }
+    }
+
+    /// Take no more questions, and let the turns that run go on for at most `limit`. Those that
+    /// wait, and those that take longer, fail with `interrupted`.
+    pub async fn drain(&self, limit: Duration) {
+        let waiting = {
+            let mut state = self.state();
+            state.closed = true;
+            state.queue.remove_first(|_| true)
+        };
+        for turn in waiting {
+            self.end_waiting(turn, Ending::Failed(Code::Interrupted));
+        }
+        let running = self.state().book.unfinished();
+        let ended = async {
+            for turn in &running {
+                turn.ended.wait().await;
+            }
+        };
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            for turn in &running {
+                // Fails if it is to end already.
+                drop(turn.stop.set(Stop::Interrupted));
+            }
+            for turn in &running {
+                turn.ended.wait().await;
+            }
+        }
+    }
+
+    /// Start what can start.
+    fn start(&self, mut state: MutexGuard<'_, State>) {
+        let mut turns = Vec::new();
+        while let Some(turn) = state.queue.next() {
+            turn.started.store(true, Relaxed);
+            turns.push(turn);
+        }
+        telemetry::standing(state.queue.running(), state.queue.waiting());
+        drop(state);
+        for turn in turns {
+            self.0.life.spawn("turn", self.clone().run(turn));
+        }
+    }
+
+    async fn run(self, turn: Arc<Turn>) {
+        let ending = run::run(&self.0, &turn).await;
+        self.end(turn, ending).await;
+    }
+
+    /// A turn ends that never ran.
+    fn end_waiting(&self, turn: Arc<Turn>, ending: Ending) {
+        let desk = self.clone();
+        self.0.life.spawn("turn", async move { desk.end(turn, ending).await });
+    }
+
+    /// Publish the last record of `turn`. The one place where that is done, and it is reached once:
+    /// by who took the turn out of the queue, to run it or to end it.
+    async fn end(&self, turn: Arc<Turn>, ending: Ending) {
+        let at = run::publish_last(&self.0.hub, &turn, &ending).await;
+        telemetry::ended(&turn, &ending);
+        let mut state = self.state();
+        if turn.started.load(Relaxed) {
+            state.queue.done(&turn.ask.topic);
+        }
+        state.book.close(Arc::clone(&turn), &ending);
+        state.book.forget(self.0.config.keep, self.0.config.kept_bytes);
+        // Not before its place is free: who has the reply may ask the next question at once.
+        turn.ended.set(Ended { ending, at }).expect("a turn ends once");
+        self.start(state);
+    }
+
+    async fn sweep(self, life: Life) {
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                _ = every.tick() => {}
+                () = life.draining() => return,
+            }
+            let Config { keep, kept_bytes, queue_timeout, .. } = self.0.config;
+            let late = {
+                let mut state = self.state();
+                state.book.forget(keep, kept_bytes);
+                state.queue.remove_first(|turn| turn.asked.elapsed() >= queue_timeout)
+            };
+            for turn in late {
+                self.end_waiting(turn, Ending::Failed(Code::QueueTimeout));
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The turn that `ask` joins, or `None` if it is to have one of its own and there is room.
+    fn join_or_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
+        if let Some(turn) = self.book.joined(ask) {
+            let same = turn.ask.text == ask.text && *turn.agent.name == *agent;
+            return if same { Ok(Some(Ticket(Arc::clone(turn)))) } else { Err(Refused::KeyReused) };
+        }
+        if self.closed {
+            return Err(Refused::Draining);
+        }
+        self.queue.room(&ask.topic)?;
+        if self.book.open() + ask.size() > OPEN { Err(Refused::DeskFull) } else { Ok(None) }
+    }
+}
+
+// === impl Ask ===
+
+impl Ask {
+    /// Bytes of memory that its turn takes, without the reply.
+    pub(crate) fn size(&self) -> usize {
+        let key = self.key.as_ref().map_or(0, |key| key.len());
+        let names = self.topic.as_str().len() + self.user.len();
+        2 * size_of::<Turn>() + self.text.len() + names + key
+    }
+}
+
+// === impl Refused ===
+
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Topic => Self::TopicFull,
+            Full::Desk => Self::DeskFull,
+        }
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("agents", &self.0.agents.keys()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! A new connection to a Cat, and what it means when there is none.
+use std::{sync::Arc, time::Duration};
+
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_tungstenite::{
+    Connector, client_async_tls_with_config,
+    tungstenite::{Error, protocol::WebSocketConfig},
+};
+use url::Url;
+
+use super::{
+    COPIES, ROOM,
+    address::Address,
+    gate::Gate,
+    link::{Link, Socket},
+};
+use crate::{BadConfig, Code, Failure, Settings};
+
+/// Tokens are short, and a connection may be idle for long.
+const READ_BUFFER: usize = 4096;
+
+pub(super) struct Dialer {
+    address: Address,
+    connector: Connector,
+    config: WebSocketConfig,
+    connect_timeout: Duration,
+    gate: Gate,
+}
+
+// === impl Dialer ===
+
+impl Dialer {
+    pub(super) fn new(name: &str, url: &Url, settings: &Settings) -> Result<Self, BadConfig> {
+        let address = Address::new(name, url, &settings.token)?;
+        let connector = if address.is_secure {
+            let tls = tls().map_err(|e| BadConfig {
+                key: format!("{name}.url"),
+                expected: format!("expected certificates to trust on this machine ({e})"),
+            })?;
+            Connector::Rustls(Arc::new(tls))
+        } else {
+            Connector::Plain
+        };
+        let longest = settings.max_reply.saturating_mul(COPIES).saturating_add(ROOM);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_message_size(Some(longest))
+            .max_frame_size(Some(longest));
+        let connect_timeout = settings.connect_timeout;
+        Ok(Self { address, connector, config, connect_timeout, gate: Gate::new() })
+    }
+
+    /// Connects as `user`, within the connect time-out.
+    pub(super) async fn dial(&self, user: &str) -> Result<Box<Link>, Failure> {
+        let by = Instant::now() + self.connect_timeout;
+        let late = || Failure::from(Code::ConnectTimeout);
+        let pass = timeout_at(by, self.gate.enter()).await.map_err(|_| late())??;
+        let done = timeout_at(by, self.connect(user)).await.unwrap_or_else(|_| Err(late()));
+        match &done {
+            Err(Failure { code: Code::Unreachable | Code::ConnectTimeout, .. }) => pass.missed(),
+            _ => pass.reached(),
+        }
+        done
+    }
+
+    async fn connect(&self, user: &str) -> Result<Box<Link>, Failure> {
+        // The error would hold the token.
+        let Ok(uri) = self.address.of(user) else {
+            return Err(Failure::new(Code::Internal, "no address for this user"));
+        };
+        let stream = TcpStream::connect(&self.address.peer);
+        let stream = stream.await.map_err(|e| Failure::new(Code::Unreachable, e))?;
+        stream.set_nodelay(true).map_err(|e| Failure::new(Code::Unreachable, e))?;
+        let (config, connector) = (Some(self.config), Some(self.connector.clone()));
+        let opened = client_async_tls_with_config(uri, stream, config, connector);
+        let (socket, _): (Socket, _) = opened.await.map_err(not_opened)?;
+        Ok(Box::new(Link::new(socket)))
+    }
+}
+
+/// The roots are those of the machine, as for every other client in this process.
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions()?.with_platform_verifier()?;
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// What a failed handshake means. Of the answer only the status is kept: it may repeat the token.
+fn not_opened(error: Error) -> Failure {
+    let Error::Http(answer) = error else { return Failure::new(Code::Unreachable, error) };
+    let status = answer.status();
+    // A proxy says that of a Cat which is down.
+    let code = if matches!(status.as_u16(), 502..=504) { Code::Unreachable } else { Code::Refused };
+    Failure::new(code, format!("the handshake was answered by {status}"))
+}

@@ -1,0 +1,111 @@
+//! `cheshire-cat`: Cheshire Cat 1.0 to 1.9 over its WebSocket.
+//!
+//! The Cat knows a user by the path, and answers one question at a time on a connection. What a
+//! second connection of the same user does depends on its version: 1.6 to 1.8 close the first one,
+//! 1.9 sends everything to the newest. So a user has one connection, and its turns take turns.
+mod address;
+mod dial;
+mod frame;
+mod gate;
+mod link;
+mod pool;
+
+use std::{sync::Arc, time::Duration};
+
+use async_stream::try_stream;
+use quadrille_core::Life;
+
+use self::{
+    dial::Dialer,
+    frame::Said,
+    link::Link,
+    pool::{Claim, Pool},
+};
+use super::upstream;
+use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings};
+
+/// What a `chat` frame may hold besides the reply: memories, prompts and vectors in its `why`.
+const ROOM: usize = 4 << 20;
+
+/// How often the reply is in a `chat` frame: as `content`, `text` and `message`, and in `why`.
+const COPIES: usize = 4;
+
+/// How long a connection is kept that no turn uses, and how many are, unless the configuration says
+/// otherwise.
+const IDLE: Duration = Duration::from_mins(1);
+const MAX_IDLE: usize = 1000;
+
+/// An agent that is a Cheshire Cat.
+pub(super) struct CheshireCat {
+    upstream: Arc<Upstream>,
+}
+
+struct Upstream {
+    dialer: Dialer,
+    pool: Arc<Pool>,
+}
+
+/// A question that was sent. Dropping it closes the connection, and then lets the next one in.
+struct Turn {
+    link: Box<Link>,
+    claim: Claim,
+}
+
+// === impl CheshireCat ===
+
+impl CheshireCat {
+    pub(super) fn open(name: &str, settings: &Settings, life: &Life) -> Result<Self, BadConfig> {
+        let url = upstream::address(name, settings, &["http", "https", "ws", "wss"])?;
+        let dialer = Dialer::new(name, &url, settings)?;
+        let pool = Pool::new(
+            settings.idle_timeout.unwrap_or(IDLE),
+            settings.max_idle.unwrap_or(MAX_IDLE),
+            life.clone(),
+        );
+        Ok(Self { upstream: Arc::new(Upstream { dialer, pool: Arc::new(pool) }) })
+    }
+}
+
+impl Agent for CheshireCat {
+    fn ask(&self, question: Question) -> Reply {
+        let upstream = Arc::clone(&self.upstream);
+        Box::pin(try_stream! {
+            let mut turn = upstream.begin(&question).await?;
+            let reply = loop {
+                let text = turn.link.frame().await?;
+                match frame::read(&text, &question.text)? {
+                    Said::Token(text) => yield Part::Text(text),
+                    Said::Notice(text) => yield Part::Status(text),
+                    Said::Reply(text) => break text,
+                    Said::Failed(what) => Err(Failure::new(Code::Upstream, what))?,
+                    Said::Other => {}
+                }
+            };
+            turn.claim.park(turn.link);
+            yield Part::End(Some(reply));
+        })
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Waits for the user's earlier turns, and sends the question.
+    ///
+    /// A question is sent a second time only if the Cat cannot have read the first: the connection
+    /// was closed already, or did not take the frame as a whole.
+    async fn begin(&self, question: &Question) -> Result<Turn, Failure> {
+        let claim = self.pool.claim(&question.user).await;
+        let asked = frame::question(&question.text);
+        if let Some(mut link) = claim.parked()
+            && link.is_quiet().await
+            && link.send(asked.clone()).await.is_ok()
+        {
+            return Ok(Turn { link, claim });
+        }
+        // In a box, because a handshake has room for ten times what all the rest of a turn needs.
+        let mut link = Box::pin(self.dialer.dial(&question.user)).await?;
+        link.send(asked).await.map_err(|e| Failure::new(Code::BrokenOff, e))?;
+        Ok(Turn { link, claim })
+    }
+}

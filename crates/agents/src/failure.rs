@@ -1,0 +1,106 @@
+//! Why a turn has no reply.
+use std::{error::Error, fmt};
+
+/// A turn that failed: a code for programs, and a cause for the log alone.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: Code,
+    /// Never shown to a client: it may hold what the upstream said.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What went wrong. The text of each is stable; see `docs/protocol/relay.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// No connection to the upstream.
+    Unreachable,
+    /// The upstream does not let the gateway in, or does not know the address.
+    Refused,
+    /// The upstream ended before its reply did.
+    BrokenOff,
+    /// The upstream said that it failed.
+    Upstream,
+    /// The upstream said something that is no reply.
+    BadAnswer,
+    /// The reply is longer than `max_reply`.
+    TooLong,
+    ConnectTimeout,
+    FirstTokenTimeout,
+    TokenTimeout,
+    TotalTimeout,
+    /// The turn waited too long for its start.
+    QueueTimeout,
+    /// The gateway stopped before the reply was complete.
+    Interrupted,
+    /// A defect of the gateway.
+    Internal,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// A failure and what caused it, for the log.
+    pub fn new(code: Code, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { code, source: Some(source.into()) }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self { code, source: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.title())
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|it| it as &(dyn Error + 'static))
+    }
+}
+
+// === impl Code ===
+
+impl Code {
+    /// For programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::BrokenOff => "broken_off",
+            Self::Upstream => "upstream",
+            Self::BadAnswer => "bad_answer",
+            Self::TooLong => "too_long",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::FirstTokenTimeout => "first_token_timeout",
+            Self::TokenTimeout => "token_timeout",
+            Self::TotalTimeout => "total_timeout",
+            Self::QueueTimeout => "queue_timeout",
+            Self::Interrupted => "interrupted",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the agent cannot be reached",
+            Self::Refused => "the agent does not accept the gateway",
+            Self::BrokenOff => "the agent broke off",
+            Self::Upstream => "the agent failed",
+            Self::BadAnswer => "the agent's answer cannot be read",
+            Self::TooLong => "the reply is too long",
+            Self::ConnectTimeout => "the agent took too long to be reached",
+            Self::FirstTokenTimeout => "the agent took too long to begin",
+            Self::TokenTimeout => "the agent fell silent",
+            Self::TotalTimeout => "the reply took too long",
+            Self::QueueTimeout => "the question waited too long for its turn",
+            Self::Interrupted => "the gateway stopped",
+            Self::Internal => "the gateway has a defect",
+        }
+    }
+}

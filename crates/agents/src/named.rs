@@ -1,0 +1,35 @@
+//! An agent as the configuration names it.
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{Agent, Settings};
+
+/// An agent, its name, and the bounds of its replies.
+pub struct Named {
+    pub(crate) name: Arc<str>,
+    pub(crate) agent: Arc<dyn Agent>,
+    pub(crate) first_token_timeout: Duration,
+    pub(crate) token_timeout: Duration,
+    pub(crate) total_timeout: Duration,
+    pub(crate) max_reply: usize,
+}
+
+impl Named {
+    pub fn new(name: &str, agent: Arc<dyn Agent>, settings: &Settings) -> Self {
+        let Settings { first_token_timeout, token_timeout, total_timeout, max_reply, .. } =
+            *settings;
+        Self {
+            name: name.into(),
+            agent,
+            first_token_timeout,
+            token_timeout,
+            total_timeout,
+            max_reply,
+        }
+    }
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Named").field("name", &self.name).finish_non_exhaustive()
+    }
+}

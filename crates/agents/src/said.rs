@@ -1,0 +1,72 @@
+//! What the agent said so far, and how much of it is in the log.
+use std::time::Duration;
+
+use quadrille_core::{
+    Hub,
+    turn::{Delta, Turn as Record},
+};
+use tokio::time::Instant;
+
+use crate::{run, ticket::Turn};
+
+/// Text is merged until this long after the last delta, or until there are [`TOKENS`].
+const MERGE: Duration = Duration::from_millis(20);
+const TOKENS: usize = 64;
+
+/// The text of one reply.
+pub(crate) struct Said<'a> {
+    hub: &'a Hub,
+    turn: &'a Turn,
+    pub(crate) text: String,
+    /// Bytes and characters of `text` that are in the log.
+    logged: usize,
+    start: u64,
+    /// Tokens that are not in the log.
+    tokens: usize,
+    /// When the next delta may be made; at once for the first.
+    next: Option<Instant>,
+}
+
+impl<'a> Said<'a> {
+    pub(crate) fn new(hub: &'a Hub, turn: &'a Turn) -> Self {
+        Self { hub, turn, text: String::new(), logged: 0, start: 0, tokens: 0, next: None }
+    }
+
+    pub(crate) fn more(&mut self, token: &str) {
+        if !token.is_empty() {
+            self.text.push_str(token);
+            self.tokens += 1;
+        }
+    }
+
+    /// When to [`Self::flush`], if there is something.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.next.filter(|_| self.tokens > 0)
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let timely = self.next.is_none_or(|next| now >= next) || self.tokens >= TOKENS;
+        self.tokens > 0 && timely
+    }
+
+    /// Put into the log what is not there, and then `notice`.
+    pub(crate) async fn flush_before(&mut self, notice: Record) {
+        self.flush().await;
+        run::publish(self.hub, self.turn, notice).await;
+    }
+
+    /// Put into the log what is not there. May wait for slow readers; what waits is in the log.
+    pub(crate) async fn flush(&mut self) {
+        if self.tokens == 0 {
+            return;
+        }
+        let text = self.text.get(self.logged..).unwrap_or_default().to_owned();
+        let length = text.chars().count() as u64;
+        let delta = Delta { turn: self.turn.id, start: self.start, text };
+        self.logged = self.text.len();
+        self.start += length;
+        self.tokens = 0;
+        run::publish(self.hub, self.turn, Record::Delta(delta)).await;
+        self.next = Some(Instant::now() + MERGE);
+    }
+}

@@ -1,0 +1,194 @@
+//! What becomes of questions.
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+
+use futures_util::{StreamExt, future::join_all, stream};
+use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket};
+use quadrille_core::{Limits, Since, turn::Turn as Record};
+
+use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_in_the_log_merged_and_in_order() {
+    let stage = Stage::new(|_| {
+        let tool = Part::Tool { name: "search".into(), text: "grün".into() };
+        let parts = [say("Grü"), say("ß"), say(" Gott"), Ok(tool), say("!"), Ok(Part::End(None))];
+        stream::iter(parts).boxed()
+    });
+    let ticket = stage.desk.ask(ask("7", "hello")).unwrap();
+    let ended = ticket.ended().await.clone();
+    let records = stage.records(&topic(7));
+    let told: Vec<_> = records.iter().map(short).collect();
+    let expected = [
+        "started hello",
+        "delta 0 Grü",
+        "delta 3 ß Gott",
+        "tool search grün",
+        "delta 9 !",
+        "completed Grüß Gott!",
+    ];
+    assert_eq!(told, expected);
+    let last = stage.hub.top(&topic(7));
+    assert_eq!(ended, Ended { ending: Ending::Completed("Grüß Gott!".into()), at: last });
+    assert!(records.iter().all(|it| it.turn() == ticket.id()));
+    assert_eq!(ticket.since().offset, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deltas_come_at_most_every_20_ms_or_64_tokens() {
+    let stage = Stage::new(|_| {
+        let slow = (0..10).map(|_| say("s ")).collect();
+        let fast = (0..200).map(|_| say("f ")).chain([Ok(Part::End(None))]);
+        paced(slow, Duration::from_millis(8)).chain(stream::iter(fast)).boxed()
+    });
+    let ticket = stage.desk.ask(ask("7", "hello")).unwrap();
+    let Ending::Completed(text) = ticket.ended().await.ending.clone() else { panic!("no reply") };
+    let deltas = stage.records(&topic(7)).into_iter().filter_map(|it| match it {
+        Record::Delta(it) => Some(it.text),
+        _ => None,
+    });
+    let deltas: Vec<_> = deltas.collect();
+    assert_eq!(deltas.concat(), *text);
+    let sizes: Vec<_> = deltas.iter().map(|it| it.len() / 2).collect();
+    // The first at once; then two or three tokens in 20 ms; then as many as a delta holds.
+    let (slow, fast) = sizes.split_at(sizes.iter().position(|it| *it == 64).unwrap());
+    assert_eq!(slow[0], 1, "{sizes:?}");
+    assert!(slow.len() > 3 && slow[1..].iter().all(|it| (2..=3).contains(it)), "{sizes:?}");
+    assert!(fast.len() > 3 && fast[..fast.len() - 1].iter().all(|it| *it == 64), "{sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_runs_one_turn_at_a_time_in_order() {
+    let stage = Stage::new(|question| {
+        let parts = vec![say(&question.text), Ok(Part::End(None))];
+        paced(parts, Duration::from_millis(100))
+    });
+    let asked: Vec<_> =
+        (0..20).map(|n| stage.desk.ask(ask("7", &n.to_string())).unwrap()).collect();
+    assert_eq!((asked[0].phase(), asked[1].phase()), (Phase::Running, Phase::Waiting));
+    join_all(asked.iter().map(Ticket::ended)).await;
+    let told: Vec<_> = stage.records(&topic(7)).iter().map(short).collect();
+    let expected: Vec<_> = (0..20)
+        .flat_map(|n| [format!("started {n}"), format!("delta 0 {n}"), format!("completed {n}")])
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn equal_keys_ask_once_and_another_question_with_the_key_is_refused() {
+    let stage = Stage::new(|_| stream::iter([say("one"), Ok(Part::End(None))]).boxed());
+    let keyed = |text: &str| Ask { key: Some("k".into()), ..ask("7", text) };
+    let tickets: Vec<_> = (0..50).map(|_| stage.desk.ask(keyed("hello")).unwrap()).collect();
+    let ends = join_all(tickets.iter().map(Ticket::ended)).await;
+    assert!(ends.iter().all(|it| *it == ends[0]), "{ends:?}");
+    assert_eq!(stage.script.calls.load(SeqCst), 1);
+    // Also when the turn has ended; and the key of somebody else is another key.
+    assert_eq!(stage.desk.ask(keyed("hello")).unwrap().id(), tickets[0].id());
+    assert_eq!(stage.desk.ask(keyed("bye")).unwrap_err(), Refused::KeyReused);
+    let other = Ask { user: "8".into(), ..keyed("bye") };
+    assert_ne!(stage.desk.ask(other).unwrap().id(), tickets[0].id());
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_refused() {
+    let stage = Stage::with(
+        |config, _| {
+            config.max_running = 2;
+            config.max_queued = 3;
+            config.max_waiting = 4;
+        },
+        |_| silent_after(vec![]),
+    );
+    let desk = &stage.desk;
+    let mut tell = |user: &str| desk.ask(ask(user, "?")).map(|it| it.phase());
+    let (runs, waits) = (Ok(Phase::Running), Ok(Phase::Waiting));
+    let told = ["a", "a", "a", "a", "a", "b", "c", "d"].map(&mut tell);
+    let expected = [
+        runs.clone(),
+        waits.clone(),
+        waits.clone(),
+        waits.clone(),
+        Err(Refused::TopicFull),
+        runs,
+        waits,
+        Err(Refused::DeskFull),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(
+        desk.ask(Ask { agent: Some("who".into()), ..ask("e", "?") }).unwrap_err(),
+        Refused::NoAgent
+    );
+}
+
+#[tokio::test]
+async fn who_is_refused_or_joins_needs_no_log() {
+    let stage = Stage::with(
+        |config, _| (config.max_running, config.max_waiting) = (1, 0),
+        |question| match &*question.text {
+            "quick" => stream::iter([Ok(Part::End(Some("done".into())))]).boxed(),
+            _ => silent_after(vec![]),
+        },
+    );
+    let keyed = Ask { key: Some("k".into()), ..ask("7", "quick") };
+    let ticket = stage.desk.ask(keyed.clone()).unwrap();
+    ticket.ended().await;
+    stage.desk.ask(ask("8", "slow")).unwrap();
+    assert_eq!(stage.desk.ask(ask("9", "?")).unwrap_err(), Refused::DeskFull);
+    assert_eq!(stage.hub.top(&topic(9)), None);
+    // No log may be made any more, and that of 7 has made room for another.
+    stage.hub.reload(&Limits { topics: 1, ..Limits::default() });
+    let mut inbox = stage.hub.inbox();
+    inbox.subscribe(&topic(8), Since::Now, 0).unwrap();
+    assert!(inbox.subscribe(&topic(9), Since::Now, 0).is_err());
+    assert_eq!(stage.hub.top(&topic(7)), None);
+    assert_eq!(stage.desk.ask(keyed).unwrap().id(), ticket.id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_forgotten_some_time_after_its_end() {
+    let stage = Stage::with(
+        |config, _| config.keep = Duration::from_mins(1),
+        |_| stream::iter([Ok(Part::End(Some("done".into())))]).boxed(),
+    );
+    let keyed = Ask { key: Some("k".into()), ..ask("7", "hello") };
+    let ticket = stage.desk.ask(keyed.clone()).unwrap();
+    ticket.ended().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(stage.desk.find(ticket.id()).is_some());
+    tokio::time::sleep(Duration::from_secs(32)).await;
+    assert!(stage.desk.find(ticket.id()).is_none());
+    assert_ne!(stage.desk.ask(keyed).unwrap().id(), ticket.id());
+}
+
+#[tokio::test]
+async fn turns_that_ended_are_kept_within_their_bytes() {
+    let stage = Stage::with(
+        |config, _| config.kept_bytes = 100_000,
+        |_| stream::iter([Ok(Part::End(Some("x".repeat(10_000))))]).boxed(),
+    );
+    let mut tickets = Vec::new();
+    for number in 0..20 {
+        let ticket = stage.desk.ask(ask(&number.to_string(), "?")).unwrap();
+        ticket.ended().await;
+        tickets.push(ticket);
+    }
+    let kept = tickets.iter().filter(|it| stage.desk.find(it.id()).is_some()).count();
+    assert!((7..=9).contains(&kept), "{kept}");
+    assert!(stage.desk.find(tickets[19].id()).is_some());
+}
+
+#[tokio::test]
+async fn earlier_turns_of_the_topic_come_along() {
+    let stage = Stage::new(|question| {
+        let before: Vec<_> =
+            question.before.iter().map(|it| format!("{}={}", it.question, it.reply)).collect();
+        stream::iter([Ok(Part::End(Some(format!("[{}]", before.join(" ")))))]).boxed()
+    });
+    let mut replies = Vec::new();
+    for text in ["a", "b", "c", "d", "e"] {
+        let ticket = stage.desk.ask(ask("7", text)).unwrap();
+        let Ending::Completed(reply) = &ticket.ended().await.ending else { panic!("no reply") };
+        replies.push(reply.to_string());
+    }
+    assert_eq!(replies[..3], ["[]", "[a=[]]", "[a=[] b=[a=[]]]"]);
+    assert_eq!(replies[4].matches('=').count(), replies[1..4].concat().matches('=').count() + 3);
+}

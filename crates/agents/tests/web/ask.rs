@@ -1,0 +1,97 @@
+//! Asking an agent, and what is heard of it.
+use std::sync::Arc;
+
+use e2e::patience::within;
+use futures_util::StreamExt;
+use quadrille_agents::{Agent, Code, Exchange, Failure, Part, Question, Settings, open};
+use quadrille_core::Life;
+use uuid::Uuid;
+
+/// All that an agent said.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// The settings of a table.
+pub(crate) fn settings(table: &str) -> Settings {
+    toml::from_str(table).unwrap_or_else(|why| panic!("{why}: {table}"))
+}
+
+pub(crate) fn agent(table: &str) -> Arc<dyn Agent> {
+    open("it", &settings(table), &Life::new()).unwrap_or_else(|why| panic!("{why}: {table}"))
+}
+
+/// User 7 asks in `room:cats`, and has asked there before.
+pub(crate) fn question(text: &str) -> Question {
+    let exchange = |question: &str, reply: &str| Exchange {
+        question: question.to_owned(),
+        reply: reply.to_owned(),
+    };
+    Question {
+        turn: Uuid::now_v7(),
+        topic: "room:cats".parse().expect("a topic"),
+        user: "7".into(),
+        text: text.into(),
+        before: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
+    }
+}
+
+pub(crate) async fn ask(agent: &dyn Agent, text: &str) -> Heard {
+    let mut reply = agent.ask(question(text));
+    let (mut parts, mut failure) = (Vec::new(), None);
+    within("the end of a reply", async {
+        while let Some(part) = reply.next().await {
+            match part {
+                Ok(part) => parts.push(part),
+                Err(why) => failure = Some(why),
+            }
+        }
+    })
+    .await;
+    Heard { parts, failure }
+}
+
+impl Heard {
+    /// The whole reply, which must have come to its end.
+    pub(crate) fn reply(&self) -> String {
+        assert!(self.failure.is_none(), "{self:?}");
+        let ends = self.parts.iter().filter(|it| matches!(it, Part::End(_))).count();
+        match self.parts.last() {
+            Some(Part::End(end)) if ends == 1 => end.clone().unwrap_or_else(|| self.text()),
+            _ => panic!("one end, and nothing after it: {self:?}"),
+        }
+    }
+
+    /// The texts so far.
+    pub(crate) fn text(&self) -> String {
+        let text = |it: &Part| if let Part::Text(text) = it { Some(text.clone()) } else { None };
+        self.parts.iter().filter_map(text).collect()
+    }
+
+    /// How the reply failed, which it must have without an end.
+    pub(crate) fn code(&self) -> Code {
+        assert!(!self.parts.iter().any(|it| matches!(it, Part::End(_))), "{self:?}");
+        self.failure.as_ref().unwrap_or_else(|| panic!("a failure: {self:?}")).code
+    }
+
+    /// What the log would say of the failure.
+    pub(crate) fn cause(&self) -> String {
+        let cause = self.failure.as_ref().and_then(|it| it.source.as_ref());
+        cause.map(ToString::to_string).unwrap_or_default()
+    }
+
+    pub(crate) fn tools(&self) -> Vec<(String, String)> {
+        let tool = |it: &Part| match it {
+            Part::Tool { name, text } => Some((name.clone(), text.clone())),
+            _ => None,
+        };
+        self.parts.iter().filter_map(tool).collect()
+    }
+
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notice = |it: &Part| if let Part::Status(it) = it { Some(it.clone()) } else { None };
+        self.parts.iter().filter_map(notice).collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! Agents against upstreams on real sockets, without the gateway around them.
+mod agui;
+mod ask;
+mod documented;
+mod failures;
+mod http;
+mod keys;
+mod openai;

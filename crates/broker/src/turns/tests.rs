@@ -1,0 +1,138 @@
+//! Turns in the order in which readers come, and within their bounds.
+use quadrille_core::{Hub, Life, Limits, Policies, Topic, turn::*};
+use serde_json::Value;
+
+use super::*;
+
+async fn publish(hub: &Hub, topic: &Topic, records: &[Turn]) -> Vec<Record> {
+    for record in records {
+        hub.publish(record.draft(topic.clone())).await.unwrap();
+    }
+    hub.history(topic, Since::Start, usize::MAX).unwrap().records
+}
+
+fn payloads(frames: &[Text]) -> Vec<String> {
+    let tell = |frame: &Text| {
+        let frame: Value = serde_json::from_str(frame).unwrap();
+        let payload = &frame["payload"];
+        let [kind, status, message] = ["type", "status", "message"].map(|it| &payload[it]);
+        format!("{kind} {status} {message} {}", payload["final_message"])
+    };
+    frames.iter().map(tell).map(|it| it.replace('"', "")).collect()
+}
+
+fn delta(turn: Uuid, start: u64, text: &str) -> Turn {
+    Turn::Delta(Delta { turn, start, text: text.to_owned() })
+}
+
+#[tokio::test]
+async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let (name, text) = ("echo".to_owned(), String::new());
+    let records = [
+        Turn::Tool(Tool { turn, name, text }),
+        delta(turn, 0, "Grü"),
+        delta(turn, 3, "ß "),
+        delta(turn, 5, "Gott"),
+        Turn::Completed(Completed { turn, text: "Grüß Gott".into() }),
+    ];
+    let records = publish(&hub, &topic, &records).await;
+    let expected = [
+        "tool processing echo false",
+        "status responding Assistant is responding... false",
+        "response in_progress Grü false",
+        "response in_progress Grüß  false",
+        "response in_progress Grüß Gott false",
+        "response completed Grüß Gott true",
+    ];
+    let texts = Texts::new(hub.clone());
+    let all = |texts: &Texts| {
+        let frames = records.iter().flat_map(|it| texts.frames(it, false)).flatten();
+        payloads(&frames.collect::<Vec<_>>())
+    };
+    // In order; once more from the beginning; and by one who begins in the middle.
+    assert_eq!(all(&texts), expected);
+    assert_eq!(all(&texts), expected);
+    let [_, middle] = Texts::new(hub).frames(&records[3], true);
+    let middle = middle.unwrap();
+    assert_eq!(payloads(std::slice::from_ref(&middle)), expected[4..5]);
+    assert!(middle.ends_with(&format!(r#","position":"{}"}}"#, records[3].at)), "{middle:?}");
+}
+
+#[tokio::test]
+async fn history_has_the_newest_of_a_turn_and_a_text_without_beginning_is_not_shown() {
+    let policy = quadrille_core::Policy { events: 3, ..Default::default() };
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let both = [delta(turn, 0, "a"), delta(turn, 1, "b")];
+    let records = publish(&hub, &topic, &both).await;
+    let texts = Texts::new(hub.clone());
+    assert_eq!(payloads(&texts.history(&records)), ["response in_progress ab false"]);
+    let more = [delta(turn, 2, "c"), delta(turn, 3, "d"), delta(turn, 4, "e")];
+    let records = publish(&hub, &topic, &more).await;
+    assert_eq!(records.len(), 3);
+    assert_eq!(payloads(&texts.history(&records)), ["response in_progress abcde false"]);
+    assert_eq!(Texts::new(hub).frames(&records[0], false), [None, None]);
+}
+
+#[tokio::test]
+async fn frames_count_as_what_is_kept() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    for _ in 0..100 {
+        let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
+        let records = publish(&hub, &topic, &[Turn::Completed(Completed { turn, text })]).await;
+        texts.frames(records.last().unwrap(), false);
+    }
+    let kept = texts.kept();
+    let made = kept.turns.values().filter_map(|it| it.newest.as_ref());
+    let bytes: usize = made.flat_map(|it| it.1.iter().flatten()).map(|it| it.len()).sum();
+    assert!(bytes > BYTES / 2 && bytes <= BYTES, "{bytes}");
+    assert_eq!(bytes, kept.bytes);
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_bound() {
+    let policy = quadrille_core::Policy { events: 3, ..Default::default() };
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    for _ in 0..2 * TURNS {
+        let records = [delta(Uuid::now_v7(), 9, "middle")];
+        let records = publish(&hub, &topic, &records).await;
+        assert_eq!(texts.frames(records.last().unwrap(), false), [None, None]);
+    }
+    let kept = texts.kept();
+    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
+    assert!(kept.turns.values().all(|it| it.broken));
+}
+
+#[tokio::test]
+async fn a_merged_delta_goes_on_beyond_what_is_known() {
+    let policy = quadrille_core::Policy { events: 1, ..Default::default() };
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let texts = Texts::new(hub.clone());
+    // Somebody keeps up at first; somebody else gets both deltas as one; then the log has more.
+    for (of_turn, text) in [
+        (delta(turn, 0, "Grü"), "Grü"),
+        (delta(turn, 0, "Grüß "), "Grüß "),
+        (delta(turn, 5, "Gott"), "Grüß Gott"),
+        (delta(turn, 1, "r"), "Gr"),
+    ] {
+        let records = publish(&hub, &topic, &[of_turn]).await;
+        let [_, frame] = texts.frames(&records[0], false);
+        let told = payloads(&[frame.expect("a text whose beginning is known")]);
+        assert_eq!(told, [format!("response in_progress {text} false")]);
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let mut kept = Kept::default();
+    for _ in 0..2 * TURNS {
+        kept.entry(Uuid::now_v7());
+        kept.forget();
+    }
+    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
+}

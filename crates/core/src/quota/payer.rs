@@ -1,0 +1,36 @@
+//! Who shares a bucket.
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+/// Somebody who is counted as one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Payer {
+    /// Wherever its connections come from.
+    User(Arc<str>),
+    /// An address of IPv4, or 2⁶⁴ of IPv6: a network that small is the least that one customer
+    /// gets (RFC 6177).
+    Address(IpAddr),
+}
+
+impl Payer {
+    /// The user, if somebody signed in, or else the address.
+    pub fn new(user: Option<&Arc<str>>, address: IpAddr) -> Self {
+        user.map_or_else(|| address.into(), |user| Self::User(Arc::clone(user)))
+    }
+}
+
+impl From<IpAddr> for Payer {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(network(address))
+    }
+}
+
+/// What counts as one address: the first of 2⁶⁴ of IPv6, or the one of IPv4.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(all) => Ipv6Addr::from_bits(all.to_bits() >> 64 << 64).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}

@@ -1,0 +1,109 @@
+//! A JSON body, read within bounds of size and time.
+use std::time::Duration;
+
+use axum_core::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+
+use crate::{
+    Problem,
+    json::{self, Object},
+};
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The text of a body that says it is JSON, and is not nested too deep.
+#[derive(Debug)]
+pub struct Body(String);
+
+/// Why a body cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadBody {
+    #[error("send `Content-Type: application/json`, without a content encoding")]
+    Media,
+    #[error("send at most {0} bytes")]
+    TooLarge(usize),
+    #[error("send the whole body within {} s", PATIENCE.as_secs())]
+    TooSlow,
+    #[error("the body broke off; send all of it")]
+    BrokenOff,
+    #[error("send UTF-8")]
+    Encoding,
+    #[error("nest at most {} levels", json::DEPTH)]
+    Deep,
+    /// It is not JSON, or not what is expected; the text is serde's, and says where.
+    #[error("{0}")]
+    Json(String),
+}
+
+impl Body {
+    /// Read the body of `request`, of at most `limit` bytes.
+    pub async fn read(request: Request, limit: usize) -> Result<Self, BadBody> {
+        if !is_json(request.headers()) {
+            return Err(BadBody::Media);
+        }
+        let body = request.into_body();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(BadBody::TooLarge(limit));
+        }
+        let whole = tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await;
+        let whole = whole.map_err(|_| BadBody::TooSlow)?.map_err(|why| {
+            if why.is::<LengthLimitError>() { BadBody::TooLarge(limit) } else { BadBody::BrokenOff }
+        })?;
+        let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| BadBody::Encoding)?;
+        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self(text)) }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What the JSON says, which is an object.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, BadBody> {
+        let parsed: Result<Object<T>, _> = serde_json::from_str(&self.0);
+        parsed.map(|Object(it)| it).map_err(|why| BadBody::Json(why.to_string()))
+    }
+}
+
+/// Other types are what pages from elsewhere may send without being asked for their origin first.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(media), None) = (types.next(), types.next()) else { return false };
+    let media = media.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media.trim().eq_ignore_ascii_case("application/json") && !headers.contains_key(CONTENT_ENCODING)
+}
+
+impl From<BadBody> for Problem {
+    fn from(why: BadBody) -> Self {
+        let (status, kind, title) = match &why {
+            BadBody::Media => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "the body is not JSON")
+            }
+            BadBody::TooLarge(_) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "/problems/body-too-large", "the body is too large")
+            }
+            BadBody::TooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "/problems/body-too-slow", "the body took too long")
+            }
+            BadBody::BrokenOff | BadBody::Encoding | BadBody::Deep | BadBody::Json(_) => {
+                (StatusCode::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
+            }
+        };
+        Self::new(status, kind, title).detail(why.to_string())
+    }
+}
+
+impl IntoResponse for BadBody {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}

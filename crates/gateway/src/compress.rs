@@ -1,0 +1,15 @@
+//! Which answers are compressed: those whose layer this is, and no other. None that a page from
+//! elsewhere could cause with somebody's token in it, or the length would tell of the content
+//! (BREACH): there are no cookies, and a page that has the token may read the answer anyway.
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
+
+/// Below it, nothing is gained: it is one packet in any case.
+const FROM: u64 = 1024;
+
+/// With gzip, for who accepts it.
+pub(crate) fn layer() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(FROM))
+}

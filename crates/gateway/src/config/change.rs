@@ -1,0 +1,113 @@
+//! From one configuration to the next without a restart: what changes at once, and what does not.
+use std::collections::BTreeSet;
+
+use super::Config;
+
+/// Sections and keys that a reload applies. Those of `auth.jwt` only while `auth.mode` stays.
+const RELOADED: [&str; 3] = ["auth.jwt.", "limits.", "log.level"];
+
+/// Keys whose values differ, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) applied: Vec<String>,
+    /// Need a restart.
+    pub(crate) pending: Vec<String>,
+}
+
+impl Config {
+    /// What a reload from this to `wanted` does.
+    pub(crate) fn changes(&self, wanted: &Self) -> Changes {
+        let mut keys = BTreeSet::new();
+        differ(&self.table(), &wanted.table(), "", &mut keys);
+        let (old, new) = (&self.auth.jwt, &wanted.auth.jwt);
+        // They all look the same in a table.
+        let secrets = [
+            ("auth.jwt.secret", old.secret != new.secret),
+            ("auth.jwt.secrets", old.secrets != new.secrets),
+        ];
+        keys.extend(secrets.iter().filter(|(_, differ)| *differ).map(|(key, _)| (*key).to_owned()));
+        let same_mode = self.auth.mode == wanted.auth.mode;
+        let (applied, pending) = keys.into_iter().partition(|key| {
+            let reloaded = RELOADED.iter().any(|it| key.starts_with(it));
+            reloaded && (same_mode || !key.starts_with("auth."))
+        });
+        Changes { applied, pending }
+    }
+
+    /// Become `wanted`, as far as a reload goes.
+    pub(crate) fn apply(&mut self, wanted: Self) {
+        if self.auth.mode == wanted.auth.mode {
+            self.auth.jwt = wanted.auth.jwt;
+        }
+        self.limits = wanted.limits;
+        self.log.level = wanted.log.level;
+    }
+
+    fn table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("every value was read from TOML or has a place")
+    }
+}
+
+/// The paths of what is not the same in both.
+fn differ(old: &toml::Table, new: &toml::Table, path: &str, into: &mut BTreeSet<String>) {
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        let key = format!("{path}{name}");
+        match (old.get(name), new.get(name)) {
+            (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) => {
+                differ(old, new, &format!("{key}."), into);
+            }
+            (old, new) if old != new => {
+                into.insert(key);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quadrille_core::auth::Mode;
+
+    use super::*;
+
+    fn changes(change: impl FnOnce(&mut Config)) -> [String; 2] {
+        let old = Config::default();
+        let mut new = old.clone();
+        change(&mut new);
+        let Changes { applied, pending } = old.changes(&new);
+        [applied.join(" "), pending.join(" ")]
+    }
+
+    #[test]
+    fn what_is_applied_and_what_waits_for_a_restart_is_told_by_key() {
+        let told = changes(|it| {
+            it.limits.topics = 1;
+            it.auth.jwt.secret = "x".repeat(32).into();
+            it.auth.jwt.leeway = Duration::ZERO;
+            it.log.level = "warn".into();
+            it.server.listen.clear();
+            it.topics.0.get_mut("chan").unwrap().events = 1;
+        });
+        let applied = "auth.jwt.leeway auth.jwt.secret limits.topics log.level";
+        assert_eq!(told, [applied, "server.listen topics.chan.events"]);
+        let told = changes(|it| {
+            it.auth.mode = Mode::Jwt;
+            it.auth.jwt.secret = "x".repeat(32).into();
+        });
+        assert_eq!(told, ["", "auth.jwt.secret auth.mode"]);
+    }
+
+    #[test]
+    fn one_secret_for_another_is_a_change() {
+        let mut old = Config::default();
+        old.auth.jwt.secret = "x".repeat(32).into();
+        let mut new = old.clone();
+        new.auth.jwt.secret = "y".repeat(32).into();
+        assert_eq!(old.changes(&new).applied, ["auth.jwt.secret"]);
+        old.apply(new.clone());
+        assert_eq!(old.changes(&new), Changes::default());
+    }
+}

@@ -1,0 +1,115 @@
+//! What no configuration may do: a target of `cargo xtask fuzz`; the test replays its seeds.
+use std::sync::LazyLock;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use quadrille_core::{Core, Life, Turns};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{Config, Error, source::File};
+use crate::{
+    app::{self, Protocols},
+    doors, ops,
+};
+
+const FILE: &str = "file.toml";
+
+/// Where tasks that nobody runs are kept.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
+
+static CORE: LazyLock<Core> = LazyLock::new(|| {
+    let _inside = RUNTIME.enter();
+    let (config, sources) = Config::of(None, &[]).expect("the defaults");
+    app::core(&config, &sources, Life::new()).expect("the defaults")
+});
+
+/// A configuration is good, is printed so that it can be loaded again and can be served; or it is
+/// refused in one line that says where and which key, and repeats no secret. Lines that begin with
+/// `QUADRILLE_` are variables, the others are the file.
+pub fn config(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let is_variable = |line: &&str| line.starts_with("QUADRILLE_") && line.contains('=');
+    let (variables, lines): (Vec<_>, Vec<_>) = text.split('\n').partition(is_variable);
+    let variables: Vec<(String, String)> = variables
+        .into_iter()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let file = lines.join("\n");
+    match load(&file, &variables) {
+        Err(why) => refused(&why.to_string(), &file, &variables),
+        Ok(config) => good(&config),
+    }
+}
+
+fn load(text: &str, variables: &[(String, String)]) -> Result<Config, Error> {
+    let file = File { name: FILE.to_owned(), text: text.to_owned() };
+    let (config, sources) = Config::of(Some(file), variables)?;
+    let _inside = RUNTIME.enter();
+    let life = Life::new();
+    let core = Core { life: life.clone(), turns: Turns::default(), ..CORE.clone() };
+    let composed = app::compose(&core, &config, &sources);
+    // What was begun for it ends with it.
+    life.drain();
+    let Protocols { router, doors: mut listed, .. } = composed?;
+    // Two doors at one path would be a panic.
+    listed.extend(doors::listed());
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let (operations, described) = ops::router(metrics, CancellationToken::new(), &listed);
+    drop(operations.merge(router).merge(doors::router(&core, described)));
+    Ok(config)
+}
+
+fn good(config: &Config) {
+    let level = &config.log.level;
+    assert!(EnvFilter::try_new(level).is_ok(), "a level that is none: {level:?}");
+    if config.auth.jwt.secrets().next().is_none() {
+        let printed = config.to_toml();
+        assert_eq!(load(&printed, &[]).as_ref(), Ok(config), "{printed}");
+    }
+}
+
+fn refused(why: &str, file: &str, variables: &[(String, String)]) {
+    assert_eq!(why.lines().count(), 1, "{why:?}");
+    let names = variables.iter().map(|(name, _)| name.as_str()).chain([FILE, "configuration"]);
+    let said = |name| {
+        let (key, rest) = why.strip_prefix(name)?.strip_prefix(':')?.split_once(':')?;
+        Some(!key.trim().is_empty() && !rest.trim().is_empty())
+    };
+    assert!(names.filter_map(said).any(|it| it), "neither key nor place: {why:?}");
+    for secret in secrets(file) {
+        assert!(!why.contains(&secret), "a secret is told: {why:?}");
+    }
+}
+
+/// The secrets of a file, those that are nothing else in it.
+fn secrets(file: &str) -> Vec<String> {
+    let Ok(table) = file.parse::<toml::Table>() else { return Vec::new() };
+    let jwt = table.get("auth").and_then(|it| it.get("jwt"));
+    let given = ["secret", "secrets"].map(|name| jwt.and_then(|it| it.get(name)));
+    let mut found = Vec::new();
+    given.into_iter().flatten().for_each(|it| leaves(it, &mut found));
+    found.retain(|it: &String| it.len() >= 8 && file.matches(it.as_str()).count() == 1);
+    found
+}
+
+fn leaves(value: &toml::Value, into: &mut Vec<String>) {
+    match value {
+        toml::Value::Array(all) => all.iter().for_each(|it| leaves(it, into)),
+        toml::Value::Table(all) => all.values().for_each(|it| leaves(it, into)),
+        toml::Value::String(text) => into.push(text.clone()),
+        other => into.push(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_seed_is_refused_without_a_reason_or_cannot_be_served() {
+        crate::fuzz::replay::replay("config", config);
+    }
+}

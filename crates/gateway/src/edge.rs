@@ -1,0 +1,137 @@
+//! What every request has in common, whichever door it is for: whose it is, its id, whether it is
+//! for this host, and a line in the log.
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::{IntoResponse, Response},
+};
+use hyper::body::Incoming;
+use quadrille_core::ws::Peer;
+use tokio::time::Instant;
+use tower::Service;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    config::Config,
+    host::Hosts,
+    proxies::{Caller, Proxies},
+    stall::Purpose,
+};
+
+/// What a request is called in logs, and in those of a proxy.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken over, in bytes.
+const LONGEST: usize = 128;
+
+/// The way to all doors.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    app: Router,
+    hosts: Hosts,
+    proxies: Proxies,
+}
+
+/// Visible ASCII only.
+#[derive(Debug)]
+struct RequestId(HeaderValue);
+
+// === impl Edge ===
+
+impl Edge {
+    pub(crate) fn new(app: Router, config: &Config) -> Self {
+        let proxies = config.server.trusted_proxies.clone();
+        Self { app, hosts: Hosts::new(config), proxies }
+    }
+
+    pub(crate) fn trusts(&self, caller: Caller) -> bool {
+        self.proxies.trust(caller)
+    }
+
+    pub(crate) async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        caller: Caller,
+        connection: Purpose,
+    ) -> Response {
+        let begin = Instant::now();
+        let id = RequestId::of(request.headers(), self.trusts(caller));
+        let peer = self.proxies.client(caller, request.headers());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let span = tracing::error_span!("request", id = id.text());
+        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(connection.clone());
+        let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
+            Ok(()) => match self.app.clone().call(request).instrument(span).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(problem) => problem.into_response(),
+        };
+        // Not a layer of the router, which would clone all services below it for each request.
+        connection.answers(&response);
+        tracing::debug!(
+            target: "quadrille::access",
+            %method,
+            // Without the query: there may be a token in it.
+            path = uri.path(),
+            status = response.status().as_u16(),
+            took = ?begin.elapsed(),
+            id = id.text(),
+            %peer,
+            "answered"
+        );
+        response.headers_mut().insert(REQUEST_ID, id.0);
+        response
+    }
+}
+
+// === impl RequestId ===
+
+impl RequestId {
+    /// The one that a proxy gave, if `trusted`, or a new one.
+    fn of(headers: &HeaderMap, trusted: bool) -> Self {
+        let mut sent = headers.get_all(REQUEST_ID).iter().filter(|_| trusted);
+        let (Some(id), None) = (sent.next(), sent.next()) else { return Self::new() };
+        let good =
+            (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+        if good { Self(id.clone()) } else { Self::new() }
+    }
+
+    fn new() -> Self {
+        let id = Uuid::now_v7().to_string();
+        Self(HeaderValue::try_from(id).expect("hexadecimal digits and hyphens"))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().expect("visible ASCII, as it was made or checked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(sent: &[&[u8]], trusted: bool) -> bool {
+        let mut headers = HeaderMap::new();
+        for id in sent {
+            headers.append(REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
+        }
+        let id = RequestId::of(&headers, trusted);
+        assert!(!id.text().is_empty());
+        sent.contains(&id.0.as_bytes())
+    }
+
+    #[test]
+    fn an_id_is_taken_over_from_who_is_trusted_if_it_is_a_word() {
+        let (longest, longer) = ([b'x'; LONGEST], [b'x'; LONGEST + 1]);
+        assert!(taken(&[b"4bf92f35-77b3"], true) && taken(&[&longest], true));
+        assert!(!taken(&[b"4bf92f35-77b3"], false));
+        for sent in [&b""[..], b"a b", b"a\tb", b"\xC3\xA4", &longer] {
+            assert!(!taken(&[sent], true), "{sent:?}");
+        }
+        assert!(!taken(&[b"a", b"b"], true));
+    }
+}

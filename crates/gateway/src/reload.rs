@@ -1,0 +1,99 @@
+//! SIGHUP: the configuration is read again, and what can change while clients are connected does.
+use std::path::PathBuf;
+
+use quadrille_core::{Core, telemetry};
+use tokio::signal::unix::Signal;
+
+use crate::{
+    app,
+    config::{self, Config, Sources},
+    gateway::{files, raise_file_limit},
+    logs::Level,
+    places::Places,
+    tls::Certificates,
+};
+
+/// Where the configuration comes from: the same at every reading.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// What a reload needs and changes.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    pub(crate) origin: Origin,
+    /// In effect, whatever the file says by now.
+    pub(crate) running: Config,
+    pub(crate) core: Core,
+    pub(crate) certificates: Option<Certificates>,
+    pub(crate) places: Places,
+    pub(crate) level: Level,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    pub(crate) fn load(&self) -> Result<(Config, Sources), config::Error> {
+        Config::load(self.file.as_deref(), &self.environment)
+    }
+}
+
+// === impl Reload ===
+
+impl Reload {
+    /// Reload at every signal, until the process stops.
+    pub(crate) async fn run(mut self, mut hangup: Signal) {
+        let life = self.core.life.clone();
+        let reloads = async {
+            while hangup.recv().await.is_some() {
+                if let Err(why) = self.reload().await {
+                    telemetry::config_reloaded(Err(&why));
+                }
+            }
+        };
+        tokio::select! {
+            () = life.draining() => {}
+            () = reloads => {}
+        }
+    }
+
+    /// Everything, or nothing and why.
+    async fn reload(&mut self) -> Result<(), config::Error> {
+        let origin = self.origin.clone();
+        let loaded = tokio::task::spawn_blocking(move || origin.load()).await;
+        let (wanted, sources) =
+            loaded.map_err(|why| config::Error::of_reading(&why.to_string()))??;
+        // Also what needs a restart: better known now than then.
+        app::check(&wanted, &sources)?;
+        let changes = self.running.changes(&wanted);
+        let renewed = self.certificates.as_ref().map(Certificates::read).transpose();
+        let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
+        let Core { auth, hub, quotas, sessions, life, .. } = &self.core;
+        // Keys of another mode are no use in this one.
+        if wanted.auth.mode == self.running.auth.mode {
+            let reloaded = auth.reload(wanted.auth.settings(), life).await;
+            reloaded.map_err(|why| app::blame(&why, &sources))?;
+        }
+        hub.reload(&wanted.limits);
+        sessions.reload(&wanted.limits);
+        quotas.reload(&wanted.limits);
+        self.places.reload(&wanted.limits);
+        if files(&wanted.limits) > files(&self.running.limits) {
+            raise_file_limit(&wanted.limits);
+        }
+        if let (Some(certificates), Some(renewed)) = (&self.certificates, renewed) {
+            certificates.show(renewed);
+        }
+        self.level.change(&wanted.log.level, || {
+            telemetry::config_reloaded(Ok(&changes.applied));
+            if !changes.pending.is_empty() {
+                let keys = changes.pending.join(", ");
+                tracing::warn!(keys, "changed in the configuration; restart to apply");
+            }
+        });
+        self.running.apply(wanted);
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! The span of one HTTP request: from its head to that of its answer. What follows a handshake or
+//! is streamed is not part of it.
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, Method},
+    middleware::Next,
+    response::Response,
+};
+use opentelemetry::{
+    Context, KeyValue,
+    propagation::{Extractor, TextMapPropagator},
+    trace::{Span, SpanKind, Status, Tracer as _},
+};
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::Tracer};
+
+use crate::ops;
+
+/// The longest `tracestate` that is passed on, in bytes: what every participant has to take
+/// (W3C Trace Context, 3.3.1.5). A longer one is left out.
+const STATE: usize = 512;
+
+/// The headers of W3C Trace Context.
+struct Incoming<'a>(&'a HeaderMap);
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok().filter(|value| value.len() <= STATE)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent", "tracestate"]
+    }
+}
+
+/// Questions of operators, every few seconds for ever, are not worth a span.
+pub(super) async fn trace(
+    State(tracer): State<Tracer>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = route.as_ref().map(MatchedPath::as_str);
+    if route.is_some_and(|route| ops::PATHS.contains(&route)) {
+        return next.run(request).await;
+    }
+    let mut span = start(&tracer, request.method(), route, request.headers());
+    let answer = next.run(request).await;
+    let status = answer.status();
+    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    if status.is_server_error() {
+        span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
+        span.set_status(Status::error(""));
+    }
+    answer
+}
+
+/// Named and described as the semantic conventions for HTTP want it, and no word more: neither
+/// path nor query nor peer, which may name topics, users and tokens.
+fn start(
+    tracer: &Tracer,
+    method: &Method,
+    route: Option<&str>,
+    headers: &HeaderMap,
+) -> opentelemetry_sdk::trace::Span {
+    let parent =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
+    let known = known.iter().find(|it| *it == method);
+    let (word, method) = known.map_or(("HTTP", "_OTHER"), |it| (it.as_str(), it.as_str()));
+    let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
+    let mut attributes = vec![KeyValue::new("http.request.method", method.to_owned())];
+    attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));
+    let span = tracer.span_builder(name).with_kind(SpanKind::Server).with_attributes(attributes);
+    tracer.build_with_context(span, &parent)
+}

@@ -1,0 +1,79 @@
+//! Spans on their way to the collector: HTTP on the runtime, for a thread that has none.
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use quadrille_core::Life;
+use reqwest::{Client, redirect};
+use tokio::{runtime::Handle, sync::oneshot};
+
+/// How long the collector may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Sender {
+    client: Client,
+    runtime: Handle,
+    /// Of its own: nobody waits for a request to end.
+    life: Life,
+    /// The last request failed, and that was told.
+    failing: AtomicBool,
+}
+
+impl Sender {
+    pub(super) fn new() -> reqwest::Result<Self> {
+        let client = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(PATIENCE)
+            .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        let runtime = Handle::current();
+        Ok(Self { client, runtime, life: Life::new(), failing: AtomicBool::new(false) })
+    }
+
+    /// Tell once that spans are lost, and once that they are not any more.
+    fn tell(&self, sent: Result<(), &(dyn std::error::Error + 'static)>) {
+        let was_failing = self.failing.swap(sent.is_err(), Relaxed);
+        match sent {
+            Err(error) if !was_failing => {
+                tracing::warn!(error, "cannot send traces to otel.endpoint; spans are dropped");
+            }
+            Ok(()) if was_failing => tracing::info!("traces are sent again"),
+            _ => {}
+        }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Sender {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let request = reqwest::Request::try_from(request)?;
+        let (tell, told) = oneshot::channel();
+        let client = self.client.clone();
+        let send = async move {
+            let answer = client.execute(request).await;
+            // Nobody listens if the process has ended.
+            tell.send(answer.and_then(reqwest::Response::error_for_status)).ok();
+        };
+        {
+            let _entered = self.runtime.enter();
+            self.life.spawn("traces", send);
+        }
+        match told.await? {
+            Ok(answer) => {
+                self.tell(Ok(()));
+                Ok(Response::builder().status(answer.status()).body(Bytes::new())?)
+            }
+            Err(why) => {
+                let why = why.without_url();
+                self.tell(Err(&why));
+                Err(why.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What is wrong with a question or its turn, and what the client can do about it.
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use quadrille_agents::{Code, Refused};
+use quadrille_core::{BadTopic, Problem, auth::NotAllowed, rest::BadBody};
+
+/// Bytes of an idempotency key.
+pub(crate) const KEY: usize = 255;
+
+/// Why a request has no reply. The message is the `detail` of its problem document.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    #[error("send what the user says as \"message\", a text that is not empty")]
+    Message,
+    #[error("send who asks as \"user_id\"")]
+    NoUser,
+    #[error("\"user_id\" cannot be used: {0}")]
+    User(BadTopic),
+    #[error("\"topic\" cannot be used: {0}")]
+    Topic(BadTopic),
+    #[error("a key is 1 to {KEY} bytes without control characters")]
+    Key,
+    #[error("send a position back exactly as it was received")]
+    Position,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error("name an agent of the configuration, or none for the default one")]
+    Agent,
+    #[error("there is none of this id, or it ended too long ago, or it is not yours")]
+    NoTurn,
+    #[error("use a new key for another question")]
+    KeyReused,
+    #[error("try again after the time in Retry-After; with a key nothing is asked twice")]
+    Busy,
+    #[error("try again after the time in Retry-After")]
+    Draining,
+    #[error("somebody cancelled it")]
+    Cancelled,
+    #[error("{}", advice(*.0))]
+    Failed(Code),
+}
+
+impl Error {
+    fn problem(&self) -> Problem {
+        use StatusCode as S;
+        let (status, kind, title) = match self {
+            Self::Body(_) => (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used"),
+            Self::Message => (S::BAD_REQUEST, "/problems/bad-message", "there is no question"),
+            Self::NoUser | Self::User(_) => {
+                (S::BAD_REQUEST, "/problems/bad-user", "who asks is unclear")
+            }
+            Self::Topic(_) => (S::BAD_REQUEST, "/problems/bad-topic", "not a topic"),
+            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Position => (S::BAD_REQUEST, "/problems/bad-position", "not a position"),
+            Self::NotAllowed(_) => {
+                (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
+            }
+            Self::Agent => (S::NOT_FOUND, "/problems/no-agent", "there is no such agent"),
+            Self::NoTurn => (S::NOT_FOUND, "/problems/no-turn", "there is no such turn"),
+            Self::KeyReused => {
+                (S::CONFLICT, "/problems/key-reused", "the key came with another question")
+            }
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "/problems/busy", "too many questions wait"),
+            Self::Draining => {
+                (S::SERVICE_UNAVAILABLE, "/problems/draining", "the server is shutting down")
+            }
+            Self::Cancelled => (S::CONFLICT, "/problems/turn-cancelled", "the turn was cancelled"),
+            Self::Failed(code) => (status(*code), kind(*code), code.title()),
+        };
+        Problem::new(status, kind, title)
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::ConnectTimeout
+        | Code::FirstTokenTimeout
+        | Code::TokenTimeout
+        | Code::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::QueueTimeout | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Unreachable
+        | Code::Refused
+        | Code::BrokenOff
+        | Code::Upstream
+        | Code::BadAnswer
+        | Code::TooLong => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn kind(code: Code) -> &'static str {
+    match code {
+        Code::Unreachable => "/problems/agent-unreachable",
+        Code::Refused => "/problems/agent-refused",
+        Code::BrokenOff => "/problems/agent-broken-off",
+        Code::Upstream => "/problems/agent-failed",
+        Code::BadAnswer => "/problems/agent-bad-answer",
+        Code::TooLong => "/problems/agent-too-long",
+        Code::ConnectTimeout => "/problems/agent-connect-timeout",
+        Code::FirstTokenTimeout => "/problems/agent-first-token-timeout",
+        Code::TokenTimeout => "/problems/agent-token-timeout",
+        Code::TotalTimeout => "/problems/agent-total-timeout",
+        Code::QueueTimeout => "/problems/queue-timeout",
+        Code::Interrupted => "/problems/turn-interrupted",
+        Code::Internal => "/problems/internal",
+    }
+}
+
+fn advice(code: Code) -> &'static str {
+    match code {
+        Code::QueueTimeout | Code::Interrupted => "ask again after the time in Retry-After",
+        Code::TooLong => "ask for less",
+        Code::Internal => "tell the operator, whose log has the cause",
+        Code::Refused | Code::BadAnswer => {
+            "tell the operator, whose log has the cause; asking again will not help"
+        }
+        _ => "ask again, with a new key; the operator's log has the cause",
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(why: Error) -> Self {
+        const SOON: Duration = Duration::from_secs(5);
+        let problem = why.problem().detail(why.to_string());
+        match why {
+            Error::Body(why) => why.into(),
+            Error::Busy
+            | Error::Draining
+            | Error::Failed(Code::QueueTimeout | Code::Interrupted) => problem.retry_after(SOON),
+            _ => problem,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => Self::Busy,
+            Refused::NoAgent => Self::Agent,
+            Refused::KeyReused => Self::KeyReused,
+            Refused::Draining => Self::Draining,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One question over HTTP and its one reply, at once or as events; the protocol is in
+//! `docs/protocol/relay.md`.
+mod error;
+mod events;
+mod question;
+mod send;
+mod turns;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::FromRef};
+use quadrille_agents::Desk;
+use quadrille_core::{Core, auth::Mode};
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The name of this protocol in configuration, logs and metrics.
+pub const NAME: &str = "relay";
+
+/// Where questions go that are waited for.
+pub const PATH: &str = "/send";
+
+/// Section `relay` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Bytes of one question's body. A larger one is refused with 413.
+    pub max_body_size: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_body_size: 256 << 10 }
+    }
+}
+
+/// What every handler works with. Shared, because it is cloned for each request more than once.
+#[derive(Clone, Debug)]
+struct Relay(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    core: Core,
+    desk: Desk,
+    config: Config,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    /// Whether a claimed user is believed.
+    fn is_open(&self) -> bool {
+        self.0.core.auth.mode() == Mode::Open
+    }
+}
+
+impl FromRef<Relay> for Core {
+    fn from_ref(relay: &Relay) -> Self {
+        relay.0.core.clone()
+    }
+}
+
+/// The relay's doors, and their description.
+pub fn router(core: &Core, desk: &Desk, config: Config) -> (Router, OpenApi) {
+    let relay = Relay(Arc::new(Inner { core: core.clone(), desk: desk.clone(), config }));
+    let (router, described) = OpenApiRouter::new()
+        .routes(routes!(send::send))
+        .routes(routes!(turns::ask))
+        .routes(routes!(turns::show, turns::cancel))
+        .routes(routes!(turns::watch))
+        .split_for_parts();
+    (router.with_state(relay), described)
+}

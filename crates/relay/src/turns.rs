@@ -1,0 +1,228 @@
+//! `/api/v1/turns`: ask without waiting, look at a turn, watch it, cancel it.
+use axum::{
+    Json,
+    extract::{FromRequestParts, Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, request::Parts};
+use quadrille_agents::{Ended, Ending, Phase, Ticket};
+use quadrille_core::{Position, Problem, auth::Action, rest::Caller};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{Relay, error::Error, events, question::Question};
+
+/// A turn, as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Turn)]
+pub(crate) struct Standing {
+    turn: Uuid,
+    topic: String,
+    user: String,
+    agent: String,
+    #[schema(inline)]
+    status: Status,
+    /// The turn's records come after this place of its topic.
+    #[schema(value_type = String)]
+    since: Position,
+    /// Where the last record is.
+    #[schema(value_type = Option<String>)]
+    position: Option<Position>,
+    /// The whole reply, or what there was of it.
+    response: Option<String>,
+    /// Why it failed.
+    code: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Waiting,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl From<&Ticket> for Standing {
+    fn from(ticket: &Ticket) -> Self {
+        let (status, ended) = match ticket.phase() {
+            Phase::Waiting => (Status::Waiting, None),
+            Phase::Running => (Status::Running, None),
+            Phase::Ended(ended) => {
+                let status = match ended.ending {
+                    Ending::Completed(_) => Status::Completed,
+                    Ending::Failed(_) => Status::Failed,
+                    Ending::Cancelled(_) => Status::Cancelled,
+                };
+                (status, Some(ended))
+            }
+        };
+        let position = ended.as_ref().and_then(|it| it.at);
+        let (response, code) = match ended.map(|Ended { ending, .. }| ending) {
+            Some(Ending::Completed(text) | Ending::Cancelled(text)) => (Some(text), None),
+            Some(Ending::Failed(code)) => (None, Some(code.as_str())),
+            None => (None, None),
+        };
+        Self {
+            turn: ticket.id(),
+            topic: ticket.topic().to_string(),
+            user: ticket.user().to_string(),
+            agent: ticket.agent().to_owned(),
+            status,
+            since: ticket.since(),
+            position,
+            response: response.map(|text| text.to_string()),
+            code,
+        }
+    }
+}
+
+/// Ask without waiting
+///
+/// The answer tells the id of the turn. `topic` says where the turn goes on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/turns",
+    tag = "turns",
+    request_body = Question,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+         pattern = "^[!#-~][ -~]*$", description = "as `idempotency_key`"),
+    ),
+    responses(
+        (status = 202, description = "The turn runs or waits, or is the one of the same key",
+         body = Standing),
+        (status = 408, description = "The body took too long"),
+        (status = 404, description = "There is no such agent"),
+        (status = 409, description = "The key came with another question"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 503, description = "Too many questions wait, or the server is shutting down"),
+    )
+)]
+pub(crate) async fn ask(
+    State(relay): State<Relay>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let ask = relay.question(&caller, request).await?;
+    let ticket = relay.0.desk.ask(ask).map_err(Error::from)?;
+    Ok((StatusCode::ACCEPTED, Json(Standing::from(&ticket))).into_response())
+}
+
+/// Look at a turn
+///
+/// A turn is known until some time after its end.
+#[utoipa::path(
+    get,
+    path = "/api/v1/turns/{id}",
+    tag = "turns",
+    params(("id" = Uuid, Path, description = "the turn")),
+    responses(
+        (status = 200, description = "The turn", body = Standing),
+        (status = 404, description = "There is none, or it is not yours"),
+    )
+)]
+pub(crate) async fn show(
+    State(relay): State<Relay>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Standing>, Error> {
+    let ticket = relay.find(&caller, id, Action::Read)?;
+    Ok(Json(Standing::from(&ticket)))
+}
+
+/// Cancel a turn
+///
+/// The answer comes when the turn has ended, and tells how: it may have been completed just before.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/turns/{id}",
+    tag = "turns",
+    params(("id" = Uuid, Path, description = "the turn")),
+    responses(
+        (status = 200, description = "The turn as it ended", body = Standing),
+        (status = 404, description = "There is none, or it is not yours"),
+    )
+)]
+pub(crate) async fn cancel(
+    State(relay): State<Relay>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Standing>, Error> {
+    let ticket = relay.find(&caller, id, Action::Write)?;
+    relay.0.desk.cancel(&ticket);
+    ticket.ended().await;
+    Ok(Json(Standing::from(&ticket)))
+}
+
+/// Watch a turn
+///
+/// Server-sent events, from the turn's first record or from the one after `Last-Event-ID` on:
+/// `start`, `status`, `tool`, `token`, and last one of `end`, `error` and `cancelled`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/turns/{id}/events",
+    tag = "turns",
+    params(
+        ("id" = Uuid, Path, description = "the turn"),
+        ("Last-Event-ID" = Option<String>, Header, description = "the `id` to go on after"),
+    ),
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "Nothing comes after `Last-Event-ID`; do not come back"),
+        (status = 404, description = "There is none, or it is not yours"),
+        (status = 429, description = "Too many connections from this address"),
+        (status = 503, description = "The server is full or shutting down"),
+    )
+)]
+pub(crate) async fn watch(
+    State(relay): State<Relay>,
+    caller: Caller,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let ticket = relay.find(&caller, id, Action::Read)?;
+    let since = since(&headers)?.unwrap_or(ticket.since());
+    if events::is_over(&ticket, since, relay.0.core.hub.top(ticket.topic())) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let session = relay.admit(caller.principal.user.clone(), caller.peer)?;
+    Ok(events::stream(&relay, session, &caller, &ticket, since)?.into_response())
+}
+
+/// The id of a turn in a path. What is none names no turn.
+pub(crate) struct Id(Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let id = Path::<Uuid>::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| Error::NoTurn)
+    }
+}
+
+impl Relay {
+    /// A turn that `caller` may do `action` to. What is not theirs does not exist for them.
+    fn find(&self, caller: &Caller, id: Uuid, action: Action) -> Result<Ticket, Error> {
+        let ticket = self.0.desk.find(id).ok_or(Error::NoTurn)?;
+        caller.allow(action, ticket.topic()).map_err(|_| Error::NoTurn)?;
+        Ok(ticket)
+    }
+}
+
+fn since(headers: &HeaderMap) -> Result<Option<Position>, Error> {
+    let mut sent = headers.get_all("last-event-id").iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => Ok(None),
+        (Some(id), None) => {
+            let id = id.to_str().map_err(|_| Error::Position)?;
+            let position = (!id.is_empty()).then(|| id.parse()).transpose();
+            position.map_err(|_| Error::Position)
+        }
+        _ => Err(Error::Position),
+    }
+}
