@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -11,9 +11,10 @@ use quadrille_core::{Core, Hub, Life, TooManyTopics, Topic};
 use uuid::Uuid;
 
 use crate::{
-    BadConfig, Code, Config, Settings, Ticket,
+    BadConfig, Code, Config, Journal, Settings, Ticket,
     book::Book,
     dialect,
+    journal::NotKept,
     named::Named,
     queue::{Full, Queue},
     run, telemetry,
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     life: Life,
     agents: HashMap<String, Arc<Named>>,
+    pub(crate) journal: OnceLock<Journal>,
     state: Mutex<State>,
 }
 
@@ -56,6 +58,8 @@ pub struct Ask {
     pub agent: Option<Arc<str>>,
     /// A second question of the same user and topic with this key joins the first one's turn.
     pub key: Option<Arc<str>>,
+    /// What the turn is to be called, if the question is kept under that already.
+    pub id: Option<Uuid>,
 }
 
 /// Why a question is not taken.
@@ -86,7 +90,14 @@ impl Desk {
         let agents = agents.into_iter().map(|it| (it.name.to_string(), Arc::new(it))).collect();
         let state = State { queue, book: Book::default(), closed: false };
         let state = Mutex::new(state);
-        let inner = Inner { hub: hub.clone(), config, life: life.clone(), agents, state };
+        let inner = Inner {
+            hub: hub.clone(),
+            config,
+            life: life.clone(),
+            agents,
+            journal: OnceLock::new(),
+            state,
+        };
         let desk = Self(Arc::new(inner));
         life.spawn("turns", desk.clone().sweep(life.clone()));
         desk
@@ -106,6 +117,13 @@ impl Desk {
             ticket.inspect(|ticket| here.cancel(ticket)).is_some()
         });
         Ok(desk)
+    }
+
+    /// Keep what is asked and replied in `journal`, too. Only the first counts, and it must be there
+    /// before anything is asked.
+    pub fn keep_in(&self, journal: Journal) {
+        // There is one who keeps turns; a second would be ignored.
+        drop(self.0.journal.set(journal));
     }
 
     /// Take a question: its turn runs now or waits, or is the one that its key stands for.
@@ -136,6 +154,14 @@ impl Desk {
     /// The turn of this id, if it waits, runs, or ended not long ago.
     pub fn find(&self, id: Uuid) -> Option<Ticket> {
         self.state().book.find(id).map(|turn| Ticket(Arc::clone(turn)))
+    }
+
+    /// The turn that runs in `topic`, or else the one that is next.
+    pub fn current(&self, topic: &Topic) -> Option<Ticket> {
+        let open = self.state().book.unfinished();
+        let mut here: Vec<_> = open.into_iter().filter(|it| it.ask.topic == *topic).collect();
+        here.sort_by_key(|it| (!it.started.load(Relaxed), it.asked));
+        here.into_iter().next().map(Ticket)
     }
 
     /// End `turn` before its reply is complete. Changes nothing if it has ended;
@@ -206,7 +232,8 @@ impl Desk {
     /// Publish the last record of `turn`. The one place where that is done, and it is reached once:
     /// by who took the turn out of the queue, to run it or to end it.
     async fn end(&self, turn: Arc<Turn>, ending: Ending) {
-        let at = run::publish_last(&self.0.hub, &turn, &ending).await;
+        let (ending, message) = self.kept(&turn, ending).await;
+        let at = run::publish_last(&self.0.hub, &turn, &ending, message).await;
         telemetry::ended(&turn, &ending);
         let mut state = self.state();
         if turn.started.load(Relaxed) {
@@ -215,8 +242,20 @@ impl Desk {
         state.book.close(Arc::clone(&turn), &ending);
         state.book.forget(self.0.config.keep, self.0.config.kept_bytes);
         // Not before its place is free: who has the reply may ask the next question at once.
-        turn.ended.set(Ended { ending, at }).expect("a turn ends once");
+        turn.ended.set(Ended { ending, at, message }).expect("a turn ends once");
         self.start(state);
+    }
+
+    /// Store how `turn` ended, before anybody is told. A reply that cannot be stored is none.
+    async fn kept(&self, turn: &Arc<Turn>, ending: Ending) -> (Ending, Option<i64>) {
+        let Some(journal) = self.0.journal.get() else { return (ending, None) };
+        match journal.end(Ticket(Arc::clone(turn)), ending.clone()).await {
+            Ok(message) => (ending, message),
+            Err(NotKept) if matches!(ending, Ending::Completed(_)) => {
+                (Ending::Failed(Code::NotStored), None)
+            }
+            Err(NotKept) => (ending, None),
+        }
     }
 
     async fn sweep(self, life: Life) {

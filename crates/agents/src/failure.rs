@@ -32,6 +32,8 @@ pub enum Code {
     QueueTimeout,
     /// The gateway stopped before the reply was complete.
     Interrupted,
+    /// The reply, or the question, could not be stored.
+    NotStored,
     /// A defect of the gateway.
     Internal,
 }
@@ -81,6 +83,7 @@ impl Code {
             Self::TotalTimeout => "total_timeout",
             Self::QueueTimeout => "queue_timeout",
             Self::Interrupted => "interrupted",
+            Self::NotStored => "not_stored",
             Self::Internal => "internal",
         }
     }
@@ -100,6 +103,7 @@ impl Code {
             Self::TotalTimeout => "the reply took too long",
             Self::QueueTimeout => "the question waited too long for its turn",
             Self::Interrupted => "the gateway stopped",
+            Self::NotStored => "the conversation could not be stored",
             Self::Internal => "the gateway has a defect",
         }
     }

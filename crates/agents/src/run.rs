@@ -9,7 +9,7 @@ use quadrille_core::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Failure, Part, Question, Reply, before,
+    Code, Failure, Part, Question, Reply, Ticket, before,
     desk::Inner,
     orphan::Orphan,
     said::Said,
@@ -25,7 +25,7 @@ enum Halt {
 
 /// Let the agent answer `turn`. Whatever happens, there is an end; publishing it is left to the
 /// caller.
-pub(crate) async fn run(desk: &Inner, turn: &Turn) -> Ending {
+pub(crate) async fn run(desk: &Inner, turn: &Arc<Turn>) -> Ending {
     AssertUnwindSafe(answer(desk, turn)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(agent = %turn.agent.name, "an agent panicked; this is a defect");
         Ending::Failed(Code::Internal)
@@ -33,19 +33,25 @@ pub(crate) async fn run(desk: &Inner, turn: &Turn) -> Ending {
 }
 
 /// Publish how `turn` ended. Gives no position if the record cannot be stored.
-pub(crate) async fn publish_last(hub: &Hub, turn: &Turn, ending: &Ending) -> Option<Position> {
+pub(crate) async fn publish_last(
+    hub: &Hub,
+    turn: &Turn,
+    ending: &Ending,
+    message: Option<i64>,
+) -> Option<Position> {
     let id = turn.id;
     let record = match ending {
         Ending::Completed(text) => {
-            Record::Completed(turn::Completed { turn: id, text: Arc::clone(text) })
+            Record::Completed(turn::Completed { turn: id, text: Arc::clone(text), message })
         }
         Ending::Cancelled(text) => {
-            Record::Cancelled(turn::Cancelled { turn: id, text: Arc::clone(text) })
+            Record::Cancelled(turn::Cancelled { turn: id, text: Arc::clone(text), message })
         }
         Ending::Failed(code) => Record::Failed(turn::Failed {
             turn: id,
             code: code.as_str().into(),
             title: code.title().into(),
+            message,
         }),
     };
     publish(hub, turn, record).await
@@ -72,7 +78,13 @@ pub(crate) fn publish(
     }
 }
 
-async fn answer(desk: &Inner, turn: &Turn) -> Ending {
+async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
+    if turn.ask.id.is_none()
+        && let Some(journal) = desk.journal.get()
+        && journal.begin(Ticket(Arc::clone(turn))).await.is_err()
+    {
+        return Ending::Failed(Code::NotStored);
+    }
     let before = before::exchanges(&desk.hub, &turn.ask.topic, turn.agent.agent.window());
     let started = turn::Started {
         turn: turn.id,

@@ -53,8 +53,10 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub ending: Ending,
-    /// `None` if the record could not be stored.
+    /// `None` if the record is not in the log.
     pub at: Option<Position>,
+    /// What the reply is kept under, if it is kept beyond the log.
+    pub message: Option<i64>,
 }
 
 /// How a turn ended.
@@ -139,7 +141,7 @@ impl fmt::Debug for Ticket {
 impl Turn {
     pub(crate) fn new(ask: Ask, agent: Arc<Named>, since: Position) -> Self {
         Self {
-            id: Uuid::now_v7(),
+            id: ask.id.unwrap_or_else(Uuid::now_v7),
             ask,
             agent,
             since,

@@ -67,7 +67,7 @@ impl Presence {
         let shard = self.shard(topic);
         let Some(members) = shard.get(topic) else { return (0, Vec::new()) };
         let listed = members.values().take(limit);
-        let listed = listed.map(|info| Member { session: info.id, user: info.user.clone() });
+        let listed = listed.map(|info| Member { session: info.id, user: info.user().cloned() });
         (members.len(), listed.collect())
     }
 }

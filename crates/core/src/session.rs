@@ -107,8 +107,8 @@ impl From<Refused> for Problem {
 pub struct Info {
     pub id: Uuid,
     pub protocol: &'static str,
-    pub user: Option<Arc<str>>,
     pub peer: IpAddr,
+    user: OnceLock<Arc<str>>,
     why: OnceLock<Close>,
     waker: AtomicWaker,
 }
@@ -188,8 +188,8 @@ impl Registry {
         let info = Arc::new(Info {
             id: Uuid::now_v7(),
             protocol: who.protocol,
-            user: who.user,
             peer: who.peer,
+            user: who.user.map(OnceLock::from).unwrap_or_default(),
             why: OnceLock::new(),
             waker: AtomicWaker::new(),
         });
@@ -254,6 +254,17 @@ impl Registry {
 // === impl Info ===
 
 impl Info {
+    /// Whose it is, as far as that is known yet.
+    pub fn user(&self) -> Option<&Arc<str>> {
+        self.user.get()
+    }
+
+    /// It is `user`'s, as turned out after it was admitted. The first one counts.
+    pub fn belongs_to(&self, user: Arc<str>) {
+        // Fails if somebody is known already.
+        drop(self.user.set(user));
+    }
+
     /// When it was opened, in milliseconds since the Unix epoch.
     pub fn opened(&self) -> u64 {
         let (seconds, nanos) = self.id.get_timestamp().map_or((0, 0), |at| at.to_unix());

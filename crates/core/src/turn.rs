@@ -57,6 +57,9 @@ pub struct Completed {
     pub turn: Uuid,
     /// The whole reply.
     pub text: Arc<str>,
+    /// What it is kept under, if it is kept beyond the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +69,9 @@ pub struct Failed {
     pub code: Cow<'static, str>,
     /// For people.
     pub title: Cow<'static, str>,
+    /// What that it failed is kept under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +79,9 @@ pub struct Cancelled {
     pub turn: Uuid,
     /// What there was of the reply.
     pub text: Arc<str>,
+    /// What it is kept under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<i64>,
 }
 
 /// The kind of [`Delta`] records, which a log may merge.
@@ -169,9 +178,14 @@ mod tests {
             Turn::Status(Status { turn, text: text.clone() }),
             Turn::Tool(Tool { turn, name: "search".into(), text: text.clone() }),
             Turn::Delta(Delta { turn, start: 4, text: text.clone() }),
-            Turn::Completed(Completed { turn, text: text.as_str().into() }),
-            Turn::Failed(Failed { turn, code: "timeout".into(), title: text.clone().into() }),
-            Turn::Cancelled(Cancelled { turn, text: text.into() }),
+            Turn::Completed(Completed { turn, text: text.as_str().into(), message: Some(7) }),
+            Turn::Failed(Failed {
+                turn,
+                code: "timeout".into(),
+                title: text.clone().into(),
+                message: None,
+            }),
+            Turn::Cancelled(Cancelled { turn, text: text.into(), message: None }),
         ];
         let topic: Topic = "user:7".parse().unwrap();
         for it in &all {

@@ -81,7 +81,7 @@ fn status(code: Code) -> StatusCode {
         | Code::FirstTokenTimeout
         | Code::TokenTimeout
         | Code::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Code::QueueTimeout | Code::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+        Code::QueueTimeout | Code::Interrupted | Code::NotStored => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unreachable
         | Code::Refused
@@ -106,6 +106,7 @@ fn kind(code: Code) -> &'static str {
         Code::TotalTimeout => "/problems/agent-total-timeout",
         Code::QueueTimeout => "/problems/queue-timeout",
         Code::Interrupted => "/problems/turn-interrupted",
+        Code::NotStored => "/problems/not-stored",
         Code::Internal => "/problems/internal",
     }
 }
@@ -113,6 +114,7 @@ fn kind(code: Code) -> &'static str {
 fn advice(code: Code) -> &'static str {
     match code {
         Code::QueueTimeout | Code::Interrupted => "ask again after the time in Retry-After",
+        Code::NotStored => "ask again, with a new key, after the time in Retry-After",
         Code::TooLong => "ask for less",
         Code::Internal => "tell the operator, whose log has the cause",
         Code::Refused | Code::BadAnswer => {
@@ -130,7 +132,9 @@ impl From<Error> for Problem {
             Error::Body(why) => why.into(),
             Error::Busy
             | Error::Draining
-            | Error::Failed(Code::QueueTimeout | Code::Interrupted) => problem.retry_after(SOON),
+            | Error::Failed(Code::QueueTimeout | Code::Interrupted | Code::NotStored) => {
+                problem.retry_after(SOON)
+            }
             _ => problem,
         }
     }

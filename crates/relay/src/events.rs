@@ -76,19 +76,21 @@ impl Shown {
     /// After `now` the stream goes on if the last record is still to come; a log that merges, or has
     /// started over, may have lost it, and then it is told from memory. False if the stream is over.
     fn go_on(&self, out: &mut String, now: Position) -> bool {
-        let Phase::Ended(Ended { ending, at }) = self.ticket.phase() else { return true };
+        let Phase::Ended(Ended { ending, at, message }) = self.ticket.phase() else { return true };
         if at.is_some_and(|at| at.epoch == now.epoch && at.offset > now.offset) {
             return true;
         }
         let turn = self.ticket.id();
         match ending {
-            Ending::Completed(text) => sse::notice(out, "end", &turn::Completed { turn, text }),
+            Ending::Completed(text) => {
+                sse::notice(out, "end", &turn::Completed { turn, text, message })
+            }
             Ending::Cancelled(text) => {
-                sse::notice(out, "cancelled", &turn::Cancelled { turn, text });
+                sse::notice(out, "cancelled", &turn::Cancelled { turn, text, message });
             }
             Ending::Failed(code) => {
                 let (code, title) = (code.as_str().into(), code.title().into());
-                sse::notice(out, "error", &turn::Failed { turn, code, title });
+                sse::notice(out, "error", &turn::Failed { turn, code, title, message });
             }
         }
         false

@@ -65,7 +65,7 @@ impl Relay {
         }
         let key = in_header.or(idempotency_key);
         let agent = agent.map(Into::into);
-        Ok(Ask { topic, user, text: text.into(), agent, key: key.map(Into::into) })
+        Ok(Ask { topic, user, text: text.into(), agent, key: key.map(Into::into), id: None })
     }
 
     /// The user who asks, and the topic in which they do.

@@ -76,7 +76,7 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-fn answer(Ended { ending, at }: &Ended) -> Response {
+fn answer(Ended { ending, at, .. }: &Ended) -> Response {
     let mut response = match ending {
         Ending::Completed(text) => Json(Reply { response: text }).into_response(),
         Ending::Cancelled(_) => Error::Cancelled.into_response(),

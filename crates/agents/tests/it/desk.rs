@@ -28,7 +28,10 @@ async fn a_reply_is_in_the_log_merged_and_in_order() {
     ];
     assert_eq!(told, expected);
     let last = stage.hub.top(&topic(7));
-    assert_eq!(ended, Ended { ending: Ending::Completed("Grüß Gott!".into()), at: last });
+    assert_eq!(
+        ended,
+        Ended { ending: Ending::Completed("Grüß Gott!".into()), at: last, message: None }
+    );
     assert!(records.iter().all(|it| it.turn() == ticket.id()));
     assert_eq!(ticket.since().offset, 0);
 }

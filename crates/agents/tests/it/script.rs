@@ -115,7 +115,14 @@ pub(crate) fn topic(name: impl std::fmt::Display) -> Topic {
 
 /// A question of user `user`, in the user's own topic.
 pub(crate) fn ask(user: &str, text: &str) -> Ask {
-    Ask { topic: topic(user), user: user.into(), text: text.into(), agent: None, key: None }
+    Ask {
+        topic: topic(user),
+        user: user.into(),
+        text: text.into(),
+        agent: None,
+        key: None,
+        id: None,
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a reply is made of results")]

@@ -35,7 +35,7 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
         delta(turn, 0, "Grü"),
         delta(turn, 3, "ß "),
         delta(turn, 5, "Gott"),
-        Turn::Completed(Completed { turn, text: "Grüß Gott".into() }),
+        Turn::Completed(Completed { turn, text: "Grüß Gott".into(), message: None }),
     ];
     let records = publish(&hub, &topic, &records).await;
     let expected = [
@@ -82,7 +82,9 @@ async fn frames_count_as_what_is_kept() {
     let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
-        let records = publish(&hub, &topic, &[Turn::Completed(Completed { turn, text })]).await;
+        let records =
+            publish(&hub, &topic, &[Turn::Completed(Completed { turn, text, message: None })])
+                .await;
         texts.frames(records.last().unwrap(), false);
     }
     let kept = texts.kept();

@@ -10,6 +10,9 @@ pub trait Protocol: Send {
     /// For metrics and logs.
     const NAME: &'static str;
 
+    /// The connection begins: what it is told before anything else.
+    fn begin(&mut self, _: &mut Link<'_>) {}
+
     /// A text message came.
     fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow;
 
@@ -22,10 +25,23 @@ pub trait Protocol: Send {
     /// What [`Flow::Wait`] waited for is done, and commands are read again after this.
     fn waited(&mut self, _: &mut Link<'_>) {}
 
-    /// When the peer's identity ends, and the connection with it, with 3005. May change whenever the
-    /// protocol was called.
+    /// It is time to see whether the peer is there. Whatever comes from it counts as an answer.
+    fn ping(&mut self, out: &mut Frames<'_>) {
+        out.ping();
+    }
+
+    /// The server ends the connection; the close frame comes after this.
+    fn end(&mut self, _: &Close, _: &mut Frames<'_>) {}
+
+    /// When the connection has to end, as the peer's identity does. May change whenever the protocol
+    /// was called.
     fn expires(&self) -> Option<Instant> {
         None
+    }
+
+    /// What the peer is told when [`expires`](Self::expires) has come.
+    fn expired(&self) -> Close {
+        Close::EXPIRED
     }
 }
 

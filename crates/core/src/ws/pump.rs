@@ -61,14 +61,30 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
+    run(io, Input::new(config.max_message_size), session, inbox, protocol, config).await;
+}
+
+/// [`serve`] after `input` has been read from already.
+pub(super) async fn run<S, P>(
+    io: S,
+    input: Input,
+    session: Session,
+    inbox: Inbox,
+    protocol: P,
+    config: Config,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    P: Protocol,
+{
     let mut pump = Pump {
         io,
-        input: Input::new(config.max_message_size),
+        input,
         answers: Vec::new(),
         unsent: Vec::new(),
         sent: 0,
         waiting: None,
-        paused: false,
+        // Messages may have come before it was known what they are.
+        paused: true,
         heart: Heart::new(&config, Instant::now()),
         closing: None,
         ended: false,
@@ -76,6 +92,8 @@ where
         inbox,
         protocol,
     };
+    let Pump { inbox, answers, protocol, .. } = &mut pump;
+    protocol.begin(&mut Link { inbox, out: Frames::new(answers) });
     let timer = sleep_until(pump.deadline());
     tokio::pin!(timer);
     poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
@@ -206,7 +224,8 @@ where
             return !is_over;
         }
         if self.protocol.expires().is_some_and(|at| now >= at) {
-            self.end(&Close::EXPIRED);
+            let why = self.protocol.expired();
+            self.end(&why);
             return true;
         }
         if self.waiting.is_some() {
@@ -214,7 +233,7 @@ where
         }
         match self.heart.due(now) {
             Due::Nothing => {}
-            Due::Ping => Frames::new(&mut self.answers).ping(),
+            Due::Ping => self.protocol.ping(&mut Frames::new(&mut self.answers)),
             Due::End(why) => self.end(&why),
         }
         true
@@ -224,6 +243,7 @@ where
     fn end(&mut self, why: &Close) {
         if self.is_open() {
             telemetry::connection_ended(P::NAME, self.session.id(), why);
+            self.protocol.end(why, &mut Frames::new(&mut self.answers));
             self.close(why, Then::Await);
         }
     }

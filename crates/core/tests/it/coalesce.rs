@@ -135,7 +135,7 @@ proptest! {
                     seen = assembled(&mut slow, 8, seen).0;
                 }
             }
-            say(Turn::Completed(Completed { turn, text: text.as_str().into() }));
+            say(Turn::Completed(Completed { turn, text: text.as_str().into(), message: None }));
             assert_eq!(assembled(&mut slow, 8, seen).0, text);
         });
     }

@@ -41,7 +41,7 @@ pub(super) struct Connected {
 
 impl From<&Info> for Connected {
     fn from(info: &Info) -> Self {
-        let (protocol, user, opened) = (info.protocol, info.user.clone(), info.opened());
+        let (protocol, user, opened) = (info.protocol, info.user().cloned(), info.opened());
         Self { id: info.id, protocol, user, peer: info.peer, opened }
     }
 }

@@ -1,0 +1,48 @@
+//! Where questions and replies are kept beyond the logs, for topics that have such a place.
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use crate::{Ending, Ticket};
+
+/// Keeps turns. Which ones is up to it: of others it keeps nothing, and gives no id.
+pub struct Journal {
+    begin: Box<Begin>,
+    end: Box<End>,
+}
+
+type Begin = dyn Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync;
+type End = dyn Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>> + Send + Sync;
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").finish_non_exhaustive()
+    }
+}
+
+/// It could not be stored; the cause is in the log.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error("the turn could not be stored")]
+pub struct NotKept;
+
+impl Journal {
+    /// `begin` stores the question of a turn before the turn starts; `end` stores its reply before
+    /// its last record, which then carries the id that `end` gives.
+    pub fn new(
+        begin: impl Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync + 'static,
+        end: impl Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { begin: Box::new(begin), end: Box::new(end) }
+    }
+
+    pub(crate) async fn begin(&self, turn: Ticket) -> Result<(), NotKept> {
+        (self.begin)(turn).await
+    }
+
+    pub(crate) async fn end(&self, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
+        (self.end)(turn, ending).await
+    }
+}
