@@ -186,6 +186,11 @@ impl Inbox {
         self.readers.get(topic).map(|reader| reader.retag(tag))
     }
 
+    /// The tag under which `topic` is followed; `None` if it is not.
+    pub fn tag(&self, topic: &Topic) -> Option<Tag> {
+        self.readers.get(topic).map(|reader| reader.tag())
+    }
+
     /// What is followed, in no order.
     pub fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.readers.keys()

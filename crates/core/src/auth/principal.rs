@@ -26,6 +26,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Somebody without a token, where a token is not needed: nothing is granted.
+    pub fn guest() -> Self {
+        Self { user: None, grants: Arc::default(), expires: None }
+    }
+
     pub(super) fn allows(&self, action: Action, topic: &Topic) -> bool {
         self.owns(topic) || self.grants.allow(action, topic)
     }

@@ -77,6 +77,10 @@ impl Reader {
         &self.log.topic
     }
 
+    pub(crate) fn tag(&self) -> Tag {
+        self.tag.load(Relaxed)
+    }
+
     /// Deliver under another tag from now on. Gives the position before the next record, to resume
     /// from; one that is in no log if the log started over and the reader has yet to be told.
     pub(crate) fn retag(&self, tag: Tag) -> Position {
@@ -113,7 +117,7 @@ impl Reader {
         if self.left.load(Relaxed) {
             return false;
         }
-        let tag = self.tag.load(Relaxed);
+        let tag = self.tag();
         if self.take_rest(room, tag, out) {
             return true;
         }

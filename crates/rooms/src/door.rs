@@ -1,0 +1,155 @@
+//! What all connections and requests have in common.
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use quadrille_agents::Desk;
+use quadrille_core::{
+    Core, Draft, PublishError, Receipt, Topic,
+    auth::{Action, Mode, Principal},
+};
+use quadrille_store::{self as store, Conversation, Who};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{Config, Guests, Memory, engineio::Sessions};
+
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) core: Core,
+    pub(crate) desk: Desk,
+    pub(crate) memory: Memory,
+    pub(crate) config: Config,
+    pub(crate) polling: Sessions,
+    /// Clients that are connected to a namespace.
+    connected: AtomicUsize,
+    lines: [Mutex<()>; LINES],
+}
+
+/// Conversations that can be written to at once, more or less.
+const LINES: usize = 64;
+
+/// What the topics of named rooms begin with.
+const NAMED_ROOMS: &str = "room:@";
+
+/// Counts one who is connected.
+#[derive(Debug)]
+pub(crate) struct Present(Arc<Door>);
+
+impl Door {
+    pub(crate) fn new(core: Core, desk: Desk, memory: Memory, config: Config) -> Self {
+        Self {
+            polling: Sessions::default(),
+            connected: AtomicUsize::new(0),
+            lines: std::array::from_fn(|_| Mutex::default()),
+            core,
+            desk,
+            memory,
+            config,
+        }
+    }
+
+    /// Whether a claimed user is believed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.core.auth.mode() == Mode::Open
+    }
+
+    pub(crate) fn takes_guests(&self) -> bool {
+        match self.config.guests {
+            Guests::Open => self.is_open(),
+            Guests::Always => true,
+            Guests::Never => false,
+        }
+    }
+
+    pub(crate) fn connected(self: &Arc<Self>) -> Present {
+        self.connected.fetch_add(1, Relaxed);
+        Present(Arc::clone(self))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.connected.load(Relaxed)
+    }
+
+    /// The conversation `id`, if `user` is in it or the token of `who` opens it for `action`.
+    pub(crate) async fn conversation(
+        &self,
+        id: i64,
+        action: Action,
+        who: &Principal,
+        user: Option<&str>,
+    ) -> Result<Option<Conversation>, store::Error> {
+        // Where nobody signs in, grants say nothing.
+        let granted = !self.is_open()
+            && room(id).is_some_and(|topic| self.core.auth.allow(who, action, &topic).is_ok());
+        let who = match user {
+            _ if granted => Who::Granted,
+            Some(user) => Who::Member(user),
+            None => return Ok(None),
+        };
+        self.memory.store.conversation(id, who).await
+    }
+
+    /// Wait until nobody else stores and publishes in this conversation, so that its log and the
+    /// store have the same order.
+    pub(crate) async fn line(&self, conversation: i64) -> MutexGuard<'_, ()> {
+        // Held while a message is stored and published; a lock of the standard library cannot be.
+        let at = usize::try_from(conversation.unsigned_abs()).unwrap_or(0) % LINES;
+        self.lines[at].lock().await
+    }
+
+    /// Whether a named room is open to `who`.
+    pub(crate) fn may_use(&self, action: Action, who: &Principal, topic: &Topic) -> bool {
+        self.takes_guests() || self.core.auth.allow(who, action, topic).is_ok()
+    }
+
+    /// Named rooms with somebody in them, and how many; `limit` of them at most.
+    pub(crate) fn named_rooms(&self, limit: usize) -> Vec<(String, usize)> {
+        let topics = self.core.hub.topics(Some(NAMED_ROOMS), limit);
+        let named = topics.into_iter().filter_map(|standing| {
+            let room = standing.topic.as_str().strip_prefix(NAMED_ROOMS)?.to_owned();
+            let (count, _) = self.core.presence.members(&standing.topic, 0);
+            (count > 0).then_some((room, count))
+        });
+        named.collect()
+    }
+
+    pub(crate) async fn publish(&self, draft: Draft) -> Result<Receipt, PublishError> {
+        self.core.hub.publish(draft).await
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The topic of a conversation; `None` for an id that no conversation has.
+pub(crate) fn room(conversation: i64) -> Option<Topic> {
+    if conversation < 0 { None } else { Topic::new("room", conversation).ok() }
+}
+
+/// The conversation that a topic is of.
+pub(crate) fn conversation(topic: &Topic) -> Option<i64> {
+    if topic.namespace() != "room" {
+        return None;
+    }
+    let id = topic.name().parse().ok()?;
+    // One spelling each.
+    (room(id)? == *topic).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_has_one_topic_and_that_has_no_other() {
+        assert_eq!(conversation(&room(42).unwrap()), Some(42));
+        for other in ["room:@42", "room:042", "room:-1", "room:x", "chan:42"] {
+            assert_eq!(conversation(&other.parse().unwrap()), None, "{other}");
+        }
+        assert_eq!(room(-1), None);
+    }
+}

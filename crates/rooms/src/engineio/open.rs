@@ -1,0 +1,143 @@
+//! The one address of Engine.IO: what a request wants, and the beginning of sessions.
+use std::{borrow::Cow, sync::Arc};
+
+use aws_lc_rs::rand;
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Method, Uri};
+use quadrille_core::{
+    Admission, Payer, Problem, Rate, Session,
+    auth::Token,
+    ws::{self, Handshake, Peer},
+};
+
+use super::{error::Error, packet, poll, sessions::Slot, socket::Socket, upgrade};
+use crate::{NAME, door::Door, socketio::Client};
+
+/// What the query says.
+#[derive(Debug, Default)]
+struct Query<'a> {
+    version: Option<Cow<'a, str>>,
+    transport: Option<Cow<'a, str>>,
+    sid: Option<Cow<'a, str>>,
+}
+
+impl<'a> Query<'a> {
+    fn of(uri: &'a Uri) -> Self {
+        let mut query = Self::default();
+        let text = uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            match &*name {
+                "EIO" => query.version = Some(value),
+                "transport" => query.transport = Some(value),
+                "sid" => query.sid = Some(value),
+                _ => {}
+            }
+        }
+        query
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Polling,
+    WebSocket,
+}
+
+pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let uri = request.uri().clone();
+    let query = Query::of(&uri);
+    if query.version.as_deref() != Some("4") {
+        return Error::Version.into_response();
+    }
+    let transport = match query.transport.as_deref() {
+        None | Some("polling") => Transport::Polling,
+        Some("websocket") => Transport::WebSocket,
+        Some(_) => return Error::Transport.into_response(),
+    };
+    let slot = match query.sid {
+        None => None,
+        Some(sid) => match door.polling.find(&sid) {
+            Some(slot) => Some(slot),
+            None => return Error::Session.into_response(),
+        },
+    };
+    let method = request.method().clone();
+    match (transport, slot) {
+        (Transport::Polling, None) if method == Method::GET => begin_polling(&door, &request),
+        (Transport::WebSocket, None) if method == Method::GET => connect(door, request),
+        (_, None) => Error::Method.into_response(),
+        (Transport::Polling, Some(slot)) if method == Method::GET => poll::read(&slot).await,
+        (Transport::Polling, Some(slot)) if method == Method::POST => {
+            poll::write(&slot, request).await
+        }
+        (Transport::Polling, Some(_)) => Error::Method.into_response(),
+        (Transport::WebSocket, Some(slot)) => upgrade::upgrade(slot, request),
+    }
+}
+
+/// A place for a session, if there is one.
+fn admit(door: &Door, request: &Request) -> Result<(Session, Peer), Problem> {
+    let peer = Peer::of(request);
+    door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
+    let admission = Admission { protocol: NAME, user: None, peer: peer.0 };
+    Ok((door.core.sessions.admit(admission)?, peer))
+}
+
+fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) -> Client {
+    Client::new(door, session.info(), peer.0, Token::of(request))
+}
+
+fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {
+    let (session, peer) = match admit(door, request) {
+        Ok(admitted) => admitted,
+        Err(why) => return why.into_response(),
+    };
+    let (client, inbox) = (client(door, &session, peer, request), door.core.hub.inbox());
+    let sid = sid();
+    let open = packet::open(&sid, &["websocket"], &door.config);
+    door.polling.add(&sid, Slot::new(client, session, inbox, &door.config));
+    poll::body(open)
+}
+
+fn connect(door: Arc<Door>, mut request: Request) -> Response {
+    let handshake = match Handshake::of(&mut request) {
+        Ok(handshake) => handshake,
+        Err(refusal) => return refusal,
+    };
+    let (session, peer) = match admit(&door, &request) {
+        Ok(admitted) => admitted,
+        Err(why) => return why.into_response(),
+    };
+    let (response, upgraded) = handshake.accept();
+    let (client, inbox) = (client(&door, &session, peer, &request), door.core.hub.inbox());
+    let opening = packet::open(&sid(), &[], &door.config);
+    let (socket, config) = (Socket::new(client, opening), pump(&door));
+    door.core.life.spawn(NAME, async move {
+        match upgraded.await {
+            Ok(io) => ws::serve(io, session, inbox, socket, config).await,
+            Err(why) => tracing::debug!(error = %why, "the client left during the handshake"),
+        }
+    });
+    response
+}
+
+pub(super) fn pump(door: &Door) -> ws::Config {
+    let config = &door.config;
+    ws::Config {
+        max_message_size: config.max_message_size,
+        ping_interval: config.ping_interval,
+        ping_timeout: config.ping_timeout,
+        write_timeout: config.write_timeout,
+    }
+}
+
+/// What a polling session is known by, to its client alone.
+fn sid() -> String {
+    let mut bytes = [0; 15];
+    rand::fill(&mut bytes).expect("the system has random numbers");
+    URL_SAFE_NO_PAD.encode(bytes)
+}

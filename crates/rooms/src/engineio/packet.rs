@@ -1,0 +1,173 @@
+//! Packets of Engine.IO, protocol 4, and how they travel in the bodies of polling.
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+use crate::Config;
+
+/// Between the packets of one body.
+const SEPARATOR: char = '\u{1e}';
+
+/// What a server says that has nothing to say, so that a poll comes to an end.
+pub(crate) const NOOP: &str = "6";
+pub(crate) const PING: &str = "2";
+pub(crate) const CLOSE: &str = "1";
+
+/// What an upgrade to WebSocket is probed with, and the answer.
+pub(crate) const PROBE: &str = "2probe";
+pub(crate) const PROBED: &str = "3probe";
+pub(crate) const UPGRADE: &str = "5";
+
+/// A packet from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packet<'a> {
+    /// A packet of Socket.IO.
+    Message(&'a str),
+    /// Bytes, which are not looked at.
+    Binary,
+    Close,
+    /// An answer to a ping, or something that has no meaning from a client in an open session: it is
+    /// a sign of life and nothing else.
+    Life,
+}
+
+/// Packets that are to be sent, in one body.
+#[derive(Debug, Default)]
+pub(crate) struct Payload(String);
+
+/// Takes what is sent, one packet after the other, each with its type in front.
+pub(crate) trait Packets {
+    fn packet(&mut self, packet: &str);
+}
+
+impl<'a> Packet<'a> {
+    /// A packet of a text frame.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let mut chars = text.chars();
+        match chars.next() {
+            Some('4') => Self::Message(chars.as_str()),
+            Some('1') => Self::Close,
+            _ => Self::Life,
+        }
+    }
+
+    /// The packets in a body; an error if there is one that is none, and then none is taken.
+    pub(crate) fn all(body: &'a str) -> Result<Vec<Self>, BadPayload> {
+        body.split(SEPARATOR).map(Self::in_body).collect()
+    }
+
+    fn in_body(text: &'a str) -> Result<Self, BadPayload> {
+        if let Some(encoded) = text.strip_prefix('b') {
+            return STANDARD.decode(encoded).map(|_| Self::Binary).map_err(|_| BadPayload);
+        }
+        let known = text.starts_with(|c: char| ('1'..='6').contains(&c));
+        if known { Ok(Self::of(text)) } else { Err(BadPayload) }
+    }
+}
+
+/// The body is not a list of packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadPayload;
+
+impl Payload {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn take(&mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+
+    /// The packets, one by one.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &str> {
+        self.0.split(SEPARATOR).filter(|packet| !packet.is_empty())
+    }
+}
+
+impl Packets for Payload {
+    fn packet(&mut self, packet: &str) {
+        if !self.0.is_empty() {
+            self.0.push(SEPARATOR);
+        }
+        self.0.push_str(packet);
+    }
+}
+
+impl Packets for quadrille_core::ws::Frames<'_> {
+    fn packet(&mut self, packet: &str) {
+        self.text(packet);
+    }
+}
+
+/// The packet that opens a session.
+pub(crate) fn open(sid: &str, upgrades: &[&str], config: &Config) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Open<'a> {
+        sid: &'a str,
+        upgrades: &'a [&'a str],
+        ping_interval: u128,
+        ping_timeout: u128,
+        max_payload: usize,
+    }
+    let open = Open {
+        sid,
+        upgrades,
+        ping_interval: config.ping_interval.as_millis(),
+        ping_timeout: config.ping_timeout.as_millis(),
+        max_payload: config.max_message_size,
+    };
+    format!("0{}", serde_json::to_string(&open).expect("texts and numbers are JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_body_is_packets_between_separators() {
+        let body = "40\u{1e}42[\"a\"]\u{1e}3\u{1e}bAQID\u{1e}1";
+        let expected = [
+            Packet::Message("0"),
+            Packet::Message("2[\"a\"]"),
+            Packet::Life,
+            Packet::Binary,
+            Packet::Close,
+        ];
+        assert_eq!(Packet::all(body).as_deref(), Ok(&expected[..]));
+    }
+
+    #[test]
+    fn a_body_with_something_else_in_it_is_none() {
+        for body in ["", "x", "40\u{1e}", "\u{1e}40", "0{}", "7", "b***", "é"] {
+            assert_eq!(Packet::all(body), Err(BadPayload), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_opens_with_what_a_client_must_know() {
+        let packet = open("s", &["websocket"], &Config::default());
+        let expected = "0{\"sid\":\"s\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\
+                        \"pingTimeout\":20000,\"maxPayload\":1000000}";
+        assert_eq!(packet, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_into_a_body_comes_out_of_it(
+            texts in prop::collection::vec("4[^\u{1e}]{0,8}", 1..5)
+        ) {
+            let mut payload = Payload::default();
+            texts.iter().for_each(|text| payload.packet(text));
+            prop_assert!(payload.packets().eq(texts.iter().map(String::as_str)));
+            let body = payload.take();
+            let found = Packet::all(&body).unwrap();
+            let expected: Vec<_> = texts.iter().map(|it| Packet::of(it)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Polling: a GET waits for packets, a POST brings some.
+use std::{future::poll_fn, time::Duration};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use quadrille_core::Close;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{
+    error::Error,
+    packet::Packet,
+    sessions::{Refused, Slot, Work},
+};
+use crate::socketio::Flow;
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Packets, as the body of an answer.
+pub(super) fn body(packets: String) -> Response {
+    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, "no-store")];
+    (headers, packets).into_response()
+}
+
+/// Wait for packets, but no longer than until the next ping.
+pub(super) async fn read(slot: &Slot) -> Response {
+    let _reading = match slot.begin(Work::Reading) {
+        Ok(guard) => guard,
+        Err(why) => return refuse(slot, why),
+    };
+    loop {
+        let Some(due) = slot.due() else { return Error::Session.into_response() };
+        tokio::select! {
+            biased;
+            packets = poll_fn(|cx| slot.poll_read(cx)) => {
+                return match packets {
+                    Some(packets) => body(packets),
+                    None => Error::Session.into_response(),
+                };
+            }
+            () = sleep_until(due) => slot.ping(Instant::now()),
+        }
+    }
+}
+
+/// Take the packets of a body, one after the other.
+pub(super) async fn write(slot: &Slot, request: Request) -> Response {
+    let _writing = match slot.begin(Work::Writing) {
+        Ok(guard) => guard,
+        Err(why) => return refuse(slot, why),
+    };
+    let limit = slot.with(|client, _| client.door.config.max_message_size).unwrap_or_default();
+    let text = match text(request, limit).await {
+        Ok(text) => text,
+        Err(why) => {
+            slot.close(&Close::TOO_BIG);
+            return why.into_response();
+        }
+    };
+    let Ok(packets) = Packet::all(&text) else {
+        slot.close(&Close::PROTOCOL);
+        return Error::Request.into_response();
+    };
+    for packet in packets {
+        let flow = match packet {
+            Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
+            Packet::Binary => slot.with(|client, link| client.attachment(link)),
+            Packet::Close => Some(Flow::Close(Close::NORMAL)),
+            Packet::Life => Some(Flow::Continue),
+        };
+        match flow {
+            None => return Error::Session.into_response(),
+            Some(Flow::Continue) => {}
+            Some(Flow::Wait(work)) => {
+                let then = work.await;
+                slot.with(|client, link| then(client, link));
+            }
+            Some(Flow::Close(why)) => {
+                slot.close(&why);
+                break;
+            }
+        }
+        if slot.is_congested() {
+            // Whoever asks for this much without polling does not want the answers.
+            slot.close(&Close::SLOW);
+            return Error::Request.into_response();
+        }
+    }
+    body("ok".to_owned())
+}
+
+async fn text(request: Request, limit: usize) -> Result<String, Error> {
+    let whole = timeout(PATIENCE, Limited::new(request.into_body(), limit).collect()).await;
+    let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
+        if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
+    })?;
+    String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)
+}
+
+/// Two requests of one kind at once are a mistake of the client, which has lost track.
+fn refuse(slot: &Slot, why: Refused) -> Response {
+    match why {
+        Refused::Gone => Error::Session.into_response(),
+        Refused::Overlap => {
+            slot.close(&Close::PROTOCOL);
+            Error::Request.into_response()
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Sessions that poll: they have no connection, and so are kept here between two requests.
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use quadrille_core::{Close, Delivery, Inbox, Room, Session, telemetry};
+use tokio::time::Instant;
+
+use super::packet::{self, Packets, Payload};
+use crate::{
+    Config, NAME,
+    door::Door,
+    socketio::{Client, Link},
+};
+
+/// Every session that polls, by its id.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<Box<str>, Arc<Slot>>>);
+
+/// How often it is looked for those whose client is gone.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// What one poll takes from the logs.
+const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
+
+/// Bytes that wait to be polled, at which nothing more is taken from a client before it polls.
+const CONGESTED: usize = 256 << 10;
+
+/// One session, until it ends or goes on as a WebSocket.
+#[derive(Debug)]
+pub(super) struct Slot(Mutex<Option<Polled>>);
+
+pub(super) struct Polled {
+    pub(super) client: Client,
+    pub(super) session: Session,
+    pub(super) inbox: Inbox,
+    out: Payload,
+    /// Which requests are under way.
+    busy: Busy,
+    /// Let a poll end with nothing, for a WebSocket is about to take over.
+    release: bool,
+    heard: Instant,
+    next_ping: Instant,
+    ping_interval: Duration,
+    ping_timeout: Duration,
+    wakers: Vec<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Busy {
+    reading: bool,
+    writing: bool,
+    probing: bool,
+}
+
+/// What a session can be at, once at a time each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Reading,
+    Writing,
+    Probing,
+}
+
+/// A request under way; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Guard<'a>(&'a Slot, Work);
+
+/// The session is gone, or is at such a request already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Gone,
+    Overlap,
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    fn all(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Slot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, sid: &str, slot: Slot) {
+        self.all().insert(sid.into(), Arc::new(slot));
+    }
+
+    pub(super) fn find(&self, sid: &str) -> Option<Arc<Slot>> {
+        self.all().get(sid).cloned()
+    }
+
+    /// End those that are over, and forget those that ended.
+    fn sweep(&self, now: Instant) {
+        let slots: Vec<_> = self.all().values().cloned().collect();
+        for slot in &slots {
+            slot.end_if_over(now);
+        }
+        self.all().retain(|_, slot| !slot.is_gone());
+    }
+}
+
+/// End sessions whose client is gone, for as long as the process takes on work.
+pub(super) async fn look_after(door: Arc<Door>) {
+    let mut every = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            _ = every.tick() => door.polling.sweep(Instant::now()),
+            () = door.core.life.draining() => return,
+        }
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(super) fn new(client: Client, session: Session, inbox: Inbox, config: &Config) -> Self {
+        let now = Instant::now();
+        let Config { ping_interval, ping_timeout, .. } = *config;
+        Self(Mutex::new(Some(Polled {
+            client,
+            session,
+            inbox,
+            out: Payload::default(),
+            busy: Busy::default(),
+            release: false,
+            heard: now,
+            next_ping: now + ping_interval,
+            ping_interval,
+            ping_timeout,
+            wakers: Vec::new(),
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Polled>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    /// Begin a request, unless one like it is under way.
+    pub(super) fn begin(&self, work: Work) -> Result<Guard<'_>, Refused> {
+        let mut slot = self.lock();
+        let polled = slot.as_mut().ok_or(Refused::Gone)?;
+        let flag = polled.busy.flag(work);
+        if *flag {
+            return Err(Refused::Overlap);
+        }
+        *flag = true;
+        polled.heard = Instant::now();
+        Ok(Guard(self, work))
+    }
+
+    /// Do something with the session, and let whoever polls see what came of it. `None` if it is
+    /// gone.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Client, &mut Link<'_>) -> T) -> Option<T> {
+        let mut slot = self.lock();
+        let Polled { client, inbox, out, wakers, .. } = slot.as_mut()?;
+        let done = work(client, &mut Link { inbox, out });
+        let wakers = std::mem::take(wakers);
+        drop(slot);
+        wakers.into_iter().for_each(Waker::wake);
+        Some(done)
+    }
+
+    /// Whether the client should poll before it sends more.
+    pub(super) fn is_congested(&self) -> bool {
+        self.lock().as_ref().is_some_and(|it| it.out.len() > CONGESTED)
+    }
+
+    /// When a poll has to end with a ping, or with the session.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.lock().as_ref().map(|it| {
+            let ends = it.client.ends().map(|(at, _)| at);
+            ends.map_or(it.next_ping, |at| at.min(it.next_ping))
+        })
+    }
+
+    /// It is [due](Self::due): what the poll is answered.
+    pub(super) fn ping(&self, now: Instant) {
+        self.end_if_over(now);
+        if let Some(polled) = self.lock().as_mut().filter(|it| it.next_ping <= now) {
+            polled.next_ping = now + polled.ping_interval;
+            polled.out.packet(packet::PING);
+        }
+    }
+
+    /// Ready with a body for whoever polls; `None` if there is no session any more.
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
+        let mut slot = self.lock();
+        let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };
+        let mut end = match polled.session.poll_ended(cx) {
+            Poll::Ready(why) => Some(why),
+            Poll::Pending => None,
+        };
+        // What the logs have comes first, also when the process stops.
+        let mut deliveries = Vec::new();
+        if polled.inbox.poll_recv(cx, ROOM, &mut deliveries).is_ready() {
+            telemetry::delivered(deliveries.len());
+            for delivery in deliveries {
+                if let Delivery::End(why) = delivery {
+                    end = Some(why);
+                    break;
+                }
+                polled.client.render(delivery, &mut polled.out);
+            }
+        }
+        if let Some(why) = end {
+            let body = polled.last(&why);
+            *slot = None;
+            return Poll::Ready(Some(body));
+        }
+        if polled.out.is_empty() && polled.release {
+            return Poll::Ready(Some(packet::NOOP.to_owned()));
+        }
+        if polled.out.is_empty() {
+            polled.wake(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(polled.out.take()))
+    }
+
+    /// End the session; who polls is told.
+    pub(super) fn close(&self, why: &Close) {
+        let mut slot = self.lock();
+        let Some(polled) = slot.take() else { return };
+        telemetry::connection_ended(NAME, polled.session.id(), why);
+        drop(slot);
+        polled.wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn end_if_over(&self, now: Instant) {
+        let why = self.lock().as_ref().and_then(|it| it.is_over(now));
+        if let Some(why) = why {
+            self.close(&why);
+        }
+    }
+
+    /// Let a poll that is under way come to its end, and further ones too.
+    pub(super) fn release(&self) {
+        let mut slot = self.lock();
+        let Some(polled) = slot.as_mut() else { return };
+        polled.release = true;
+        let wakers = std::mem::take(&mut polled.wakers);
+        drop(slot);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The upgrade came to nothing: go on polling.
+    pub(super) fn keep(&self) {
+        if let Some(polled) = self.lock().as_mut() {
+            polled.release = false;
+        }
+    }
+
+    /// Take the session away, once nothing is written to it any more; `None` if it is gone.
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Polled>> {
+        let mut slot = self.lock();
+        if let Some(polled) = slot.as_mut().filter(|it| it.busy.writing) {
+            polled.wake(cx);
+            return Poll::Pending;
+        }
+        let mut taken = slot.take();
+        drop(slot);
+        if let Some(polled) = &mut taken {
+            std::mem::take(&mut polled.wakers).into_iter().for_each(Waker::wake);
+        }
+        Poll::Ready(taken)
+    }
+}
+
+// === impl Polled ===
+
+impl Polled {
+    /// What was not polled.
+    pub(super) fn rest(&self) -> Vec<String> {
+        self.out.packets().map(str::to_owned).collect()
+    }
+
+    /// Wake this one when something changes.
+    fn wake(&mut self, cx: &Context<'_>) {
+        if !self.wakers.iter().any(|it| it.will_wake(cx.waker())) {
+            self.wakers.push(cx.waker().clone());
+        }
+    }
+
+    fn last(&mut self, why: &Close) -> String {
+        telemetry::connection_ended(NAME, self.session.id(), why);
+        self.client.end(why, &mut self.out);
+        self.out.packet(packet::CLOSE);
+        self.out.take()
+    }
+
+    fn is_over(&self, now: Instant) -> Option<Close> {
+        if now >= self.heard + self.ping_interval + self.ping_timeout {
+            return Some(Close::NO_PONG);
+        }
+        if self.session.info().is_ending() && !self.busy.reading {
+            return Some(Close::KICKED);
+        }
+        self.client.ends().filter(|(at, _)| now >= *at).map(|(_, why)| why)
+    }
+}
+
+impl fmt::Debug for Polled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Polled").field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
+
+impl Busy {
+    fn flag(&mut self, work: Work) -> &mut bool {
+        match work {
+            Work::Reading => &mut self.reading,
+            Work::Writing => &mut self.writing,
+            Work::Probing => &mut self.probing,
+        }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let Self(slot, work) = self;
+        let mut slot = slot.lock();
+        let Some(polled) = slot.as_mut() else { return };
+        *polled.busy.flag(*work) = false;
+        let wakers = std::mem::take(&mut polled.wakers);
+        drop(slot);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}

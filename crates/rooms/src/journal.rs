@@ -1,0 +1,156 @@
+//! Keeps what is asked and replied in conversations, through whichever door.
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use quadrille_agents::{Ending, Journal, NotKept, Ticket};
+use quadrille_core::{Draft, Topic, turn};
+use quadrille_store::{self as store, AddError, Interrupted, Message, NewMessage, Sender, TurnEnd};
+
+use crate::{
+    door::{self, Door},
+    wire::{self, Said},
+};
+
+/// How often a reply is tried to be stored while the database is busy, each time for as long as
+/// `store.busy_timeout`.
+const ATTEMPTS: usize = 6;
+
+/// How often idempotency keys are forgotten that are over.
+const FORGET: Duration = Duration::from_mins(10);
+
+/// How long before the turns that a crash cut off are looked for again, if the store does not answer.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Keep the turns of conversations from now on; and say of those that were cut off that they were.
+pub(crate) fn keep(door: &Arc<Door>) {
+    let (begins, ends) = (Arc::clone(door), Arc::clone(door));
+    door.desk.keep_in(Journal::new(
+        move |turn| begin(Arc::clone(&begins), turn).boxed(),
+        move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
+    ));
+    door.core.life.spawn("journal", look_after(Arc::clone(door)));
+}
+
+/// A question that came through another door: clients of rooms see it as a message.
+async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
+    let Some(conversation) = door::conversation(turn.topic()) else { return Ok(()) };
+    let new = NewMessage {
+        conversation,
+        user: turn.user(),
+        sender: Sender::User,
+        content: turn.question(),
+        metadata: None,
+        key: None,
+        turn: Some(turn.id()),
+        files: &[],
+    };
+    let _line = door.line(conversation).await;
+    match patiently(
+        |why| matches!(why, AddError::Store(store::Error::Busy)),
+        || door.memory.store.add_message(new),
+    )
+    .await
+    {
+        Ok(added) => publish_message(&door, turn.topic(), &added.message, None, None).await,
+        // A topic that looks like a conversation, and is none.
+        Err(AddError::NoConversation) => Ok(()),
+        Err(why) => Err(not_kept(&why)),
+    }
+}
+
+async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
+    if door::conversation(turn.topic()).is_none() {
+        return Ok(None);
+    }
+    let (how, content) = match &ending {
+        Ending::Completed(text) => (TurnEnd::Completed, text.to_string()),
+        Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
+        Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
+    };
+    let stored = patiently(
+        |why| matches!(why, store::Error::Busy),
+        || door.memory.store.end_turn(turn.id(), how, &content),
+    )
+    .await;
+    stored.map(|message| message.map(|it| it.id)).map_err(|why| not_kept(&why))
+}
+
+/// Publish what was stored as `new_message`.
+pub(crate) async fn publish_message(
+    door: &Door,
+    topic: &Topic,
+    message: &Message,
+    turn: Option<uuid::Uuid>,
+    temp_id: Option<&str>,
+) -> Result<(), NotKept> {
+    let said = Said { temp_id, turn, ..Said::of(message) };
+    let draft = Draft::new(topic.clone(), "new_message", wire::json(&said));
+    door.publish(draft).await.map(drop).map_err(|why| not_kept(&why))
+}
+
+fn not_kept(why: &dyn std::error::Error) -> NotKept {
+    tracing::error!(error = %why, "a message was not stored");
+    NotKept
+}
+
+/// Work that may find the database busy, again and again.
+async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+    is_busy: impl Fn(&E) -> bool,
+    mut work: impl FnMut() -> F,
+) -> Result<T, E> {
+    for _ in 1..ATTEMPTS {
+        match work().await {
+            Err(why) if is_busy(&why) => {}
+            done => return done,
+        }
+    }
+    work().await
+}
+
+async fn look_after(door: Arc<Door>) {
+    let life = door.core.life.clone();
+    let title = "the gateway stopped before the reply was complete";
+    let content = wire::apology(title);
+    loop {
+        match door.memory.store.interrupt_turns(&content).await {
+            Ok(cut_off) => {
+                for turn in cut_off {
+                    tell(&door, &turn, title).await;
+                }
+                break;
+            }
+            Err(why) => tracing::error!(error = %why, "cannot look for turns that were cut off"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = life.draining() => return,
+        }
+    }
+    let mut every = tokio::time::interval(FORGET);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = life.draining() => return,
+        }
+        let keep = i64::try_from(door.memory.keep_keys.as_millis()).unwrap_or(i64::MAX);
+        let now = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
+        if let Err(why) = door.memory.store.forget_keys(now.saturating_sub(keep)).await {
+            tracing::warn!(error = %why, "cannot forget old idempotency keys");
+        }
+    }
+}
+
+/// Who comes back to the room learns how the turn ended.
+async fn tell(door: &Door, cut_off: &Interrupted, title: &'static str) {
+    let Interrupted { turn, conversation_id, message } = cut_off;
+    let Some(topic) = door::room(*conversation_id) else { return };
+    let failed = turn::Turn::Failed(turn::Failed {
+        turn: *turn,
+        code: "interrupted".into(),
+        title: title.into(),
+        message: Some(message.id),
+    });
+    if let Err(why) = door.publish(failed.draft(topic)).await {
+        tracing::warn!(error = %why, "nobody was told that a turn was cut off");
+    }
+}

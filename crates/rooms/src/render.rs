@@ -1,0 +1,180 @@
+//! Records as events of Socket.IO. Which names and members they have follows from the topic:
+//! conversations speak one dialect, named rooms another, and everything else is shown as it is.
+use std::{borrow::Cow, fmt::Write};
+
+use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::Turn};
+use serde_json::json;
+
+use crate::{
+    door,
+    socketio::packet,
+    wire::{self, Said},
+};
+
+/// What the names of rooms begin with that are no conversations.
+pub(crate) const NAMED: char = '@';
+
+/// An event as it is, and with its position.
+#[derive(Debug)]
+pub(crate) enum Plain {}
+#[derive(Debug)]
+pub(crate) enum Positioned {}
+
+impl Wire for Plain {
+    /// Nothing, for what this dialect has no event for.
+    type Frame = Option<Text>;
+    const SLOT: usize = 4;
+
+    fn encode(event: &Event) -> Option<Text> {
+        encode(event, false)
+    }
+}
+
+impl Wire for Positioned {
+    type Frame = Option<Text>;
+    const SLOT: usize = 5;
+
+    fn encode(event: &Event) -> Option<Text> {
+        encode(event, true)
+    }
+}
+
+fn encode(event: &Event, positioned: bool) -> Option<Text> {
+    let turn = if event.kind.starts_with("turn.") { Turn::of(event) } else { None };
+    let (place, turn) = (Place::of(&event.topic), turn.as_ref());
+    let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
+        (Place::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts)?,
+        (Place::Named(room), Some(turn)) => named_turn(turn, Some(room), event.ts)?,
+        _ => (&event.kind, Cow::Borrowed(&event.payload)),
+    };
+    let mut members = String::new();
+    if matches!(place, Place::Elsewhere) {
+        write!(members, "\"topic\":{}", packet::quoted(event.topic.as_str())).ok()?;
+    }
+    if positioned {
+        let comma = if members.is_empty() { "" } else { "," };
+        write!(members, "{comma}\"position\":\"{}\"", event.at).ok()?;
+    }
+    Some(packet::event(name, &wire::with_members(&payload, &members)).into())
+}
+
+/// What a topic is to clients of rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    Conversation(i64),
+    Named(&'a str),
+    Elsewhere,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn of(topic: &'a Topic) -> Self {
+        if let Some(id) = door::conversation(topic) {
+            return Self::Conversation(id);
+        }
+        match topic.name().strip_prefix(NAMED) {
+            Some(room) if topic.namespace() == "room" => Self::Named(room),
+            _ => Self::Elsewhere,
+        }
+    }
+}
+
+fn conversation_turn(
+    turn: &Turn,
+    conversation_id: i64,
+    ts: u64,
+) -> Option<(&'static str, Cow<'static, str>)> {
+    let id = turn.turn();
+    let whole = |text: &str, message: Option<i64>, cancelled: Option<bool>| {
+        let at = wire::time(i64::try_from(ts).unwrap_or(i64::MAX));
+        let said = Said {
+            message_id: message,
+            role: "assistant",
+            sender: "assistant",
+            content: text,
+            timestamp: at.clone(),
+            created_at: at,
+            conversation_id,
+            user_id: None,
+            temp_id: None,
+            turn: Some(id),
+            cancelled,
+        };
+        ("ai_response_complete", wire::json(&said))
+    };
+    let (name, payload) = match turn {
+        Turn::Started(_) => {
+            ("ai_thinking", json!({"conversation_id": conversation_id, "turn": id}).to_string())
+        }
+        Turn::Delta(it) => {
+            let chunk = json!({
+                "chunk": it.text, "start": it.start,
+                "conversation_id": conversation_id, "turn": id,
+            });
+            ("ai_response_chunk", chunk.to_string())
+        }
+        Turn::Completed(it) => whole(&it.text, it.message, None),
+        Turn::Cancelled(it) => whole(&it.text, it.message, Some(true)),
+        Turn::Failed(it) => {
+            let error = json!({
+                "error": wire::apology(&it.title), "code": it.code, "message_id": it.message,
+                "conversation_id": conversation_id, "turn": id,
+            });
+            ("ai_response_error", error.to_string())
+        }
+        Turn::Status(_) | Turn::Tool(_) => return None,
+    };
+    Some((name, payload.into()))
+}
+
+/// A turn in a named room, or one that a client has for itself.
+pub(crate) fn named_turn(
+    turn: &Turn,
+    room: Option<&str>,
+    ts: u64,
+) -> Option<(&'static str, Cow<'static, str>)> {
+    let (id, timestamp) = (turn.turn(), wire::seconds(ts));
+    let (name, mut payload) = match turn {
+        Turn::Delta(it) => ("llm_token", json!({"token": it.text, "start": it.start, "turn": id})),
+        Turn::Completed(it) => {
+            let whole = json!({
+                "message": "Response complete", "timestamp": timestamp,
+                "text": it.text, "turn": id,
+            });
+            ("llm_complete", whole)
+        }
+        Turn::Cancelled(it) => {
+            let part = json!({
+                "message": "Response cancelled", "timestamp": timestamp,
+                "text": it.text, "turn": id, "cancelled": true,
+            });
+            ("llm_complete", part)
+        }
+        Turn::Failed(it) => {
+            ("error", json!({"message": wire::apology(&it.title), "code": it.code, "turn": id}))
+        }
+        Turn::Started(_) | Turn::Status(_) | Turn::Tool(_) => return None,
+    };
+    if let (Some(room), Some(members)) = (room, payload.as_object_mut()) {
+        members.insert("room".to_owned(), room.into());
+    }
+    Some((name, payload.to_string().into()))
+}
+
+/// That records are gone.
+pub(crate) fn gap(gap: &Gap) -> String {
+    let mut payload = json!({
+        "topic": gap.topic.as_str(), "missed": gap.missed, "position": gap.at.to_string(),
+    });
+    let place = match Place::of(&gap.topic) {
+        Place::Conversation(id) => Some(("conversation_id", id.into())),
+        Place::Named(room) => Some(("room", room.into())),
+        Place::Elsewhere => None,
+    };
+    if let (Some((name, value)), Some(members)) = (place, payload.as_object_mut()) {
+        members.insert(name.to_owned(), value);
+    }
+    packet::event("gap", &payload.to_string())
+}
+
+#[cfg(test)]
+mod tests;

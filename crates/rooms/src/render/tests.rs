@@ -1,0 +1,148 @@
+//! What each record is to the clients of conversations, of named rooms, and of other topics.
+use quadrille_core::{
+    Draft, Position,
+    turn::{Cancelled, Completed, Delta, Failed, Started, Status},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::*;
+
+const AT: Position = Position { epoch: 0xAB, offset: 7 };
+
+fn event(topic: &str, kind: &'static str, payload: &str) -> Event {
+    Event::new(Draft::new(topic.parse().unwrap(), kind, payload), AT)
+}
+
+/// The event that is sent, and its argument without what changes.
+fn sent(frame: Option<&Text>) -> Option<(String, Value)> {
+    let frame: &str = frame?;
+    let (name, mut payload): (String, Value) =
+        serde_json::from_str(frame.strip_prefix("42").unwrap()).unwrap();
+    let members = payload.as_object_mut().unwrap();
+    for name in ["timestamp", "created_at"] {
+        assert!(members.remove(name).is_none_or(|it| it.is_f64() || it.is_string()));
+    }
+    Some((name, payload))
+}
+
+fn turns(id: Uuid) -> [Turn; 6] {
+    [
+        Turn::Started(Started {
+            turn: id,
+            agent: "a".into(),
+            user: "7".into(),
+            question: "q".into(),
+        }),
+        Turn::Status(Status { turn: id, text: "s".into() }),
+        Turn::Delta(Delta { turn: id, start: 2, text: " so".into() }),
+        Turn::Completed(Completed { turn: id, text: "a so".into(), message: Some(9) }),
+        Turn::Failed(Failed {
+            turn: id,
+            code: "upstream".into(),
+            title: "it failed".into(),
+            message: None,
+        }),
+        Turn::Cancelled(Cancelled { turn: id, text: "a".into(), message: None }),
+    ]
+}
+
+#[test]
+fn a_turn_of_a_conversation_is_told_as_its_clients_know_it() {
+    let id = Uuid::now_v7();
+    let expected = [
+        Some(("ai_thinking", json!({"conversation_id": 42, "turn": id}))),
+        None,
+        Some((
+            "ai_response_chunk",
+            json!({"chunk": " so", "start": 2, "conversation_id": 42, "turn": id}),
+        )),
+        Some((
+            "ai_response_complete",
+            json!({"message_id": 9, "role": "assistant", "sender": "assistant",
+                   "content": "a so", "conversation_id": 42, "turn": id}),
+        )),
+        Some((
+            "ai_response_error",
+            json!({"error": "Sorry, I encountered an error: it failed", "code": "upstream",
+                   "message_id": null, "conversation_id": 42, "turn": id}),
+        )),
+        Some((
+            "ai_response_complete",
+            json!({"message_id": null, "role": "assistant", "sender": "assistant",
+                   "content": "a", "conversation_id": 42, "turn": id, "cancelled": true}),
+        )),
+    ];
+    for (turn, expected) in turns(id).iter().zip(expected) {
+        let event = Event::new(turn.draft("room:42".parse().unwrap()), AT);
+        let expected = expected.map(|(name, payload)| (name.to_owned(), payload));
+        assert_eq!(sent(event.frame::<Plain>().as_ref()), expected);
+    }
+}
+
+#[test]
+fn a_turn_of_a_named_room_is_told_token_by_token() {
+    let id = Uuid::now_v7();
+    let expected = [
+        None,
+        None,
+        Some(("llm_token", json!({"token": " so", "start": 2, "turn": id, "room": "den"}))),
+        Some((
+            "llm_complete",
+            json!({"message": "Response complete", "text": "a so", "turn": id, "room": "den"}),
+        )),
+        Some((
+            "error",
+            json!({"message": "Sorry, I encountered an error: it failed", "code": "upstream",
+                   "turn": id, "room": "den"}),
+        )),
+        Some((
+            "llm_complete",
+            json!({"message": "Response cancelled", "text": "a", "turn": id, "cancelled": true,
+                   "room": "den"}),
+        )),
+    ];
+    for (turn, expected) in turns(id).iter().zip(expected) {
+        let event = Event::new(turn.draft("room:@den".parse().unwrap()), AT);
+        let expected = expected.map(|(name, payload)| (name.to_owned(), payload));
+        assert_eq!(sent(event.frame::<Plain>().as_ref()), expected);
+    }
+}
+
+#[test]
+fn what_clients_of_rooms_publish_passes_as_it_is_and_its_position_is_added_for_who_asks() {
+    let payload = r#"{"user":"ada","n":12345678901234567890,"x":1.50}"#;
+    let event = event("room:@den", "new_message", payload);
+    assert_eq!(event.frame::<Plain>().as_deref(), Some(&*format!("42[\"new_message\",{payload}]")));
+    let positioned = payload.replace("1.50}", "1.50,\"position\":\"ab-7\"}");
+    let expected = format!("42[\"new_message\",{positioned}]");
+    assert_eq!(event.frame::<Positioned>().as_deref(), Some(&*expected));
+}
+
+#[test]
+fn records_of_other_topics_say_which_topic_it_is() {
+    let one = event("chan:demo", "message", "\"hello\"");
+    let expected = "42[\"message\",{\"data\":\"hello\",\"topic\":\"chan:demo\"}]";
+    assert_eq!(one.frame::<Plain>().as_deref(), Some(expected));
+    let two = event("user:7", "turn.delta", "{\"a\":1}");
+    let expected = "42[\"turn.delta\",{\"a\":1,\"topic\":\"user:7\",\"position\":\"ab-7\"}]";
+    assert_eq!(two.frame::<Positioned>().as_deref(), Some(expected));
+}
+
+#[test]
+fn a_gap_names_the_room_as_its_clients_do() {
+    let gap = |topic: &str| {
+        let gap = Gap { topic: topic.parse().unwrap(), missed: Some(3), at: AT };
+        let text = super::gap(&gap);
+        serde_json::from_str::<(String, Value)>(text.strip_prefix("42").unwrap()).unwrap().1
+    };
+    let base = |topic: &str| json!({"topic": topic, "missed": 3, "position": "ab-7"});
+    let with = |topic: &str, name: &str, value: Value| {
+        let mut all = base(topic);
+        all[name] = value;
+        all
+    };
+    assert_eq!(gap("room:42"), with("room:42", "conversation_id", 42.into()));
+    assert_eq!(gap("room:@den"), with("room:@den", "room", "den".into()));
+    assert_eq!(gap("chan:demo"), base("chan:demo"));
+}

@@ -1,0 +1,280 @@
+//! One connection: the packets that come in, one after the other, and the records that go out.
+use std::{net::IpAddr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use quadrille_core::{
+    Close, Delivery, Inbox, Info, Payer, Rate, Record, Seat, Tag,
+    auth::{Principal, Token},
+    telemetry,
+    turn::Turn,
+};
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    commands,
+    own::Owned,
+    packet::{self, Event, Kind, Packet},
+};
+use crate::{
+    NAME,
+    door::{Door, Present},
+    engineio::packet::Packets,
+    render::{self, Plain, Positioned},
+    wire,
+};
+
+/// What a subscription is for, and how its records are shown.
+pub(crate) const POSITIONS: Tag = 1;
+/// Somebody asked to see the topic: every record of it is shown.
+pub(crate) const SEEN: Tag = 2;
+/// Turns of this client run there, which are shown to it alone.
+pub(crate) const OWN: Tag = 4;
+
+/// One connection of Socket.IO.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) door: Arc<Door>,
+    pub(crate) info: Arc<Info>,
+    pub(crate) peer: IpAddr,
+    /// The one of the first request, for who sends none later.
+    pub(super) token: Option<Token>,
+    pub(super) state: State,
+    /// Binary frames that are still to come for an event, and what it wants to be told.
+    attachments: Option<(u32, Option<u64>)>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nobody has said yet for whom the connection is.
+    New {
+        until: Instant,
+    },
+    /// It is being found out.
+    Asking,
+    Connected(Box<Connected>),
+    /// The client has left the namespace.
+    Left,
+}
+
+/// A client in the namespace.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) who: Principal,
+    /// Whom it acts for: the token's, or the one that is believed.
+    pub(crate) user: Option<Arc<str>>,
+    pub(crate) payer: Payer,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) own: Owned,
+    pub(super) _present: Present,
+}
+
+/// What a command may use: the connection's subscriptions, and packets in answer.
+pub(crate) struct Link<'a> {
+    pub(crate) inbox: &'a mut Inbox,
+    pub(crate) out: &'a mut dyn Packets,
+}
+
+/// What comes after a packet.
+pub(crate) enum Flow {
+    Continue,
+    /// Take no further packet before this is done, and then do what it says.
+    Wait(BoxFuture<'static, Then>),
+    Close(Close),
+}
+
+/// The rest of a command that had to wait.
+pub(crate) type Then = Box<dyn FnOnce(&mut Client, &mut Link<'_>) + Send>;
+
+// === impl Link ===
+
+impl Link<'_> {
+    pub(crate) fn event(&mut self, name: &str, argument: &impl Serialize) {
+        self.out.packet(&packet::event(name, &wire::json(argument)));
+    }
+
+    /// Answer an event that asked for it, with one argument or none.
+    pub(crate) fn ack(&mut self, id: Option<u64>, argument: Option<&serde_json::Value>) {
+        if let Some(id) = id {
+            let argument = argument.map(ToString::to_string).unwrap_or_default();
+            self.out.packet(&packet::ack(id, &argument));
+        }
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    pub(crate) fn new(
+        door: &Arc<Door>,
+        info: &Arc<Info>,
+        peer: IpAddr,
+        token: Option<Token>,
+    ) -> Self {
+        let until = Instant::now() + door.config.connect_timeout;
+        Self {
+            door: Arc::clone(door),
+            info: Arc::clone(info),
+            peer,
+            token,
+            state: State::New { until },
+            attachments: None,
+        }
+    }
+
+    pub(crate) fn connected(&mut self) -> Option<&mut Connected> {
+        match &mut self.state {
+            State::Connected(connected) => Some(connected),
+            _ => None,
+        }
+    }
+
+    /// For whom a command is done, if the client is connected.
+    pub(crate) fn acting(&self) -> Option<(Arc<Door>, Principal, Option<Arc<str>>)> {
+        let State::Connected(it) = &self.state else { return None };
+        Some((Arc::clone(&self.door), it.who.clone(), it.user.clone()))
+    }
+
+    /// When the connection has to end, and why.
+    pub(crate) fn ends(&self) -> Option<(Instant, Close)> {
+        match &self.state {
+            State::New { until } => Some((*until, Close::NO_CONNECT)),
+            State::Connected(it) => it.who.expires.map(|at| (at, Close::EXPIRED)),
+            State::Asking | State::Left => None,
+        }
+    }
+
+    /// A packet came.
+    pub(crate) fn packet(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
+        // Whoever sends something else instead has no more to say of it.
+        self.attachments = None;
+        let packet = match Packet::parse(text) {
+            Ok(packet) => packet,
+            Err(why) => return self.bad(&why, None, link),
+        };
+        match packet.kind {
+            Kind::Connect if packet.namespace != "/" => {
+                link.out.packet(&packet::refused(packet.namespace, "Invalid namespace"));
+                Flow::Continue
+            }
+            Kind::Connect => self.connect(packet.data, link),
+            _ if packet.namespace != "/" => Flow::Continue,
+            Kind::Disconnect => {
+                self.leave(link);
+                Flow::Continue
+            }
+            Kind::Event => self.event(&packet, link),
+            // Nothing is asked of clients.
+            Kind::Ack => Flow::Continue,
+        }
+    }
+
+    /// A binary frame came. Its bytes are of no use, but the event that it belongs to is answered.
+    pub(crate) fn attachment(&mut self, link: &mut Link<'_>) -> Flow {
+        let Some((left, id)) = self.attachments.take() else { return Flow::Continue };
+        if left > 1 {
+            self.attachments = Some((left - 1, id));
+            return Flow::Continue;
+        }
+        self.bad(&Unwanted, id, link)
+    }
+
+    fn event(&mut self, packet: &Packet<'_>, link: &mut Link<'_>) -> Flow {
+        // Before it is connected, and after it has left, a client has nothing to say.
+        let State::Connected(connected) = &self.state else { return Flow::Continue };
+        if let Err(why) = self.door.core.quotas.take(Rate::Frames, &connected.payer) {
+            return self.bad(&why, packet.id, link);
+        }
+        if packet.attachments > 0 {
+            self.attachments = Some((packet.attachments, packet.id));
+            return Flow::Continue;
+        }
+        match Event::parse(packet.data) {
+            Ok(event) => commands::run(self, &event, packet.id, link),
+            Err(why) => self.bad(&why, packet.id, link),
+        }
+    }
+
+    /// Leave the namespace; the connection goes on without it.
+    fn leave(&mut self, link: &mut Link<'_>) {
+        let topics: Vec<_> = link.inbox.topics().cloned().collect();
+        for topic in topics {
+            link.inbox.unsubscribe(&topic);
+        }
+        self.state = State::Left;
+    }
+
+    /// Tell a client that what it sent cannot be used.
+    fn bad(&self, why: &dyn std::error::Error, id: Option<u64>, link: &mut Link<'_>) -> Flow {
+        if matches!(self.state, State::Connected(_)) {
+            self.refuse("bad_packet", &why.to_string(), id, link);
+        }
+        Flow::Continue
+    }
+
+    /// Tell a client that something is not done, and why.
+    pub(crate) fn refuse(
+        &self,
+        code: &'static str,
+        message: &str,
+        id: Option<u64>,
+        link: &mut Link<'_>,
+    ) {
+        telemetry::client_error(NAME, self.info.id, code);
+        link.event("error", &json!({"message": message}));
+        link.ack(id, Some(&json!({"error": message})));
+    }
+
+    /// Put a delivery on the wire, or nothing.
+    pub(crate) fn render(&mut self, delivery: Delivery, out: &mut dyn Packets) {
+        match delivery {
+            Delivery::Record(record, tag) => self.record(&record, tag, out),
+            Delivery::Gap(gap, tag) if tag & SEEN != 0 => out.packet(&render::gap(&gap)),
+            Delivery::Gap(..) | Delivery::End(_) => {}
+        }
+    }
+
+    fn record(&mut self, record: &Record, tag: Tag, out: &mut dyn Packets) {
+        if tag & OWN != 0
+            && let State::Connected(connected) = &mut self.state
+            && record.kind.starts_with("turn.")
+            && let Some(turn) = Turn::of(record)
+            && let Some(packet) = connected.own.packet(&turn, record)
+        {
+            out.packet(&packet);
+        }
+        // Who says something to the others knows it already.
+        if tag & SEEN == 0 || record.origin == Some(self.info.id) {
+            return;
+        }
+        let frame = if tag & POSITIONS == 0 {
+            record.frame::<Plain>()
+        } else {
+            record.frame::<Positioned>()
+        };
+        if let Some(frame) = frame {
+            out.packet(frame);
+        }
+    }
+
+    /// The last words of the server, before it ends the connection.
+    pub(crate) fn end(&mut self, why: &Close, out: &mut dyn Packets) {
+        if !matches!(self.state, State::Connected(_)) {
+            return;
+        }
+        match why.code {
+            // Whoever was sent away stays away; otherwise clients come back by themselves.
+            code if code == Close::KICKED.code => out.packet(packet::DISCONNECT),
+            code if code == Close::EXPIRED.code => {
+                out.packet(&packet::event("error", r#"{"message":"Token has expired"}"#));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Bytes are of no use here.
+#[derive(Debug, thiserror::Error)]
+#[error("binary attachments are not taken here; upload files over HTTP")]
+struct Unwanted;

@@ -1,0 +1,188 @@
+//! Questions that a client asks for itself, and the end of turns.
+use std::{borrow::Cow, sync::Arc};
+
+use futures_util::FutureExt;
+use quadrille_agents::{Ask, Refused};
+use quadrille_core::{Since, Topic, auth::Action};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Call, ConversationId, conversation::UNKNOWN};
+use crate::{
+    door,
+    render::NAMED,
+    socketio::{
+        Client, Flow, Link, Then,
+        client::OWN,
+        own::{Form, Owned},
+    },
+};
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    agent: Option<Cow<'a, str>>,
+}
+
+/// `llm_request`: the reply comes to the caller alone.
+pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
+    let Some(request) = call.read::<Request<'_>>() else {
+        link.ack(call.id, None);
+        return Flow::Continue;
+    };
+    let text = request.message.unwrap_or_default();
+    if text.trim().is_empty() {
+        client.refuse("no_message", "Message text is required", call.id, link);
+        return Flow::Continue;
+    }
+    let agent = request.agent.as_deref().map(Arc::from);
+    if let Some(turn) = ask(client, &text, Form::Tokens, agent, link) {
+        link.ack(call.id, Some(&json!({"turn": turn})));
+    } else {
+        link.ack(call.id, Some(&json!({"error": "the question is not taken"})));
+    }
+    Flow::Continue
+}
+
+/// Ask in the topic of the client's user; a guest has one that nobody else knows. Tells the client
+/// itself if it cannot be.
+pub(super) fn ask(
+    client: &mut Client,
+    text: &str,
+    form: Form,
+    agent: Option<Arc<str>>,
+    link: &mut Link<'_>,
+) -> Option<Uuid> {
+    if let Err(why) = client.count_publication() {
+        client.refuse("rate", &why.to_string(), None, link);
+        return None;
+    }
+    let (door, session) = (Arc::clone(&client.door), client.info.id);
+    let connected = client.connected()?;
+    let user = connected.user.clone().unwrap_or_else(|| session.to_string().into());
+    if connected.own.is_full() {
+        let message = format!("{} questions wait already; wait for a reply first", Owned::MAX);
+        client.refuse("too_many", &message, None, link);
+        return None;
+    }
+    let topic = Topic::new("user", &user).ok()?;
+    let question =
+        Ask { topic: topic.clone(), user, text: text.into(), agent, key: None, id: None };
+    let refused = |client: &Client, why: &Refused, link: &mut Link<'_>| {
+        client.refuse("not_asked", &why.to_string(), None, link);
+    };
+    // Before it is asked: nothing of it may be missed.
+    if let Some(tag) = link.inbox.tag(&topic) {
+        link.inbox.retag(&topic, tag | OWN);
+    } else if let Err(why) = link.inbox.subscribe(&topic, Since::Now, OWN) {
+        refused(client, &why.into(), link);
+        return None;
+    }
+    match door.desk.ask(question) {
+        Ok(ticket) => {
+            client.connected()?.own.add(ticket.id(), form);
+            Some(ticket.id())
+        }
+        Err(why) => {
+            refused(client, &why, link);
+            None
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Cancel<'a> {
+    turn: Option<Uuid>,
+    conversation_id: Option<ConversationId>,
+    #[serde(borrow, default)]
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    topic: Option<Cow<'a, str>>,
+}
+
+const NOTHING: &str = "no turn runs there";
+
+/// End a turn: the one that is named, the one that runs in a room, or all of the caller's own.
+pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
+    let Some(cancel) = call.read::<Cancel<'_>>() else {
+        client.refuse("bad_payload", "cancel takes an object", call.id, link);
+        return Flow::Continue;
+    };
+    let Some((door, who, user)) = client.acting() else { return Flow::Continue };
+    if let Some(id) = cancel.conversation_id {
+        let (ConversationId(id), turn, call_id) = (id, cancel.turn, call.id);
+        return Flow::Wait(
+            async move {
+                let found = match id {
+                    Some(id) => door.conversation(id, Action::Write, &who, user.as_deref()).await,
+                    None => Ok(None),
+                };
+                let then: Then = Box::new(move |client, link| {
+                    match found.ok().flatten().and_then(|it| door::room(it.id)) {
+                        Some(topic) => end(client, &topic, turn, call_id, link),
+                        None => client.refuse("no_conversation", UNKNOWN, call_id, link),
+                    }
+                });
+                then
+            }
+            .boxed(),
+        );
+    }
+    let named = cancel.room.map(|room| format!("room:{NAMED}{room}"));
+    let named = named.or(cancel.topic.map(Cow::into_owned));
+    let Some(named) = named else { return cancel_own(client, cancel.turn, call.id, link) };
+    let topic = named.parse::<Topic>().ok().filter(|topic| {
+        let is_named = topic.as_str().starts_with("room:@");
+        door.core.auth.allow(&who, Action::Write, topic).is_ok()
+            || (is_named && door.takes_guests())
+    });
+    match topic {
+        Some(topic) => end(client, &topic, cancel.turn, call.id, link),
+        None => client.refuse("no_turn", NOTHING, call.id, link),
+    }
+    Flow::Continue
+}
+
+fn end(
+    client: &mut Client,
+    topic: &Topic,
+    turn: Option<Uuid>,
+    call: Option<u64>,
+    link: &mut Link<'_>,
+) {
+    let desk = &client.door.desk;
+    let ticket = match turn {
+        Some(turn) => desk.find(turn).filter(|it| it.topic() == topic),
+        None => desk.current(topic),
+    };
+    match ticket {
+        Some(ticket) => {
+            desk.cancel(&ticket);
+            link.ack(call, Some(&json!({"turn": ticket.id()})));
+        }
+        None => client.refuse("no_turn", NOTHING, call, link),
+    }
+}
+
+fn cancel_own(
+    client: &mut Client,
+    turn: Option<Uuid>,
+    call: Option<u64>,
+    link: &mut Link<'_>,
+) -> Flow {
+    let own: Vec<_> = client.connected().map(|it| it.own.turns().collect()).unwrap_or_default();
+    let meant: Vec<_> = own.into_iter().filter(|id| turn.is_none_or(|it| it == *id)).collect();
+    let desk = &client.door.desk;
+    let found: Vec<_> = meant.iter().filter_map(|id| desk.find(*id)).collect();
+    if found.is_empty() {
+        client.refuse("no_turn", NOTHING, call, link);
+        return Flow::Continue;
+    }
+    let ids: Vec<Value> = found.iter().map(|it| it.id().to_string().into()).collect();
+    found.iter().for_each(|ticket| desk.cancel(ticket));
+    link.ack(call, Some(&json!({"turns": ids})));
+    Flow::Continue
+}

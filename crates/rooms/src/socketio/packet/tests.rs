@@ -1,0 +1,76 @@
+//! Packets as the protocol's own text writes them, and as nobody should.
+use proptest::prelude::*;
+
+use super::*;
+
+type Parts<'a> = (Kind, &'a str, Option<u64>, u32, &'a str);
+
+fn parts(text: &str) -> Result<Parts<'_>, BadPacket> {
+    Packet::parse(text).map(|it| (it.kind, it.namespace, it.id, it.attachments, it.data))
+}
+
+#[test]
+fn each_type_of_packet_is_read() {
+    let cases: [(&str, Parts<'_>); 10] = [
+        ("0", (Kind::Connect, "/", None, 0, "")),
+        ("0{\"token\":\"t\"}", (Kind::Connect, "/", None, 0, "{\"token\":\"t\"}")),
+        ("0/admin,{\"a\":1}", (Kind::Connect, "/admin", None, 0, "{\"a\":1}")),
+        ("0/admin?x=1,", (Kind::Connect, "/admin", None, 0, "")),
+        ("1", (Kind::Disconnect, "/", None, 0, "")),
+        ("1/admin,", (Kind::Disconnect, "/admin", None, 0, "")),
+        ("2[\"a\",1]", (Kind::Event, "/", None, 0, "[\"a\",1]")),
+        ("2/admin,456[\"a\"]", (Kind::Event, "/admin", Some(456), 0, "[\"a\"]")),
+        ("313[]", (Kind::Ack, "/", Some(13), 0, "[]")),
+        (
+            "51-7[\"b\",{\"_placeholder\":true,\"num\":0}]",
+            (Kind::Event, "/", Some(7), 1, "[\"b\",{\"_placeholder\":true,\"num\":0}]"),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(parts(text), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_packet_is_refused_with_its_reason() {
+    let deep = format!("2[\"a\",{}{}]", "[".repeat(200), "]".repeat(200));
+    let long = format!("0/{},", "n".repeat(300));
+    let cases = [
+        ("", BadPacket::Kind),
+        ("4{}", BadPacket::Kind),
+        ("7[]", BadPacket::Kind),
+        ("é", BadPacket::Kind),
+        ("5[\"a\"]", BadPacket::Attachments),
+        ("5-[\"a\"]", BadPacket::Attachments),
+        ("5+1-[\"a\"]", BadPacket::Attachments),
+        ("5999999999-[\"a\"]", BadPacket::Attachments),
+        ("599999999999999999999999-[\"a\"]", BadPacket::Attachments),
+        ("299999999999999999999999[\"a\"]", BadPacket::Id),
+        (deep.as_str(), BadPacket::Depth),
+        (long.as_str(), BadPacket::Namespace),
+    ];
+    for (text, why) in cases {
+        assert_eq!(parts(text), Err(why), "{text}");
+    }
+}
+
+#[test]
+fn an_event_is_a_list_that_begins_with_a_name() {
+    let event = Event::parse("[\"a\\u0062\", {\"x\": 1.50}, 2]").unwrap();
+    let arguments: Vec<_> = event.arguments.iter().map(|it| it.get()).collect();
+    assert_eq!((&*event.name, arguments), ("ab", vec!["{\"x\": 1.50}", "2"]));
+    let bomb = format!("[\"{}\"]", "x".repeat(1 << 20));
+    let many = format!("[\"a\"{}]", ",1".repeat(100));
+    for data in ["", "[]", "{}", "[1]", "[null]", "[\"a\"", "\"a\"", &bomb, &many] {
+        assert_eq!(Event::parse(data).map(|it| it.name.into_owned()), Err(BadPacket::Event));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[0-9]{0,3}(/[a-z,]{0,4})?[0-9-]{0,24}\\PC{0,16}") {
+        if let Ok(packet) = Packet::parse(&text) {
+            drop(Event::parse(packet.data));
+        }
+    }
+}
