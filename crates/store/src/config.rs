@@ -1,0 +1,136 @@
+//! Section `store` of the configuration: where the database is.
+use std::{fmt, time::Duration};
+
+use quadrille_core::auth::Secret;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// A setting that cannot be used; the text begins with its key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{key}: {expected}")]
+pub struct BadConfig {
+    pub key: &'static str,
+    pub expected: String,
+}
+
+/// Section `store`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `sqlite://PATH`, the path as it stands, or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    #[serde(serialize_with = "hide")]
+    pub url: String,
+    /// Connections that read; with `PostgreSQL`, all of them.
+    pub max_connections: u32,
+    /// How long to wait for a lock, or for a connection, before [`Error::Busy`](crate::Error).
+    #[serde(with = "humantime_serde")]
+    pub busy_timeout: Duration,
+    /// Whether opening migrates an old schema; otherwise it is refused.
+    pub auto_migrate: bool,
+    /// How long an idempotency key is remembered.
+    #[serde(with = "humantime_serde")]
+    pub keep_keys: Duration,
+}
+
+/// What `url` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// A file, by its path.
+    Sqlite(&'a str),
+    /// A server, by the whole address.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "refused in this build"))]
+    Postgres(&'a str),
+}
+
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://data/quadrille.db".to_owned(),
+            max_connections: 8,
+            busy_timeout: Duration::from_secs(5),
+            auto_migrate: true,
+            keep_keys: Duration::from_hours(24),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, max_connections, busy_timeout, auto_migrate, keep_keys } = self;
+        f.debug_struct("Config")
+            .field("url", &self.shown())
+            .field("max_connections", max_connections)
+            .field("busy_timeout", busy_timeout)
+            .field("auto_migrate", auto_migrate)
+            .field("keep_keys", keep_keys)
+            .finish()
+    }
+}
+
+impl Config {
+    /// Bounds, and whether this build has what the address needs.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        let wrong = |key, expected: &str| Err(BadConfig { key, expected: expected.to_owned() });
+        self.place()?;
+        if self.max_connections == 0 || self.max_connections > 1000 {
+            return wrong("store.max_connections", "expected a number from 1 to 1000");
+        }
+        let durations =
+            [("store.busy_timeout", self.busy_timeout), ("store.keep_keys", self.keep_keys)];
+        match durations.iter().find(|(_, given)| given.is_zero() || *given > LONGEST) {
+            Some((key, _)) => wrong(key, "expected more than zero and at most \"365days\""),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing of the address is repeated in an error: it may hold a password.
+    pub(crate) fn place(&self) -> Result<Place<'_>, BadConfig> {
+        let wrong =
+            |expected: &str| Err(BadConfig { key: "store.url", expected: expected.to_owned() });
+        if let Some(path) = self.url.strip_prefix("sqlite://") {
+            let good = !path.is_empty() && !path.starts_with(':') && !path.contains(['?', '\0']);
+            return if good {
+                Ok(Place::Sqlite(path))
+            } else {
+                wrong("expected the path of a file after sqlite://, without parameters")
+            };
+        }
+        if !["postgres://", "postgresql://"].iter().any(|it| self.url.starts_with(it)) {
+            return wrong("expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
+        }
+        postgres(&self.url)
+    }
+
+    /// The address, if there is no secret in it.
+    fn shown(&self) -> &str {
+        shown(&self.url)
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<Place<'_>, BadConfig> {
+    if url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+        let expected = "expected an address such as postgres://USER:PASSWORD@HOST/DATABASE";
+        return Err(BadConfig { key: "store.url", expected: expected.to_owned() });
+    }
+    Ok(Place::Postgres(url))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str) -> Result<Place<'_>, BadConfig> {
+    let expected = "this build has no `postgres`; rebuild with --features postgres";
+    Err(BadConfig { key: "store.url", expected: expected.to_owned() })
+}
+
+/// A password is before an `@` or in a parameter.
+fn shown(url: &str) -> &str {
+    let server = !url.starts_with("sqlite://");
+    if server && (url.contains(['@', '?'])) { Secret::SHOWN } else { url }
+}
+
+fn hide<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(shown(url))
+}

@@ -1,0 +1,52 @@
+//! Why a file was not stored, and what errors of object stores mean.
+use std::{error::Error as StdError, io};
+
+use crate::{BadConfig, Error};
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// Why there is no place for files.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    #[error("cannot make the folder {0}: {1}")]
+    Folder(String, #[source] io::Error),
+    #[error("cannot use files.url: {0}")]
+    Store(#[source] Source),
+}
+
+/// Nothing of the file was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// It has more bytes than this.
+    #[error("the file is larger than {0} bytes")]
+    TooLarge(u64),
+    /// What sent it failed.
+    #[error("the upload was broken off")]
+    BrokenOff(#[source] Source),
+    #[error("the disk of the files is full; make room")]
+    Full,
+    #[error("the file could not be stored; see the log")]
+    Storage(#[source] Source),
+}
+
+/// Whether somewhere below an error a disk or a quota is used up.
+fn is_full(why: &(dyn StdError + 'static)) -> bool {
+    let causes = std::iter::successors(Some(why), |it: &&(dyn StdError + 'static)| (*it).source());
+    causes
+        .filter_map(|it| it.downcast_ref::<io::Error>())
+        .any(|it| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+impl From<object_store::Error> for PutError {
+    fn from(why: object_store::Error) -> Self {
+        if is_full(&why) { Self::Full } else { Self::Storage(why.into()) }
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(why: object_store::Error) -> Self {
+        if is_full(&why) { Self::Full } else { Self::Internal(why.into()) }
+    }
+}

@@ -1,0 +1,117 @@
+//! Uploaded files: bytes in a folder or a bucket, streamed in and out.
+mod config;
+mod error;
+mod name;
+mod put;
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, path::Path};
+use uuid::Uuid;
+
+pub use self::{
+    config::Config,
+    error::{OpenError, PutError},
+};
+use crate::Error;
+
+/// The place of the files. Cloning shares it.
+#[derive(Clone)]
+pub struct Files(Arc<Place>);
+
+struct Place {
+    store: Box<dyn ObjectStore>,
+    /// What all keys are below.
+    prefix: Path,
+    /// Bytes that are written at once.
+    part: usize,
+}
+
+/// A file that is read.
+pub struct Object {
+    /// Bytes of the whole file, whatever part of it was asked for.
+    pub size: u64,
+    pub stream: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Files({})", self.0.store)
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+// === impl Files ===
+
+impl Files {
+    /// Makes the folder if there is none. A bucket is not asked before the first file.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        let (store, prefix, part) = config::open(config)?;
+        Ok(Self(Arc::new(Place { store, prefix, part })))
+    }
+
+    /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.
+    pub fn key(user: &str, name: &str) -> String {
+        let (user, name) = (name::plain(user), name::plain(name));
+        format!("{user}/{}/{name}", Uuid::now_v7().simple())
+    }
+
+    /// What a file of this name is called here: at most 100 bytes, no separator, no control
+    /// character, no leading dot, its extension kept; `file` if nothing is left.
+    pub fn sanitise(name: &str) -> String {
+        name::sanitise(name)
+    }
+
+    /// The file, or the part of it within `range` that there is.
+    pub async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Object>, Error> {
+        let Some(path) = self.path(key) else { return Ok(None) };
+        let mut options = GetOptions::default();
+        if let Some(range) = range {
+            // A store would refuse a range that begins at the end, each in its own way.
+            let size = match self.0.store.head(&path).await {
+                Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                meta => meta?.size,
+            };
+            let range = range.start.min(size)..range.end.min(size);
+            if range.is_empty() {
+                return Ok(Some(Object { size, stream: stream::empty().boxed() }));
+            }
+            options.range = Some(GetRange::Bounded(range));
+        }
+        match self.0.store.get_opts(&path, options).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            found => {
+                let found = found?;
+                let size = found.meta.size;
+                let stream = found.into_stream().map(|part| Ok(part?)).boxed();
+                Ok(Some(Object { size, stream }))
+            }
+        }
+    }
+
+    /// Whether it was there or not.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        let Some(path) = self.path(key) else { return Ok(()) };
+        match self.0.store.delete(&path).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            deleted => Ok(deleted?),
+        }
+    }
+
+    /// Where `key` is. One with `..` or the like in it is nowhere.
+    fn path(&self, key: &str) -> Option<Path> {
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let path = Path::parse(key).ok().filter(|_| key.chars().all(good))?;
+        Some(self.0.prefix.parts().chain(path.parts()).collect())
+    }
+}

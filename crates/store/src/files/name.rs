@@ -1,0 +1,43 @@
+//! Names of files from elsewhere, made harmless.
+
+/// Bytes of a name.
+const LONGEST: usize = 100;
+
+/// Bytes of an extension that is kept when a name is cut.
+const EXTENSION: usize = 16;
+
+/// See [`Files::sanitise`](super::Files::sanitise).
+pub(super) fn sanitise(name: &str) -> String {
+    // What a browser on any system may send as the folder.
+    let last = name.rsplit(['/', '\\']).find(|it| !it.trim().is_empty()).unwrap_or_default();
+    let harmless = |c: &char| !c.is_control() && !is_invisible(*c);
+    let kept: String =
+        last.chars().filter(harmless).map(|c| if c == ':' { '_' } else { c }).collect();
+    let kept = kept.trim().trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    if kept.is_empty() { "file".to_owned() } else { cut(kept) }
+}
+
+/// The same in ASCII letters, digits, `.`, `-` and `_` alone.
+pub(super) fn plain(name: &str) -> String {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    sanitise(name).chars().map(|c| if good(c) { c } else { '_' }).collect()
+}
+
+/// Characters that change how those around them are shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// At most [`LONGEST`] bytes, at the cost of what is before the extension.
+fn cut(name: &str) -> String {
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if extension.len() < EXTENSION => (stem, format!(".{extension}")),
+        _ => (name, String::new()),
+    };
+    let end = stem.floor_char_boundary(LONGEST - extension.len());
+    let (stem, _) = stem.split_at(end);
+    format!("{stem}{extension}")
+}
