@@ -50,3 +50,28 @@ impl From<object_store::Error> for Error {
         if is_full(&why) { Self::Full } else { Self::Internal(why.into()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_found_below_whatever_wraps_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+
+        let wrapped = |kind: io::ErrorKind| object_store::Error::Generic {
+            store: "test",
+            source: Box::new(Outer(kind.into())),
+        };
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        for kind in full {
+            assert!(matches!(PutError::from(wrapped(kind)), PutError::Full));
+            assert!(matches!(Error::from(wrapped(kind)), Error::Full));
+        }
+        let other = || wrapped(io::ErrorKind::PermissionDenied);
+        assert!(matches!(PutError::from(other()), PutError::Storage(_)));
+        assert!(matches!(Error::from(other()), Error::Internal(_)));
+    }
+}

@@ -19,8 +19,16 @@ pub(super) fn sanitise(name: &str) -> String {
 
 /// The same in ASCII letters, digits, `.`, `-` and `_` alone.
 pub(super) fn plain(name: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    sanitise(name).chars().map(|c| if good(c) { c } else { '_' }).collect()
+    sanitise(name).chars().map(|c| if is_plain_char(c) { c } else { '_' }).collect()
+}
+
+/// Whether [`plain`] may have made it.
+pub(super) fn is_plain(name: &str) -> bool {
+    (1..=LONGEST).contains(&name.len()) && name.chars().all(is_plain_char)
+}
+
+fn is_plain_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 /// Characters that change how those around them are shown.
