@@ -31,6 +31,12 @@ pub enum PutError {
     Storage(#[source] Source),
 }
 
+impl From<object_store::Error> for OpenError {
+    fn from(why: object_store::Error) -> Self {
+        Self::Store(why.into())
+    }
+}
+
 /// Whether somewhere below an error a disk or a quota is used up.
 fn is_full(why: &(dyn StdError + 'static)) -> bool {
     let causes = std::iter::successors(Some(why), |it: &&(dyn StdError + 'static)| (*it).source());

@@ -13,7 +13,7 @@ pub(super) fn sanitise(name: &str) -> String {
     let harmless = |c: &char| !c.is_control() && !is_invisible(*c);
     let kept: String =
         last.chars().filter(harmless).map(|c| if c == ':' { '_' } else { c }).collect();
-    let kept = kept.trim().trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    let kept = kept.trim_matches(is_edge);
     if kept.is_empty() { "file".to_owned() } else { cut(kept) }
 }
 
@@ -29,6 +29,11 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 fn is_plain_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+/// What no name begins or ends with: such a file would be hidden, or hard to name.
+fn is_edge(c: char) -> bool {
+    c == '.' || c.is_whitespace()
 }
 
 /// Characters that change how those around them are shown.
@@ -47,5 +52,5 @@ fn cut(name: &str) -> String {
     };
     let end = stem.floor_char_boundary(LONGEST - extension.len());
     let (stem, _) = stem.split_at(end);
-    format!("{stem}{extension}")
+    format!("{}{extension}", stem.trim_end_matches(is_edge))
 }

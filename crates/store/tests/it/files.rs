@@ -210,6 +210,8 @@ fn names_keep_what_is_harmless() {
     for (name, expected) in cases {
         assert_eq!(Files::sanitise(name), expected, "{name:?}");
     }
+    let cut_at_a_blank = format!("{}\u{a0}xy", "x".repeat(98));
+    assert_eq!(Files::sanitise(&cut_at_a_blank), "x".repeat(98));
     let long = Files::sanitise(&format!("{}.tar.gz", "ü".repeat(2048)));
     assert!(long.len() <= 100 && long.len() > 97 && long.ends_with("ü.gz"), "{long}");
 }
