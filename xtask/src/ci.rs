@@ -7,6 +7,7 @@ use xshell::cmd;
 use crate::{fuzz, libtest::Tally, project::Project, ring::Ring, test, tidy};
 
 const GATEWAY: &str = "quadrille";
+const STORE: &str = "quadrille-store";
 
 /// Stops at the first check that fails; the tests, which come last, run whole.
 pub(crate) fn run(project: &Project) -> Result<ExitCode> {
@@ -19,6 +20,9 @@ pub(crate) fn run(project: &Project) -> Result<ExitCode> {
         step(&format!("clippy, {feature} only"), || clippy(project, &select))?;
     }
     step("clippy, all features", || clippy(project, &["-p", GATEWAY, "--all-features"]))?;
+    step("clippy, the store with all features", || {
+        clippy(project, &["-p", STORE, "--all-features"])
+    })?;
     step("fuzz targets", || fuzz::check(project))?;
     step("tidy", || tidy::check(project))?;
     let Tally { failed, skipped, .. } = test::sum(project, &Ring::ALL)?;

@@ -6,6 +6,7 @@ mod ci;
 mod clients;
 mod fuzz;
 mod libtest;
+mod postgres;
 mod project;
 mod ring;
 mod test;

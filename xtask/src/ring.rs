@@ -2,7 +2,7 @@
 use clap::ValueEnum;
 use xshell::{Cmd, cmd};
 
-use crate::{clients, project::Project};
+use crate::{clients, postgres::Server, project::Project};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ring {
@@ -10,6 +10,8 @@ pub(crate) enum Ring {
     Unit,
     /// Every interleaving of the concurrent parts of core, by loom.
     Model,
+    /// The store on a `PostgreSQL` server that is started for it.
+    Postgres,
     /// The built gateway, driven from Rust.
     Blackbox,
     /// The built gateway, driven by clients in Python.
@@ -18,15 +20,25 @@ pub(crate) enum Ring {
     Node,
 }
 
+/// What a ring runs with.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Tells the tests where everything is.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// Stopped when the ring is done.
+    _server: Option<Server>,
+}
+
 impl Ring {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Unit, Self::Model, Self::Blackbox, Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Unit, Self::Model, Self::Postgres, Self::Blackbox, Self::Python, Self::Node];
     pub(crate) const CLIENTS: [Self; 3] = [Self::Blackbox, Self::Python, Self::Node];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
             Self::Model => "model",
+            Self::Postgres => "postgres",
             Self::Blackbox => "blackbox",
             Self::Python => "python",
             Self::Node => "node",
@@ -46,6 +58,9 @@ impl Ring {
                 )
                 .env("RUSTFLAGS", "--cfg model")
             }
+            Self::Postgres => {
+                cmd!(sh, "cargo test --no-fail-fast -p quadrille-store --features postgres")
+            }
             Self::Blackbox => cmd!(sh, "cargo test --no-fail-fast -p e2e --lib --test blackbox"),
             Self::Python => cmd!(sh, "cargo test -p e2e --test python"),
             Self::Node => cmd!(sh, "cargo test -p e2e --test node"),
@@ -57,7 +72,7 @@ impl Ring {
         let sh = &project.sh;
         match self {
             Self::Unit => cmd!(sh, "cargo build --workspace --all-targets"),
-            Self::Model => self.command(project).arg("--no-run"),
+            Self::Model | Self::Postgres => self.command(project).arg("--no-run"),
             // With everything that is off by default, and changes nothing before it is configured.
             Self::Blackbox | Self::Python | Self::Node => {
                 cmd!(sh, "cargo build -p quadrille --features otel")
@@ -65,13 +80,19 @@ impl Ring {
         }
     }
 
-    /// Installs what the ring needs and gives the environment that tells where. The error is the
-    /// reason why the ring cannot run here.
-    pub(crate) fn prepare(self, project: &Project) -> Result<Vec<(&'static str, String)>, String> {
-        match self {
-            Self::Unit | Self::Model | Self::Blackbox => Ok(Vec::new()),
-            Self::Python => clients::python(project),
-            Self::Node => clients::node(project),
-        }
+    /// Installs and starts what the ring needs. The error is the reason why the ring cannot run
+    /// here.
+    pub(crate) fn prepare(self, project: &Project) -> Result<Prepared, String> {
+        let environment = match self {
+            Self::Unit | Self::Model | Self::Blackbox => Vec::new(),
+            Self::Postgres => {
+                let server = Server::start(project)?;
+                let environment = vec![("QUADRILLE_TEST_POSTGRES", server.url.clone())];
+                return Ok(Prepared { environment, _server: Some(server) });
+            }
+            Self::Python => clients::python(project)?,
+            Self::Node => clients::node(project)?,
+        };
+        Ok(Prepared { environment, _server: None })
     }
 }

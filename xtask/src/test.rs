@@ -45,8 +45,8 @@ fn report(project: &Project, ring: Ring) -> Result<Report> {
         println!("{why}; counted as one failure");
         return Ok(done(failed, None));
     }
-    let environment = match ring.prepare(project) {
-        Ok(environment) => environment,
+    let prepared = match ring.prepare(project) {
+        Ok(prepared) => prepared,
         Err(why) => {
             let list = ring.command(project).args(["--", "--list"]).read();
             let tally = list.map_or(failed, |list| Tally {
@@ -56,6 +56,7 @@ fn report(project: &Project, ring: Ring) -> Result<Report> {
             return Ok(done(tally, Some(why)));
         }
     };
+    let environment = prepared.environment.iter().map(|(name, value)| (name, value));
     let tally = libtest::run(ring.command(project).envs(environment).into())?;
     Ok(done(tally, None))
 }

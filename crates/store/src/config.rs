@@ -32,13 +32,12 @@ pub struct Config {
 }
 
 /// What `url` names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Place<'a> {
     /// A file, by its path.
     Sqlite(&'a str),
-    /// A server, by the whole address.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "refused in this build"))]
-    Postgres(&'a str),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<sqlx::postgres::PgConnectOptions>),
 }
 
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -112,11 +111,11 @@ impl Config {
 
 #[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<Place<'_>, BadConfig> {
-    if url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+    let options = url.parse().map_err(|_| {
         let expected = "expected an address such as postgres://USER:PASSWORD@HOST/DATABASE";
-        return Err(BadConfig { key: "store.url", expected: expected.to_owned() });
-    }
-    Ok(Place::Postgres(url))
+        BadConfig { key: "store.url", expected: expected.to_owned() }
+    });
+    options.map(|options| Place::Postgres(Box::new(options)))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -133,4 +132,66 @@ fn shown(url: &str) -> &str {
 
 fn hide<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(shown(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(url: &str) -> Option<String> {
+        let config = Config { url: url.to_owned(), ..Config::default() };
+        config.check().err().map(|why| why.to_string())
+    }
+
+    #[test]
+    fn an_address_is_a_file_or_a_server() {
+        for good in ["sqlite://data/quadrille.db", "sqlite:///var/lib/a b.db", "sqlite://a@b.db"] {
+            assert_eq!(wrong(good), None, "{good}");
+        }
+        let path = "store.url: expected the path of a file after sqlite://, without parameters";
+        for bad in ["sqlite://", "sqlite://:memory:", "sqlite://a.db?mode=ro"] {
+            assert_eq!(wrong(bad).as_deref(), Some(path), "{bad}");
+        }
+        let other = "store.url: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+        for bad in ["", "data/quadrille.db", "sqlite:a.db", "mysql://u:geheim@h/d"] {
+            assert_eq!(wrong(bad).as_deref(), Some(other), "{bad}");
+        }
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[test]
+    fn what_is_not_in_this_build_is_named() {
+        let expected = "store.url: this build has no `postgres`; rebuild with --features postgres";
+        assert_eq!(wrong("postgres://u:geheim@localhost/d").as_deref(), Some(expected));
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn an_address_of_a_server_has_to_be_one() {
+        assert_eq!(wrong("postgresql://u:geheim@localhost:5432/d?sslmode=require"), None);
+        let expected =
+            "store.url: expected an address such as postgres://USER:PASSWORD@HOST/DATABASE";
+        assert_eq!(wrong("postgres://u:geheim@localhost:port/d").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn numbers_have_bounds() {
+        let none = Config { max_connections: 0, ..Config::default() };
+        let expected = "store.max_connections: expected a number from 1 to 1000";
+        assert_eq!(none.check().unwrap_err().to_string(), expected);
+        let now = Config { keep_keys: Duration::ZERO, ..Config::default() };
+        let expected = "store.keep_keys: expected more than zero and at most \"365days\"";
+        assert_eq!(now.check().unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for url in ["postgres://u:geheim@h/d", "postgres://h/d?password=geheim", "odd:u:geheim@h"] {
+            let config = Config { url: url.to_owned(), ..Config::default() };
+            let shown = [toml::to_string(&config).unwrap(), format!("{config:?}")];
+            assert!(!shown.iter().any(|it| it.contains("geheim")), "{shown:?}");
+        }
+        let plain = toml::to_string(&Config::default()).unwrap();
+        assert!(plain.contains("url = \"sqlite://data/quadrille.db\""), "{plain}");
+    }
 }

@@ -1,7 +1,11 @@
 //! Why the store did not do it, by what the caller can do about it.
+use std::{error::Error as StdError, io};
+
+use sqlx::{error::DatabaseError, sqlite::SqliteError};
+
 use crate::BadConfig;
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
+type Source = Box<dyn StdError + Send + Sync>;
 
 /// Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -9,11 +13,12 @@ pub enum Error {
     /// Locked, or every connection in use, for longer than `store.busy_timeout`.
     #[error("the database is busy; try again")]
     Busy,
-    #[error("the disk of the database is full; make room")]
+    #[error("the disk is full; make room")]
     Full,
+    /// The reason is in the log.
     #[error("the database cannot be reached; see whether it runs")]
     Unavailable,
-    #[error("the database refused a statement; see the log")]
+    #[error("the store failed; see the log")]
     Internal(#[source] Source),
 }
 
@@ -35,13 +40,142 @@ pub enum OpenError {
     #[error(transparent)]
     Config(#[from] BadConfig),
     #[error("cannot make the folder {0}: {1}")]
-    Folder(String, #[source] std::io::Error),
+    Folder(String, #[source] io::Error),
     #[error("cannot open the database: {0}")]
     Open(#[source] Source),
     #[error("cannot migrate the database: {0}")]
     Migrate(#[source] Source),
-    #[error("the schema of the database is too old by {0}; run `quadrille migrate`")]
+    #[error("the schema of the database is {0} steps behind; run `quadrille migrate`")]
     Old(usize),
-    #[error("the database is that of a newer version; run that, or restore a backup")]
+    #[error("the schema of the database is that of a newer version; run that version")]
     New,
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(why: sqlx::Error) -> Self {
+        Self::Open(why.into())
+    }
+}
+
+/// What a verdict of a database means, by its code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Busy,
+    Full,
+    Unavailable,
+    Internal,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(why: sqlx::Error) -> Self {
+        let verdict = match &why {
+            sqlx::Error::PoolTimedOut => Verdict::Busy,
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_) => {
+                Verdict::Unavailable
+            }
+            sqlx::Error::Io(why) if why.kind() == io::ErrorKind::StorageFull => Verdict::Full,
+            sqlx::Error::Io(_) => Verdict::Unavailable,
+            sqlx::Error::Database(why) => database(&**why),
+            _ => Verdict::Internal,
+        };
+        match verdict {
+            Verdict::Busy => Self::Busy,
+            Verdict::Full => Self::Full,
+            Verdict::Unavailable => {
+                tracing::warn!(error = %why, "the database cannot be reached");
+                Self::Unavailable
+            }
+            Verdict::Internal => Self::Internal(why.into()),
+        }
+    }
+}
+
+fn database(why: &dyn DatabaseError) -> Verdict {
+    let code = why.code().unwrap_or_default();
+    if why.try_downcast_ref::<SqliteError>().is_some() {
+        sqlite(code.parse().unwrap_or_default())
+    } else {
+        sqlstate(&code)
+    }
+}
+
+/// Result codes of `SQLite`; the low byte is the primary one (sqlite.org/rescode.html).
+fn sqlite(code: i32) -> Verdict {
+    match code & 0xff {
+        // BUSY, LOCKED.
+        5 | 6 => Verdict::Busy,
+        // FULL.
+        13 => Verdict::Full,
+        // READONLY, IOERR, CANTOPEN, NOTADB.
+        8 | 10 | 14 | 26 => Verdict::Unavailable,
+        _ => Verdict::Internal,
+    }
+}
+
+/// SQLSTATE of `PostgreSQL` (postgresql.org/docs/current/errcodes-appendix.html).
+fn sqlstate(code: &str) -> Verdict {
+    match code {
+        // Serialization failure, deadlock, too many connections, lock timeout, statement timeout.
+        "40001" | "40P01" | "53300" | "55P03" | "57014" => Verdict::Busy,
+        "53100" => Verdict::Full,
+        // Read only, no such database, shutdown (57P01 to 57P03), system errors.
+        "25006" | "3D000" | "57P01" | "57P02" | "57P03" | "58000" | "58030" => Verdict::Unavailable,
+        // Connection exceptions.
+        code if code.starts_with("08") => Verdict::Unavailable,
+        _ => Verdict::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use e2e::scratch::Scratch;
+
+    use super::*;
+    use crate::{Config, NewMessage, Sender, Store, db::Db};
+
+    #[tokio::test]
+    async fn a_full_database_says_so_and_goes_on_when_there_is_room() {
+        let home = Scratch::new();
+        let url = format!("sqlite://{}/a.db", home.path().display());
+        let store = Store::open(&Config { url, ..Config::default() }).await.unwrap();
+        let conversation = store.create_conversation("ann", None).await.unwrap().id;
+        let content = "words ".repeat(1000);
+        let new = NewMessage {
+            conversation,
+            user: "ann",
+            sender: Sender::User,
+            content: &content,
+            metadata: None,
+            key: None,
+            turn: None,
+            files: &[],
+        };
+        let pages = async |most: &'static str| match store.db() {
+            Db::Sqlite { writer, .. } => sqlx::query(most).execute(writer).await.unwrap(),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => unreachable!("it was opened as a file"),
+        };
+        pages("PRAGMA max_page_count = 64").await;
+        let mut stored = 0;
+        let full = loop {
+            match store.add_message(new).await {
+                Ok(_) => stored += 1,
+                Err(why) => break why,
+            }
+        };
+        assert!(matches!(full, AddError::Store(Error::Full)), "{full:?}");
+        assert_eq!(store.messages(conversation, None, 1000).await.unwrap().len(), stored);
+        pages("PRAGMA max_page_count = 1000").await;
+        assert!(store.add_message(new).await.unwrap().is_new);
+    }
+
+    #[test]
+    fn codes_of_both_databases_say_what_can_be_done() {
+        let [busy, full, gone, ours] =
+            [Verdict::Busy, Verdict::Full, Verdict::Unavailable, Verdict::Internal];
+        // BUSY_SNAPSHOT, LOCKED_SHAREDCACHE, FULL, IOERR_WRITE, CANTOPEN, CONSTRAINT_FOREIGNKEY.
+        assert_eq!([517, 262, 13, 778, 14, 787].map(sqlite), [busy, busy, full, gone, gone, ours]);
+        let states = ["55P03", "40P01", "53100", "08006", "57P01", "23503"].map(sqlstate);
+        assert_eq!(states, [busy, busy, full, gone, gone, ours]);
+    }
 }

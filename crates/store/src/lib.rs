@@ -1,9 +1,19 @@
 //! What outlives the process: conversations, their messages and turns, and uploaded files.
+mod add;
 mod config;
+mod conversations;
+mod db;
 mod error;
 pub mod files;
+mod messages;
+mod migrations;
 mod model;
+mod open;
+mod rows;
 mod store;
+mod turns;
+mod uploads;
+mod users;
 
 pub use config::{BadConfig, Config};
 pub use error::{AddError, Error, OpenError};

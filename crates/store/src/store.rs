@@ -1,14 +1,18 @@
 //! The handle on the database.
-use uuid::Uuid;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use crate::{
-    AddError, Added, Config, Conversation, Error, FileInfo, Interrupted, Message, NewFile,
-    NewMessage, OpenError, Page, TurnEnd, Who,
-};
+use crate::{Config, OpenError, db::Db, open};
 
 /// The database. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Store(());
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    db: Db,
+    keep_keys: Duration,
+    busy_timeout: Duration,
+}
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,88 +20,49 @@ pub struct Migrated {
     /// How many steps were taken; 0 if the schema was current.
     pub applied: usize,
 }
-#[expect(unused, clippy::unused_async, clippy::unnecessary_wraps, reason = "the bodies come next")]
+
+// === impl Store ===
+
 impl Store {
+    /// Makes the folder and the file of `sqlite://` if there are none. Migrates an old schema, or
+    /// refuses it, as `auto_migrate` says.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        Err(OpenError::New)
+        let (db, migrated) = open::open(config, config.auto_migrate).await?;
+        if migrated.applied > 0 {
+            tracing::info!(applied = migrated.applied, "migrated the database");
+        }
+        let Config { keep_keys, busy_timeout, .. } = *config;
+        Ok(Self(Arc::new(Shared { db, keep_keys, busy_timeout })))
     }
+
+    /// Bring the schema up to date, whatever `auto_migrate` says.
     pub async fn migrate(config: &Config) -> Result<Migrated, OpenError> {
-        Err(OpenError::New)
+        let (db, migrated) = open::open(config, true).await?;
+        db.close(config.busy_timeout).await;
+        Ok(migrated)
     }
-    pub async fn close(&self) {}
-    pub async fn put_user(&self, id: &str, name: Option<&str>) -> Result<(), Error> {
-        Err(Error::Busy)
+
+    /// Waits for what is being done, at most `busy_timeout`; nothing can be done after.
+    pub async fn close(&self) {
+        self.db().close(self.0.busy_timeout).await;
     }
-    pub async fn user_name(&self, id: &str) -> Result<Option<String>, Error> {
-        Err(Error::Busy)
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
     }
-    pub async fn create_conversation(
-        &self,
-        user: &str,
-        title: Option<&str>,
-    ) -> Result<Conversation, Error> {
-        Err(Error::Busy)
+
+    /// How long an idempotency key is remembered, in milliseconds.
+    pub(crate) fn keep_keys(&self) -> i64 {
+        i64::try_from(self.0.keep_keys.as_millis()).unwrap_or(i64::MAX)
     }
-    pub async fn conversations(&self, user: &str, page: Page) -> Result<Vec<Conversation>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn conversation(&self, id: i64, who: Who<'_>) -> Result<Option<Conversation>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn update_conversation(
-        &self,
-        id: i64,
-        who: Who<'_>,
-        title: Option<&str>,
-        pinned: Option<bool>,
-    ) -> Result<Option<Conversation>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn delete_conversation(
-        &self,
-        id: i64,
-        user: &str,
-    ) -> Result<Option<Vec<String>>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn add_message(&self, new: NewMessage<'_>) -> Result<Added, AddError> {
-        Err(AddError::NoConversation)
-    }
-    pub async fn message(&self, id: i64) -> Result<Option<Message>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn messages(
-        &self,
-        conversation: i64,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<Message>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn end_turn(
-        &self,
-        turn: Uuid,
-        end: TurnEnd,
-        content: &str,
-    ) -> Result<Option<Message>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn interrupt_turns(&self, content: &str) -> Result<Vec<Interrupted>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn add_file(&self, file: NewFile<'_>) -> Result<FileInfo, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn file(&self, key: &str) -> Result<Option<FileInfo>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn files(&self, user: &str, page: Page) -> Result<Vec<FileInfo>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Vec<Message>, Error> {
-        Err(Error::Busy)
-    }
-    pub async fn forget_keys(&self, before: i64) -> Result<u64, Error> {
-        Err(Error::Busy)
-    }
+}
+
+/// Unix milliseconds.
+pub(crate) fn now() -> i64 {
+    i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX)
+}
+
+/// `PostgreSQL` takes no NUL in a text; what both would give back is the same.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

@@ -9,14 +9,41 @@ use crate::BadConfig;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `file://PATH`, the path as it stands, or a bucket: `s3://`, `gs://`, `az://`.
+    /// `file://PATH`, the path as it stands, or a bucket and what all keys begin with there:
+    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`. What a bucket needs
+    /// besides is in the usual variables (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
     pub url: String,
     /// Bytes of one upload.
     pub max_upload_size: u64,
 }
 
+/// What `url` names.
+#[derive(Clone, Debug)]
+enum Place<'a> {
+    Folder(&'a str),
+    Bucket { kind: Kind, prefix: Path },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    S3,
+    Gcs,
+    Azure,
+}
+
 /// Parts of a file on the way to a folder; as much is held for each upload.
 const SMALL: usize = 256 << 10;
+
+/// The least that S3 takes as a part of more.
+const LARGE: usize = 5 << 20;
+
+const KINDS: [(&str, &str, Kind, bool); 3] = [
+    ("s3://", "s3", Kind::S3, cfg!(feature = "s3")),
+    ("gs://", "gcs", Kind::Gcs, cfg!(feature = "gcs")),
+    ("az://", "azure", Kind::Azure, cfg!(feature = "azure")),
+];
+
+// === impl Config ===
 
 impl Default for Config {
     fn default() -> Self {
@@ -27,25 +54,115 @@ impl Default for Config {
 impl Config {
     /// Bounds, and whether this build has what the address needs.
     pub fn check(&self) -> Result<(), BadConfig> {
-        let wrong = |key, expected: &str| Err(BadConfig { key, expected: expected.to_owned() });
+        self.place()?;
         if self.max_upload_size == 0 {
-            return wrong("files.max_upload_size", "expected 1 or more, found 0");
+            let expected = "expected 1 or more, found 0".to_owned();
+            return Err(BadConfig { key: "files.max_upload_size", expected });
         }
-        match self.url.strip_prefix("file://") {
-            Some("") => wrong("files.url", "expected the path of a folder after file://"),
-            Some(_) => Ok(()),
-            None => wrong("files.url", "expected file://PATH"),
+        Ok(())
+    }
+
+    /// Nothing of the address is repeated in an error: it may hold a password.
+    fn place(&self) -> Result<Place<'_>, BadConfig> {
+        let wrong = |expected: String| BadConfig { key: "files.url", expected };
+        if let Some(path) = self.url.strip_prefix("file://") {
+            let good = !path.is_empty() && !path.contains('\0');
+            let expected = "expected the path of a folder after file://";
+            return good.then_some(Place::Folder(path)).ok_or_else(|| wrong(expected.to_owned()));
         }
+        let known = KINDS.into_iter().find(|(scheme, ..)| self.url.starts_with(scheme));
+        let Some((scheme, feature, kind, there)) = known else {
+            return Err(wrong("expected file://PATH, s3://…, gs://… or az://…".to_owned()));
+        };
+        if !there {
+            let expected =
+                format!("this build has no `{feature}`; rebuild with --features {feature}");
+            return Err(wrong(expected));
+        }
+        let rest = self.url.strip_prefix(scheme).unwrap_or_default();
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = Path::parse(prefix).ok().filter(|_| !bucket.is_empty());
+        let prefix = prefix.filter(|_| !rest.contains(['@', '?', '#', ':']));
+        let expected =
+            format!("expected {scheme}BUCKET or {scheme}BUCKET/PREFIX, and no secret in it");
+        Ok(Place::Bucket { kind, prefix: prefix.ok_or_else(|| wrong(expected))? })
     }
 }
 
 /// The store, what all keys are below, and how many bytes are written at once.
 pub(super) fn open(config: &Config) -> Result<(Box<dyn ObjectStore>, Path, usize), OpenError> {
     config.check()?;
-    let folder = config.url.strip_prefix("file://").unwrap_or_default();
-    std::fs::create_dir_all(folder).map_err(|why| OpenError::Folder(folder.to_owned(), why))?;
-    let store = LocalFileSystem::new_with_prefix(folder);
-    let store = store.map_err(|why| OpenError::Store(why.into()))?;
-    let store = store.with_automatic_cleanup(true).with_fsync(true);
-    Ok((Box::new(store), Path::default(), SMALL))
+    match config.place()? {
+        Place::Folder(path) => Ok((Box::new(folder(path)?), Path::default(), SMALL)),
+        Place::Bucket { kind, prefix } => Ok((bucket(kind, &config.url)?, prefix, LARGE)),
+    }
+}
+
+fn folder(path: &str) -> Result<LocalFileSystem, OpenError> {
+    std::fs::create_dir_all(path).map_err(|why| OpenError::Folder(path.to_owned(), why))?;
+    let store = LocalFileSystem::new_with_prefix(path)?;
+    Ok(store.with_automatic_cleanup(true).with_fsync(true))
+}
+
+fn bucket(kind: Kind, url: &str) -> Result<Box<dyn ObjectStore>, OpenError> {
+    match kind {
+        #[cfg(feature = "s3")]
+        Kind::S3 => {
+            let store = object_store::aws::AmazonS3Builder::from_env().with_url(url).build()?;
+            Ok(Box::new(store))
+        }
+        #[cfg(feature = "gcs")]
+        Kind::Gcs => {
+            use object_store::gcp::GoogleCloudStorageBuilder;
+            Ok(Box::new(GoogleCloudStorageBuilder::from_env().with_url(url).build()?))
+        }
+        #[cfg(feature = "azure")]
+        Kind::Azure => {
+            use object_store::azure::MicrosoftAzureBuilder;
+            Ok(Box::new(MicrosoftAzureBuilder::from_env().with_url(url).build()?))
+        }
+        #[allow(unreachable_patterns, reason = "there may be no other kind in this build")]
+        _ => Err(OpenError::Store(format!("this build cannot use {url}").into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(url: &str) -> Option<String> {
+        let config = Config { url: url.to_owned(), ..Config::default() };
+        config.check().err().map(|why| why.to_string())
+    }
+
+    #[test]
+    fn an_address_is_a_folder_or_a_bucket() {
+        for good in ["file://data/files", "file:///var/lib/a b"] {
+            assert_eq!(wrong(good), None, "{good}");
+        }
+        let folder = "files.url: expected the path of a folder after file://";
+        assert_eq!(wrong("file://").as_deref(), Some(folder));
+        let other = "files.url: expected file://PATH, s3://…, gs://… or az://…";
+        for bad in ["", "data/files", "ftp://u:geheim@h/", "memory:///"] {
+            assert_eq!(wrong(bad).as_deref(), Some(other), "{bad}");
+        }
+        let none = Config { max_upload_size: 0, ..Config::default() };
+        let expected = "files.max_upload_size: expected 1 or more, found 0";
+        assert_eq!(none.check().unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_bucket_needs_its_feature_and_holds_no_secret() {
+        for (scheme, feature, _, there) in KINDS {
+            let said = wrong(&format!("{scheme}bucket/a/b"));
+            let absent = format!(
+                "files.url: this build has no `{feature}`; rebuild with --features {feature}"
+            );
+            assert_eq!(said, (!there).then_some(absent));
+            for bad in ["", "/a", "key:geheim@bucket", "bucket?key=geheim", "bucket/../a"] {
+                let said = wrong(&format!("{scheme}{bad}")).unwrap();
+                assert!(!said.contains("geheim"), "{said}");
+            }
+        }
+    }
 }

@@ -31,6 +31,12 @@ pub enum PutError {
     Storage(#[source] Source),
 }
 
+impl From<object_store::Error> for OpenError {
+    fn from(why: object_store::Error) -> Self {
+        Self::Store(why.into())
+    }
+}
+
 /// Whether somewhere below an error a disk or a quota is used up.
 fn is_full(why: &(dyn StdError + 'static)) -> bool {
     let causes = std::iter::successors(Some(why), |it: &&(dyn StdError + 'static)| (*it).source());
@@ -48,5 +54,30 @@ impl From<object_store::Error> for PutError {
 impl From<object_store::Error> for Error {
     fn from(why: object_store::Error) -> Self {
         if is_full(&why) { Self::Full } else { Self::Internal(why.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_found_below_whatever_wraps_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+
+        let wrapped = |kind: io::ErrorKind| object_store::Error::Generic {
+            store: "test",
+            source: Box::new(Outer(kind.into())),
+        };
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        for kind in full {
+            assert!(matches!(PutError::from(wrapped(kind)), PutError::Full));
+            assert!(matches!(Error::from(wrapped(kind)), Error::Full));
+        }
+        let other = || wrapped(io::ErrorKind::PermissionDenied);
+        assert!(matches!(PutError::from(other()), PutError::Storage(_)));
+        assert!(matches!(Error::from(other()), Error::Internal(_)));
     }
 }

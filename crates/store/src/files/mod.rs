@@ -108,10 +108,13 @@ impl Files {
         }
     }
 
-    /// Where `key` is. One with `..` or the like in it is nowhere.
+    /// Where `key` is: nowhere, if [`Self::key`] cannot have made it.
     fn path(&self, key: &str) -> Option<Path> {
-        let good = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        let path = Path::parse(key).ok().filter(|_| key.chars().all(good))?;
+        let good = |part: &str| name::is_plain(part) && !part.starts_with('.');
+        if key.split('/').count() != 3 || !key.split('/').all(good) {
+            return None;
+        }
+        let path = Path::parse(key).ok()?;
         Some(self.0.prefix.parts().chain(path.parts()).collect())
     }
 }

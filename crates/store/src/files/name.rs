@@ -13,14 +13,27 @@ pub(super) fn sanitise(name: &str) -> String {
     let harmless = |c: &char| !c.is_control() && !is_invisible(*c);
     let kept: String =
         last.chars().filter(harmless).map(|c| if c == ':' { '_' } else { c }).collect();
-    let kept = kept.trim().trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']);
+    let kept = kept.trim_matches(is_edge);
     if kept.is_empty() { "file".to_owned() } else { cut(kept) }
 }
 
 /// The same in ASCII letters, digits, `.`, `-` and `_` alone.
 pub(super) fn plain(name: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    sanitise(name).chars().map(|c| if good(c) { c } else { '_' }).collect()
+    sanitise(name).chars().map(|c| if is_plain_char(c) { c } else { '_' }).collect()
+}
+
+/// Whether [`plain`] may have made it.
+pub(super) fn is_plain(name: &str) -> bool {
+    (1..=LONGEST).contains(&name.len()) && name.chars().all(is_plain_char)
+}
+
+fn is_plain_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+/// What no name begins or ends with: such a file would be hidden, or hard to name.
+fn is_edge(c: char) -> bool {
+    c == '.' || c.is_whitespace()
 }
 
 /// Characters that change how those around them are shown.
@@ -39,5 +52,5 @@ fn cut(name: &str) -> String {
     };
     let end = stem.floor_char_boundary(LONGEST - extension.len());
     let (stem, _) = stem.split_at(end);
-    format!("{stem}{extension}")
+    format!("{}{extension}", stem.trim_end_matches(is_edge))
 }

@@ -1,0 +1,184 @@
+//! Adding a message: once for each key, with its turn and its files, or not at all.
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::{
+    AddError, Added, Conversation, Error, FileInfo, Message, NewMessage, Sender, Store,
+    db::{reading, writing},
+    rows::FileRow,
+    store::{clean, now},
+    users,
+};
+
+/// Also keeps others from adding to the conversation until the end of the transaction, so that
+/// the same key is not looked up twice before it is written.
+const TOUCH: &str = "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING title";
+
+const KNOWN: &str = "
+    SELECT m.id, m.content FROM idempotency_keys AS k JOIN messages AS m ON m.id = k.message_id
+    WHERE k.conversation_id = $1 AND k.user_id = $2 AND k.key = $3 AND k.created_at > $4";
+
+/// The first message of a user names the conversation.
+const NAME: &str = "
+    UPDATE conversations SET title = $2 WHERE id = $1 AND NOT EXISTS (
+        SELECT 1 FROM messages WHERE conversation_id = $1 AND role = 'user')";
+
+pub(crate) const INSERT: &str = "
+    INSERT INTO messages (conversation_id, user_id, role, content, metadata, timestamp)
+    VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+
+/// Takes the place of a key that is too old to be known.
+const REMEMBER: &str = "
+    INSERT INTO idempotency_keys (conversation_id, user_id, key, message_id, created_at)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (conversation_id, user_id, key)
+    DO UPDATE SET message_id = excluded.message_id, created_at = excluded.created_at";
+
+const OPEN_TURN: &str = "
+    INSERT INTO turns (id, conversation_id, question_id, state, started_at)
+    VALUES ($1, $2, $3, 'open', $4)";
+
+const ATTACH: &str = "
+    UPDATE file_uploads SET message_id = $1, conversation_id = $2
+    WHERE file_path = $3 AND user_id = $4 AND message_id IS NULL
+        AND (conversation_id IS NULL OR conversation_id = $2)
+    RETURNING file_path, user_id, conversation_id, message_id, filename, content_type, size,
+        uploaded_at";
+
+const TURN_OF: &str = "SELECT id FROM turns WHERE question_id = $1";
+
+const FORGET: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
+
+/// Characters of a title that is made of a message.
+const TITLE: usize = 60;
+
+/// Why the transaction was given up.
+enum Stop {
+    /// The key's message is there.
+    Known(i64),
+    Refused(AddError),
+}
+
+impl Store {
+    /// See [`NewMessage`]. Sets the conversation's `updated_at`, and its title if it has none yet.
+    pub async fn add_message(&self, new: NewMessage<'_>) -> Result<Added, AddError> {
+        match self.add(new).await {
+            Ok(added) => Ok(added),
+            Err(Stop::Refused(why)) => Err(why),
+            Err(Stop::Known(id)) => {
+                let message = self.message(id).await?.ok_or(AddError::NoConversation)?;
+                let turn = self.turn_of(id).await?;
+                Ok(Added { message, is_new: false, turn, title: None })
+            }
+        }
+    }
+
+    async fn add(&self, new: NewMessage<'_>) -> Result<Added, Stop> {
+        let NewMessage { conversation, user, sender, content, metadata, key, turn, files } = new;
+        let (user, content) = (clean(user), clean(content));
+        let (metadata, key) = (metadata.map(clean), key.map(clean));
+        let now = now();
+        let (id, title, files) = writing!(self, |tx| {
+            let touch = sqlx::query_scalar(TOUCH).bind(conversation).bind(now);
+            let title: Option<String> = touch.fetch_optional(&mut *tx).await?;
+            let Some(title) = title else { return Err(AddError::NoConversation.into()) };
+            if let Some(key) = key.as_deref() {
+                let since = now.saturating_sub(self.keep_keys());
+                let known = sqlx::query_as(KNOWN).bind(conversation).bind(&*user);
+                let known = known.bind(key).bind(since).fetch_optional(&mut *tx).await?;
+                known.map_or(Ok(()), |known| Err(Stop::of(known, &content)))?;
+            }
+            sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
+            let mut given = None;
+            if let Some(title) = title_of(&title, sender, &content) {
+                let name = sqlx::query(NAME).bind(conversation).bind(&*title);
+                let named = name.execute(&mut *tx).await?.rows_affected() > 0;
+                given = named.then_some(title);
+            }
+            let insert = sqlx::query_scalar(INSERT).bind(conversation).bind(&*user);
+            let insert = insert.bind(sender.role()).bind(&*content).bind(metadata.as_deref());
+            let id: i64 = insert.bind(now).fetch_one(&mut *tx).await?;
+            if let Some(key) = key.as_deref() {
+                let remember = sqlx::query(REMEMBER).bind(conversation).bind(&*user).bind(key);
+                remember.bind(id).bind(now).execute(&mut *tx).await?;
+            }
+            if let Some(turn) = turn {
+                let open = sqlx::query(OPEN_TURN).bind(turn).bind(conversation).bind(id);
+                open.bind(now).execute(&mut *tx).await?;
+            }
+            let mut attached = Vec::new();
+            for key in files {
+                let attach = sqlx::query_as(ATTACH).bind(id).bind(conversation);
+                let attach = attach.bind(clean(key).into_owned()).bind(&*user);
+                let row: Option<FileRow> = attach.fetch_optional(&mut *tx).await?;
+                attached.extend(row.map(FileInfo::from));
+            }
+            (id, given, attached)
+        });
+        let message = Message {
+            id,
+            conversation_id: conversation,
+            user_id: Some(user.into_owned()),
+            sender,
+            content: content.into_owned(),
+            metadata: metadata.map(Cow::into_owned),
+            files,
+            created_at: now,
+        };
+        Ok(Added { message, is_new: true, turn, title })
+    }
+
+    async fn turn_of(&self, question: i64) -> Result<Option<Uuid>, Error> {
+        Ok(reading!(self, |connection| {
+            sqlx::query_scalar(TURN_OF).bind(question).fetch_optional(connection).await?
+        }))
+    }
+
+    /// Forget the keys from before a time, and give their number. Keys older than
+    /// `store.keep_keys` mean nothing already, but take room.
+    pub async fn forget_keys(&self, before: i64) -> Result<u64, Error> {
+        Ok(writing!(self, |tx| {
+            sqlx::query(FORGET).bind(before).execute(&mut *tx).await?.rows_affected()
+        }))
+    }
+}
+
+/// What a message makes of the title of its conversation.
+fn title_of(title: &str, sender: Sender, content: &str) -> Option<String> {
+    let text = content.trim();
+    if title != Conversation::TITLE || sender != Sender::User || text.is_empty() {
+        return None;
+    }
+    let mut title: String = text.chars().take(TITLE).collect();
+    if title.len() < text.len() {
+        title.push_str("...");
+    }
+    Some(title)
+}
+
+// === impl Stop ===
+
+impl Stop {
+    fn of((id, known): (i64, String), content: &str) -> Self {
+        if known == content { Self::Known(id) } else { AddError::KeyReused.into() }
+    }
+}
+
+impl From<AddError> for Stop {
+    fn from(why: AddError) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(why: Error) -> Self {
+        Self::Refused(why.into())
+    }
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(why: sqlx::Error) -> Self {
+        Error::from(why).into()
+    }
+}

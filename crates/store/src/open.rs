@@ -1,0 +1,130 @@
+//! From an address to a database with the current schema.
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+
+use sqlx::{
+    Connection, Sqlite,
+    pool::PoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::{
+    Config, Migrated, OpenError,
+    config::Place,
+    db::Db,
+    migrations::{self, SQLITE},
+};
+
+const CURRENT: Migrated = Migrated { applied: 0 };
+
+/// Open what `config` names. An old schema is an error without `migrate`.
+pub(crate) async fn open(config: &Config, migrate: bool) -> Result<(Db, Migrated), OpenError> {
+    config.check()?;
+    match config.place()? {
+        Place::Sqlite(path) => sqlite(config, path.as_ref(), migrate).await,
+        #[cfg(feature = "postgres")]
+        Place::Postgres(options) => postgres::open(config, *options, migrate).await,
+    }
+}
+
+async fn sqlite(config: &Config, path: &Path, migrate: bool) -> Result<(Db, Migrated), OpenError> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    if !migrate && !path.exists() {
+        return Err(OpenError::Old(SQLITE.len()));
+    }
+    if let Some(folder) = folder {
+        // What is said in confidence is not for everybody on the machine.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|why| OpenError::Folder(folder.display().to_string(), why))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(migrate)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(config.busy_timeout)
+        .foreign_keys(true);
+    let pool = || {
+        PoolOptions::<Sqlite>::new()
+            .acquire_timeout(config.busy_timeout)
+            // A file does not go away, and a connection to it does not age.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let writer = pool()
+        .max_connections(1)
+        // A full disk rolls back by itself; sqlx would take the connection to be in a transaction
+        // for good. The ping waits for what is queued on the connection.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
+    let mut connection = writer.acquire().await?;
+    let migrated = if migrate {
+        // Another process that starts at the same time waits here.
+        let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let migrated = migrations::run(&mut *all, SQLITE).await?;
+        all.commit().await?;
+        migrated
+    } else {
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+        let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut *connection).await?;
+        migrations::check(&mut *connection, SQLITE, tables > 0).await?;
+        CURRENT
+    };
+    drop(connection);
+    let options = options.pragma("query_only", "on");
+    let readers = pool().max_connections(config.max_connections).connect_lazy_with(options);
+    Ok((Db::Sqlite { writer, readers }, migrated))
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::time::Duration;
+
+    use sqlx::{
+        AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres, postgres::PgConnectOptions,
+    };
+
+    use super::{CURRENT, Config, Db, Migrated, OpenError, PoolOptions};
+    use crate::migrations::{self, POSTGRES};
+
+    /// How long a server may take to let us in at the start.
+    const CONNECT: Duration = Duration::from_secs(10);
+
+    pub(super) async fn open(
+        config: &Config,
+        options: PgConnectOptions,
+        migrate: bool,
+    ) -> Result<(Db, Migrated), OpenError> {
+        // Not by the pool, which would try again and hide the reason.
+        let connected = tokio::time::timeout(CONNECT, options.connect()).await;
+        let silent = |_| OpenError::Open("the server does not answer".into());
+        let mut connection = connected.map_err(silent)??;
+        let migrated = if migrate {
+            migrations::run(&mut connection, POSTGRES).await?
+        } else {
+            let tables = "SELECT count(to_regclass('_sqlx_migrations'))";
+            let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
+            migrations::check(&mut connection, POSTGRES, tables > 0).await?;
+            CURRENT
+        };
+        // Politeness is all that can fail here.
+        connection.close().await.ok();
+        let wait = config.busy_timeout.as_millis();
+        let pool = PoolOptions::<Postgres>::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.busy_timeout)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    let set = AssertSqlSafe(format!("SET lock_timeout = {wait}"));
+                    connection.execute(set).await.map(drop)
+                })
+            });
+        Ok((Db::Postgres(pool.connect_lazy_with(options)), migrated))
+    }
+}

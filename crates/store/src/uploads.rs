@@ -1,0 +1,70 @@
+//! What is known about uploaded files; their bytes are in [`files`](crate::files).
+use crate::{
+    Error, FileInfo, NewFile, Page, Store,
+    db::{reading, writing},
+    rows::FileRow,
+    store::{clean, now},
+    users,
+};
+
+const ADD: &str = "
+    INSERT INTO file_uploads
+        (file_path, user_id, conversation_id, filename, file_type, content_type, size, uploaded_at)
+    VALUES ($1, $2, (SELECT id FROM conversations WHERE id = $3), $4, $5, $6, $7, $8)
+    RETURNING conversation_id";
+
+const GET: &str = "
+    SELECT file_path, user_id, conversation_id, message_id, filename, content_type, size,
+        uploaded_at
+    FROM file_uploads WHERE file_path = $1";
+
+const LIST: &str = "
+    SELECT file_path, user_id, conversation_id, message_id, filename, content_type, size,
+        uploaded_at
+    FROM file_uploads WHERE user_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3";
+
+impl Store {
+    /// Remember a file whose bytes are stored. The same key twice is an error.
+    pub async fn add_file(&self, file: NewFile<'_>) -> Result<FileInfo, Error> {
+        let NewFile { key, user, conversation, name, media_type, size } = file;
+        let (key, user, name, media_type) =
+            (clean(key), clean(user), clean(name), clean(media_type));
+        let now = now();
+        // `image` of `image/png`.
+        let kind = media_type.split('/').next().unwrap_or_default();
+        let conversation_id = writing!(self, |tx| {
+            sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
+            let add = sqlx::query_scalar(ADD).bind(&*key).bind(&*user).bind(conversation);
+            let add = add.bind(&*name).bind(kind).bind(&*media_type).bind(size).bind(now);
+            add.fetch_one(&mut *tx).await?
+        });
+        Ok(FileInfo {
+            key: key.into_owned(),
+            user_id: user.into_owned(),
+            conversation_id,
+            message_id: None,
+            name: name.into_owned(),
+            media_type: media_type.into_owned(),
+            size,
+            created_at: now,
+        })
+    }
+
+    pub async fn file(&self, key: &str) -> Result<Option<FileInfo>, Error> {
+        let key = clean(key);
+        let row: Option<FileRow> = reading!(self, |connection| {
+            sqlx::query_as(GET).bind(&*key).fetch_optional(connection).await?
+        });
+        Ok(row.map(FileInfo::from))
+    }
+
+    /// Those of a user, the newest first.
+    pub async fn files(&self, user: &str, page: Page) -> Result<Vec<FileInfo>, Error> {
+        let (user, (limit, offset)) = (clean(user), page.bounds());
+        let rows: Vec<FileRow> = reading!(self, |connection| {
+            let list = sqlx::query_as(LIST).bind(&*user).bind(limit).bind(offset);
+            list.fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(FileInfo::from).collect())
+    }
+}

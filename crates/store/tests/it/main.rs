@@ -1,0 +1,14 @@
+//! The store on real databases: every test runs on `SQLite`, and in builds with the feature
+//! `postgres` on `PostgreSQL`, too.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bed;
+mod busy;
+mod conversations;
+mod files;
+mod keys;
+mod messages;
+mod open;
+mod search;
+mod turns;
+mod uploads;

@@ -1,0 +1,88 @@
+//! A turn that was opened is closed once, with its reply.
+use quadrille_store::{Interrupted, Message, NewMessage, Sender, TurnEnd, Who};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::bed::{Bed, each, message};
+
+async fn ask(bed: &Bed, conversation: i64) -> Uuid {
+    let turn = Uuid::now_v7();
+    let new = NewMessage { turn: Some(turn), ..message(conversation, "ann", "why?") };
+    assert_eq!(bed.store.add_message(new).await.unwrap().turn, Some(turn));
+    turn
+}
+
+fn metadata(message: &Message) -> Value {
+    serde_json::from_str(message.metadata.as_deref().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_end_of_a_turn_is_stored_with_its_reply_and_only_once() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let ends = [
+            (TurnEnd::Completed, "completed"),
+            (TurnEnd::Failed, "failed"),
+            (TurnEnd::Cancelled, "cancelled"),
+        ];
+        for (end, status) in ends {
+            let turn = ask(bed, id).await;
+            let reply = bed.store.end_turn(turn, end, "because").await.unwrap().unwrap();
+            assert_eq!(metadata(&reply), json!({ "turn": turn, "status": status }));
+            assert_eq!((reply.user_id.as_ref(), reply.sender), (None, Sender::Assistant));
+            assert_eq!(bed.store.message(reply.id).await.unwrap().as_ref(), Some(&reply));
+            assert_eq!(bed.store.end_turn(turn, end, "again").await.unwrap(), None);
+            let changed = bed.store.conversation(id, Who::Granted).await.unwrap().unwrap();
+            assert_eq!(changed.updated_at, reply.created_at);
+        }
+        assert_eq!(bed.contents(id).await, ["why?", "because"].repeat(3));
+        let unknown = bed.store.end_turn(Uuid::now_v7(), TurnEnd::Failed, "").await;
+        assert_eq!(unknown.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_ends_at_once_one_is_stored() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let turn = ask(bed, id).await;
+        let mut racing = JoinSet::new();
+        for n in 0..16 {
+            let store = bed.store.clone();
+            let content = n.to_string();
+            racing.spawn(async move {
+                store.end_turn(turn, TurnEnd::Completed, &content).await.unwrap()
+            });
+        }
+        let ended: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
+        assert_eq!(ended.len(), 1, "{ended:?}");
+        assert_eq!(bed.contents(id).await, ["why?", &ended[0].content]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn turns_that_were_cut_off_are_told_at_the_next_start() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let other = bed.conversation("bob").await.id;
+        let done = ask(bed, id).await;
+        bed.store.end_turn(done, TurnEnd::Completed, "because").await.unwrap();
+        let (first, second) = (ask(bed, id).await, ask(bed, other).await);
+        let told = bed.store.interrupt_turns("cut off").await.unwrap();
+        let mut found = Vec::new();
+        for Interrupted { turn, conversation_id, message } in told {
+            assert_eq!(metadata(&message), json!({ "turn": turn, "status": "interrupted" }));
+            assert_eq!((message.conversation_id, &*message.content), (conversation_id, "cut off"));
+            found.push((turn, conversation_id));
+        }
+        found.sort();
+        assert_eq!(found, [(first, id), (second, other)]);
+        assert_eq!(bed.contents(other).await, ["why?", "cut off"]);
+        assert_eq!(bed.store.interrupt_turns("cut off").await.unwrap(), []);
+        assert_eq!(bed.store.end_turn(first, TurnEnd::Completed, "late").await.unwrap(), None);
+    })
+    .await;
+}
