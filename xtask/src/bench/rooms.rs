@@ -19,7 +19,7 @@ const PLOT: &str = "docs/images/rooms-latency.svg";
 /// The servers on Node and Python get one round: they need a minute for what takes others seconds.
 const SLOW_ROUNDS: usize = 1;
 
-/// Flask-SocketIO has four threads for each connection, and a process has room for 32,000.
+/// Flask-SocketIO has four threads for each connection, and does not get to 10,000 in two minutes.
 const FLASK_IDLE: &str = "2000";
 const IDLE: &str = "10000";
 
@@ -82,11 +82,10 @@ pub(super) fn run(project: &Project) -> Result<()> {
 /// there are none.
 fn rows(project: &Project, on: &Who, arguments: &[&str]) -> Vec<Value> {
     let rounds: Result<Vec<_>> = (0..on.rounds()).map(|_| round(project, on, arguments)).collect();
-    let mut rows = rounds.and_then(|rounds| medians(&rounds)).unwrap_or_else(|why| {
-        let mut row = asked(arguments);
-        row["note"] = format!("not measured: {why:#}").into();
-        vec![row]
-    });
+    let mut rows = match rounds.and_then(|rounds| medians(&rounds)) {
+        Ok(rows) => rows,
+        Err(why) => return vec![without_figures(on, arguments, &format!("{why:#}"))],
+    };
     for row in &mut rows {
         row["server"] = on.name().into();
         row["rounds"] = on.rounds().into();
@@ -119,9 +118,11 @@ fn medians(rounds: &[Vec<Value>]) -> Result<Vec<Value>> {
     Ok(medians)
 }
 
-/// What of the arguments a table shows, for a row without figures.
-fn asked(arguments: &[&str]) -> Value {
+/// What of the arguments a table shows, and why that is all.
+fn without_figures(on: &Who, arguments: &[&str], why: &str) -> Value {
     let mut row = Map::new();
+    row.insert("server".to_owned(), on.name().into());
+    row.insert("note".to_owned(), format!("not measured: {}", why.replace('\n', " ")).into());
     row.insert("scenario".to_owned(), arguments.first().copied().into());
     for pair in arguments.windows(2) {
         let field = match pair[0] {
@@ -234,9 +235,16 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_figures_says_what_was_asked() {
-        let row = asked(&["fanout", "--readers", "50", "--mode", "paced", "--check", "8"]);
-        let expected = json!({"scenario": "fanout", "readers_per_channel": "50", "mode": "paced"});
-        assert_eq!(row, expected);
+    fn a_row_without_figures_says_what_was_asked_and_why() {
+        let node = Who::Node(Err("node 20 or newer not found".to_owned()));
+        let arguments = ["fanout", "--readers", "50", "--mode", "paced", "--check", "8"];
+        let expected = json!({
+            "server": "node",
+            "scenario": "fanout",
+            "readers_per_channel": "50",
+            "mode": "paced",
+            "note": "not measured: no node",
+        });
+        assert_eq!(without_figures(&node, &arguments, "no\nnode"), expected);
     }
 }
