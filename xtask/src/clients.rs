@@ -1,4 +1,5 @@
-//! Installs the client libraries that the Python and the JavaScript ring need, under `target/`.
+//! Installs the libraries that the Python and the JavaScript ring need, and the servers in these
+//! languages that are measured, under `target/`.
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
@@ -29,8 +30,17 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
 
 /// The path of an interpreter that has Flask and the Cat's client, for `cargo xtask bench relay`.
 pub(crate) fn flask(project: &Project) -> Result<String, String> {
+    bench_python(project, "bench/flask/requirements.txt", "flask")
+}
+
+/// The path of an interpreter that has Flask-SocketIO, for `cargo xtask bench rooms`.
+pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
+    bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
+}
+
+fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
-    let interpreter = venv(project, python, "bench/flask/requirements.txt", "flask");
+    let interpreter = venv(project, python, list, name);
     interpreter.map_err(|why| format!("cannot install for python: {why:#}"))
 }
 
@@ -61,13 +71,24 @@ fn venv(project: &Project, python: &str, list: &str, name: &str) -> Result<Strin
 }
 
 pub(crate) fn node(project: &Project) -> Result<Environment, String> {
+    let modules = node_modules(project, "tests/clients/js", "node")?;
+    Ok(vec![("QUADRILLE_TEST_NODE_MODULES", modules)])
+}
+
+/// The path of modules that have socket.io, for `cargo xtask bench rooms`.
+pub(crate) fn node_rooms(project: &Project) -> Result<String, String> {
+    node_modules(project, "bench/node", "node-rooms")
+}
+
+/// Gives the path of the modules that the lock file in the directory `from` lists.
+fn node_modules(project: &Project, from: &str, name: &str) -> Result<String, String> {
     let sh = &project.sh;
     let version = cmd!(sh, "node --version").quiet().ignore_stderr().read().unwrap_or_default();
     if major(&version) < 20 {
         return Err("node 20 or newer not found".to_owned());
     }
-    let from = project.root.join("tests/clients/js");
-    let home = project.target().join("clients/node");
+    let from = project.root.join(from);
+    let home = project.target().join("clients").join(name);
     let installed = install(&from.join("package-lock.json"), &home.join("installed"), || {
         sh.create_dir(&home)?;
         for file in ["package.json", "package-lock.json"] {
@@ -77,8 +98,7 @@ pub(crate) fn node(project: &Project) -> Result<Environment, String> {
         Ok(())
     });
     installed.map_err(|why| format!("cannot install for node: {why:#}"))?;
-    let modules = home.join("node_modules").display().to_string();
-    Ok(vec![("QUADRILLE_TEST_NODE_MODULES", modules)])
+    Ok(home.join("node_modules").display().to_string())
 }
 
 /// The number before the first dot of a version such as `v20.1.0`; 0 if there is none.

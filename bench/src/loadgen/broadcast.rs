@@ -9,9 +9,10 @@ use crate::conn::Wish;
 use crate::fleet::{Fleet, Happening};
 use crate::message::Names;
 use crate::proc::Server;
+use crate::protocol::Finder;
 use crate::publisher::Publisher;
 use crate::reader::{Reader, Tally};
-use crate::report::{BroadcastReport, Meter, Usage, seconds, total};
+use crate::report::{BroadcastReport, End, Meter, Usage, seconds, total};
 
 /// How long one wait for events lasts at most.
 const TICK: Duration = Duration::from_millis(50);
@@ -55,7 +56,10 @@ pub(crate) struct Load {
     /// Give up when nothing has arrived for this many seconds.
     #[arg(long, default_value_t = 5.0)]
     stall: f64,
-    /// Readers whose every sequence number is checked.
+    /// Give up so many seconds after publishing has ended, even if more is arriving.
+    #[arg(long, default_value_t = 60.0)]
+    drain: f64,
+    /// Readers whose every sequence number is checked; the first ones of all channels.
     #[arg(long, default_value_t = 8)]
     check: usize,
     #[arg(long, default_value_t = 3)]
@@ -102,18 +106,19 @@ impl<'a> Broadcast<'a> {
         if cast.channels == 0 || cast.publishers == 0 || cast.publishers > cast.channels {
             bail!("there must be at least one channel for each publisher, and one publisher");
         }
-        let names = Names::new(round);
+        let (names, protocol) = (Names::new(round), fleet.protocol);
         let mut publishers = Vec::new();
         let first = cast.channels * (cast.readers + cast.stuck);
         for number in 0..cast.publishers {
             let share = |number| number * cast.channels / cast.publishers;
             let channels = share(number)..share(number + 1);
-            publishers.push(Publisher::new(first + number, channels, names, load.size, BUFFER)?);
+            let conn = first + number;
+            publishers.push(Publisher::new(protocol, conn, channels, names, load.size, BUFFER)?);
         }
         let healthy = cast.channels * cast.readers;
-        let shape = publishers[0].shape();
+        let finder = Finder::new(protocol, publishers[0].shape());
         let readers: Vec<Reader> = (0..first)
-            .map(|i| Reader::new(i % cast.channels, shape, i < load.check || i >= healthy))
+            .map(|i| Reader::new(i % cast.channels, finder, i < load.check || i >= healthy))
             .collect();
         fleet.open((0..first).map(|i| Wish {
             channel: Some(names.channel(i % cast.channels)),
@@ -126,13 +131,14 @@ impl<'a> Broadcast<'a> {
     /// Publishes, waits for the deliveries, and tells what it cost.
     pub(crate) fn run(&mut self, scenario: &'static str, round: u32) -> Result<BroadcastReport> {
         let rss_before_kib = self.server.resident_kib()?;
-        let (usage, stalled) = self.measure()?;
+        let (usage, end) = self.measure()?;
         let healthy = self.healthy();
         let tally = total(self.readers[..healthy].iter().map(|reader| &reader.tally));
         let published = self.published();
         let expected = self.expected(0..healthy);
         Ok(BroadcastReport {
             scenario,
+            protocol: self.fleet.protocol,
             mode: self.load.mode.name(),
             round,
             channels: self.cast.channels,
@@ -142,15 +148,18 @@ impl<'a> Broadcast<'a> {
             published,
             expected,
             deliveries: tally.delivered,
-            lost: expected.saturating_sub(tally.delivered),
+            lost: expected.saturating_sub(tally.delivered - tally.duplicated),
             missed_told: tally.missed,
             gap_frames: tally.gaps,
             other_frames: tally.other,
             checked_readers: self.load.check.min(healthy),
+            duplicated: tally.duplicated,
             out_of_order: tally.out_of_order,
             skipped_untold: tally.skipped,
             closed_readers: self.close_codes(0..healthy).len(),
-            stalled,
+            closed_publishers: self.closed_publishers(),
+            stalled: end == End::Stalled,
+            cut_off: end == End::CutOff,
             wall_s: seconds(usage.wall),
             server_cpu_s: seconds(usage.server),
             loadgen_cpu_s: seconds(usage.own),
@@ -163,47 +172,58 @@ impl<'a> Broadcast<'a> {
         })
     }
 
-    fn measure(&mut self) -> Result<(Usage, bool)> {
+    fn measure(&mut self) -> Result<(Usage, End)> {
         let mut meter = Meter::start(self.server)?;
         let until = Instant::now() + Duration::from_secs_f64(self.load.seconds);
         let stall = Duration::from_secs_f64(self.load.stall);
-        loop {
+        let drain = Duration::from_secs_f64(self.load.drain);
+        let mut published = None;
+        let end = loop {
             let left = match self.load.messages {
                 Some(messages) => messages.saturating_sub(self.publishers[0].cycles),
                 None if Instant::now() < until => u64::MAX,
                 None => 0,
             };
-            let more = self.publish(left)?;
-            let done = left == 0 && self.publishers.iter().all(Publisher::is_idle);
+            let more = self.publish(left);
+            let done =
+                self.closed_publishers() == self.publishers.len() || left == 0 && self.are_idle();
             if done && self.owed() == 0 {
-                return Ok((meter.finish(false)?, false));
+                break End::Complete;
             }
             let progress = self.turn(if more { Duration::ZERO } else { TICK })?;
             meter.note(progress)?;
             if meter.since_progress() >= stall {
-                return Ok((meter.finish(true)?, true));
+                break End::Stalled;
             }
-        }
+            if left == 0 && published.get_or_insert_with(Instant::now).elapsed() >= drain {
+                break End::CutOff;
+            }
+        };
+        Ok((meter.finish(end)?, end))
     }
 
     /// Lets every publisher go on; true if one could write more at once.
-    fn publish(&mut self, left: u64) -> Result<bool> {
+    fn publish(&mut self, left: u64) -> bool {
         let may_stamp = match self.load.mode {
-            Mode::Paced => self.owed() == 0 && self.publishers.iter().all(Publisher::is_idle),
+            Mode::Paced => self.owed() == 0 && self.are_idle(),
             Mode::Saturated if self.load.window == 0 => true,
             Mode::Saturated => self.owed() <= self.load.window * self.healthy() as u64,
         };
         let mut more = false;
+        let fleet = &mut self.fleet;
         for publisher in &mut self.publishers {
+            if publisher.is_closed(fleet) {
+                continue;
+            }
             if publisher.is_idle() && may_stamp && left > 0 {
                 publisher.stamp(if self.load.mode == Mode::Paced { 1 } else { left });
             }
             if !publisher.is_idle() {
-                publisher.pump(&mut self.fleet)?;
-                more |= publisher.is_idle() && publisher.is_writable(&self.fleet);
+                publisher.pump(fleet);
+                more |= publisher.is_idle() && publisher.is_writable(fleet);
             }
         }
-        Ok(more && self.load.mode == Mode::Saturated)
+        more && self.load.mode == Mode::Saturated
     }
 
     /// Reads what has arrived; true if anything did.
@@ -243,7 +263,7 @@ impl<'a> Broadcast<'a> {
                     && reader.accounted() < self.sent_to(reader.channel)
             });
             if !behind || meter.since_progress() >= stall {
-                return meter.finish(behind);
+                return meter.finish(if behind { End::Stalled } else { End::Complete });
             }
         }
     }
@@ -254,6 +274,15 @@ impl<'a> Broadcast<'a> {
 
     pub(crate) fn tallies(&self) -> Vec<Tally> {
         self.readers.iter().map(|reader| reader.tally).collect()
+    }
+
+    /// Nothing that is due waits to be written.
+    fn are_idle(&self) -> bool {
+        self.publishers.iter().all(Publisher::is_idle)
+    }
+
+    fn closed_publishers(&self) -> usize {
+        self.publishers.iter().filter(|it| it.is_closed(&self.fleet)).count()
     }
 
     fn published(&self) -> u64 {

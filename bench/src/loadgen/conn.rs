@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 use socket2::{Domain, Socket, Type};
 
 use crate::frame::{self, CLOSE, PING, PONG, TEXT};
-use crate::message;
+use crate::protocol::{Answer, Opening, Protocol};
 
 /// The example of RFC 6455 §1.3: with a fixed key the right answer is known without SHA-1.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -27,7 +27,7 @@ pub(crate) struct Wish {
 enum Stage {
     Connecting,
     Upgrading,
-    Subscribing,
+    Opening,
     Open,
 }
 
@@ -35,7 +35,8 @@ enum Stage {
 pub(crate) struct Conn {
     stream: TcpStream,
     stage: Stage,
-    channel: Option<String>,
+    protocol: Protocol,
+    opening: Opening,
     /// The beginning of a frame whose rest has not come yet.
     held: Vec<u8>,
     /// Small frames (pongs) that the socket did not take.
@@ -48,7 +49,12 @@ pub(crate) struct Conn {
 
 impl Conn {
     /// Starts to connect, from `source` if one is given.
-    pub(crate) fn connect(to: SocketAddr, source: Option<IpAddr>, wish: Wish) -> io::Result<Self> {
+    pub(crate) fn connect(
+        to: SocketAddr,
+        source: Option<IpAddr>,
+        protocol: Protocol,
+        wish: Wish,
+    ) -> io::Result<Self> {
         const SMALL_BUFFER: usize = 32 * 1024;
         // What a publisher has written and the server has not read only prolongs the round.
         const PUBLISHER_BUFFER: usize = 128 * 1024;
@@ -76,7 +82,8 @@ impl Conn {
         Ok(Self {
             stream: TcpStream::from_std(socket.into()),
             stage: Stage::Connecting,
-            channel: wish.channel,
+            protocol,
+            opening: Opening::new(protocol, wish.channel),
             held: Vec::new(),
             unsent: Vec::new(),
             writable: false,
@@ -126,7 +133,7 @@ impl Conn {
         if self.stage == Stage::Upgrading {
             self.upgraded()?;
         }
-        if matches!(self.stage, Stage::Subscribing | Stage::Open) {
+        if matches!(self.stage, Stage::Opening | Stage::Open) {
             self.first_frames()?;
         }
         Ok(self.is_open())
@@ -141,19 +148,12 @@ impl Conn {
         if !head.starts_with("HTTP/1.1 101") || !head.contains(ACCEPT) {
             bail!("the server refused the upgrade: {}", head.lines().next().unwrap_or_default());
         }
-        match self.channel.take() {
-            Some(channel) => {
-                let mut subscribe = Vec::new();
-                frame::encode(TEXT, message::subscribe(&channel).as_bytes(), &mut subscribe);
-                self.write_small(&subscribe)?;
-                self.stage = Stage::Subscribing;
-            }
-            None => self.stage = Stage::Open,
-        }
-        Ok(())
+        self.stage = Stage::Opening;
+        let answer = self.opening.begin();
+        self.act(answer, "")
     }
 
-    /// Takes the acknowledgement, and answers a server that pings at once.
+    /// Takes the steps that the protocol wants, and answers a server that pings at once.
     fn first_frames(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_slice();
@@ -161,10 +161,12 @@ impl Conn {
             rest = tail;
             let text = String::from_utf8_lossy(frame.payload);
             match frame.opcode {
-                PING => self.pong(frame.payload),
-                TEXT if text.contains(r#""subscribed""#) => self.stage = Stage::Open,
-                TEXT if !text.contains(r#""error""#) => {}
-                TEXT | CLOSE => bail!("the server refused the subscription: {text}"),
+                PING => self.answer(PONG, frame.payload),
+                TEXT => {
+                    let answer = self.opening.hear(&text);
+                    self.act(answer, &text)?;
+                }
+                CLOSE => bail!("the server closed the connection before it was open: {text}"),
                 _ => {}
             }
         }
@@ -172,8 +174,22 @@ impl Conn {
         Ok(())
     }
 
-    fn pong(&mut self, payload: &[u8]) {
-        frame::encode(PONG, payload, &mut self.unsent);
+    fn act(&mut self, answer: Answer, heard: &str) -> Result<()> {
+        match answer {
+            Answer::Nothing => {}
+            Answer::Say(text) => {
+                let mut frame = Vec::new();
+                frame::encode(TEXT, text.as_bytes(), &mut frame);
+                self.write_small(&frame)?;
+            }
+            Answer::Open => self.stage = Stage::Open,
+            Answer::Refused => bail!("the server refused the subscription: {heard}"),
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, opcode: u8, payload: &[u8]) {
+        frame::encode(opcode, payload, &mut self.unsent);
         self.writable = true;
         self.flush();
     }
@@ -238,13 +254,17 @@ impl Conn {
             while let Some((frame, tail)) = frame::parse(rest)? {
                 rest = tail;
                 match frame.opcode {
-                    PING => self.pong(frame.payload),
+                    PING => self.answer(PONG, frame.payload),
                     PONG => {}
                     CLOSE => {
                         let code = frame.payload.first_chunk::<2>().copied().unwrap_or_default();
                         self.closed = Some(u16::from_be_bytes(code));
                     }
-                    TEXT => text(frame.payload),
+                    TEXT if self.protocol.is_farewell(frame.payload) => self.closed = Some(0),
+                    TEXT => match self.protocol.pong(frame.payload) {
+                        Some(pong) => self.answer(TEXT, pong.as_bytes()),
+                        None => text(frame.payload),
+                    },
                     _ => text(b""),
                 }
             }
@@ -273,7 +293,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let source = Ipv4Addr::new(127, 0, 0, 2).into();
         let to = listener.local_addr().unwrap();
-        let _conn = Conn::connect(to, Some(source), Wish::default()).unwrap();
+        let _conn = Conn::connect(to, Some(source), Protocol::Broker, Wish::default()).unwrap();
         assert_eq!(listener.accept().unwrap().1.ip(), source);
     }
 }

@@ -2,19 +2,22 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::conn::{Conn, Wish};
+use crate::protocol::Protocol;
 
 const IN_FLIGHT: usize = 64;
 /// One read takes this much; shared by all connections.
 const SCRATCH: usize = 64 * 1024;
 /// How many connections one source address may have: well inside the default port range.
 const PER_SOURCE: usize = 20_000;
+/// How long nothing may happen while connections are opened, and how long that may take in all.
 const PATIENCE: Duration = Duration::from_secs(10);
+const OPEN_WITHIN: Duration = Duration::from_mins(2);
 
 /// What [`Fleet::turn`] reports of a connection.
 #[derive(Debug)]
@@ -30,17 +33,19 @@ pub(crate) struct Fleet {
     scratch: Vec<u8>,
     addr: SocketAddr,
     path: String,
+    pub(crate) protocol: Protocol,
     pub(crate) conns: Vec<Conn>,
 }
 
 impl Fleet {
-    pub(crate) fn new(addr: SocketAddr, path: &str) -> Result<Self> {
+    pub(crate) fn new(addr: SocketAddr, path: &str, protocol: Protocol) -> Result<Self> {
         Ok(Self {
             poll: Poll::new().context("cannot open epoll")?,
             events: Events::with_capacity(1024),
             scratch: vec![0; SCRATCH],
             addr,
             path: path.to_owned(),
+            protocol,
             conns: Vec::new(),
         })
     }
@@ -48,7 +53,7 @@ impl Fleet {
     /// Opens one connection per wish, in order, and returns when all of them are open.
     pub(crate) fn open(&mut self, wishes: impl IntoIterator<Item = Wish>) -> Result<()> {
         let mut wishes = wishes.into_iter();
-        let mut opening = 0;
+        let (mut opening, begin) = (0, Instant::now());
         loop {
             while opening < IN_FLIGHT
                 && let Some(wish) = wishes.next()
@@ -60,8 +65,10 @@ impl Fleet {
                 return Ok(());
             }
             self.wait(PATIENCE)?;
-            if self.events.is_empty() {
-                bail!("{opening} connections to {} did not open", self.addr);
+            if self.events.is_empty() || begin.elapsed() >= OPEN_WITHIN {
+                let open = self.conns.len() - opening;
+                let took = begin.elapsed().as_secs();
+                bail!("only {open} connections to {} opened in {took} s", self.addr);
             }
             for event in &self.events {
                 let index = event.token().0;
@@ -86,7 +93,7 @@ impl Fleet {
     fn dial(&mut self, wish: Wish) -> Result<()> {
         let index = self.conns.len();
         let source = source(self.addr, index);
-        let mut conn = Conn::connect(self.addr, source, wish)
+        let mut conn = Conn::connect(self.addr, source, self.protocol, wish)
             .with_context(|| format!("cannot connect to {} as connection {index}", self.addr))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(conn.stream(), Token(index), interest)?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::conn::Wish;
 use crate::message::Names;
 use crate::proc::own_cpu;
+use crate::protocol::Protocol;
 use crate::report::{self, Usage, float, round, seconds};
 use crate::target::{Target, run_for};
 
@@ -31,6 +32,7 @@ pub(crate) struct Idle {
 struct Report {
     scenario: &'static str,
     round: u32,
+    protocol: Protocol,
     connections: usize,
     shared: bool,
     rss_before_kib: u64,
@@ -83,6 +85,7 @@ impl Idle {
         Ok(Report {
             scenario: "idle",
             round: number,
+            protocol: self.target.protocol,
             connections: self.connections,
             shared: self.shared,
             rss_before_kib,

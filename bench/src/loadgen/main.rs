@@ -1,5 +1,5 @@
-//! Load generator for servers that speak the broker protocol or are asked as a relay; prints one line
-//! of JSON per round.
+//! Load generator for servers that speak the broker protocol or Socket.IO, or are asked as a relay;
+//! prints one line of JSON per round.
 //!
 //! It runs on one thread and reads the server's CPU time and memory from outside, so it needs the
 //! server's process id. It reports and never judges: it fails only if it could not measure.
@@ -18,8 +18,10 @@ mod fanout;
 mod fleet;
 mod frame;
 mod idle;
+mod latency;
 mod message;
 mod proc;
+mod protocol;
 mod publisher;
 mod reader;
 mod relay;
@@ -39,6 +41,8 @@ enum Command {
     Idle(idle::Idle),
     /// Publish, wait for the delivery, publish again.
     Roundtrip(roundtrip::Roundtrip),
+    /// Publish at given rates, and see how long deliveries take.
+    Latency(latency::Latency),
     /// Fan-out beside readers that never read.
     Stuck(stuck::Stuck),
     /// Ask over HTTP, wait for the reply, ask again.
@@ -62,6 +66,7 @@ fn run() -> Result<()> {
         Command::Channels(channels) => channels.run(),
         Command::Idle(idle) => idle.run(),
         Command::Roundtrip(roundtrip) => roundtrip.run(),
+        Command::Latency(latency) => latency.run(),
         Command::Stuck(stuck) => stuck.run(),
         Command::Relay(relay) => relay.run(),
     }

@@ -1,12 +1,14 @@
 //! A publisher: a prebuilt buffer of masked frames, restamped with new numbers and written whole.
 
 use std::ops::Range;
+use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::fleet::Fleet;
 use crate::frame::{self, MASK, TEXT};
-use crate::message::{self, FIRST_SEQ, Names, SEQ_DIGITS, Shape};
+use crate::message::{self, FIRST_NUMBER, Names, Shape, TIME_AFTER};
+use crate::protocol::Protocol;
 
 /// Publishes to its channels in turn. A cycle is one message to each of them.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Prepares a buffer of about `bytes` bytes, but of one cycle at least.
     pub(crate) fn new(
+        protocol: Protocol,
         conn: usize,
         channels: Range<usize>,
         names: Names,
@@ -41,7 +44,7 @@ impl Publisher {
         for _ in 0..depth {
             for channel in channels.clone() {
                 let text;
-                (text, shape) = message::publication(&names.channel(channel), size)?;
+                (text, shape) = protocol.publication(&names.channel(channel), size)?;
                 frame::encode(TEXT, text.as_bytes(), &mut buffer);
             }
         }
@@ -54,18 +57,24 @@ impl Publisher {
         self.shape
     }
 
-    /// Makes the next `cycles` cycles due, at most as many as the buffer holds.
+    /// Makes the next `cycles` cycles due, at most as many as the buffer holds, as sent now.
     pub(crate) fn stamp(&mut self, cycles: u64) {
+        let now = message::time(Instant::now());
+        self.stamp_each(cycles, |_| now);
+    }
+
+    /// Makes the next `cycles` cycles due, at most as many as the buffer holds. `time` tells by the
+    /// number of a cycle when it counts as sent.
+    pub(crate) fn stamp_each(&mut self, cycles: u64, time: impl Fn(u64) -> u64) {
         let cycles = cycles.min(self.depth);
-        let seq_at = self.frame_len - self.shape.size + self.shape.seq_at;
+        let header = self.frame_len - self.shape.size;
+        let seq_at = self.shape.seq_at;
         let mut frames = self.buffer.chunks_exact_mut(self.frame_len);
-        for cycle in 0..cycles {
-            let digits = message::digits(FIRST_SEQ + self.cycles + cycle);
+        for cycle in self.cycles..self.cycles + cycles {
+            let numbers = [(seq_at, FIRST_NUMBER + cycle), (seq_at + TIME_AFTER, time(cycle))];
             for frame in frames.by_ref().take(self.channels.len()) {
-                let key = MASK.iter().cycle().skip(self.shape.seq_at % MASK.len());
-                let masked = digits.iter().zip(key).map(|(digit, key)| digit ^ key);
-                for (to, byte) in frame[seq_at..seq_at + SEQ_DIGITS].iter_mut().zip(masked) {
-                    *to = byte;
+                for (at, number) in numbers {
+                    write_masked(&mut frame[header..], at, number);
                 }
             }
         }
@@ -80,22 +89,21 @@ impl Publisher {
         self.at == self.end
     }
 
+    /// The server has closed its connection.
+    pub(crate) fn is_closed(&self, fleet: &Fleet) -> bool {
+        fleet.conns[self.conn].closed.is_some()
+    }
+
     pub(crate) fn is_writable(&self, fleet: &Fleet) -> bool {
         fleet.conns[self.conn].writable
     }
 
     /// Writes as much of what is due as the socket takes.
-    pub(crate) fn pump(&mut self, fleet: &mut Fleet) -> Result<()> {
+    pub(crate) fn pump(&mut self, fleet: &mut Fleet) {
         let conn = &mut fleet.conns[self.conn];
-        match conn.closed {
-            None => {}
-            Some(0) => bail!("the server broke a publisher's connection: has it died?"),
-            Some(code) => bail!("the server closed a publisher's connection with code {code}"),
-        }
         let n = conn.write(&self.buffer[self.at..self.end]);
         self.at += n;
-        self.written += u64::try_from(n)?;
-        Ok(())
+        self.written += n as u64;
     }
 
     /// Whole frames written so far.
@@ -113,32 +121,45 @@ impl Publisher {
     }
 }
 
+/// Puts a number into a masked payload.
+fn write_masked(payload: &mut [u8], at: usize, number: u64) {
+    let key = MASK.iter().cycle().skip(at % MASK.len());
+    let digits = message::digits(number);
+    for ((to, digit), key) in payload[at..].iter_mut().zip(digits).zip(key) {
+        *to = digit ^ key;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn stamped_frames_carry_the_next_numbers_for_each_channel() {
-        let mut publisher = Publisher::new(0, 3..5, Names::new(0), 256, 2000).unwrap();
+    fn stamped_frames_carry_the_next_numbers_and_times_for_each_channel() {
+        let mut publisher =
+            Publisher::new(Protocol::Broker, 0, 3..5, Names::new(0), 256, 2000).unwrap();
         assert_eq!(publisher.depth, 3);
         publisher.stamp(2);
-        publisher.stamp(2);
+        publisher.stamp_each(2, |cycle| FIRST_NUMBER + 10 + cycle);
         assert_eq!(publisher.end, 4 * publisher.frame_len);
-        let seqs: Vec<u64> = publisher.buffer[..publisher.end]
-            .chunks(publisher.frame_len)
-            .map(|frame| {
+        let numbers = |at: usize| -> Vec<u64> {
+            let frames = publisher.buffer[..publisher.end].chunks(publisher.frame_len);
+            let texts = frames.map(|frame| {
                 let masked = &frame[publisher.frame_len - 256..];
-                let text: Vec<u8> =
-                    masked.iter().zip(MASK.iter().cycle()).map(|(b, k)| b ^ k).collect();
-                message::seq(&text, publisher.shape).unwrap() - FIRST_SEQ
-            })
-            .collect();
-        assert_eq!(seqs, [2, 2, 3, 3]);
+                masked.iter().zip(MASK.iter().cycle()).map(|(b, k)| b ^ k).collect()
+            });
+            let number = |text: Vec<u8>| message::number(&text, at).unwrap() - FIRST_NUMBER;
+            texts.map(number).collect()
+        };
+        let seq_at = publisher.shape.seq_at;
+        assert_eq!(numbers(seq_at), [2, 2, 3, 3]);
+        assert_eq!(numbers(seq_at + TIME_AFTER), [12, 12, 13, 13]);
     }
 
     #[test]
     fn frames_are_counted_per_channel() {
-        let mut publisher = Publisher::new(0, 3..5, Names::new(0), 256, 2000).unwrap();
+        let mut publisher =
+            Publisher::new(Protocol::Broker, 0, 3..5, Names::new(0), 256, 2000).unwrap();
         publisher.written = (publisher.frame_len * 3 + 100) as u64;
         assert_eq!([2, 3, 4, 5].map(|channel| publisher.sent_to(channel)), [0, 2, 1, 0]);
     }

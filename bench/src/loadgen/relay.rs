@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::{Caller, Outcome};
 use crate::proc::Server;
-use crate::report::{self, Meter, seconds};
+use crate::report::{self, End, Meter, quantile, seconds};
 use crate::target;
 
 #[derive(Debug, clap::Args)]
@@ -119,14 +119,11 @@ impl Relay {
         let mut tally = crowd.ask(self.requests, &mut meter)?;
         let done = tally.replies + tally.wrong + tally.failed;
         let stalled = done < self.requests;
-        let usage = meter.finish(stalled)?;
+        let usage = meter.finish(if stalled { End::Stalled } else { End::Complete })?;
         let rss_after_kib = server.resident_kib()?;
         let Upstream { most, all } = upstream(self.cat).context("cannot ask the cat")?;
         tally.latencies.sort_unstable();
         let latencies = &tally.latencies;
-        let quantile = |percent: usize| {
-            latencies.get(latencies.len() * percent / 100).or(latencies.last()).copied()
-        };
         Ok(Report {
             scenario: "relay",
             round,
@@ -142,8 +139,8 @@ impl Relay {
             loadgen_cpu_s: seconds(usage.own),
             us_per_request: usage.micros_per(done),
             requests_per_s: usage.per_second(done),
-            latency_p50_us: quantile(50).unwrap_or(0),
-            latency_p99_us: quantile(99).unwrap_or(0),
+            latency_p50_us: quantile(latencies, 50),
+            latency_p99_us: quantile(latencies, 99),
             latency_max_us: latencies.last().copied().unwrap_or(0),
             rss_after_kib,
             upstream_most: most,

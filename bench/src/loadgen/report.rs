@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::proc::{Server, own_cpu};
+use crate::protocol::Protocol;
 use crate::reader::Tally;
 
 /// How often CPU time is read while a round runs.
@@ -29,6 +30,14 @@ impl Usage {
     pub(crate) fn per_second(self, count: u64) -> f64 {
         round(float(count) / self.wall.as_secs_f64().max(1e-9))
     }
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Complete,
+    Stalled,
+    CutOff,
 }
 
 /// Follows a round, so that the wait for a stall is not counted as work.
@@ -79,8 +88,8 @@ impl<'a> Meter<'a> {
     }
 
     /// Ends the round: now, or, if it has stalled, where it last moved.
-    pub(crate) fn finish(self, stalled: bool) -> Result<Usage> {
-        let end = if stalled { self.last } else { Sample::take(self.server)? };
+    pub(crate) fn finish(self, how: End) -> Result<Usage> {
+        let end = if how == End::Stalled { self.last } else { Sample::take(self.server)? };
         Ok(Usage {
             wall: end.at - self.begin.at,
             server: end.server.saturating_sub(self.begin.server),
@@ -93,6 +102,7 @@ impl<'a> Meter<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct BroadcastReport {
     pub(crate) scenario: &'static str,
+    pub(crate) protocol: Protocol,
     pub(crate) mode: &'static str,
     pub(crate) round: u32,
     pub(crate) channels: usize,
@@ -107,12 +117,18 @@ pub(crate) struct BroadcastReport {
     pub(crate) missed_told: u64,
     pub(crate) gap_frames: u64,
     pub(crate) other_frames: u64,
-    /// Readers whose order was checked; the next two count among them only.
+    /// Readers whose order was checked; the next three count among them only.
     pub(crate) checked_readers: usize,
+    pub(crate) duplicated: u64,
     pub(crate) out_of_order: u64,
     pub(crate) skipped_untold: u64,
+    /// Readers that the server has closed, and publishers.
     pub(crate) closed_readers: usize,
+    pub(crate) closed_publishers: usize,
+    /// The round was ended because nothing more came.
     pub(crate) stalled: bool,
+    /// The round was ended although more was coming; what had not come is counted as lost.
+    pub(crate) cut_off: bool,
     pub(crate) wall_s: f64,
     pub(crate) server_cpu_s: f64,
     pub(crate) loadgen_cpu_s: f64,
@@ -167,6 +183,11 @@ pub(crate) fn seconds(duration: Duration) -> f64 {
     round(duration.as_secs_f64())
 }
 
+/// The value below which `percent` of the sorted values are; 0 if there are none.
+pub(crate) fn quantile(sorted: &[u64], percent: usize) -> u64 {
+    sorted.get(sorted.len() * percent / 100).or(sorted.last()).copied().unwrap_or(0)
+}
+
 /// Four places are finer than anything measured here.
 pub(crate) fn round(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
@@ -175,4 +196,16 @@ pub(crate) fn round(value: f64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_few_values_are_among_them() {
+        let hundred: Vec<u64> = (0..100).collect();
+        assert_eq!([50, 99, 100].map(|percent| quantile(&hundred, percent)), [50, 99, 99]);
+        assert_eq!((quantile(&[7], 50), quantile(&[], 99)), (7, 0));
+    }
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::conn::Wish;
 use crate::fleet::{Fleet, Happening};
 use crate::message::Names;
+use crate::protocol::Finder;
 use crate::publisher::Publisher;
 use crate::reader::Reader;
-use crate::report::{self, Meter, seconds, total};
+use crate::report::{self, End, Meter, quantile, seconds, total};
 use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,7 @@ struct Report {
     size: usize,
     round_trips: u64,
     lost: u64,
+    duplicated: u64,
     out_of_order: u64,
     other_frames: u64,
     stalled: bool,
@@ -77,8 +79,9 @@ impl Roundtrip {
         fleet.open((0..self.inflight).map(|_| Wish::default()))?;
         let sent_at = Instant::now();
         let pair = |i| {
-            let publisher = Publisher::new(self.inflight + i, i..i + 1, names, self.size, 0)?;
-            let reader = Reader::new(i, publisher.shape(), true);
+            let (protocol, conn) = (self.target.protocol, self.inflight + i);
+            let publisher = Publisher::new(protocol, conn, i..i + 1, names, self.size, 0)?;
+            let reader = Reader::new(i, Finder::new(protocol, publisher.shape()), true);
             Ok(Pair { reader, publisher, sent_at })
         };
         (0..self.inflight).map(pair).collect()
@@ -97,18 +100,18 @@ impl Roundtrip {
         let mut meter = Meter::start(&server)?;
         let until = Instant::now() + Duration::from_secs_f64(self.seconds);
         let stall = Duration::from_secs_f64(self.stall);
-        let stalled = loop {
+        let end = loop {
             if Instant::now() < until {
                 for index in due.drain(..) {
                     let pair = &mut pairs[index];
                     pair.publisher.stamp(1);
                     pair.sent_at = Instant::now();
-                    pair.publisher.pump(&mut fleet)?;
+                    pair.publisher.pump(&mut fleet);
                     on_the_way += 1;
                 }
             }
             if on_the_way == 0 {
-                break false;
+                break End::Complete;
             }
             let before = latencies.len();
             fleet.turn(TICK, |index, happening| {
@@ -123,14 +126,11 @@ impl Roundtrip {
             })?;
             meter.note(latencies.len() > before)?;
             if meter.since_progress() >= stall {
-                break true;
+                break End::Stalled;
             }
         };
-        let usage = meter.finish(stalled)?;
+        let usage = meter.finish(end)?;
         latencies.sort_unstable();
-        let quantile = |percent: usize| {
-            latencies.get(latencies.len() * percent / 100).or(latencies.last()).copied()
-        };
         let sent: u64 = pairs.iter().map(|pair| pair.publisher.sent()).sum();
         let tally = total(pairs.iter().map(|pair| &pair.reader.tally));
         Ok(Report {
@@ -140,16 +140,17 @@ impl Roundtrip {
             size: self.size,
             round_trips: tally.delivered,
             lost: sent.saturating_sub(tally.delivered),
+            duplicated: tally.duplicated,
             out_of_order: tally.out_of_order,
             other_frames: tally.other + tally.gaps,
-            stalled,
+            stalled: end == End::Stalled,
             wall_s: seconds(usage.wall),
             server_cpu_s: seconds(usage.server),
             loadgen_cpu_s: seconds(usage.own),
             us_per_round_trip: usage.micros_per(tally.delivered),
             round_trips_per_s: usage.per_second(tally.delivered),
-            latency_p50_us: quantile(50).unwrap_or(0),
-            latency_p99_us: quantile(99).unwrap_or(0),
+            latency_p50_us: quantile(&latencies, 50),
+            latency_p99_us: quantile(&latencies, 99),
             latency_max_us: latencies.last().copied().unwrap_or(0),
         })
     }

@@ -8,6 +8,7 @@ use rlimit::Resource;
 
 use crate::fleet::Fleet;
 use crate::proc::Server;
+use crate::protocol::Protocol;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Target {
@@ -17,9 +18,12 @@ pub(crate) struct Target {
     /// The server's process; several, separated by commas, if it has workers.
     #[arg(long, required = true, value_delimiter = ',')]
     pid: Vec<u32>,
-    /// The path of the WebSocket.
-    #[arg(long, default_value = "/ws")]
-    path: String,
+    /// What is spoken on the WebSocket.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) protocol: Protocol,
+    /// The path of the WebSocket, if it is not the protocol's usual one.
+    #[arg(long)]
+    path: Option<String>,
 }
 
 impl Target {
@@ -28,7 +32,8 @@ impl Target {
     }
 
     pub(crate) fn fleet(&self) -> Result<Fleet> {
-        Fleet::new(self.addr, &self.path)
+        let path = self.path.as_deref().unwrap_or_else(|| self.protocol.path());
+        Fleet::new(self.addr, path, self.protocol)
     }
 
     /// Raises the limit on open files as far as `connections` need it.
@@ -36,12 +41,13 @@ impl Target {
         allow_connections(self.addr, connections)
     }
 
-    /// Waits until the server does nothing for a moment, for two seconds at most.
+    /// Waits until the server does nothing for a moment, for half a minute at most: a server that
+    /// tells everyone in a room of everyone who joins it may need that.
     pub(crate) fn settle_cpu(&self, fleet: &mut Fleet) -> Result<()> {
         const QUIET: Duration = Duration::from_millis(150);
         let server = self.server();
         let mut before = server.cpu()?;
-        for _ in 0..13 {
+        for _ in 0..200 {
             run_for(fleet, QUIET)?;
             let now = server.cpu()?;
             if now == before {

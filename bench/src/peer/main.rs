@@ -1,6 +1,7 @@
-//! Comparison servers: the least broker that axum's WebSocket makes, in two ways of writing.
+//! Comparison servers: the least broker that axum's WebSocket makes, in two ways of writing, the least
+//! relay, and rooms by socketioxide.
 //!
-//! They know the envelope form of a subscription and plain publications, nothing else, and no
+//! The brokers know the envelope form of a subscription and plain publications, nothing else, and no
 //! reader loses anything: a publisher waits for the slowest. What they cost is what the library's
 //! write path costs.
 
@@ -23,6 +24,7 @@ use crate::channels::Channels;
 mod channels;
 mod connection;
 mod relay;
+mod rooms;
 
 #[derive(Debug, Parser)]
 #[command(about = "Minimal servers to compare with")]
@@ -33,6 +35,8 @@ enum Command {
     /// axum with small read buffers: everything queued is fed, then flushed once.
     #[command(name = "axum-feed")]
     Feed(Listen),
+    /// Rooms over Socket.IO by socketioxide.
+    Socketioxide(Listen),
     /// Questions over HTTP to a Cat, with a connection kept for each user.
     #[command(name = "axum-relay")]
     Relay {
@@ -69,6 +73,7 @@ async fn main() -> Result<()> {
     let (listen, app) = match Command::parse() {
         Command::Flush(listen) => (listen, broadcast(Write::FlushEach)),
         Command::Feed(listen) => (listen, broadcast(Write::FeedAll)),
+        Command::Socketioxide(listen) => (listen, rooms::router()),
         Command::Relay { listen, cat } => {
             let relay = Arc::new(relay::Relay::new(cat));
             (listen, Router::new().route("/send", post(relay::send)).with_state(relay))

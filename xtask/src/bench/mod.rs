@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: the released binary under load, as tables of medians.
+mod plot;
 mod relay;
+mod rooms;
 mod server;
 mod table;
 
@@ -31,10 +33,12 @@ pub(crate) enum Bench {
     Start,
     /// Questions over HTTP, relayed to an agent.
     Relay,
+    /// Fan-out, idle connections and latency over Socket.IO, also on other servers.
+    Rooms,
     All,
 }
 
-const EACH: [Bench; 8] = [
+const EACH: [Bench; 9] = [
     Bench::Fanout,
     Bench::Channels,
     Bench::Idle,
@@ -43,6 +47,7 @@ const EACH: [Bench; 8] = [
     Bench::Peers,
     Bench::Start,
     Bench::Relay,
+    Bench::Rooms,
 ];
 
 /// One measured case takes this often, each on a server of its own so that none inherits the memory
@@ -75,7 +80,7 @@ impl Bench {
                 &["fanout", "--readers", "500", "--mode", "paced"],
                 &["idle", "--connections", "10000"],
             ],
-            Self::Start | Self::Relay | Self::All => &[],
+            Self::Start | Self::Relay | Self::Rooms | Self::All => &[],
         }
     }
 
@@ -94,6 +99,9 @@ pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
         }
         if bench == Bench::Relay {
             println!("\n{}", table::markdown(&relay::rows(project)?));
+        }
+        if bench == Bench::Rooms {
+            rooms::run(project)?;
         }
         for arguments in bench.cases().chunk_by(|a, b| a.first() == b.first()) {
             let cases =

@@ -2,7 +2,7 @@
 use serde_json::{Map, Value};
 
 /// What a table shows, if its cases have it: the field of a report, and the head of its column.
-const COLUMNS: [(&str, &str); 37] = [
+const COLUMNS: [(&str, &str); 44] = [
     ("server", "server"),
     ("scenario", "scenario"),
     ("mode", "mode"),
@@ -10,6 +10,8 @@ const COLUMNS: [(&str, &str); 37] = [
     ("readers_per_channel", "readers"),
     ("connections", "connections"),
     ("inflight", "in flight"),
+    ("rate", "messages/s"),
+    ("rounds", "rounds"),
     ("callers", "callers"),
     ("requests", "requests"),
     ("us_per_request", "CPU µs/request"),
@@ -37,9 +39,14 @@ const COLUMNS: [(&str, &str); 37] = [
     ("wrong", "wrong"),
     ("failed", "failed"),
     ("lost", "lost"),
+    ("duplicated", "twice"),
     ("out_of_order", "out of order"),
     ("skipped_untold", "lost in silence"),
+    ("closed_readers", "readers closed"),
+    ("closed_publishers", "publishers closed"),
     ("stalled", "stalled"),
+    ("cut_off", "cut off"),
+    ("note", "note"),
 ];
 
 /// Numbers become their median over the rounds; everything else is as in the first round.
