@@ -1,6 +1,6 @@
 //! What is served, put together: one call for each protocol, and no more machinery than that.
 #![cfg_attr(
-    not(all(feature = "relay", feature = "broker")),
+    not(all(feature = "relay", feature = "rooms", feature = "broker")),
     allow(
         unused,
         clippy::unnecessary_wraps,
@@ -20,7 +20,9 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     config::{self, Address, Config, Sources},
-    doors, ops,
+    doors,
+    gateway::StartError,
+    ops,
     tls::Certificates,
 };
 
@@ -76,17 +78,79 @@ pub(crate) struct Protocols {
 /// What goes on without a connection, and has to come to an end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Work {
-    #[cfg(feature = "relay")]
+    #[cfg(any(feature = "relay", feature = "rooms"))]
     desk: Option<quadrille_agents::Desk>,
 }
 
 impl Work {
     /// Take on no more, and end what does not end by itself within `limit`.
     pub(crate) async fn drain(&self, limit: Duration) {
-        #[cfg(feature = "relay")]
+        #[cfg(any(feature = "relay", feature = "rooms"))]
         if let Some(desk) = &self.desk {
             desk.drain(limit).await;
         }
+    }
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    #[cfg(feature = "rooms")]
+    store: quadrille_store::Store,
+    #[cfg(feature = "rooms")]
+    files: quadrille_store::files::Files,
+}
+
+impl Kept {
+    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+        #[cfg(feature = "rooms")]
+        {
+            let store = quadrille_store::Store::open(&config.store).await;
+            let store =
+                store.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
+            let files = quadrille_store::files::Files::open(&config.files);
+            let files =
+                files.map_err(|why| StartError::Kept { key: "files.url", why: why.into() })?;
+            Ok(Self { store, files })
+        }
+        #[cfg(not(feature = "rooms"))]
+        Ok(Self {})
+    }
+
+    /// What has to be done to it from time to time.
+    pub(crate) fn start(&self, life: &Life) {
+        #[cfg(feature = "rooms")]
+        {
+            let (store, draining) = (self.store.clone(), life.clone());
+            life.spawn("store", async move {
+                tokio::select! {
+                    () = draining.draining() => {}
+                    () = store.sweep() => {}
+                }
+            });
+        }
+    }
+
+    /// Nothing is written after.
+    pub(crate) async fn close(&self) {
+        #[cfg(feature = "rooms")]
+        self.store.close().await;
+    }
+}
+
+/// Bring the schema up to date, and say what was done.
+pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
+    #[cfg(feature = "rooms")]
+    {
+        let migrated = quadrille_store::Store::migrate(&config.store).await;
+        let migrated =
+            migrated.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
+        Ok(format!("the schema is current; steps taken: {}\n", migrated.applied))
+    }
+    #[cfg(not(feature = "rooms"))]
+    {
+        let absent = "this build has no `rooms`; rebuild with --features rooms";
+        Err(StartError::Kept { key: "store", why: absent.into() })
     }
 }
 
@@ -100,17 +164,20 @@ pub(crate) fn certificates(
     loaded.map_err(|why| blame(&why, sources))
 }
 
-/// The protocols, and where they are.
+/// The protocols, and where they are. Without what is `kept` it is only seen whether they could be
+/// served.
 pub(crate) fn compose(
     core: &Core,
     config: &Config,
     sources: &Sources,
+    kept: Option<&Kept>,
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
+    #[cfg(any(feature = "relay", feature = "rooms"))]
+    let desk = quadrille_agents::Desk::open(config.agents.clone(), core)
+        .map_err(|why| blame(&why, sources))?;
     #[cfg(feature = "relay")]
     {
-        let desk = quadrille_agents::Desk::open(config.agents.clone(), core);
-        let desk = desk.map_err(|why| blame(&why, sources))?;
         let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());
         all.router = all.router.merge(doors::guarded(router, core));
         all.described.merge(described);
@@ -120,6 +187,27 @@ pub(crate) fn compose(
             path: quadrille_relay::PATH.to_owned(),
             try_it: send,
         });
+    }
+    #[cfg(feature = "rooms")]
+    {
+        if let Some(Kept { store, files }) = kept {
+            let memory = quadrille_rooms::Memory {
+                store: store.clone(),
+                files: files.clone(),
+                max_upload_size: config.files.max_upload_size,
+            };
+            let router = quadrille_rooms::router(core, &desk, memory, config.rooms.clone());
+            all.router = all.router.merge(doors::guarded(router, core));
+        }
+        all.doors.push(Door {
+            name: quadrille_rooms::NAME,
+            what: "conversations over Socket.IO",
+            path: quadrille_rooms::PATH.to_owned(),
+            try_it: rooms,
+        });
+    }
+    #[cfg(any(feature = "relay", feature = "rooms"))]
+    {
         all.work.desk = Some(desk);
     }
     #[cfg(feature = "broker")]
@@ -152,6 +240,11 @@ fn send(way: &Way, path: &str, mode: Mode) -> String {
     format!("{} {}{path} --json '{question}'{}", way.curl, way.http, doors::bearer(mode))
 }
 
+#[cfg(feature = "rooms")]
+fn rooms(way: &Way, path: &str, _: Mode) -> String {
+    format!("{} '{}{path}?EIO=4&transport=polling'", way.curl, way.http)
+}
+
 #[cfg(feature = "broker")]
 fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
     const FRAME: &str =
@@ -174,7 +267,12 @@ fn taken() -> impl Iterator<Item = &'static str> {
     let relay = Some(quadrille_relay::PATH);
     #[cfg(not(feature = "relay"))]
     let relay = None;
-    ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]).chain(relay)
+    #[cfg(feature = "rooms")]
+    let rooms = quadrille_rooms::PATHS;
+    #[cfg(not(feature = "rooms"))]
+    let rooms = &[];
+    let own = ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]);
+    own.chain(relay).chain(rooms.iter().copied())
 }
 
 /// The errors of a protocol or of the core begin with the key.
@@ -187,7 +285,8 @@ pub(crate) fn blame(why: &impl std::error::Error, sources: &Sources) -> config::
 /// What would be served, in one line.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let life = Life::new();
-    let composed = core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources));
+    let composed =
+        core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources, None));
     // What was begun for it ends with it.
     life.drain();
     let Protocols { doors, .. } = composed?;

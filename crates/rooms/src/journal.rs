@@ -15,9 +15,6 @@ use crate::{
 /// `store.busy_timeout`.
 const ATTEMPTS: usize = 6;
 
-/// How often idempotency keys are forgotten that are over.
-const FORGET: Duration = Duration::from_mins(10);
-
 /// How long before the turns that a crash cut off are looked for again, if the store does not answer.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -28,7 +25,7 @@ pub(crate) fn keep(door: &Arc<Door>) {
         move |turn| begin(Arc::clone(&begins), turn).boxed(),
         move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
     ));
-    door.core.life.spawn("journal", look_after(Arc::clone(door)));
+    door.core.life.spawn("journal", close_open_turns(Arc::clone(door)));
 }
 
 /// A question that came through another door: clients of rooms see it as a message.
@@ -107,7 +104,7 @@ async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
     work().await
 }
 
-async fn look_after(door: Arc<Door>) {
+async fn close_open_turns(door: Arc<Door>) {
     let life = door.core.life.clone();
     let title = "the gateway stopped before the reply was complete";
     let content = wire::apology(title);
@@ -117,25 +114,13 @@ async fn look_after(door: Arc<Door>) {
                 for turn in cut_off {
                     tell(&door, &turn, title).await;
                 }
-                break;
+                return;
             }
             Err(why) => tracing::error!(error = %why, "cannot look for turns that were cut off"),
         }
         tokio::select! {
             () = tokio::time::sleep(AGAIN) => {}
             () = life.draining() => return,
-        }
-    }
-    let mut every = tokio::time::interval(FORGET);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = life.draining() => return,
-        }
-        let keep = i64::try_from(door.memory.keep_keys.as_millis()).unwrap_or(i64::MAX);
-        let now = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
-        if let Err(why) = door.memory.store.forget_keys(now.saturating_sub(keep)).await {
-            tracing::warn!(error = %why, "cannot forget old idempotency keys");
         }
     }
 }

@@ -27,6 +27,9 @@ pub const NAME: &str = "rooms";
 /// Where Socket.IO is.
 pub const PATH: &str = "/socket.io/";
 
+/// Paths that nothing else can have; there is more below some of them.
+pub const PATHS: &[&str] = &[PATH, "/socket.io"];
+
 /// Section `rooms` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -87,8 +90,6 @@ pub struct Memory {
     pub files: Files,
     /// Bytes of one uploaded file, at most.
     pub max_upload_size: u64,
-    /// How long idempotency keys mean something.
-    pub keep_keys: Duration,
 }
 
 /// The rooms' doors. Turns asked in conversations are kept from now on, whoever asks.

@@ -28,12 +28,18 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     jwt(&config.auth.jwt)?;
     limits(&config.limits)?;
     topics(config)?;
-    #[cfg(feature = "relay")]
+    #[cfg(any(feature = "relay", feature = "rooms"))]
     config.agents.check().or_else(|why| wrong(format!("agents.{}", why.key), why.expected))?;
     #[cfg(feature = "relay")]
     at_least_one("relay.max_body_size", config.relay.max_body_size)?;
     #[cfg(feature = "broker")]
     broker(&config.broker)?;
+    #[cfg(feature = "rooms")]
+    rooms(&config.rooms)?;
+    #[cfg(feature = "rooms")]
+    config.store.check().or_else(|why| wrong(why.key, why.expected))?;
+    #[cfg(feature = "rooms")]
+    config.files.check().or_else(|why| wrong(why.key, why.expected))?;
     #[cfg(feature = "otel")]
     otel(&config.otel)?;
     log(&config.log)
@@ -148,6 +154,24 @@ fn topics(config: &Config) -> Result<(), Wrong> {
         duration(key("patience"), policy.patience)?;
     }
     Ok(())
+}
+
+#[cfg(feature = "rooms")]
+fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
+    at_least_one("rooms.max_rooms", rooms.max_rooms)?;
+    at_least_one("rooms.max_message_size", rooms.max_message_size)?;
+    let needed = [
+        ("rooms.connect_timeout", rooms.connect_timeout),
+        ("rooms.ping_interval", rooms.ping_interval),
+        ("rooms.ping_timeout", rooms.ping_timeout),
+    ];
+    for (key, given) in needed {
+        if given.is_zero() {
+            return wrong(key, "expected more than zero, as in \"25s\"");
+        }
+        duration(key, given)?;
+    }
+    duration("rooms.write_timeout", rooms.write_timeout)
 }
 
 #[cfg(feature = "broker")]

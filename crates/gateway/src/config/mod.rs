@@ -29,9 +29,9 @@ pub(crate) use self::{
     source::Sources,
 };
 
-#[cfg(feature = "relay")]
+#[cfg(any(feature = "relay", feature = "rooms"))]
 type Agents = quadrille_agents::Config;
-#[cfg(not(feature = "relay"))]
+#[cfg(not(any(feature = "relay", feature = "rooms")))]
 type Agents = absent::Absent<absent::Relay>;
 
 #[cfg(feature = "relay")]
@@ -43,6 +43,21 @@ type Relay = absent::Absent<absent::Relay>;
 type Broker = quadrille_broker::Config;
 #[cfg(not(feature = "broker"))]
 type Broker = absent::Absent<absent::Broker>;
+
+#[cfg(feature = "rooms")]
+type Rooms = quadrille_rooms::Config;
+#[cfg(not(feature = "rooms"))]
+type Rooms = absent::Absent<absent::Rooms>;
+
+#[cfg(feature = "rooms")]
+type Store = quadrille_store::Config;
+#[cfg(not(feature = "rooms"))]
+type Store = absent::Absent<absent::Rooms>;
+
+#[cfg(feature = "rooms")]
+type Files = quadrille_store::files::Config;
+#[cfg(not(feature = "rooms"))]
+type Files = absent::Absent<absent::Rooms>;
 
 #[cfg(feature = "otel")]
 type Otel = section::Otel;
@@ -57,12 +72,18 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
     pub(crate) topics: Policies,
-    #[cfg_attr(not(feature = "relay"), serde(skip_serializing))]
+    #[cfg_attr(not(any(feature = "relay", feature = "rooms")), serde(skip_serializing))]
     pub(crate) agents: Agents,
     #[cfg_attr(not(feature = "relay"), serde(skip_serializing))]
     pub(crate) relay: Relay,
+    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    pub(crate) rooms: Rooms,
     #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
     pub(crate) broker: Broker,
+    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    pub(crate) store: Store,
+    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    pub(crate) files: Files,
     pub(crate) log: Log,
     #[cfg_attr(not(feature = "otel"), serde(skip_serializing))]
     pub(crate) otel: Otel,
@@ -77,7 +98,10 @@ impl Default for Config {
             topics: Policies::from(Policy::default()),
             agents: Agents::default(),
             relay: Relay::default(),
+            rooms: Rooms::default(),
             broker: Broker::default(),
+            store: Store::default(),
+            files: Files::default(),
             log: Log::default(),
             otel: Otel::default(),
         }
