@@ -73,7 +73,7 @@ impl Ring {
         match self {
             Self::Unit => cmd!(sh, "cargo build --workspace --all-targets"),
             Self::Model | Self::Postgres => self.command(project).arg("--no-run"),
-            // With everything that is off by default, and changes nothing before it is configured.
+            // With traces, which change nothing before they are configured.
             Self::Blackbox | Self::Python | Self::Node => {
                 cmd!(sh, "cargo build -p quadrille --features otel")
             }

@@ -1,6 +1,6 @@
 //! What is served, put together: one call for each protocol, and no more machinery than that.
 #![cfg_attr(
-    not(all(feature = "relay", feature = "broker")),
+    not(all(feature = "relay", feature = "rooms", feature = "broker")),
     allow(
         unused,
         clippy::unnecessary_wraps,
@@ -20,7 +20,9 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     config::{self, Address, Config, Sources},
-    doors, ops,
+    doors,
+    gateway::StartError,
+    ops,
     tls::Certificates,
 };
 
@@ -87,6 +89,69 @@ impl Work {
         if let Some(desk) = &self.desk {
             desk.drain(limit).await;
         }
+    }
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    #[cfg(feature = "rooms")]
+    store: quadrille_store::Store,
+    #[cfg(feature = "rooms")]
+    #[expect(dead_code, reason = "opened so that a start fails early")]
+    files: quadrille_store::files::Files,
+}
+
+impl Kept {
+    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+        #[cfg(feature = "rooms")]
+        {
+            let store = quadrille_store::Store::open(&config.store).await;
+            let store =
+                store.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
+            let files = quadrille_store::files::Files::open(&config.files);
+            let files =
+                files.map_err(|why| StartError::Kept { key: "files.url", why: why.into() })?;
+            Ok(Self { store, files })
+        }
+        #[cfg(not(feature = "rooms"))]
+        Ok(Self {})
+    }
+
+    /// What has to be done to it from time to time.
+    pub(crate) fn start(&self, life: &Life) {
+        #[cfg(feature = "rooms")]
+        {
+            let (store, draining) = (self.store.clone(), life.clone());
+            life.spawn("store", async move {
+                tokio::select! {
+                    () = draining.draining() => {}
+                    () = store.sweep() => {}
+                }
+            });
+        }
+    }
+
+    /// Nothing is written after.
+    pub(crate) async fn close(&self) {
+        #[cfg(feature = "rooms")]
+        self.store.close().await;
+    }
+}
+
+/// Bring the schema up to date, and say what was done.
+pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
+    #[cfg(feature = "rooms")]
+    {
+        let migrated = quadrille_store::Store::migrate(&config.store).await;
+        let migrated =
+            migrated.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
+        Ok(format!("the schema is current; steps taken: {}\n", migrated.applied))
+    }
+    #[cfg(not(feature = "rooms"))]
+    {
+        let absent = "this build has no `rooms`; rebuild with --features rooms";
+        Err(StartError::Kept { key: "store", why: absent.into() })
     }
 }
 

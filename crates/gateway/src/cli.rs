@@ -15,7 +15,7 @@ pub(crate) const USAGE: u8 = 64;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   stopped, every connection closed
-  1   the start failed, for example because a port is taken
+  1   the start failed, for example because a port is taken, or the database cannot be opened
   2   stopped before every connection was closed: server.grace was over, or a second signal came
   64  the configuration or the command line is wrong";
 
@@ -44,6 +44,8 @@ pub(crate) enum Command {
         #[arg(long)]
         default: bool,
     },
+    /// Bring the schema of the database up to date
+    Migrate,
     /// Print a token, signed with auth.jwt.secret
     Token(Token),
 }
@@ -110,6 +112,7 @@ mod tests {
         let file = Some("a.toml".into());
         assert_eq!(read(&[]), Ok((None, None)));
         assert_eq!(read(&["serve"]), Ok((Some(Command::Serve), None)));
+        assert_eq!(read(&["migrate"]), Ok((Some(Command::Migrate), None)));
         assert_eq!(read(&["--config", "a.toml"]), Ok((None, file.clone())));
         assert_eq!(
             read(&["check-config", "--config", "a.toml"]),

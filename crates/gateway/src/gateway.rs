@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accept::Acceptor,
-    app::{self, Door, Protocols, Work},
+    app::{self, Door, Kept, Protocols, Work},
     cli::USAGE,
     config::{self, Config, Sources},
     doors,
@@ -39,6 +39,7 @@ pub(crate) struct Gateway {
     app: Router,
     doors: Vec<Door>,
     work: Work,
+    kept: Kept,
     listeners: Vec<Listener>,
     certificates: Option<Certificates>,
     signals: Signals,
@@ -52,6 +53,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Drain {
     core: Core,
     work: Work,
+    kept: Kept,
     signals: Signals,
     /// Turns `/readyz` to 503.
     leaving: CancellationToken,
@@ -69,6 +71,9 @@ pub(crate) enum StartError {
     Config(#[from] config::Error),
     #[error(transparent)]
     Listen(#[from] listen::Unavailable),
+    /// What is kept cannot be opened, or not be migrated.
+    #[error("{key}: {why}")]
+    Kept { key: &'static str, why: Box<dyn std::error::Error> },
     #[error("cannot start: {0}")]
     Other(#[source] Box<dyn std::error::Error>),
 }
@@ -80,7 +85,7 @@ impl StartError {
         eprintln!("quadrille: {self}");
         match self {
             Self::Config(_) => USAGE.into(),
-            Self::Listen(_) | Self::Other(_) => ExitCode::FAILURE,
+            Self::Listen(_) | Self::Kept { .. } | Self::Other(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -88,7 +93,7 @@ impl StartError {
 // === impl Gateway ===
 
 impl Gateway {
-    pub(crate) fn build(config: Config, sources: &Sources) -> Result<Self, StartError> {
+    pub(crate) async fn build(config: Config, sources: &Sources) -> Result<Self, StartError> {
         let other = |why: Box<dyn std::error::Error>| StartError::Other(why);
         let life = Life::new();
         let exporter = metrics::install(&life).map_err(|why| other(why.into()))?;
@@ -107,6 +112,8 @@ impl Gateway {
         let certificates = app::certificates(&config, sources)?;
         let listeners = config.server.listen.iter().map(Listener::bind);
         let listeners = listeners.collect::<Result<_, _>>()?;
+        // Last: where the address is taken, the database may be in use as well.
+        let kept = Kept::open(&config).await?;
         raise_file_limit(&config.limits);
         Ok(Self {
             config,
@@ -114,6 +121,7 @@ impl Gateway {
             app,
             doors,
             work,
+            kept,
             listeners,
             certificates,
             signals,
@@ -137,6 +145,7 @@ impl Gateway {
             app,
             doors: _,
             work,
+            kept,
             listeners,
             certificates,
             mut signals,
@@ -158,6 +167,7 @@ impl Gateway {
         );
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
+        kept.start(&core.life);
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));
@@ -169,7 +179,7 @@ impl Gateway {
         core.life.spawn("reload", reload.run(hangup));
         let signal = signals.next().await;
         tracing::info!(signal, connections = core.sessions.count(), "draining");
-        Ok(Drain { core, work, signals, leaving, closing, delay, window, traces })
+        Ok(Drain { core, work, kept, signals, leaving, closing, delay, window, traces })
     }
 }
 
@@ -179,7 +189,7 @@ impl Drain {
     /// Let the balancers notice, take nothing new, close the connections there are, and wait for
     /// everything else, for at most `grace`. A second signal ends it at once.
     pub(crate) async fn finish(self, grace: Duration) -> ExitCode {
-        let Self { core, work, mut signals, leaving, closing, delay, window, traces } = self;
+        let Self { core, work, kept, mut signals, leaving, closing, delay, window, traces } = self;
         let end = async {
             leaving.cancel();
             tokio::time::sleep(delay).await;
@@ -195,6 +205,7 @@ impl Drain {
             _ = signals.next() => false,
         };
         if finished {
+            kept.close().await;
             traces.finish().await;
             tracing::info!("stopped");
             return ExitCode::SUCCESS;

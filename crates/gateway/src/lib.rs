@@ -65,11 +65,12 @@ async fn run(
     match cli.command.unwrap_or_default() {
         Command::PrintConfig { .. } => Ok(cli::print(&config.to_toml())),
         Command::Token(token) => Ok(cli::print(&token::make(token, &config, &sources)?)),
+        Command::Migrate => Ok(cli::print(&app::migrate(&config).await?)),
         Command::CheckConfig => Ok(cli::print(&app::check(&config, &sources)?)),
         Command::Serve => {
             let level = logs::init(&config.log);
             let grace = config.server.grace;
-            let gateway = Gateway::build(config, &sources)?;
+            let gateway = Gateway::build(config, &sources).await?;
             cli::print(&gateway.ready(begin.elapsed()));
             Ok(gateway.serve(origin, level).await?.finish(grace).await)
         }

@@ -1,5 +1,5 @@
 //! Adding a message: once for each key, with its turn and its files, or not at all.
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use uuid::Uuid;
 
@@ -49,6 +49,8 @@ const ATTACH: &str = "
 const TURN_OF: &str = "SELECT id FROM turns WHERE question_id = $1";
 
 const FORGET: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
+
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Characters of a title that is made of a message.
 const TITLE: usize = 60;
@@ -133,6 +135,18 @@ impl Store {
         Ok(reading!(self, |connection| {
             sqlx::query_scalar(TURN_OF).bind(question).fetch_optional(connection).await?
         }))
+    }
+
+    /// Forgets keys that mean nothing any more, every hour, for ever.
+    pub async fn sweep(&self) {
+        let mut hours = tokio::time::interval(HOUR);
+        loop {
+            hours.tick().await;
+            match self.forget_keys(now().saturating_sub(self.keep_keys())).await {
+                Ok(forgotten) => tracing::debug!(forgotten, "old idempotency keys"),
+                Err(why) => tracing::warn!(error = %why, "old idempotency keys stay for an hour"),
+            }
+        }
     }
 
     /// Forget the keys from before a time, and give their number. Keys older than

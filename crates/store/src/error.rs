@@ -45,7 +45,7 @@ pub enum OpenError {
     Open(#[source] Source),
     #[error("cannot migrate the database: {0}")]
     Migrate(#[source] Source),
-    #[error("the schema of the database is {0} steps behind; run `quadrille migrate`")]
+    #[error("the schema of the database is old (steps to take: {0}); run `quadrille migrate`")]
     Old(usize),
     #[error("the schema of the database is that of a newer version; run that version")]
     New,
@@ -64,6 +64,14 @@ enum Verdict {
     Full,
     Unavailable,
     Internal,
+}
+
+impl Error {
+    /// Logged here, so that every answer may say where to look.
+    pub(crate) fn internal(why: Source) -> Self {
+        tracing::error!(error = %why, "the store failed");
+        Self::Internal(why)
+    }
 }
 
 impl From<sqlx::Error> for Error {
@@ -85,7 +93,7 @@ impl From<sqlx::Error> for Error {
                 tracing::warn!(error = %why, "the database cannot be reached");
                 Self::Unavailable
             }
-            Verdict::Internal => Self::Internal(why.into()),
+            Verdict::Internal => Self::internal(why.into()),
         }
     }
 }

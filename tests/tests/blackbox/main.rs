@@ -40,6 +40,7 @@ mod reload;
 mod resume;
 mod slow;
 mod start;
+mod store;
 mod storm;
 mod subscribe;
 mod survival;

@@ -1,6 +1,6 @@
 //! The section of a feature that was not compiled in: naming it is an error, not silence.
 #![cfg_attr(
-    any(feature = "relay", feature = "broker", feature = "otel"),
+    any(feature = "relay", feature = "rooms", feature = "broker", feature = "otel"),
     allow(dead_code, reason = "what is compiled in is not absent")
 )]
 use std::marker::PhantomData;
@@ -21,6 +21,13 @@ pub(crate) struct Relay;
 
 impl Feature for Relay {
     const NAME: &'static str = "relay";
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Rooms;
+
+impl Feature for Rooms {
+    const NAME: &'static str = "rooms";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

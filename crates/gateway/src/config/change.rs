@@ -24,6 +24,8 @@ impl Config {
         let secrets = [
             ("auth.jwt.secret", old.secret != new.secret),
             ("auth.jwt.secrets", old.secrets != new.secrets),
+            #[cfg(feature = "rooms")]
+            ("store.url", self.store.url != wanted.store.url),
         ];
         keys.extend(secrets.iter().filter(|(_, differ)| *differ).map(|(key, _)| (*key).to_owned()));
         let same_mode = self.auth.mode == wanted.auth.mode;
@@ -79,6 +81,17 @@ mod tests {
         change(&mut new);
         let Changes { applied, pending } = old.changes(&new);
         [applied.join(" "), pending.join(" ")]
+    }
+
+    #[test]
+    #[cfg(feature = "rooms")]
+    fn another_password_of_the_database_waits_for_a_restart() {
+        let mut old = Config::default();
+        old.store.url = "postgres://u:old@h/d".to_owned();
+        let mut new = old.clone();
+        new.store.url = "postgres://u:new@h/d".to_owned();
+        let pending = vec!["store.url".to_owned()];
+        assert_eq!(old.changes(&new), Changes { applied: Vec::new(), pending });
     }
 
     #[test]

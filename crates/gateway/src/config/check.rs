@@ -34,6 +34,10 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     at_least_one("relay.max_body_size", config.relay.max_body_size)?;
     #[cfg(feature = "broker")]
     broker(&config.broker)?;
+    #[cfg(feature = "rooms")]
+    config.store.check().or_else(|why| wrong(why.key, why.expected))?;
+    #[cfg(feature = "rooms")]
+    config.files.check().or_else(|why| wrong(why.key, why.expected))?;
     #[cfg(feature = "otel")]
     otel(&config.otel)?;
     log(&config.log)

@@ -44,7 +44,8 @@ impl Error {
 impl From<figment::Error> for Error {
     fn from(why: figment::Error) -> Self {
         // A secret in place of a table would be shown.
-        let hidden = why.path.first().is_some_and(|section| section == "auth");
+        let secret = |section: &String| ["auth", "files", "store"].contains(&&**section);
+        let hidden = why.path.first().is_some_and(secret);
         let source = why.metadata.map_or("configuration".into(), |it| it.name);
         Self::new(&source, &why.path.join("."), expected(&why.kind, hidden))
     }

@@ -44,6 +44,16 @@ type Broker = quadrille_broker::Config;
 #[cfg(not(feature = "broker"))]
 type Broker = absent::Absent<absent::Broker>;
 
+#[cfg(feature = "rooms")]
+type Store = quadrille_store::Config;
+#[cfg(not(feature = "rooms"))]
+type Store = absent::Absent<absent::Rooms>;
+
+#[cfg(feature = "rooms")]
+type Files = quadrille_store::files::Config;
+#[cfg(not(feature = "rooms"))]
+type Files = absent::Absent<absent::Rooms>;
+
 #[cfg(feature = "otel")]
 type Otel = section::Otel;
 #[cfg(not(feature = "otel"))]
@@ -63,6 +73,10 @@ pub(crate) struct Config {
     pub(crate) relay: Relay,
     #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
     pub(crate) broker: Broker,
+    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    pub(crate) store: Store,
+    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    pub(crate) files: Files,
     pub(crate) log: Log,
     #[cfg_attr(not(feature = "otel"), serde(skip_serializing))]
     pub(crate) otel: Otel,
@@ -78,6 +92,8 @@ impl Default for Config {
             agents: Agents::default(),
             relay: Relay::default(),
             broker: Broker::default(),
+            store: Store::default(),
+            files: Files::default(),
             log: Log::default(),
             otel: Otel::default(),
         }

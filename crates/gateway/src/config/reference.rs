@@ -70,6 +70,15 @@ broker.max_message_size: Bytes of one message from a client.
 broker.ping_interval: How often to ping a client; "0s" is never.
 broker.ping_timeout: How long after a ping a silent client is closed with 3012.
 broker.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
+store: Where conversations and messages are kept; see docs/operations.md.
+store.url: "sqlite://PATH", or "postgres://USER:PASSWORD@HOST/DATABASE", better as QUADRILLE_STORE__URL.
+store.max_connections: Connections that read; with PostgreSQL, all of them.
+store.busy_timeout: How long to wait for a lock or a connection before the client is told to.
+store.auto_migrate: Whether a start migrates an old schema; otherwise `quadrille migrate` does.
+store.keep_keys: How long the idempotency key of a message is remembered.
+files: Where uploaded files are kept.
+files.url: "file://PATH", or a bucket: s3://, gs://, az://.
+files.max_upload_size: Bytes of one file.
 log: What is written to standard error.
 log.level: off, error, warn, info, debug or trace; more for a module: "info,quadrille_core=debug".
 log.format: "pretty" or "json".

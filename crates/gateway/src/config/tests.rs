@@ -126,7 +126,7 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         (
             "servre.x = 1",
             ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
-             broker, log, otel",
+             broker, store, files, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
@@ -182,6 +182,8 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
             "agents.echo.total_timeout = \"0s\"",
             ": agents.echo.total_timeout: expected more than zero and at most \"365days\"",
         ),
+        ("store.max_connections = 0", ": store.max_connections: expected a number from 1 to 1000"),
+        ("files.max_upload_size = 0", ": files.max_upload_size: expected 1 or more, found 0"),
         ("relay.max_body_size = 0", ": relay.max_body_size: expected 1 or more, found 0"),
         (
             "log.level = \"a[b=info\"",
@@ -197,6 +199,47 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
     for (text, expected) in cases {
         assert_eq!(error_in(text), expected, "{text}");
     }
+}
+
+#[test]
+fn the_password_of_a_database_is_in_no_message() {
+    let cases = [
+        ("store = \"u:geheim@h\"", ": store: expected a table, found a text"),
+        ("files = \"u:geheim@h\"", ": files: expected a table, found a text"),
+        (
+            "store.url = \"mysql://u:geheim@h/d\"",
+            ": store.url: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+        ),
+        (
+            "store.url = \"sqlite://\"",
+            ": store.url: expected the path of a file after sqlite://, without parameters",
+        ),
+        (
+            "files.url = \"ftp://u:geheim@h\"",
+            ": files.url: expected file://PATH, s3://…, gs://… or az://…",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error_in(text), expected, "{text}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "postgres"))]
+fn a_database_of_what_was_not_compiled_in_says_how_to_get_it() {
+    let error = error_in("store.url = \"postgres://u:geheim@h/d\"");
+    let expected = ": store.url: this build has no `postgres`; rebuild with --features postgres";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn the_password_of_a_database_is_printed_as_a_comment() {
+    let mut config = Config::default();
+    config.store.url = "postgres://u:geheim@h/d".to_owned();
+    let printed = config.to_toml();
+    assert!(!printed.contains("geheim") && printed.contains("# url = "), "{printed}");
+    assert!(!format!("{config:?}").contains("geheim"));
+    assert_eq!(load(&printed, &[]), Ok(Config::default()));
 }
 
 #[test]

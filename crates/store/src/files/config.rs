@@ -1,4 +1,6 @@
 //! Section `files` of the configuration: where uploads are kept.
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
+
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +101,9 @@ pub(super) fn open(config: &Config) -> Result<(Box<dyn ObjectStore>, Path, usize
 }
 
 fn folder(path: &str) -> Result<LocalFileSystem, OpenError> {
-    std::fs::create_dir_all(path).map_err(|why| OpenError::Folder(path.to_owned(), why))?;
+    // As that of the database.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|why| OpenError::Folder(path.to_owned(), why))?;
     let store = LocalFileSystem::new_with_prefix(path)?;
     Ok(store.with_automatic_cleanup(true).with_fsync(true))
 }

@@ -47,13 +47,17 @@ fn is_full(why: &(dyn StdError + 'static)) -> bool {
 
 impl From<object_store::Error> for PutError {
     fn from(why: object_store::Error) -> Self {
-        if is_full(&why) { Self::Full } else { Self::Storage(why.into()) }
+        if is_full(&why) {
+            return Self::Full;
+        }
+        tracing::error!(error = %why, "a file could not be stored");
+        Self::Storage(why.into())
     }
 }
 
 impl From<object_store::Error> for Error {
     fn from(why: object_store::Error) -> Self {
-        if is_full(&why) { Self::Full } else { Self::Internal(why.into()) }
+        if is_full(&why) { Self::Full } else { Self::internal(why.into()) }
     }
 }
 
