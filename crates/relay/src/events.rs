@@ -83,7 +83,7 @@ impl Shown {
         let turn = self.ticket.id();
         match ending {
             Ending::Completed(text) => {
-                sse::notice(out, "end", &turn::Completed { turn, text, message })
+                sse::notice(out, "end", &turn::Completed { turn, text, message });
             }
             Ending::Cancelled(text) => {
                 sse::notice(out, "cancelled", &turn::Cancelled { turn, text, message });
