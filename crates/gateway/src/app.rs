@@ -5,6 +5,7 @@
         unused,
         clippy::unnecessary_wraps,
         clippy::unused_async,
+        clippy::unused_self,
         reason = "some protocol is not to be put together"
     )
 )]
