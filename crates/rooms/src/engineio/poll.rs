@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     error::Error,
-    packet::Packet,
+    packet::{NOOP, Packet},
     sessions::{Refused, Slot, Work},
 };
 use crate::socketio::{Client, Flow};
@@ -39,6 +39,7 @@ pub(super) async fn read(slot: &Slot) -> Response {
             packets = poll_fn(|cx| slot.poll_read(cx)) => {
                 return match packets {
                     Some(packets) => body(packets),
+                    None if slot.is_upgraded() => body(NOOP.to_owned()),
                     None => Error::Session.into_response(),
                 };
             }

@@ -2,7 +2,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -32,7 +35,10 @@ const CONGESTED: usize = 256 << 10;
 
 /// One session, until it ends or goes on as a WebSocket.
 #[derive(Debug)]
-pub(super) struct Slot(Mutex<Option<Polled>>);
+pub(super) struct Slot {
+    polled: Mutex<Option<Polled>>,
+    upgraded: AtomicBool,
+}
 
 pub(super) struct Polled {
     pub(super) client: Client,
@@ -118,7 +124,7 @@ impl Slot {
     pub(super) fn new(client: Client, session: Session, inbox: Inbox, config: &Config) -> Self {
         let now = Instant::now();
         let Config { ping_interval, ping_timeout, .. } = *config;
-        Self(Mutex::new(Some(Polled {
+        let polled = Polled {
             client,
             session,
             inbox,
@@ -130,11 +136,17 @@ impl Slot {
             ping_interval,
             ping_timeout,
             wakers: Vec::new(),
-        })))
+        };
+        Self { polled: Mutex::new(Some(polled)), upgraded: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Polled>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it went on as a WebSocket.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Relaxed)
     }
 
     fn is_gone(&self) -> bool {
@@ -192,9 +204,10 @@ impl Slot {
     pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut slot = self.lock();
         let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };
+        let over = polled.client.ends().filter(|(at, _)| Instant::now() >= *at);
         let mut end = match polled.session.poll_ended(cx) {
             Poll::Ready(why) => Some(why),
-            Poll::Pending => None,
+            Poll::Pending => over.map(|(_, why)| why),
         };
         // What the logs have comes first, also when the process stops.
         let mut deliveries = Vec::new();
@@ -264,6 +277,7 @@ impl Slot {
             return Poll::Pending;
         }
         let mut taken = slot.take();
+        self.upgraded.store(taken.is_some(), Relaxed);
         drop(slot);
         if let Some(polled) = &mut taken {
             std::mem::take(&mut polled.wakers).into_iter().for_each(Waker::wake);
@@ -301,7 +315,9 @@ impl Polled {
         if self.session.info().is_ending() && !self.busy.reading {
             return Some(Close::KICKED);
         }
-        self.client.ends().filter(|(at, _)| now >= *at).map(|(_, why)| why)
+        // Whoever polls is told by that.
+        let ends = self.client.ends().filter(|(at, _)| now >= *at && !self.busy.reading);
+        ends.map(|(_, why)| why)
     }
 }
 
