@@ -242,8 +242,9 @@ fn send(way: &Way, path: &str, mode: Mode) -> String {
 }
 
 #[cfg(feature = "rooms")]
-fn rooms(way: &Way, path: &str, _: Mode) -> String {
-    format!("{} '{}{path}?EIO=4&transport=polling'", way.curl, way.http)
+fn rooms(way: &Way, _: &str, mode: Mode) -> String {
+    let user = if mode == Mode::Open { "?user_id=7" } else { "" };
+    format!("{} '{}/conversations{user}' --json '{{}}'{}", way.curl, way.http, doors::bearer(mode))
 }
 
 #[cfg(feature = "broker")]
