@@ -1,11 +1,12 @@
-//! Rooms over Socket.IO: conversations with memory, streamed replies and files; the protocol is in
-//! `docs/protocol/rooms.md`.
+//! Rooms over Socket.IO, and over HTTP: conversations with memory, streamed replies and files; the
+//! protocol is in `docs/protocol/rooms.md` and `docs/protocol/rooms-http.md`.
 //!
 //! The sessions of Socket.IO are made here, on the pump that every protocol uses, and not by a
 //! library: a connection is a cursor in each of its logs, so order, resume, back-pressure and
 //! coalescing come from there, and an idle connection holds no buffer.
 mod door;
 mod engineio;
+mod http;
 mod journal;
 mod render;
 mod socketio;
@@ -95,5 +96,5 @@ pub struct Memory {
 pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> Router {
     let door = Arc::new(Door::new(core.clone(), desk.clone(), memory, config));
     journal::keep(&door);
-    engineio::router(&door)
+    engineio::router(&door).merge(http::router(&door))
 }
