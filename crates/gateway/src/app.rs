@@ -219,8 +219,10 @@ pub(crate) fn compose(
         // The same path twice would be a panic.
         if is_taken(&path) {
             let taken = taken().collect::<Vec<_>>().join(", ");
-            let expected =
-                format!("expected a path other than {taken}, and not below {}", doors::API);
+            let expected = format!(
+                "expected a path other than {taken}, and not below these or {}",
+                doors::API
+            );
             return Err(sources.blame("broker.path", expected));
         }
         all.router = all.router.merge(protocol);
@@ -261,7 +263,9 @@ fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
 /// Whether something else is at `path`.
 #[cfg(feature = "broker")]
 fn is_taken(path: &str) -> bool {
-    path.starts_with(doors::API) || taken().any(|taken| taken == path)
+    let below =
+        |taken| path.strip_prefix(taken).is_some_and(|it| it.is_empty() || it.starts_with('/'));
+    path.starts_with(doors::API) || taken().any(below)
 }
 
 fn taken() -> impl Iterator<Item = &'static str> {
