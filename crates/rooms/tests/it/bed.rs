@@ -1,0 +1,165 @@
+//! What a test runs on: rooms on a port of their own, with a database and a folder of their own.
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use e2e::{scratch::Scratch, token::SECRET};
+use futures_util::{FutureExt, StreamExt, stream};
+use quadrille_agents::{
+    Agent, Config as Agents, Desk, Kind, Named, Part, Question, Reply, Settings,
+};
+use quadrille_core::{
+    Core, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Quotas, Registry, Room, Since,
+    Turns,
+    auth::{self, Authority, Mode, Secret},
+    ws::Origins,
+};
+use quadrille_rooms::{Config, Memory};
+use quadrille_store::{
+    Config as StoreConfig, Store,
+    files::{Config as FilesConfig, Files},
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// Bytes of one file, here.
+pub(crate) const LARGEST: u64 = 1 << 20;
+
+/// How long a locked database is waited for, here.
+const BUSY: Duration = Duration::from_millis(300);
+
+pub(crate) struct Bed {
+    pub(crate) at: SocketAddr,
+    pub(crate) core: Core,
+    pub(crate) desk: Desk,
+    pub(crate) store: Store,
+    pub(crate) database: PathBuf,
+    folder: PathBuf,
+    _home: Scratch,
+}
+
+/// Says back what it is asked, unless that is `silence`: then it begins, and never ends.
+struct Parrot(Arc<dyn Agent>);
+
+impl Agent for Parrot {
+    fn ask(&self, question: Question) -> Reply {
+        if &*question.text != "silence" {
+            return self.0.ask(question);
+        }
+        stream::iter([Ok(Part::Text("so".to_owned()))]).chain(stream::pending()).boxed()
+    }
+}
+
+impl Bed {
+    /// Where everybody is who they say.
+    pub(crate) async fn open() -> Self {
+        Self::with(Mode::Open, &Limits::default()).await
+    }
+
+    /// Where a token is needed.
+    pub(crate) async fn jwt() -> Self {
+        Self::with(Mode::Jwt, &Limits::default()).await
+    }
+
+    pub(crate) async fn with(mode: Mode, limits: &Limits) -> Self {
+        auth::install_crypto();
+        let home = Scratch::new();
+        let life = Life::new();
+        let secrets = match mode {
+            Mode::Open => Vec::new(),
+            Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
+        };
+        let settings = auth::Settings { mode, secrets, ..auth::Settings::default() };
+        let core = Core {
+            hub: Hub::new(Policies::default(), limits, None, &life),
+            sessions: Registry::new(limits.clone()),
+            presence: Presence::default(),
+            auth: Authority::new(&settings).unwrap(),
+            quotas: Quotas::new(limits),
+            origins: Origins::new(&["https://chat.example.com"]).unwrap(),
+            turns: Turns::default(),
+            life: life.clone(),
+        };
+        let settings = Settings::new(Kind::Echo);
+        let parrot = Parrot(quadrille_agents::open("echo", &settings, &life).unwrap());
+        let named = Named::new("echo", Arc::new(parrot), &settings);
+        let desk = Desk::new(Agents::default(), vec![named], &core.hub, &life);
+        let (database, folder) = (home.path().join("rooms.db"), home.path().join("files"));
+        let url = format!("sqlite://{}", database.display());
+        let config = StoreConfig { url, busy_timeout: BUSY, ..StoreConfig::default() };
+        let store = Store::open(&config).await.unwrap();
+        let url = format!("file://{}", folder.display());
+        let files = Files::open(&FilesConfig { url, max_upload_size: LARGEST }).unwrap();
+        let memory = Memory {
+            store: store.clone(),
+            files,
+            max_upload_size: LARGEST,
+            keep_keys: Duration::from_hours(1),
+        };
+        let router = quadrille_rooms::router(&core, &desk, memory, Config::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        life.spawn("server", async move { axum::serve(listener, router).await.unwrap() });
+        Self { at, core, desk, store, database, folder, _home: home }
+    }
+
+    /// Paths of all files that there are, below the folder.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        fn walk(folder: &Path, kept: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    walk(&entry.path(), kept);
+                } else {
+                    kept.push(entry.path().display().to_string());
+                }
+            }
+        }
+        let mut kept = Vec::new();
+        walk(&self.folder, &mut kept);
+        let folder = format!("{}/", self.folder.display());
+        kept.iter().map(|path| path.replacen(&folder, "", 1)).collect()
+    }
+
+    /// What will be published in a conversation.
+    pub(crate) fn watch(&self, conversation: i64) -> Watch {
+        let mut inbox = self.core.hub.inbox();
+        let topic = format!("room:{conversation}").parse().unwrap();
+        inbox.subscribe(&topic, Since::Now, 0).unwrap();
+        Watch(inbox)
+    }
+
+    pub(crate) async fn conversation(&self, user: &str) -> i64 {
+        self.store.create_conversation(user, None).await.unwrap().id
+    }
+
+    /// What is stored in a conversation.
+    pub(crate) async fn contents(&self, conversation: i64) -> Vec<String> {
+        let messages = self.store.messages(conversation, None, 100).await.unwrap();
+        messages.into_iter().map(|it| it.content).collect()
+    }
+}
+
+/// The records of a topic, as they come.
+pub(crate) struct Watch(Inbox);
+
+impl Watch {
+    /// The next record: its name and its payload.
+    pub(crate) async fn next(&mut self) -> (String, Value) {
+        let mut got = Vec::new();
+        let room = Room { records: 1, bytes: usize::MAX };
+        e2e::patience::within("a record", self.0.recv(room, &mut got)).await;
+        let Some(Delivery::Record(record, _)) = got.pop() else { panic!("no record: {got:?}") };
+        (record.kind.to_string(), serde_json::from_str(&record.payload).unwrap())
+    }
+
+    /// Whether nothing has come that was not taken yet.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let room = Room { records: 1, bytes: usize::MAX };
+        let mut got = Vec::new();
+        self.0.recv(room, &mut got).now_or_never().is_none()
+    }
+}
