@@ -84,10 +84,18 @@ impl Intake {
     }
 
     async fn keep(&mut self, door: &Door, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
-        self.look_ahead(caller).await?;
+        let claimed = self.fields.name("user_id")?;
+        let user = match caller.user(claimed.as_deref()) {
+            Ok(user) => Some(user),
+            // That may still come.
+            Err(Error::NoUser) => None,
+            Err(why) => return Err(why),
+        };
+        if let Some(user) = &user {
+            self.look_ahead(caller, user).await?;
+        }
         let name = Files::sanitise(part.file_name().unwrap_or_default());
-        let user = caller.principal.user.as_deref().unwrap_or("user");
-        let key = Files::key(user, &name);
+        let key = Files::key(user.as_deref().unwrap_or("user"), &name);
         let media_type = part.media_type().filter(|it| it.len() <= MEDIA_TYPE);
         let media_type = media_type.unwrap_or(UNKNOWN).to_owned();
         let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
@@ -96,12 +104,9 @@ impl Intake {
     }
 
     /// Refuse what is for somebody else's conversation as soon as that is known.
-    async fn look_ahead(&mut self, caller: &Caller) -> Result<(), Error> {
+    async fn look_ahead(&mut self, caller: &Caller, user: &str) -> Result<(), Error> {
         let Some(id) = self.fields.conversation()?.filter(|_| !self.is_open) else { return Ok(()) };
-        // Who it is may come later; then it is looked at in the end alone.
-        let claimed = self.fields.name("user_id")?;
-        let Ok(user) = caller.acting(claimed.as_deref()) else { return Ok(()) };
-        caller.conversation(id, Action::Write, user.as_deref()).await?;
+        caller.conversation(id, Action::Write, Some(user)).await?;
         self.is_open = true;
         Ok(())
     }
