@@ -76,6 +76,25 @@ pub(crate) struct Protocols {
     pub(crate) work: Work,
 }
 
+impl Protocols {
+    /// Serve those, too, that need what is kept.
+    #[must_use]
+    pub(crate) fn with(self, kept: &Kept, core: &Core, config: &Config) -> Self {
+        #[cfg(feature = "rooms")]
+        if let Some(desk) = &self.work.desk {
+            let memory = quadrille_rooms::Memory {
+                store: kept.store.clone(),
+                files: kept.files.clone(),
+                max_upload_size: config.files.max_upload_size,
+            };
+            let router = quadrille_rooms::router(core, desk, memory, config.rooms.clone());
+            let router = self.router.merge(doors::guarded(router, core));
+            return Self { router, ..self };
+        }
+        self
+    }
+}
+
 /// What goes on without a connection, and has to come to an end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Work {
@@ -165,13 +184,12 @@ pub(crate) fn certificates(
     loaded.map_err(|why| blame(&why, sources))
 }
 
-/// The protocols, and where they are. Without what is `kept` it is only seen whether they could be
-/// served.
+/// The protocols, and where they are. Those that need what is kept are served once it is there: until
+/// then nothing is opened.
 pub(crate) fn compose(
     core: &Core,
     config: &Config,
     sources: &Sources,
-    kept: Option<&Kept>,
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
     #[cfg(any(feature = "relay", feature = "rooms"))]
@@ -191,15 +209,6 @@ pub(crate) fn compose(
     }
     #[cfg(feature = "rooms")]
     {
-        if let Some(Kept { store, files }) = kept {
-            let memory = quadrille_rooms::Memory {
-                store: store.clone(),
-                files: files.clone(),
-                max_upload_size: config.files.max_upload_size,
-            };
-            let router = quadrille_rooms::router(core, &desk, memory, config.rooms.clone());
-            all.router = all.router.merge(doors::guarded(router, core));
-        }
         all.doors.push(Door {
             name: quadrille_rooms::NAME,
             what: "conversations over Socket.IO",
@@ -291,8 +300,7 @@ pub(crate) fn blame(why: &impl std::error::Error, sources: &Sources) -> config::
 /// What would be served, in one line.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let life = Life::new();
-    let composed =
-        core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources, None));
+    let composed = core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources));
     // What was begun for it ends with it.
     life.drain();
     let Protocols { doors, .. } = composed?;

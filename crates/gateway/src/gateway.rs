@@ -100,13 +100,14 @@ impl Gateway {
         let signals = Signals::new().map_err(|why| other(why.into()))?;
         let hangup = signals::hangup().map_err(|why| other(why.into()))?;
         let core = app::core(&config, sources, life)?;
+        let protocols = app::compose(&core, &config, sources)?;
         let certificates = app::certificates(&config, sources)?;
         let listeners = config.server.listen.iter().map(Listener::bind);
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: where the address is taken, the database may be in use as well.
         let kept = Kept::open(&config).await?;
-        let protocols = app::compose(&core, &config, sources, Some(&kept))?;
-        let Protocols { router, mut doors, described, work } = protocols;
+        let Protocols { router, mut doors, described, work } =
+            protocols.with(&kept, &core, &config);
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
         let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);

@@ -50,7 +50,7 @@ fn load(text: &str, variables: &[(String, String)]) -> Result<Config, Error> {
     let _inside = RUNTIME.enter();
     let life = Life::new();
     let core = Core { life: life.clone(), turns: Turns::default(), ..CORE.clone() };
-    let composed = app::compose(&core, &config, &sources, None);
+    let composed = app::compose(&core, &config, &sources);
     // What was begun for it ends with it.
     life.drain();
     let Protocols { router, doors: mut listed, .. } = composed?;
