@@ -1,0 +1,20 @@
+//! Operations on spreadsheets: rows stream in and out, so memory does not grow with the file.
+mod arguments;
+mod cell;
+mod distinct;
+mod error;
+mod limits;
+mod number;
+mod op;
+mod operation;
+mod output;
+mod progress;
+mod read;
+mod run;
+mod write;
+
+pub use cell::{Cell, Row, float_text};
+pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
+pub use limits::Limits;
+pub use operation::{NAMES, Operation, Outcome, Task, columns};
+pub use progress::{EVERY, Progress, Watch};

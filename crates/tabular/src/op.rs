@@ -1,0 +1,5 @@
+//! The operations, one module each.
+pub(crate) mod bind;
+pub(crate) mod convert;
+pub(crate) mod extract;
+pub(crate) mod map;

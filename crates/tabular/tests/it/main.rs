@@ -1,0 +1,10 @@
+//! The operations as a caller sees them: files in, files and data out.
+mod bind;
+mod convert;
+mod damaged;
+mod desk;
+mod extract;
+mod map;
+mod reading;
+mod watching;
+mod workbook;
