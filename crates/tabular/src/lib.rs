@@ -1,6 +1,7 @@
 //! Operations on spreadsheets: rows stream in and out, so memory does not grow with the file.
 mod arguments;
 mod cell;
+mod date;
 mod distinct;
 mod error;
 mod limits;
@@ -16,5 +17,6 @@ mod write;
 pub use cell::{Cell, Row, float_text};
 pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
 pub use limits::Limits;
+pub use op::search::OPERATORS;
 pub use operation::{NAMES, Operation, Outcome, Task, columns};
 pub use progress::{EVERY, Progress, Watch};

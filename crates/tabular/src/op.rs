@@ -3,3 +3,4 @@ pub(crate) mod bind;
 pub(crate) mod convert;
 pub(crate) mod extract;
 pub(crate) mod map;
+pub(crate) mod search;

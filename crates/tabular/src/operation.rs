@@ -10,7 +10,7 @@ use crate::{
     arguments,
     error::{BadArguments, Error},
     limits::Limits,
-    op::{bind, convert, extract, map},
+    op::{bind, convert, extract, map, search},
     progress::Watch,
     run::Run,
 };
@@ -25,6 +25,7 @@ enum Kind {
     Extract(extract::Extract),
     Map(map::Map),
     Bind(bind::Bind),
+    Search(search::Search),
     ToExcel(convert::ToExcel),
     ToCsv(convert::ToCsv),
 }
@@ -92,6 +93,8 @@ impl Operation {
             "excel/map-columns" => Kind::Map(map::Map::parse(arguments)?),
             "excel/bind-single-key" => Kind::Bind(bind::Bind::single(arguments)?),
             "excel/bind-multi-key" => Kind::Bind(bind::Bind::multi(arguments)?),
+            "excel/search" => Kind::Search(search::Search::parse(arguments, "xlsx")?),
+            "csv/search" => Kind::Search(search::Search::parse(arguments, "csv")?),
             "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments)?),
             "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments)?),
             _ => return Err(BadArguments::Unknown { name: name.to_owned() }),
@@ -115,6 +118,7 @@ impl Operation {
             Kind::Extract(it) => it.run(run),
             Kind::Map(it) => it.run(run),
             Kind::Bind(it) => it.run(run),
+            Kind::Search(it) => it.run(run),
             Kind::ToExcel(it) => it.run(run),
             Kind::ToCsv(it) => it.run(run),
         }

@@ -90,7 +90,7 @@ fn the_file_that_is_needed_is_known_beforehand() {
     let args = r#"{"bind_file":"../b.csv","comparison_column":"id"}"#;
     let operation = Operation::parse("excel/bind-single-key", args).unwrap();
     assert_eq!(operation.bind_file(), Some("../b.csv"));
-    assert_eq!(Operation::parse("csv/convert-to-excel", SEARCH).unwrap().bind_file(), None);
+    assert_eq!(Operation::parse("excel/search", SEARCH).unwrap().bind_file(), None);
 }
 
 const SEARCH: &str = r#"{"conditions":[{"column":"a","operator":"is_empty"}]}"#;

@@ -6,5 +6,6 @@ mod desk;
 mod extract;
 mod map;
 mod reading;
+mod search;
 mod watching;
 mod workbook;
