@@ -3,4 +3,5 @@ pub(crate) mod bind;
 pub(crate) mod convert;
 pub(crate) mod extract;
 pub(crate) mod map;
+pub(crate) mod normalize;
 pub(crate) mod search;

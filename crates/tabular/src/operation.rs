@@ -10,7 +10,7 @@ use crate::{
     arguments,
     error::{BadArguments, Error},
     limits::Limits,
-    op::{bind, convert, extract, map, search},
+    op::{bind, convert, extract, map, normalize, search},
     progress::Watch,
     run::Run,
 };
@@ -28,6 +28,7 @@ enum Kind {
     Search(search::Search),
     ToExcel(convert::ToExcel),
     ToCsv(convert::ToCsv),
+    Normalize(normalize::Normalize),
 }
 
 /// What an operation is done to.
@@ -97,6 +98,7 @@ impl Operation {
             "csv/search" => Kind::Search(search::Search::parse(arguments, "csv")?),
             "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments)?),
             "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments)?),
+            "normalization/apply" => Kind::Normalize(arguments::read(arguments)?),
             _ => return Err(BadArguments::Unknown { name: name.to_owned() }),
         }))
     }
@@ -121,6 +123,7 @@ impl Operation {
             Kind::Search(it) => it.run(run),
             Kind::ToExcel(it) => it.run(run),
             Kind::ToCsv(it) => it.run(run),
+            Kind::Normalize(it) => it.run(run),
         }
     }
 }

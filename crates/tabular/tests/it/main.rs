@@ -5,6 +5,7 @@ mod damaged;
 mod desk;
 mod extract;
 mod map;
+mod normalize;
 mod reading;
 mod search;
 mod watching;
