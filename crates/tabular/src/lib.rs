@@ -4,6 +4,7 @@ mod cell;
 mod date;
 mod distinct;
 mod error;
+mod json;
 mod limits;
 mod normalize;
 mod number;
@@ -13,6 +14,7 @@ mod output;
 mod progress;
 mod read;
 mod run;
+mod template;
 mod write;
 
 pub use cell::{Cell, Row, float_text};

@@ -10,7 +10,7 @@ use crate::{
     arguments,
     error::{BadArguments, Error},
     limits::Limits,
-    op::{bind, convert, extract, map, normalize, search},
+    op::{bind, convert, extract, json, map, normalize, search, sql},
     progress::Watch,
     run::Run,
 };
@@ -29,6 +29,9 @@ enum Kind {
     ToExcel(convert::ToExcel),
     ToCsv(convert::ToCsv),
     Normalize(normalize::Normalize),
+    Sql(sql::Sql),
+    Json(json::Generate),
+    JsonTemplate(json::Template),
 }
 
 /// What an operation is done to.
@@ -99,6 +102,11 @@ impl Operation {
             "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments)?),
             "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments)?),
             "normalization/apply" => Kind::Normalize(arguments::read(arguments)?),
+            "sql/generate" => Kind::Sql(sql::Sql::generate(arguments)?),
+            "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments)?),
+            "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments)?),
+            "json/generate" => Kind::Json(json::Generate::parse(arguments)?),
+            "json/generate-with-template" => Kind::JsonTemplate(json::Template::parse(arguments)?),
             _ => return Err(BadArguments::Unknown { name: name.to_owned() }),
         }))
     }
@@ -124,6 +132,9 @@ impl Operation {
             Kind::ToExcel(it) => it.run(run),
             Kind::ToCsv(it) => it.run(run),
             Kind::Normalize(it) => it.run(run),
+            Kind::Sql(it) => it.run(run),
+            Kind::Json(it) => it.run(run),
+            Kind::JsonTemplate(it) => it.run(run),
         }
     }
 }
