@@ -35,14 +35,13 @@ impl Json {
     /// Append it to `text`. It is `depth` levels deep.
     pub(crate) fn print(&self, layout: Layout, depth: usize, text: &mut String) {
         match self {
-            Self::Null => text.push_str("null"),
             Self::Bool(it) => text.push_str(if *it { "true" } else { "false" }),
             Self::Int(number) => {
                 write!(text, "{number}").expect("a string takes all that is written");
             }
             Self::Float(number) if number.is_finite() => text.push_str(&float_text(*number)),
             // There is no such number in JSON.
-            Self::Float(_) => text.push_str("null"),
+            Self::Null | Self::Float(_) => text.push_str("null"),
             Self::Text(content) => quote(content, text),
             Self::Array(items) => {
                 let print = |item: &Self, text: &mut String| item.print(layout, depth + 1, text);

@@ -1,4 +1,5 @@
 //! What normalisation does to the cells of one column.
+mod apply;
 mod fit;
 mod kind;
 mod pattern;

@@ -73,6 +73,9 @@ impl<'a> Meter<'a> {
 
 impl std::fmt::Debug for Meter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Meter").field("rows", &self.rows).field("done", &self.done).finish()
+        f.debug_struct("Meter")
+            .field("rows", &self.rows)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
     }
 }

@@ -102,13 +102,13 @@ impl Kind {
             Self::Text => Value::Text(text.to_owned()),
             Self::Int => {
                 let plain = plain(text)?;
-                match plain.parse() {
-                    Ok(number) => Value::Int(number),
-                    #[expect(clippy::cast_possible_truncation, reason = "that is what is asked")]
-                    Err(_) => {
-                        let number: f64 = plain.parse().ok()?;
-                        Value::Int(Some(number.trunc()).filter(|it| it.abs() < 1e38)? as i128)
-                    }
+                if let Ok(number) = plain.parse() {
+                    Value::Int(number)
+                } else {
+                    let number: f64 = plain.parse().ok()?;
+                    let number = Some(number.trunc()).filter(|it| it.abs() < 1e38)?;
+                    #[expect(clippy::cast_possible_truncation, reason = "it is within bounds")]
+                    Value::Int(number as i128)
                 }
             }
             Self::Float => Value::Float(plain(text)?.parse().ok()?),

@@ -94,7 +94,9 @@ fn what_is_no_date_is_none() {
 fn a_column_tells_the_order_of_day_and_month() {
     let day_first = |texts: &[&str]| {
         let mut evidence = Evidence::default();
-        texts.iter().for_each(|text| evidence.add(&Cell::from(*text)));
+        for text in texts {
+            evidence.add(&Cell::from(*text));
+        }
         evidence.day_first()
     };
     assert!(!day_first(&["01/02/2024"]));

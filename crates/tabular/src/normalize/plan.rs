@@ -145,13 +145,11 @@ impl<'a> Plan<'a> {
             let Some(gather) = gather else { continue };
             let mut cell = row[column.source].clone();
             for step in &column.steps {
-                match &step.fit {
-                    Some(fit) => cell = step.kind.apply(fit, cell, self.reading),
-                    None => {
-                        gather.add(&step.kind, &cell)?;
-                        break;
-                    }
-                }
+                let Some(fit) = &step.fit else {
+                    gather.add(&step.kind, &cell)?;
+                    break;
+                };
+                cell = step.kind.apply(fit, cell, self.reading);
             }
         }
         Ok(())

@@ -1,4 +1,6 @@
 //! What a normalisation did, for who asked for it.
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::{cell::Cell, distinct::Distinct};
@@ -20,11 +22,18 @@ pub(super) struct Stats {
     total: u64,
     /// `None` if there are more different values than are remembered.
     distinct: Option<Distinct>,
-    texts: bool,
-    booleans: bool,
-    fractions: bool,
-    whole: bool,
-    large: bool,
+    seen: HashSet<Type>,
+}
+
+/// What a cell holds, as far as it decides the type of its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Type {
+    Text,
+    Bool,
+    Float,
+    Int,
+    /// A whole number that only fits without a sign.
+    Large,
 }
 
 // === impl Report ===
@@ -48,8 +57,8 @@ impl Report {
         &self,
         completed: &str,
         rows: u64,
-        requested: Vec<Value>,
-        processed: Vec<Value>,
+        requested: &[Value],
+        processed: &[Value],
     ) -> Value {
         json!({
             "started_at": self.started,
@@ -68,33 +77,23 @@ impl Report {
 
 impl Stats {
     pub(super) fn new(most: usize) -> Self {
-        Self {
-            missing: 0,
-            total: 0,
-            distinct: Some(Distinct::new(most)),
-            texts: false,
-            booleans: false,
-            fractions: false,
-            whole: false,
-            large: false,
-        }
+        Self { missing: 0, total: 0, distinct: Some(Distinct::new(most)), seen: HashSet::new() }
     }
 
     pub(super) fn add(&mut self, cell: &Cell) {
         self.total += 1;
-        match cell {
+        let seen = match cell {
             Cell::Missing => {
                 self.missing += 1;
                 return;
             }
-            Cell::Text(_) => self.texts = true,
-            Cell::Bool(_) => self.booleans = true,
-            Cell::Float(_) => self.fractions = true,
-            Cell::Int(number) => {
-                self.whole = true;
-                self.large |= *number > i128::from(i64::MAX);
-            }
-        }
+            Cell::Text(_) => Type::Text,
+            Cell::Bool(_) => Type::Bool,
+            Cell::Float(_) => Type::Float,
+            Cell::Int(number) if *number > i128::from(i64::MAX) => Type::Large,
+            Cell::Int(_) => Type::Int,
+        };
+        self.seen.insert(seen);
         if self.distinct.as_mut().is_some_and(|it| it.insert(cell).is_err()) {
             self.distinct = None;
         }
@@ -111,14 +110,16 @@ impl Stats {
 
     /// The name of the type that clients know. Columns as `read` are text.
     fn data_type(&self, read: bool) -> &'static str {
-        let numbers = self.whole || self.fractions;
-        match (self.texts, self.booleans, numbers) {
+        let has = |it: Type| self.seen.contains(&it);
+        let whole = has(Type::Int) || has(Type::Large);
+        let numbers = whole || has(Type::Float);
+        match (has(Type::Text), has(Type::Bool), numbers) {
             (false, false, false) if read => "str",
             (true, false, false) => "str",
             (false, true, false) if self.missing == 0 => "bool",
             (true, ..) | (_, true, _) => "object",
-            _ if self.fractions || self.missing > 0 || !self.whole => "float64",
-            _ if self.large => "uint64",
+            _ if has(Type::Float) || self.missing > 0 || !whole => "float64",
+            _ if has(Type::Large) => "uint64",
             _ => "int64",
         }
     }

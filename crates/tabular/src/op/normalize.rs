@@ -48,9 +48,9 @@ impl Normalize {
             writer.row(&changed)
         })?;
         let written = writer.finish()?;
-        let requested = self.normalizations.iter().map(Item::describe).collect();
+        let requested: Vec<_> = self.normalizations.iter().map(Item::describe).collect();
         let data = if counting {
-            report.describe(&run.stamp(), rows, requested, plan.processed())
+            report.describe(&run.stamp(), rows, &requested, &plan.processed())
         } else {
             Value::Null
         };

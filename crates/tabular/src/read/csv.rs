@@ -184,6 +184,9 @@ impl Rows {
 
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("path", &self.path).field("records", &self.records).finish()
+        f.debug_struct("Rows")
+            .field("path", &self.path)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
     }
 }

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 /// Every column gets a name of its own: one without is called by its place, from 0, and one whose
 /// name was there before gets the next number that makes it another.
 pub(super) fn names(header: Vec<String>) -> Vec<String> {
-    let named = header.into_iter().enumerate();
-    let named: Vec<_> = named
+    let given = header.into_iter().enumerate();
+    let given: Vec<_> = given
         .map(|(at, name)| if name.is_empty() { format!("Unnamed: {at}") } else { name })
         .collect();
-    let mut taken: HashSet<String> = named.iter().cloned().collect();
+    let mut taken: HashSet<String> = given.iter().cloned().collect();
     let mut used: HashMap<String, usize> = HashMap::new();
-    let mut names = Vec::with_capacity(named.len());
-    for name in named {
+    let mut names = Vec::with_capacity(given.len());
+    for name in given {
         let Some(count) = used.get_mut(&name) else {
             used.insert(name.clone(), 0);
             names.push(name);

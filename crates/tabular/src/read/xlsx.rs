@@ -22,13 +22,13 @@ mod workbook;
 mod xml;
 
 use package::Package;
-use sheet::Sheet;
+use sheet::{Cells, Sheet};
 
 #[derive(Debug)]
 pub(super) struct Rows {
     sheet: Sheet,
     /// The row after the one that was read last, and its number.
-    ahead: Option<(u64, Vec<(usize, Cell)>)>,
+    ahead: Option<(u64, Cells)>,
     next: u64,
     span: Span,
 }

@@ -59,11 +59,10 @@ impl Writer {
 
 fn value(cell: &Cell, json: &mut String) {
     match cell {
-        Cell::Missing => json.push_str("null"),
         Cell::Text(text) => quote(text, json),
         Cell::Int(number) => json.push_str(&number.to_string()),
         Cell::Float(number) if number.is_finite() => json.push_str(&float_text(*number)),
-        Cell::Float(_) => json.push_str("null"),
+        Cell::Missing | Cell::Float(_) => json.push_str("null"),
         Cell::Bool(it) => json.push_str(if *it { "true" } else { "false" }),
     }
 }

@@ -143,7 +143,10 @@ impl Writer {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("output", &self.output).field("rows", &self.rows).finish()
+        f.debug_struct("Writer")
+            .field("output", &self.output)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 

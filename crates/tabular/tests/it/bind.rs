@@ -2,7 +2,10 @@
 use quadrille_tabular::Operation;
 use serde_json::json;
 
-use crate::desk::Desk;
+use crate::{
+    desk::{Desk, sheet},
+    workbook::workbook,
+};
 
 const IDS: &str = "id,x\n1,a\n001,b\n1,c\n,d\n";
 const MAILS: &str = "id,mail\n1,a@x\n1,dup\n2,b@x\n,blank\n";
@@ -36,6 +39,27 @@ fn several_keys_must_all_be_the_same() {
         r#"{"bind_file":"bind.csv","comparison_columns":["a","b"],"bind_columns":["w","v"]}"#;
     let rows = ["a|b|w|v", "1|2|W|first", "2|1|_|second", "1|1|_|_"];
     assert_eq!(desk.sheet("a,b\n1,2\n2,1\n1,1\n", "excel/bind-multi-key", args), rows);
+}
+
+#[test]
+fn no_value_is_a_key_of_its_own() {
+    let text = |text: &str| format!("<c t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let none = "<c t=\"e\"><v>#N/A</v></c>";
+    let rows = format!("<row>{}</row><row>{none}</row><row>{}</row>", text("id"), text(" 1"));
+    let bind = format!(
+        "<row>{}{}</row><row><c/>{}</row><row>{none}{}</row><row>{}{}</row>",
+        text("id"),
+        text("v"),
+        text("blank"),
+        text("none"),
+        text("1"),
+        text("one")
+    );
+    let desk = Desk::new().bind("bind.xlsx", workbook(&bind, ""));
+    let input = desk.file("in.xlsx", workbook(&rows, ""));
+    let args = r#"{"bind_file":"b","comparison_column":"id","bind_columns":["v"]}"#;
+    let outcome = desk.run(&input, "excel/bind-single-key", args);
+    assert_eq!(sheet(&outcome.file.unwrap()), ["id|v", "_|none", " 1|_"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Desk {
     }
 
     /// The file that a binding asks for.
-    pub(crate) fn bind(mut self, name: &str, content: &str) -> Self {
+    pub(crate) fn bind(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
         self.bind = Some(self.file(name, content));
         self
     }

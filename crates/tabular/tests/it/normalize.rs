@@ -15,7 +15,9 @@ fn chain(cells: &[&str], items: &str) -> Vec<String> {
     let desk = Desk::new();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["v", "end"]).unwrap();
-    cells.iter().for_each(|it| writer.write_record([it, "."]).unwrap());
+    for cell in cells {
+        writer.write_record([cell, "."]).unwrap();
+    }
     let input = desk.file("in.csv", writer.into_inner().unwrap());
     let args = format!(r#"{{"normalizations":{items}}}"#);
     let outcome = desk.run(&input, "normalization/apply", &args);

@@ -4,14 +4,19 @@ use std::fs;
 use quadrille_tabular::{OPERATORS, Operation};
 use serde_json::json;
 
-use crate::desk::{Desk, name, sheet, sheet_at};
+use crate::{
+    desk::{Desk, name, sheet, sheet_at},
+    workbook::workbook,
+};
 
 /// The cells of the column `v` with these `values` that fulfil the condition.
 fn found(values: &[&str], operator: &str, value: &str) -> Vec<String> {
     let desk = Desk::new();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["v", "end"]).unwrap();
-    values.iter().for_each(|it| writer.write_record([it, "."]).unwrap());
+    for value in values {
+        writer.write_record([value, "."]).unwrap();
+    }
     let args = format!(
         r#"{{"conditions":[{{"column":"v","operator":"{operator}","value":{value}}}],
             "output_format":"json"}}"#
@@ -123,7 +128,7 @@ fn results_have_the_format_that_is_asked_for() {
         ("csv/search", r#","output_format":"xlsx""#),
     ] {
         let outcome = run(operation, format);
-        assert!(name(&outcome).ends_with(".xlsx"));
+        assert_eq!(outcome.file.as_ref().unwrap().extension().unwrap(), "xlsx");
         let path = outcome.file.unwrap();
         assert_eq!(sheet(&path), ["a|é/", "=1|_", "2|x"]);
         let book: calamine::Xlsx<_> = calamine::open_workbook(&path).unwrap();
@@ -176,6 +181,25 @@ fn wrong_conditions_are_named() {
     let desk = Desk::new();
     let args = r#"{"conditions":[{"column":"zz","operator":"is_empty"}]}"#;
     assert_eq!(desk.error("a\n1\n", "csv/search", args), "Column 'zz' not found in data");
+}
+
+#[test]
+fn cells_without_a_value_fulfil_only_what_is_negative() {
+    let desk = Desk::new();
+    let rows = "<row><c t=\"inlineStr\"><is><t>v</t></is></c></row>\
+                <row><c t=\"e\"><v>#N/A</v></c></row><row><c><v>1</v></c></row>";
+    let book = desk.file("in.xlsx", workbook(rows, ""));
+    for operator in OPERATORS {
+        let value = if operator == "between" { "[0,9]" } else { "\"q\"" };
+        let args = format!(
+            r#"{{"conditions":[{{"column":"v","operator":"{operator}","value":{value}}}],
+                "output_format":"json"}}"#
+        );
+        let path = desk.run(&book, "csv/search", &args).file.unwrap();
+        let found = fs::read_to_string(path).unwrap().contains("\"v\":null");
+        let negative = ["not_equals", "not_contains", "is_empty"].contains(&operator);
+        assert_eq!(found, negative, "{operator}");
+    }
 }
 
 #[test]

@@ -56,7 +56,9 @@ fn keyed() -> impl Strategy<Value = Vec<[String; 2]>> {
 fn write(rows: &[[String; 2]]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["key", "value"]).unwrap();
-    rows.iter().for_each(|row| writer.write_record(row).unwrap());
+    for row in rows {
+        writer.write_record(row).unwrap();
+    }
     String::from_utf8(writer.into_inner().unwrap()).unwrap()
 }
 
@@ -68,7 +70,7 @@ proptest! {
         let mut shuffled = rows.clone();
         let len = shuffled.len();
         shuffled.rotate_left(usize::try_from(seed % len as u64).unwrap());
-        let desk = Desk::new().bind("bind.csv", &write(&shuffled));
+        let desk = Desk::new().bind("bind.csv", write(&shuffled));
         let input = desk.file("in.csv", write(&rows));
         let keys = desk.run(&input, "excel/extract-columns-to-file", r#"{"columns":["key"]}"#);
         let args = r#"{"bind_file":"b","comparison_column":"key","bind_columns":["value"]}"#;

@@ -65,7 +65,7 @@ fn read(rows: &str, texts: &str) -> Vec<String> {
 
 /// A column named `v` with one cell in each row.
 fn column(cells: &[&str]) -> Vec<String> {
-    let rows: String = cells.iter().map(|cell| format!("<row>{cell}</row>")).collect();
+    let rows = format!("<row>{}</row>", cells.join("</row><row>"));
     let header = "<row><c t=\"inlineStr\"><is><t>v</t></is></c>\
                   <c t=\"inlineStr\"><is><t>end</t></is></c></row>";
     // The second column keeps the last rows.

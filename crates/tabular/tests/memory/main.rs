@@ -1,4 +1,6 @@
 //! Memory does not grow with the file. A process of its own, as it looks at all of its memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},

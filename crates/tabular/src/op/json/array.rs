@@ -1,5 +1,6 @@
 //! Values written one after another, and what is around them.
 use std::{
+    fmt::Write as _,
     io::{self, Write as _},
     path::PathBuf,
 };
@@ -95,7 +96,7 @@ impl Array {
                 if self.wrap == Wrap::Nested {
                     text.push(',');
                     self.layout.step(false, 1, &mut text);
-                    text.push_str(&format!("\"count\": {count}"));
+                    write!(text, "\"count\": {count}").expect("a string takes all that is written");
                     self.layout.step(true, 0, &mut text);
                     text.push('}');
                 }

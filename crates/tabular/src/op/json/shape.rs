@@ -20,7 +20,7 @@ use crate::{
 /// `json/generate-with-template`.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    template: Json,
+    pattern: Json,
     /// Columns by placeholder.
     mapping: IndexMap<String, String>,
     wrap: Wrap,
@@ -99,14 +99,19 @@ impl Template {
                 )));
             }
         };
-        Ok(Self { template, mapping: read.column_mapping, wrap, layout: layout(read.pretty_print) })
+        Ok(Self {
+            pattern: template,
+            mapping: read.column_mapping,
+            wrap,
+            layout: layout(read.pretty_print),
+        })
     }
 
     pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let mapping = self.mapping.iter().map(|(name, column)| (name.as_str(), column.as_str()));
         let columns = mapped(mapping, &table)?;
-        let shape = Shape::new(&self.template, &columns);
+        let shape = Shape::new(&self.pattern, &columns);
         let output = run.output("json_template", "json")?;
         let mut array = Array::new(output, self.layout, self.wrap);
         run.rows(&mut table, |row| array.push(&shape.fill(row)))?;

@@ -163,6 +163,9 @@ impl Read for Counted {
 
 impl std::fmt::Debug for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Part").field("size", &self.size).field("left", &self.left).finish()
+        f.debug_struct("Part")
+            .field("size", &self.size)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }

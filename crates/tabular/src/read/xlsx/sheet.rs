@@ -32,6 +32,9 @@ pub(super) struct Sheet {
     ended: bool,
 }
 
+/// The cells of a row, with their columns.
+pub(super) type Cells = Vec<(usize, Cell)>;
+
 /// What a cell says of itself before its value.
 #[derive(Debug)]
 struct Head {
@@ -105,7 +108,7 @@ impl Sheet {
     }
 
     /// The next row that is written: its place from 0, and its cells with their columns.
-    pub(super) fn row(&mut self) -> Result<Option<(u64, Vec<(usize, Cell)>)>, Error> {
+    pub(super) fn row(&mut self) -> Result<Option<(u64, Cells)>, Error> {
         if self.ended {
             return Ok(None);
         }

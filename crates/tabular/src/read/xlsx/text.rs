@@ -85,15 +85,12 @@ pub(super) fn unescape(text: String) -> String {
         let code = code.filter(|(hex, _)| hex.bytes().all(|it| it.is_ascii_hexdigit()));
         let character =
             code.and_then(|(hex, _)| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
-        match (character, after.get(5..)) {
-            (Some(character), Some(end)) => {
-                plain.push(character);
-                rest = end;
-            }
-            _ => {
-                plain.push_str("_x");
-                rest = after;
-            }
+        if let (Some(character), Some(end)) = (character, after.get(5..)) {
+            plain.push(character);
+            rest = end;
+        } else {
+            plain.push_str("_x");
+            rest = after;
         }
     }
     plain.push_str(rest);
