@@ -101,7 +101,7 @@ impl Operation {
             "csv/search" => Kind::Search(search::Search::parse(arguments, "csv")?),
             "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments)?),
             "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments)?),
-            "normalization/apply" => Kind::Normalize(arguments::read(arguments)?),
+            "normalization/apply" => Kind::Normalize(normalize::Normalize::parse(arguments)?),
             "sql/generate" => Kind::Sql(sql::Sql::generate(arguments)?),
             "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments)?),
             "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments)?),

@@ -45,7 +45,7 @@ pub(super) enum Fit {
 pub(crate) enum Gather {
     Numbers(Numbers),
     Dates(Evidence),
-    Counts { counts: HashMap<String, u64>, most: usize },
+    Counts { counts: HashMap<String, u64>, held: usize, limits: Limits },
 }
 
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Gather {
             Kind::Fill { method: Method::Mean, .. } => numbers(false),
             Kind::Fill { method: Method::Median, .. } | Kind::Outliers(_) => numbers(true),
             Kind::Fill { method: Method::Mode, .. } => {
-                Some(Self::Counts { counts: HashMap::new(), most: limits.max_distinct })
+                Some(Self::Counts { counts: HashMap::new(), held: 0, limits: *limits })
             }
             Kind::Date { .. } | Kind::DatePart(_) => Some(Self::Dates(Evidence::default())),
             _ => None,
@@ -93,13 +93,15 @@ impl Gather {
                 evidence.add(cell);
                 Ok(())
             }
-            Self::Counts { counts, most } => {
+            Self::Counts { counts, held, limits } => {
                 let Some(text) = cell.text().filter(|text| !text.is_empty()) else { return Ok(()) };
                 if let Some(count) = counts.get_mut(&*text) {
                     *count += 1;
-                } else if counts.len() >= *most {
-                    return Err(TooMuch::Distinct { most: *most }.into());
+                } else if counts.len() >= limits.max_distinct {
+                    return Err(TooMuch::Distinct { most: limits.max_distinct }.into());
                 } else {
+                    let what = "the values of the column";
+                    hold(held, text.len(), limits.max_held, what, "split the file")?;
                     counts.insert(text.into_owned(), 1);
                 }
                 Ok(())

@@ -29,6 +29,8 @@ pub(crate) struct Plan<'a> {
     limits: Limits,
     /// Count values, as somebody wants to know.
     counting: bool,
+    /// Different values that are counted at one point.
+    most: usize,
 }
 
 /// A column of the result.
@@ -81,9 +83,11 @@ impl<'a> Plan<'a> {
         counting: bool,
         report: &mut Report,
     ) -> Self {
-        let read = |(source, name): (usize, &String)| Column::new(name.clone(), source, &limits);
+        // Values are counted before and after each item, at most.
+        let most = limits.max_distinct / (2 * items.len()).max(1);
+        let read = |(source, name): (usize, &String)| Column::new(name.clone(), source, most);
         let columns = columns.iter().enumerate().map(read).collect();
-        let mut plan = Self { items, columns, reading, limits, counting };
+        let mut plan = Self { items, columns, reading, limits, counting, most };
         let started = report.started.clone();
         for (at, item) in items.iter().enumerate() {
             let name = &item.column_name;
@@ -95,7 +99,7 @@ impl<'a> Plan<'a> {
                 plan.keep(format!("{name}_original"), plan.columns[column].source);
             }
             match Kind::parse(&item.normalization_type, &item.parameters) {
-                Ok(kind) => plan.columns[column].steps.push(Step::new(at, kind, &limits)),
+                Ok(kind) => plan.columns[column].steps.push(Step::new(at, kind, &limits, most)),
                 Err(why) => report.error(format!("Error normalizing '{name}': {why}"), &started),
             }
         }
@@ -110,7 +114,7 @@ impl<'a> Plan<'a> {
     /// of that name if there is one.
     fn keep(&mut self, name: String, source: usize) {
         let at = self.find(&name);
-        let column = Column::new(name, source, &self.limits);
+        let column = Column::new(name, source, self.most);
         match at {
             Some(at) => self.columns[at] = column,
             None => self.columns.push(column),
@@ -220,16 +224,16 @@ impl<'a> Plan<'a> {
 // === impl Column ===
 
 impl Column {
-    fn new(name: String, source: usize, limits: &Limits) -> Self {
-        Self { name, source, steps: Vec::new(), stats: Stats::new(limits.max_distinct) }
+    fn new(name: String, source: usize, most: usize) -> Self {
+        Self { name, source, steps: Vec::new(), stats: Stats::new(most) }
     }
 }
 
 // === impl Step ===
 
 impl Step {
-    fn new(item: usize, kind: Kind, limits: &Limits) -> Self {
+    fn new(item: usize, kind: Kind, limits: &Limits, most: usize) -> Self {
         let fit = Gather::for_kind(&kind, limits).is_none().then_some(Fit::Any);
-        Self { item, kind, fit, stats: Stats::new(limits.max_distinct), failed: 0 }
+        Self { item, kind, fit, stats: Stats::new(most), failed: 0 }
     }
 }

@@ -3,10 +3,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::or_default,
+    arguments::{self, or_default},
     cell::Row,
     date::Reading,
-    error::Error,
+    error::{BadArguments, Error},
     normalize::{Item, Plan, Report},
     operation::Outcome,
     run::Run,
@@ -20,7 +20,21 @@ pub(crate) struct Normalize {
     return_report: Option<bool>,
 }
 
+/// Each may need the file to be read once more.
+const MAX_ITEMS: usize = 500;
+
 impl Normalize {
+    pub(crate) fn parse(arguments: &str) -> Result<Self, BadArguments> {
+        let read: Self = arguments::read(arguments)?;
+        let items = read.normalizations.len();
+        if items > MAX_ITEMS {
+            let argument = "normalizations".to_owned();
+            let why = format!("{items} are too many, {MAX_ITEMS} is the most; use several steps");
+            return Err(BadArguments::Wrong { argument, why });
+        }
+        Ok(read)
+    }
+
     pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
         let mut report = Report::new(run.stamp());
         let mut table = run.open()?;

@@ -104,18 +104,18 @@ impl Rows {
         if !self.next()? {
             return Err(Unreadable::Csv("No columns to parse from file".to_owned()).into());
         }
+        let most = limits.max_columns;
+        let check = |found: usize| {
+            if found > most { Err(TooMuch::Columns { found, most }) } else { Ok(()) }
+        };
+        check(self.record.len())?;
         let mut header: Vec<_> = self.record.iter().map(str::to_owned).collect();
-        let names = header.len();
-        self.columns = names;
         self.ahead = self.next()?;
-        if self.ahead && self.record.len() > names {
+        if self.ahead && self.record.len() > header.len() {
+            check(self.record.len())?;
             header.resize(self.record.len(), String::new());
         }
         self.columns = header.len();
-        if self.columns > limits.max_columns {
-            let (found, most) = (self.columns, limits.max_columns);
-            return Err(TooMuch::Columns { found, most }.into());
-        }
         Ok(header)
     }
 

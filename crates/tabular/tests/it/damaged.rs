@@ -129,6 +129,22 @@ fn an_endless_element_and_an_endless_row_are_refused() {
 }
 
 #[test]
+fn elements_without_end_and_cells_over_and_over_are_refused() {
+    let text = "Failed to read Excel file: elements are nested deeper than 100";
+    let deep = format!("<worksheet>{}", "<a>".repeat(200));
+    assert_eq!(error(with_sheet(&deep, "")), text);
+    let text = "Failed to read Excel file: row 1 has cells more than once";
+    let row = format!("<row>{}</row>", "<c r=\"A1\"><v>1</v></c>".repeat(5000));
+    assert_eq!(error(workbook(&row, "")), text);
+    let text = "Failed to read Excel file: row 1 is out of order";
+    assert_eq!(error(workbook("<row r=\"2\"/><row r=\"1\"/>", "")), text);
+    let text = "Failed to read Excel file: there is no cell XFE1";
+    assert_eq!(error(workbook("<row><c r=\"XFE1\"/></row>", "")), text);
+    let text = "Failed to read Excel file: unknown entity &bomb;";
+    assert_eq!(error(workbook("<row><c><v>&bomb;</v></c></row>", "")), text);
+}
+
+#[test]
 fn texts_that_cells_share_are_bounded() {
     let mut desk = Desk::new();
     desk.limits.max_held = 1000;

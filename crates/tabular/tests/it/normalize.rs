@@ -1,4 +1,5 @@
 //! Cells in a usual form.
+use quadrille_tabular::Operation;
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, sheet};
@@ -298,10 +299,33 @@ fn every_type_is_known() {
 }
 
 #[test]
-fn normalisation_several_times_over_is_bounded() {
+fn values_are_counted_as_far_as_they_can_be_remembered() {
+    let mut desk = Desk::new();
+    desk.limits.max_distinct = 4;
+    let args = r#"{"normalizations":[{"column_name":"v","normalization_type":"uppercase"}]}"#;
+    let count = |content: &str| {
+        let report = desk.data(content, "normalization/apply", args);
+        report["columns_processed"][0]["after_stats"]["unique_count"].clone()
+    };
+    assert_eq!(count("v\na\nb\na\n"), 2);
+    assert_eq!(count("v\na\nb\nc\n"), Value::Null);
+}
+
+#[test]
+fn normalisation_is_bounded() {
     let mut desk = Desk::new();
     desk.limits.max_held = 16;
     let args = r#"{"normalizations":[{"column_name":"v","normalization_type":"outlier_removal"}]}"#;
     let text = "the numbers of the column take more than 16 bytes; split the file";
     assert_eq!(desk.error("v\n1\n2\n3\n", "normalization/apply", args), text);
+    let args = r#"{"normalizations":[{"column_name":"v","normalization_type":"fill_null_values",
+        "parameters":{"method":"mode"}}]}"#;
+    let text = "the values of the column take more than 16 bytes; split the file";
+    let content = format!("v\n{}\n", "x".repeat(17));
+    assert_eq!(desk.error(content, "normalization/apply", args), text);
+    let items = vec!["{}"; 501].join(",");
+    let args = format!(r#"{{"normalizations":[{items}]}}"#);
+    let error = Operation::parse("normalization/apply", &args).unwrap_err();
+    let text = "argument `normalizations`: 501 are too many, 500 is the most; use several steps";
+    assert_eq!(error.to_string(), text);
 }

@@ -49,6 +49,7 @@ struct Counted {
 
 /// A cell holds 32,767 characters, which may all be written as references.
 const MAX_ELEMENT: usize = 1 << 20;
+const MAX_SMALL: u64 = 32 << 20;
 
 // === impl Package ===
 
@@ -57,6 +58,15 @@ impl Package {
         let archive = ZipArchive::new(BufReader::new(open(path)?));
         let archive = archive.map_err(|_| broken("File is not a zip file"))?;
         Ok(Self { path: path.to_owned(), archive, most })
+    }
+
+    /// A part that says what others are, of which much is kept.
+    pub(super) fn small_part(&mut self, name: &str) -> Result<Option<Part>, Error> {
+        let part = self.part(name)?;
+        Ok(part.map(|part| {
+            let most = part.most.min(MAX_SMALL);
+            Part { left: most, most, ..part }
+        }))
     }
 
     /// The part `name`, if there is one. Names are compared without case, as the format has it.

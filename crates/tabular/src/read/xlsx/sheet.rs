@@ -134,8 +134,9 @@ impl Sheet {
         }
         self.next = at + 1;
         let mut cells = Vec::new();
+        // Where a cell is that does not say so.
+        let mut expected = 0;
         loop {
-            let expected = cells.last().map_or(0, |(column, _)| column + 1);
             let head = match self.xml.next()? {
                 Event::Start(element) if element.local_name().as_ref() == "c" => {
                     Head::read(&element, expected, &self.styles)?
@@ -147,19 +148,20 @@ impl Sheet {
                 _ => continue,
             };
             let column = head.column;
+            expected = column + 1;
             let cell = self.cell(&head)?;
             // A cell that is only formatted may be anywhere.
-            let empty = !cell.is_missing() && cell.is_empty();
-            if column >= self.max_columns && !empty {
+            if !cell.is_missing() && cell.is_empty() {
+                continue;
+            }
+            if column >= self.max_columns {
                 let (found, most) = (column + 1, self.max_columns);
                 return Err(TooMuch::Columns { found, most }.into());
             }
-            if !empty {
-                cells.push((column, cell));
-            } else if cells.len() < self.max_columns {
-                // Kept for the place of a next one that does not say where it is.
-                cells.push((column, Cell::EMPTY));
+            if cells.len() >= self.max_columns {
+                return Err(broken(format!("row {} has cells more than once", at + 1)));
             }
+            cells.push((column, cell));
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) enum Shown {
 pub(super) fn read(package: &mut Package, workbook: &Workbook) -> Result<Vec<Shown>, Error> {
     let mut styles = Vec::new();
     let Some(path) = &workbook.styles else { return Ok(styles) };
-    let Some(part) = package.part(path)? else { return Ok(styles) };
+    let Some(part) = package.small_part(path)? else { return Ok(styles) };
     let mut xml = Xml::new(part);
     let mut formats: HashMap<u32, Shown> = HashMap::new();
     let mut of_cells = false;

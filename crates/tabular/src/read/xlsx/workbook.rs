@@ -36,7 +36,7 @@ pub(super) fn read(package: &mut Package) -> Result<Workbook, Error> {
     let named = |kind: &str| {
         relations.iter().find(|it| it.kind == kind).map(|relation| relation.target.clone())
     };
-    let part = package.part(&path)?.ok_or_else(|| broken("the archive holds no workbook"))?;
+    let part = package.small_part(&path)?.ok_or_else(|| broken("the archive holds no workbook"))?;
     let mut xml = Xml::new(part);
     let mut workbook =
         Workbook { styles: named("styles"), texts: named("sharedStrings"), ..Workbook::default() };
@@ -66,7 +66,7 @@ fn relation_id(element: &quick_xml::events::BytesStart<'_>) -> Result<String, Er
 }
 
 fn relations(package: &mut Package, folder: &str, path: &str) -> Result<Vec<Relation>, Error> {
-    let Some(part) = package.part(path)? else { return Ok(Vec::new()) };
+    let Some(part) = package.small_part(path)? else { return Ok(Vec::new()) };
     let mut xml = Xml::new(part);
     let mut relations = Vec::new();
     loop {

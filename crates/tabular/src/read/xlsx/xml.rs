@@ -11,7 +11,11 @@ use crate::error::Error;
 pub(super) struct Xml {
     reader: Reader<Part>,
     buffer: Vec<u8>,
+    /// Elements that are open. The parser keeps their names.
+    depth: usize,
 }
+
+const MAX_DEPTH: usize = 100;
 
 // === impl Xml ===
 
@@ -19,17 +23,26 @@ impl Xml {
     pub(super) fn new(part: Part) -> Self {
         let mut reader = Reader::from_reader(part);
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, buffer: Vec::new() }
+        Self { reader, buffer: Vec::new(), depth: 0 }
     }
 
     pub(super) fn next(&mut self) -> Result<Event<'_>, Error> {
         self.buffer.clear();
         self.reader.get_mut().refill();
-        let Self { reader, buffer } = self;
-        match reader.read_event_into(buffer) {
-            Ok(event) => Ok(event),
-            Err(error) => Err(self.reader.get_ref().over().unwrap_or_else(|| broken(error))),
+        let Self { reader, buffer, depth } = self;
+        let event = match reader.read_event_into(buffer) {
+            Ok(event) => event,
+            Err(error) => return Err(reader.get_ref().over().unwrap_or_else(|| broken(error))),
+        };
+        match &event {
+            Event::Start(_) if *depth == MAX_DEPTH => {
+                return Err(broken(format!("elements are nested deeper than {MAX_DEPTH}")));
+            }
+            Event::Start(_) => *depth += 1,
+            Event::End(_) => *depth = depth.saturating_sub(1),
+            _ => {}
         }
+        Ok(event)
     }
 
     /// The part that was read.
