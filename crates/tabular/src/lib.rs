@@ -1,0 +1,53 @@
+//! Operations on spreadsheets: rows stream in and out, so memory does not grow with the file.
+//!
+//! ```
+//! use std::{ops::ControlFlow, time::SystemTime};
+//!
+//! use quadrille_tabular::{Limits, Operation, Task};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let input = folder.path().join("people.csv");
+//! std::fs::write(&input, "name,age\nAnn,41\nBob,7\n")?;
+//!
+//! let arguments = r#"{"conditions":[{"column":"age","operator":"less_than","value":18}]}"#;
+//! let operation = Operation::parse("csv/search", arguments)?;
+//! let task = Task {
+//!     input: &input,
+//!     name: "people.csv",
+//!     folder: folder.path(),
+//!     bind_file: None,
+//!     now: SystemTime::now(),
+//!     backup_original: true,
+//!     limits: Limits::default(),
+//! };
+//! let outcome = operation.run(&task, &mut |_progress| ControlFlow::Continue(()))?;
+//!
+//! let found = std::fs::read_to_string(outcome.file.expect("a search leaves a file"))?;
+//! assert_eq!(found, "name,age\nBob,7\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+mod arguments;
+mod cell;
+mod date;
+mod distinct;
+mod error;
+mod json;
+mod limits;
+mod normalize;
+mod number;
+mod op;
+mod operation;
+mod output;
+mod progress;
+mod read;
+mod run;
+mod template;
+mod write;
+
+pub use cell::{Cell, Row, float_text};
+pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
+pub use limits::Limits;
+pub use normalize::TYPES;
+pub use op::search::OPERATORS;
+pub use operation::{NAMES, Operation, Outcome, Task, columns};
+pub use progress::{EVERY, Progress, Watch};

@@ -1,0 +1,32 @@
+//! How much a file may ask for before it is refused.
+
+/// What is the most of everything that a file decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Columns of a table. Spreadsheet programs stop at 16,384.
+    pub max_columns: usize,
+    /// Cells that a sheet declares or spans, empty ones included.
+    pub max_cells: u64,
+    /// Bytes of the parts of a workbook when unzipped.
+    pub max_unzipped: u64,
+    /// Different rows, keys or values that are remembered at once, at about 40 bytes each.
+    pub max_distinct: usize,
+    /// Bytes of values that are held at once: the columns of an answer, the columns that are bound,
+    /// the texts that the cells of a workbook share, the numbers of a column whose median is asked.
+    pub max_held: usize,
+    /// Bytes of one row of a text file.
+    pub max_row: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_columns: 4096,
+            max_cells: 200_000_000,
+            max_unzipped: 2 << 30,
+            max_distinct: 5_000_000,
+            max_held: 256 << 20,
+            max_row: 16 << 20,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What becomes of one cell.
+use super::{
+    fit::{Fit, number},
+    kind::{DatePart, Kind},
+    text,
+};
+use crate::{
+    cell::Cell,
+    date::{Moment, Reading},
+    number::Number,
+};
+
+// === impl Kind ===
+
+impl Kind {
+    /// What `cell` becomes, in a column that is as `fit` says.
+    pub(super) fn apply(&self, fit: &Fit, cell: Cell, reading: Reading) -> Cell {
+        let date = || {
+            let day_first = matches!(fit, Fit::DayFirst(true));
+            Moment::of(&cell, Reading { day_first, ..reading })
+        };
+        match self {
+            Self::Phone if cell.is_missing() => Cell::EMPTY,
+            Self::Boolean(words) => Cell::Bool(is_one_of(&cell, words)),
+            Self::YesNo(words) => Cell::from(if is_one_of(&cell, words) { "Yes" } else { "No" }),
+            Self::Fill { value, .. } => match fit {
+                Fit::Fill { cell: filling, numbers } => {
+                    if cell.is_empty() {
+                        return filling.clone();
+                    }
+                    let number = Number::of(&cell).filter(|_| *numbers);
+                    number.map_or(cell, |it| Cell::Float(it.float()))
+                }
+                _ if cell.is_empty() => value.clone(),
+                _ => cell,
+            },
+            Self::Integer => Cell::Int(number(self, &cell).map_or(0, truncate)),
+            Self::Scale
+            | Self::Score
+            | Self::Round(_)
+            | Self::Currency { .. }
+            | Self::Outliers(_) => {
+                number(self, &cell).map_or(Cell::Missing, |number| self.number(fit, number))
+            }
+            _ if cell.is_missing() => cell,
+            Self::Date { format } => {
+                let printed = date().and_then(|moment| print(moment, format));
+                printed.map_or(Cell::Missing, Cell::Text)
+            }
+            Self::DatePart(part) => date().map_or(Cell::Missing, |moment| {
+                let civil = moment.civil;
+                Cell::Int(match part {
+                    DatePart::Year => civil.year().into(),
+                    DatePart::Month => civil.month().into(),
+                    DatePart::Day => civil.day().into(),
+                })
+            }),
+            Self::Categories { mapping, default } => {
+                let known = cell.text().and_then(|text| mapping.get(&*text)).or(default.as_ref());
+                known.cloned().unwrap_or(cell)
+            }
+            _ => {
+                let content = cell.text().unwrap_or_default();
+                Cell::Text(self.text(&content))
+            }
+        }
+    }
+
+    fn text(&self, content: &str) -> String {
+        match self {
+            Self::Upper => content.to_uppercase(),
+            Self::Lower => content.to_lowercase(),
+            Self::Title => text::title_case(content),
+            Self::Trim => content.trim().to_owned(),
+            Self::Collapse => text::collapse(content),
+            Self::Phone => text::phone(content),
+            Self::Email => content.to_lowercase().trim().to_owned(),
+            Self::Name => text::title_case(content).trim().to_owned(),
+            Self::Address => text::address(content),
+            Self::Replace(pattern) => pattern.replace(content),
+            _ => content.to_owned(),
+        }
+    }
+
+    fn number(&self, fit: &Fit, number: Number) -> Cell {
+        let float = number.float();
+        let plain = |whole: bool| match number {
+            Number::Int(number) if whole => Cell::Int(number),
+            number => Cell::Float(number.float()),
+        };
+        match (self, fit) {
+            (_, Fit::Scale { low, high, whole }) => {
+                if low < high {
+                    Cell::Float((float - low) / (high - low))
+                } else {
+                    plain(*whole)
+                }
+            }
+            (_, Fit::Score { mean, deviation }) => match deviation {
+                None => Cell::Missing,
+                Some(deviation) if *deviation == 0.0 => Cell::Float(0.0),
+                Some(deviation) => Cell::Float((float - mean) / deviation),
+            },
+            (_, Fit::Fences { low, high, whole }) => {
+                if (*low..=*high).contains(&float) {
+                    plain(*whole)
+                } else {
+                    Cell::Missing
+                }
+            }
+            (Self::Round(decimals), Fit::Whole(true)) => match number {
+                Number::Int(number) => Cell::Int(round_whole(number, *decimals)),
+                Number::Float(_) => plain(false),
+            },
+            (Self::Round(decimals), _) => Cell::Float(round(float, *decimals)),
+            (_, Fit::Whole(whole)) => plain(*whole),
+            _ => plain(false),
+        }
+    }
+}
+
+fn is_one_of(cell: &Cell, words: &[String]) -> bool {
+    let text = cell.text().map(|text| text.to_lowercase());
+    text.is_some_and(|text| words.contains(&text))
+}
+
+fn truncate(number: Number) -> i128 {
+    match number {
+        Number::Int(number) => number,
+        #[expect(clippy::cast_possible_truncation, reason = "that is what is asked")]
+        Number::Float(number) => number as i128,
+    }
+}
+
+fn round(number: f64, decimals: i32) -> f64 {
+    let power = 10f64.powi(decimals.abs());
+    let rounded = if decimals < 0 {
+        (number / power).round_ties_even() * power
+    } else {
+        (number * power).round_ties_even() / power
+    };
+    // What is too large to have decimals stays as it is.
+    if rounded.is_finite() { rounded } else { number }
+}
+
+fn round_whole(number: i128, decimals: i32) -> i128 {
+    let Some(power) = decimals.checked_neg().and_then(|it| u32::try_from(it).ok()) else {
+        return number;
+    };
+    let Some(power) = 10i128.checked_pow(power) else { return 0 };
+    let (tens, rest) = (number.div_euclid(power), number.rem_euclid(power));
+    let up = rest * 2 > power || (rest * 2 == power && tens % 2 != 0);
+    (tens + i128::from(up)) * power
+}
+
+fn print(moment: Moment, format: &str) -> Option<String> {
+    let zone = match moment.offset {
+        Some(offset) if format.contains("%z") => {
+            let sign = if offset < 0 { '-' } else { '+' };
+            format!("{sign}{:02}{:02}", offset.abs() / 60, offset.abs() % 60)
+        }
+        _ => String::new(),
+    };
+    let name = if moment.offset == Some(0) { "UTC" } else { "" };
+    let format = format.replace("%z", &zone).replace("%Z", name);
+    jiff::fmt::strtime::format(format, moment.civil).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        let cases =
+            [(2.5, 0, 2.0), (0.5, 0, 0.0), (1.005, 2, 1.0), (2.675, 2, 2.68), (1.235, 2, 1.24)];
+        for (number, decimals, rounded) in cases {
+            assert!((round(number, decimals) - rounded).abs() < 1e-15, "{number}");
+        }
+        assert_eq!(round_whole(1234, -2), 1200);
+        assert_eq!(round_whole(1250, -2), 1200);
+        assert_eq!(round_whole(-1350, -2), -1400);
+        assert_eq!(round_whole(1234, 2), 1234);
+        assert_eq!(round_whole(1234, -60), 0);
+    }
+}

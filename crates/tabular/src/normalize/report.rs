@@ -1,0 +1,126 @@
+//! What a normalisation did, for who asked for it.
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::{cell::Cell, distinct::Distinct};
+
+/// What happened, as it happened.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) started: String,
+    errors: Vec<Value>,
+    warnings: Vec<Value>,
+    /// The same, for who does not read the report.
+    pub(crate) told: Vec<String>,
+}
+
+/// What the cells of a column are at one point of its way.
+#[derive(Debug)]
+pub(super) struct Stats {
+    missing: u64,
+    total: u64,
+    /// `None` if there are more different values than are remembered.
+    distinct: Option<Distinct>,
+    seen: HashSet<Type>,
+}
+
+/// What a cell holds, as far as it decides the type of its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Type {
+    Text,
+    Bool,
+    Float,
+    Int,
+    /// A whole number that only fits without a sign.
+    Large,
+}
+
+// === impl Report ===
+
+impl Report {
+    pub(crate) fn new(started: String) -> Self {
+        Self { started, errors: Vec::new(), warnings: Vec::new(), told: Vec::new() }
+    }
+
+    pub(super) fn error(&mut self, message: String, stamp: &str) {
+        self.errors.push(json!({ "message": message, "timestamp": stamp }));
+        self.told.push(message);
+    }
+
+    pub(super) fn warning(&mut self, message: String, stamp: &str) {
+        self.warnings.push(json!({ "message": message, "timestamp": stamp }));
+        self.told.push(message);
+    }
+
+    pub(crate) fn describe(
+        &self,
+        completed: &str,
+        rows: u64,
+        requested: &[Value],
+        processed: &[Value],
+    ) -> Value {
+        json!({
+            "started_at": self.started,
+            "completed_at": completed,
+            "success": self.errors.is_empty(),
+            "total_rows": rows,
+            "requested_normalizations": requested,
+            "columns_processed": processed,
+            "errors": self.errors,
+            "warnings": self.warnings,
+        })
+    }
+}
+
+// === impl Stats ===
+
+impl Stats {
+    pub(super) fn new(most: usize) -> Self {
+        Self { missing: 0, total: 0, distinct: Some(Distinct::new(most)), seen: HashSet::new() }
+    }
+
+    pub(super) fn add(&mut self, cell: &Cell) {
+        self.total += 1;
+        let seen = match cell {
+            Cell::Missing => {
+                self.missing += 1;
+                return;
+            }
+            Cell::Text(_) => Type::Text,
+            Cell::Bool(_) => Type::Bool,
+            Cell::Float(_) => Type::Float,
+            Cell::Int(number) if *number > i128::from(i64::MAX) => Type::Large,
+            Cell::Int(_) => Type::Int,
+        };
+        self.seen.insert(seen);
+        if self.distinct.as_mut().is_some_and(|it| it.insert(cell).is_err()) {
+            self.distinct = None;
+        }
+    }
+
+    pub(super) fn describe(&self, read: bool) -> Value {
+        json!({
+            "total_values": self.total,
+            "null_count": self.missing,
+            "unique_count": self.distinct.as_ref().map(Distinct::len),
+            "data_type": self.data_type(read),
+        })
+    }
+
+    /// The name of the type that clients know. Columns as `read` are text.
+    fn data_type(&self, read: bool) -> &'static str {
+        let has = |it: Type| self.seen.contains(&it);
+        let whole = has(Type::Int) || has(Type::Large);
+        let numbers = whole || has(Type::Float);
+        match (has(Type::Text), has(Type::Bool), numbers) {
+            (false, false, false) if read => "str",
+            (true, false, false) => "str",
+            (false, true, false) if self.missing == 0 => "bool",
+            (true, ..) | (_, true, _) => "object",
+            _ if has(Type::Float) || self.missing > 0 || !whole => "float64",
+            _ if has(Type::Large) => "uint64",
+            _ => "int64",
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Rows as SQL.
+use std::num::NonZeroU64;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::{
+    arguments::{self, or_default},
+    error::{BadArguments, Error},
+    operation::Outcome,
+    run::Run,
+};
+
+mod auto;
+mod custom;
+mod dialect;
+mod insert;
+mod line;
+mod script;
+
+use auto::{AutoIncrement, Wanted};
+use custom::Custom;
+use dialect::Database;
+use insert::Insert;
+
+/// `sql/generate`, `sql/generate-to-text` and `sql/generate-custom-to-text`.
+#[derive(Clone, Debug)]
+pub(crate) enum Sql {
+    Insert(Insert),
+    Custom(Custom),
+}
+
+#[derive(Deserialize)]
+struct Generate {
+    table_name: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    column_mapping: IndexMap<String, String>,
+    database_type: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    auto_increment: Wanted,
+    template: Option<String>,
+    batch_size: Option<NonZeroU64>,
+    include_transaction: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct ToText {
+    table_name: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    columns: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    column_mapping: IndexMap<String, String>,
+    database_type: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    auto_increment: Wanted,
+    #[serde(default, deserialize_with = "or_default")]
+    remove_duplicates: bool,
+}
+
+#[derive(Deserialize)]
+struct CustomToText {
+    #[serde(default, deserialize_with = "or_default")]
+    columns: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    template: String,
+    #[serde(default, deserialize_with = "or_default")]
+    column_mapping: IndexMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    auto_increment: Wanted,
+    #[serde(default, deserialize_with = "or_default")]
+    remove_duplicates: bool,
+}
+
+const DEFAULT_TABLE: &str = "data";
+
+// === impl Sql ===
+
+impl Sql {
+    pub(crate) fn generate(arguments: &str) -> Result<Self, BadArguments> {
+        let read: Generate = arguments::read(arguments)?;
+        let database = Database::parse(read.database_type.as_deref())?;
+        Ok(Self::Insert(Insert {
+            table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
+            database,
+            columns: Vec::new(),
+            mapping: read.column_mapping,
+            auto: read.auto_increment.resolve()?,
+            template: read.template.filter(|it| !it.is_empty()),
+            batch: read.batch_size,
+            transaction: read.include_transaction.unwrap_or(true),
+            remove_duplicates: false,
+            kind: "sql",
+        }))
+    }
+
+    pub(crate) fn to_text(arguments: &str) -> Result<Self, BadArguments> {
+        let read: ToText = arguments::read(arguments)?;
+        let database = Database::parse(read.database_type.as_deref())?;
+        Ok(Self::Insert(Insert {
+            table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
+            database,
+            columns: read.columns,
+            mapping: read.column_mapping,
+            auto: read.auto_increment.resolve()?,
+            template: None,
+            batch: None,
+            transaction: true,
+            remove_duplicates: read.remove_duplicates,
+            kind: "sql_text",
+        }))
+    }
+
+    /// Without a template these are insertions into a table of the default name.
+    pub(crate) fn custom(arguments: &str) -> Result<Self, BadArguments> {
+        let read: CustomToText = arguments::read(arguments)?;
+        let auto: Option<AutoIncrement> = read.auto_increment.resolve()?;
+        if read.template.is_empty() {
+            return Ok(Self::Insert(Insert {
+                table: DEFAULT_TABLE.to_owned(),
+                database: Database::Postgresql,
+                columns: read.columns,
+                mapping: read.column_mapping,
+                auto,
+                template: None,
+                batch: None,
+                transaction: true,
+                remove_duplicates: read.remove_duplicates,
+                kind: "sql_custom",
+            }));
+        }
+        Ok(Self::Custom(Custom {
+            columns: read.columns,
+            template: read.template,
+            mapping: read.column_mapping,
+            auto,
+            remove_duplicates: read.remove_duplicates,
+        }))
+    }
+
+    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+        match self {
+            Self::Insert(it) => it.run(run),
+            Self::Custom(it) => it.run(run),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! How values and names are written for each database.
+use std::borrow::Cow;
+
+use crate::{
+    cell::Cell,
+    error::{BadArguments, list},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Database {
+    Postgresql,
+    Mysql,
+    Sqlite,
+}
+
+const NAMES: [&str; 3] = ["postgresql", "mysql", "sqlite"];
+
+pub(super) fn refused(what: &str) -> BadArguments {
+    BadArguments::Refused(format!("Failed to generate SQL: {what}"))
+}
+
+// === impl Database ===
+
+impl Database {
+    pub(super) fn parse(name: Option<&str>) -> Result<Self, BadArguments> {
+        let name = name.unwrap_or("postgresql");
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "postgresql" => Self::Postgresql,
+            "mysql" => Self::Mysql,
+            "sqlite" => Self::Sqlite,
+            _ => {
+                let valid = list(&NAMES);
+                let what = format!("Invalid database type: '{name}'. Valid types are: {valid}");
+                return Err(refused(&what));
+            }
+        })
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Postgresql => NAMES[0],
+            Self::Mysql => NAMES[1],
+            Self::Sqlite => NAMES[2],
+        }
+    }
+
+    pub(super) const fn begin(self) -> &'static str {
+        match self {
+            Self::Postgresql => "BEGIN;",
+            Self::Mysql => "START TRANSACTION;",
+            Self::Sqlite => "BEGIN TRANSACTION;",
+        }
+    }
+
+    pub(super) const fn timestamp(self) -> &'static str {
+        match self {
+            Self::Postgresql | Self::Mysql => "NOW()",
+            Self::Sqlite => "datetime('now')",
+        }
+    }
+
+    pub(super) const fn date(self) -> &'static str {
+        match self {
+            Self::Postgresql => "CURRENT_DATE",
+            Self::Mysql => "CURDATE()",
+            Self::Sqlite => "date('now')",
+        }
+    }
+
+    pub(super) const fn uuid(self) -> &'static str {
+        match self {
+            Self::Postgresql => "uuid_generate_v4()",
+            Self::Mysql => "UUID()",
+            Self::Sqlite => "lower(hex(randomblob(16)))",
+        }
+    }
+
+    /// A name as it is if it is plain, and quoted if not.
+    pub(super) fn identifier(self, name: &str) -> Result<String, BadArguments> {
+        if name.is_empty() || name.chars().any(char::is_control) {
+            let what = format!("{name:?} cannot be the name of a column or table");
+            return Err(refused(&what));
+        }
+        let plain = |it: char| it.is_ascii_alphanumeric() || it == '_';
+        if name.chars().all(plain) && !name.starts_with(|it: char| it.is_ascii_digit()) {
+            return Ok(name.to_owned());
+        }
+        let quote = if self == Self::Mysql { "`" } else { "\"" };
+        Ok(format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2))))
+    }
+
+    /// The name of a table, which may have that of its schema before a point.
+    pub(super) fn table(self, name: &str) -> Result<String, BadArguments> {
+        let parts: Vec<_> =
+            name.split('.').map(|part| self.identifier(part)).collect::<Result<_, _>>()?;
+        Ok(parts.join("."))
+    }
+
+    pub(super) fn literal(self, cell: &Cell) -> String {
+        match cell {
+            Cell::Missing => "NULL".to_owned(),
+            Cell::Text(text) => self.text(text),
+            Cell::Bool(it) => match (self, it) {
+                (Self::Postgresql, true) => "TRUE".to_owned(),
+                (Self::Postgresql, false) => "FALSE".to_owned(),
+                (_, it) => u8::from(*it).to_string(),
+            },
+            Cell::Float(number) if !number.is_finite() => "NULL".to_owned(),
+            number => number.text().unwrap_or_default().into_owned(),
+        }
+    }
+
+    pub(super) fn text(self, text: &str) -> String {
+        let escaped: Cow<'_, str> = match self {
+            Self::Postgresql | Self::Sqlite => Cow::Owned(text.replace('\'', "''")),
+            Self::Mysql => {
+                // The backslash first: those that follow are not values.
+                let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
+                Cow::Owned(escaped.replace('"', "\\\""))
+            }
+        };
+        format!("'{escaped}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_ends_where_it_should() {
+        let text = "O'Brien \"q\" \\";
+        assert_eq!(Database::Postgresql.text(text), "'O''Brien \"q\" \\'");
+        assert_eq!(Database::Sqlite.text(text), "'O''Brien \"q\" \\'");
+        assert_eq!(Database::Mysql.text(text), r#"'O\'Brien \"q\" \\'"#);
+    }
+
+    #[test]
+    fn names_that_are_not_plain_are_quoted() {
+        let cases = [
+            (Database::Postgresql, "a b", "\"a b\""),
+            (Database::Sqlite, "a\"; DROP", "\"a\"\"; DROP\""),
+            (Database::Mysql, "a`b", "`a``b`"),
+            (Database::Mysql, "1a", "`1a`"),
+            (Database::Postgresql, "größe", "\"größe\""),
+            (Database::Postgresql, "a_1", "a_1"),
+        ];
+        for (database, name, written) in cases {
+            assert_eq!(database.identifier(name).unwrap(), written);
+        }
+        assert_eq!(Database::Postgresql.table("public.my table").unwrap(), "public.\"my table\"");
+        assert!(Database::Postgresql.table("a.").is_err());
+        assert!(Database::Postgresql.identifier("a\nb").is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! A file as a table: named columns and rows of cells, read one row at a time.
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use crate::{
+    cell::Row,
+    error::{Error, Unreadable},
+    limits::Limits,
+    progress::Meter,
+};
+
+mod csv;
+mod delimiter;
+mod encoding;
+mod header;
+mod xlsx;
+
+/// A file that is being read. What it is, is told by its content, not by its name.
+#[derive(Debug)]
+pub(crate) struct Table {
+    columns: Vec<String>,
+    rows: Rows,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Csv(Box<csv::Rows>),
+    Xlsx(Box<xlsx::Rows>),
+}
+
+/// What the first bytes of a file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Zip,
+    /// The container of old office files and of encrypted new ones.
+    Ole,
+    Text,
+}
+
+/// Beginnings of files that are read as text by mistake.
+const NOT_TABLES: [(&[u8], &str); 9] = [
+    (b"%pdf-", "is a PDF"),
+    (b"{\\rtf", "is a text document"),
+    (b"\x89png", "is an image"),
+    (b"\xff\xd8\xff", "is an image"),
+    (b"\x1f\x8b", "is an archive"),
+    (b"pk\x05\x06", "is an empty archive"),
+    (b"<?xml", "is XML"),
+    (b"<!doctype", "is HTML"),
+    (b"<html", "is HTML"),
+];
+
+// === impl Table ===
+
+impl Table {
+    /// Find out what `path` is, check all of it against `limits`, and read its header.
+    pub(crate) fn open(path: &Path, limits: &Limits, meter: &mut Meter<'_>) -> Result<Self, Error> {
+        let (columns, rows) = match kind(path)? {
+            Kind::Zip => {
+                let (columns, rows) = xlsx::Rows::open(path, limits, meter)?;
+                (columns, Rows::Xlsx(Box::new(rows)))
+            }
+            Kind::Ole => return Err(ole(path)?.into()),
+            Kind::Text => {
+                let (columns, rows) = csv::Rows::open(path, limits, meter)?;
+                (columns, Rows::Csv(Box::new(rows)))
+            }
+        };
+        Ok(Self { columns: header::names(columns), rows })
+    }
+
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Where the column `name` is.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|it| it == name)
+    }
+
+    /// Replace `row` by the next one, if there is one. It then has as many cells as there are columns.
+    pub(crate) fn read(&mut self, row: &mut Row, meter: &mut Meter<'_>) -> Result<bool, Error> {
+        row.clear();
+        let more = match &mut self.rows {
+            Rows::Csv(rows) => rows.read(row)?,
+            Rows::Xlsx(rows) => rows.read(row)?,
+        };
+        if more {
+            meter.row(|| self.part())?;
+        }
+        Ok(more)
+    }
+
+    /// The part of the file that was read.
+    fn part(&self) -> f64 {
+        match &self.rows {
+            Rows::Csv(rows) => rows.part(),
+            Rows::Xlsx(rows) => rows.part(),
+        }
+    }
+}
+
+fn kind(path: &Path) -> Result<Kind, Unreadable> {
+    let mut head = [0; 512];
+    let mut file = open(path)?;
+    let read = fill(&mut file, &mut head).map_err(|source| failed(path, source))?;
+    let head = &head[..read];
+    if head.starts_with(b"PK\x03\x04") {
+        return Ok(Kind::Zip);
+    }
+    if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return Ok(Kind::Ole);
+    }
+    let text = head.trim_ascii_start().to_ascii_lowercase();
+    match NOT_TABLES.iter().find(|(start, _)| text.starts_with(start)) {
+        Some((_, what)) => Err(Unreadable::NotASpreadsheet(what)),
+        None => Ok(Kind::Text),
+    }
+}
+
+/// Which of the two an OLE file is. An encrypted workbook has a stream that is named for it.
+fn ole(path: &Path) -> Result<Unreadable, Unreadable> {
+    let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut file = open(path)?;
+    let mut block = vec![0; 64 << 10];
+    let mut kept = 0;
+    loop {
+        let read = fill(&mut file, &mut block[kept..]).map_err(|source| failed(path, source))?;
+        if read == 0 {
+            return Ok(Unreadable::OldFormat);
+        }
+        let end = kept + read;
+        if block[..end].windows(name.len()).any(|it| it == name) {
+            return Ok(Unreadable::Encrypted);
+        }
+        kept = end.min(name.len());
+        block.copy_within(end - kept..end, 0);
+    }
+}
+
+fn open(path: &Path) -> Result<File, Unreadable> {
+    File::open(path).map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> Unreadable {
+    if source.kind() == io::ErrorKind::NotFound {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Unreadable::Absent(name);
+    }
+    Unreadable::Io { path: path.to_owned(), source }
+}
+
+/// Read until `buffer` is full or the file ends.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

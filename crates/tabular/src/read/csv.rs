@@ -1,0 +1,192 @@
+//! Rows of a text file whose fields are separated.
+use std::{
+    cell::Cell as Shared,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use super::{delimiter, encoding::Encoding, failed, open};
+use crate::{
+    cell::{Cell, Row},
+    error::{Error, TooMuch, Unreadable},
+    limits::Limits,
+    progress::Meter,
+};
+
+pub(super) struct Rows {
+    path: PathBuf,
+    reader: csv::Reader<Box<dyn Read>>,
+    record: csv::StringRecord,
+    /// The record is the first row, which was read to see how wide it is.
+    ahead: bool,
+    columns: usize,
+    delimiter: u8,
+    /// Records that were read, the header included.
+    records: u64,
+    max_row: usize,
+    gauge: Rc<Gauge>,
+    size: u64,
+}
+
+/// How much of a file was read.
+#[derive(Debug, Default)]
+struct Gauge {
+    all: Shared<u64>,
+    row: Shared<usize>,
+}
+
+struct Gauged<R> {
+    inner: R,
+    gauge: Rc<Gauge>,
+    /// For one row, and what is read ahead of it.
+    most: usize,
+}
+
+/// Follows the file. A record that ends in it is one whose quote was not closed.
+const END: &[u8] = b"\n\0";
+
+const SAMPLE: u64 = 64 << 10;
+
+impl<R: Read> Read for Gauged<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.gauge.row.get() > self.most {
+            return Err(io::Error::other("the row is too long"));
+        }
+        let read = self.inner.read(buffer)?;
+        self.gauge.all.set(self.gauge.all.get() + read as u64);
+        self.gauge.row.set(self.gauge.row.get() + read);
+        Ok(read)
+    }
+}
+
+// === impl Rows ===
+
+impl Rows {
+    pub(super) fn open(
+        path: &Path,
+        limits: &Limits,
+        meter: &mut Meter<'_>,
+    ) -> Result<(Vec<String>, Self), Error> {
+        let encoding = Encoding::detect(path, meter)?;
+        let size = open(path)?.metadata().map_err(|source| failed(path, source))?.len();
+        let delimiter = delimiter::detect(&encoding.sample(path, SAMPLE)?, size <= SAMPLE);
+        let gauge = Rc::new(Gauge::default());
+        let ahead = usize::try_from(SAMPLE).unwrap_or_default();
+        let most = limits.max_row.saturating_add(ahead);
+        let file = Gauged { inner: open(path)?, gauge: Rc::clone(&gauge), most };
+        let text: Box<dyn Read> = Box::new(encoding.decode(file).chain(END));
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(ahead)
+            .from_reader(text);
+        let record = csv::StringRecord::new();
+        let mut rows = Self {
+            path: path.to_owned(),
+            reader,
+            record,
+            ahead: false,
+            columns: 0,
+            delimiter,
+            records: 0,
+            max_row: limits.max_row,
+            gauge,
+            size,
+        };
+        let header = rows.header(limits)?;
+        Ok((header, rows))
+    }
+
+    /// The header, as wide as the first row if that is wider: nothing of it is lost.
+    fn header(&mut self, limits: &Limits) -> Result<Vec<String>, Error> {
+        if !self.next()? {
+            return Err(Unreadable::Csv("No columns to parse from file".to_owned()).into());
+        }
+        let most = limits.max_columns;
+        let check = |found: usize| {
+            if found > most { Err(TooMuch::Columns { found, most }) } else { Ok(()) }
+        };
+        check(self.record.len())?;
+        let mut header: Vec<_> = self.record.iter().map(str::to_owned).collect();
+        self.ahead = self.next()?;
+        if self.ahead && self.record.len() > header.len() {
+            check(self.record.len())?;
+            header.resize(self.record.len(), String::new());
+        }
+        self.columns = header.len();
+        Ok(header)
+    }
+
+    /// Read the next record that is not blank.
+    fn next(&mut self) -> Result<bool, Error> {
+        loop {
+            self.gauge.row.set(0);
+            let read = self.reader.read_record(&mut self.record);
+            if !read.map_err(|error| self.broken(error))? {
+                return Ok(false);
+            }
+            if self.record.len() == 1 && self.record.get(0) == Some("\0") {
+                return Ok(false);
+            }
+            let last = self.record.iter().next_back().unwrap_or_default();
+            if last.ends_with("\n\0") {
+                let what = "Error tokenizing data. C error: EOF inside string starting at row";
+                return Err(Unreadable::Csv(format!("{what} {}", self.records)).into());
+            }
+            let blank = |text: &str| !text.is_empty() && text.trim_matches([' ', '\t']).is_empty();
+            if self.record.len() == 1 && self.record.iter().all(blank) {
+                continue;
+            }
+            self.records += 1;
+            return Ok(true);
+        }
+    }
+
+    fn broken(&self, error: csv::Error) -> Error {
+        if self.gauge.row.get() > self.max_row {
+            return TooMuch::Row { row: self.records + 1, most: self.max_row }.into();
+        }
+        match error.into_kind() {
+            csv::ErrorKind::Io(source) => failed(&self.path, source).into(),
+            kind => Unreadable::Csv(format!("row {}: {kind:?}", self.records + 1)).into(),
+        }
+    }
+
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, Error> {
+        if !std::mem::take(&mut self.ahead) && !self.next()? {
+            return Ok(false);
+        }
+        let (columns, found) = (self.columns, self.record.len());
+        if found > columns {
+            let what = "Error tokenizing data. C error: Expected";
+            let what = format!("{what} {columns} fields in line {}, saw {found}", self.records);
+            return Err(Unreadable::Csv(what).into());
+        }
+        if found == 1
+            && let Some(other) = delimiter::other(&self.record[0], self.delimiter, columns)
+        {
+            let header = char::from(self.delimiter);
+            let (row, other) = (self.records, char::from(other));
+            return Err(Unreadable::MixedDelimiters { header, row, other }.into());
+        }
+        row.extend(self.record.iter().map(Cell::from));
+        row.resize(columns, Cell::EMPTY);
+        Ok(true)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "it is a part")]
+    pub(super) fn part(&self) -> f64 {
+        self.gauge.all.get() as f64 / self.size.max(1) as f64
+    }
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows")
+            .field("path", &self.path)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! The encoding of a text file, found by reading all of it.
+use std::{fs::File, path::Path};
+
+use encoding_rs::WINDOWS_1252;
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+
+use super::{failed, fill, open};
+use crate::{
+    error::{Error, Unreadable},
+    progress::Meter,
+};
+
+/// How a text file is to be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Utf8,
+    /// With a mark at its beginning that says so.
+    Utf16,
+    /// One byte for each character, as older programs for western languages write it.
+    Windows1252,
+}
+
+/// What was seen of a file.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: u64,
+    /// The first line with a character of several bytes.
+    utf8: Option<u64>,
+    /// The first line with bytes that are no UTF-8.
+    other: Option<u64>,
+}
+
+const BINARY: Unreadable =
+    Unreadable::NotASpreadsheet("holds zero bytes: it is binary, or UTF-16 without a mark");
+
+impl Encoding {
+    pub(super) fn detect(path: &Path, meter: &mut Meter<'_>) -> Result<Self, Error> {
+        let mut file = open(path)?;
+        let mut block = vec![0; 256 << 10];
+        let mut seen = Seen::default();
+        let mut kept = 0;
+        let mut first = true;
+        loop {
+            let read = fill(&mut file, &mut block[kept..]).map_err(|it| failed(path, it))?;
+            let (end, last) = (kept + read, read == 0);
+            if first && matches!(block[..end], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+                return Ok(Self::Utf16);
+            }
+            first = false;
+            if block[kept..end].contains(&0) {
+                return Err(BINARY.into());
+            }
+            kept = seen.account(&block[..end], last);
+            block.copy_within(end - kept..end, 0);
+            meter.tell(0.0)?;
+            if last {
+                break;
+            }
+        }
+        match (seen.utf8, seen.other) {
+            (Some(utf8), Some(other)) => Err(Unreadable::MixedEncodings { utf8, other }.into()),
+            (None, Some(_)) => Ok(Self::Windows1252),
+            (_, None) => Ok(Self::Utf8),
+        }
+    }
+
+    /// `file` as UTF-8, without a mark at its beginning.
+    pub(super) fn decode<R: std::io::Read>(self, file: R) -> DecodeReaderBytes<R, Vec<u8>> {
+        let mut builder = DecodeReaderBytesBuilder::new();
+        builder.strip_bom(true).utf8_passthru(true).bom_sniffing(true);
+        if self == Self::Windows1252 {
+            builder.encoding(Some(WINDOWS_1252));
+        }
+        builder.build(file)
+    }
+
+    pub(super) fn sample(self, path: &Path, bytes: u64) -> Result<Vec<u8>, Unreadable> {
+        let mut sample = Vec::new();
+        let mut file: DecodeReaderBytes<std::io::Take<File>, _> =
+            self.decode(std::io::Read::take(open(path)?, bytes));
+        std::io::Read::read_to_end(&mut file, &mut sample).map_err(|it| failed(path, it))?;
+        Ok(sample)
+    }
+}
+
+impl Seen {
+    /// Look at `bytes`, and say how many at their end belong to a character that is not complete.
+    fn account(&mut self, mut bytes: &[u8], last: bool) -> usize {
+        loop {
+            let (valid, wrong) = match std::str::from_utf8(bytes) {
+                Ok(_) => (bytes, None),
+                Err(error) => {
+                    let (valid, rest) = bytes.split_at(error.valid_up_to());
+                    let len = error.error_len().or(last.then_some(rest.len()));
+                    (valid, Some((rest, len)))
+                }
+            };
+            if self.utf8.is_none()
+                && let Some(at) = valid.iter().position(|it| !it.is_ascii())
+            {
+                self.utf8 = Some(self.lines + 1 + line_ends(&valid[..at]));
+            }
+            self.lines += line_ends(valid);
+            match wrong {
+                None => return 0,
+                Some((rest, None)) => return rest.len(),
+                Some((rest, Some(len))) => {
+                    self.other.get_or_insert(self.lines + 1);
+                    bytes = &rest[len..];
+                }
+            }
+        }
+    }
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.split(|it| *it == b'\n').skip(1).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_may_be_cut_between_blocks() {
+        let mut seen = Seen::default();
+        let text = "a\nb\né€".as_bytes();
+        let kept = seen.account(&text[..text.len() - 1], false);
+        assert_eq!(kept, 2);
+        assert_eq!(seen.account(&text[text.len() - 3..], true), 0);
+        assert_eq!((seen.utf8, seen.other), (Some(3), None));
+        assert_eq!(seen.account(b"\nx\xe9", false), 1);
+        assert_eq!(seen.account(b"\xe9", true), 0);
+        assert_eq!((seen.utf8, seen.other), (Some(3), Some(4)));
+    }
+}

@@ -1,0 +1,181 @@
+//! The parts of a workbook's archive, as streams that end at a bound.
+use std::{
+    cell::Cell,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::{
+    super::{failed, open},
+    broken,
+};
+use crate::error::{Error, TooMuch, Unreadable};
+
+#[derive(Debug)]
+pub(super) struct Package {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<File>>,
+    most: u64,
+}
+
+/// One part, being unzipped.
+pub(super) struct Part {
+    inner: BufReader<Box<dyn Read>>,
+    left: u64,
+    /// What may be read before [`Part::refill`]; bounds what a parser keeps of one element.
+    element: usize,
+    over: Option<Over>,
+    most: u64,
+    /// Bytes of the archive: read so far, and all of this part.
+    read: Rc<Cell<u64>>,
+    size: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    Part,
+    Element,
+}
+
+struct Counted {
+    file: io::Take<File>,
+    read: Rc<Cell<u64>>,
+}
+
+/// A cell holds 32,767 characters, which may all be written as references.
+const MAX_ELEMENT: usize = 1 << 20;
+const MAX_SMALL: u64 = 32 << 20;
+
+// === impl Package ===
+
+impl Package {
+    pub(super) fn open(path: &Path, most: u64) -> Result<Self, Error> {
+        let archive = ZipArchive::new(BufReader::new(open(path)?));
+        let archive = archive.map_err(|_| broken("File is not a zip file"))?;
+        Ok(Self { path: path.to_owned(), archive, most })
+    }
+
+    /// A part that says what others are, of which much is kept.
+    pub(super) fn small_part(&mut self, name: &str) -> Result<Option<Part>, Error> {
+        let part = self.part(name)?;
+        Ok(part.map(|part| {
+            let most = part.most.min(MAX_SMALL);
+            Part { left: most, most, ..part }
+        }))
+    }
+
+    /// The part `name`, if there is one. Names are compared without case, as the format has it.
+    pub(super) fn part(&mut self, name: &str) -> Result<Option<Part>, Error> {
+        let name = name.trim_start_matches('/');
+        let same =
+            |it: &str| it.trim_start_matches('/').replace('\\', "/").eq_ignore_ascii_case(name);
+        let mut names = self.archive.file_names();
+        let Some(at) = names.position(|it| it.is_ok_and(|it| same(&it))) else { return Ok(None) };
+        drop(names);
+        let entry = self.archive.by_index_raw(at).map_err(broken)?;
+        if entry.encrypted() {
+            return Err(Unreadable::Encrypted.into());
+        }
+        if entry.size() > self.most {
+            return Err(TooMuch::Unzipped { most: self.most }.into());
+        }
+        let (method, size) = (entry.compression(), entry.compressed_size());
+        let start = entry.data_start().ok_or_else(|| broken("an entry has no data"))?;
+        drop(entry);
+        let mut file = open(&self.path)?;
+        file.seek(SeekFrom::Start(start)).map_err(|source| failed(&self.path, source))?;
+        let read = Rc::new(Cell::new(0));
+        let file = Counted { file: file.take(size), read: Rc::clone(&read) };
+        let inner: Box<dyn Read> = match method {
+            CompressionMethod::Stored => Box::new(file),
+            CompressionMethod::Deflated => Box::new(DeflateDecoder::new(file)),
+            other => return Err(broken(format!("entries are compressed as {other}"))),
+        };
+        Ok(Some(Part {
+            inner: BufReader::with_capacity(64 << 10, inner),
+            left: self.most,
+            element: MAX_ELEMENT,
+            over: None,
+            most: self.most,
+            read,
+            size,
+        }))
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// A new element begins.
+    pub(super) fn refill(&mut self) {
+        self.element = MAX_ELEMENT;
+    }
+
+    /// Why reading failed, if a bound was the reason.
+    pub(super) fn over(&self) -> Option<Error> {
+        Some(match self.over? {
+            Over::Part => TooMuch::Unzipped { most: self.most }.into(),
+            Over::Element => broken(format!("an element is longer than {MAX_ELEMENT} bytes")),
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "it is a part")]
+    pub(super) fn part(&self) -> f64 {
+        self.read.get() as f64 / self.size.max(1) as f64
+    }
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let len = available.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&available[..len]);
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for Part {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let buffer = self.inner.fill_buf()?;
+        let over = match (self.left, self.element) {
+            _ if buffer.is_empty() => None,
+            (0, _) => Some(Over::Part),
+            (_, 0) => Some(Over::Element),
+            _ => None,
+        };
+        if over.is_some() {
+            self.over = over;
+            return Err(io::Error::other("there is more than may be read"));
+        }
+        Ok(buffer)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.inner.consume(amount);
+        self.left = self.left.saturating_sub(amount as u64);
+        self.element = self.element.saturating_sub(amount);
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read.set(self.read.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part")
+            .field("size", &self.size)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,48 @@
+//! Where a cell is, as in `AB12`.
+
+/// Rows and columns of the largest sheet.
+pub(super) const MAX_ROWS: u64 = 1 << 20;
+pub(super) const MAX_COLUMNS: usize = 1 << 14;
+
+/// Row and column, from 0. `None` if `text` is no place on a sheet.
+pub(super) fn parse(text: &str) -> Option<(u64, usize)> {
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (letters, digits) = text.split_at_checked(letters)?;
+    if letters.is_empty() || letters.len() > 3 {
+        return None;
+    }
+    let letter = |it: u8| usize::from(it.to_ascii_uppercase() - b'A') + 1;
+    let column = letters.bytes().fold(0, |column, it| column * 26 + letter(it)) - 1;
+    let row = row(digits)?;
+    (column < MAX_COLUMNS).then_some((row, column))
+}
+
+/// A row, from 0, of its number, from 1.
+pub(super) fn row(digits: &str) -> Option<u64> {
+    let row: u64 = digits.parse().ok()?;
+    (1..=MAX_ROWS).contains(&row).then(|| row - 1)
+}
+
+/// Rows and columns that a range such as `A1:C7` reaches to from the first cell.
+pub(super) fn extent(range: &str) -> Option<(u64, u64)> {
+    let last = range.rsplit(':').next()?;
+    let (row, column) = parse(last)?;
+    Some((row + 1, column as u64 + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_within_a_sheet() {
+        assert_eq!(parse("A1"), Some((0, 0)));
+        assert_eq!(parse("AB12"), Some((11, 27)));
+        assert_eq!(parse("XFD1048576"), Some((MAX_ROWS - 1, MAX_COLUMNS - 1)));
+        for text in ["XFE1", "A0", "A1048577", "AAAA1", "1", "A", "", "é1", "A-1"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(extent("A1:C7"), Some((7, 3)));
+        assert_eq!(extent("B2"), Some((2, 2)));
+    }
+}

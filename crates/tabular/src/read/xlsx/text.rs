@@ -1,0 +1,118 @@
+//! Texts of cells: those that cells share, and runs of rich text joined.
+use quick_xml::events::Event;
+
+use super::{
+    broken,
+    package::Package,
+    workbook::Workbook,
+    xml::{self, Xml},
+};
+use crate::{
+    error::{Error, TooMuch},
+    limits::Limits,
+};
+
+/// The longest text of a cell, in bytes. Spreadsheet programs stop at 32,767 characters.
+const MAX_TEXT: usize = 1 << 20;
+
+/// The texts that cells refer to by number.
+pub(super) fn shared(
+    package: &mut Package,
+    workbook: &Workbook,
+    limits: &Limits,
+) -> Result<Vec<Box<str>>, Error> {
+    let mut texts: Vec<Box<str>> = Vec::new();
+    let Some(path) = &workbook.texts else { return Ok(texts) };
+    let Some(part) = package.part(path)? else { return Ok(texts) };
+    let mut xml = Xml::new(part);
+    let mut held = 0;
+    loop {
+        match xml.next()? {
+            Event::Start(element) if element.local_name().as_ref() == "si" => {}
+            Event::Eof => return Ok(texts),
+            _ => continue,
+        }
+        let text = read(&mut xml, "si")?;
+        held += text.len() + size_of::<Box<str>>();
+        if held > limits.max_held {
+            let (what, instead) = ("the texts of the workbook", "save the sheet as .csv");
+            return Err(TooMuch::Held { what, most: limits.max_held, instead }.into());
+        }
+        texts.push(text.into_boxed_str());
+    }
+}
+
+/// The text up to the end of the element `name`, which was opened: without its pronunciation.
+pub(super) fn read(xml: &mut Xml, name: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    let (mut inside, mut spoken) = (false, false);
+    loop {
+        match xml.next()? {
+            Event::Start(element) => match element.local_name().as_ref() {
+                "t" => inside = !spoken,
+                "rPh" => spoken = true,
+                _ => {}
+            },
+            Event::End(element) => match element.local_name().as_ref() {
+                "t" => inside = false,
+                "rPh" => spoken = false,
+                it if it == name => return Ok(unescape(text)),
+                _ => {}
+            },
+            Event::Text(piece) if inside => text.push_str(&piece.xml10_content()),
+            Event::CData(piece) if inside => text.push_str(&piece.xml10_content()),
+            Event::GeneralRef(reference) if inside => xml::resolve(&reference, &mut text)?,
+            Event::Eof => return Err(broken(format!("the part ends within <{name}>"))),
+            _ => {}
+        }
+        if text.len() > MAX_TEXT {
+            return Err(broken(format!("a cell has more than {MAX_TEXT} bytes")));
+        }
+    }
+}
+
+/// Replace `_x000D_` by the character it stands for: XML has no other way to hold control
+/// characters, nor a line break that is not normalised.
+pub(super) fn unescape(text: String) -> String {
+    if !text.contains("_x") {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("_x") {
+        plain.push_str(before);
+        let code = after.split_at_checked(4).filter(|(_, end)| end.starts_with('_'));
+        let code = code.filter(|(hex, _)| hex.bytes().all(|it| it.is_ascii_hexdigit()));
+        let character =
+            code.and_then(|(hex, _)| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
+        if let (Some(character), Some(end)) = (character, after.get(5..)) {
+            plain.push(character);
+            rest = end;
+        } else {
+            plain.push_str("_x");
+            rest = after;
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_characters_are_what_they_stand_for() {
+        let cases = [
+            ("a_x000D_\nb", "a\r\nb"),
+            ("_x005F_x000D_", "_x000D_"),
+            ("_x000_ _xD800_ _xyz_", "_x000_ _xD800_ _xyz_"),
+            ("_x_x0041_", "_xA"),
+            ("_x00é41_", "_x00é41_"),
+            ("plain", "plain"),
+        ];
+        for (escaped, text) in cases {
+            assert_eq!(unescape(escaped.to_owned()), text);
+        }
+    }
+}

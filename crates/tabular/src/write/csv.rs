@@ -1,0 +1,57 @@
+//! A table as text: UTF-8, commas, and quotes only where they are needed.
+use std::borrow::Cow;
+
+use super::{Written, formula};
+use crate::{cell::Cell, error::Error, output::Output};
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    writer: csv::Writer<Output>,
+    rows: u64,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub(super) fn begin(output: Output, columns: &[String]) -> Result<Self, Error> {
+        let writer = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .flexible(true)
+            .from_writer(output);
+        let mut writer = Self { writer, rows: 0 };
+        writer.record(columns.iter().map(|name| formula::defuse(name)))?;
+        Ok(writer)
+    }
+
+    pub(super) fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
+        self.rows += 1;
+        self.record(row.iter().map(|cell| match cell {
+            Cell::Text(text) => formula::defuse(text),
+            cell => cell.text().unwrap_or_default(),
+        }))
+    }
+
+    fn record<'a>(&mut self, fields: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Error> {
+        for field in fields {
+            let written = self.writer.write_field(&*field);
+            written.map_err(|error| self.failed(error))?;
+        }
+        let written = self.writer.write_record(None::<&[u8]>);
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: csv::Error) -> Error {
+        self.writer.get_ref().failed(error.into())
+    }
+
+    pub(super) fn finish(self) -> Result<Written, Error> {
+        let output = match self.writer.into_inner() {
+            Ok(output) => output,
+            Err(error) => {
+                let source = std::io::Error::other(error.error().to_string());
+                return Err(error.into_inner().get_ref().failed(source));
+            }
+        };
+        Ok(Written { path: output.finish()?, rows: self.rows, warnings: Vec::new() })
+    }
+}
