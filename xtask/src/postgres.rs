@@ -121,13 +121,17 @@ fn find() -> Option<PathBuf> {
 
 /// Debian's package, if this machine can have it.
 fn install(sh: &Shell) -> Option<()> {
+    let run = |command: Cmd<'_>| {
+        let command = command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.quiet().ignore_stdout().ignore_stderr().run().ok()
+    };
+    let install = || run(cmd!(sh, "apt-get install -y --no-install-recommends postgresql"));
     if !is_root() {
         return None;
     }
     println!("installing postgresql");
-    let packages = cmd!(sh, "apt-get install -y -qq --no-install-recommends postgresql");
-    let packages = packages.env("DEBIAN_FRONTEND", "noninteractive");
-    packages.quiet().ignore_stdout().ignore_stderr().run().ok()
+    // Images often come without the lists of packages.
+    install().or_else(|| run(cmd!(sh, "apt-get update")).and_then(|()| install()))
 }
 
 fn is_root() -> bool {

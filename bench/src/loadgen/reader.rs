@@ -62,6 +62,17 @@ impl Tally {
     }
 }
 
+/// What a frame tells of records that are gone, if it is about that: in an envelope, or as an event of
+/// Socket.IO.
+fn gap(text: &[u8]) -> Option<Value> {
+    let event = text.strip_prefix(b"42").and_then(|it| serde_json::from_slice::<Value>(it).ok());
+    if let Some(event) = event.filter(|it| it[0] == "gap") {
+        return Some(event[1].clone());
+    }
+    let frame = serde_json::from_slice::<Value>(text).ok()?;
+    (frame["payload"]["action"] == "gap").then(|| frame["payload"].clone())
+}
+
 impl Reader {
     pub(crate) fn new(channel: usize, finder: Finder, checked: bool) -> Self {
         let seen = checked.then(Seen::default);
@@ -78,16 +89,16 @@ impl Reader {
             }
             return 1;
         }
-        match serde_json::from_slice::<Value>(text) {
-            Ok(frame) if frame["payload"]["action"] == "gap" => {
-                let missed = frame["payload"]["missed"].as_u64();
+        match gap(text) {
+            Some(missed) => {
+                let missed = missed["missed"].as_u64();
                 self.tally.gaps += 1;
                 self.tally.missed += missed.unwrap_or(0);
                 self.next += missed.unwrap_or(0);
                 self.resync |= missed.is_none();
                 missed.unwrap_or(0)
             }
-            _ => {
+            None => {
                 self.tally.other += 1;
                 0
             }
@@ -156,6 +167,8 @@ mod tests {
     fn an_announced_gap_is_neither_skipped_nor_out_of_order() {
         let told = Tally { delivered: 3, gaps: 1, missed: 5, ..Tally::default() };
         assert_eq!(tally(&[Ok(0), Err(&gap("5")), Ok(6), Ok(7)]), told);
+        let event = r#"42["gap",{"topic":"room:@a","missed":5}]"#;
+        assert_eq!(tally(&[Ok(0), Err(event), Ok(6), Ok(7)]), told);
         let untold = Tally { delivered: 3, gaps: 1, ..Tally::default() };
         assert_eq!(tally(&[Ok(0), Err(&gap("null")), Ok(6), Ok(7)]), untold);
     }

@@ -35,14 +35,14 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// Makes events of what an inbox brings.
 pub trait Show: Send + Unpin + 'static {
-    /// The event that says why the server ends the stream.
-    const END: &str;
-
     /// The id to resume from before anything is shown.
     fn id(&self) -> String;
 
     /// Append what `delivery` is to the client. False if the stream is over after it.
     fn show(&mut self, out: &mut String, delivery: &Delivery) -> bool;
+
+    /// Append what tells the client why the server ends the stream.
+    fn end(&mut self, out: &mut String, why: &Close);
 }
 
 /// A stream of events: the body of an answer.
@@ -84,12 +84,7 @@ impl<S: Show> Stream<S> {
     }
 
     fn end(&mut self, out: &mut String, why: &Close) {
-        #[derive(Serialize)]
-        struct End<'a> {
-            code: u16,
-            reason: &'a str,
-        }
-        notice(out, S::END, &End { code: why.code, reason: &why.reason });
+        self.show.end(out, why);
         let info = self.session.info();
         telemetry::connection_ended(info.protocol, info.id, why);
         self.state = State::Ended;
@@ -210,6 +205,16 @@ pub fn notice(out: &mut String, kind: &str, data: &impl Serialize) {
     put(out, kind, &json);
 }
 
+/// Append an event that says why the server ends the stream.
+pub fn end(out: &mut String, kind: &str, why: &Close) {
+    #[derive(Serialize)]
+    struct End<'a> {
+        code: u16,
+        reason: &'a str,
+    }
+    notice(out, kind, &End { code: why.code, reason: &why.reason });
+}
+
 /// Append the event `gap`: records are gone for this client.
 pub fn gap(out: &mut String, Gap { topic, missed, at }: &Gap) {
     #[derive(Serialize)]
@@ -224,6 +229,11 @@ pub fn gap(out: &mut String, Gap { topic, missed, at }: &Gap) {
 /// Append an event, each line break of its data as another line.
 pub fn put(out: &mut String, kind: &str, data: &str) {
     writeln!(out, "event: {}", OneLine(kind)).expect("a String takes all");
+    put_data(out, data);
+}
+
+/// Append an event that has no name.
+pub fn put_data(out: &mut String, data: &str) {
     let mut rest = data;
     loop {
         let (line, after) = match rest.split_once(BREAKS) {

@@ -5,6 +5,7 @@
         unused,
         clippy::unnecessary_wraps,
         clippy::unused_async,
+        clippy::unused_self,
         reason = "some protocol is not to be put together"
     )
 )]
@@ -218,8 +219,10 @@ pub(crate) fn compose(
         // The same path twice would be a panic.
         if is_taken(&path) {
             let taken = taken().collect::<Vec<_>>().join(", ");
-            let expected =
-                format!("expected a path other than {taken}, and not below {}", doors::API);
+            let expected = format!(
+                "expected a path other than {taken}, and not below these or {}",
+                doors::API
+            );
             return Err(sources.blame("broker.path", expected));
         }
         all.router = all.router.merge(protocol);
@@ -241,8 +244,9 @@ fn send(way: &Way, path: &str, mode: Mode) -> String {
 }
 
 #[cfg(feature = "rooms")]
-fn rooms(way: &Way, path: &str, _: Mode) -> String {
-    format!("{} '{}{path}?EIO=4&transport=polling'", way.curl, way.http)
+fn rooms(way: &Way, _: &str, mode: Mode) -> String {
+    let user = if mode == Mode::Open { "?user_id=7" } else { "" };
+    format!("{} '{}/conversations{user}' --json '{{}}'{}", way.curl, way.http, doors::bearer(mode))
 }
 
 #[cfg(feature = "broker")]
@@ -259,7 +263,9 @@ fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
 /// Whether something else is at `path`.
 #[cfg(feature = "broker")]
 fn is_taken(path: &str) -> bool {
-    path.starts_with(doors::API) || taken().any(|taken| taken == path)
+    let below =
+        |taken| path.strip_prefix(taken).is_some_and(|it| it.is_empty() || it.starts_with('/'));
+    path.starts_with(doors::API) || taken().any(below)
 }
 
 fn taken() -> impl Iterator<Item = &'static str> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::{NAME, Relay, error::Error};
 use quadrille_agents::{Ended, Ending, Phase, Ticket};
 use quadrille_core::{
-    Admission, Delivery, Event, Gap, Position, Problem, Session, Since,
+    Admission, Close, Delivery, Event, Gap, Position, Problem, Session, Since,
     rest::Caller,
     sse::{self, Show, Stream},
     turn,
@@ -83,7 +83,7 @@ impl Shown {
         let turn = self.ticket.id();
         match ending {
             Ending::Completed(text) => {
-                sse::notice(out, "end", &turn::Completed { turn, text, message })
+                sse::notice(out, "end", &turn::Completed { turn, text, message });
             }
             Ending::Cancelled(text) => {
                 sse::notice(out, "cancelled", &turn::Cancelled { turn, text, message });
@@ -98,9 +98,6 @@ impl Shown {
 }
 
 impl Show for Shown {
-    /// `end` is the end of a reply.
-    const END: &str = "close";
-
     fn id(&self) -> String {
         self.at.to_string()
     }
@@ -111,6 +108,11 @@ impl Show for Shown {
             Delivery::Gap(gap, _) => self.gap(out, gap),
             Delivery::End(_) => false,
         }
+    }
+
+    /// `end` is the end of a reply.
+    fn end(&mut self, out: &mut String, why: &Close) {
+        sse::end(out, "close", why);
     }
 }
 

@@ -1,11 +1,14 @@
-//! Rooms over Socket.IO: conversations with memory, streamed replies and files; the protocol is in
-//! `docs/protocol/rooms.md`.
+//! Rooms over Socket.IO, and over HTTP: conversations with memory, streamed replies and files; the
+//! protocol is in `docs/protocol/rooms.md` and `docs/protocol/rooms-http.md`.
 //!
 //! The sessions of Socket.IO are made here, on the pump that every protocol uses, and not by a
 //! library: a connection is a cursor in each of its logs, so order, resume, back-pressure and
 //! coalescing come from there, and an idle connection holds no buffer.
 mod door;
 mod engineio;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod http;
 mod journal;
 mod render;
 mod socketio;
@@ -27,8 +30,9 @@ pub const NAME: &str = "rooms";
 /// Where Socket.IO is.
 pub const PATH: &str = "/socket.io/";
 
-/// Paths that nothing else can have; there is more below some of them.
-pub const PATHS: &[&str] = &[PATH, "/socket.io"];
+/// Paths that nothing else can have, nor anything below them.
+pub const PATHS: &[&str] =
+    &["/socket.io", "/conversations", "/messages", "/chat/stream", "/files", "/health"];
 
 /// Section `rooms` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,5 +100,5 @@ pub struct Memory {
 pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> Router {
     let door = Arc::new(Door::new(core.clone(), desk.clone(), memory, config));
     journal::keep(&door);
-    engineio::router(&door)
+    engineio::router(&door).merge(http::router(&door))
 }

@@ -4,11 +4,11 @@ use std::{borrow::Cow, time::Duration};
 use uuid::Uuid;
 
 use crate::{
-    AddError, Added, Conversation, Error, FileInfo, Message, NewMessage, Sender, Store,
+    AddError, Added, Conversation, Error, FileInfo, Message, NewFile, NewMessage, Sender, Store,
     db::{reading, writing},
     rows::FileRow,
     store::{clean, now},
-    users,
+    uploads, users,
 };
 
 /// Also keeps others from adding to the conversation until the end of the transaction, so that
@@ -65,7 +65,17 @@ enum Stop {
 impl Store {
     /// See [`NewMessage`]. Sets the conversation's `updated_at`, and its title if it has none yet.
     pub async fn add_message(&self, new: NewMessage<'_>) -> Result<Added, AddError> {
-        match self.add(new).await {
+        self.add_message_with(new, &[]).await
+    }
+
+    /// The same, and remembers files whose bytes are stored: with the message, or not at all. They
+    /// are the message's and its user's, whatever they say of themselves.
+    pub async fn add_message_with(
+        &self,
+        new: NewMessage<'_>,
+        uploads: &[NewFile<'_>],
+    ) -> Result<Added, AddError> {
+        match self.add(new, uploads).await {
             Ok(added) => Ok(added),
             Err(Stop::Refused(why)) => Err(why),
             Err(Stop::Known(id)) => {
@@ -76,7 +86,7 @@ impl Store {
         }
     }
 
-    async fn add(&self, new: NewMessage<'_>) -> Result<Added, Stop> {
+    async fn add(&self, new: NewMessage<'_>, uploads: &[NewFile<'_>]) -> Result<Added, Stop> {
         let NewMessage { conversation, user, sender, content, metadata, key, turn, files } = new;
         let (user, content) = (clean(user), clean(content));
         let (metadata, key) = (metadata.map(clean), key.map(clean));
@@ -109,8 +119,17 @@ impl Store {
                 let open = sqlx::query(OPEN_TURN).bind(turn).bind(conversation).bind(id);
                 open.bind(now).execute(&mut *tx).await?;
             }
+            for upload in uploads {
+                let (media_type, add) = (clean(upload.media_type), sqlx::query(uploads::ADD));
+                let add = add.bind(clean(upload.key).into_owned()).bind(&*user);
+                let add = add.bind(conversation).bind(clean(upload.name).into_owned());
+                let add = add.bind(uploads::kind(&media_type).to_owned());
+                let add = add.bind(media_type.into_owned()).bind(upload.size).bind(now);
+                add.execute(&mut *tx).await?;
+            }
             let mut attached = Vec::new();
-            for key in files {
+            let keys = files.iter().map(String::as_str).chain(uploads.iter().map(|it| it.key));
+            for key in keys {
                 let attach = sqlx::query_as(ATTACH).bind(id).bind(conversation);
                 let attach = attach.bind(clean(key).into_owned()).bind(&*user);
                 let row: Option<FileRow> = attach.fetch_optional(&mut *tx).await?;

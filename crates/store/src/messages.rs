@@ -26,7 +26,7 @@ const SEARCH_SQLITE: &str = "
     SELECT m.id, m.conversation_id, m.user_id, m.role, m.content, m.metadata, m.timestamp
     FROM message_words AS w JOIN messages AS m ON m.id = w.rowid
     JOIN members AS i ON i.conversation_id = m.conversation_id AND i.user_id = $1
-    WHERE w.content MATCH $2 ORDER BY m.id DESC LIMIT $3 OFFSET $4";
+    WHERE w.content MATCH $2 ORDER BY w.rowid DESC LIMIT $3 OFFSET $4";
 
 const SEARCH_POSTGRES: &str = "
     SELECT m.id, m.conversation_id, m.user_id, m.role, m.content, m.metadata, m.timestamp

@@ -96,6 +96,9 @@ mod postgres {
     /// How long a server may take to let us in at the start.
     const CONNECT: Duration = Duration::from_secs(10);
 
+    /// Notices would be logged, and a client can cause them: with a long word, for example.
+    const QUIET: &str = "SET client_min_messages = warning";
+
     pub(super) async fn open(
         config: &Config,
         options: PgConnectOptions,
@@ -105,6 +108,7 @@ mod postgres {
         let connected = tokio::time::timeout(CONNECT, options.connect()).await;
         let silent = |_| OpenError::Open("the server does not answer".into());
         let mut connection = connected.map_err(silent)??;
+        connection.execute(QUIET).await?;
         let migrated = if migrate {
             migrations::run(&mut connection, POSTGRES).await?
         } else {
@@ -121,7 +125,7 @@ mod postgres {
             .acquire_timeout(config.busy_timeout)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    let set = AssertSqlSafe(format!("SET lock_timeout = {wait}"));
+                    let set = AssertSqlSafe(format!("{QUIET}; SET lock_timeout = {wait}"));
                     connection.execute(set).await.map(drop)
                 })
             });

@@ -7,7 +7,7 @@ use crate::{
     users,
 };
 
-const ADD: &str = "
+pub(crate) const ADD: &str = "
     INSERT INTO file_uploads
         (file_path, user_id, conversation_id, filename, file_type, content_type, size, uploaded_at)
     VALUES ($1, $2, (SELECT id FROM conversations WHERE id = $3), $4, $5, $6, $7, $8)
@@ -23,6 +23,11 @@ const LIST: &str = "
         uploaded_at
     FROM file_uploads WHERE user_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3";
 
+/// `image` of `image/png`.
+pub(crate) fn kind(media_type: &str) -> &str {
+    media_type.split('/').next().unwrap_or_default()
+}
+
 impl Store {
     /// Remember a file whose bytes are stored. The same key twice is an error.
     pub async fn add_file(&self, file: NewFile<'_>) -> Result<FileInfo, Error> {
@@ -30,8 +35,7 @@ impl Store {
         let (key, user, name, media_type) =
             (clean(key), clean(user), clean(name), clean(media_type));
         let now = now();
-        // `image` of `image/png`.
-        let kind = media_type.split('/').next().unwrap_or_default();
+        let kind = kind(&media_type);
         let conversation_id = writing!(self, |tx| {
             sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
             let add = sqlx::query_scalar(ADD).bind(&*key).bind(&*user).bind(conversation);

@@ -243,7 +243,7 @@ async fn a_page_that_may_is_told_so() {
     ];
     let expected = [
         page.1,
-        "GET, POST, DELETE",
+        "GET, POST, PATCH, DELETE",
         "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
         "Origin",
     ];

@@ -3,7 +3,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 
-const ELSEWHERE: [&str; 4] = ["target", ".git", "node_modules", "__pycache__"];
+const ELSEWHERE: [&str; 5] = ["target", "data", ".git", "node_modules", "__pycache__"];
 
 #[derive(Debug)]
 pub(super) struct Source {

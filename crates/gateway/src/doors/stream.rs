@@ -3,7 +3,7 @@
 use std::fmt;
 
 use quadrille_core::{
-    Delivery, Position, Seat, Tag, Topic,
+    Close, Delivery, Position, Seat, Tag, Topic,
     sse::{self, Show},
 };
 
@@ -54,8 +54,6 @@ impl fmt::Display for Cursors {
 }
 
 impl Show for Cursors {
-    const END: &str = "end";
-
     fn id(&self) -> String {
         self.to_string()
     }
@@ -75,6 +73,10 @@ impl Show for Cursors {
         }
         true
     }
+
+    fn end(&mut self, out: &mut String, why: &Close) {
+        sse::end(out, "end", why);
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +85,7 @@ mod tests {
 
     use http_body_util::BodyExt;
     use quadrille_core::{
-        Admission, Close, Draft, Hub, Life, Limits, Policies, Registry, Since, sse::Stream,
+        Admission, Draft, Hub, Life, Limits, Policies, Registry, Since, sse::Stream,
     };
     use tokio::time::Instant;
     use uuid::Uuid;

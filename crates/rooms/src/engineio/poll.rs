@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     error::Error,
-    packet::Packet,
+    packet::{NOOP, Packet},
     sessions::{Refused, Slot, Work},
 };
-use crate::socketio::Flow;
+use crate::socketio::{Client, Flow};
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +39,7 @@ pub(super) async fn read(slot: &Slot) -> Response {
             packets = poll_fn(|cx| slot.poll_read(cx)) => {
                 return match packets {
                     Some(packets) => body(packets),
+                    None if slot.is_upgraded() => body(NOOP.to_owned()),
                     None => Error::Session.into_response(),
                 };
             }
@@ -72,7 +73,7 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
         }
         let flow = match packet {
             Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
-            Packet::Binary => slot.with(|client, link| client.attachment(link)),
+            Packet::Binary => slot.with(Client::attachment),
             Packet::Close => Some(Flow::Close(Close::NORMAL)),
             Packet::Life => Some(Flow::Continue),
         };

@@ -2,7 +2,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -35,7 +38,10 @@ const CONGESTED: usize = 256 << 10;
 
 /// One session, until it ends or goes on as a WebSocket.
 #[derive(Debug)]
-pub(super) struct Slot(Mutex<Option<Polled>>);
+pub(super) struct Slot {
+    polled: Mutex<Option<Polled>>,
+    upgraded: AtomicBool,
+}
 
 pub(super) struct Polled {
     pub(super) client: Client,
@@ -123,7 +129,7 @@ impl Slot {
     pub(super) fn new(client: Client, session: Session, inbox: Inbox, config: &Config) -> Self {
         let now = Instant::now();
         let Config { ping_interval, ping_timeout, .. } = *config;
-        Self(Mutex::new(Some(Polled {
+        let polled = Polled {
             client,
             session,
             inbox,
@@ -136,11 +142,17 @@ impl Slot {
             ping_interval,
             ping_timeout,
             wakers: Vec::new(),
-        })))
+        };
+        Self { polled: Mutex::new(Some(polled)), upgraded: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Polled>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it went on as a WebSocket.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Relaxed)
     }
 
     fn is_gone(&self) -> bool {
@@ -275,6 +287,7 @@ impl Slot {
             return Poll::Pending;
         }
         let mut taken = slot.take();
+        self.upgraded.store(taken.is_some(), Relaxed);
         drop(slot);
         if let Some(polled) = &mut taken {
             std::mem::take(&mut polled.wakers).into_iter().for_each(Waker::wake);

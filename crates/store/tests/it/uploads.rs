@@ -94,3 +94,36 @@ async fn files_are_attached_once_and_only_those_of_the_user() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn files_come_with_their_message_or_not_at_all() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let file = |key| NewFile {
+            key,
+            user: "bob",
+            conversation: None,
+            name: "a b.png",
+            media_type: "image/png",
+            size: 3,
+        };
+        let new = NewMessage { key: Some("once"), ..message(id, "ann", "look") };
+        let added = bed.store.add_message_with(new, &[file("k/1"), file("k/2")]).await.unwrap();
+        let owners = |files: &[FileInfo]| -> Vec<_> {
+            files.iter().map(|it| (it.key.clone(), it.user_id.clone(), it.message_id)).collect()
+        };
+        let theirs = |key: &str| (key.to_owned(), "ann".to_owned(), Some(added.message.id));
+        assert_eq!(owners(&added.message.files), [theirs("k/1"), theirs("k/2")]);
+        assert_eq!(owners(&bed.store.files("ann", ALL).await.unwrap()).len(), 2);
+        // Neither a repeat, nor a refusal, nor a key that is taken leaves a trace.
+        let again = bed.store.add_message_with(new, &[file("k/3")]).await.unwrap();
+        assert_eq!((again.is_new, again.message.files.len()), (false, 2));
+        let nowhere = NewMessage { conversation: 4711, key: None, ..new };
+        assert!(bed.store.add_message_with(nowhere, &[file("k/3")]).await.is_err());
+        let taken = NewMessage { key: None, ..new };
+        assert!(bed.store.add_message_with(taken, &[file("k/3"), file("k/1")]).await.is_err());
+        assert_eq!(bed.store.file("k/3").await.unwrap(), None);
+        assert_eq!(bed.contents(id).await, ["look"]);
+    })
+    .await;
+}

@@ -1,0 +1,81 @@
+//! Who sends a request to rooms, and whether there is room for it.
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use quadrille_core::{
+    Payer, Rate, Topic,
+    auth::{Action, Principal},
+    ws::Peer,
+};
+use quadrille_store::Conversation;
+
+use super::{error::Error, params::Params, token::Found};
+use crate::door::Door;
+
+/// The client of a request. Extracting it counts the request.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    pub(super) peer: Peer,
+    door: Arc<Door>,
+    payer: Payer,
+    /// Who the address says that it is.
+    claimed: Option<String>,
+}
+
+impl Caller {
+    /// Who acts; nobody for a program whose token names nobody. Where nobody signs in, it is who the
+    /// address says, or who the body says: `claimed`.
+    pub(super) fn acting(&self, claimed: Option<&str>) -> Result<Option<Arc<str>>, Error> {
+        if self.principal.user.is_some() || !self.door.is_open() {
+            return Ok(self.principal.user.clone());
+        }
+        let claimed = self.claimed.as_deref().or(claimed).ok_or(Error::NoUser)?;
+        Topic::new("user", claimed).map_err(Error::User)?;
+        Ok(Some(claimed.into()))
+    }
+
+    pub(super) fn user(&self, claimed: Option<&str>) -> Result<Arc<str>, Error> {
+        self.acting(claimed)?.ok_or(Error::Nameless)
+    }
+
+    /// A conversation that is open to the caller for `action`. What is not theirs does not exist.
+    pub(super) async fn conversation(
+        &self,
+        id: i64,
+        action: Action,
+        user: Option<&str>,
+    ) -> Result<Conversation, Error> {
+        let found = self.door.conversation(id, action, &self.principal, user).await?;
+        found.ok_or(Error::NoConversation)
+    }
+
+    /// Count something that will be published.
+    pub(super) fn count_publication(&self) -> Result<(), Error> {
+        Ok(self.door.core.quotas.take(Rate::Publishes, &self.payer)?)
+    }
+}
+
+impl FromRequestParts<Arc<Door>> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
+        let core = &door.core;
+        let peer = Peer::within(&parts.extensions);
+        let found = Found::of(&parts.headers, &parts.uri);
+        if found.is_some() {
+            core.quotas.may_show_token(peer.0)?;
+        }
+        let known = core.auth.identify(found.as_ref().map(|it| &it.token)).await;
+        let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
+        let payer = Payer::new(user, peer.0);
+        core.quotas.take(Rate::Requests, &payer)?;
+        let principal = known.inspect_err(|why| core.quotas.token_refused(peer.0, *why))?;
+        if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
+            return Err(Error::Unasked);
+        }
+        let claimed = Params::of(&parts.uri).text("user_id").map(str::to_owned);
+        Ok(Self { principal, peer, door: Arc::clone(door), payer, claimed })
+    }
+}

@@ -1,0 +1,162 @@
+//! `POST /chat/stream`: a question, and its reply as a stream of text that nobody keeps.
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use quadrille_agents::{Ask, Ended, Ending, Phase, Ticket};
+use quadrille_core::{
+    Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
+    sse::{self, Show, Stream},
+    turn::{self, Turn},
+};
+
+use super::{caller::Caller, error::Error, fields::Fields};
+use crate::{NAME, door::Door, wire};
+
+/// How the text is written in events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As it is, for clients of the first version, which know no conversations.
+    Raw,
+    /// As a JSON string.
+    Json,
+}
+
+/// A turn, as a stream shows it.
+#[derive(Debug)]
+struct Shown {
+    ticket: Ticket,
+    form: Form,
+    at: Position,
+    /// Characters of the reply that the client has.
+    had: u64,
+}
+
+pub(super) async fn stream(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Error> {
+    let fields = Fields::read(request, door.memory.max_upload_size).await?;
+    let form = if fields.has("conversation_id") { Form::Json } else { Form::Raw };
+    let user = caller.user(fields.name("user_id")?.as_deref())?;
+    let text = fields.text("message")?.filter(|it| !it.trim().is_empty());
+    let text = text.ok_or(Error::Required("message"))?;
+    caller.count_publication()?;
+    // Whoever wants a stream has a place for it before anything is asked.
+    let admission = Admission { protocol: NAME, user: Some(user.clone()), peer: caller.peer.0 };
+    let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
+    let topic = Topic::new("user", &user).map_err(Error::User)?;
+    let ask = Ask { topic, user, text: text.into(), agent: None, key: None, id: None };
+    let ticket = match door.desk.ask(ask) {
+        Ok(ticket) => ticket,
+        // The client looks for errors in the stream alone.
+        Err(why) => return Ok(only(form, &why.to_string())),
+    };
+    let mut inbox = door.core.hub.inbox();
+    let at = ticket.since();
+    inbox.subscribe(ticket.topic(), Since::After(at), 0).map_err(|_| Error::Busy)?;
+    let shown = Shown { ticket, form, at, had: 0 };
+    Ok(Stream::new(session, caller.principal.expires, inbox, shown).into_response())
+}
+
+/// A stream of one error.
+fn only(form: Form, why: &str) -> Response {
+    let mut out = String::new();
+    form.error(&mut out, why);
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], out).into_response()
+}
+
+// === impl Form ===
+
+impl Form {
+    fn put(self, out: &mut String, text: &str) {
+        match self {
+            Self::Raw => sse::put_data(out, text),
+            Self::Json => sse::put_data(out, &wire::json(&text)),
+        }
+    }
+
+    fn error(self, out: &mut String, why: &str) {
+        self.put(out, &format!("Error: {why}"));
+    }
+}
+
+// === impl Shown ===
+
+impl Shown {
+    /// Show what is new of `text`, before which come `start` characters of the reply. What is
+    /// missing before it comes with the last record, which has everything.
+    fn more(&mut self, out: &mut String, start: u64, text: &str) {
+        let Some(known) = self.had.checked_sub(start) else { return };
+        let known = usize::try_from(known).unwrap_or(usize::MAX);
+        let new: String = text.chars().skip(known).collect();
+        if !new.is_empty() {
+            self.had += new.chars().count() as u64;
+            self.form.put(out, &new);
+        }
+    }
+
+    /// A record of the topic. False if the stream is over after it.
+    fn record(&mut self, out: &mut String, event: &Event) -> bool {
+        self.at = event.at;
+        let turn = Some(self.ticket.id()).filter(|id| turn::of(event) == Some(*id));
+        match turn.and_then(|_| Turn::of(event)) {
+            Some(Turn::Delta(it)) => self.more(out, it.start, &it.text),
+            Some(Turn::Completed(it)) => return self.last(out, &Ending::Completed(it.text)),
+            Some(Turn::Cancelled(it)) => return self.last(out, &Ending::Cancelled(it.text)),
+            Some(Turn::Failed(it)) => {
+                self.form.error(out, &it.title);
+                return false;
+            }
+            Some(_) => {}
+            None => return self.go_on(out, event.at),
+        }
+        true
+    }
+
+    fn last(&mut self, out: &mut String, ending: &Ending) -> bool {
+        match ending {
+            Ending::Completed(text) | Ending::Cancelled(text) => self.more(out, 0, text),
+            Ending::Failed(code) => self.form.error(out, code.title()),
+        }
+        false
+    }
+
+    /// After `now` the stream goes on if the last record is still to come; a log that merges, or has
+    /// started over, may have lost it, and then it is told from memory.
+    fn go_on(&mut self, out: &mut String, now: Position) -> bool {
+        let Phase::Ended(Ended { ending, at, .. }) = self.ticket.phase() else { return true };
+        if at.is_some_and(|at| at.epoch == now.epoch && at.offset > now.offset) {
+            return true;
+        }
+        self.last(out, &ending)
+    }
+
+    fn gap(&mut self, out: &mut String, gap: &Gap) -> bool {
+        self.at = gap.at;
+        self.go_on(out, gap.at)
+    }
+}
+
+impl Show for Shown {
+    fn id(&self) -> String {
+        self.at.to_string()
+    }
+
+    fn show(&mut self, out: &mut String, delivery: &Delivery) -> bool {
+        match delivery {
+            Delivery::Record(event, _) => self.record(out, event),
+            Delivery::Gap(gap, _) => self.gap(out, gap),
+            Delivery::End(_) => false,
+        }
+    }
+
+    /// Such a client shows whatever comes.
+    fn end(&mut self, out: &mut String, why: &Close) {
+        self.form.error(out, &why.reason);
+    }
+}

@@ -1,0 +1,213 @@
+//! Why a request is refused, in the form that clients of rooms read: `error`, or `msg` where it is
+//! about the token.
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use quadrille_core::{BadTopic, Exceeded, Problem, auth::Denied, rest::BadBody};
+use quadrille_store::{self as store, AddError, files::PutError};
+use serde_json::json;
+
+use super::form::FormError;
+
+/// The message is what the client is told; causes are logged, and not told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(
+        "Missing JWT in headers, cookies or query_string (send Authorization: Bearer TOKEN, the \
+         cookie access_token, or ?jwt=TOKEN)"
+    )]
+    NoToken,
+    #[error("Token has expired")]
+    Expired,
+    #[error("Only non-refresh tokens are allowed")]
+    Renewal,
+    #[error("{0}")]
+    Token(Denied),
+    #[error(
+        "Missing CSRF token (a cookie signs in pages of server.origins only; send the token as Authorization: Bearer)"
+    )]
+    Unasked,
+    #[error("Missing user_id (nobody signs in here: send it in the query or in the body)")]
+    NoUser,
+    #[error("The token names no user; get one with the claim `sub`")]
+    Nameless,
+    #[error("user_id cannot be used: {0}")]
+    User(BadTopic),
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    #[error("This address does not take this method")]
+    Method,
+    #[error("{0} must be a whole number")]
+    Number(&'static str),
+    #[error("{name} must be {expected}")]
+    Field { name: &'static str, expected: &'static str },
+    #[error("{0} is required")]
+    Required(&'static str),
+    #[error("No files provided")]
+    NoFiles,
+    #[error("Send title, is_pinned or both")]
+    NoChange,
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    #[error("Send application/json, application/x-www-form-urlencoded or multipart/form-data")]
+    Media,
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("A file has at most {0} bytes")]
+    FileTooLarge(u64),
+    #[error("Conversation not found")]
+    NoConversation,
+    #[error("File not found")]
+    NoFile,
+    #[error("temp_id came with another message; take a new one")]
+    KeyReused,
+    #[error("{}", stored(.0))]
+    Store(store::Error),
+    #[error("The server is full or shuts down; try again later")]
+    Full(Problem),
+    #[error("The server is busy; try again later")]
+    Busy,
+    #[error("The server has a defect; its log has the cause")]
+    Defect,
+}
+
+/// How long to wait before trying again, if nothing better is known.
+const SOON: Duration = Duration::from_secs(5);
+
+fn stored(why: &store::Error) -> Cow<'static, str> {
+    match why {
+        store::Error::Busy => "The database is busy; try again later".into(),
+        store::Error::Full => "There is no room left to store this; tell the operator".into(),
+        store::Error::Unavailable | store::Error::Internal(_) => {
+            "This could not be stored or read; the log has the cause".into()
+        }
+    }
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        use StatusCode as S;
+        match self {
+            Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
+            Self::Token(Denied::Unavailable) | Self::Store(store::Error::Busy) | Self::Busy => {
+                S::SERVICE_UNAVAILABLE
+            }
+            Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
+            Self::Exceeded(_) => S::TOO_MANY_REQUESTS,
+            Self::Method => S::METHOD_NOT_ALLOWED,
+            Self::Body(BadBody::Media) | Self::Media => S::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(BadBody::TooLarge(_))
+            | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
+            | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
+            Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
+            Self::User(_)
+            | Self::Number(_)
+            | Self::Field { .. }
+            | Self::Required(_)
+            | Self::NoFiles
+            | Self::NoChange
+            | Self::Body(_)
+            | Self::Form(_) => S::BAD_REQUEST,
+            Self::NoConversation | Self::NoFile => S::NOT_FOUND,
+            Self::KeyReused => S::CONFLICT,
+            Self::Store(store::Error::Full) => S::INSUFFICIENT_STORAGE,
+            Self::Full(why) => S::from_u16(why.status).unwrap_or(S::SERVICE_UNAVAILABLE),
+            Self::Store(_) | Self::Defect => S::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Exceeded(why) => Some(why.retry_after),
+            Self::Full(why) => why.retry_after,
+            Self::Store(store::Error::Busy) | Self::Busy | Self::Token(Denied::Unavailable) => {
+                Some(SOON)
+            }
+            _ => None,
+        }
+    }
+
+    fn is_about_identity(&self) -> bool {
+        matches!(
+            self,
+            Self::NoToken
+                | Self::Expired
+                | Self::Renewal
+                | Self::Token(_)
+                | Self::Unasked
+                | Self::NoUser
+                | Self::Nameless
+        )
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Self::Store(why) = &self {
+            tracing::error!(error = ?why, "the store did not do what a request needs");
+        }
+        let status = self.status();
+        let key = if self.is_about_identity() { "msg" } else { "error" };
+        let mut response = (status, Json(json!({ key: self.to_string() }))).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(why: Denied) -> Self {
+        match why {
+            Denied::Missing => Self::NoToken,
+            Denied::Expired => Self::Expired,
+            Denied::Renewal => Self::Renewal,
+            why => Self::Token(why),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(why: store::Error) -> Self {
+        Self::Store(why)
+    }
+}
+
+impl From<AddError> for Error {
+    fn from(why: AddError) -> Self {
+        match why {
+            AddError::NoConversation => Self::NoConversation,
+            AddError::KeyReused => Self::KeyReused,
+            AddError::Store(why) => why.into(),
+        }
+    }
+}
+
+impl From<PutError> for Error {
+    fn from(why: PutError) -> Self {
+        match why {
+            PutError::TooLarge(limit) => Self::FileTooLarge(limit),
+            PutError::Full => Self::Store(store::Error::Full),
+            PutError::Storage(why) => Self::Store(store::Error::Internal(why)),
+            PutError::BrokenOff(why) => match why.downcast::<FormError>() {
+                Ok(why) => Self::Form(*why),
+                Err(why) => Self::Store(store::Error::Internal(why)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! What a body says, whether it is JSON or a form.
+use std::collections::HashMap;
+
+use axum::extract::Request;
+use futures_util::StreamExt;
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+};
+use quadrille_core::{json, rest};
+use serde_json::value::{RawValue, Value};
+
+use super::{
+    BODY,
+    error::Error,
+    form::{Form, FormError, Source},
+};
+
+/// The members of a body, by name. Those that nobody asks for are ignored, and `null` is not there.
+#[derive(Debug, Default)]
+pub(super) struct Fields(HashMap<String, Field>);
+
+#[derive(Debug)]
+enum Field {
+    /// Of a JSON object.
+    Json(Box<RawValue>),
+    /// Of a form, where everything is a text.
+    Text(String),
+}
+
+/// How a body is written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    Nothing,
+    Json,
+    Urlencoded,
+    /// A form of parts, with its boundary.
+    Parts(String),
+}
+
+/// Bytes of the boundary of a form (RFC 2046, 5.1.1).
+const BOUNDARY: usize = 70;
+
+// === impl Media ===
+
+impl Media {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let Some(media) = headers.get(CONTENT_TYPE) else {
+            let has_length = headers.get(CONTENT_LENGTH).is_some_and(|it| it != "0");
+            let has_body = has_length || headers.contains_key(TRANSFER_ENCODING);
+            return if has_body { Err(Error::Media) } else { Ok(Self::Nothing) };
+        };
+        let media = media.to_str().unwrap_or_default();
+        match media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Self::Json),
+            "application/x-www-form-urlencoded" => Ok(Self::Urlencoded),
+            "multipart/form-data" => {
+                let boundary = multer::parse_boundary(media).ok();
+                let good = boundary.filter(|it| (1..=BOUNDARY).contains(&it.len()));
+                good.map(Self::Parts).ok_or(Error::Form(FormError::Boundary))
+            }
+            _ => Err(Error::Media),
+        }
+    }
+}
+
+// === impl Fields ===
+
+impl Fields {
+    /// Read a body without files; files in it are ignored, `ignored` bytes of them at most.
+    pub(super) async fn read(request: Request, ignored: u64) -> Result<Self, Error> {
+        match Media::of(request.headers())? {
+            Media::Nothing => Ok(Self::default()),
+            Media::Json => Self::json(request).await,
+            Media::Urlencoded => Self::urlencoded(request).await,
+            Media::Parts(boundary) => {
+                let mut source = Source::new(request.into_body());
+                let read = Self::parts(Form::new(&mut source, boundary, ignored)).await;
+                if read.is_err() {
+                    source.drain(ignored).await;
+                }
+                read
+            }
+        }
+    }
+
+    async fn json(request: Request) -> Result<Self, Error> {
+        let body = rest::Body::read(request, BODY).await?;
+        // What some clients send when they have nothing to say.
+        if body.text().trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let members: HashMap<String, Box<RawValue>> = body.parse()?;
+        let given = members.into_iter().filter(|(_, value)| value.get() != "null");
+        Ok(Self(given.map(|(name, value)| (name, Field::Json(value))).collect()))
+    }
+
+    async fn urlencoded(request: Request) -> Result<Self, Error> {
+        let mut source = Source::new(request.into_body());
+        let mut body = Vec::new();
+        while let Some(bytes) = source.next().await {
+            let bytes = bytes?;
+            if body.len() + bytes.len() > BODY {
+                source.drain(BODY as u64).await;
+                return Err(FormError::TooLong(BODY).into());
+            }
+            body.extend_from_slice(&bytes);
+            source.used();
+        }
+        let mut fields = Self::default();
+        for (name, value) in form_urlencoded::parse(&body).into_owned() {
+            fields.put(name, value);
+        }
+        Ok(fields)
+    }
+
+    async fn parts(mut form: Form<'_>) -> Result<Self, Error> {
+        let mut fields = Self::default();
+        while let Some(part) = form.next().await? {
+            match part.name() {
+                Some(name) if part.file_name().is_none() => {
+                    let name = name.to_owned();
+                    fields.put(name, form.text(part).await?);
+                }
+                _ => form.skip(part).await?,
+            }
+        }
+        Ok(fields)
+    }
+
+    /// A field of a form. Of two with one name the first counts.
+    pub(super) fn put(&mut self, name: String, text: String) {
+        self.0.entry(name).or_insert(Field::Text(text));
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The value; of a form, a text.
+    pub(super) fn value(&self, name: &str) -> Option<Value> {
+        match self.0.get(name)? {
+            Field::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            Field::Text(text) => Some(Value::String(text.clone())),
+        }
+    }
+
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Error> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Error::Field { name, expected: "a text" }),
+        }
+    }
+
+    /// A name that some clients have as a number.
+    pub(super) fn name(&self, name: &'static str) -> Result<Option<String>, Error> {
+        match self.value(name) {
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::String(text)) => Ok(Some(text).filter(|it| !it.is_empty())),
+            None => Ok(None),
+            Some(_) => Err(Error::Field { name, expected: "a text or a number" }),
+        }
+    }
+
+    pub(super) fn flag(&self, name: &'static str) -> Result<Option<bool>, Error> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Value::String(text)) if text == "true" || text == "1" => Ok(Some(true)),
+            Some(Value::String(text)) if text == "false" || text == "0" => Ok(Some(false)),
+            Some(_) => Err(Error::Field { name, expected: "true or false" }),
+        }
+    }
+
+    /// The conversation that is meant. What cannot be the number of one names none that exists.
+    pub(super) fn conversation(&self) -> Result<Option<i64>, Error> {
+        const NAME: &str = "conversation_id";
+        let wrong = Error::Field { name: NAME, expected: "a whole number" };
+        let number = match self.value(NAME) {
+            None => return Ok(None),
+            Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
+            Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(_) => return Err(wrong),
+        };
+        let digits = number.strip_prefix('-').unwrap_or(&number);
+        if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+            return Err(wrong);
+        }
+        let id = number.parse().ok().filter(|id: &i64| *id >= 0);
+        id.map(Some).ok_or(Error::NoConversation)
+    }
+
+    /// JSON text, as it was given.
+    pub(super) fn json_text(&self, name: &'static str) -> Result<Option<String>, Error> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Field::Json(raw)) => Ok(Some(raw.get().to_owned())),
+            Some(Field::Text(text)) if text.trim().is_empty() => Ok(None),
+            Some(Field::Text(text)) => {
+                let good = !json::is_deep(text) && serde_json::from_str::<&RawValue>(text).is_ok();
+                let given = (text.trim() != "null").then(|| text.clone());
+                if good { Ok(given) } else { Err(Error::Field { name, expected: "JSON" }) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! A form that may bring files: they are streamed to where files are, and are known to nobody before
+//! the message is stored that they come with.
+use axum::extract::Request;
+use quadrille_core::auth::Action;
+use quadrille_store::{NewFile, files::Files};
+
+use super::{
+    caller::Caller,
+    error::Error,
+    fields::{Fields, Media},
+    form::{Form, Part, Source},
+};
+use crate::door::Door;
+
+/// What a request brought.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    pub(super) fields: Fields,
+    pub(super) uploads: Vec<Upload>,
+    /// Whether the conversation was found to be open to the caller.
+    is_open: bool,
+}
+
+/// A file whose bytes are stored.
+#[derive(Debug)]
+pub(super) struct Upload {
+    key: String,
+    name: String,
+    media_type: String,
+    size: u64,
+}
+
+/// The part that brings a file; there may be many.
+const FILES: &str = "files";
+
+/// What a file is if its media type is missing or makes no sense.
+const UNKNOWN: &str = "application/octet-stream";
+
+/// Bytes of a media type.
+const MEDIA_TYPE: usize = 100;
+
+impl Intake {
+    /// Read the body. With an error, nothing of it is kept.
+    pub(super) async fn read(
+        door: &Door,
+        caller: &Caller,
+        request: Request,
+    ) -> Result<Self, Error> {
+        let ignored = door.memory.max_upload_size;
+        let Media::Parts(boundary) = Media::of(request.headers())? else {
+            let fields = Fields::read(request, ignored).await?;
+            return Ok(Self { fields, ..Self::default() });
+        };
+        let mut source = Source::new(request.into_body());
+        let mut intake = Self::default();
+        let form = Form::new(&mut source, boundary, ignored);
+        if let Err(why) = intake.take(door, caller, form).await {
+            discard(door, &intake.uploads).await;
+            source.drain(ignored).await;
+            return Err(why);
+        }
+        Ok(intake)
+    }
+
+    async fn take(
+        &mut self,
+        door: &Door,
+        caller: &Caller,
+        mut form: Form<'_>,
+    ) -> Result<(), Error> {
+        while let Some(part) = form.next().await? {
+            match (part.name(), part.file_name()) {
+                // What a browser sends for a field in which no file was chosen.
+                (Some(FILES), Some("")) => form.skip(part).await?,
+                (Some(FILES), _) => self.keep(door, caller, part).await?,
+                (Some(name), None) => {
+                    let name = name.to_owned();
+                    self.fields.put(name, form.text(part).await?);
+                }
+                _ => form.skip(part).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, door: &Door, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
+        self.look_ahead(caller).await?;
+        let name = Files::sanitise(part.file_name().unwrap_or_default());
+        let user = caller.principal.user.as_deref().unwrap_or("user");
+        let key = Files::key(user, &name);
+        let media_type = part.media_type().filter(|it| it.len() <= MEDIA_TYPE);
+        let media_type = media_type.unwrap_or(UNKNOWN).to_owned();
+        let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
+        self.uploads.push(Upload { key, name, media_type, size });
+        Ok(())
+    }
+
+    /// Refuse what is for somebody else's conversation as soon as that is known.
+    async fn look_ahead(&mut self, caller: &Caller) -> Result<(), Error> {
+        let Some(id) = self.fields.conversation()?.filter(|_| !self.is_open) else { return Ok(()) };
+        // Who it is may come later; then it is looked at in the end alone.
+        let claimed = self.fields.name("user_id")?;
+        let Ok(user) = caller.acting(claimed.as_deref()) else { return Ok(()) };
+        caller.conversation(id, Action::Write, user.as_deref()).await?;
+        self.is_open = true;
+        Ok(())
+    }
+}
+
+impl Upload {
+    /// It becomes the user's and the message's.
+    pub(super) fn as_new(&self) -> NewFile<'_> {
+        NewFile {
+            key: &self.key,
+            user: "",
+            conversation: None,
+            name: &self.name,
+            media_type: &self.media_type,
+            size: i64::try_from(self.size).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Nobody knows of them, so nobody will ask for them.
+pub(super) async fn discard(door: &Door, uploads: &[Upload]) {
+    for Upload { key, .. } in uploads {
+        if let Err(why) = door.memory.files.delete(key).await {
+            tracing::warn!(error = ?why, key, "a file of a refused upload is left");
+        }
+    }
+}

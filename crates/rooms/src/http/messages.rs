@@ -1,0 +1,147 @@
+//! The messages of a conversation: read, searched, and added without asking an agent.
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use quadrille_core::auth::Action;
+use quadrille_store::{Message, Sender};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    caller::Caller,
+    error::Error,
+    intake::{Intake, discard},
+    params::{Id, Params},
+    say::{ONLY_FILES, Saying},
+    shape::{ConversationShape, MessageShape},
+    to_the_end,
+};
+use crate::{door::Door, wire};
+
+/// Bytes of what makes a message safe to send again.
+const KEY: usize = 255;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    conversation: ConversationShape<'a>,
+    messages: Vec<MessageShape<'a>>,
+    has_more: bool,
+}
+
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Id(id): Id,
+    params: Params,
+) -> Result<Response, Error> {
+    let (before, limit) = (params.number("before")?, params.limit()?);
+    let user = caller.acting(None)?;
+    let conversation = caller.conversation(id, Action::Read, user.as_deref()).await?;
+    let store = &door.memory.store;
+    let messages = store.messages(id, before, limit).await?;
+    let has_more = match messages.first() {
+        Some(oldest) => !store.messages(id, Some(oldest.id), 1).await?.is_empty(),
+        None => false,
+    };
+    let page = Page {
+        conversation: (&conversation).into(),
+        messages: messages.iter().map(MessageShape::from).collect(),
+        has_more,
+    };
+    Ok(Json(page).into_response())
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    query: &'a str,
+    messages: Vec<MessageShape<'a>>,
+}
+
+pub(super) async fn search(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Response, Error> {
+    let user = caller.user(None)?;
+    let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
+    let found = door.memory.store.search(&user, query, params.page()?).await?;
+    let messages = found.iter().map(MessageShape::from).collect();
+    Ok(Json(Found { query, messages }).into_response())
+}
+
+#[derive(Serialize)]
+struct Added<'a> {
+    message: MessageShape<'a>,
+    conversation: ConversationShape<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temp_id: Option<&'a Value>,
+}
+
+/// `new_message`, as it is shown for a message that came over HTTP.
+#[derive(Serialize)]
+struct Nested<'a> {
+    message: MessageShape<'a>,
+    conversation_id: i64,
+    temp_id: Option<&'a Value>,
+}
+
+pub(super) async fn add(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Error> {
+    caller.count_publication()?;
+    let life = door.core.life.clone();
+    to_the_end(&life, "message", async move {
+        let intake = Intake::read(&door, &caller, request).await?;
+        let temp_id = intake.fields.value("temp_id");
+        let (intake, saying) = match read(&caller, &intake) {
+            Ok(saying) => (intake, saying),
+            Err(why) => {
+                discard(&door, &intake.uploads).await;
+                return Err(why);
+            }
+        };
+        let saying = Saying { uploads: intake.uploads, ..saying };
+        let said = saying.say(&door, &caller, |it| nested(it, temp_id.as_ref())).await?;
+        let status = if said.is_new { StatusCode::CREATED } else { StatusCode::OK };
+        let added = Added {
+            message: (&said.message).into(),
+            conversation: (&said.conversation).into(),
+            temp_id: temp_id.as_ref(),
+        };
+        Ok((status, Json(added)).into_response())
+    })
+    .await
+}
+
+fn nested(message: &Message, temp_id: Option<&Value>) -> (&'static str, String) {
+    let conversation_id = message.conversation_id;
+    let shown = Nested { message: message.into(), conversation_id, temp_id };
+    ("new_message", wire::json(&shown))
+}
+
+/// What is to be stored, without its files.
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+    let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
+    let user = caller.user(fields.name("user_id")?.as_deref())?;
+    let sender = match fields.text("sender")?.or(fields.text("role")?).as_deref() {
+        None | Some("user") => Sender::User,
+        Some("assistant") => Sender::Assistant,
+        Some(_) => return Err(Error::Field { name: "sender", expected: "user or assistant" }),
+    };
+    let content = fields.text("content")?.filter(|it| !it.trim().is_empty());
+    let content = content.or_else(|| (!uploads.is_empty()).then(|| ONLY_FILES.to_owned()));
+    let content = content.ok_or(Error::Required("content"))?;
+    let key = fields.name("temp_id")?;
+    if key.as_ref().is_some_and(|key| key.len() > KEY) {
+        return Err(Error::Field { name: "temp_id", expected: "at most 255 bytes long" });
+    }
+    let metadata = fields.json_text("metadata")?;
+    Ok(Saying { conversation, user, sender, content, metadata, key, uploads: Vec::new() })
+}

@@ -1,0 +1,90 @@
+//! Storing a message with its files, and showing it to everybody in the conversation.
+use std::sync::Arc;
+
+use quadrille_core::{Draft, auth::Action};
+use quadrille_store::{Added, Conversation, Message, NewFile, NewMessage, Sender};
+
+use super::{
+    caller::Caller,
+    error::Error,
+    intake::{Upload, discard},
+};
+use crate::door::{self, Door};
+
+/// A message that can be stored.
+#[derive(Debug)]
+pub(super) struct Saying {
+    pub(super) conversation: i64,
+    pub(super) user: Arc<str>,
+    pub(super) sender: Sender,
+    pub(super) content: String,
+    pub(super) metadata: Option<String>,
+    /// Makes it safe to send again.
+    pub(super) key: Option<String>,
+    pub(super) uploads: Vec<Upload>,
+}
+
+/// A message that is stored.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) message: Message,
+    /// As it is now.
+    pub(super) conversation: Conversation,
+    pub(super) is_new: bool,
+}
+
+/// What is said in place of nothing, when there are only files.
+pub(super) const ONLY_FILES: &str = "[File attachment]";
+
+impl Saying {
+    /// Store it, and publish what `event` makes of it: its name and its payload. What is not stored
+    /// leaves no file.
+    pub(super) async fn say(
+        self,
+        door: &Door,
+        caller: &Caller,
+        event: impl FnOnce(&Message) -> (&'static str, String),
+    ) -> Result<Said, Error> {
+        let said = self.store(door, caller, event).await;
+        if !said.as_ref().is_ok_and(|it| it.is_new) {
+            discard(door, &self.uploads).await;
+        }
+        said
+    }
+
+    async fn store(
+        &self,
+        door: &Door,
+        caller: &Caller,
+        event: impl FnOnce(&Message) -> (&'static str, String),
+    ) -> Result<Said, Error> {
+        let Self { conversation, user, sender, content, metadata, key, uploads } = self;
+        let found = caller.conversation(*conversation, Action::Write, Some(user)).await?;
+        let topic = door::room(found.id).ok_or(Error::NoConversation)?;
+        let uploads: Vec<NewFile<'_>> = uploads.iter().map(Upload::as_new).collect();
+        let new = NewMessage {
+            conversation: *conversation,
+            user,
+            sender: *sender,
+            content,
+            metadata: metadata.as_deref(),
+            key: key.as_deref(),
+            turn: None,
+            files: &[],
+        };
+        let line = door.line(*conversation).await;
+        let added = door.memory.store.add_message_with(new, &uploads).await?;
+        let Added { message, is_new, title, .. } = added;
+        if is_new {
+            let (kind, payload) = event(&message);
+            // It is stored: whoever is not told now reads it later.
+            if let Err(why) = door.publish(Draft::new(topic, kind, payload)).await {
+                tracing::warn!(error = %why, "a stored message was not published");
+            }
+        }
+        drop(line);
+        let title = title.unwrap_or(found.title);
+        let updated_at = found.updated_at.max(message.created_at);
+        Ok(Said { message, conversation: Conversation { title, updated_at, ..found }, is_new })
+    }
+}

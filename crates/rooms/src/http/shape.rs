@@ -1,0 +1,96 @@
+//! What conversations, messages and files look like to clients, under every name that one of them
+//! reads.
+use quadrille_store::{Conversation, FileInfo, Message};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::wire::{UserId, sender, time};
+
+#[derive(Debug, Serialize)]
+pub(super) struct ConversationShape<'a> {
+    id: i64,
+    user_id: UserId<'a>,
+    title: &'a str,
+    is_pinned: bool,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct MessageShape<'a> {
+    id: i64,
+    message_id: i64,
+    conversation_id: i64,
+    user_id: Option<UserId<'a>>,
+    sender: &'static str,
+    role: &'static str,
+    content: &'a str,
+    metadata: Option<&'a RawValue>,
+    uploaded_files: Vec<FileShape<'a>>,
+    created_at: String,
+    timestamp: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct FileShape<'a> {
+    key: &'a str,
+    url: String,
+    filename: &'a str,
+    content_type: &'a str,
+    size: i64,
+    conversation_id: Option<i64>,
+    message_id: Option<i64>,
+    uploaded_at: String,
+}
+
+impl<'a> From<&'a Conversation> for ConversationShape<'a> {
+    fn from(it: &'a Conversation) -> Self {
+        Self {
+            id: it.id,
+            user_id: UserId(&it.user_id),
+            title: &it.title,
+            is_pinned: it.is_pinned,
+            created_at: time(it.created_at),
+            updated_at: time(it.updated_at),
+        }
+    }
+}
+
+impl<'a> From<&'a Message> for MessageShape<'a> {
+    fn from(it: &'a Message) -> Self {
+        let at = time(it.created_at);
+        Self {
+            id: it.id,
+            message_id: it.id,
+            conversation_id: it.conversation_id,
+            user_id: it.user_id.as_deref().map(UserId),
+            sender: sender(it.sender),
+            role: sender(it.sender),
+            content: &it.content,
+            metadata: it.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            uploaded_files: it.files.iter().map(FileShape::from).collect(),
+            created_at: at.clone(),
+            timestamp: at,
+        }
+    }
+}
+
+impl<'a> From<&'a FileInfo> for FileShape<'a> {
+    fn from(it: &'a FileInfo) -> Self {
+        Self {
+            key: &it.key,
+            url: url(it),
+            filename: &it.name,
+            content_type: &it.media_type,
+            size: it.size,
+            conversation_id: it.conversation_id,
+            message_id: it.message_id,
+            uploaded_at: time(it.created_at),
+        }
+    }
+}
+
+/// Where the file is. A key has no character that would be escaped in an address.
+pub(super) fn url(file: &FileInfo) -> String {
+    format!("/files/{}", file.key)
+}

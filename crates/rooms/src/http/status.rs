@@ -1,0 +1,54 @@
+//! `/health` and `/api/v1/status`: that the service is there, and how many use it.
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use quadrille_core::{Payer, Rate, ws::Peer};
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use crate::{NAME, PATH, door::Door};
+
+/// Named rooms that are listed.
+const ROOMS: usize = 1000;
+
+const SERVICE: &str = "quadrille";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) async fn health(
+    State(door): State<Arc<Door>>,
+    request: Request,
+) -> Result<Json<Value>, Error> {
+    count(&door, &request)?;
+    Ok(Json(json!({
+        "status": "healthy",
+        "service": SERVICE,
+        "active_connections": door.count(),
+        "rooms": door.named_rooms(ROOMS).len(),
+        "service_info": {"name": SERVICE, "version": VERSION, "protocol": NAME, "path": PATH},
+    })))
+}
+
+pub(super) async fn status(
+    State(door): State<Arc<Door>>,
+    request: Request,
+) -> Result<Json<Value>, Error> {
+    count(&door, &request)?;
+    let rooms = door.named_rooms(ROOMS).into_iter().map(|(room, count)| (room, count.into()));
+    Ok(Json(json!({
+        "status": "running",
+        "service": SERVICE,
+        "version": VERSION,
+        "active_connections": door.count(),
+        "rooms": rooms.collect::<Map<String, Value>>(),
+        "uptime": "running",
+    })))
+}
+
+/// Nobody says who they are here, but it costs as much as elsewhere.
+fn count(door: &Door, request: &Request) -> Result<(), Error> {
+    let payer = Payer::from(Peer::of(request).0);
+    Ok(door.core.quotas.take(Rate::Requests, &payer)?)
+}

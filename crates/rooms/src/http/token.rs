@@ -1,0 +1,108 @@
+//! Where clients put their token, and when a browser may have sent it without being asked.
+use http::{HeaderMap, Method, Uri, header};
+use quadrille_core::{auth::Token, ws::Origins};
+
+/// The cookie that holds a token.
+const COOKIE: &str = "access_token";
+
+/// A token, and whether it was in a cookie.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) token: Token,
+    pub(super) in_cookie: bool,
+}
+
+impl Found {
+    /// The first that is there counts, whether it is good or not: that of the header, of the cookie,
+    /// of the query as `jwt`, or as `token`.
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+        let found = |text: &str, in_cookie| {
+            (!text.is_empty()).then(|| Self { token: Token::from(text), in_cookie })
+        };
+        let in_query = || query(uri, "jwt=").or_else(|| query(uri, "token="));
+        bearer(headers)
+            .and_then(|it| found(it, false))
+            .or_else(|| cookie(headers).and_then(|it| found(it, true)))
+            .or_else(|| in_query().and_then(|it| found(it, false)))
+    }
+
+    /// Whether the client meant to send the token. Cookies also come with what a page from elsewhere
+    /// makes a browser send.
+    pub(super) fn is_meant(&self, method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
+        let changes = !matches!(*method, Method::GET | Method::HEAD);
+        let own_page = || {
+            let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
+            matches!(site, Some(b"same-origin" | b"none"))
+        };
+        let known_page = || headers.contains_key(header::ORIGIN) && origins.check(headers).is_ok();
+        !self.in_cookie || !changes || own_page() || known_page()
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(header::AUTHORIZATION).iter();
+    values.filter_map(|value| value.to_str().ok()).find_map(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+    })
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then_some(value.trim_matches('"'))
+    })
+}
+
+/// A token has no character that would be escaped in a query.
+fn query<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    uri.query()?.split('&').find_map(|member| member.strip_prefix(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn request(uri: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let request = headers.iter().fold(Request::post(uri), |it, (k, v)| it.header(*k, *v));
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_looked_for_in_four_places() {
+        let in_cookie = |uri: &str, headers: &[(&str, &str)]| {
+            let request = request(uri, headers);
+            Found::of(request.headers(), request.uri()).map(|it| it.in_cookie)
+        };
+        let cookie = ("Cookie", "a=b; access_token=\"x.y.z\"");
+        assert_eq!(in_cookie("/a?b=c", &[("Cookie", "token=1")]), None);
+        assert_eq!(in_cookie("/a?token=", &[("Authorization", "Bearer ")]), None);
+        assert_eq!(in_cookie("/a?x=1&jwt=a", &[]), Some(false));
+        assert_eq!(in_cookie("/a?token=a", &[]), Some(false));
+        assert_eq!(in_cookie("/a?token=a", &[cookie]), Some(true));
+        assert_eq!(in_cookie("/a", &[cookie, ("Authorization", "bearer a")]), Some(false));
+    }
+
+    #[test]
+    fn a_cookie_changes_something_only_for_a_page_that_is_known() {
+        let origins = Origins::new(&["https://chat.example.com"]).unwrap();
+        let meant = |headers: &[(&str, &str)]| {
+            let all = [&[("Cookie", "access_token=a")], headers].concat();
+            let request = request("/messages", &all);
+            let found = Found::of(request.headers(), request.uri()).unwrap();
+            assert!(found.is_meant(&Method::GET, request.headers(), &origins));
+            found.is_meant(&Method::POST, request.headers(), &origins)
+        };
+        assert!(!meant(&[]));
+        assert!(!meant(&[("Origin", "https://evil.example")]));
+        assert!(!meant(&[("Sec-Fetch-Site", "cross-site")]));
+        assert!(!meant(&[("Sec-Fetch-Site", "same-site")]));
+        assert!(meant(&[("Origin", "https://chat.example.com")]));
+        assert!(meant(&[("Sec-Fetch-Site", "same-origin")]));
+        assert!(meant(&[("Sec-Fetch-Site", "none")]));
+        assert!(meant(&[("Authorization", "Bearer a")]));
+    }
+}

@@ -1,0 +1,89 @@
+//! `POST /api/upload_file`: files, and a message that they come with.
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use http::StatusCode;
+use quadrille_store::{Message, Sender};
+use serde_json::{Value, json};
+
+use super::{
+    caller::Caller,
+    error::Error,
+    intake::{Intake, discard},
+    say::{ONLY_FILES, Saying},
+    shape, to_the_end,
+};
+use crate::{
+    door::Door,
+    wire::{self, UserId},
+};
+
+pub(super) async fn upload(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, Json<Value>), Error> {
+    caller.count_publication()?;
+    let life = door.core.life.clone();
+    to_the_end(&life, "upload", async move {
+        let intake = Intake::read(&door, &caller, request).await?;
+        let saying = match read(&caller, &intake) {
+            Ok(saying) => Saying { uploads: intake.uploads, ..saying },
+            Err(why) => {
+                discard(&door, &intake.uploads).await;
+                return Err(why);
+            }
+        };
+        let said = saying.say(&door, &caller, uploaded).await?;
+        let answer = json!({
+            "success": true,
+            "message_id": said.message.id,
+            "files": urls(&said.message),
+            "conversation_id": said.message.conversation_id,
+        });
+        Ok((StatusCode::CREATED, Json(answer)))
+    })
+    .await
+}
+
+/// What is to be stored, without its files.
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+    let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
+    if uploads.is_empty() {
+        return Err(Error::NoFiles);
+    }
+    let user = caller.user(fields.name("user_id")?.as_deref())?;
+    let content = fields.text("message")?.filter(|it| !it.trim().is_empty());
+    Ok(Saying {
+        conversation,
+        user,
+        sender: Sender::User,
+        content: content.unwrap_or_else(|| ONLY_FILES.to_owned()),
+        metadata: None,
+        key: None,
+        uploads: Vec::new(),
+    })
+}
+
+fn uploaded(message: &Message) -> (&'static str, String) {
+    let (at, sender) = (wire::time(message.created_at), wire::sender(message.sender));
+    let payload = json!({
+        "message_id": message.id,
+        "role": sender,
+        "sender": sender,
+        "content": message.content,
+        "files": urls(message),
+        "timestamp": at,
+        "created_at": at,
+        "conversation_id": message.conversation_id,
+        "user_id": message.user_id.as_deref().map(UserId),
+    });
+    ("file_uploaded", payload.to_string())
+}
+
+fn urls(message: &Message) -> Vec<String> {
+    message.files.iter().map(shape::url).collect()
+}
