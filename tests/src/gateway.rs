@@ -17,7 +17,7 @@ pub struct Gateway {
     process: Process,
     /// Where it says that it listens.
     ready: String,
-    _home: Scratch,
+    home: Scratch,
 }
 
 impl Gateway {
@@ -34,7 +34,7 @@ impl Gateway {
         let home = Scratch::new();
         let mut process = Self::spawn(args, settings, home.path());
         let ready = process.line("its ready line", |line| line.contains(" ready on ")).await;
-        Self { process, ready, _home: home }
+        Self { process, ready, home }
     }
 
     /// Runs to its end: for starts that must fail, and for the commands that only print.
@@ -57,6 +57,11 @@ impl Gateway {
     pub fn address_of(&self, scheme: &str) -> SocketAddr {
         let ready = &self.ready;
         address(ready, scheme).unwrap_or_else(|| panic!("no {scheme} address in {ready:?}"))
+    }
+
+    /// The folder that it was started in, and where it keeps what it keeps.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     pub fn stdout(&self) -> Vec<String> {

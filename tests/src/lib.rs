@@ -15,11 +15,12 @@ pub mod program;
 pub mod raw;
 pub mod relay;
 pub mod scratch;
+pub mod sio;
 pub mod sse;
 pub mod tls;
 pub mod token;
 
 pub use crate::{
     client::Client, dice::Dice, form::Form, gateway::Gateway, patience::eventually, raw::Raw,
-    sse::Sse,
+    sio::Sio, sse::Sse,
 };

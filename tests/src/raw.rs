@@ -8,7 +8,7 @@ use tokio::{
 
 use crate::{
     Gateway,
-    http::{self, HANDSHAKE},
+    http::{self, HANDSHAKE, Response},
     patience::within,
 };
 
@@ -42,15 +42,26 @@ impl Raw {
     }
 
     async fn open(at: SocketAddr, headers: &[(&str, &str)], bytes: &[u8]) -> Self {
+        let opened = Self::knock(at, "/ws", headers, bytes).await;
+        opened.unwrap_or_else(|answer| panic!("no WebSocket, but {answer:?}"))
+    }
+
+    /// Asks for a WebSocket at this path. The error is the answer that there is none.
+    pub async fn knock(
+        at: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Result<Self, Response> {
         let stream = TcpStream::connect(at).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("a TCP socket");
         let mut stream = BufReader::new(stream);
         let headers: Vec<_> = HANDSHAKE.iter().chain(headers).copied().collect();
-        let head = http::head(at, "GET", "/ws", &headers);
+        let head = http::head(at, "GET", path, &headers);
         stream.write_all(&[head.as_bytes(), bytes].concat()).await.expect("the connection is open");
         let answer = within("the handshake", http::response(&mut stream)).await;
-        assert_eq!(answer.expect("a response").status, 101);
-        Self { stream }
+        let answer = answer.expect("a response");
+        if answer.status == 101 { Ok(Self { stream }) } else { Err(answer) }
     }
 
     /// Sends bytes as they are. The gateway may have closed already, and the test then reads why.

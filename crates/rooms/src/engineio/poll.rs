@@ -58,7 +58,8 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
     let text = match text(request, limit).await {
         Ok(text) => text,
         Err(why) => {
-            slot.close(&Close::TOO_BIG);
+            let is_large = why == Error::TooLarge;
+            slot.close(&if is_large { Close::TOO_BIG } else { Close::PROTOCOL });
             return why.into_response();
         }
     };
@@ -67,6 +68,9 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
         return Error::Request.into_response();
     };
     for packet in packets {
+        if slot.is_ending() {
+            break;
+        }
         let flow = match packet {
             Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
             Packet::Binary => slot.with(Client::attachment),

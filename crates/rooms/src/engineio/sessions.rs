@@ -27,6 +27,9 @@ pub(crate) struct Sessions(Mutex<HashMap<Box<str>, Arc<Slot>>>);
 /// How often it is looked for those whose client is gone.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How long a session that is over stays for a poll, by which its client learns why.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// What one poll takes from the logs.
 const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
 
@@ -51,6 +54,8 @@ pub(super) struct Polled {
     release: bool,
     heard: Instant,
     next_ping: Instant,
+    /// Since when it is known that it has to end.
+    ending: Option<Instant>,
     ping_interval: Duration,
     ping_timeout: Duration,
     wakers: Vec<Waker>,
@@ -133,6 +138,7 @@ impl Slot {
             release: false,
             heard: now,
             next_ping: now + ping_interval,
+            ending: None,
             ping_interval,
             ping_timeout,
             wakers: Vec::new(),
@@ -191,9 +197,8 @@ impl Slot {
         })
     }
 
-    /// It is [due](Self::due): what the poll is answered.
+    /// It is [due](Self::due): what the poll is answered, unless the session ends.
     pub(super) fn ping(&self, now: Instant) {
-        self.end_if_over(now);
         if let Some(polled) = self.lock().as_mut().filter(|it| it.next_ping <= now) {
             polled.next_ping = now + polled.ping_interval;
             polled.out.packet(packet::PING);
@@ -204,10 +209,9 @@ impl Slot {
     pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut slot = self.lock();
         let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };
-        let over = polled.client.ends().filter(|(at, _)| Instant::now() >= *at);
         let mut end = match polled.session.poll_ended(cx) {
             Poll::Ready(why) => Some(why),
-            Poll::Pending => over.map(|(_, why)| why),
+            Poll::Pending => polled.client_ended(Instant::now()),
         };
         // What the logs have comes first, also when the process stops.
         let mut deliveries = Vec::new();
@@ -245,8 +249,14 @@ impl Slot {
         polled.wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether nothing counts any more of what the client says, but for a poll.
+    pub(super) fn is_ending(&self) -> bool {
+        let now = Instant::now();
+        self.lock().as_ref().is_some_and(|it| it.is_ending(now))
+    }
+
     fn end_if_over(&self, now: Instant) {
-        let why = self.lock().as_ref().and_then(|it| it.is_over(now));
+        let why = self.lock().as_mut().and_then(|it| it.is_over(now));
         if let Some(why) = why {
             self.close(&why);
         }
@@ -308,16 +318,30 @@ impl Polled {
         self.out.take()
     }
 
-    fn is_over(&self, now: Instant) -> Option<Close> {
+    fn is_over(&mut self, now: Instant) -> Option<Close> {
+        // Who polls is told by the poll.
+        if self.busy.reading {
+            return None;
+        }
         if now >= self.heard + self.ping_interval + self.ping_timeout {
             return Some(Close::NO_PONG);
         }
-        if self.session.info().is_ending() && !self.busy.reading {
-            return Some(Close::KICKED);
+        if !self.is_ending(now) {
+            self.ending = None;
+            return None;
         }
-        // Whoever polls is told by that.
-        let ends = self.client.ends().filter(|(at, _)| now >= *at && !self.busy.reading);
-        ends.map(|(_, why)| why)
+        let since = *self.ending.get_or_insert(now);
+        let why = self.client_ended(now).unwrap_or(Close::KICKED);
+        (now >= since + LINGER).then_some(why)
+    }
+
+    fn is_ending(&self, now: Instant) -> bool {
+        self.session.info().is_ending() || self.client_ended(now).is_some()
+    }
+
+    /// Why the client has to go, if it has.
+    fn client_ended(&self, now: Instant) -> Option<Close> {
+        self.client.ends().filter(|(at, _)| now >= *at).map(|(_, why)| why)
     }
 }
 

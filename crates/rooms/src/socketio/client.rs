@@ -54,8 +54,10 @@ pub(super) enum State {
     /// It is being found out.
     Asking,
     Connected(Box<Connected>),
-    /// The client has left the namespace.
-    Left,
+    /// The client has left the namespace, and has no more to say.
+    Left {
+        until: Instant,
+    },
 }
 
 /// A client in the namespace.
@@ -139,9 +141,9 @@ impl Client {
     /// When the connection has to end, and why.
     pub(crate) fn ends(&self) -> Option<(Instant, Close)> {
         match &self.state {
-            State::New { until } => Some((*until, Close::NO_CONNECT)),
+            State::New { until } | State::Left { until } => Some((*until, Close::NO_CONNECT)),
             State::Connected(it) => it.who.expires.map(|at| (at, Close::EXPIRED)),
-            State::Asking | State::Left => None,
+            State::Asking => None,
         }
     }
 
@@ -196,13 +198,17 @@ impl Client {
         }
     }
 
-    /// Leave the namespace; the connection goes on without it.
+    /// Leave the namespace; the connection goes on without it for a while.
     fn leave(&mut self, link: &mut Link<'_>) {
+        if self.connected().is_none() {
+            return;
+        }
         let topics: Vec<_> = link.inbox.topics().cloned().collect();
         for topic in topics {
             link.inbox.unsubscribe(&topic);
         }
-        self.state = State::Left;
+        let until = Instant::now() + self.door.config.connect_timeout;
+        self.state = State::Left { until };
     }
 
     /// Tell a client that what it sent cannot be used.
