@@ -89,20 +89,16 @@ impl Reader {
             }
             return 1;
         }
-        match gap(text) {
-            Some(missed) => {
-                let missed = missed["missed"].as_u64();
-                self.tally.gaps += 1;
-                self.tally.missed += missed.unwrap_or(0);
-                self.next += missed.unwrap_or(0);
-                self.resync |= missed.is_none();
-                missed.unwrap_or(0)
-            }
-            None => {
-                self.tally.other += 1;
-                0
-            }
-        }
+        let Some(gap) = gap(text) else {
+            self.tally.other += 1;
+            return 0;
+        };
+        let missed = gap["missed"].as_u64();
+        self.tally.gaps += 1;
+        self.tally.missed += missed.unwrap_or(0);
+        self.next += missed.unwrap_or(0);
+        self.resync |= missed.is_none();
+        missed.unwrap_or(0)
     }
 
     /// Counts one text frame as [`Self::take`] does; for a publication, tells when it was sent.

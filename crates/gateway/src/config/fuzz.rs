@@ -75,7 +75,7 @@ fn refused(why: &str, file: &str, variables: &[(String, String)]) {
     assert_eq!(why.lines().count(), 1, "{why:?}");
     let names = variables.iter().map(|(name, _)| name.as_str()).chain([FILE, "configuration"]);
     let said = |name| {
-        let (key, rest) = why.strip_prefix(name)?.strip_prefix(':')?.split_once(':')?;
+        let (key, rest) = why.strip_prefix(name)?.strip_prefix(':')?.split_once(": ")?;
         Some(!key.trim().is_empty() && !rest.trim().is_empty())
     };
     assert!(names.filter_map(said).any(|it| it), "neither key nor place: {why:?}");
