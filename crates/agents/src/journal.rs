@@ -3,15 +3,17 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::{Ending, Ticket};
+use crate::{Ending, Exchange, Ticket};
 
 /// Keeps turns. Which ones is up to it: of others it keeps nothing, and gives no id.
 pub struct Journal {
     begin: Box<Begin>,
+    before: Box<Before>,
     end: Box<End>,
 }
 
 type Begin = dyn Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync;
+type Before = dyn Fn(Ticket, usize) -> BoxFuture<'static, Option<Vec<Exchange>>> + Send + Sync;
 type End = dyn Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>> + Send + Sync;
 
 impl fmt::Debug for Journal {
@@ -26,20 +28,29 @@ impl fmt::Debug for Journal {
 pub struct NotKept;
 
 impl Journal {
-    /// `begin` stores the question of a turn before the turn starts; `end` stores its reply before
-    /// its last record, which then carries the id that `end` gives.
+    /// `begin` stores the question of a turn before the turn starts; `before` gives at most so many
+    /// exchanges that came before a turn, the oldest first, if they are kept; `end` stores the reply
+    /// before the last record, which then carries the id that `end` gives.
     pub fn new(
         begin: impl Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync + 'static,
+        before: impl Fn(Ticket, usize) -> BoxFuture<'static, Option<Vec<Exchange>>>
+        + Send
+        + Sync
+        + 'static,
         end: impl Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>>
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        Self { begin: Box::new(begin), end: Box::new(end) }
+        Self { begin: Box::new(begin), before: Box::new(before), end: Box::new(end) }
     }
 
     pub(crate) async fn begin(&self, turn: Ticket) -> Result<(), NotKept> {
         (self.begin)(turn).await
+    }
+
+    pub(crate) async fn before(&self, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
+        (self.before)(turn, window).await
     }
 
     pub(crate) async fn end(&self, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {

@@ -9,7 +9,7 @@ use quadrille_core::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Failure, Part, Question, Reply, Ticket, before,
+    Code, Exchange, Failure, Part, Question, Reply, Ticket, before,
     desk::Inner,
     orphan::Orphan,
     said::Said,
@@ -85,7 +85,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
     {
         return Ending::Failed(Code::NotStored);
     }
-    let before = before::exchanges(&desk.hub, &turn.ask.topic, turn.agent.agent.window());
+    let before = said_before(desk, turn).await;
     let started = turn::Started {
         turn: turn.id,
         agent: Arc::clone(&turn.agent.name),
@@ -111,6 +111,18 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
         Ok(Halt::Stop(Stop::Interrupted)) => Ending::Failed(Code::Interrupted),
         Err(why) => Ending::Failed(report(turn, &why)),
     }
+}
+
+/// What was said before in the topic: from where it is kept, or else from the log.
+async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
+    let window = turn.agent.agent.window();
+    if window > 0
+        && let Some(journal) = desk.journal.get()
+        && let Some(kept) = journal.before(Ticket(Arc::clone(turn)), window).await
+    {
+        return kept;
+    }
+    before::exchanges(&desk.hub, &turn.ask.topic, window)
 }
 
 /// Take in what the agent says until it is done or has to stop.

@@ -2,9 +2,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quadrille_agents::{Ending, Journal, NotKept, Ticket};
+use quadrille_agents::{Ending, Exchange, Journal, NotKept, Ticket};
 use quadrille_core::{Draft, Topic, turn};
-use quadrille_store::{self as store, AddError, Interrupted, Message, NewMessage, Sender, TurnEnd};
+use quadrille_store::{
+    self as store, AddError, Interrupted, Message, NewMessage, Page, Sender, TurnEnd,
+};
+use serde::Deserialize;
 
 use crate::{
     door::{self, Door},
@@ -20,9 +23,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keep the turns of conversations from now on; and say of those that were cut off that they were.
 pub(crate) fn keep(door: &Arc<Door>) {
-    let (begins, ends) = (Arc::clone(door), Arc::clone(door));
+    let [begins, knows, ends] = [door, door, door].map(Arc::clone);
     door.desk.keep_in(Journal::new(
         move |turn| begin(Arc::clone(&begins), turn).boxed(),
+        move |turn, window| before(Arc::clone(&knows), turn, window).boxed(),
         move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
     ));
     door.core.life.spawn("journal", close_open_turns(Arc::clone(door)));
@@ -53,6 +57,44 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
         Err(AddError::NoConversation) => Ok(()),
         Err(why) => Err(not_kept(&why)),
     }
+}
+
+/// The exchanges before `turn`, as far as they were completed.
+async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
+    let conversation = door::conversation(turn.topic())?;
+    // A question may have been asked more than once before it was answered.
+    let limit = u32::try_from(window.saturating_mul(4)).unwrap_or(u32::MAX).min(Page::MAX);
+    let messages = door.memory.store.messages(conversation, None, limit).await;
+    let messages = messages.inspect_err(|why| {
+        tracing::warn!(error = %why, "an agent is asked without what was said before");
+    });
+    let mut exchanges = exchanges(messages.ok()?);
+    Some(exchanges.split_off(exchanges.len().saturating_sub(window)))
+}
+
+fn exchanges(messages: Vec<Message>) -> Vec<Exchange> {
+    let (mut all, mut question) = (Vec::new(), None);
+    for Message { sender, content, metadata, .. } in messages {
+        let replied = sender == Sender::Assistant && is_reply(metadata.as_deref());
+        match sender {
+            Sender::User => question = Some(content),
+            Sender::Assistant if replied => {
+                all.extend(question.take().map(|question| Exchange { question, reply: content }));
+            }
+            Sender::Assistant => {}
+        }
+    }
+    all
+}
+
+/// Whether what an assistant said is a whole reply, and not that there is none.
+fn is_reply(metadata: Option<&str>) -> bool {
+    #[derive(Deserialize)]
+    struct Metadata {
+        status: Option<String>,
+    }
+    let metadata = metadata.and_then(|it| serde_json::from_str::<Metadata>(it).ok());
+    metadata.and_then(|it| it.status).is_none_or(|status| status == "completed")
 }
 
 async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
@@ -137,5 +179,40 @@ async fn tell(door: &Door, cut_off: &Interrupted, title: &'static str) {
     });
     if let Err(why) = door.publish(failed.draft(topic)).await {
         tracing::warn!(error = %why, "nobody was told that a turn was cut off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(sender: Sender, content: &str, status: Option<&str>) -> Message {
+        Message {
+            id: 1,
+            conversation_id: 1,
+            user_id: None,
+            sender,
+            content: content.to_owned(),
+            metadata: status.map(|it| format!("{{\"turn\":\"t\",\"status\":\"{it}\"}}")),
+            files: Vec::new(),
+            created_at: 0,
+        }
+    }
+
+    #[test]
+    fn an_agent_is_reminded_of_questions_that_were_answered() {
+        let messages = vec![
+            said(Sender::Assistant, "welcome", None),
+            said(Sender::User, "1?", None),
+            said(Sender::Assistant, "1!", Some("completed")),
+            said(Sender::User, "2?", None),
+            said(Sender::Assistant, "Sorry", Some("failed")),
+            said(Sender::User, "2 again?", None),
+            said(Sender::Assistant, "2!", None),
+            said(Sender::User, "now?", None),
+        ];
+        let found = exchanges(messages);
+        let found: Vec<_> = found.iter().map(|it| (&*it.question, &*it.reply)).collect();
+        assert_eq!(found, [("1?", "1!"), ("2 again?", "2!")]);
     }
 }

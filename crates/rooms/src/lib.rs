@@ -6,6 +6,8 @@
 //! coalescing come from there, and an idle connection holds no buffer.
 mod door;
 mod engineio;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod journal;
 mod render;
 mod socketio;

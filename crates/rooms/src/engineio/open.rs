@@ -68,14 +68,13 @@ pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Res
     let method = request.method().clone();
     match (transport, slot) {
         (Transport::Polling, None) if method == Method::GET => begin_polling(&door, &request),
-        (Transport::WebSocket, None) if method == Method::GET => connect(door, request),
-        (_, None) => Error::Method.into_response(),
+        (Transport::WebSocket, None) if method == Method::GET => connect(&door, request),
         (Transport::Polling, Some(slot)) if method == Method::GET => poll::read(&slot).await,
         (Transport::Polling, Some(slot)) if method == Method::POST => {
             poll::write(&slot, request).await
         }
-        (Transport::Polling, Some(_)) => Error::Method.into_response(),
         (Transport::WebSocket, Some(slot)) => upgrade::upgrade(slot, request),
+        _ => Error::Method.into_response(),
     }
 }
 
@@ -103,19 +102,19 @@ fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {
     poll::body(open)
 }
 
-fn connect(door: Arc<Door>, mut request: Request) -> Response {
+fn connect(door: &Arc<Door>, mut request: Request) -> Response {
     let handshake = match Handshake::of(&mut request) {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let (session, peer) = match admit(&door, &request) {
+    let (session, peer) = match admit(door, &request) {
         Ok(admitted) => admitted,
         Err(why) => return why.into_response(),
     };
     let (response, upgraded) = handshake.accept();
-    let (client, inbox) = (client(&door, &session, peer, &request), door.core.hub.inbox());
+    let (client, inbox) = (client(door, &session, peer, &request), door.core.hub.inbox());
     let opening = packet::open(&sid(), &[], &door.config);
-    let (socket, config) = (Socket::new(client, opening), pump(&door));
+    let (socket, config) = (Socket::new(client, opening), pump(door));
     door.core.life.spawn(NAME, async move {
         match upgraded.await {
             Ok(io) => ws::serve(io, session, inbox, socket, config).await,

@@ -162,7 +162,9 @@ mod tests {
             texts in prop::collection::vec("4[^\u{1e}]{0,8}", 1..5)
         ) {
             let mut payload = Payload::default();
-            texts.iter().for_each(|text| payload.packet(text));
+            for text in &texts {
+                payload.packet(text);
+            }
             prop_assert!(payload.packets().eq(texts.iter().map(String::as_str)));
             let body = payload.take();
             let found = Packet::all(&body).unwrap();

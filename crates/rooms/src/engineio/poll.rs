@@ -15,7 +15,7 @@ use super::{
     packet::Packet,
     sessions::{Refused, Slot, Work},
 };
-use crate::socketio::Flow;
+use crate::socketio::{Client, Flow};
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
     for packet in packets {
         let flow = match packet {
             Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
-            Packet::Binary => slot.with(|client, link| client.attachment(link)),
+            Packet::Binary => slot.with(Client::attachment),
             Packet::Close => Some(Flow::Close(Close::NORMAL)),
             Packet::Life => Some(Flow::Continue),
         };

@@ -182,7 +182,9 @@ fn cancel_own(
         return Flow::Continue;
     }
     let ids: Vec<Value> = found.iter().map(|it| it.id().to_string().into()).collect();
-    found.iter().for_each(|ticket| desk.cancel(ticket));
+    for ticket in &found {
+        desk.cancel(ticket);
+    }
     link.ack(call, Some(&json!({"turns": ids})));
     Flow::Continue
 }

@@ -124,7 +124,7 @@ pub(super) fn leave(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -
 }
 
 #[derive(Deserialize)]
-struct Typing<'a> {
+struct Keys<'a> {
     conversation_id: Option<Value>,
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
@@ -136,7 +136,7 @@ struct Typing<'a> {
 
 /// What is wrong with it is not told: the next one comes in a moment.
 pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
-    let Some(typing) = call.read::<Typing<'_>>() else {
+    let Some(typing) = call.read::<Keys<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };

@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-struct Message<'a> {
+struct Sent<'a> {
     #[serde(borrow, default)]
     message: Option<Cow<'a, str>>,
     conversation_id: Option<ConversationId>,
@@ -101,7 +101,7 @@ pub(super) fn send(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) ->
 }
 
 fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> {
-    let message: Message<'_> = call.read().ok_or("Failed to send message: send an object")?;
+    let message: Sent<'_> = call.read().ok_or("Failed to send message: send an object")?;
     let text = message.message.as_deref().unwrap_or_default().trim();
     if text.is_empty() {
         return Err("Message text is required".into());

@@ -94,7 +94,7 @@ pub(super) fn leave(
 }
 
 #[derive(Deserialize)]
-struct Message<'a> {
+struct Sent<'a> {
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -107,7 +107,7 @@ struct Message<'a> {
 const QUESTION: &str = "/ai";
 
 pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
-    let Some(message) = call.read::<Message<'_>>() else {
+    let Some(message) = call.read::<Sent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };
@@ -161,7 +161,7 @@ pub(super) fn typing(
 }
 
 pub(super) fn broadcast(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
-    let Some(message) = call.read::<Message<'_>>() else {
+    let Some(message) = call.read::<Sent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };
