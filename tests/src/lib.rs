@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod collector;
+pub mod database;
 pub mod dice;
 pub mod fake;
 pub mod form;
@@ -12,8 +13,10 @@ pub mod metrics;
 pub mod patience;
 pub mod process;
 pub mod program;
+pub mod puppet;
 pub mod raw;
 pub mod relay;
+pub mod rooms;
 pub mod scratch;
 pub mod sio;
 pub mod sse;

@@ -2,7 +2,7 @@
 use std::{path::Path, process::Stdio, thread};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::watch,
     task::JoinSet,
@@ -43,7 +43,7 @@ impl Process {
             .env("PATH", path)
             .envs(env.iter().map(|(key, value)| (key, value)))
             .current_dir(directory)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -73,6 +73,33 @@ impl Process {
         panic!("{} ended without {what}: {end:#?}", self.name)
     }
 
+    /// The first line on standard output from number `from` on that begins so, and the number of the
+    /// next.
+    pub async fn line_from(&mut self, from: usize, begin: &str) -> (String, usize) {
+        let is_it = |(_, line): &(usize, &String)| line.starts_with(begin);
+        let what = format!("a line that begins with {begin:?}");
+        let found = within(&what, async {
+            let mut stdout = self.stdout.clone();
+            let seen =
+                stdout.wait_for(|all| all.iter().enumerate().skip(from).any(|it| is_it(&it)));
+            let all = seen.await.ok()?;
+            let (at, line) = all.iter().enumerate().skip(from).find(is_it)?;
+            Some((line.clone(), at + 1))
+        });
+        if let Some(found) = found.await {
+            return found;
+        }
+        let end = self.end().await;
+        panic!("{} ended without {what}: {end:#?}", self.name)
+    }
+
+    /// Writes a line to its standard input.
+    pub async fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it has not been waited for");
+        let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
+        written.unwrap_or_else(|why| panic!("{} takes no input: {why}", self.name));
+    }
+
     pub fn stdout(&self) -> Vec<String> {
         self.stdout.borrow().clone()
     }
@@ -88,7 +115,7 @@ impl Process {
         assert!(status.success(), "`{script}` failed");
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end by itself. Its standard input ends now.
     pub async fn end(&mut self) -> End {
         let what = format!("the end of {}", self.name);
         let status = within(&what, self.child.wait()).await.expect("it can be waited for");

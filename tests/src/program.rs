@@ -54,6 +54,16 @@ impl Program {
         self.process.line(&format!("a line with {part:?}"), |said| said.contains(part)).await;
     }
 
+    /// See [`Process::line_from`].
+    pub async fn line_from(&mut self, from: usize, begin: &str) -> (String, usize) {
+        self.process.line_from(from, begin).await
+    }
+
+    /// Writes a line to its standard input.
+    pub async fn tell(&mut self, line: &str) {
+        self.process.tell(line).await;
+    }
+
     pub async fn signal(&self, name: &str) {
         self.process.signal(name).await;
     }

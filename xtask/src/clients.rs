@@ -17,6 +17,7 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
         ("12", "QUADRILLE_TEST_PYTHON_12"),
         ("newest", "QUADRILLE_TEST_PYTHON_NEWEST"),
         ("cat", "QUADRILLE_TEST_PYTHON_CAT"),
+        ("rooms", "QUADRILLE_TEST_PYTHON_ROOMS"),
         ("api", "QUADRILLE_TEST_PYTHON_API"),
     ];
     let environment = environment.map(|(version, variable)| {

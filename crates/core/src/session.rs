@@ -276,6 +276,11 @@ impl Info {
         self.why.get().is_some()
     }
 
+    /// Why it has to end, if it has to.
+    pub fn ending(&self) -> Option<&Close> {
+        self.why.get()
+    }
+
     /// End the session; the first reason given is the one that the peer gets.
     fn end(&self, why: Close) {
         if self.why.set(why).is_ok() {

@@ -226,9 +226,13 @@ impl Slot {
             }
         }
         if let Some(why) = end {
-            let body = polled.last(&why);
-            *slot = None;
-            return Poll::Ready(Some(body));
+            let is_all = polled.say_last(&why);
+            let body = polled.out.take();
+            if is_all {
+                telemetry::connection_ended(NAME, polled.session.id(), &why);
+                *slot = None;
+            }
+            return Poll::Ready(Some(body).filter(|it| !it.is_empty()));
         }
         if polled.out.is_empty() && polled.release {
             return Poll::Ready(Some(packet::NOOP.to_owned()));
@@ -244,6 +248,8 @@ impl Slot {
     pub(super) fn close(&self, why: &Close) {
         let mut slot = self.lock();
         let Some(polled) = slot.take() else { return };
+        // Clients that are sent away may close it themselves.
+        let why = polled.session.info().ending().unwrap_or(why);
         telemetry::connection_ended(NAME, polled.session.id(), why);
         drop(slot);
         polled.wakers.into_iter().for_each(Waker::wake);
@@ -311,11 +317,16 @@ impl Polled {
         }
     }
 
-    fn last(&mut self, why: &Close) -> String {
-        telemetry::connection_ended(NAME, self.session.id(), why);
+    /// Say the last words. False if there are more for the next poll: who is sent away must have read
+    /// so before it is told of the end.
+    fn say_last(&mut self, why: &Close) -> bool {
+        let was_connected = self.client.connected().is_some();
         self.client.end(why, &mut self.out);
-        self.out.packet(packet::CLOSE);
-        self.out.take()
+        if !was_connected {
+            // Others find no session at the next poll. Clients in Python never come back after this.
+            self.out.packet(packet::CLOSE);
+        }
+        !was_connected || self.client.connected().is_some()
     }
 
     fn is_over(&mut self, now: Instant) -> Option<Close> {

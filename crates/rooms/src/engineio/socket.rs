@@ -92,6 +92,10 @@ impl Protocol for Socket {
 
     fn end(&mut self, why: &Close, out: &mut Frames<'_>) {
         self.client.end(why, out);
+        if why.code == Close::KICKED.code {
+            // Clients in Python may see the end of the connection first, and come back.
+            out.packet(packet::CLOSE);
+        }
     }
 
     fn expires(&self) -> Option<Instant> {

@@ -271,7 +271,10 @@ impl Client {
         }
         match why.code {
             // Whoever was sent away stays away; otherwise clients come back by themselves.
-            code if code == Close::KICKED.code => out.packet(packet::DISCONNECT),
+            code if code == Close::KICKED.code => {
+                out.packet(packet::DISCONNECT);
+                self.state = State::Left;
+            }
             code if code == Close::EXPIRED.code => {
                 out.packet(&packet::event("error", r#"{"message":"Token has expired"}"#));
             }

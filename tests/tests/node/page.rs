@@ -1,4 +1,4 @@
-//! Clients in JavaScript: a web page's hook, and the first revision of the protocol.
+//! A web page with a WebSocket of its own, and the first revision of the protocol.
 use std::path::Path;
 
 use e2e::{

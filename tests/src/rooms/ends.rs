@@ -1,0 +1,105 @@
+//! How connections end, and whether clients come back.
+use jsonwebtoken::Header;
+use serde_json::{Value, json};
+
+use super::{REPLY, Surroundings, TOKENS, reply};
+use crate::{
+    Gateway, eventually, http,
+    puppet::{Library, Page, Puppet, Way, data},
+    token::{JWT, now, sign, token},
+};
+
+/// Connections that there were, and that there are.
+async fn connections(gateway: &Gateway) -> (u64, u64) {
+    let metrics = gateway.metrics().await;
+    let sum = |name| metrics.sum(name, &[("protocol", "rooms")]);
+    (sum("quadrille_connections_total"), sum("quadrille_connections"))
+}
+
+/// Waits until no connection is left; there were `so_many`.
+async fn all_gone(gateway: &Gateway, so_many: u64) {
+    let look = async || (connections(gateway).await == (so_many, 0)).then_some(());
+    eventually("the clients to be gone", look).await;
+}
+
+/// Who is refused is told why, and does not come again.
+pub async fn refusals(library: Library, way: Way) {
+    // Some clients that poll just leave.
+    let impatient = [("rooms.ping_interval", "1s"), ("rooms.ping_timeout", "1s")];
+    let gateway = Gateway::start(&[&JWT[..], &impatient].concat()).await;
+    let forged = sign(&Header::default(), json!({"sub": "7"}), b"another secret, as long as that");
+    let past = token(json!({"sub": "7", "exp": now() - 60}));
+    let cases = [
+        (Value::Null, "Authentication token required"),
+        (json!(""), "Authentication token required"),
+        (json!("rubbish"), "Invalid token"),
+        (json!(forged), "Invalid token"),
+        (json!(past), "Invalid token"),
+    ];
+    let mut refused = Vec::new();
+    for (token, message) in &cases {
+        let mut page = Puppet::start(&gateway, library, way, Page::Manager);
+        page.hear(&["connected", "status", "error"]).await;
+        page.call("connect", json!([token])).await;
+        let told = page.all(&["connect_error"]).await;
+        let expected = json!({"message": message, "active": false});
+        assert_eq!(*data(&told, "connect_error"), expected, "{token}");
+        // It may have a WebSocket before it has an answer.
+        assert!(told.iter().all(|(name, _)| ["upgrade", "connect_error"].contains(&&**name)));
+        refused.push(page);
+    }
+    all_gone(&gateway, cases.len() as u64).await;
+    for mut page in refused {
+        let state = page.call("state", json!([])).await;
+        assert_eq!(state, json!({"active": false, "connected": false}));
+    }
+    assert_eq!(connections(&gateway).await, (cases.len() as u64, 0));
+}
+
+/// Who is sent away by the operator stays away.
+pub async fn a_kick(library: Library, way: Way) {
+    let gateway = Gateway::start(&[]).await;
+    let mut page = Puppet::start(&gateway, library, way, Page::Manager);
+    let happened = page.connect(json!([null]), &[]).await;
+    let sid = happened.iter().find_map(|(_, data)| data["id"].as_str()).expect("an id");
+    let path = format!("/api/v1/sessions/{sid}");
+    let ended = http::request(gateway.address(), "DELETE", &path, &[]).await;
+    assert_eq!(ended.expect("an answer").status, 204);
+    assert_eq!(page.expect("disconnect").await["reason"], library.sent_away());
+    all_gone(&gateway, 1).await;
+    let state = page.call("state", json!([])).await;
+    assert_eq!(state, json!({"active": false, "connected": false}));
+    let ended =
+        gateway.metrics().await.sum("quadrille_connections_ended_total", &[("code", "3503")]);
+    assert_eq!(ended, 1);
+}
+
+/// A stop is no reason to stay away: who was there is there again, and goes on.
+pub async fn a_restart(library: Library, way: Way) {
+    let around = Surroundings::new().await;
+    let id = around.database.conversation("7").await;
+    let settings = [JWT[0], JWT[1], ("server.drain_window", "0s")];
+    let first = around.gateway(&settings).await;
+    let mut page = Puppet::start(&first, library, way, Page::Manager);
+    page.hear(&["joined_room"]).await;
+    page.hear(&REPLY).await;
+    page.connect(json!([token(json!({"sub": "7"}))]), &[]).await;
+    page.call("joinRoom", json!([id])).await;
+    page.expect("joined_room").await;
+
+    let address = first.address().to_string();
+    assert_eq!(first.stop().await.code, Some(0));
+    let lost = page.expect("disconnect").await["reason"].clone();
+    assert!(
+        ["transport close", "transport error"].contains(&lost.as_str().expect("a reason")),
+        "{lost}"
+    );
+    let second = around.gateway(&[&settings[..], &[("server.listen", &address)]].concat()).await;
+    page.connected(&[]).await;
+    page.call("joinRoom", json!([id])).await;
+    page.expect("joined_room").await;
+    page.call("sendMessage", json!(["Noch da?", id, 7])).await;
+    assert_eq!(reply(&mut page).await.complete["content"], TOKENS.concat());
+    page.end().await;
+    all_gone(&second, 1).await;
+}
