@@ -273,7 +273,8 @@ impl Client {
             // Whoever was sent away stays away; otherwise clients come back by themselves.
             code if code == Close::KICKED.code => {
                 out.packet(packet::DISCONNECT);
-                self.state = State::Left;
+                let until = Instant::now() + self.door.config.connect_timeout;
+                self.state = State::Left { until };
             }
             code if code == Close::EXPIRED.code => {
                 out.packet(&packet::event("error", r#"{"message":"Token has expired"}"#));
