@@ -39,6 +39,7 @@ mod relay_many;
 mod reload;
 mod resume;
 mod rooms_engine;
+mod rooms_kill;
 mod rooms_life;
 mod rooms_packets;
 mod rooms_upgrade;
