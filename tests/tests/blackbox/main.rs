@@ -38,6 +38,8 @@ mod relay_identity;
 mod relay_many;
 mod reload;
 mod resume;
+mod rooms_conversations;
+mod rooms_doors;
 mod rooms_engine;
 mod rooms_kill;
 mod rooms_life;
