@@ -6,7 +6,7 @@ use std::sync::{
 
 use quadrille_agents::Desk;
 use quadrille_core::{
-    Core, Draft, PublishError, Receipt, Topic,
+    Core, Draft, Publish, Topic,
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Conversation, Who};
@@ -114,8 +114,9 @@ impl Door {
         named.collect()
     }
 
-    pub(crate) async fn publish(&self, draft: Draft) -> Result<Receipt, PublishError> {
-        self.core.hub.publish(draft).await
+    /// The record is in the log before this is awaited: what is awaited is room for slow readers.
+    pub(crate) fn publish(&self, draft: Draft) -> Publish {
+        self.core.hub.publish(draft)
     }
 }
 

@@ -3,9 +3,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use quadrille_agents::{Ending, Exchange, Journal, NotKept, Ticket};
-use quadrille_core::{Draft, Topic, turn};
+use quadrille_core::{Draft, turn};
 use quadrille_store::{
-    self as store, AddError, Interrupted, Message, NewMessage, Page, Sender, TurnEnd,
+    self as store, AddError, Added, Interrupted, Message, NewMessage, Page, Sender, TurnEnd,
 };
 use serde::Deserialize;
 
@@ -45,18 +45,23 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
         turn: Some(turn.id()),
         files: &[],
     };
-    let _line = door.line(conversation).await;
-    match patiently(
+    let line = door.line(conversation).await;
+    let added = patiently(
         |why| matches!(why, AddError::Store(store::Error::Busy)),
         || door.memory.store.add_message(new),
     )
-    .await
-    {
-        Ok(added) => publish_message(&door, turn.topic(), &added.message, None, None).await,
+    .await;
+    let published = match added {
+        Ok(Added { message, .. }) => {
+            let said = Said { turn: Some(turn.id()), ..Said::of(&message) };
+            door.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
+        }
         // A topic that looks like a conversation, and is none.
-        Err(AddError::NoConversation) => Ok(()),
-        Err(why) => Err(not_kept(&why)),
-    }
+        Err(AddError::NoConversation) => return Ok(()),
+        Err(why) => return Err(not_kept(&why)),
+    };
+    drop(line);
+    published.await.map(drop).map_err(|why| not_kept(&why))
 }
 
 /// The exchanges before `turn`, as far as they were completed.
@@ -112,19 +117,6 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
     )
     .await;
     stored.map(|message| message.map(|it| it.id)).map_err(|why| not_kept(&why))
-}
-
-/// Publish what was stored as `new_message`.
-pub(crate) async fn publish_message(
-    door: &Door,
-    topic: &Topic,
-    message: &Message,
-    turn: Option<uuid::Uuid>,
-    temp_id: Option<&str>,
-) -> Result<(), NotKept> {
-    let said = Said { temp_id, turn, ..Said::of(message) };
-    let draft = Draft::new(topic.clone(), "new_message", wire::json(&said));
-    door.publish(draft).await.map(drop).map_err(|why| not_kept(&why))
 }
 
 fn not_kept(why: &dyn std::error::Error) -> NotKept {

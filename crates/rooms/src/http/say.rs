@@ -75,14 +75,17 @@ impl Saying {
         let line = door.line(*conversation).await;
         let added = door.memory.store.add_message_with(new, &uploads).await?;
         let Added { message, is_new, title, .. } = added;
-        if is_new {
+        let published = is_new.then(|| {
             let (kind, payload) = event(&message);
-            // It is stored: whoever is not told now reads it later.
-            if let Err(why) = door.publish(Draft::new(topic, kind, payload)).await {
-                tracing::warn!(error = %why, "a stored message was not published");
-            }
-        }
+            door.publish(Draft::new(topic, kind, payload))
+        });
         drop(line);
+        // It is stored: whoever is not told now reads it later.
+        if let Some(published) = published
+            && let Err(why) = published.await
+        {
+            tracing::warn!(error = %why, "a stored message was not published");
+        }
         let title = title.unwrap_or(found.title);
         let updated_at = found.updated_at.max(message.created_at);
         Ok(Said { message, conversation: Conversation { title, updated_at, ..found }, is_new })

@@ -161,15 +161,18 @@ async fn store(door: &Arc<Door>, new: New) -> Result<Value, Unsent> {
     }
     let said = Said { temp_id: key.as_deref(), turn: Some(turn), ..Said::of(&message) };
     let draft = Draft::new(topic.clone(), "new_message", wire::json(&said));
-    let published = door.publish(draft).await;
-    drop(line);
-    // It is stored: whoever is not told now reads it later.
-    let at = published.map_err(|why| Unsent::Unpublished(super::unpublished(&why)))?.at;
+    let published = door.publish(draft);
     let question =
         Ask { topic: topic.clone(), user, text: text.into(), agent, key: None, id: Some(turn) };
-    if let Err(why) = door.desk.ask(question) {
+    let asked = door.desk.ask(question);
+    // Questions are asked in the order of their messages, but nobody waits for another's readers.
+    drop(line);
+    if let Err(why) = asked {
         unanswered(door, topic, turn, &why).await?;
     }
+    // It is stored: whoever is not told now reads it later.
+    let published = published.await;
+    let at = published.map_err(|why| Unsent::Unpublished(super::unpublished(&why)))?.at;
     Ok(receipt(message.id, turn, at))
 }
 
