@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use quadrille_agents::{Ending, Exchange, Journal, NotKept, Ticket};
 use quadrille_core::{Draft, turn};
-use quadrille_store::{
-    self as store, AddError, Added, Interrupted, Message, NewMessage, Page, Sender, TurnEnd,
-};
-use serde::Deserialize;
+use quadrille_store::{self as store, AddError, Added, Interrupted, NewMessage, Sender, TurnEnd};
+
+use uuid::Uuid;
 
 use crate::{
     door::{self, Door},
@@ -29,7 +28,8 @@ pub(crate) fn keep(door: &Arc<Door>) {
         move |turn, window| before(Arc::clone(&knows), turn, window).boxed(),
         move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
     ));
-    door.core.life.spawn("journal", close_open_turns(Arc::clone(door)));
+    let begun = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
+    door.core.life.spawn("journal", close_open_turns(Arc::clone(door), begun));
 }
 
 /// A question that came through another door: clients of rooms see it as a message.
@@ -67,39 +67,13 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
 /// The exchanges before `turn`, as far as they were completed.
 async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
     let conversation = door::conversation(turn.topic())?;
-    // A question may have been asked more than once before it was answered.
-    let limit = u32::try_from(window.saturating_mul(4)).unwrap_or(u32::MAX).min(Page::MAX);
-    let messages = door.memory.store.messages(conversation, None, limit).await;
-    let messages = messages.inspect_err(|why| {
+    let window = u32::try_from(window).unwrap_or(u32::MAX);
+    let kept = door.memory.store.exchanges(conversation, window).await;
+    let kept = kept.inspect_err(|why| {
         tracing::warn!(error = %why, "an agent is asked without what was said before");
     });
-    let mut exchanges = exchanges(messages.ok()?);
-    Some(exchanges.split_off(exchanges.len().saturating_sub(window)))
-}
-
-fn exchanges(messages: Vec<Message>) -> Vec<Exchange> {
-    let (mut all, mut question) = (Vec::new(), None);
-    for Message { sender, content, metadata, .. } in messages {
-        let replied = sender == Sender::Assistant && is_reply(metadata.as_deref());
-        match sender {
-            Sender::User => question = Some(content),
-            Sender::Assistant if replied => {
-                all.extend(question.take().map(|question| Exchange { question, reply: content }));
-            }
-            Sender::Assistant => {}
-        }
-    }
-    all
-}
-
-/// Whether what an assistant said is a whole reply, and not that there is none.
-fn is_reply(metadata: Option<&str>) -> bool {
-    #[derive(Deserialize)]
-    struct Metadata {
-        status: Option<String>,
-    }
-    let metadata = metadata.and_then(|it| serde_json::from_str::<Metadata>(it).ok());
-    metadata.and_then(|it| it.status).is_none_or(|status| status == "completed")
+    let exchange = |(question, reply)| Exchange { question, reply };
+    Some(kept.ok()?.into_iter().map(exchange).collect())
 }
 
 async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
@@ -111,12 +85,19 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
         Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
         Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
     };
-    let stored = patiently(
-        |why| matches!(why, store::Error::Busy),
-        || door.memory.store.end_turn(turn.id(), how, &content),
-    )
-    .await;
-    stored.map(|message| message.map(|it| it.id)).map_err(|why| not_kept(&why))
+    close(&door, turn.id(), how, &content).await.map_err(|why| not_kept(&why))
+}
+
+/// Store how a turn ended, and give the id of what stands for its reply.
+pub(crate) async fn close(
+    door: &Door,
+    turn: Uuid,
+    how: TurnEnd,
+    content: &str,
+) -> Result<Option<i64>, store::Error> {
+    let busy = |why: &store::Error| matches!(why, store::Error::Busy);
+    let stored = patiently(busy, || door.memory.store.end_turn(turn, how, content)).await;
+    Ok(stored?.map(|it| it.id))
 }
 
 fn not_kept(why: &dyn std::error::Error) -> NotKept {
@@ -138,23 +119,22 @@ async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
     work().await
 }
 
-async fn close_open_turns(door: Arc<Door>) {
+/// Turns that were open before the process began are not answered any more.
+async fn close_open_turns(door: Arc<Door>, begun: i64) {
     let life = door.core.life.clone();
     let title = "the gateway stopped before the reply was complete";
     let content = wire::apology(title);
     loop {
-        match door.memory.store.interrupt_turns(&content).await {
-            Ok(cut_off) => {
-                for turn in cut_off {
-                    tell(&door, &turn, title).await;
+        match door.memory.store.interrupt_turn(&content, begun).await {
+            Ok(Some(turn)) => tell(&door, &turn, title).await,
+            Ok(None) => return,
+            Err(why) => {
+                tracing::error!(error = %why, "cannot look for turns that were cut off");
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    () = life.draining() => return,
                 }
-                return;
             }
-            Err(why) => tracing::error!(error = %why, "cannot look for turns that were cut off"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = life.draining() => return,
         }
     }
 }
@@ -171,40 +151,5 @@ async fn tell(door: &Door, cut_off: &Interrupted, title: &'static str) {
     });
     if let Err(why) = door.publish(failed.draft(topic)).await {
         tracing::warn!(error = %why, "nobody was told that a turn was cut off");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(sender: Sender, content: &str, status: Option<&str>) -> Message {
-        Message {
-            id: 1,
-            conversation_id: 1,
-            user_id: None,
-            sender,
-            content: content.to_owned(),
-            metadata: status.map(|it| format!("{{\"turn\":\"t\",\"status\":\"{it}\"}}")),
-            files: Vec::new(),
-            created_at: 0,
-        }
-    }
-
-    #[test]
-    fn an_agent_is_reminded_of_questions_that_were_answered() {
-        let messages = vec![
-            said(Sender::Assistant, "welcome", None),
-            said(Sender::User, "1?", None),
-            said(Sender::Assistant, "1!", Some("completed")),
-            said(Sender::User, "2?", None),
-            said(Sender::Assistant, "Sorry", Some("failed")),
-            said(Sender::User, "2 again?", None),
-            said(Sender::Assistant, "2!", None),
-            said(Sender::User, "now?", None),
-        ];
-        let found = exchanges(messages);
-        let found: Vec<_> = found.iter().map(|it| (&*it.question, &*it.reply)).collect();
-        assert_eq!(found, [("1?", "1!"), ("2 again?", "2!")]);
     }
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Error, Interrupted, Message, Sender, Store, TurnEnd,
+    Error, Interrupted, Message, Page, Sender, Store, TurnEnd,
     add::INSERT,
     db::{reading, writing},
     store::{clean, now},
@@ -18,7 +18,13 @@ const TOUCH: &str = "
 const CLOSE: &str = "
     UPDATE turns SET state = $2, reply_id = $3, ended_at = $4 WHERE id = $1 AND state = 'open'";
 
-const OPEN: &str = "SELECT id FROM turns WHERE state = 'open' ORDER BY started_at";
+const OPEN: &str = "
+    SELECT id FROM turns WHERE state = 'open' AND started_at < $1 ORDER BY started_at LIMIT 1";
+
+const COMPLETED: &str = "
+    SELECT q.content, r.content FROM turns AS t
+    JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
+    WHERE t.conversation_id = $1 AND t.state = 'completed' ORDER BY r.id DESC LIMIT $2";
 
 impl Store {
     /// Store the reply, and close the turn that it belongs to. `None`, and no reply is stored, if
@@ -37,19 +43,39 @@ impl Store {
         self.close_turn(turn, state, content).await
     }
 
-    /// For the start: every turn that is still open was cut off, and gets `content` as its reply.
-    /// With an error, some may have got it; they are not given by the next call.
-    pub async fn interrupt_turns(&self, content: &str) -> Result<Vec<Interrupted>, Error> {
-        let open: Vec<Uuid> =
-            reading!(self, |connection| sqlx::query_scalar(OPEN).fetch_all(connection).await?);
-        let mut interrupted = Vec::with_capacity(open.len());
-        for turn in open {
+    /// For the start: the oldest turn that was open `before` then, in Unix milliseconds, was cut off,
+    /// and gets `content` as its reply. `None` when there is none left.
+    pub async fn interrupt_turn(
+        &self,
+        content: &str,
+        before: i64,
+    ) -> Result<Option<Interrupted>, Error> {
+        loop {
+            let open: Option<Uuid> = reading!(self, |connection| {
+                sqlx::query_scalar(OPEN).bind(before).fetch_optional(connection).await?
+            });
+            let Some(turn) = open else { return Ok(None) };
+            // Somebody may have ended it meanwhile.
             if let Some(message) = self.close_turn(turn, "interrupted", content).await? {
                 let conversation_id = message.conversation_id;
-                interrupted.push(Interrupted { turn, conversation_id, message });
+                return Ok(Some(Interrupted { turn, conversation_id, message }));
             }
         }
-        Ok(interrupted)
+    }
+
+    /// The questions of the last `limit` turns that were completed, each with its reply, the oldest
+    /// first.
+    pub async fn exchanges(
+        &self,
+        conversation: i64,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let (limit, _) = Page { limit, offset: 0 }.bounds();
+        let mut newest: Vec<(String, String)> = reading!(self, |connection| {
+            sqlx::query_as(COMPLETED).bind(conversation).bind(limit).fetch_all(connection).await?
+        });
+        newest.reverse();
+        Ok(newest)
     }
 
     async fn close_turn(

@@ -137,7 +137,7 @@ async fn a_deleted_conversation_takes_everything_with_it_and_nothing_else() {
         assert_eq!(store.delete_conversation(gone, "ann").await.unwrap(), None);
         assert_eq!(store.message(doomed).await.unwrap(), None);
         assert_eq!(store.end_turn(turn, TurnEnd::Completed, "late").await.unwrap(), None);
-        assert_eq!(store.interrupt_turns("cut off").await.unwrap(), []);
+        assert_eq!(store.interrupt_turn("cut off", i64::MAX).await.unwrap(), None);
         assert_eq!(store.file("k/2").await.unwrap(), None);
         assert!(store.file("k/3").await.unwrap().is_some());
         let found = store.search("ann", "words", ALL).await.unwrap();

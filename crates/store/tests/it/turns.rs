@@ -64,6 +64,25 @@ async fn of_many_ends_at_once_one_is_stored() {
 }
 
 #[tokio::test]
+async fn a_reply_stays_with_its_question_whatever_was_said_in_between() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let [first, second, third] = [ask(bed, id).await, ask(bed, id).await, ask(bed, id).await];
+        bed.store.end_turn(first, TurnEnd::Completed, "one").await.unwrap();
+        bed.store.end_turn(second, TurnEnd::Failed, "sorry").await.unwrap();
+        bed.store.end_turn(third, TurnEnd::Completed, "three").await.unwrap();
+        ask(bed, id).await;
+        let all = bed.store.exchanges(id, 9).await.unwrap();
+        let replies = |all: &[(String, String)]| -> Vec<_> {
+            all.iter().map(|(question, reply)| format!("{question} {reply}")).collect()
+        };
+        assert_eq!(replies(&all), ["why? one", "why? three"]);
+        assert_eq!(replies(&bed.store.exchanges(id, 1).await.unwrap()), ["why? three"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn turns_that_were_cut_off_are_told_at_the_next_start() {
     each(async |bed| {
         let id = bed.conversation("ann").await.id;
@@ -71,9 +90,10 @@ async fn turns_that_were_cut_off_are_told_at_the_next_start() {
         let done = ask(bed, id).await;
         bed.store.end_turn(done, TurnEnd::Completed, "because").await.unwrap();
         let (first, second) = (ask(bed, id).await, ask(bed, other).await);
-        let told = bed.store.interrupt_turns("cut off").await.unwrap();
+        assert_eq!(bed.store.interrupt_turn("cut off", 1).await.unwrap(), None);
         let mut found = Vec::new();
-        for Interrupted { turn, conversation_id, message } in told {
+        while let Some(told) = bed.store.interrupt_turn("cut off", i64::MAX).await.unwrap() {
+            let Interrupted { turn, conversation_id, message } = told;
             assert_eq!(metadata(&message), json!({ "turn": turn, "status": "interrupted" }));
             assert_eq!((message.conversation_id, &*message.content), (conversation_id, "cut off"));
             found.push((turn, conversation_id));
@@ -81,7 +101,6 @@ async fn turns_that_were_cut_off_are_told_at_the_next_start() {
         found.sort();
         assert_eq!(found, [(first, id), (second, other)]);
         assert_eq!(bed.contents(other).await, ["why?", "cut off"]);
-        assert_eq!(bed.store.interrupt_turns("cut off").await.unwrap(), []);
         assert_eq!(bed.store.end_turn(first, TurnEnd::Completed, "late").await.unwrap(), None);
     })
     .await;

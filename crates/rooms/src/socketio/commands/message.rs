@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use futures_util::FutureExt;
 use quadrille_agents::{Ask, Refused};
 use quadrille_core::{
-    Draft, Position, Topic,
+    Draft, Topic,
     auth::{Action, Principal},
     turn::{Failed, Turn},
 };
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{Call, ConversationId, conversation::UNKNOWN};
 use crate::{
     door::{self, Door},
+    journal,
     socketio::{Client, Flow, Link, Then},
     wire::{self, Said},
 };
@@ -61,8 +62,6 @@ enum Unsent {
     KeyReused,
     #[error("Failed to send message: {0}")]
     Store(#[from] quadrille_store::Error),
-    #[error("Failed to send message: {0}")]
-    Unpublished(&'static str),
     #[error("Failed to send message: the gateway has a defect")]
     Defect,
 }
@@ -168,25 +167,18 @@ async fn store(door: &Arc<Door>, new: New) -> Result<Value, Unsent> {
     // Questions are asked in the order of their messages, but nobody waits for another's readers.
     drop(line);
     if let Err(why) = asked {
-        unanswered(door, topic, turn, &why).await?;
+        unanswered(door, topic, turn, &why).await;
     }
     // It is stored: whoever is not told now reads it later.
-    let published = published.await;
-    let at = published.map_err(|why| Unsent::Unpublished(super::unpublished(&why)))?.at;
-    Ok(receipt(message.id, turn, at))
-}
-
-fn receipt(message: i64, turn: Uuid, at: Position) -> Value {
-    json!({"message_id": message, "turn": turn, "position": at.to_string()})
+    let published = published.await.inspect_err(|why| {
+        tracing::warn!(error = %why, "a stored message was not published");
+    });
+    let position = published.ok().map(|it| it.at.to_string());
+    Ok(json!({"message_id": message.id, "turn": turn, "position": position}))
 }
 
 /// Nobody will answer: that is stored and told as the end of the turn.
-async fn unanswered(
-    door: &Door,
-    topic: Topic,
-    turn: Uuid,
-    why: &Refused,
-) -> Result<(), quadrille_store::Error> {
+async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
     let code = match why {
         Refused::NoAgent => "no_agent",
         Refused::Draining => "interrupted",
@@ -194,14 +186,16 @@ async fn unanswered(
         Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => "busy",
     };
     let content = wire::apology(&why.to_string());
-    let stored = door.memory.store.end_turn(turn, TurnEnd::Failed, &content).await?;
+    let stored = journal::close(door, turn, TurnEnd::Failed, &content).await;
+    let stored = stored.inspect_err(|why| {
+        tracing::error!(error = %why, "it is not stored that a message gets no reply");
+    });
     let failed = Turn::Failed(Failed {
         turn,
         code: code.into(),
         title: why.to_string().into(),
-        message: stored.map(|it| it.id),
+        message: stored.ok().flatten(),
     });
     // The one who asked is told by the same record as everybody else.
     drop(door.publish(failed.draft(topic)).await);
-    Ok(())
 }
