@@ -200,6 +200,28 @@ async fn rates_are_those_of_every_door() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_counts_like_what_can() {
+    let gateway = Gateway::start(&[("limits.frames_per_second", "20")]).await;
+    let mut client = Sio::user(&gateway, "7").await;
+    let flood: Vec<_> = ["48", "45x-[]", "4"].repeat(100).into_iter().map(str::to_owned).collect();
+    client.send_all(&flood).await;
+    let mut told = Vec::new();
+    while told.len() < flood.len() {
+        told.push(client.expect("error").await["message"].to_string());
+    }
+    let late = told.iter().filter(|it| it.contains("too many frames")).count();
+    assert!((1..=flood.len() - 20).contains(&late), "{late}");
+    // Others are not concerned, and it is let in again.
+    let mut other = Sio::user(&gateway, "8").await;
+    assert_eq!(other.settled().await, [""; 0]);
+    eventually("room again", async || {
+        let answer = client.ask("get_stats", &json!({})).await;
+        (answer == json!([])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn no_token_is_repeated_in_an_answer_or_a_log() {
     let settings = [JWT[0], JWT[1], ("log.level", "trace")];
     let gateway = Gateway::start(&settings).await;

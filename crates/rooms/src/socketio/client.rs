@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Inbox, Info, Payer, Rate, Record, Seat, Tag,
+    Close, Delivery, Exceeded, Inbox, Info, Payer, Rate, Record, Seat, Tag,
     auth::{Principal, Token},
     telemetry,
     turn::Turn,
@@ -153,7 +153,12 @@ impl Client {
         self.attachments = None;
         let packet = match Packet::parse(text) {
             Ok(packet) => packet,
-            Err(why) => return self.bad(&why, None, link),
+            Err(why) => {
+                return match self.count_frame() {
+                    Ok(()) => self.bad(&why, None, link),
+                    Err(excess) => self.bad(&excess, None, link),
+                };
+            }
         };
         match packet.kind {
             Kind::Connect if packet.namespace != "/" => {
@@ -184,8 +189,10 @@ impl Client {
 
     fn event(&mut self, packet: &Packet<'_>, link: &mut Link<'_>) -> Flow {
         // Before it is connected, and after it has left, a client has nothing to say.
-        let State::Connected(connected) = &self.state else { return Flow::Continue };
-        if let Err(why) = self.door.core.quotas.take(Rate::Frames, &connected.payer) {
+        if self.connected().is_none() {
+            return Flow::Continue;
+        }
+        if let Err(why) = self.count_frame() {
             return self.bad(&why, packet.id, link);
         }
         if packet.attachments > 0 {
@@ -196,6 +203,11 @@ impl Client {
             Ok(event) => commands::run(self, &event, packet.id, link),
             Err(why) => self.bad(&why, packet.id, link),
         }
+    }
+
+    fn count_frame(&self) -> Result<(), Exceeded> {
+        let State::Connected(connected) = &self.state else { return Ok(()) };
+        self.door.core.quotas.take(Rate::Frames, &connected.payer)
     }
 
     /// Leave the namespace; the connection goes on without it for a while.
