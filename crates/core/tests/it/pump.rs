@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Answers each message with 1000 bytes, and tells a record as "r".
+/// Answers each message with 1000 bytes, and tells a record as "r", unless it is of the kind `nothing`.
 struct Verbose;
 
 impl Protocol for Verbose {
@@ -25,8 +25,11 @@ impl Protocol for Verbose {
         Flow::Continue
     }
 
-    fn render(&mut self, _: Delivery, out: &mut Frames<'_>) {
-        out.text("r");
+    fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
+        match delivery {
+            Delivery::Record(record, _) if record.kind == "nothing" => {}
+            _ => out.text("r"),
+        }
     }
 }
 
@@ -93,6 +96,29 @@ async fn a_client_that_takes_its_data_slowly_but_steadily_is_alive() {
         client.read_exact(&mut [0; 1000]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_nothing_to_a_client_hold_up_none_of_the_others() {
+    let (life, registry) = (Life::new(), Registry::default());
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let topic = Topic::from_channel("c").unwrap();
+    let mut inbox = hub.inbox();
+    inbox.subscribe(&topic, Since::Now, 0).unwrap();
+    let mut client = connect_to(&registry, inbox, &life, 1 << 20);
+    let begin = Instant::now();
+    // A batch that is full by its bytes, one by its records, and one of more than a few rounds.
+    for count in [1, 300, 1000] {
+        let payload = format!("\"{}\"", "x".repeat(70_000 / count));
+        for _ in 0..count {
+            hub.publish(Draft::new(topic.clone(), "nothing", payload.as_str())).await.unwrap();
+        }
+        hub.publish(Draft::new(topic.clone(), "n", "1")).await.unwrap();
+        let mut frame = [0; 3];
+        client.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame, [0x81, 1, b'r']);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(1), "not only with the next ping");
 }
 
 /// A client of `c` that is behind by `records` when the process stops.

@@ -33,6 +33,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What one poll takes from the logs.
 const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
 
+/// Times that the logs are asked in one poll, if what they have is nothing to the client.
+const ROUNDS: u32 = 64;
+
+/// Bytes that the logs may have for a client when the process stops.
+const LAST: usize = 4 << 20;
+
 /// Bytes that wait to be polled, at which nothing more is taken from a client before it polls.
 const CONGESTED: usize = 256 << 10;
 
@@ -213,16 +219,28 @@ impl Slot {
             Poll::Ready(why) => Some(why),
             Poll::Pending => polled.client_ended(Instant::now()),
         };
-        // What the logs have comes first, also when the process stops.
-        let mut deliveries = Vec::new();
-        if polled.inbox.poll_recv(cx, ROOM, &mut deliveries).is_ready() {
+        // What the logs have comes first, and when the process stops all of it: nobody else will
+        // have it.
+        let enough = if end == Some(Close::SHUTDOWN) { LAST } else { 1 };
+        for round in 1.. {
+            let mut deliveries = Vec::new();
+            if polled.inbox.poll_recv(cx, ROOM, &mut deliveries).is_pending() {
+                break;
+            }
             telemetry::delivered(deliveries.len());
             for delivery in deliveries {
-                if let Delivery::End(why) = delivery {
-                    end = Some(why);
-                    break;
+                match delivery {
+                    Delivery::End(why) => end = Some(why),
+                    _ => polled.client.render(delivery, &mut polled.out),
                 }
-                polled.client.render(delivery, &mut polled.out);
+            }
+            if polled.out.len() >= enough {
+                break;
+            }
+            if round >= ROUNDS {
+                // All of it was nothing to this client, and nobody wakes it for the rest.
+                cx.waker().wake_by_ref();
+                break;
             }
         }
         if let Some(why) = end {

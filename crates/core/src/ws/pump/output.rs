@@ -56,8 +56,12 @@ where
             buffer.clear();
             buffer.append(&mut self.answers);
             self.answers = Vec::new();
-            self.fill(cx, buffer, deliveries);
+            let filled = self.fill(cx, buffer, deliveries);
             if buffer.is_empty() && self.answers.is_empty() {
+                if filled {
+                    // All of it was nothing to this client, and nobody wakes it for the rest.
+                    continue;
+                }
                 return Ok(());
             }
             let sent = self.write(cx, buffer)?;
@@ -71,27 +75,33 @@ where
         Ok(())
     }
 
-    /// Render what the logs have for this connection.
-    fn fill(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, deliveries: &mut Vec<Delivery>) {
+    /// Render what the logs have for this connection. False if they have nothing, and will wake it.
+    fn fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+        deliveries: &mut Vec<Delivery>,
+    ) -> bool {
         if !self.is_open() {
-            return;
+            return false;
         }
         let room = Room { records: BATCH, bytes: CHUNK };
         if self.inbox.poll_recv(cx, room, deliveries).is_pending() {
             if self.closing.is_some() {
                 self.end(&Close::SHUTDOWN);
             }
-            return;
+            return false;
         }
         telemetry::delivered(deliveries.len());
         let mut out = Frames::new(out);
         for delivery in deliveries.drain(..) {
             if let Delivery::End(why) = delivery {
                 self.end(&why);
-                return;
+                return false;
             }
             self.protocol.render(delivery, &mut out);
         }
+        true
     }
 
     /// True when nothing is left over any more.
