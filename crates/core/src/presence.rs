@@ -1,6 +1,6 @@
 //! Who is in a topic, for as long as they hold their seat.
 use std::{
-    collections::{HashMap, hash_map::RandomState},
+    collections::{BTreeMap, HashMap, hash_map::RandomState},
     hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -62,6 +62,22 @@ impl Presence {
         Seat { presence: self.clone(), topic: topic.clone(), session: session.id }
     }
 
+    /// The first `limit` topics that begin with `prefix` and have somebody in them, in the order of
+    /// their names, and how many each.
+    pub fn counts(&self, prefix: &str, limit: usize) -> Vec<(Topic, usize)> {
+        let mut first = BTreeMap::new();
+        for shard in &self.0.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (topic, members) in shard.iter().filter(|(it, _)| it.as_str().starts_with(prefix)) {
+                first.insert(topic.clone(), members.len());
+                if first.len() > limit {
+                    first.pop_last();
+                }
+            }
+        }
+        first.into_iter().collect()
+    }
+
     /// How many are in `topic`, and at most `limit` of them, in no order.
     pub fn members(&self, topic: &Topic, limit: usize) -> (usize, Vec<Member>) {
         let shard = self.shard(topic);
@@ -110,6 +126,8 @@ mod tests {
         let seat = presence.join(&topic, a.info());
         let other = presence.join(&topic, b.info());
         assert_eq!(presence.members(&topic, 1).0, 2);
+        assert_eq!(presence.counts("room:", 9), [(topic.clone(), 2)]);
+        assert_eq!((presence.counts("room:", 0), presence.counts("chan:", 9)), (vec![], vec![]));
         drop(seat);
         let left = Member { session: b.id(), user: Some("b".into()) };
         assert_eq!(presence.members(&topic, 9), (1, vec![left]));

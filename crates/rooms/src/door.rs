@@ -105,11 +105,11 @@ impl Door {
 
     /// Named rooms with somebody in them, and how many; `limit` of them at most.
     pub(crate) fn named_rooms(&self, limit: usize) -> Vec<(String, usize)> {
-        let topics = self.core.hub.topics(Some(NAMED_ROOMS), limit);
-        let named = topics.into_iter().filter_map(|standing| {
-            let room = standing.topic.as_str().strip_prefix(NAMED_ROOMS)?.to_owned();
-            let (count, _) = self.core.presence.members(&standing.topic, 0);
-            (count > 0).then_some((room, count))
+        let counts = self.core.presence.counts(NAMED_ROOMS, limit);
+        let named = counts.into_iter().filter_map(|(topic, count)| {
+            let room = topic.as_str().strip_prefix(NAMED_ROOMS)?.to_owned();
+            // Who watches what is said to everybody is in no room.
+            (!room.is_empty()).then_some((room, count))
         });
         named.collect()
     }

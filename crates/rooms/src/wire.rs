@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use quadrille_store::{Message, Sender};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// The id of a user. Clients compare it with the number that they know, if it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,15 @@ pub(crate) fn now() -> f64 {
 
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are always JSON")
+}
+
+/// What clients write as the one or as the other, as a text.
+pub(crate) fn text_or_number(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// `payload` with more members, written as `"a":1,"b":2`. What is no object becomes the member

@@ -84,6 +84,49 @@ async fn a_guest_among_users_has_named_rooms_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_guest_where_nobody_signs_in_sees_no_conversation_by_another_name() {
+    let gateway = Gateway::start(&[]).await;
+    http::send(gateway.address(), "POST", "/conversations?user_id=7", &[], b"").await.unwrap();
+    let mut guest = Sio::guest(&gateway).await;
+    for (name, payload) in [
+        ("join_room", json!({"conversation_id": 1})),
+        ("watch", json!({"topic": "room:1"})),
+        ("cancel", json!({"topic": "room:1"})),
+    ] {
+        assert!(guest.ask(name, &payload).await[0]["error"].is_string(), "{name}");
+    }
+    // What they say they are is believed.
+    let mut owner = Sio::user(&gateway, "7").await;
+    assert!(owner.ask("watch", &json!({"topic": "room:1"})).await[0]["position"].is_string());
+    // And an odd id takes nothing away from a token.
+    let gateway = Gateway::start(&JWT).await;
+    let auth = json!({"token": token(json!({"sub": "7"})), "user_id": {"a": [1.5]}});
+    Sio::connected(&gateway, Way::WebSocket, &auth).await;
+}
+
+#[tokio::test]
+async fn who_was_too_slow_for_its_own_replies_is_told_how_they_ended() {
+    let gateway = Gateway::start(&[("topics.user.events", "1")]).await;
+    let mut client = Sio::connected(&gateway, Way::Polling, &json!({})).await;
+    for question in ["one two", "three four"] {
+        client.emit("llm_request", &json!({"message": question})).await;
+    }
+    let ended = async || {
+        let metrics = gateway.metrics().await;
+        (metrics.sum("quadrille_turns_total", &[("end", "completed")]) == 2).then_some(())
+    };
+    eventually("both replies", ended).await;
+    let mut texts = Vec::new();
+    while texts.len() < 2 {
+        let (name, payload) = client.event().await;
+        if name == "llm_complete" {
+            texts.push(payload["text"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(texts, ["one two", "three four"]);
+}
+
+#[tokio::test]
 async fn a_connection_ends_with_its_token_or_goes_on_with_another() {
     let gateway = Gateway::start(&JWT).await;
     let until = now() + 3;

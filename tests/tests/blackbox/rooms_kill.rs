@@ -152,11 +152,14 @@ async fn what_was_acknowledged_survives_a_kill_and_replies_that_were_cut_off_are
     let complete = reader.until("ai_response_complete").await.pop().unwrap().1;
     assert_eq!(complete["content"], "Noch da?");
     for conversation in conversations {
-        let stored = database.messages(conversation).await;
-        let ends = stored.iter().filter(|it| it.sender == Sender::Assistant);
-        assert!(ends.clone().all(|it| status(it).as_deref() == Some("interrupted")));
-        let asked = stored.iter().filter(|it| it.sender == Sender::User).count();
-        assert_eq!(ends.count(), asked, "each question has an end");
+        let ended = async || {
+            let stored = database.messages(conversation).await;
+            let ends = stored.iter().filter(|it| it.sender == Sender::Assistant);
+            assert!(ends.clone().all(|it| status(it).as_deref() == Some("interrupted")));
+            let asked = stored.iter().filter(|it| it.sender == Sender::User).count();
+            (ends.count() == asked).then_some(())
+        };
+        eventually("an end for each question", ended).await;
     }
 }
 

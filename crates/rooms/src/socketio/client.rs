@@ -52,7 +52,9 @@ pub(super) enum State {
         until: Instant,
     },
     /// It is being found out.
-    Asking,
+    Asking {
+        until: Instant,
+    },
     Connected(Box<Connected>),
     /// The client has left the namespace, and has no more to say.
     Left {
@@ -141,9 +143,10 @@ impl Client {
     /// When the connection has to end, and why.
     pub(crate) fn ends(&self) -> Option<(Instant, Close)> {
         match &self.state {
-            State::New { until } | State::Left { until } => Some((*until, Close::NO_CONNECT)),
+            State::New { until } | State::Asking { until } | State::Left { until } => {
+                Some((*until, Close::NO_CONNECT))
+            }
             State::Connected(it) => it.who.expires.map(|at| (at, Close::EXPIRED)),
-            State::Asking => None,
         }
     }
 
@@ -248,8 +251,20 @@ impl Client {
     pub(crate) fn render(&mut self, delivery: Delivery, out: &mut dyn Packets) {
         match delivery {
             Delivery::Record(record, tag) => self.record(&record, tag, out),
-            Delivery::Gap(gap, tag) if tag & SEEN != 0 => out.packet(&render::gap(&gap)),
-            Delivery::Gap(..) | Delivery::End(_) => {}
+            Delivery::Gap(gap, tag) => {
+                if tag & SEEN != 0 {
+                    out.packet(&render::gap(&gap));
+                }
+                if tag & OWN != 0
+                    && let State::Connected(connected) = &mut self.state
+                {
+                    let settled = connected.own.settle(&self.door.desk, gap.at);
+                    for packet in settled {
+                        out.packet(&packet);
+                    }
+                }
+            }
+            Delivery::End(_) => {}
         }
     }
 

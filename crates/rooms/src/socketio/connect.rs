@@ -8,40 +8,27 @@ use quadrille_core::{
     telemetry,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     client::{Client, Connected, Flow, Link, SEEN, State},
     own::Owned,
     packet,
 };
-use crate::{NAME, render::NAMED, wire};
+use crate::{
+    NAME,
+    render::NAMED,
+    wire::{self, text_or_number},
+};
 
 /// What comes with the packet that connects. Everything else in it is somebody else's.
 #[derive(Debug, Default, Deserialize)]
 struct Auth<'a> {
     #[serde(borrow, default)]
     token: Option<Cow<'a, str>>,
-    /// Believed where nobody signs in.
+    /// Believed where nobody signs in, if it is a text or a number.
     #[serde(default)]
-    user_id: Option<Name>,
-}
-
-/// A text, or a number as one.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Name {
-    Text(String),
-    Number(i64),
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        match name {
-            Name::Text(text) => text,
-            Name::Number(number) => number.to_string(),
-        }
-    }
+    user_id: Value,
 }
 
 /// The topic of what is said to everybody.
@@ -52,13 +39,11 @@ pub(crate) fn everybody() -> Topic {
 impl Client {
     /// A client wants in. A second time is not an error, and changes nothing.
     pub(super) fn connect(&mut self, data: &str, link: &mut Link<'_>) -> Flow {
-        if !matches!(self.state, State::New { .. }) {
-            return Flow::Continue;
-        }
+        let State::New { until } = self.state else { return Flow::Continue };
         let auth: Auth<'_> = serde_json::from_str(data).unwrap_or_default();
-        let claimed = auth.user_id.map(String::from).filter(|_| self.door.is_open());
+        let claimed = text_or_number(&auth.user_id).filter(|_| self.door.is_open());
         let sent = auth.token.filter(|token| !token.is_empty()).map(|it| Token::from(&*it));
-        let token = sent.or_else(|| self.token.take());
+        let token = sent.or_else(|| self.token.clone());
         let missing = token.is_none() && !self.door.takes_guests();
         if missing {
             return self.refused(Denied::Missing, link);
@@ -69,7 +54,7 @@ impl Client {
         }
         let authority = self.door.core.auth.clone();
         if token.as_ref().is_some_and(|token| authority.misses_key_of(token)) {
-            self.state = State::Asking;
+            self.state = State::Asking { until };
             return Flow::Wait(
                 async move {
                     authority.renew().await;
@@ -107,9 +92,8 @@ impl Client {
         };
         telemetry::client_error(NAME, self.info.id, "refused");
         link.out.packet(&packet::refused("/", message));
-        // It may ask again, for as long as it had to begin with.
-        if matches!(self.state, State::Asking) {
-            let until = tokio::time::Instant::now() + self.door.config.connect_timeout;
+        // It may ask again, in the time that is left.
+        if let State::Asking { until } = self.state {
             self.state = State::New { until };
         }
         Flow::Continue

@@ -1,5 +1,9 @@
 //! Turns that a client asked for itself, and that nobody else in its rooms is shown.
-use quadrille_core::{Event, turn::Turn};
+use quadrille_agents::{Desk, Ended, Ending, Phase};
+use quadrille_core::{
+    Event, Position,
+    turn::{self, Turn},
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -42,20 +46,71 @@ impl Owned {
         if turn.is_last() {
             self.0.swap_remove(at);
         }
-        match (form, turn) {
-            (Form::Whole, Turn::Completed(it)) => {
-                let reply = json!({
-                    "message": format!("AI Response:{}", it.text),
-                    "timestamp": wire::seconds(event.ts),
-                    "turn": it.turn,
-                });
-                Some(packet::event("ai_response", &reply.to_string()))
-            }
-            (Form::Whole, Turn::Delta(_)) => None,
-            _ => {
-                let (name, payload) = render::named_turn(turn, None, event.ts)?;
-                Some(packet::event(name, &payload))
-            }
+        shown(form, turn, event.ts)
+    }
+
+    /// What the client is told of turns that ended in records which it will not get: those up to
+    /// `gap`.
+    pub(crate) fn settle(&mut self, desk: &Desk, gap: Position) -> Vec<String> {
+        let (gone, kept) = self.0.drain(..).partition(|(id, _)| is_over(desk, *id, gap));
+        self.0 = kept;
+        let gone: Vec<(Uuid, Form)> = gone;
+        gone.into_iter()
+            .filter_map(|(id, form)| {
+                let ended = desk.find(id).map(|ticket| ticket.phase());
+                shown(form, &last(id, ended), quadrille_core::now())
+            })
+            .collect()
+    }
+}
+
+/// Whether the last record of a turn is not after `gap` any more.
+fn is_over(desk: &Desk, turn: Uuid, gap: Position) -> bool {
+    match desk.find(turn).map(|ticket| ticket.phase()) {
+        Some(Phase::Ended(Ended { at: Some(at), .. })) => {
+            at.epoch != gap.epoch || at.offset <= gap.offset
+        }
+        Some(Phase::Ended(Ended { at: None, .. })) | None => true,
+        Some(Phase::Waiting | Phase::Running) => false,
+    }
+}
+
+/// The last record of a turn, from what the desk remembers of it.
+fn last(turn: Uuid, phase: Option<Phase>) -> Turn {
+    match phase {
+        Some(Phase::Ended(Ended { ending: Ending::Completed(text), message, .. })) => {
+            Turn::Completed(turn::Completed { turn, text, message })
+        }
+        Some(Phase::Ended(Ended { ending: Ending::Cancelled(text), message, .. })) => {
+            Turn::Cancelled(turn::Cancelled { turn, text, message })
+        }
+        Some(Phase::Ended(Ended { ending: Ending::Failed(code), message, .. })) => {
+            let (code, title) = (code.as_str().into(), code.title().into());
+            Turn::Failed(turn::Failed { turn, code, title, message })
+        }
+        _ => Turn::Failed(turn::Failed {
+            turn,
+            code: "forgotten".into(),
+            title: "what became of the question is not known any more".into(),
+            message: None,
+        }),
+    }
+}
+
+fn shown(form: Form, turn: &Turn, ts: u64) -> Option<String> {
+    match (form, turn) {
+        (Form::Whole, Turn::Completed(it)) => {
+            let reply = json!({
+                "message": format!("AI Response:{}", it.text),
+                "timestamp": wire::seconds(ts),
+                "turn": it.turn,
+            });
+            Some(packet::event("ai_response", &reply.to_string()))
+        }
+        (Form::Whole, Turn::Delta(_)) => None,
+        _ => {
+            let (name, payload) = render::named_turn(turn, None, ts)?;
+            Some(packet::event(name, &payload))
         }
     }
 }

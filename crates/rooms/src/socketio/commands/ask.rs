@@ -112,7 +112,13 @@ pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
         return Flow::Continue;
     };
     let Some((door, who, user)) = client.acting() else { return Flow::Continue };
-    if let Some(id) = cancel.conversation_id {
+    let named = cancel.room.map(|room| format!("room:{NAMED}{room}"));
+    let named = named.or(cancel.topic.map(Cow::into_owned));
+    let topic = named.as_deref().map(Topic::from_channel);
+    // However a conversation is named, it is for who is in it.
+    let conversation = topic.as_ref().and_then(|it| door::conversation(it.as_ref().ok()?));
+    let conversation = conversation.map(|id| ConversationId(Some(id)));
+    if let Some(id) = cancel.conversation_id.or(conversation) {
         let (ConversationId(id), turn, call_id) = (id, cancel.turn, call.id);
         return Flow::Wait(
             async move {
@@ -131,10 +137,8 @@ pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
             .boxed(),
         );
     }
-    let named = cancel.room.map(|room| format!("room:{NAMED}{room}"));
-    let named = named.or(cancel.topic.map(Cow::into_owned));
-    let Some(named) = named else { return cancel_own(client, cancel.turn, call.id, link) };
-    let topic = named.parse::<Topic>().ok().filter(|topic| {
+    let Some(topic) = topic else { return cancel_own(client, cancel.turn, call.id, link) };
+    let topic = topic.ok().filter(|topic| {
         let is_named = topic.as_str().starts_with("room:@");
         door.core.auth.allow(&who, Action::Write, topic).is_ok()
             || (is_named && door.takes_guests())

@@ -20,7 +20,7 @@ use crate::{
     door::{self, Door},
     journal,
     socketio::{Client, Flow, Link, Then},
-    wire::{self, Said},
+    wire::{self, Said, text_or_number},
 };
 
 #[derive(Deserialize)]
@@ -123,14 +123,6 @@ fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> 
     }
     let agent = message.agent.as_deref().map(Arc::from);
     Ok(New { conversation, text: text.to_owned(), user, who, key, agent })
-}
-
-fn text_or_number(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// Store a message, show it, and ask. What is acknowledged is in the store.

@@ -60,6 +60,10 @@ pub(super) fn join(
             return Flow::Continue;
         }
     };
+    if let Err(why) = client.count_publication() {
+        client.refuse("rate", &why.to_string(), call.id, link);
+        return Flow::Continue;
+    }
     let at = match client.see(&topic, &place.from, link) {
         Ok(at) => at,
         Err(why) => {

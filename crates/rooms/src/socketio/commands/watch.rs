@@ -29,13 +29,14 @@ const NO_TOPIC: &str = "topic is required: `namespace:name`, or the name of a ch
 pub(super) fn watch(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
     let Some((watch, topic)) = read(client, call, link) else { return Flow::Continue };
     let Some((door, who, user)) = client.acting() else { return Flow::Continue };
-    let named = topic.namespace() == "room" && topic.name().starts_with(NAMED);
-    if door.core.auth.allow(&who, Action::Read, &topic).is_ok() || (named && door.takes_guests()) {
-        watching(client, &topic, &watch.from, call.id, link);
-        return Flow::Continue;
-    }
     let Some(conversation) = door::conversation(&topic) else {
-        client.refuse("not_allowed", NOT_ALLOWED, call.id, link);
+        let named = topic.namespace() == "room" && topic.name().starts_with(NAMED);
+        let granted = door.core.auth.allow(&who, Action::Read, &topic).is_ok();
+        if granted || (named && door.takes_guests()) {
+            watching(client, &topic, &watch.from, call.id, link);
+        } else {
+            client.refuse("not_allowed", NOT_ALLOWED, call.id, link);
+        }
         return Flow::Continue;
     };
     let (from, call_id) = (watch.from, call.id);
