@@ -2,6 +2,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::telemetry;
@@ -32,6 +33,21 @@ impl Life {
                 telemetry::task_panicked(name);
             }
         });
+    }
+
+    /// Do `work` in a task of its own and wait for it: who stops waiting does not leave it half done.
+    /// `None` if it panicked.
+    pub async fn finish<T, F>(&self, name: &'static str, work: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (done, result) = oneshot::channel();
+        self.spawn(name, async move {
+            // Fails if nobody wants to know any more.
+            drop(done.send(work.await));
+        });
+        result.await.ok()
     }
 
     /// Resolves when the process has begun to stop: take no new work.

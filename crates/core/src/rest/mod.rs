@@ -1,6 +1,11 @@
-//! What doors over HTTP have in common: who asks, and a body of JSON within bounds.
+//! What doors over HTTP have in common: who asks, bodies within bounds, and files that are sent.
 mod body;
 mod caller;
+mod disposition;
+mod download;
+pub mod form;
+mod range;
 
 pub use body::{BadBody, Body};
 pub use caller::Caller;
+pub use download::Download;

@@ -10,11 +10,13 @@ use http::{
     HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use quadrille_core::{BadTopic, Exceeded, Problem, auth::Denied, rest::BadBody};
+use quadrille_core::{
+    BadTopic, Exceeded, Problem,
+    auth::Denied,
+    rest::{BadBody, form::FormError},
+};
 use quadrille_store::{self as store, AddError, files::PutError};
 use serde_json::json;
-
-use super::form::FormError;
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]

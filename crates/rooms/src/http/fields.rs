@@ -7,14 +7,16 @@ use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
 };
-use quadrille_core::{json, rest};
+use quadrille_core::{
+    json,
+    rest::{
+        self,
+        form::{self, Form, FormError, Source},
+    },
+};
 use serde_json::value::{RawValue, Value};
 
-use super::{
-    BODY,
-    error::Error,
-    form::{Form, FormError, Source},
-};
+use super::{BODY, error::Error};
 
 /// The members of a body, by name. Those that nobody asks for are ignored, and `null` is not there.
 #[derive(Debug, Default)]
@@ -38,9 +40,6 @@ pub(super) enum Media {
     Parts(String),
 }
 
-/// Bytes of the boundary of a form (RFC 2046, 5.1.1).
-const BOUNDARY: usize = 70;
-
 // === impl Media ===
 
 impl Media {
@@ -54,12 +53,7 @@ impl Media {
         match media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),
             "application/x-www-form-urlencoded" => Ok(Self::Urlencoded),
-            "multipart/form-data" => {
-                let boundary = multer::parse_boundary(media).ok();
-                let good = boundary.filter(|it| (1..=BOUNDARY).contains(&it.len()));
-                good.map(Self::Parts).ok_or(Error::Form(FormError::Boundary))
-            }
-            _ => Err(Error::Media),
+            _ => form::boundary(headers)?.map(Self::Parts).ok_or(Error::Media),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! A form that may bring files: they are streamed to where files are, and are known to nobody before
 //! the message is stored that they come with.
 use axum::extract::Request;
-use quadrille_core::auth::Action;
+use quadrille_core::{
+    auth::Action,
+    rest::form::{Form, Part, Source},
+};
 use quadrille_store::{NewFile, files::Files};
 
 use super::{
     caller::Caller,
     error::Error,
     fields::{Fields, Media},
-    form::{Form, Part, Source},
 };
 use crate::door::Door;
 

@@ -3,15 +3,12 @@
 mod caller;
 mod chat;
 mod conversations;
-mod disposition;
 mod error;
 mod fields;
 mod files;
-mod form;
 mod intake;
 mod messages;
 mod params;
-mod range;
 mod say;
 mod shape;
 mod status;
@@ -24,14 +21,13 @@ use axum::{
     Router,
     routing::{get, patch, post},
 };
-use quadrille_core::Life;
-use tokio::sync::oneshot;
+use quadrille_core::{Life, rest::form};
 
 use self::error::Error;
 use crate::door::Door;
 
-/// Bytes of a JSON body, of a form, and of all texts in a form of parts.
-const BODY: usize = 1_000_000;
+/// Bytes of a JSON body, and of a form.
+const BODY: usize = form::TEXTS;
 
 pub(crate) fn router(door: &Arc<Door>) -> Router {
     Router::new()
@@ -56,10 +52,5 @@ async fn to_the_end<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    let (done, result) = oneshot::channel();
-    life.spawn(name, async move {
-        // Fails if nobody wants to know any more.
-        drop(done.send(work.await));
-    });
-    result.await.unwrap_or(Err(Error::Defect))
+    life.finish(name, work).await.unwrap_or(Err(Error::Defect))
 }

@@ -10,16 +10,18 @@ use std::{
     time::Duration,
 };
 
-use axum::body::{Body, BodyDataStream};
+use axum_core::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, header::CONTENT_TYPE};
 use multer::{Field, Multipart};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use super::BODY;
+/// Bytes of all texts in a form.
+pub const TEXTS: usize = 1_000_000;
 
 /// Parts of a form.
-pub(super) const PARTS: usize = 64;
+pub const PARTS: usize = 64;
 
 /// How long nothing may come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,12 +32,15 @@ const WHOLE: Duration = Duration::from_mins(15);
 /// How long the rest of a body is waited for that was refused.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Bytes of a boundary (RFC 2046, 5.1.1).
+const BOUNDARY: usize = 70;
+
 /// Bytes that may come without anything being complete: the parser keeps them all.
 const SCRAPS: usize = 64 << 10;
 
 /// Why a form cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FormError {
+pub enum FormError {
     #[error("Send multipart/form-data with a boundary of 1 to 70 bytes")]
     Boundary,
     #[error("The form cannot be read: {0}")]
@@ -56,7 +61,7 @@ pub(super) enum FormError {
 
 /// The bytes of a body.
 #[derive(Debug)]
-pub(super) struct Source {
+pub struct Source {
     body: BodyDataStream,
     /// Bytes that came since the last time that some were of use.
     scraps: Arc<AtomicUsize>,
@@ -71,7 +76,7 @@ pub(super) struct Source {
 
 /// The parts of a form, in their order.
 #[derive(Debug)]
-pub(super) struct Form<'a> {
+pub struct Form<'a> {
     parts: Multipart<'a>,
     scraps: Arc<AtomicUsize>,
     count: usize,
@@ -82,15 +87,27 @@ pub(super) struct Form<'a> {
 
 /// One part. Its bytes are a stream.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub struct Part<'a> {
     field: Field<'a>,
     scraps: Arc<AtomicUsize>,
+}
+
+/// The boundary of a form of parts; `None` if the body says that it is something else.
+pub fn boundary(headers: &HeaderMap) -> Result<Option<String>, FormError> {
+    let media = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let kind = media.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("multipart/form-data") {
+        return Ok(None);
+    }
+    let boundary = multer::parse_boundary(media).ok();
+    let good = boundary.filter(|it| (1..=BOUNDARY).contains(&it.len()));
+    good.map(Some).ok_or(FormError::Boundary)
 }
 
 // === impl Source ===
 
 impl Source {
-    pub(super) fn new(body: Body) -> Self {
+    pub fn new(body: Body) -> Self {
         Self {
             body: body.into_data_stream(),
             scraps: Arc::default(),
@@ -103,13 +120,13 @@ impl Source {
     }
 
     /// What came was of use.
-    pub(super) fn used(&self) {
+    pub fn used(&self) {
         self.scraps.store(0, Relaxed);
     }
 
     /// Read on for a while, at most `limit` bytes, and forget it: many clients do not look at the
     /// answer before they have sent everything.
-    pub(super) async fn drain(mut self, limit: u64) {
+    pub async fn drain(mut self, limit: u64) {
         if !self.begun {
             return;
         }
@@ -165,14 +182,14 @@ impl Stream for Source {
 
 impl<'a> Form<'a> {
     /// What is [skipped](Self::skip) has at most `ignored` bytes.
-    pub(super) fn new(source: &'a mut Source, boundary: String, ignored: u64) -> Self {
+    pub fn new(source: &'a mut Source, boundary: String, ignored: u64) -> Self {
         let scraps = Arc::clone(&source.scraps);
         let parts = Multipart::new(source, boundary);
-        Self { parts, scraps, count: 0, text: BODY, ignored: (ignored, ignored) }
+        Self { parts, scraps, count: 0, text: TEXTS, ignored: (ignored, ignored) }
     }
 
     /// The part before has to be gone.
-    pub(super) async fn next(&mut self) -> Result<Option<Part<'a>>, FormError> {
+    pub async fn next(&mut self) -> Result<Option<Part<'a>>, FormError> {
         let Some(field) = self.parts.next_field().await? else { return Ok(None) };
         self.scraps.store(0, Relaxed);
         self.count += 1;
@@ -183,18 +200,18 @@ impl<'a> Form<'a> {
     }
 
     /// What is no UTF-8 of it is replaced.
-    pub(super) async fn text(&mut self, mut part: Part<'a>) -> Result<String, FormError> {
+    pub async fn text(&mut self, mut part: Part<'a>) -> Result<String, FormError> {
         let mut text = Vec::new();
         while let Some(bytes) = part.next().await {
             let bytes = bytes?;
             let left = self.text.checked_sub(bytes.len());
-            self.text = left.ok_or(FormError::TooLong(BODY))?;
+            self.text = left.ok_or(FormError::TooLong(TEXTS))?;
             text.extend_from_slice(&bytes);
         }
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    pub(super) async fn skip(&mut self, mut part: Part<'a>) -> Result<(), FormError> {
+    pub async fn skip(&mut self, mut part: Part<'a>) -> Result<(), FormError> {
         while let Some(bytes) = part.next().await {
             let (left, all) = self.ignored;
             let left = left.checked_sub(bytes?.len() as u64).ok_or(FormError::TooMuch(all))?;
@@ -207,16 +224,16 @@ impl<'a> Form<'a> {
 // === impl Part ===
 
 impl Part<'_> {
-    pub(super) fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         self.field.name()
     }
 
-    pub(super) fn file_name(&self) -> Option<&str> {
+    pub fn file_name(&self) -> Option<&str> {
         self.field.file_name()
     }
 
     /// What the client says that it is, without parameters.
-    pub(super) fn media_type(&self) -> Option<&str> {
+    pub fn media_type(&self) -> Option<&str> {
         let media = self.field.content_type()?;
         Some(media.essence_str())
     }

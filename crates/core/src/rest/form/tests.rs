@@ -10,7 +10,7 @@ fn part(name: &str, value: &str) -> String {
 /// A body that arrives in pieces of this size, without ever making who reads it wait.
 fn body(text: &str, size: usize) -> Source {
     let pieces: Vec<_> =
-        text.as_bytes().chunks(size).map(|it| Ok::<_, axum::Error>(it.to_vec())).collect();
+        text.as_bytes().chunks(size).map(|it| Ok::<_, axum_core::Error>(it.to_vec())).collect();
     Source::new(Body::from_stream(stream::iter(pieces)))
 }
 
@@ -47,8 +47,8 @@ async fn what_is_too_much_is_refused_before_it_is_read() {
         read(&mut body(&(part("a", "").repeat(PARTS) + "--b--"), 9)).await.unwrap().len(),
         64
     );
-    let long = part("a", &"x".repeat(BODY / 2 + 1)).repeat(2) + "--b--";
-    assert!(matches!(read(&mut body(&long, 9999)).await, Err(FormError::TooLong(BODY))));
+    let long = part("a", &"x".repeat(TEXTS / 2 + 1)).repeat(2) + "--b--";
+    assert!(matches!(read(&mut body(&long, 9999)).await, Err(FormError::TooLong(TEXTS))));
     let skipped = part("skip", &"x".repeat(51)).repeat(2) + "--b--";
     assert!(matches!(read(&mut body(&skipped, 9)).await, Err(FormError::TooMuch(100))));
 }
@@ -82,12 +82,12 @@ async fn a_form_that_ends_in_the_middle_is_none() {
 
 #[tokio::test(start_paused = true)]
 async fn who_sends_nothing_or_too_slowly_is_not_waited_for() {
-    let silent = stream::iter([Ok::<_, axum::Error>("--b\r\n")]).chain(stream::pending());
+    let silent = stream::iter([Ok::<_, axum_core::Error>("--b\r\n")]).chain(stream::pending());
     let begin = Instant::now();
     let read_silent = read(&mut Source::new(Body::from_stream(silent))).await;
     assert!(matches!(read_silent, Err(FormError::TooSlow)), "{read_silent:?}");
     assert_eq!(begin.elapsed().as_secs(), 30);
-    let head = stream::iter([Ok::<_, axum::Error>(
+    let head = stream::iter([Ok::<_, axum_core::Error>(
         "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n",
     )]);
     let drops = head.chain(stream::unfold((), async |()| {
