@@ -14,6 +14,7 @@ mod store;
 mod turns;
 mod uploads;
 mod users;
+mod workflows;
 
 pub use config::{BadConfig, Config};
 pub use error::{AddError, Error, OpenError};
@@ -22,3 +23,8 @@ pub use model::{
     TurnEnd, Who,
 };
 pub use store::{Migrated, Store};
+pub use workflows::{
+    BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, Download,
+    NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError, RunStatus, Said,
+    Step, StepKind, StepStatus,
+};

@@ -12,3 +12,4 @@ mod open;
 mod search;
 mod turns;
 mod uploads;
+mod workflows;

@@ -1,0 +1,192 @@
+//! Chats and what was said in them.
+use uuid::Uuid;
+
+use super::{
+    model::{Chat, ChatMessage, NewChat, NewMessageOfChat},
+    words::{ChatStatus, Said},
+};
+use crate::{
+    Error, Page, Store,
+    db::{reading, writing},
+    store::{clean, now},
+    users,
+};
+
+/// A chat that is there keeps its owner, and is called anew.
+const PUT: &str = "
+    INSERT INTO chats
+        (id, user_id, participant_name, status, partition_key, metadata, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+    ON CONFLICT (id) DO UPDATE
+    SET participant_name = excluded.participant_name, updated_at = excluded.updated_at
+    RETURNING id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
+        updated_at";
+
+const GET: &str = "
+    SELECT id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
+        updated_at
+    FROM chats WHERE id = $1";
+
+const LIST: &str = "
+    SELECT id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
+        updated_at
+    FROM chats WHERE ($1 IS NULL OR user_id = $1) AND ($2 IS NULL OR status = $2)
+    ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
+
+/// Also keeps others from changing the chat until the end of the transaction.
+pub(super) const TOUCH: &str =
+    "UPDATE chats SET updated_at = $2, status = COALESCE($3, status) WHERE id = $1 RETURNING id";
+
+const FILES: &str = "SELECT file_path FROM chat_files WHERE chat_id = $1";
+
+const DELETE: &str = "DELETE FROM chats WHERE id = $1";
+
+const REMEMBER: &str = "UPDATE chats SET dialogue = $2 WHERE id = $1";
+
+const SAY: &str = "
+    INSERT INTO chat_messages (message_id, chat_id, message_type, content, metadata, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)";
+
+const SAID: &str = "
+    SELECT message_id, message_type, content, metadata, created_at
+    FROM chat_messages WHERE chat_id = $1 ORDER BY id DESC LIMIT $2";
+
+type ChatRow = (String, Option<String>, String, String, String, String, Option<String>, i64, i64);
+type MessageRow = (Uuid, String, String, String, i64);
+
+impl Store {
+    /// Makes a chat, or gives one that is there another participant.
+    pub async fn put_chat(&self, new: NewChat<'_>) -> Result<Chat, Error> {
+        let NewChat { id, user, participant, status, partition, metadata } = new;
+        let (id, user, now) = (clean(id), user.map(clean), now());
+        let metadata = clean(metadata);
+        let row: ChatRow = writing!(self, |tx| {
+            if let Some(user) = user.as_deref() {
+                sqlx::query(users::ENSURE).bind(user).bind(now).execute(&mut *tx).await?;
+            }
+            let put = sqlx::query_as(PUT).bind(&*id).bind(user.as_deref()).bind(participant);
+            let put = put.bind(status.word()).bind(partition).bind(&*metadata).bind(now);
+            put.fetch_one(&mut *tx).await?
+        });
+        Ok(row.into())
+    }
+
+    pub async fn chat(&self, id: &str) -> Result<Option<Chat>, Error> {
+        let id = clean(id);
+        let row: Option<ChatRow> = reading!(self, |connection| {
+            sqlx::query_as(GET).bind(&*id).fetch_optional(connection).await?
+        });
+        Ok(row.map(Chat::from))
+    }
+
+    /// The newest first; those of a user, or all.
+    pub async fn chats(
+        &self,
+        user: Option<&str>,
+        status: Option<ChatStatus>,
+        page: Page,
+    ) -> Result<Vec<Chat>, Error> {
+        let (user, (limit, offset)) = (user.map(clean), page.bounds());
+        let rows: Vec<ChatRow> = reading!(self, |connection| {
+            let list =
+                sqlx::query_as(LIST).bind(user.as_deref()).bind(status.map(ChatStatus::word));
+            list.bind(limit).bind(offset).fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(Chat::from).collect())
+    }
+
+    /// With everything in it. Gives the keys of its files, whose bytes are the caller's to delete;
+    /// `None` if it is not there.
+    pub async fn delete_chat(&self, id: &str) -> Result<Option<Vec<String>>, Error> {
+        let id = clean(id);
+        let keys = writing!(self, |tx| {
+            let touch = sqlx::query(TOUCH).bind(&*id).bind(now()).bind(None::<&str>);
+            if touch.fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(None);
+            }
+            let files = sqlx::query_scalar(FILES).bind(&*id);
+            let keys: Vec<String> = files.fetch_all(&mut *tx).await?;
+            sqlx::query(DELETE).bind(&*id).execute(&mut *tx).await?;
+            keys
+        });
+        Ok(Some(keys))
+    }
+
+    /// What the bot waits for from now on, as JSON.
+    pub async fn remember_dialogue(&self, chat: &str, dialogue: &str) -> Result<(), Error> {
+        let (chat, dialogue) = (clean(chat), clean(dialogue));
+        writing!(self, |tx| {
+            sqlx::query(REMEMBER).bind(&*chat).bind(&*dialogue).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    /// Keep what was said. False if there is no such chat.
+    pub async fn say_in_chat(
+        &self,
+        chat: &str,
+        status: Option<ChatStatus>,
+        messages: &[NewMessageOfChat<'_>],
+    ) -> Result<bool, Error> {
+        let (chat, now) = (clean(chat), now());
+        writing!(self, |tx| {
+            let touch =
+                sqlx::query(TOUCH).bind(&*chat).bind(now).bind(status.map(ChatStatus::word));
+            if touch.fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(false);
+            }
+            for NewMessageOfChat { kind, content, metadata } in messages {
+                let say = sqlx::query(SAY).bind(Uuid::now_v7()).bind(&*chat).bind(kind.word());
+                let say = say.bind(clean(content).into_owned());
+                say.bind(clean(metadata).into_owned()).bind(now).execute(&mut *tx).await?;
+            }
+        });
+        Ok(true)
+    }
+
+    /// The last `limit` messages, the oldest first.
+    pub async fn said_in_chat(&self, chat: &str, limit: u32) -> Result<Vec<ChatMessage>, Error> {
+        let (chat, (limit, _)) = (clean(chat), Page { limit, offset: 0 }.bounds());
+        let mut newest: Vec<MessageRow> = reading!(self, |connection| {
+            let said = sqlx::query_as(SAID).bind(&*chat).bind(limit);
+            said.fetch_all(connection).await?
+        });
+        newest.reverse();
+        Ok(newest.into_iter().map(ChatMessage::from).collect())
+    }
+}
+
+impl From<ChatRow> for Chat {
+    fn from(row: ChatRow) -> Self {
+        let (
+            id,
+            user_id,
+            participant,
+            status,
+            partition,
+            metadata,
+            dialogue,
+            created_at,
+            updated_at,
+        ) = row;
+        let status = ChatStatus::parse(&status).unwrap_or(ChatStatus::Active);
+        Self {
+            id,
+            user_id,
+            participant,
+            status,
+            partition,
+            metadata,
+            dialogue,
+            created_at,
+            updated_at,
+        }
+    }
+}
+
+impl From<MessageRow> for ChatMessage {
+    fn from((id, kind, content, metadata, created_at): MessageRow) -> Self {
+        let kind = Said::parse(&kind).unwrap_or(Said::System);
+        Self { id, kind, content, metadata, created_at }
+    }
+}

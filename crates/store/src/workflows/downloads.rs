@@ -1,0 +1,77 @@
+//! Files for whoever knows their names, until they are swept.
+use super::{files::free, model::Download};
+use crate::{
+    Error, Store,
+    db::{reading, writing},
+    store::{clean, now},
+    users,
+};
+
+const ADD: &str = "
+    INSERT INTO downloads (name, user_id, file_path, size, created_at)
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+
+const GET: &str =
+    "SELECT name, user_id, file_path, size, created_at FROM downloads WHERE name = $1";
+
+const FORGET: &str = "
+    DELETE FROM downloads WHERE name IN (
+        SELECT name FROM downloads WHERE created_at < $1 ORDER BY created_at LIMIT 100)
+    RETURNING file_path";
+
+/// Names that are tried when those before are taken.
+const MAX_TRIES: usize = 1000;
+
+impl Store {
+    /// Gives the name that it has, which is another one if `name` is taken.
+    pub async fn add_download(
+        &self,
+        name: &str,
+        user: Option<&str>,
+        key: &str,
+        size: i64,
+    ) -> Result<String, Error> {
+        let (wanted, user, now) = (clean(name), user.map(clean), now());
+        let mut taken = Vec::new();
+        loop {
+            let name = free(&wanted, &taken);
+            let added = writing!(self, |tx| {
+                if let Some(user) = user.as_deref() {
+                    sqlx::query(users::ENSURE).bind(user).bind(now).execute(&mut *tx).await?;
+                }
+                let add = sqlx::query(ADD).bind(&*name).bind(user.as_deref()).bind(key);
+                add.bind(size).bind(now).execute(&mut *tx).await?.rows_affected()
+            });
+            if added > 0 {
+                return Ok(name);
+            }
+            taken.push(name);
+            if taken.len() > MAX_TRIES {
+                return Err(Error::Busy);
+            }
+        }
+    }
+
+    pub async fn download(&self, name: &str) -> Result<Option<Download>, Error> {
+        let name = clean(name);
+        let row: Option<(String, Option<String>, String, i64, i64)> =
+            reading!(self, |connection| {
+                sqlx::query_as(GET).bind(&*name).fetch_optional(connection).await?
+            });
+        Ok(row.map(|(name, user_id, key, size, created_at)| Download {
+            name,
+            user_id,
+            key,
+            size,
+            created_at,
+        }))
+    }
+
+    /// Forget some of those from before a time. Gives their keys, whose bytes are the caller's to
+    /// delete; none if there are no more.
+    pub async fn forget_downloads(&self, before: i64) -> Result<Vec<String>, Error> {
+        Ok(writing!(self, |tx| {
+            sqlx::query_scalar(FORGET).bind(before).fetch_all(&mut *tx).await?
+        }))
+    }
+}

@@ -1,0 +1,102 @@
+//! Files of chats; their bytes are in [`files`](crate::files).
+use super::{
+    chats::TOUCH,
+    model::{ChatFile, NewChatFile},
+    words::Place,
+};
+use crate::{
+    Error, Store,
+    db::{reading, writing},
+    store::{clean, now},
+};
+
+pub(super) const ADD: &str = "
+    INSERT INTO chat_files (chat_id, place, name, file_path, size, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+
+/// The chat has to be locked.
+pub(super) const NAMES: &str = "SELECT name FROM chat_files WHERE chat_id = $1";
+
+const LIST: &str = "
+    SELECT id, place, name, file_path, size, created_at FROM chat_files
+    WHERE chat_id = $1 ORDER BY id";
+
+const GET: &str = "
+    SELECT id, place, name, file_path, size, created_at FROM chat_files
+    WHERE chat_id = $1 AND name = $2";
+
+pub(super) type FileRow = (i64, String, String, String, i64, i64);
+
+impl Store {
+    /// `None` if there is no such chat.
+    pub async fn add_chat_file(
+        &self,
+        chat: &str,
+        new: NewChatFile<'_>,
+    ) -> Result<Option<ChatFile>, Error> {
+        let (chat, now) = (clean(chat), now());
+        let NewChatFile { place, name, key, size } = new;
+        let (id, name) = writing!(self, |tx| {
+            let touch = sqlx::query(TOUCH).bind(&*chat).bind(now).bind(None::<&str>);
+            if touch.fetch_optional(&mut *tx).await?.is_none() {
+                return Ok(None);
+            }
+            let names = sqlx::query_scalar(NAMES).bind(&*chat);
+            let name = free(&clean(name), &names.fetch_all(&mut *tx).await?);
+            let add = sqlx::query_scalar(ADD).bind(&*chat).bind(place.word()).bind(&*name);
+            let id: i64 = add.bind(key).bind(size).bind(now).fetch_one(&mut *tx).await?;
+            (id, name)
+        });
+        Ok(Some(ChatFile { id, place, name, key: key.to_owned(), size, created_at: now }))
+    }
+
+    /// All of a chat, in the order in which they came.
+    pub async fn chat_files(&self, chat: &str) -> Result<Vec<ChatFile>, Error> {
+        let chat = clean(chat);
+        let rows: Vec<FileRow> = reading!(self, |connection| {
+            sqlx::query_as(LIST).bind(&*chat).fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(ChatFile::from).collect())
+    }
+
+    pub async fn chat_file(&self, chat: &str, name: &str) -> Result<Option<ChatFile>, Error> {
+        let (chat, name) = (clean(chat), clean(name));
+        let row: Option<FileRow> = reading!(self, |connection| {
+            let get = sqlx::query_as(GET).bind(&*chat).bind(&*name);
+            get.fetch_optional(connection).await?
+        });
+        Ok(row.map(ChatFile::from))
+    }
+}
+
+/// `name`, or the same with the first number that makes it a new one.
+pub(super) fn free(name: &str, taken: &[String]) -> String {
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+        _ => (name, String::new()),
+    };
+    let numbered = (2..).map(|n: u32| format!("{stem}_{n}{extension}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|it| !taken.contains(it)).unwrap_or_else(|| name.to_owned())
+}
+
+impl From<FileRow> for ChatFile {
+    fn from((id, place, name, key, size, created_at): FileRow) -> Self {
+        let place = Place::parse(&place).unwrap_or(Place::Uploads);
+        Self { id, place, name, key, size, created_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_gets_the_first_free_number() {
+        let taken = ["a.csv", "a_2.csv", "b", ".c"].map(str::to_owned);
+        assert_eq!(free("a.csv", &taken), "a_3.csv");
+        assert_eq!(free("a.xlsx", &taken), "a.xlsx");
+        assert_eq!(free("b", &taken), "b_2");
+        assert_eq!(free(".c", &taken), ".c_2");
+    }
+}

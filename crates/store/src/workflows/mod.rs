@@ -1,0 +1,19 @@
+//! Workflows: chats, their files, and runs that go on where a process left them.
+mod backup;
+mod chats;
+mod downloads;
+mod external;
+mod files;
+mod lease;
+mod model;
+mod runs;
+mod words;
+
+pub use self::{
+    backup::BackupError,
+    model::{
+        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat, NewChatFile,
+        NewMessageOfChat, NewRun, NewStep, Run, RunError, Step,
+    },
+    words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
+};

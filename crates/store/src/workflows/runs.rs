@@ -1,0 +1,336 @@
+//! Runs as anybody may see them, begin them, give them up and try them again.
+use uuid::Uuid;
+
+use super::{
+    chats::TOUCH,
+    model::{CancelRun, NewRun, NewStep, Run, RunError, Step},
+    words::{ChatStatus, RunStatus, StepKind, StepStatus},
+};
+use crate::{
+    Error, Page, Store,
+    db::{reading, writing},
+    store::{clean, now},
+};
+
+const WAITING: &str = "SELECT count(*) FROM runs WHERE status = 'pending'";
+
+const CREATE: &str = "
+    INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
+    VALUES ($1, $2, $3, 'pending', $4, $5, $6)";
+
+const CREATE_STEP: &str = "
+    INSERT INTO run_steps (id, run_id, position, operation, kind, arguments, status, input_file)
+    VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7)";
+
+const GET: &str = "
+    SELECT id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
+        created_at, started_at, ended_at
+    FROM runs WHERE id = $1";
+
+const LIST: &str = "
+    SELECT id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
+        created_at, started_at, ended_at
+    FROM runs WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+
+const STEPS: &str = "
+    SELECT id, position, operation, kind, arguments, status, progress, input_file, output_file,
+        result, error, worker, started_at, completed_at
+    FROM run_steps WHERE run_id = $1 ORDER BY position";
+
+const STEPS_OF_CHAT: &str = "
+    SELECT s.id, s.position, s.operation, s.kind, s.arguments, s.status, s.progress, s.input_file,
+        s.output_file, s.result, s.error, s.worker, s.started_at, s.completed_at
+    FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id
+    WHERE r.chat_id = $1 ORDER BY r.created_at DESC, r.id DESC, s.position LIMIT $2";
+
+const SKIP: &str = "
+    UPDATE run_steps SET status = 'skipped' WHERE run_id = $1 AND status IN ('pending', 'running')";
+
+/// What nobody works on is over at once; who works on something sees that it is to be.
+const CANCEL: &str = "
+    UPDATE runs SET
+        cancel = TRUE,
+        seq = seq + CASE WHEN status = 'pending' OR lease_until < $2 THEN 1 ELSE 0 END,
+        ended_at = CASE WHEN status = 'pending' OR lease_until < $2 THEN $2 ELSE NULL END,
+        status = CASE WHEN status = 'pending' OR lease_until < $2 THEN 'cancelled' ELSE status END
+    WHERE id = $1 AND status IN ('pending', 'running')
+    RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
+        created_at, started_at, ended_at";
+
+const RETRY: &str = "
+    UPDATE runs SET status = 'pending', error = NULL, cancel = FALSE, attempts = 0, ended_at = NULL,
+        lease_owner = NULL, lease_until = 0, seq = seq + 1
+    WHERE id = $1 AND status IN ('failed', 'cancelled', 'interrupted')
+    RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
+        created_at, started_at, ended_at";
+
+const RETRY_STEPS: &str = "
+    UPDATE run_steps SET status = 'pending', progress = 0, error = NULL, claim = NULL,
+        lease_until = 0, attempts = 0, started_at = NULL, completed_at = NULL
+    WHERE run_id = $1 AND status <> 'completed'";
+
+pub(super) type RunRow = (
+    String,
+    String,
+    String,
+    String,
+    i64,
+    i64,
+    i64,
+    String,
+    Option<String>,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+);
+
+pub(super) type StepRow = (
+    Uuid,
+    i64,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+);
+
+/// Why the transaction was given up.
+enum Stop {
+    Refused(RunError),
+}
+
+impl From<RunError> for Stop {
+    fn from(why: RunError) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(why: Error) -> Self {
+        Self::Refused(why.into())
+    }
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(why: sqlx::Error) -> Self {
+        Error::from(why).into()
+    }
+}
+
+impl Store {
+    /// Begin a run, which waits until somebody does it.
+    pub async fn create_run(&self, new: NewRun<'_>) -> Result<Run, RunError> {
+        let Err(Stop::Refused(why)) = self.create(&new).await else {
+            return self.run(new.id).await?.ok_or(RunError::NoChat);
+        };
+        Err(why)
+    }
+
+    async fn create(&self, new: &NewRun<'_>) -> Result<(), Stop> {
+        let NewRun { id, chat, origin, steps, input, max_waiting } = *new;
+        let (chat, now) = (clean(chat), now());
+        let first = steps.first().map_or(StepKind::Internal, |it| it.kind);
+        let total = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+        writing!(self, |tx| {
+            let processing = ChatStatus::Processing.word();
+            let touch = sqlx::query(TOUCH).bind(&*chat).bind(now).bind(processing);
+            if touch.fetch_optional(&mut *tx).await?.is_none() {
+                return Err(RunError::NoChat.into());
+            }
+            let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
+            if waiting >= max_waiting {
+                return Err(RunError::Full.into());
+            }
+            let create = sqlx::query(CREATE).bind(id).bind(&*chat).bind(origin).bind(total);
+            create.bind(first.word()).bind(now).execute(&mut *tx).await?;
+            for (position, NewStep { operation, kind, arguments }) in (0_i64..).zip(steps) {
+                let step = sqlx::query(CREATE_STEP).bind(Uuid::now_v7()).bind(id).bind(position);
+                let step = step.bind(clean(operation).into_owned()).bind(kind.word());
+                let step = step.bind(clean(arguments).into_owned());
+                step.bind(input.filter(|_| position == 0)).execute(&mut *tx).await?;
+            }
+        });
+        Ok(())
+    }
+
+    pub async fn run(&self, id: &str) -> Result<Option<Run>, Error> {
+        let id = clean(id);
+        let row: Option<RunRow> = reading!(self, |connection| {
+            sqlx::query_as(GET).bind(&*id).fetch_optional(connection).await?
+        });
+        Ok(row.map(Run::from))
+    }
+
+    /// A run and its steps as they were at one moment.
+    pub async fn run_with_steps(&self, id: &str) -> Result<Option<(Run, Vec<Step>)>, Error> {
+        loop {
+            let Some(run) = self.run(id).await? else { return Ok(None) };
+            let steps = self.steps(id).await?;
+            if self.run(id).await?.is_none_or(|it| it.seq == run.seq) {
+                return Ok(Some((run, steps)));
+            }
+        }
+    }
+
+    /// Those of a chat, the newest first.
+    pub async fn runs(&self, chat: &str, page: Page) -> Result<Vec<Run>, Error> {
+        let (chat, (limit, offset)) = (clean(chat), page.bounds());
+        let rows: Vec<RunRow> = reading!(self, |connection| {
+            let list = sqlx::query_as(LIST).bind(&*chat).bind(limit).bind(offset);
+            list.fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(Run::from).collect())
+    }
+
+    /// In their order.
+    pub async fn steps(&self, run: &str) -> Result<Vec<Step>, Error> {
+        let run = clean(run);
+        let rows: Vec<StepRow> = reading!(self, |connection| {
+            sqlx::query_as(STEPS).bind(&*run).fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(Step::from).collect())
+    }
+
+    /// The steps of the newest runs of a chat, about `limit` of them, the oldest run first.
+    pub async fn steps_of_chat(&self, chat: &str, limit: u32) -> Result<Vec<Step>, Error> {
+        let (chat, (limit, _)) = (clean(chat), Page { limit, offset: 0 }.bounds());
+        let rows: Vec<StepRow> = reading!(self, |connection| {
+            sqlx::query_as(STEPS_OF_CHAT).bind(&*chat).bind(limit).fetch_all(connection).await?
+        });
+        let mut runs: Vec<Vec<Step>> = Vec::new();
+        for step in rows.into_iter().map(Step::from) {
+            match runs.last_mut() {
+                Some(run) if step.position > 0 => run.push(step),
+                _ => runs.push(vec![step]),
+            }
+        }
+        Ok(runs.into_iter().rev().flatten().collect())
+    }
+
+    /// `None` if there is no such run.
+    pub async fn cancel_run(&self, id: &str) -> Result<Option<CancelRun>, Error> {
+        let (id, now) = (clean(id), now());
+        let cancelled: Option<Run> = writing!(self, |tx| {
+            let cancel = sqlx::query_as(CANCEL).bind(&*id).bind(now);
+            let row: Option<RunRow> = cancel.fetch_optional(&mut *tx).await?;
+            let run = row.map(Run::from);
+            if let Some(run) = run.as_ref().filter(|it| it.status.is_over()) {
+                sqlx::query(SKIP).bind(&*id).execute(&mut *tx).await?;
+                let touch = sqlx::query(TOUCH).bind(&run.chat_id).bind(now);
+                touch.bind(ChatStatus::Active.word()).execute(&mut *tx).await?;
+            }
+            run
+        });
+        Ok(match cancelled {
+            Some(run) if run.status.is_over() => Some(CancelRun::Ended(run)),
+            Some(run) => Some(CancelRun::Asked(run)),
+            None => self.run(&id).await?.map(CancelRun::Over),
+        })
+    }
+
+    /// Let a run that failed, was cancelled or was interrupted go on at its first unfinished step.
+    /// `None` if it is none of these.
+    pub async fn retry_run(&self, id: &str, max_waiting: i64) -> Result<Option<Run>, RunError> {
+        match self.retry(id, max_waiting).await {
+            Ok(run) => Ok(run),
+            Err(Stop::Refused(why)) => Err(why),
+        }
+    }
+
+    async fn retry(&self, id: &str, max_waiting: i64) -> Result<Option<Run>, Stop> {
+        let (id, now) = (clean(id), now());
+        Ok(writing!(self, |tx| {
+            let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
+            if waiting >= max_waiting {
+                return Err(RunError::Full.into());
+            }
+            let retry = sqlx::query_as(RETRY).bind(&*id);
+            let row: Option<RunRow> = retry.fetch_optional(&mut *tx).await?;
+            let Some(run) = row.map(Run::from) else { return Ok(None) };
+            sqlx::query(RETRY_STEPS).bind(&*id).execute(&mut *tx).await?;
+            let touch = sqlx::query(TOUCH).bind(&run.chat_id).bind(now);
+            touch.bind(ChatStatus::Processing.word()).execute(&mut *tx).await?;
+            Some(run)
+        }))
+    }
+}
+
+impl From<RunRow> for Run {
+    fn from(row: RunRow) -> Self {
+        let (
+            id,
+            chat_id,
+            origin,
+            status,
+            seq,
+            total,
+            next,
+            next_kind,
+            error,
+            attempts,
+            created_at,
+            started_at,
+            ended_at,
+        ) = row;
+        Self {
+            id,
+            chat_id,
+            origin,
+            status: RunStatus::parse(&status).unwrap_or(RunStatus::Interrupted),
+            seq,
+            total,
+            next,
+            next_kind: StepKind::parse(&next_kind).unwrap_or(StepKind::Internal),
+            error,
+            attempts,
+            created_at,
+            started_at,
+            ended_at,
+        }
+    }
+}
+
+impl From<StepRow> for Step {
+    fn from(row: StepRow) -> Self {
+        let (
+            id,
+            position,
+            operation,
+            kind,
+            arguments,
+            status,
+            progress,
+            input,
+            output,
+            result,
+            error,
+            worker,
+            started_at,
+            completed_at,
+        ) = row;
+        Self {
+            id,
+            position,
+            operation,
+            kind: StepKind::parse(&kind).unwrap_or(StepKind::Internal),
+            arguments,
+            status: StepStatus::parse(&status).unwrap_or(StepStatus::Failed),
+            progress,
+            input,
+            output,
+            result,
+            error,
+            worker,
+            started_at,
+            completed_at,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Chats, their files and their runs: who does a run, who goes on with it, and what of it is kept.
+use std::time::Duration;
+
+use quadrille_store::{
+    CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
+    NewStep, Page, Place, Run, RunError, RunStatus, Said, Step, StepKind, StepStatus,
+};
+use tokio::task::JoinSet;
+
+use crate::bed::{ALL, Bed, each};
+
+const LONG: Duration = Duration::from_mins(1);
+
+impl Bed {
+    async fn chat(&self, id: &str, user: Option<&str>) {
+        let new = NewChat {
+            id,
+            user,
+            participant: "Otter-1234",
+            status: ChatStatus::Created,
+            partition: "2026/11",
+            metadata: "{}",
+        };
+        self.store.put_chat(new).await.unwrap();
+    }
+
+    async fn file(&self, chat: &str, place: Place, name: &str, key: &str) -> ChatFile {
+        let new = NewChatFile { place, name, key, size: 3 };
+        self.store.add_chat_file(chat, new).await.unwrap().unwrap()
+    }
+
+    async fn begin(&self, chat: &str, id: &str, kinds: &[StepKind]) -> Result<Run, RunError> {
+        let step = |kind: &StepKind| NewStep {
+            operation: "csv/search".to_owned(),
+            kind: *kind,
+            arguments: "{}".to_owned(),
+        };
+        let steps: Vec<_> = kinds.iter().map(step).collect();
+        let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
+        let new = NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3 };
+        self.store.create_run(new).await
+    }
+
+    async fn claim(&self) -> Option<Claimed> {
+        self.store.claim_run(LONG).await.unwrap()
+    }
+
+    async fn all(&self, id: &str) -> (Run, Vec<Step>) {
+        self.store.run_with_steps(id).await.unwrap().unwrap()
+    }
+
+    /// Do the next step, as a worker does.
+    async fn work(&self, claimed: &Claimed, key: Option<&str>) -> Option<Run> {
+        let (run, steps) = self.all(&claimed.run.id).await;
+        let step = &steps[usize::try_from(run.next).unwrap()];
+        assert!(self.store.begin_step(claimed, step.position).await.unwrap());
+        let file =
+            key.map(|key| NewChatFile { place: Place::Outputs, name: "out.csv", key, size: 1 });
+        let finished = self.store.finish_step(claimed, step, "{}", file).await.unwrap();
+        finished.map(|(run, _)| run)
+    }
+}
+
+const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
+
+#[tokio::test]
+async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
+    each(async |bed| {
+        bed.chat("a", Some("ann")).await;
+        bed.chat("b", None).await;
+        let said = [
+            NewMessageOfChat { kind: Said::User, content: "ex\0tract", metadata: "{}" },
+            NewMessageOfChat { kind: Said::System, content: "what?", metadata: r#"{"n":1}"# },
+        ];
+        assert!(bed.store.say_in_chat("a", Some(ChatStatus::Active), &said).await.unwrap());
+        assert!(!bed.store.say_in_chat("no", None, &said).await.unwrap());
+        let kept = bed.store.said_in_chat("a", 10).await.unwrap();
+        let kept: Vec<_> = kept.iter().map(|it| (it.kind, it.content.as_str())).collect();
+        assert_eq!(kept, [(Said::User, "ex\u{fffd}tract"), (Said::System, "what?")]);
+        assert_eq!(bed.store.said_in_chat("a", 1).await.unwrap()[0].content, "what?");
+        bed.store.remember_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
+        let chat = bed.store.chat("a").await.unwrap().unwrap();
+        assert_eq!((chat.status, chat.user_id.as_deref()), (ChatStatus::Active, Some("ann")));
+        assert_eq!(chat.dialogue.as_deref(), Some(r#"{"state":"idle"}"#));
+        let ids = async |user, status| {
+            let all = bed.store.chats(user, status, ALL).await.unwrap();
+            all.into_iter().map(|it| it.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Some("ann"), None).await, ["a"]);
+        assert_eq!(ids(None, Some(ChatStatus::Created)).await, ["b"]);
+        assert_eq!(ids(None, None).await.len(), 2);
+        // Once more, it has another participant and the same owner.
+        bed.chat("a", Some("bob")).await;
+        let again = bed.store.chat("a").await.unwrap().unwrap();
+        assert_eq!((again.user_id, again.status), (Some("ann".to_owned()), ChatStatus::Active));
+
+        let first = bed.file("a", Place::Uploads, "d.csv", "k1").await;
+        let second = bed.file("a", Place::Uploads, "d.csv", "k2").await;
+        assert_eq!([&*first.name, &*second.name], ["d.csv", "d_2.csv"]);
+        assert_eq!(bed.store.chat_file("a", "d_2.csv").await.unwrap(), Some(second.clone()));
+        assert_eq!(bed.store.chat_file("b", "d.csv").await.unwrap(), None);
+        assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
+        bed.begin("a", "r", TWO).await.unwrap();
+        let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert_eq!(keys.len(), 2);
+        assert_eq!(bed.store.run("r").await.unwrap(), None);
+        assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_feed_each_other_and_the_run_is_over_once() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        let input = bed.file("a", Place::Uploads, "d.csv", "k1").await;
+        let run = bed.begin("a", "r", &[StepKind::Internal; 3]).await.unwrap();
+        assert_eq!((run.status, run.total, run.seq), (RunStatus::Pending, 3, 0));
+        let claimed = bed.claim().await.unwrap();
+        assert!(!claimed.resumed);
+        assert_eq!(bed.claim().await, None);
+        bed.work(&claimed, Some("k2")).await.unwrap();
+        bed.work(&claimed, None).await.unwrap();
+        let (_, steps) = bed.all("r").await;
+        let output = steps[0].output.unwrap();
+        assert_eq!(steps[0].input, Some(input.id));
+        assert_eq!([steps[1].input, steps[1].output], [Some(output), None]);
+        assert_eq!(steps[2].input, Some(output));
+        let renewed = bed.store.renew_run(&claimed, LONG, None).await.unwrap();
+        assert_eq!(renewed, Some(false));
+        bed.work(&claimed, Some("k3")).await.unwrap();
+        let end = bed.store.end_run(&claimed, RunStatus::Completed, None, None).await.unwrap();
+        assert_eq!(end.unwrap().seq, 5);
+        assert_eq!(bed.store.end_run(&claimed, RunStatus::Failed, None, None).await.unwrap(), None);
+        let (run, steps) = bed.all("r").await;
+        assert_eq!((run.status, run.next), (RunStatus::Completed, 3));
+        assert!(steps.iter().all(|it| it.status == StepStatus::Completed && it.progress == 100));
+        let chat = bed.store.chat("a").await.unwrap().unwrap();
+        assert_eq!(chat.status, ChatStatus::Completed);
+        assert_eq!(bed.store.steps_of_chat("a", 10).await.unwrap(), steps);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_is_done_by_one_worker_and_runs_of_a_chat_one_after_the_other() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.chat("b", None).await;
+        for (chat, id) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+            bed.begin(chat, id, TWO).await.unwrap();
+        }
+        assert!(matches!(bed.begin("b", "b2", TWO).await, Err(RunError::Full)));
+        assert!(matches!(bed.begin("no", "x", TWO).await, Err(RunError::NoChat)));
+        let mut racing = JoinSet::new();
+        for _ in 0..8 {
+            let store = bed.store.clone();
+            racing.spawn(async move { store.claim_run(LONG).await.unwrap() });
+        }
+        let mut claimed: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
+        // A worker that lost a race looks again.
+        claimed.extend(bed.claim().await);
+        let mut ids: Vec<_> = claimed.iter().map(|it| it.run.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["a1", "b1"]);
+        let first = claimed.iter().find(|it| it.run.id == "a1").unwrap();
+        let why = Some("no");
+        bed.store.end_run(first, RunStatus::Failed, why, Some((0, "bad"))).await.unwrap().unwrap();
+        let (run, steps) = bed.all("a1").await;
+        assert_eq!((run.status, run.error.as_deref()), (RunStatus::Failed, why));
+        let statuses = [steps[0].status, steps[1].status];
+        assert_eq!(statuses, [StepStatus::Failed, StepStatus::Skipped]);
+        assert_eq!(bed.claim().await.unwrap().run.id, "a2");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let dead = bed.store.claim_run(Duration::ZERO).await.unwrap().unwrap();
+        bed.work(&dead, None).await.unwrap();
+        let next = e2e::patience::eventually("the lease is over", async || bed.claim().await).await;
+        assert!(next.resumed);
+        assert_eq!((next.run.next, next.run.attempts), (1, 1));
+        assert_eq!(bed.store.renew_run(&dead, LONG, Some((1, 50))).await.unwrap(), None);
+        assert!(!bed.store.begin_step(&dead, 1).await.unwrap());
+        let (_, steps) = bed.all("r").await;
+        assert_eq!(bed.store.finish_step(&dead, &steps[1], "{}", None).await.unwrap(), None);
+        bed.work(&next, None).await.unwrap();
+        // Given back, it has been tried no more often.
+        bed.store.give_back(&next).await.unwrap();
+        let again = e2e::patience::eventually("it is free", async || bed.claim().await).await;
+        assert_eq!(again.run.attempts, 0);
+        let end = bed.store.end_run(&again, RunStatus::Completed, None, None).await.unwrap();
+        assert_eq!(end.unwrap().status, RunStatus::Completed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let cancelled = bed.store.cancel_run("r").await.unwrap().unwrap();
+        assert!(matches!(cancelled, CancelRun::Ended(_)), "{cancelled:?}");
+        assert_eq!(bed.claim().await, None);
+        assert_eq!(bed.store.cancel_run("no").await.unwrap(), None);
+        let retried = bed.store.retry_run("r", 3).await.unwrap().unwrap();
+        assert_eq!((retried.status, retried.seq), (RunStatus::Pending, 2));
+        assert_eq!(bed.store.retry_run("r", 3).await.unwrap(), None);
+        let claimed = bed.claim().await.unwrap();
+        bed.work(&claimed, None).await.unwrap();
+        let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
+        assert!(matches!(asked, CancelRun::Asked(_)), "{asked:?}");
+        assert_eq!(bed.store.renew_run(&claimed, LONG, None).await.unwrap(), Some(true));
+        bed.store.end_run(&claimed, RunStatus::Cancelled, None, None).await.unwrap().unwrap();
+        let over = bed.store.cancel_run("r").await.unwrap().unwrap();
+        assert!(matches!(over, CancelRun::Over(_)), "{over:?}");
+        // What is completed stays so.
+        bed.store.retry_run("r", 3).await.unwrap().unwrap();
+        let (run, steps) = bed.all("r").await;
+        assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
+        assert_eq!(steps[1].status, StepStatus::Pending);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_external_step_is_claimed_kept_and_finished_by_one() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
+        assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
+        let claimed = bed.claim().await.unwrap();
+        assert!(bed.store.hand_out(&claimed).await.unwrap());
+        assert_eq!(bed.claim().await, None);
+        assert_eq!(bed.store.claim_step(Some("other"), "w", LONG, 2).await.unwrap(), None);
+        let lost = bed.store.claim_step(None, "v", Duration::ZERO, 2).await.unwrap().unwrap();
+        let claim = e2e::patience::eventually("the lease is over", async || {
+            bed.store.claim_step(Some("csv/search"), "w", LONG, 2).await.unwrap()
+        });
+        let claim = claim.await;
+        assert_eq!(claim.step.worker.as_deref(), Some("w"));
+        let renew = |claim| bed.store.renew_step(lost.step.id, claim, LONG, Some(40));
+        assert_eq!(renew(lost.claim).await.unwrap(), None);
+        assert_eq!(renew(claim.claim).await.unwrap().unwrap().step.progress, 40);
+        assert_eq!(bed.store.finish_claimed(&lost, "{}", None).await.unwrap(), None);
+        let file = NewChatFile { place: Place::Intermediate, name: "x.csv", key: "k", size: 1 };
+        let (run, file) =
+            bed.store.finish_claimed(&claim, "[1]", Some(file)).await.unwrap().unwrap();
+        assert_eq!((run.next, run.next_kind), (1, StepKind::Internal));
+        assert_eq!(bed.store.finish_claimed(&claim, "{}", None).await.unwrap(), None);
+        let (_, steps) = bed.all("r").await;
+        assert_eq!((steps[0].output, steps[1].input), (file, file));
+        assert_eq!(steps[0].result.as_deref(), Some("[1]"));
+        let claimed = bed.claim().await.unwrap();
+        bed.work(&claimed, None).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_external_step_that_nobody_finishes_is_given_up() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        bed.store.hand_out(&claimed).await.unwrap();
+        let claim = bed.store.claim_step(None, "v", Duration::ZERO, 1).await.unwrap().unwrap();
+        let given_up = e2e::patience::eventually("nobody has it", async || {
+            bed.store.given_up(1).await.unwrap()
+        });
+        assert_eq!(given_up.await, (claim.claim, "r".to_owned()));
+        assert_eq!(bed.store.claim_step(None, "w", LONG, 1).await.unwrap(), None);
+        let failed = bed.store.fail_claimed("r", claim.claim, "given up", "gone").await.unwrap();
+        assert_eq!(failed.unwrap().status, RunStatus::Failed);
+        let (run, steps) = bed.all("r").await;
+        assert_eq!(run.error.as_deref(), Some("given up"));
+        assert_eq!([steps[0].status, steps[1].status], [StepStatus::Failed, StepStatus::Skipped]);
+        assert_eq!(steps[0].error.as_deref(), Some("gone"));
+        assert_eq!(bed.store.given_up(1).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn downloads_have_names_of_their_own_until_they_are_forgotten() {
+    each(async |bed| {
+        let first = bed.store.add_download("a.csv", None, "k1", 1).await.unwrap();
+        let second = bed.store.add_download("a.csv", Some("ann"), "k2", 2).await.unwrap();
+        assert_eq!([&*first, &*second], ["a.csv", "a_2.csv"]);
+        let found = bed.store.download("a_2.csv").await.unwrap().unwrap();
+        assert_eq!((found.user_id.as_deref(), &*found.key, found.size), (Some("ann"), "k2", 2));
+        assert_eq!(bed.store.forget_downloads(found.created_at - 60_000).await.unwrap(), [""; 0]);
+        let mut keys = bed.store.forget_downloads(found.created_at + 1).await.unwrap();
+        keys.sort_unstable();
+        assert_eq!(keys, ["k1", "k2"]);
+        assert_eq!(bed.store.download("a.csv").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_of_the_file_is_complete() {
+    let bed = Bed::sqlite(|_| {}).await;
+    bed.chat("a", None).await;
+    let copy = std::path::Path::new(bed.path().unwrap()).with_file_name("copy").join("a.db");
+    bed.store.back_up(&copy).await.unwrap();
+    let again = bed.store.back_up(&copy).await;
+    assert!(again.is_err(), "what is there is not written over");
+    let url = format!("sqlite://{}", copy.display());
+    let config = quadrille_store::Config { url, ..bed.config.clone() };
+    let store = quadrille_store::Store::open(&config).await.unwrap();
+    assert_eq!(store.chats(None, None, Page { limit: 9, offset: 0 }).await.unwrap().len(), 1);
+    // Those who read cannot write.
+    bed.chat("b", None).await;
+}
