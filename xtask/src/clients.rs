@@ -39,6 +39,11 @@ pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
     bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
 }
 
+/// The path of an interpreter that has pandas, for `cargo xtask bench workflows`.
+pub(crate) fn pandas(project: &Project) -> Result<String, String> {
+    bench_python(project, "bench/pandas/requirements.txt", "pandas")
+}
+
 fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
     let interpreter = venv(project, python, list, name);

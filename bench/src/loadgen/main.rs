@@ -17,6 +17,7 @@ mod conn;
 mod fanout;
 mod fleet;
 mod frame;
+mod http;
 mod idle;
 mod latency;
 mod message;
@@ -29,6 +30,7 @@ mod report;
 mod roundtrip;
 mod stuck;
 mod target;
+mod workflow;
 
 #[derive(Debug, Parser)]
 #[command(about = "Measures a server's CPU time and memory under load")]
@@ -47,6 +49,8 @@ enum Command {
     Stuck(stuck::Stuck),
     /// Ask over HTTP, wait for the reply, ask again.
     Relay(relay::Relay),
+    /// One operation on a spreadsheet.
+    Workflow(workflow::Workflow),
 }
 
 fn main() -> ExitCode {
@@ -69,5 +73,6 @@ fn run() -> Result<()> {
         Command::Latency(latency) => latency.run(),
         Command::Stuck(stuck) => stuck.run(),
         Command::Relay(relay) => relay.run(),
+        Command::Workflow(workflow) => workflow.run(),
     }
 }

@@ -21,6 +21,18 @@ impl Server {
     pub(crate) fn resident_kib(&self) -> Result<u64> {
         self.0.iter().map(|&pid| resident_kib(pid)).sum()
     }
+
+    /// Lets `peak_kib` begin with what is resident now.
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        // See proc_pid_clear_refs(5).
+        let forget = |pid| fs::write(format!("/proc/{pid}/clear_refs"), "5");
+        self.0.iter().try_for_each(forget).context("cannot reset the peak of the server's memory")
+    }
+
+    /// The most that was resident since, exact to a few pages for each thread.
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
+        self.0.iter().map(|&pid| status(pid, "VmHWM:")).sum()
+    }
 }
 
 /// The load generator's own CPU time.
@@ -57,10 +69,14 @@ fn resident_kib(pid: u32) -> Result<u64> {
     if let Some(kib) = rollup.ok().as_deref().and_then(|text| field(text, "Rss:")) {
         return Ok(kib);
     }
+    status(pid, "VmRSS:")
+}
+
+fn status(pid: u32, name: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path)
         .with_context(|| format!("cannot read {path}: the server is not running"))?;
-    field(&status, "VmRSS:").with_context(|| format!("{path} has no VmRSS"))
+    field(&status, name).with_context(|| format!("{path} has no {name}"))
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -90,6 +106,11 @@ mod tests {
     fn this_process_can_be_read() {
         let server = Server(vec![std::process::id()]);
         assert!(server.resident_kib().unwrap() > 0);
+        server.forget_peak().unwrap();
+        let before = server.peak_kib().unwrap();
+        let block = vec![1_u8; 64 << 20];
+        assert!(!std::hint::black_box(block).is_empty());
+        assert!(server.peak_kib().unwrap() >= before + (60 << 10));
         assert!(server.cpu().is_ok() && own_cpu().is_ok());
     }
 }

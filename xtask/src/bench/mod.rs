@@ -3,7 +3,9 @@ mod plot;
 mod relay;
 mod rooms;
 mod server;
+mod sheet;
 mod table;
+mod workflows;
 
 use std::{fs, process::ExitCode};
 
@@ -35,10 +37,12 @@ pub(crate) enum Bench {
     Relay,
     /// Fan-out, idle connections and latency over Socket.IO, also on other servers.
     Rooms,
+    /// Operations on a spreadsheet of a million rows, also with pandas.
+    Workflows,
     All,
 }
 
-const EACH: [Bench; 9] = [
+const EACH: [Bench; 10] = [
     Bench::Fanout,
     Bench::Channels,
     Bench::Idle,
@@ -48,6 +52,7 @@ const EACH: [Bench; 9] = [
     Bench::Start,
     Bench::Relay,
     Bench::Rooms,
+    Bench::Workflows,
 ];
 
 /// One measured case takes this often, each on a server of its own so that none inherits the memory
@@ -80,7 +85,7 @@ impl Bench {
                 &["fanout", "--readers", "500", "--mode", "paced"],
                 &["idle", "--connections", "10000"],
             ],
-            Self::Start | Self::Relay | Self::Rooms | Self::All => &[],
+            Self::Start | Self::Relay | Self::Rooms | Self::Workflows | Self::All => &[],
         }
     }
 
@@ -102,6 +107,9 @@ pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
         }
         if bench == Bench::Rooms {
             rooms::run(project)?;
+        }
+        if bench == Bench::Workflows {
+            println!("\n{}", table::markdown(&workflows::rows(project)?));
         }
         for arguments in bench.cases().chunk_by(|a, b| a.first() == b.first()) {
             let cases =

@@ -2,9 +2,10 @@
 use serde_json::{Map, Value};
 
 /// What a table shows, if its cases have it: the field of a report, and the head of its column.
-const COLUMNS: [(&str, &str); 44] = [
+const COLUMNS: [(&str, &str); 50] = [
     ("server", "server"),
     ("scenario", "scenario"),
+    ("operation", "operation"),
     ("mode", "mode"),
     ("channels", "channels"),
     ("readers_per_channel", "readers"),
@@ -12,6 +13,11 @@ const COLUMNS: [(&str, &str); 44] = [
     ("inflight", "in flight"),
     ("rate", "messages/s"),
     ("rounds", "rounds"),
+    ("seconds", "seconds"),
+    ("rows_per_s", "rows/s"),
+    ("us_per_row", "CPU µs/row"),
+    ("peak_mib", "peak MiB"),
+    ("output_mib", "output MiB"),
     ("callers", "callers"),
     ("requests", "requests"),
     ("us_per_request", "CPU µs/request"),
