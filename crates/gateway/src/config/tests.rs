@@ -126,7 +126,7 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         (
             "servre.x = 1",
             ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
-             rooms, broker, store, files, log, otel",
+             rooms, workflows, broker, store, files, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
