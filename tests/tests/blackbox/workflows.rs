@@ -23,7 +23,7 @@ async fn until(watcher: &mut Client, last: &str) -> Vec<Value> {
 }
 
 fn types(frames: &[Value]) -> Vec<&str> {
-    frames.iter().map(|it| it["type"].as_str().unwrap()).collect()
+    frames.iter().map(|it| it["type"].as_str().expect("a frame has a type")).collect()
 }
 
 #[tokio::test]
