@@ -78,7 +78,24 @@ impl Client {
         host: &str,
         headers: &[(&'static str, String)],
     ) -> tungstenite::Result<Self> {
-        let mut request = format!("ws://{host}/ws").into_client_request()?;
+        Self::open_at(stream, &format!("{host}/ws"), headers).await
+    }
+
+    /// A client of another address of the gateway than the broker's.
+    pub async fn at(gateway: &Gateway, path: &str) -> Self {
+        let at = gateway.address();
+        let stream = within("a connection", tokio::net::TcpStream::connect(at)).await;
+        let stream = Box::new(stream.expect("the gateway listens"));
+        let opened = Self::open_at(stream, &format!("{at}{path}"), &[]).await;
+        opened.unwrap_or_else(|e| panic!("the gateway refused a client: {e}"))
+    }
+
+    async fn open_at(
+        stream: Box<dyn Carrier>,
+        at: &str,
+        headers: &[(&'static str, String)],
+    ) -> tungstenite::Result<Self> {
+        let mut request = format!("ws://{at}").into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse()?);
         }

@@ -1,5 +1,6 @@
 //! Everything the black-box tests need to start the built gateway and to talk to it.
 
+pub mod chat;
 pub mod client;
 pub mod collector;
 pub mod database;

@@ -115,7 +115,8 @@ impl Acceptor {
                 }
             },
         };
-        let requests = Requests { edge: self.edge, caller, purpose: purpose.clone() };
+        let secure = matches!(socket, Socket::Tls(_));
+        let requests = Requests { edge: self.edge, caller, secure, purpose: purpose.clone() };
         let connection = self.http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
@@ -161,6 +162,7 @@ fn is_of_the_peer(why: &io::Error) -> bool {
 struct Requests {
     edge: Arc<Edge>,
     caller: Caller,
+    secure: bool,
     purpose: Purpose,
 }
 
@@ -171,7 +173,8 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.purpose.requests();
-        let (edge, caller, purpose) = (Arc::clone(&self.edge), self.caller, self.purpose.clone());
-        Box::pin(async move { Ok(edge.answer(request, caller, purpose).await) })
+        let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
+        let (caller, secure) = (self.caller, self.secure);
+        Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })
     }
 }

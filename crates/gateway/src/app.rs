@@ -1,6 +1,6 @@
 //! What is served, put together: one call for each protocol, and no more machinery than that.
 #![cfg_attr(
-    not(all(feature = "relay", feature = "rooms", feature = "broker")),
+    not(all(feature = "relay", feature = "rooms", feature = "workflows", feature = "broker")),
     allow(
         unused,
         clippy::unnecessary_wraps,
@@ -78,8 +78,12 @@ pub(crate) struct Protocols {
 
 impl Protocols {
     /// Serve those, too, that need what is kept.
-    #[must_use]
-    pub(crate) fn with(self, kept: &Kept, core: &Core, config: &Config) -> Self {
+    pub(crate) fn with(
+        mut self,
+        kept: &Kept,
+        core: &Core,
+        config: &Config,
+    ) -> Result<Self, StartError> {
         #[cfg(feature = "rooms")]
         if let Some(desk) = &self.work.desk {
             let memory = quadrille_rooms::Memory {
@@ -88,10 +92,21 @@ impl Protocols {
                 max_upload_size: config.files.max_upload_size,
             };
             let router = quadrille_rooms::router(core, desk, memory, config.rooms.clone());
-            let router = self.router.merge(doors::guarded(router, core));
-            return Self { router, ..self };
+            self.router = self.router.merge(doors::guarded(router, core));
         }
-        self
+        #[cfg(feature = "workflows")]
+        if config.workflows.enabled {
+            let memory = quadrille_workflows::Memory {
+                store: kept.store.clone(),
+                files: kept.files.clone(),
+                max_upload_size: config.files.max_upload_size,
+            };
+            let router = quadrille_workflows::router(core, memory, config.workflows.clone());
+            let router = router
+                .map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
+            self.router = self.router.merge(doors::guarded(router, core));
+        }
+        Ok(self)
     }
 }
 
@@ -115,15 +130,15 @@ impl Work {
 /// What outlives the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    #[cfg(feature = "rooms")]
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
     store: quadrille_store::Store,
-    #[cfg(feature = "rooms")]
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
     files: quadrille_store::files::Files,
 }
 
 impl Kept {
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        #[cfg(feature = "rooms")]
+        #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
             let store = quadrille_store::Store::open(&config.store).await;
             let store =
@@ -133,13 +148,13 @@ impl Kept {
                 files.map_err(|why| StartError::Kept { key: "files.url", why: why.into() })?;
             Ok(Self { store, files })
         }
-        #[cfg(not(feature = "rooms"))]
+        #[cfg(not(any(feature = "rooms", feature = "workflows")))]
         Ok(Self {})
     }
 
     /// What has to be done to it from time to time.
     pub(crate) fn start(&self, life: &Life) {
-        #[cfg(feature = "rooms")]
+        #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
             let (store, draining) = (self.store.clone(), life.clone());
             life.spawn("store", async move {
@@ -153,21 +168,21 @@ impl Kept {
 
     /// Nothing is written after.
     pub(crate) async fn close(&self) {
-        #[cfg(feature = "rooms")]
+        #[cfg(any(feature = "rooms", feature = "workflows"))]
         self.store.close().await;
     }
 }
 
 /// Bring the schema up to date, and say what was done.
 pub(crate) async fn migrate(config: &Config) -> Result<String, StartError> {
-    #[cfg(feature = "rooms")]
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
     {
         let migrated = quadrille_store::Store::migrate(&config.store).await;
         let migrated =
             migrated.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
         Ok(format!("the schema is current; steps taken: {}\n", migrated.applied))
     }
-    #[cfg(not(feature = "rooms"))]
+    #[cfg(not(any(feature = "rooms", feature = "workflows")))]
     {
         let absent = "this build has no `rooms`; rebuild with --features rooms";
         Err(StartError::Kept { key: "store", why: absent.into() })
@@ -216,6 +231,15 @@ pub(crate) fn compose(
             try_it: rooms,
         });
     }
+    #[cfg(feature = "workflows")]
+    if config.workflows.enabled {
+        all.doors.push(Door {
+            name: quadrille_workflows::NAME,
+            what: "spreadsheet jobs that can be watched",
+            path: quadrille_workflows::PATH.to_owned(),
+            try_it: workflows,
+        });
+    }
     #[cfg(any(feature = "relay", feature = "rooms"))]
     {
         all.work.desk = Some(desk);
@@ -258,6 +282,12 @@ fn rooms(way: &Way, _: &str, mode: Mode) -> String {
     format!("{} '{}/conversations{user}' --json '{{}}'{}", way.curl, way.http, doors::bearer(mode))
 }
 
+#[cfg(feature = "workflows")]
+fn workflows(way: &Way, _: &str, mode: Mode) -> String {
+    let chats = quadrille_workflows::CHATS;
+    format!("{} -X POST {}{chats}{}", way.curl, way.http, doors::bearer(mode))
+}
+
 #[cfg(feature = "broker")]
 fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
     const FRAME: &str =
@@ -286,8 +316,12 @@ fn taken() -> impl Iterator<Item = &'static str> {
     let rooms = quadrille_rooms::PATHS;
     #[cfg(not(feature = "rooms"))]
     let rooms = &[];
+    #[cfg(feature = "workflows")]
+    let chats = Some(quadrille_workflows::PATH);
+    #[cfg(not(feature = "workflows"))]
+    let chats = None;
     let own = ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]);
-    own.chain(relay).chain(rooms.iter().copied())
+    own.chain(relay).chain(rooms.iter().copied()).chain(chats)
 }
 
 /// The errors of a protocol or of the core begin with the key.

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::Incoming;
-use quadrille_core::ws::Peer;
+use quadrille_core::ws::{Peer, Scheme};
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
@@ -54,6 +54,7 @@ impl Edge {
         &self,
         mut request: Request<Incoming>,
         caller: Caller,
+        secure: bool,
         connection: Purpose,
     ) -> Response {
         let begin = Instant::now();
@@ -61,7 +62,9 @@ impl Edge {
         let peer = self.proxies.client(caller, request.headers());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let span = tracing::error_span!("request", id = id.text());
+        let secure = secure || self.proxies.forwarded_secure(caller, request.headers());
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Scheme(if secure { "https" } else { "http" }));
         request.extensions_mut().insert(connection.clone());
         let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) => match self.app.clone().call(request).instrument(span).await {

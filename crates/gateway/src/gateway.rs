@@ -107,7 +107,7 @@ impl Gateway {
         // Last: where the address is taken, the database may be in use as well.
         let kept = Kept::open(&config).await?;
         let Protocols { router, mut doors, described, work } =
-            protocols.with(&kept, &core, &config);
+            protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
         let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);

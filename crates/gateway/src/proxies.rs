@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,13 @@ impl Proxies {
             (Proxy::Unix, Caller::Unix) => true,
             _ => false,
         })
+    }
+
+    /// Whether `caller` speaks for a client that uses TLS.
+    pub(crate) fn forwarded_secure(&self, caller: Caller, headers: &HeaderMap) -> bool {
+        let mut sent = headers.get_all(FORWARDED_SCHEME).iter().filter(|_| self.trust(caller));
+        let (Some(scheme), None) = (sent.next(), sent.next()) else { return false };
+        scheme.as_bytes().eq_ignore_ascii_case(b"https")
     }
 
     /// The address of the client that `caller` speaks for. Each proxy adds the address that it was
@@ -176,6 +184,24 @@ mod tests {
             Proxies::default().client(Caller::Unix, &HeaderMap::new()).to_string(),
             "0.0.0.0"
         );
+    }
+
+    #[test]
+    fn only_a_proxy_says_that_its_client_uses_tls() {
+        let proxies = Proxies(vec!["unix".parse().unwrap()]);
+        let secure = |caller, sent: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for scheme in sent {
+                headers.append(FORWARDED_SCHEME, scheme.parse().unwrap());
+            }
+            proxies.forwarded_secure(caller, &headers)
+        };
+        let stranger = Caller::Address([192, 0, 2, 2].into());
+        assert!(secure(Caller::Unix, &["HTTPS"]));
+        assert!(!secure(stranger, &["https"]));
+        for sent in [&[][..], &["http"], &["https", "https"], &["https, http"]] {
+            assert!(!secure(Caller::Unix, sent), "{sent:?}");
+        }
     }
 
     #[test]

@@ -58,3 +58,5 @@ mod tls;
 mod traces;
 mod unix;
 mod upstreams;
+mod workflows;
+mod workflows_kill;

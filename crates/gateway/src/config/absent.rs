@@ -1,6 +1,12 @@
 //! The section of a feature that was not compiled in: naming it is an error, not silence.
 #![cfg_attr(
-    any(feature = "relay", feature = "rooms", feature = "broker", feature = "otel"),
+    any(
+        feature = "relay",
+        feature = "rooms",
+        feature = "workflows",
+        feature = "broker",
+        feature = "otel"
+    ),
     allow(dead_code, reason = "what is compiled in is not absent")
 )]
 use std::marker::PhantomData;
@@ -28,6 +34,13 @@ pub(crate) struct Rooms;
 
 impl Feature for Rooms {
     const NAME: &'static str = "rooms";
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Workflows;
+
+impl Feature for Workflows {
+    const NAME: &'static str = "workflows";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

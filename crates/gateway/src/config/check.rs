@@ -36,9 +36,11 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     broker(&config.broker)?;
     #[cfg(feature = "rooms")]
     rooms(&config.rooms)?;
-    #[cfg(feature = "rooms")]
+    #[cfg(feature = "workflows")]
+    workflows(&config.workflows)?;
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
     config.store.check().or_else(|why| wrong(why.key, why.expected))?;
-    #[cfg(feature = "rooms")]
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
     config.files.check().or_else(|why| wrong(why.key, why.expected))?;
     #[cfg(feature = "otel")]
     otel(&config.otel)?;
@@ -172,6 +174,26 @@ fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
         duration(key, given)?;
     }
     duration("rooms.write_timeout", rooms.write_timeout)
+}
+
+#[cfg(feature = "workflows")]
+fn workflows(workflows: &quadrille_workflows::Config) -> Result<(), Wrong> {
+    if workflows.ping_timeout.is_zero() && !workflows.ping_interval.is_zero() {
+        let expected = "expected more than zero, as in \"10s\", or workflows.ping_interval = \"0s\" \
+                        for no pings";
+        return wrong("workflows.ping_timeout", expected);
+    }
+    if workflows.lease < Duration::from_millis(300) {
+        return wrong("workflows.lease", "expected at least \"300ms\"");
+    }
+    at_least_one("workflows.max_message_size", workflows.max_message_size)?;
+    at_least_one("workflows.max_waiting", workflows.max_waiting)?;
+    at_least_one("workflows.max_steps", workflows.max_steps)?;
+    duration("workflows.lease", workflows.lease)?;
+    duration("workflows.ping_interval", workflows.ping_interval)?;
+    duration("workflows.ping_timeout", workflows.ping_timeout)?;
+    duration("workflows.write_timeout", workflows.write_timeout)?;
+    duration("workflows.keep_downloads", workflows.keep_downloads)
 }
 
 #[cfg(feature = "broker")]

@@ -17,7 +17,7 @@ mod tests;
 
 use std::path::Path;
 
-use quadrille_core::{Limits, Policies, Policy, auth::Secret};
+use quadrille_core::{Limits, OnSlow, Policies, Policy, auth::Secret};
 use serde::{Deserialize, Serialize};
 
 use self::source::File;
@@ -49,14 +49,19 @@ type Rooms = quadrille_rooms::Config;
 #[cfg(not(feature = "rooms"))]
 type Rooms = absent::Absent<absent::Rooms>;
 
-#[cfg(feature = "rooms")]
+#[cfg(feature = "workflows")]
+type Workflows = quadrille_workflows::Config;
+#[cfg(not(feature = "workflows"))]
+type Workflows = absent::Absent<absent::Workflows>;
+
+#[cfg(any(feature = "rooms", feature = "workflows"))]
 type Store = quadrille_store::Config;
-#[cfg(not(feature = "rooms"))]
+#[cfg(not(any(feature = "rooms", feature = "workflows")))]
 type Store = absent::Absent<absent::Rooms>;
 
-#[cfg(feature = "rooms")]
+#[cfg(any(feature = "rooms", feature = "workflows"))]
 type Files = quadrille_store::files::Config;
-#[cfg(not(feature = "rooms"))]
+#[cfg(not(any(feature = "rooms", feature = "workflows")))]
 type Files = absent::Absent<absent::Rooms>;
 
 #[cfg(feature = "otel")]
@@ -78,11 +83,13 @@ pub(crate) struct Config {
     pub(crate) relay: Relay,
     #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
     pub(crate) rooms: Rooms,
+    #[cfg_attr(not(feature = "workflows"), serde(skip_serializing))]
+    pub(crate) workflows: Workflows,
     #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
     pub(crate) broker: Broker,
-    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    #[cfg_attr(not(any(feature = "rooms", feature = "workflows")), serde(skip_serializing))]
     pub(crate) store: Store,
-    #[cfg_attr(not(feature = "rooms"), serde(skip_serializing))]
+    #[cfg_attr(not(any(feature = "rooms", feature = "workflows")), serde(skip_serializing))]
     pub(crate) files: Files,
     pub(crate) log: Log,
     #[cfg_attr(not(feature = "otel"), serde(skip_serializing))]
@@ -95,10 +102,11 @@ impl Default for Config {
             server: Server::default(),
             auth: Auth::default(),
             limits: Limits::default(),
-            topics: Policies::from(Policy::default()),
+            topics: topics(),
             agents: Agents::default(),
             relay: Relay::default(),
             rooms: Rooms::default(),
+            workflows: Workflows::default(),
             broker: Broker::default(),
             store: Store::default(),
             files: Files::default(),
@@ -106,6 +114,14 @@ impl Default for Config {
             otel: Otel::default(),
         }
     }
+}
+
+/// Who watches a job is shown how far it is, not every step of the way there.
+fn topics() -> Policies {
+    let mut policies = Policies::from(Policy::default());
+    let chat = Policy { on_slow: OnSlow::Coalesce, ..Policy::default() };
+    policies.0.insert("chat".to_owned(), chat);
+    policies
 }
 
 impl Config {

@@ -70,6 +70,21 @@ rooms.connect_timeout: How long a connection may take to say for whom it is.
 rooms.ping_interval: How often to ping a client.
 rooms.ping_timeout: How long after a ping a silent client is closed.
 rooms.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
+workflows: Spreadsheet jobs of many steps; see docs/protocol/workflows.md.
+workflows.enabled: Whether workflows are served.
+workflows.max_connections: WebSockets that watch chats; 0 is as many as the server takes.
+workflows.max_message_size: Bytes of one message from a client.
+workflows.ping_interval: How often to ping a client; "0s" is never.
+workflows.ping_timeout: How long after a ping a silent client is closed with 3012.
+workflows.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
+workflows.workers: Runs that are done at once; 0 is one for each core.
+workflows.max_waiting: Runs that may wait; one more is refused with 503.
+workflows.max_steps: Steps of one run.
+workflows.lease: How long a run is its worker's without a sign of life; after a crash it goes on that much later.
+workflows.max_attempts: How often a step is begun before its run is given up.
+workflows.scratch: Where files are worked on.
+workflows.backup_original: Whether normalisation keeps the columns as they were, too.
+workflows.keep_downloads: How long archives can be downloaded.
 broker: Channels over a raw WebSocket.
 broker.path: Where the WebSocket is.
 broker.max_channels: Subscriptions of one connection.

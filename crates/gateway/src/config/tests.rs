@@ -126,7 +126,7 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         (
             "servre.x = 1",
             ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
-             rooms, broker, store, files, log, otel",
+             rooms, workflows, broker, store, files, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
@@ -233,7 +233,7 @@ fn a_database_of_what_was_not_compiled_in_says_how_to_get_it() {
 }
 
 #[test]
-#[cfg(feature = "rooms")]
+#[cfg(any(feature = "rooms", feature = "workflows"))]
 fn the_password_of_a_database_is_printed_as_a_comment() {
     let mut config = Config::default();
     config.store.url = "postgres://u:geheim@h/d".to_owned();

@@ -1,0 +1,137 @@
+//! Chats: made, listed, shown and deleted.
+use std::{collections::HashMap, sync::Arc};
+
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use quadrille_core::auth::Action;
+use quadrille_store::{Chat, ChatStatus, NewChat, Page, Place};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    caller::Caller,
+    envelope::{Envelope, ok},
+    error::Error,
+};
+use crate::{door::Door, engine, wire};
+
+/// Messages and steps that are shown of a chat.
+const SHOWN: u32 = 1000;
+
+pub(super) async fn create(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+) -> Result<Envelope, Error> {
+    let id = Uuid::now_v7();
+    let now = wire::now();
+    // The year and the month, as they stand at the beginning of a time.
+    let partition = now.get(..7).unwrap_or_default().replace('-', "/");
+    let number = 1000 + id.as_u128() % 9000;
+    let chat = door
+        .memory
+        .store
+        .put_chat(NewChat {
+            id: &id.to_string(),
+            user: caller.principal.user.as_deref(),
+            participant: &format!("Guest-{number}"),
+            status: ChatStatus::Created,
+            partition: &partition,
+            metadata: "{}",
+        })
+        .await?;
+    let shown = show_chat(&door, &chat).await?;
+    Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
+}
+
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Envelope, Error> {
+    let number = |name: &str, or: u32| match query.get(name).map(String::as_str) {
+        None | Some("") => Ok(or),
+        Some(text) => text
+            .parse()
+            .map_err(|_| Error::Invalid(format!("{name} must be a whole number, found {text:?}"))),
+    };
+    let page = Page { limit: number("limit", 100)?, offset: number("offset", 0)? };
+    let status = match query.get("status").filter(|it| !it.is_empty()) {
+        None => None,
+        Some(word) => Some(ChatStatus::parse(word).ok_or_else(|| {
+            let known: Vec<_> = ChatStatus::ALL.iter().map(|it| it.word()).collect();
+            Error::Invalid(format!("status must be one of {}", known.join(", ")))
+        })?),
+    };
+    let user = if door.is_open() { None } else { Some(caller.principal.user.as_deref()) };
+    // Who is nobody has no chats.
+    let found = match user {
+        Some(None) => Vec::new(),
+        user => door.memory.store.chats(user.flatten(), status, page).await?,
+    };
+    let shown: Vec<_> = found.iter().map(head).collect();
+    let count = shown.len();
+    let data = json!({ "conversations": shown, "count": count });
+    Ok(ok("Conversations retrieved successfully", data).total(count))
+}
+
+pub(super) async fn show(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Path(chat): Path<String>,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Read).await?;
+    Ok(ok("Conversation retrieved successfully", show_chat(&door, &chat).await?))
+}
+
+pub(super) async fn delete(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Path(chat): Path<String>,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Write).await?;
+    let keys = door.memory.store.delete_chat(&chat.id).await?.ok_or(Error::NoChat)?;
+    engine::discard(&door.memory.files, &keys).await;
+    door.run_changed();
+    Ok(ok("Conversation deleted successfully", json!({ "chat_id": chat.id })))
+}
+
+fn head(chat: &Chat) -> Value {
+    json!({
+        "chat_id": chat.id,
+        "participant_name": chat.participant,
+        "status": chat.status.word(),
+        "partition_key": chat.partition,
+        "metadata": wire::stored(&chat.metadata),
+        "created_at": wire::time(chat.created_at),
+        "updated_at": wire::time(chat.updated_at),
+    })
+}
+
+async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
+    let store = &door.memory.store;
+    let files = store.chat_files(&chat.id).await?;
+    let steps = store.steps_of_chat(&chat.id, SHOWN).await?;
+    let said = store.said_in_chat(&chat.id, SHOWN).await?;
+    let paths = |place| {
+        let files = files.iter().filter(|it| it.place == place);
+        files.map(|file| wire::path(chat, file)).collect::<Vec<_>>()
+    };
+    let messages: Vec<_> = said
+        .iter()
+        .map(|it| {
+            json!({
+                "message_id": it.id,
+                "message_type": it.kind.word(),
+                "content": it.content,
+                "metadata": wire::stored(&it.metadata),
+                "created_at": wire::time(it.created_at),
+            })
+        })
+        .collect();
+    let mut shown = head(chat);
+    shown["messages"] = messages.into();
+    shown["workflow_steps"] = steps.iter().map(|it| wire::step(chat, it, &files)).collect();
+    shown["uploaded_files"] = paths(Place::Uploads).into();
+    shown["output_files"] = paths(Place::Outputs).into();
+    Ok(shown)
+}

@@ -1,0 +1,74 @@
+//! What every answer is wrapped in.
+use std::convert::Infallible;
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header, request::Parts};
+use quadrille_core::ws::Scheme;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::wire;
+
+/// What addresses in answers begin with: the scheme and the host that the client used.
+#[derive(Clone, Debug)]
+pub(crate) struct Base(pub(crate) String);
+
+impl<S: Sync> FromRequestParts<S> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok());
+        let Scheme(scheme) = Scheme::within(&parts.extensions);
+        Ok(Self(format!("{scheme}://{}", host.unwrap_or("localhost"))))
+    }
+}
+
+/// An answer. The status in the body is not always that of the response, as clients know it.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    pub(super) status: StatusCode,
+    pub(super) told: u16,
+    pub(super) message: String,
+    pub(super) data: Value,
+    pub(super) total: usize,
+}
+
+/// A success.
+pub(super) fn ok(message: impl Into<String>, data: Value) -> Envelope {
+    let message = message.into();
+    Envelope { status: StatusCode::OK, told: 200, message, data, total: 1 }
+}
+
+impl Envelope {
+    #[must_use]
+    pub(super) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    #[must_use]
+    pub(super) fn total(self, total: usize) -> Self {
+        Self { total, ..self }
+    }
+}
+
+impl IntoResponse for Envelope {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "data": self.data,
+            "message": self.message,
+            "meta": {
+                "api_version": "v0.0.1",
+                "locale": "en_US",
+                "request_id": Uuid::now_v7().simple().to_string(),
+                "requested_time": wire::now(),
+            },
+            "status_code": self.told,
+            "total": self.total,
+        });
+        (self.status, Json(body)).into_response()
+    }
+}

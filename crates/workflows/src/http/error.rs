@@ -1,0 +1,141 @@
+//! Why a request is refused, in the envelope that clients of workflows read.
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use quadrille_core::{
+    Problem,
+    rest::{BadBody, form::FormError},
+};
+use quadrille_store::{self as store, RunError, files::PutError};
+use serde_json::json;
+
+use super::envelope::Envelope;
+
+/// The message is what the client is told; causes are logged, and not told.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{}{}", .0.title, .0.detail.as_deref().map(|it| format!(": {it}")).unwrap_or_default())]
+    Problem(Problem),
+    #[error("This address does not take this method")]
+    Method,
+    #[error("Conversation not found")]
+    NoChat,
+    #[error("File not found")]
+    NoFile,
+    #[error("Job not found")]
+    NoRun,
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("A file has at most {0} bytes")]
+    FileTooLarge(u64),
+    #[error("Workflow execution failed: {0}")]
+    Run(String),
+    #[error("{0}")]
+    Conflict(&'static str),
+    #[error("Too many runs are waiting; try again later")]
+    Full,
+    #[error("The database is busy; try again later")]
+    Busy,
+    #[error("There is no room left to store this; tell the operator")]
+    DiskFull,
+    #[error("The server failed; its log has the cause")]
+    Server,
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+impl Error {
+    /// The status of the response, and the one that its body tells.
+    fn status(&self) -> (StatusCode, u16) {
+        use StatusCode as S;
+        let status = match self {
+            Self::Problem(why) => S::from_u16(why.status).unwrap_or(S::INTERNAL_SERVER_ERROR),
+            Self::Method => S::METHOD_NOT_ALLOWED,
+            Self::NoChat | Self::NoFile | Self::NoRun => S::NOT_FOUND,
+            Self::Body(BadBody::Media) => S::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(BadBody::TooLarge(_))
+            | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
+            | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
+            Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
+            Self::Invalid(_) | Self::Body(_) | Self::Form(_) => S::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => S::CONFLICT,
+            Self::Full | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::DiskFull => S::INSUFFICIENT_STORAGE,
+            // As clients of the original know it.
+            Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
+            Self::Server => S::INTERNAL_SERVER_ERROR,
+        };
+        (status, status.as_u16())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Problem(why) => why.retry_after,
+            Self::Full | Self::Busy => Some(SOON),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, told) = self.status();
+        let data = json!({ "error_type": "Error", "details": null });
+        let message = self.to_string();
+        let mut response = Envelope { status, told, message, data, total: 0 }.into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after() {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(why: Problem) -> Self {
+        Self::Problem(why)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(why: store::Error) -> Self {
+        match why {
+            store::Error::Busy => Self::Busy,
+            store::Error::Full => Self::DiskFull,
+            store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+        }
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(why: RunError) -> Self {
+        match why {
+            RunError::NoChat => Self::NoChat,
+            RunError::Full => Self::Full,
+            RunError::Store(why) => why.into(),
+        }
+    }
+}
+
+impl From<PutError> for Error {
+    fn from(why: PutError) -> Self {
+        match why {
+            PutError::TooLarge(limit) => Self::FileTooLarge(limit),
+            PutError::Full => Self::DiskFull,
+            PutError::Storage(_) => Self::Server,
+            PutError::BrokenOff(why) => match why.downcast::<FormError>() {
+                Ok(why) => Self::Form(*why),
+                Err(_) => Self::Server,
+            },
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Workflows: spreadsheet jobs of many steps over HTTP, and one WebSocket for each chat that shows
+//! their progress; the protocol is in `docs/protocol/workflows.md`.
+mod door;
+mod engine;
+mod http;
+mod news;
+mod socket;
+mod wire;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use quadrille_core::Core;
+use quadrille_store::{Store, files::Files};
+use serde::{Deserialize, Serialize};
+
+use crate::{door::Door, engine::Scratch};
+
+/// The name of this protocol in configuration, logs and metrics.
+pub const NAME: &str = "workflows";
+
+/// Where chats are watched: the WebSocket of a chat is below it.
+pub const PATH: &str = "/chat";
+
+/// Where chats begin.
+pub const CHATS: &str = "/api/v1/chat/workflows";
+
+/// Section `workflows` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether workflows are served at all.
+    pub enabled: bool,
+    /// Connections that watch chats, at most; 0 is as many as the server takes.
+    pub max_connections: usize,
+    /// Bytes of one message from a client. A larger one closes the connection with 1009.
+    pub max_message_size: usize,
+    /// How often to ping; zero is never.
+    #[serde(with = "humantime_serde")]
+    pub ping_interval: Duration,
+    /// How long after a ping something must have come, or the connection is closed with 3012.
+    #[serde(with = "humantime_serde")]
+    pub ping_timeout: Duration,
+    /// How long a connection may take no data while there is some, before it is closed with 3008;
+    /// zero is for ever.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// Runs that are done at once; 0 is one for each core.
+    pub workers: usize,
+    /// Runs that may wait. One more is refused with 503.
+    pub max_waiting: usize,
+    /// Steps of one run, at most.
+    pub max_steps: usize,
+    /// How long a run belongs to its worker without a sign of life. After a crash, the run goes on
+    /// that much later.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// How often a step is begun before its run is given up.
+    pub max_attempts: u32,
+    /// Where files are worked on. What a crash leaves there is removed at the next start.
+    pub scratch: PathBuf,
+    /// Normalisation keeps the column as it was, too, where the request does not say.
+    pub backup_original: bool,
+    /// How long archives can be downloaded.
+    #[serde(with = "humantime_serde")]
+    pub keep_downloads: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_connections: 0,
+            max_message_size: 1 << 20,
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            workers: 0,
+            max_waiting: 100,
+            max_steps: 100,
+            lease: Duration::from_secs(15),
+            max_attempts: 5,
+            scratch: "data/scratch".into(),
+            backup_original: true,
+            keep_downloads: Duration::from_hours(24),
+        }
+    }
+}
+
+impl Config {
+    fn workers(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+}
+
+/// What of the store workflows use.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    pub store: Store,
+    pub files: Files,
+    /// Bytes of one uploaded file, at most.
+    pub max_upload_size: u64,
+}
+
+/// There is no place to work.
+#[derive(Debug, thiserror::Error)]
+#[error("workflows.scratch: cannot use {0:?}: {1}")]
+pub struct StartError(PathBuf, #[source] std::io::Error);
+
+/// The doors of workflows. Runs that wait are done from now on.
+pub fn router(core: &Core, memory: Memory, config: Config) -> Result<Router, StartError> {
+    let scratch = open(&config.scratch)?;
+    let door = Arc::new(Door::new(core.clone(), memory, config, scratch));
+    engine::start(&door);
+    Ok(socket::router(&door).merge(http::router(&door)))
+}
+
+fn open(path: &Path) -> Result<Scratch, StartError> {
+    Scratch::open(path).map_err(|why| StartError(path.to_owned(), why))
+}

@@ -1,0 +1,127 @@
+//! What observers of a chat are told: records of its topic, whose payload is the frame that clients
+//! of workflows know.
+use quadrille_core::{Draft, Key, Topic};
+use quadrille_store::{Chat, ChatFile, Run, RunStatus, Step};
+use serde_json::{Value, json};
+
+use crate::{
+    door::{self, Door},
+    wire,
+};
+
+/// The chat of a run, for those who watch it.
+#[derive(Debug)]
+pub(crate) struct News<'a> {
+    door: &'a Door,
+    chat: &'a Chat,
+    topic: Topic,
+}
+
+/// The door that a run came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Execute,
+}
+
+impl Origin {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+        }
+    }
+}
+
+impl<'a> News<'a> {
+    /// `None` for a chat that nobody can watch.
+    pub(crate) fn of(door: &'a Door, chat: &'a Chat) -> Option<Self> {
+        Some(Self { door, chat, topic: door::topic(&chat.id).ok()? })
+    }
+
+    pub(crate) async fn begun(&self, run: &Run, resumed: bool) {
+        let (kind, message) = if resumed {
+            ("workflow_resumed", "Workflow execution goes on after an interruption")
+        } else {
+            ("workflow_started", "Workflow execution started")
+        };
+        let frame = json!({ "total_steps": run.total, "message": message });
+        self.tell(run, kind, None, frame).await;
+    }
+
+    pub(crate) async fn progress(&self, run: &Run, step: &Step, percent: u8, message: &str) {
+        let status = if percent == 100 { "completed" } else { "running" };
+        self.moved(run, step, percent, status, message).await;
+    }
+
+    async fn moved(&self, run: &Run, step: &Step, percent: u8, status: &str, message: &str) {
+        let frame = json!({
+            "step_id": step.id,
+            "operation": step.operation,
+            "progress": percent,
+            "status": status,
+            "message": message,
+        });
+        self.tell(run, "progress", Some(step), frame).await;
+    }
+
+    /// `step` and `files` as they are now, with what it made.
+    pub(crate) async fn finished(&self, run: &Run, step: &Step, files: &[ChatFile]) {
+        self.progress(run, step, 100, "Step completed successfully").await;
+        let result = wire::result(self.chat, step, files, None);
+        let frame = json!({ "step_id": step.id, "operation": step.operation, "result": result });
+        self.tell(run, "step_result", Some(step), frame).await;
+    }
+
+    pub(crate) async fn failed(&self, run: &Run, step: &Step, why: &str) {
+        self.moved(run, step, 0, "failed", &format!("Step failed: {why}")).await;
+        self.tell(run, "error", Some(step), json!({ "step_id": step.id, "message": why })).await;
+    }
+
+    /// `outputs` are files of the chat that are for the user.
+    pub(crate) async fn over(&self, run: &Run, outputs: usize) {
+        let (kind, frame) = match run.status {
+            RunStatus::Completed => (
+                "workflow_completed",
+                json!({
+                    "total_steps": run.total,
+                    "output_files_count": outputs,
+                    "message": "Workflow execution completed successfully",
+                }),
+            ),
+            RunStatus::Cancelled => (
+                "workflow_cancelled",
+                json!({ "error": "cancelled", "message": "Workflow execution cancelled" }),
+            ),
+            status => {
+                let kind = if status == RunStatus::Interrupted {
+                    "workflow_interrupted"
+                } else {
+                    "workflow_failed"
+                };
+                (kind, json!({ "error": run.error, "message": "Workflow execution failed" }))
+            }
+        };
+        self.tell(run, kind, None, frame).await;
+        self.door.run_changed();
+    }
+
+    /// The record is in the log when this ends; slow readers were waited for a little.
+    async fn tell(&self, run: &Run, kind: &'static str, step: Option<&Step>, mut frame: Value) {
+        let members = json!({
+            "type": kind,
+            "chat_id": self.chat.id,
+            "run_id": run.id,
+            "seq": run.seq,
+            "timestamp": wire::now(),
+        });
+        if let (Value::Object(frame), Value::Object(members)) = (&mut frame, members) {
+            frame.extend(members);
+        }
+        // Of each kind and step only the newest counts for who is behind.
+        let about = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
+        let key = Key::from(format!("{kind} {about}").as_str());
+        let draft = Draft::new(self.topic.clone(), kind, frame.to_string()).key(Some(key));
+        if let Err(why) = self.door.core.hub.publish(draft).await {
+            tracing::warn!(error = %why, chat = %self.chat.id, "observers were not told of a run");
+        }
+    }
+}
