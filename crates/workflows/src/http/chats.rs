@@ -13,7 +13,7 @@ use super::{
     envelope::{Envelope, ok},
     error::Error,
 };
-use crate::{door::Door, engine, wire};
+use crate::{bot, door::Door, engine, wire};
 
 /// Messages and steps that are shown of a chat.
 const SHOWN: u32 = 1000;
@@ -26,14 +26,13 @@ pub(super) async fn create(
     let now = wire::now();
     // The year and the month, as they stand at the beginning of a time.
     let partition = now.get(..7).unwrap_or_default().replace('-', "/");
-    let number = 1000 + id.as_u128() % 9000;
     let chat = door
         .memory
         .store
         .put_chat(NewChat {
             id: &id.to_string(),
             user: caller.principal.user.as_deref(),
-            participant: &format!("Guest-{number}"),
+            participant: &bot::name::participant(),
             status: ChatStatus::Created,
             partition: &partition,
             metadata: "{}",

@@ -1,0 +1,212 @@
+//! What is said next, by what was said before.
+use serde::{Deserialize, Serialize};
+
+use super::{
+    intent::{Intent, Kind, classify},
+    suggest::{FileSeen, Suggested, Suggestion, suggest},
+    texts,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Characters of a message, at most.
+pub(crate) const MAX_MESSAGE: usize = 10_000;
+
+/// Where a conversation is. It is kept between two messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// What was asked for before there was a file.
+    pub(crate) request: Option<Request>,
+    /// What waits for a yes.
+    pub(crate) steps: Vec<Suggested>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    #[default]
+    Idle,
+    AwaitingFile,
+    AwaitingConfirmation,
+    /// A run is under way.
+    Processing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Input<'a> {
+    Message(&'a str),
+    /// The file is the one that [`answer`] gets.
+    Uploaded,
+    /// An answer that is not text. Steps that come with it are run instead of those suggested.
+    Confirmed {
+        confirmed: bool,
+        modified: Option<Vec<Suggested>>,
+    },
+    /// The run is over.
+    Ended {
+        error: Option<&'a str>,
+    },
+}
+
+/// What the bot answers, and what is to be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) text: String,
+    pub(crate) intent: Option<Intent>,
+    pub(crate) suggested: Option<Vec<Suggested>>,
+    pub(crate) requires_confirmation: bool,
+    pub(crate) requires_file: bool,
+    /// `execute_workflow`, `modify_workflow`, or `cancel_workflow`: the run is to be stopped.
+    pub(crate) action: Option<&'static str>,
+    /// Otherwise the request is refused, and nothing changed.
+    pub(crate) understood: bool,
+    /// Steps to run now.
+    pub(crate) run: Option<Vec<Suggested>>,
+}
+
+/// What follows from `input`. `file` is the last one that was uploaded.
+pub(crate) fn answer(state: State, input: Input<'_>, file: Option<&FileSeen>) -> (State, Reply) {
+    match input {
+        Input::Message(message) => state.hear(message, file),
+        Input::Uploaded => state.uploaded(file),
+        Input::Confirmed { confirmed: false, .. } => state.decline(),
+        Input::Confirmed { confirmed: true, modified } => {
+            let modified = modified.filter(|steps| !steps.is_empty());
+            let pending = state.phase == Phase::AwaitingConfirmation && !state.steps.is_empty();
+            match modified {
+                Some(steps) => run(steps),
+                None if pending => run(state.steps),
+                None => (state, Reply::refused(texts::NOTHING_PENDING)),
+            }
+        }
+        Input::Ended { error } => {
+            let reply = match error {
+                None => Reply::of(texts::COMPLETED),
+                Some(error) => Reply::of(texts::failed(error)),
+            };
+            let over = state.phase == Phase::Processing;
+            (if over { State::default() } else { state }, reply)
+        }
+    }
+}
+
+fn run(steps: Vec<Suggested>) -> (State, Reply) {
+    let reply =
+        Reply { action: Some("execute_workflow"), run: Some(steps), ..Reply::of(texts::STARTING) };
+    (State { phase: Phase::Processing, ..State::default() }, reply)
+}
+
+// === impl State ===
+
+impl State {
+    fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+        let message = message.trim();
+        if message.is_empty() {
+            return (self, Reply::refused(texts::EMPTY));
+        }
+        if message.chars().nth(MAX_MESSAGE).is_some() {
+            return (self, Reply::refused(texts::TOO_LONG));
+        }
+        let processing = self.phase == Phase::Processing;
+        let word = message.trim_end_matches(['.', '!']).to_lowercase();
+        match word.as_str() {
+            "cancel" | "stop" | "quit" if processing => {
+                let action = Some("cancel_workflow");
+                return (self, Reply { action, ..Reply::of(texts::STOPPING) });
+            }
+            "cancel" | "stop" | "quit" => return (Self::default(), Reply::of(texts::CANCELLED)),
+            "help" | "?" => return (self, Reply::of(texts::help())),
+            _ => {}
+        }
+        if self.phase == Phase::AwaitingConfirmation {
+            return self.hear_answer(&word, message, file);
+        }
+        let Some(intent) = classify(message) else {
+            return (self, Reply::refused(texts::UNKNOWN));
+        };
+        if processing {
+            return (self, Reply { intent: Some(intent), ..Reply::of(texts::BUSY) });
+        }
+        let Some(file) = file else {
+            let steps = suggest(intent.kind, message, None).steps;
+            let request = Request { kind: intent.kind, message: message.to_owned() };
+            let reply = Reply {
+                intent: Some(intent),
+                requires_file: true,
+                ..Reply::of(texts::upload(intent.kind, &steps))
+            };
+            let phase = Phase::AwaitingFile;
+            return (Self { phase, request: Some(request), steps: Vec::new() }, reply);
+        };
+        let (state, reply) = propose(intent.kind, message, file);
+        (state, Reply { intent: Some(intent), ..reply })
+    }
+
+    /// A message where yes or no is expected. Another request replaces the steps.
+    fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+        match word {
+            "yes" | "y" | "ok" | "proceed" | "continue" | "go" | "confirm" => run(self.steps),
+            "no" | "n" => self.decline(),
+            _ => {
+                let action = Some("modify_workflow");
+                let intent = classify(message);
+                let (Some(found), Some(file)) = (intent, file) else {
+                    return (self, Reply { action, ..Reply::of(texts::MODIFY) });
+                };
+                let (state, reply) = propose(found.kind, message, file);
+                let state = if reply.suggested.is_some() { state } else { self };
+                (state, Reply { intent, action, ..reply })
+            }
+        }
+    }
+
+    fn decline(self) -> (Self, Reply) {
+        let processing = self.phase == Phase::Processing;
+        (if processing { self } else { Self::default() }, Reply::of(texts::DECLINED))
+    }
+
+    fn uploaded(self, file: Option<&FileSeen>) -> (Self, Reply) {
+        if self.phase != Phase::AwaitingFile {
+            return (self, Reply::of(texts::UPLOADED));
+        }
+        match (self.request, file) {
+            (Some(Request { kind, message }), Some(file)) => propose(kind, &message, file),
+            _ => (Self::default(), Reply::of(texts::UPLOADED_FIRST)),
+        }
+    }
+}
+
+/// Ask whether to run what `message` asks for, or for what it lacks.
+fn propose(kind: Kind, message: &str, file: &FileSeen) -> (State, Reply) {
+    let Suggestion { steps, missing } = suggest(kind, message, Some(file));
+    if let Some(missing) = missing {
+        return (State::default(), Reply::of(texts::missing(kind, &missing)));
+    }
+    let reply = Reply {
+        suggested: Some(steps.clone()),
+        requires_confirmation: true,
+        ..Reply::of(texts::question(kind, &steps))
+    };
+    (State { phase: Phase::AwaitingConfirmation, request: None, steps }, reply)
+}
+
+// === impl Reply ===
+
+impl Reply {
+    fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), understood: true, ..Self::default() }
+    }
+
+    fn refused(text: &str) -> Self {
+        Self { understood: false, ..Self::of(text) }
+    }
+}
