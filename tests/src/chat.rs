@@ -23,10 +23,15 @@ impl Chat {
         Self { id, at }
     }
 
+    /// One that is there, or is not.
+    pub fn named(gateway: &Gateway, id: &str) -> Self {
+        Self { id: id.to_owned(), at: gateway.address() }
+    }
+
     /// The same chat after its gateway was started again.
     #[must_use]
     pub fn again(&self, gateway: &Gateway) -> Self {
-        Self { id: self.id.clone(), at: gateway.address() }
+        Self::named(gateway, &self.id)
     }
 
     /// The address of something of the chat.
@@ -46,13 +51,7 @@ impl Chat {
     }
 
     pub async fn upload(&self, name: &str, content: &str) -> http::Response {
-        let mut body = String::new();
-        let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=";
-        write!(body, "{head}\"{name}\"\r\n\r\n{content}\r\n--b--\r\n").expect("it is a text");
-        let media = [("Content-Type", "multipart/form-data; boundary=b")];
-        let path = self.path("/upload");
-        let sent = http::send(self.at, "POST", &path, &media, body.as_bytes()).await;
-        sent.expect("the gateway answers")
+        upload(self.at, &self.path("/upload"), name, content).await
     }
 
     /// Who watches the chat, after having been told so.
@@ -65,6 +64,16 @@ impl Chat {
         );
         client
     }
+}
+
+/// Send a file in a form of parts.
+pub async fn upload(at: SocketAddr, path: &str, name: &str, content: &str) -> http::Response {
+    let mut body = String::new();
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=";
+    write!(body, "{head}\"{name}\"\r\n\r\n{content}\r\n--b--\r\n").expect("it is a text");
+    let media = [("Content-Type", "multipart/form-data; boundary=b")];
+    let sent = http::send(at, "POST", path, &media, body.as_bytes()).await;
+    sent.expect("the gateway answers")
 }
 
 /// A table of so many rows, of people with numbers.

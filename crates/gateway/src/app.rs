@@ -95,13 +95,13 @@ impl Protocols {
             self.router = self.router.merge(doors::guarded(router, core));
         }
         #[cfg(feature = "workflows")]
-        if config.workflows.enabled {
+        if let Some(desk) = self.work.desk.clone().filter(|_| config.workflows.enabled) {
             let memory = quadrille_workflows::Memory {
                 store: kept.store.clone(),
                 files: kept.files.clone(),
                 max_upload_size: config.files.max_upload_size,
             };
-            let router = quadrille_workflows::router(core, memory, config.workflows.clone());
+            let router = quadrille_workflows::router(core, desk, memory, config.workflows.clone());
             let router = router
                 .map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
             self.router = self.router.merge(doors::guarded(router, core));
@@ -113,14 +113,14 @@ impl Protocols {
 /// What goes on without a connection, and has to come to an end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Work {
-    #[cfg(any(feature = "relay", feature = "rooms"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     desk: Option<quadrille_agents::Desk>,
 }
 
 impl Work {
     /// Take on no more, and end what does not end by itself within `limit`.
     pub(crate) async fn drain(&self, limit: Duration) {
-        #[cfg(any(feature = "relay", feature = "rooms"))]
+        #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
         if let Some(desk) = &self.desk {
             desk.drain(limit).await;
         }
@@ -207,7 +207,7 @@ pub(crate) fn compose(
     sources: &Sources,
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
-    #[cfg(any(feature = "relay", feature = "rooms"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     let desk = quadrille_agents::Desk::open(config.agents.clone(), core)
         .map_err(|why| blame(&why, sources))?;
     #[cfg(feature = "relay")]
@@ -240,7 +240,7 @@ pub(crate) fn compose(
             try_it: workflows,
         });
     }
-    #[cfg(any(feature = "relay", feature = "rooms"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     {
         all.work.desk = Some(desk);
     }

@@ -1,6 +1,7 @@
 //! What all connections, requests and workers have in common.
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -8,18 +9,20 @@ use std::{
     time::Duration,
 };
 
+use quadrille_agents::Desk;
 use quadrille_core::{
     BadTopic, Core, Topic,
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Chat, Run};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 use crate::{Config, Memory, engine::Scratch};
 
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) core: Core,
+    pub(crate) desk: Desk,
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
@@ -30,6 +33,8 @@ pub(crate) struct Door {
     watching: AtomicUsize,
     /// How far the steps are that are done here, by run.
     percents: Mutex<HashMap<String, u8>>,
+    /// Who talks with the bot waits for who did so in the same chat, or seldom in another one.
+    talks: [tokio::sync::Mutex<()>; TALKS],
     /// A run is to be cancelled.
     cancels: tokio::sync::broadcast::Sender<Arc<str>>,
 }
@@ -41,13 +46,23 @@ pub(crate) struct Watching(Arc<Door>);
 /// Wishes to cancel that are waiting; one that is lost is seen with the next renewal of a lease.
 const CANCELS: usize = 64;
 
+/// Conversations with the bot that can go on at once.
+const TALKS: usize = 64;
+
 /// How long until a run is looked at again that another node may do.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Door {
-    pub(crate) fn new(core: Core, memory: Memory, config: Config, scratch: Scratch) -> Self {
+    pub(crate) fn new(
+        core: Core,
+        desk: Desk,
+        memory: Memory,
+        config: Config,
+        scratch: Scratch,
+    ) -> Self {
         Self {
             core,
+            desk,
             memory,
             config,
             scratch,
@@ -55,6 +70,7 @@ impl Door {
             changed: Notify::new(),
             watching: AtomicUsize::new(0),
             percents: Mutex::default(),
+            talks: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             cancels: tokio::sync::broadcast::Sender::new(CANCELS),
         }
     }
@@ -96,6 +112,14 @@ impl Door {
             || topic(id).is_ok_and(|it| self.core.auth.allow(who, action, &it).is_ok())
     }
 
+    /// Keeps others from talking with the bot in the same chat.
+    pub(crate) async fn talk(&self, chat: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        chat.hash(&mut hasher);
+        let place = hasher.finish() % TALKS as u64;
+        self.talks[usize::try_from(place).unwrap_or_default()].lock().await
+    }
+
     /// Who does the run here sees at once that it is to be cancelled; others see it in time.
     pub(crate) fn cancel(&self, run: &str) {
         // Fails if nothing is being done.
@@ -113,10 +137,15 @@ impl Door {
         self.work.notify_one();
     }
 
+    /// Ready when a run is over, or goes on elsewhere.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
     /// Wait until a run is over; `None` if it is not there any more.
     pub(crate) async fn over(&self, id: &str) -> Result<Option<Run>, store::Error> {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.changed();
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
             match self.memory.store.run(id).await? {

@@ -1,6 +1,5 @@
 //! Workflows: spreadsheet jobs of many steps over HTTP, and one WebSocket for each chat that shows
 //! their progress; the protocol is in `docs/protocol/workflows.md`.
-#[expect(dead_code, reason = "of the bot, only its names have a door yet")]
 mod bot;
 mod door;
 mod engine;
@@ -16,6 +15,7 @@ use std::{
 };
 
 use axum::Router;
+use quadrille_agents::Desk;
 use quadrille_core::Core;
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,9 @@ pub struct Config {
     pub scratch: PathBuf,
     /// Normalisation keeps the column as it was, too, where the request does not say.
     pub backup_original: bool,
+    /// The agent that answers the bot's users where the bot itself does not understand them; empty
+    /// is nobody.
+    pub agent: String,
     /// How long archives can be downloaded.
     #[serde(with = "humantime_serde")]
     pub keep_downloads: Duration,
@@ -88,6 +91,7 @@ impl Default for Config {
             max_attempts: 5,
             scratch: "data/scratch".into(),
             backup_original: true,
+            agent: String::new(),
             keep_downloads: Duration::from_hours(24),
         }
     }
@@ -117,9 +121,14 @@ pub struct Memory {
 pub struct StartError(PathBuf, #[source] std::io::Error);
 
 /// The doors of workflows. Runs that wait are done from now on.
-pub fn router(core: &Core, memory: Memory, config: Config) -> Result<Router, StartError> {
+pub fn router(
+    core: &Core,
+    desk: Desk,
+    memory: Memory,
+    config: Config,
+) -> Result<Router, StartError> {
     let scratch = open(&config.scratch)?;
-    let door = Arc::new(Door::new(core.clone(), memory, config, scratch));
+    let door = Arc::new(Door::new(core.clone(), desk, memory, config, scratch));
     engine::start(&door);
     Ok(socket::router(&door).merge(http::router(&door)))
 }

@@ -1,10 +1,11 @@
 //! What observers of a chat are told: records of its topic, whose payload is the frame that clients
 //! of workflows know.
 use quadrille_core::{Draft, Key, Topic};
-use quadrille_store::{Chat, ChatFile, Run, RunStatus, Step};
+use quadrille_store::{Chat, ChatFile, NewMessageOfChat, Run, RunStatus, Said, Start, Step};
 use serde_json::{Value, json};
 
 use crate::{
+    bot::texts,
     door::{self, Door},
     wire,
 };
@@ -21,12 +22,16 @@ pub(crate) struct News<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Execute,
+    Runs,
+    Bot,
 }
 
 impl Origin {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Execute => "execute",
+            Self::Runs => "runs",
+            Self::Bot => "bot",
         }
     }
 }
@@ -37,11 +42,15 @@ impl<'a> News<'a> {
         Some(Self { door, chat, topic: door::topic(&chat.id).ok()? })
     }
 
-    pub(crate) async fn begun(&self, run: &Run, resumed: bool) {
-        let (kind, message) = if resumed {
-            ("workflow_resumed", "Workflow execution goes on after an interruption")
-        } else {
-            ("workflow_started", "Workflow execution started")
+    pub(crate) async fn begun(&self, run: &Run, start: Start) {
+        let bot = run.origin == Origin::Bot.word();
+        let (kind, message) = match start {
+            Start::Fresh if bot => ("workflow_started", "🚀 Starting workflow execution..."),
+            Start::Fresh => ("workflow_started", "Workflow execution started"),
+            Start::Resumed => {
+                ("workflow_resumed", "Workflow execution goes on after an interruption")
+            }
+            Start::Back => return,
         };
         let frame = json!({ "total_steps": run.total, "message": message });
         self.tell(run, kind, None, frame).await;
@@ -78,13 +87,20 @@ impl<'a> News<'a> {
 
     /// `outputs` are files of the chat that are for the user.
     pub(crate) async fn over(&self, run: &Run, outputs: usize) {
+        if run.origin == Origin::Bot.word() {
+            self.bot_says(run).await;
+        }
         let (kind, frame) = match run.status {
             RunStatus::Completed => (
                 "workflow_completed",
                 json!({
                     "total_steps": run.total,
                     "output_files_count": outputs,
-                    "message": "Workflow execution completed successfully",
+                    "message": if run.origin == Origin::Bot.word() {
+                        "✅ Workflow completed successfully!"
+                    } else {
+                        "Workflow execution completed successfully"
+                    },
                 }),
             ),
             RunStatus::Cancelled => (
@@ -102,6 +118,23 @@ impl<'a> News<'a> {
         };
         self.tell(run, kind, None, frame).await;
         self.door.run_changed();
+    }
+
+    /// What became of a run that the bot began is a part of the conversation.
+    async fn bot_says(&self, run: &Run) {
+        let (kind, content) = match (run.status, &run.error) {
+            (RunStatus::Completed, _) => (Said::System, texts::COMPLETED.to_owned()),
+            (RunStatus::Cancelled, _) => (Said::System, texts::CANCELLED.to_owned()),
+            (status, error) => {
+                (Said::Error, texts::failed(error.as_deref().unwrap_or(status.word())))
+            }
+        };
+        let metadata = json!({ "job_id": run.id }).to_string();
+        let said = NewMessageOfChat { kind, content: &content, metadata: &metadata };
+        let store = &self.door.memory.store;
+        if let Err(why) = store.say_in_chat(&self.chat.id, None, &[said]).await {
+            tracing::warn!(error = %why, run = run.id, "the end of a run is not in its conversation");
+        }
     }
 
     /// The record is in the log when this ends; slow readers were waited for a little.

@@ -35,6 +35,11 @@ pub(crate) fn url(base: &Base, chat: &str, name: &str) -> String {
     format!("{}{}/{}/files/{}", base.0, crate::CHATS, escaped(chat), escaped(name))
 }
 
+/// A file of a chat and where it can be downloaded.
+pub(crate) fn file(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
+    json!({ "file_path": path(chat, file), "download_url": url(base, &chat.id, &file.name) })
+}
+
 pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }

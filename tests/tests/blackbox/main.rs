@@ -59,4 +59,6 @@ mod traces;
 mod unix;
 mod upstreams;
 mod workflows;
+mod workflows_bot;
 mod workflows_kill;
+mod workflows_work;

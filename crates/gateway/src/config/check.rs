@@ -28,7 +28,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     jwt(&config.auth.jwt)?;
     limits(&config.limits)?;
     topics(config)?;
-    #[cfg(any(feature = "relay", feature = "rooms"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     config.agents.check().or_else(|why| wrong(format!("agents.{}", why.key), why.expected))?;
     #[cfg(feature = "relay")]
     at_least_one("relay.max_body_size", config.relay.max_body_size)?;
@@ -37,7 +37,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     #[cfg(feature = "rooms")]
     rooms(&config.rooms)?;
     #[cfg(feature = "workflows")]
-    workflows(&config.workflows)?;
+    workflows(&config.workflows, &config.agents)?;
     #[cfg(any(feature = "rooms", feature = "workflows"))]
     config.store.check().or_else(|why| wrong(why.key, why.expected))?;
     #[cfg(any(feature = "rooms", feature = "workflows"))]
@@ -177,7 +177,14 @@ fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
 }
 
 #[cfg(feature = "workflows")]
-fn workflows(workflows: &quadrille_workflows::Config) -> Result<(), Wrong> {
+fn workflows(
+    workflows: &quadrille_workflows::Config,
+    agents: &quadrille_agents::Config,
+) -> Result<(), Wrong> {
+    if !workflows.agent.is_empty() && !agents.named.contains_key(&workflows.agent) {
+        let expected = "expected the name of an agent that is configured, or \"\" for none";
+        return wrong("workflows.agent", expected);
+    }
     if workflows.ping_timeout.is_zero() && !workflows.ping_interval.is_zero() {
         let expected = "expected more than zero, as in \"10s\", or workflows.ping_interval = \"0s\" \
                         for no pings";

@@ -29,9 +29,9 @@ pub(crate) use self::{
     source::Sources,
 };
 
-#[cfg(any(feature = "relay", feature = "rooms"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 type Agents = quadrille_agents::Config;
-#[cfg(not(any(feature = "relay", feature = "rooms")))]
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
 type Agents = absent::Absent<absent::Relay>;
 
 #[cfg(feature = "relay")]
@@ -77,7 +77,10 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
     pub(crate) topics: Policies,
-    #[cfg_attr(not(any(feature = "relay", feature = "rooms")), serde(skip_serializing))]
+    #[cfg_attr(
+        not(any(feature = "relay", feature = "rooms", feature = "workflows")),
+        serde(skip_serializing)
+    )]
     pub(crate) agents: Agents,
     #[cfg_attr(not(feature = "relay"), serde(skip_serializing))]
     pub(crate) relay: Relay,

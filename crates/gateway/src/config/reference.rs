@@ -84,6 +84,7 @@ workflows.lease: How long a run is its worker's without a sign of life; after a 
 workflows.max_attempts: How often a step is begun before its run is given up.
 workflows.scratch: Where files are worked on.
 workflows.backup_original: Whether normalisation keeps the columns as they were, too.
+workflows.agent: The agent that answers users of the bot where it does not understand them; "" is none.
 workflows.keep_downloads: How long archives can be downloaded.
 broker: Channels over a raw WebSocket.
 broker.path: Where the WebSocket is.

@@ -60,9 +60,9 @@ const RUN: &str = "
         created_at, started_at, ended_at
     FROM runs WHERE id = $1";
 
-/// Locks the run, if its present step is under the claim.
+/// Locks the run, if its present step is under the claim. To claim it next is not to begin it again.
 const ADVANCE: &str = "
-    UPDATE runs SET seq = seq + 1, next_step = next_step + 1, attempts = 0, lease_until = 0,
+    UPDATE runs SET seq = seq + 1, next_step = next_step + 1, attempts = -1, lease_until = 0,
         next_kind = COALESCE(
             (SELECT n.kind FROM run_steps AS n
              WHERE n.run_id = runs.id AND n.position = next_step + 1), 'internal')

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     chats::TOUCH,
     files::{ADD, NAMES, free},
-    model::{Claimed, NewChatFile, Run, Step},
+    model::{Claimed, NewChatFile, Run, Start, Step},
     runs::RunRow,
     words::{ChatStatus, RunStatus},
 };
@@ -88,7 +88,8 @@ pub(super) const SKIP: &str = "
 
 /// What was given back was not tried.
 const GIVE_BACK: &str = "
-    UPDATE runs SET lease_until = 0, attempts = attempts - 1
+    UPDATE runs SET lease_until = 0,
+        attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END
     WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
 
 const HAND_OUT: &str = "
@@ -112,8 +113,12 @@ impl Store {
         });
         Ok(row.map(|row| {
             let run = Run::from(row);
-            let resumed = run.attempts > 1 || run.next > 0;
-            Claimed { run, lease: owner, resumed }
+            let start = match (run.next, run.attempts) {
+                _ if run.started_at == Some(now) => Start::Fresh,
+                (1.., 0) => Start::Back,
+                _ => Start::Resumed,
+            };
+            Claimed { run, lease: owner, start }
         }))
     }
 

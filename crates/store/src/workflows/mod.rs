@@ -13,7 +13,7 @@ pub use self::{
     backup::BackupError,
     model::{
         CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat, NewChatFile,
-        NewMessageOfChat, NewRun, NewStep, Run, RunError, Step,
+        NewMessageOfChat, NewRun, NewStep, Run, RunError, Start, Step,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

@@ -156,8 +156,17 @@ pub struct Claimed {
     pub run: Run,
     /// What everything is done under.
     pub lease: Uuid,
-    /// Whether it was begun before.
-    pub resumed: bool,
+    pub start: Start,
+}
+
+/// How a worker comes to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Fresh,
+    /// It was begun before, and broken off.
+    Resumed,
+    /// A step of it was done elsewhere.
+    Back,
 }
 
 /// An external step that somebody does as long as they keep their lease.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use quadrille_store::{
     CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
-    NewStep, Page, Place, Run, RunError, RunStatus, Said, Step, StepKind, StepStatus,
+    NewStep, Page, Place, Run, RunError, RunStatus, Said, Start, Step, StepKind, StepStatus,
 };
 use tokio::task::JoinSet;
 
@@ -117,7 +117,7 @@ async fn steps_feed_each_other_and_the_run_is_over_once() {
         let run = bed.begin("a", "r", &[StepKind::Internal; 3]).await.unwrap();
         assert_eq!((run.status, run.total, run.seq), (RunStatus::Pending, 3, 0));
         let claimed = bed.claim().await.unwrap();
-        assert!(!claimed.resumed);
+        assert_eq!(claimed.start, Start::Fresh);
         assert_eq!(bed.claim().await, None);
         bed.work(&claimed, Some("k2")).await.unwrap();
         bed.work(&claimed, None).await.unwrap();
@@ -183,7 +183,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
         let dead = bed.store.claim_run(Duration::ZERO).await.unwrap().unwrap();
         bed.work(&dead, None).await.unwrap();
         let next = e2e::patience::eventually("the lease is over", async || bed.claim().await).await;
-        assert!(next.resumed);
+        assert_eq!(next.start, Start::Resumed);
         assert_eq!((next.run.next, next.run.attempts), (1, 1));
         assert_eq!(bed.store.renew_run(&dead, LONG, Some((1, 50))).await.unwrap(), None);
         assert!(!bed.store.begin_step(&dead, 1).await.unwrap());
@@ -193,7 +193,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
         // Given back, it has been tried no more often.
         bed.store.give_back(&next).await.unwrap();
         let again = e2e::patience::eventually("it is free", async || bed.claim().await).await;
-        assert_eq!(again.run.attempts, 0);
+        assert_eq!((again.run.attempts, again.start), (1, Start::Resumed));
         let end = bed.store.end_run(&again, RunStatus::Completed, None, None).await.unwrap();
         assert_eq!(end.unwrap().status, RunStatus::Completed);
     })

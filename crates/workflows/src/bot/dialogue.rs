@@ -51,10 +51,6 @@ pub(crate) enum Input<'a> {
         confirmed: bool,
         modified: Option<Vec<Suggested>>,
     },
-    /// The run is over.
-    Ended {
-        error: Option<&'a str>,
-    },
 }
 
 /// What the bot answers, and what is to be done.
@@ -67,10 +63,19 @@ pub(crate) struct Reply {
     pub(crate) requires_file: bool,
     /// `execute_workflow`, `modify_workflow`, or `cancel_workflow`: the run is to be stopped.
     pub(crate) action: Option<&'static str>,
-    /// Otherwise the request is refused, and nothing changed.
-    pub(crate) understood: bool,
+    pub(crate) understood: Understood,
     /// Steps to run now.
     pub(crate) run: Option<Vec<Suggested>>,
+}
+
+/// Whether the bot can do something with what it heard. If not, nothing changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Understood {
+    #[default]
+    Yes,
+    /// The message means nothing to it; somebody else may know.
+    Unknown,
+    Refused,
 }
 
 /// What follows from `input`. `file` is the last one that was uploaded.
@@ -87,14 +92,6 @@ pub(crate) fn answer(state: State, input: Input<'_>, file: Option<&FileSeen>) ->
                 None if pending => run(state.steps),
                 None => (state, Reply::refused(texts::NOTHING_PENDING)),
             }
-        }
-        Input::Ended { error } => {
-            let reply = match error {
-                None => Reply::of(texts::COMPLETED),
-                Some(error) => Reply::of(texts::failed(error)),
-            };
-            let over = state.phase == Phase::Processing;
-            (if over { State::default() } else { state }, reply)
         }
     }
 }
@@ -131,7 +128,8 @@ impl State {
             return self.hear_answer(&word, message, file);
         }
         let Some(intent) = classify(message) else {
-            return (self, Reply::refused(texts::UNKNOWN));
+            let understood = Understood::Unknown;
+            return (self, Reply { understood, ..Reply::of(texts::UNKNOWN) });
         };
         if processing {
             return (self, Reply { intent: Some(intent), ..Reply::of(texts::BUSY) });
@@ -203,10 +201,10 @@ fn propose(kind: Kind, message: &str, file: &FileSeen) -> (State, Reply) {
 
 impl Reply {
     fn of(text: impl Into<String>) -> Self {
-        Self { text: text.into(), understood: true, ..Self::default() }
+        Self { text: text.into(), ..Self::default() }
     }
 
     fn refused(text: &str) -> Self {
-        Self { understood: false, ..Self::of(text) }
+        Self { understood: Understood::Refused, ..Self::of(text) }
     }
 }

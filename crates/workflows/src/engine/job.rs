@@ -7,6 +7,7 @@ use quadrille_store::{
 use quadrille_tabular::Outcome;
 use serde_json::{Map, Value};
 use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
 
 use super::{
     discard, put,
@@ -40,7 +41,7 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
     let store = &door.memory.store;
     let Some(chat) = store.chat(&claimed.run.chat_id).await? else { return Ok(()) };
     let Some(news) = News::of(door, &chat) else { return Ok(()) };
-    news.begun(&claimed.run, claimed.resumed).await;
+    news.begun(&claimed.run, claimed.start).await;
     loop {
         match store.renew_run(claimed, door.config.lease, None).await? {
             None => return Ok(()),
@@ -266,16 +267,30 @@ pub(super) async fn give_up(door: &Door) -> Result<(), store::Error> {
     let store = &door.memory.store;
     while let Some((claim, id)) = store.given_up(i64::from(door.config.max_attempts)).await? {
         let Some((run, steps)) = store.run_with_steps(&id).await? else { continue };
-        let why = "every worker that took this step stopped giving signs of life";
-        let number = run.next + 1;
-        let error = format!("Workflow failed at step {number}/{}: {why}", run.total);
-        let ended = store.fail_claimed(&id, claim, &error, why).await?;
-        let Some(chat) = store.chat(&run.chat_id).await? else { continue };
         let step = usize::try_from(run.next).ok().and_then(|at| steps.get(at));
-        if let (Some(ended), Some(step), Some(news)) = (ended, step, News::of(door, &chat)) {
-            news.failed(&ended, step, why).await;
-            news.over(&ended, 0).await;
-        }
+        let Some(step) = step else { continue };
+        let why = "every worker that took this step stopped giving signs of life";
+        fail_claimed(door, claim, &run, step, why).await?;
     }
     Ok(())
+}
+
+/// The external step failed, and with it the run. `None` if the claim does not hold any more.
+pub(crate) async fn fail_claimed(
+    door: &Door,
+    claim: Uuid,
+    run: &Run,
+    step: &Step,
+    why: &str,
+) -> Result<Option<Run>, store::Error> {
+    let store = &door.memory.store;
+    let error = format!("Workflow failed at step {}/{}: {why}", step.position + 1, run.total);
+    let ended = store.fail_claimed(&run.id, claim, &error, why).await?;
+    if let (Some(ended), Some(chat)) = (&ended, store.chat(&run.chat_id).await?)
+        && let Some(news) = News::of(door, &chat)
+    {
+        news.failed(ended, step, why).await;
+        news.over(ended, 0).await;
+    }
+    Ok(ended)
 }

@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 
 use quadrille_store::files::Files;
 
-pub(crate) use self::{fetch::put, scratch::Scratch};
+pub(crate) use self::{
+    fetch::{FetchError, fetch, put},
+    job::fail_claimed,
+    scratch::Scratch,
+};
 use crate::door::Door;
 
 /// How long to wait after the store failed.

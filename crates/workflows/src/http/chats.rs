@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{Chat, ChatStatus, NewChat, Page, Place};
+use quadrille_store::{Chat, ChatMessage, ChatStatus, NewChat, Page, Place};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -16,30 +16,37 @@ use super::{
 use crate::{bot, door::Door, engine, wire};
 
 /// Messages and steps that are shown of a chat.
-const SHOWN: u32 = 1000;
+pub(super) const SHOWN: u32 = 1000;
 
 pub(super) async fn create(
     State(door): State<Arc<Door>>,
     caller: Caller,
 ) -> Result<Envelope, Error> {
-    let id = Uuid::now_v7();
+    let id = Uuid::now_v7().to_string();
+    let chat = put(&door, &caller, &id, ChatStatus::Created).await?;
+    let shown = show_chat(&door, &chat).await?;
+    Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
+}
+
+/// Make the chat `id`, or give it another participant.
+pub(super) async fn put(
+    door: &Door,
+    caller: &Caller,
+    id: &str,
+    status: ChatStatus,
+) -> Result<Chat, Error> {
     let now = wire::now();
     // The year and the month, as they stand at the beginning of a time.
     let partition = now.get(..7).unwrap_or_default().replace('-', "/");
-    let chat = door
-        .memory
-        .store
-        .put_chat(NewChat {
-            id: &id.to_string(),
-            user: caller.principal.user.as_deref(),
-            participant: &bot::name::participant(),
-            status: ChatStatus::Created,
-            partition: &partition,
-            metadata: "{}",
-        })
-        .await?;
-    let shown = show_chat(&door, &chat).await?;
-    Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
+    let new = NewChat {
+        id,
+        user: caller.principal.user.as_deref(),
+        participant: &bot::name::participant(),
+        status,
+        partition: &partition,
+        metadata: "{}",
+    };
+    Ok(door.memory.store.put_chat(new).await?)
 }
 
 pub(super) async fn list(
@@ -106,6 +113,16 @@ fn head(chat: &Chat) -> Value {
     })
 }
 
+pub(super) fn message(said: &ChatMessage) -> Value {
+    json!({
+        "message_id": said.id,
+        "message_type": said.kind.word(),
+        "content": said.content,
+        "metadata": wire::stored(&said.metadata),
+        "created_at": wire::time(said.created_at),
+    })
+}
+
 async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
     let store = &door.memory.store;
     let files = store.chat_files(&chat.id).await?;
@@ -115,20 +132,8 @@ async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
         let files = files.iter().filter(|it| it.place == place);
         files.map(|file| wire::path(chat, file)).collect::<Vec<_>>()
     };
-    let messages: Vec<_> = said
-        .iter()
-        .map(|it| {
-            json!({
-                "message_id": it.id,
-                "message_type": it.kind.word(),
-                "content": it.content,
-                "metadata": wire::stored(&it.metadata),
-                "created_at": wire::time(it.created_at),
-            })
-        })
-        .collect();
     let mut shown = head(chat);
-    shown["messages"] = messages.into();
+    shown["messages"] = said.iter().map(message).collect();
     shown["workflow_steps"] = steps.iter().map(|it| wire::step(chat, it, &files)).collect();
     shown["uploaded_files"] = paths(Place::Uploads).into();
     shown["output_files"] = paths(Place::Outputs).into();

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use quadrille_agents::{Code, Refused};
 use quadrille_core::{
     Problem,
     rest::{BadBody, form::FormError},
@@ -11,6 +12,7 @@ use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::envelope::Envelope;
+use crate::engine::FetchError;
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,10 @@ pub(super) enum Error {
     NoFile,
     #[error("Job not found")]
     NoRun,
+    #[error("This claim does not hold any more; stop working on the step")]
+    NoClaim,
+    #[error("this needs a token with the scope {0}")]
+    Scope(&'static str),
     #[error("{0}")]
     Invalid(String),
     #[error(transparent)]
@@ -39,6 +45,10 @@ pub(super) enum Error {
     Conflict(&'static str),
     #[error("Too many runs are waiting; try again later")]
     Full,
+    #[error("Too many questions are waiting; try again later")]
+    AgentBusy,
+    #[error("The agent did not answer: {}", .0.title())]
+    Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
     #[error("There is no room left to store this; tell the operator")]
@@ -63,8 +73,10 @@ impl Error {
             | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) => S::UNPROCESSABLE_ENTITY,
-            Self::Conflict(_) => S::CONFLICT,
-            Self::Full | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
+            Self::Scope(_) => S::FORBIDDEN,
+            Self::Agent(_) => S::BAD_GATEWAY,
+            Self::Full | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -76,7 +88,7 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full | Self::Busy => Some(SOON),
+            Self::Full | Self::AgentBusy | Self::Busy => Some(SOON),
             _ => None,
         }
     }
@@ -112,6 +124,30 @@ impl From<store::Error> for Error {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
             store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+        }
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(why: FetchError) -> Self {
+        match why {
+            FetchError::Gone => Self::NoFile,
+            FetchError::Store(why) => why.into(),
+            FetchError::Copy(why) => {
+                tracing::error!(error = %why, "a file could not be copied to where it is looked at");
+                Self::Server
+            }
+        }
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::NoAgent | Refused::KeyReused => Self::Server,
+            Refused::TopicFull | Refused::DeskFull | Refused::Draining | Refused::Topics(_) => {
+                Self::AgentBusy
+            }
         }
     }
 }

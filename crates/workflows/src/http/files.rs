@@ -11,11 +11,11 @@ use quadrille_core::{
     auth::Action,
     rest::{
         Download,
-        form::{self, Form, Source},
+        form::{self, Form, Part, Source},
     },
 };
-use quadrille_store::{Chat, NewChatFile, NewMessageOfChat, Place, Said, files::Files};
-use serde_json::json;
+use quadrille_store::{Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, files::Files};
+use serde_json::Value;
 
 use super::{
     caller::Caller,
@@ -25,7 +25,16 @@ use super::{
 use crate::{door::Door, engine, wire};
 
 /// The part that brings the file.
-const FILE: &str = "file";
+pub(super) const FILE: &str = "file";
+
+/// A file that has its bytes, and is in no chat yet.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) key: String,
+    pub(super) name: String,
+    /// In bytes.
+    pub(super) size: i64,
+}
 
 pub(super) async fn upload(
     State(door): State<Arc<Door>>,
@@ -35,18 +44,35 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let life = door.core.life.clone();
-    let taken = life.finish("upload", async move { take(&door, &chat, &base, request).await });
+    let file = take(&door, &chat, request).await?;
+    Ok(ok("File uploaded successfully", uploaded(&chat, &file, &base)))
+}
+
+/// What is said of a file that was uploaded.
+pub(super) fn uploaded(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
+    let mut shown = wire::file(chat, file, base);
+    shown["filename"] = file.name.clone().into();
+    shown
+}
+
+/// Add the file that the request brings to the chat, also if the client leaves in between.
+pub(super) async fn take(
+    door: &Arc<Door>,
+    chat: &Chat,
+    request: Request,
+) -> Result<ChatFile, Error> {
+    let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
+    let taken = life.finish("upload", async move { add(&door, &chat, request).await });
     taken.await.unwrap_or(Err(Error::Server))
 }
 
-async fn take(door: &Door, chat: &Chat, base: &Base, request: Request) -> Result<Envelope, Error> {
+async fn add(door: &Door, chat: &Chat, request: Request) -> Result<ChatFile, Error> {
     let none = || Error::Invalid("No file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
     let limit = door.memory.max_upload_size;
     let mut source = Source::new(request.into_body());
     let stored = store(door, chat, Form::new(&mut source, boundary, limit)).await;
-    let (key, name, size) = match stored {
+    let Kept { key, name, size } = match stored {
         Ok(Some(stored)) => stored,
         Ok(None) => return Err(none()),
         Err(why) => {
@@ -54,7 +80,6 @@ async fn take(door: &Door, chat: &Chat, base: &Base, request: Request) -> Result
             return Err(why);
         }
     };
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
     let new = NewChatFile { place: Place::Uploads, name: &name, key: &key, size };
     let added = door.memory.store.add_chat_file(&chat.id, new).await;
     let Ok(Some(file)) = added else {
@@ -65,35 +90,32 @@ async fn take(door: &Door, chat: &Chat, base: &Base, request: Request) -> Result
     let content = format!("Uploaded file: {}", file.name);
     let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: "{}" };
     door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
-    let data = json!({
-        "file_path": wire::path(chat, &file),
-        "filename": file.name,
-        "download_url": wire::url(base, &chat.id, &file.name),
-    });
-    Ok(ok("File uploaded successfully", data))
+    Ok(file)
 }
 
-/// The bytes of the first file, kept under a key that nobody knows yet.
-async fn store(
-    door: &Door,
-    chat: &Chat,
-    mut form: Form<'_>,
-) -> Result<Option<(String, String, u64)>, Error> {
+/// The first file.
+async fn store(door: &Door, chat: &Chat, mut form: Form<'_>) -> Result<Option<Kept>, Error> {
     let mut kept = None;
     while let Some(part) = form.next().await? {
         match (part.name(), part.file_name()) {
-            (Some(FILE), Some("")) => return Err(Error::Invalid("Empty filename".to_owned())),
-            (Some(FILE), Some(name)) if kept.is_none() => {
-                // A blank in a name makes addresses of it hard to copy.
-                let name = Files::sanitise(name).replace(' ', "_");
-                let key = Files::key(&chat.id, &name);
-                let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
-                kept = Some((key, name, size));
-            }
+            (Some(FILE), Some(_)) if kept.is_none() => kept = Some(keep(door, chat, part).await?),
             _ => form.skip(part).await?,
         }
     }
     Ok(kept)
+}
+
+/// The bytes of a part, under a key that nobody knows yet.
+pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kept, Error> {
+    let name = part.file_name().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Error::Invalid("Empty filename".to_owned()));
+    }
+    // A blank in a name makes addresses of it hard to copy.
+    let name = Files::sanitise(name).replace(' ', "_");
+    let key = Files::key(&chat.id, &name);
+    let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
+    Ok(Kept { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
 }
 
 pub(super) async fn show(
@@ -105,6 +127,15 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
     let file = door.memory.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
+    send(&door, &file, &method, &headers).await
+}
+
+pub(super) async fn send(
+    door: &Door,
+    file: &ChatFile,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
     let etag = format!("\"{}\"", file.key.split('/').nth(1).unwrap_or(&file.key));
     let download = Download {
         name: &file.name,
@@ -112,7 +143,7 @@ pub(super) async fn show(
         etag: &etag,
         size: u64::try_from(file.size).unwrap_or_default(),
     };
-    let part = match download.part(&method, &headers) {
+    let part = match download.part(method, headers) {
         Ok(part) => part,
         Err(answer) => return Ok(answer),
     };

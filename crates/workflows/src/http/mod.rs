@@ -1,4 +1,6 @@
 //! Workflows over HTTP: chats, their files and their runs.
+mod begin;
+mod bot;
 mod caller;
 mod chats;
 mod envelope;
@@ -6,13 +8,18 @@ mod error;
 mod execute;
 mod files;
 mod runs;
+mod work;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::Request,
     routing::{get, post},
 };
+
+use quadrille_core::rest::{BadBody, Body};
+use serde::de::DeserializeOwned;
 
 pub(crate) use self::envelope::Base;
 use self::error::Error;
@@ -29,10 +36,21 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
         .route(&at("/{chat}/upload"), post(files::upload))
         .route(&at("/{chat}/files/{name}"), get(files::show))
         .route(&at("/{chat}/execute"), post(execute::execute))
-        .route(&at("/{chat}/runs"), get(runs::list))
+        .route(&at("/{chat}/runs"), get(runs::list).post(runs::create))
         .route(&at("/{chat}/runs/{run}"), get(runs::show))
         .route(&at("/{chat}/runs/{run}/cancel"), post(runs::cancel))
         .route(&at("/{chat}/runs/{run}/retry"), post(runs::retry))
+        .merge(bot::router())
+        .merge(work::router())
         .method_not_allowed_fallback(async || Error::Method)
         .with_state(Arc::clone(door))
+}
+
+/// The body of a request, which is a JSON object.
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
+    let body = Body::read(request, BODY).await?;
+    body.parse().map_err(|why| match why {
+        BadBody::Json(why) => Error::Invalid(why),
+        why => why.into(),
+    })
 }

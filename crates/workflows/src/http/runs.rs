@@ -1,18 +1,37 @@
 //! Runs: how they are, and what can be done about them.
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{CancelRun, Page, Place};
+use quadrille_store::{CancelRun, Chat, Page, Place};
 use serde_json::{Value, json};
 
 use super::{
+    begin,
     caller::Caller,
     envelope::{Base, Envelope, ok},
     error::Error,
 };
-use crate::{door::Door, news::News, wire};
+use crate::{
+    door::Door,
+    news::{News, Origin},
+    wire,
+};
+
+/// Begin a run that nobody waits for. Its steps may be for workers elsewhere.
+pub(super) async fn create(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path(chat): Path<String>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Write).await?;
+    let steps = begin::read(request).await?;
+    let run = begin::begin(&door, &chat, Origin::Runs, &steps).await?;
+    Ok(begin::submitted(&run, &base))
+}
 
 const LISTED: Page = Page { limit: 100, offset: 0 };
 
@@ -57,19 +76,25 @@ pub(super) async fn cancel(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
-    match door.memory.store.cancel_run(&run.id).await?.ok_or(Error::NoRun)? {
+    end(&door, &chat, &run.id).await?;
+    let shown = look(&door, &chat, &run.id, &base).await?;
+    Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
+}
+
+/// Cancel a run, at once or as soon as who does it sees that.
+pub(super) async fn end(door: &Door, chat: &Chat, run: &str) -> Result<(), Error> {
+    match door.memory.store.cancel_run(run).await?.ok_or(Error::NoRun)? {
         CancelRun::Ended(ended) => {
             let files = door.memory.store.chat_files(&chat.id).await?;
             let outputs = files.iter().filter(|it| it.place == Place::Outputs).count();
-            if let Some(news) = News::of(&door, &chat) {
+            if let Some(news) = News::of(door, chat) {
                 news.over(&ended, outputs).await;
             }
         }
-        CancelRun::Asked(_) => door.cancel(&run.id),
+        CancelRun::Asked(_) => door.cancel(run),
         CancelRun::Over(_) => return Err(Error::Conflict("the run is over already")),
     }
-    let shown = look(&door, &chat, &run.id, &base).await?;
-    Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
+    Ok(())
 }
 
 pub(super) async fn retry(
@@ -89,12 +114,7 @@ pub(super) async fn retry(
     Ok(ok("Workflow submitted", shown).status(StatusCode::ACCEPTED))
 }
 
-async fn look(
-    door: &Door,
-    chat: &quadrille_store::Chat,
-    run: &str,
-    base: &Base,
-) -> Result<Value, Error> {
+pub(super) async fn look(door: &Door, chat: &Chat, run: &str, base: &Base) -> Result<Value, Error> {
     let store = &door.memory.store;
     let (run, steps) = store.run_with_steps(run).await?.ok_or(Error::NoRun)?;
     let files = store.chat_files(&chat.id).await?;

@@ -9,6 +9,7 @@ use quadrille_core::{
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::snapshot::{Seen, Snapshot};
 use crate::{
     NAME,
     door::{self, Door, Watching},
@@ -18,35 +19,58 @@ use crate::{
 /// Tags of subscriptions: there is one kind.
 const TAG: u32 = 0;
 
-/// A chat and its topic.
-type Asked = (Value, Option<Topic>);
+/// What is to be watched.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// As the client names it.
+    pub(super) chat: Value,
+    /// `None` if there is none, or they may not watch it.
+    pub(super) topic: Option<Topic>,
+    pub(super) since: Option<Since>,
+    pub(super) snapshot: Option<Snapshot>,
+}
 
 #[derive(Debug)]
 pub(super) struct Client {
     door: Arc<Door>,
     who: Principal,
     payer: Payer,
-    /// What is watched: as the client names it, and its topic if they may.
-    chat: Value,
-    topic: Option<Topic>,
-    since: Option<Since>,
+    watched: Watched,
+    /// What of its run was shown before the log.
+    seen: Option<Seen>,
     /// What is asked about, once it is known whether it is theirs.
-    asked: Arc<Mutex<Option<Asked>>>,
+    asked: Arc<Mutex<Option<Watched>>>,
     _watching: Watching,
 }
 
-/// The topic of `chat`, if `who` may watch it. A chat need not be there where nobody signs in.
-pub(super) async fn watched(door: &Door, who: &Principal, chat: &Value) -> Option<Topic> {
-    let id = match chat {
+/// What of a chat `who` may watch. It need not be there where nobody signs in.
+pub(super) async fn watched(
+    door: &Door,
+    who: &Principal,
+    chat: Value,
+    since: Option<Since>,
+    snapshot: bool,
+) -> Watched {
+    let id = match &chat {
         Value::String(id) => id.clone(),
-        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            return Watched { chat, ..Watched::default() };
+        }
         scalar => scalar.to_string(),
     };
-    let topic = door::topic(&id).ok()?;
+    let Ok(topic) = door::topic(&id) else { return Watched { chat, ..Watched::default() } };
     let may = door.is_open()
         || door.core.auth.allow(who, Action::Read, &topic).is_ok()
         || matches!(door.chat(&id, Action::Read, who).await, Ok(Some(_)));
-    may.then_some(topic)
+    if !may {
+        return Watched { chat, ..Watched::default() };
+    }
+    let snapshot = if snapshot { Snapshot::of(door, &topic, since).await } else { Ok(None) };
+    let snapshot = snapshot.unwrap_or_else(|why| {
+        tracing::warn!(error = %why, chat = id, "a chat cannot be shown from its store");
+        None
+    });
+    Watched { chat, topic: Some(topic), since, snapshot }
 }
 
 // === impl Client ===
@@ -56,35 +80,39 @@ impl Client {
         door: Arc<Door>,
         who: Principal,
         payer: Payer,
-        chat: Value,
-        topic: Option<Topic>,
-        since: Option<Since>,
+        watched: Watched,
         watching: Watching,
     ) -> Self {
         let asked = Arc::default();
-        Self { door, who, payer, chat, topic, since, asked, _watching: watching }
+        Self { door, who, payer, watched, seen: None, asked, _watching: watching }
     }
 
     /// Watch what is to be watched, and say so.
     fn connect(&mut self, link: &mut Link<'_>) {
-        let since = self.since.take().unwrap_or(Since::Now);
-        let position = match &self.topic {
+        let Watched { chat, topic, since, snapshot } = &mut self.watched;
+        let snapshot = snapshot.take();
+        let since = snapshot.as_ref().map(|it| it.since).or(*since).unwrap_or(Since::Now);
+        let position = match topic {
             Some(topic) => match link.inbox.subscribe(topic, since, TAG) {
                 Ok(position) => Some(position),
                 Err(why) => return link.out.text(&error(&format!("{why}; try again later"))),
             },
-            None if self.chat.as_str().is_some_and(|it| !it.is_empty()) => {
+            None if chat.as_str().is_some_and(|it| !it.is_empty()) => {
                 return link.out.text(&error("Conversation not found"));
             }
             None => None,
         };
         let connected = json!({
             "type": "connected",
-            "chat_id": self.chat,
+            "chat_id": chat,
             "position": position,
             "timestamp": wire::now(),
         });
         link.out.text(&connected.to_string());
+        self.seen = snapshot.and_then(|snapshot| {
+            link.out.text(&snapshot.frame);
+            snapshot.seen
+        });
     }
 
     fn command(&mut self, mut object: Map<String, Value>, link: &mut Link<'_>) -> Flow {
@@ -95,12 +123,13 @@ impl Client {
                     return Flow::Continue;
                 };
                 let since = object.get("since").and_then(Value::as_str);
-                self.since = since.and_then(|it| it.parse().ok()).map(Since::After);
+                let since = since.and_then(|it| it.parse().ok()).map(Since::After);
+                let snapshot = object.get("snapshot").and_then(Value::as_bool).unwrap_or_default();
                 let (door, who) = (Arc::clone(&self.door), self.who.clone());
                 let asked = Arc::clone(&self.asked);
                 return Flow::Wait(Box::pin(async move {
-                    let topic = watched(&door, &who, &chat).await;
-                    *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((chat, topic));
+                    let watched = watched(&door, &who, chat, since, snapshot).await;
+                    *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
                     None
                 }));
             }
@@ -141,7 +170,11 @@ impl Protocol for Client {
 
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
         match delivery {
-            Delivery::Record(record, _) if is_frame(&record.kind) => out.text(&record.payload),
+            Delivery::Record(record, _) if is_frame(&record.kind) => {
+                if !self.seen.as_ref().is_some_and(|it| it.covers(&record.payload)) {
+                    out.text(&record.payload);
+                }
+            }
             // What others publish to the chat, and turns.
             Delivery::Record(record, _) => {
                 let data: Value = serde_json::from_str(&record.payload).unwrap_or_default();
@@ -167,11 +200,11 @@ impl Protocol for Client {
 
     fn waited(&mut self, link: &mut Link<'_>) {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((chat, topic)) = asked else { return };
-        if let Some(old) = self.topic.take() {
+        let Some(asked) = asked else { return };
+        let old = std::mem::replace(&mut self.watched, asked);
+        if let Some(old) = old.topic {
             link.inbox.unsubscribe(&old);
         }
-        (self.chat, self.topic) = (chat, topic);
         self.connect(link);
     }
 

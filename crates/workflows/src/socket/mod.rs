@@ -1,5 +1,6 @@
 //! The WebSocket of a chat: opened, limited, and shown what happens in the chat.
 mod client;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -55,8 +56,12 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
     };
     let chat = chat(request.uri().path());
     let query = request.uri().query().unwrap_or_default();
-    let since = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "since");
-    let since = since.and_then(|(_, position)| position.parse::<Position>().ok()).map(Since::After);
+    let asked = |name: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(found, _)| found == name).map(|(_, value)| value)
+    };
+    let since = asked("since").and_then(|it| it.parse::<Position>().ok()).map(Since::After);
+    let snapshot = asked("snapshot").is_some_and(|it| it == "true" || it == "1");
     let (mut response, upgraded) = handshake.accept();
     if let Some(agreed) = agreed {
         response.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, agreed);
@@ -85,9 +90,9 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
             return;
         };
         let chat = chat.map_or(Value::Null, Value::String);
-        let topic = client::watched(&door, &who, &chat).await;
+        let watched = client::watched(&door, &who, chat, since, snapshot).await;
         let payer = Payer::new(who.user.as_ref(), peer);
-        let client = Client::new(door, who, payer, chat, topic, since, watching);
+        let client = Client::new(door, who, payer, watched, watching);
         ws::serve(io, session, inbox, client, pump).await;
     });
     response

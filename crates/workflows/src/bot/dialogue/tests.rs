@@ -34,13 +34,16 @@ fn other() -> Vec<Suggested> {
 #[test]
 fn what_is_not_understood_is_refused_and_changes_nothing() {
     let long = "find ".repeat(2001);
-    for message in ["", "  ", "hello", "yes", &long] {
+    let (unknown, refused) = (Understood::Unknown, Understood::Refused);
+    let messages =
+        [("", refused), ("  ", refused), ("hello", unknown), ("yes", unknown), (&long, refused)];
+    for (message, expected) in messages {
         let (state, reply) = say(State::default(), message, Some(&people()));
-        assert_eq!((state, reply.understood), (State::default(), false));
+        assert_eq!((state, reply.understood), (State::default(), expected));
         assert!(!reply.text.is_empty());
     }
     let (_, reply) = say(State::default(), "find ".repeat(2000).trim(), None);
-    assert!(reply.understood);
+    assert_eq!(reply.understood, Understood::Yes);
 }
 
 #[test]
@@ -107,7 +110,7 @@ fn every_word_of_consent_runs_what_was_suggested() {
 fn a_no_forgets_what_was_suggested() {
     for input in [Input::Message("no"), Input::Message("n"), confirm(false, Some(other()))] {
         let (state, reply) = answer(asked(), input, Some(&people()));
-        assert_eq!((state, reply.run, reply.understood), (State::default(), None, true));
+        assert_eq!((state, reply.run, reply.understood), (State::default(), None, Understood::Yes));
     }
 }
 
@@ -157,7 +160,7 @@ fn a_bare_confirmation_runs_what_was_suggested_if_anything_was() {
     assert_eq!(reply.run, Some(steps));
 
     let (state, reply) = answer(State::default(), confirm(true, None), None);
-    assert_eq!((state, reply.understood, reply.run), (State::default(), false, None));
+    assert_eq!((state, reply.understood, reply.run), (State::default(), Understood::Refused, None));
 }
 
 #[test]
@@ -167,12 +170,6 @@ fn a_run_is_waited_for_or_stopped() {
     assert_eq!((&state, reply.text.as_str()), (&processing, texts::BUSY));
     let (state, reply) = say(state, "stop", None);
     assert_eq!((&state, reply.action), (&processing, Some("cancel_workflow")));
-
-    let (state, reply) = answer(state, Input::Ended { error: None }, None);
-    assert_eq!((state, reply.text.as_str()), (State::default(), texts::COMPLETED));
-    let (state, reply) = answer(processing, Input::Ended { error: Some("no room") }, None);
-    assert_eq!(state, State::default());
-    assert!(reply.text.contains("no room"));
 }
 
 #[test]

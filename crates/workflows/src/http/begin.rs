@@ -1,0 +1,105 @@
+//! Steps that a client sends become a run.
+use axum::extract::Request;
+use http::StatusCode;
+use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+use uuid::Uuid;
+
+use super::{
+    envelope::{Base, Envelope, ok},
+    error::Error,
+};
+use crate::{door::Door, news::Origin, wire};
+
+/// Bytes of the name of an operation, at most.
+const MAX_NAME: usize = 200;
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    steps: Vec<AskedStep>,
+}
+
+#[derive(Deserialize)]
+struct AskedStep {
+    operation: String,
+    arguments: Option<Box<RawValue>>,
+    #[serde(default)]
+    kind: AskedKind,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AskedKind {
+    #[default]
+    Internal,
+    External,
+}
+
+/// The steps that the body of a request asks for.
+pub(super) async fn read(request: Request) -> Result<Vec<NewStep>, Error> {
+    let asked: Asked = super::read(request).await.map_err(|why| match why {
+        Error::Invalid(why) => Error::Invalid(format!(
+            "expected {{\"steps\":[{{\"operation\":TEXT,\"arguments\":OBJECT}}]}}: {why}"
+        )),
+        why => why,
+    })?;
+    Ok(asked.steps.into_iter().map(AskedStep::taken).collect())
+}
+
+/// Begin a run of `steps`, of which the first has the file that was uploaded last.
+pub(super) async fn begin(
+    door: &Door,
+    chat: &Chat,
+    origin: Origin,
+    steps: &[NewStep],
+) -> Result<Run, Error> {
+    let Some(first) = steps.first() else {
+        return Err(Error::Invalid("No steps provided".to_owned()));
+    };
+    let most = door.config.max_steps;
+    if steps.len() > most {
+        return Err(Error::Invalid(format!("a run has at most {most} steps")));
+    }
+    if steps.iter().any(|it| it.operation.is_empty() || it.operation.len() > MAX_NAME) {
+        return Err(Error::Invalid(format!("operation must have 1 to {MAX_NAME} bytes")));
+    }
+    let files = door.memory.store.chat_files(&chat.id).await?;
+    let input = files.iter().rfind(|it| it.place == Place::Uploads).map(|it| it.id);
+    if input.is_none() && first.kind == StepKind::Internal {
+        return Err(Error::Invalid("No uploaded file found for processing".to_owned()));
+    }
+    let id = Uuid::now_v7();
+    let millis = quadrille_core::now();
+    let random = id.as_u128() & 0xffff_ffff;
+    let id = format!("{}_workflow_{millis}_{random:08x}", chat.id);
+    let max_waiting = i64::try_from(door.config.max_waiting).unwrap_or(i64::MAX);
+    let new = NewRun { id: &id, chat: &chat.id, origin: origin.word(), steps, input, max_waiting };
+    let run = door.memory.store.create_run(new).await?;
+    door.work.notify_one();
+    Ok(run)
+}
+
+/// What is said of a run that nobody waits for.
+pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
+    let at = format!("{}/{}/runs/{}", crate::CHATS, wire::escaped(&run.chat_id), run.id);
+    let data = json!({
+        "job_id": run.id,
+        "status": "submitted",
+        "status_url": format!("{}{at}", base.0),
+    });
+    ok("Workflow submitted", data).status(StatusCode::ACCEPTED)
+}
+
+impl AskedStep {
+    fn taken(self) -> NewStep {
+        let given = self.arguments.filter(|it| it.get() != "null");
+        let arguments = given.map_or_else(|| "{}".to_owned(), |it| it.get().to_owned());
+        let kind = match self.kind {
+            AskedKind::Internal => StepKind::Internal,
+            AskedKind::External => StepKind::External,
+        };
+        NewStep { operation: self.operation, kind, arguments }
+    }
+}

@@ -1,0 +1,253 @@
+//! The bot over HTTP: say what you want, look at what it suggests, and let it be run.
+mod talk;
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Path, Query, Request, State},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use http::{StatusCode, header::CONTENT_LENGTH};
+use quadrille_core::auth::Action;
+use quadrille_store::{Chat, ChatStatus, NewMessageOfChat, Place, RunStatus, Said};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::talk::{Answer, Heard};
+use super::{
+    caller::Caller,
+    chats,
+    envelope::{Base, Envelope, ok},
+    error::Error,
+    files, read, runs,
+};
+use crate::{
+    bot::{
+        dialogue::{Reply, Understood},
+        intent,
+        suggest::Suggested,
+        texts,
+    },
+    door::{self, Door},
+    wire,
+};
+
+const BOT: &str = "/api/v1/chat/bot";
+
+pub(super) fn router() -> Router<Arc<Door>> {
+    let at = |rest: &str| format!("{BOT}{rest}");
+    Router::new()
+        .route(&at("/operations"), get(operations))
+        .route(&at("/conversations"), post(create))
+        .route(&at("/conversations/{chat}"), delete(chats::delete))
+        .route(&at("/conversations/{chat}/message"), post(message))
+        .route(&at("/conversations/{chat}/upload"), post(upload))
+        .route(&at("/conversations/{chat}/confirm"), post(confirm))
+        .route(&at("/conversations/{chat}/history"), get(history))
+        .route(&at("/conversations/{chat}/workflow/status/{job}"), get(status))
+}
+
+#[derive(Default, Deserialize)]
+struct Create {
+    chat_id: Option<String>,
+}
+
+async fn create(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let asked: Create = if is_empty(&request) { Create::default() } else { read(request).await? };
+    let id = asked.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
+    if let Err(why) = door::topic(&id) {
+        return Err(Error::Invalid(format!("chat_id: {why}")));
+    }
+    // What is somebody else's is not taken over, and not told of.
+    let there = door.memory.store.chat(&id).await?;
+    if there
+        .is_some_and(|it| !door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal))
+    {
+        return Err(Error::Conflict("this chat_id is taken; choose another one"));
+    }
+    let chat = chats::put(&door, &caller, &id, ChatStatus::Active).await?;
+    let welcome = texts::welcome();
+    let said = NewMessageOfChat { kind: Said::System, content: &welcome, metadata: "{}" };
+    door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
+    let data = json!({
+        "chat_id": chat.id,
+        "participant_name": chat.participant,
+        "status": chat.status.word(),
+        "bot_message": welcome,
+        "state": talk::phase(&door, &chat).await?,
+        "created_at": wire::time(chat.created_at),
+    });
+    Ok(ok("Conversation started successfully", data).status(StatusCode::CREATED))
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+async fn message(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path(chat): Path<String>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Write).await?;
+    let Message { message } = read(request).await?;
+    let heard = Heard::Message(message.clone());
+    let Answer { mut reply, run } = talk::talk(&door, &chat, heard).await?;
+    if reply.understood == Understood::Unknown && !door.config.agent.is_empty() {
+        let user = caller.principal.user.as_deref().unwrap_or(&chat.participant);
+        reply = Reply {
+            text: talk::ask(&door, &chat, user, &message).await?,
+            understood: Understood::Yes,
+            ..reply
+        };
+    }
+    if reply.understood != Understood::Yes {
+        return Ok(refused(reply));
+    }
+    let outputs = listed(&door, &chat, Place::Outputs, &base).await?;
+    let data = json!({
+        "bot_response": reply.text,
+        "intent": reply.intent,
+        "suggested_workflow": reply.suggested,
+        "requires_confirmation": reply.requires_confirmation,
+        "requires_file": reply.requires_file,
+        "action": reply.action,
+        "output_files": outputs,
+        "job_id": run.map(|it| it.id),
+    });
+    Ok(ok("Message processed successfully", data))
+}
+
+/// As clients know it, the response is a success and its body is not.
+fn refused(reply: Reply) -> Envelope {
+    let data = json!({ "error_type": "Error", "details": null, "bot_response": reply.text });
+    Envelope { status: StatusCode::OK, told: 400, message: reply.text, data, total: 0 }
+}
+
+async fn upload(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path(chat): Path<String>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Write).await?;
+    let file = files::take(&door, &chat, request).await?;
+    let Answer { reply, .. } = talk::talk(&door, &chat, Heard::Uploaded).await?;
+    let mut data = files::uploaded(&chat, &file, &base);
+    data["bot_response"] = reply.text.into();
+    data["suggested_workflow"] = json!(reply.suggested);
+    data["requires_confirmation"] = reply.requires_confirmation.into();
+    Ok(ok("File uploaded successfully", data))
+}
+
+#[derive(Deserialize)]
+struct Confirm {
+    confirmed: bool,
+    modified_workflow: Option<Vec<Suggested>>,
+}
+
+async fn confirm(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Path(chat): Path<String>,
+    request: Request,
+) -> Result<Response, Error> {
+    let chat = caller.chat(&chat, Action::Write).await?;
+    let Confirm { confirmed, modified_workflow: modified } = read(request).await?;
+    let Answer { reply, run } =
+        talk::talk(&door, &chat, Heard::Confirmed { confirmed, modified }).await?;
+    if reply.understood != Understood::Yes {
+        return Ok(refused(reply).status(StatusCode::BAD_REQUEST).into_response());
+    }
+    let Some(run) = run else {
+        let data = json!({ "bot_response": reply.text, "output_files": [], "results": [] });
+        return Ok(ok("Workflow declined", data).into_response());
+    };
+    let data = json!({
+        "job_id": run.id,
+        "status": "submitted",
+        "message": "Workflow submitted for background execution",
+        "bot_response": reply.text,
+    });
+    Ok(ok("Workflow submitted", data).status(StatusCode::ACCEPTED).into_response())
+}
+
+async fn status(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path((chat, job)): Path<(String, String)>,
+) -> Result<Envelope, Error> {
+    let (chat, run) = caller.run(&chat, &job, Action::Read).await?;
+    let mut shown = runs::look(&door, &chat, &run.id, &base).await?;
+    // Who polls waits for one of the words that they know.
+    if shown["status"] == RunStatus::Interrupted.word() {
+        shown["status"] = RunStatus::Failed.word().into();
+    }
+    if shown["result"].is_object() {
+        shown["result"]["output_files"] = listed(&door, &chat, Place::Outputs, &base).await?;
+    }
+    Ok(ok("Job status retrieved successfully", shown))
+}
+
+async fn history(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path(chat): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Read).await?;
+    let limit = match query.get("limit").filter(|it| !it.is_empty()) {
+        None => chats::SHOWN,
+        Some(text) => text
+            .parse()
+            .map_err(|_| Error::Invalid(format!("limit must be a whole number, found {text:?}")))?,
+    };
+    let store = &door.memory.store;
+    let said = store.said_in_chat(&chat.id, limit).await?;
+    let steps = store.steps_of_chat(&chat.id, chats::SHOWN).await?;
+    let files = store.chat_files(&chat.id).await?;
+    let data = json!({
+        "chat_id": chat.id,
+        "participant_name": chat.participant,
+        "status": chat.status.word(),
+        "current_state": talk::phase(&door, &chat).await?,
+        "messages": said.iter().map(chats::message).collect::<Vec<_>>(),
+        "uploaded_files": listed(&door, &chat, Place::Uploads, &base).await?,
+        "output_files": listed(&door, &chat, Place::Outputs, &base).await?,
+        "workflow_steps": steps.iter().map(|it| wire::step(&chat, it, &files)).collect::<Vec<_>>(),
+    });
+    Ok(ok("Conversation history retrieved successfully", data).total(said.len()))
+}
+
+async fn operations(_: Caller) -> Envelope {
+    let operations = intent::operations();
+    let total = operations.len();
+    let data = json!({ "operations": operations, "total_intents": total });
+    ok("Supported operations retrieved successfully", data).total(total)
+}
+
+async fn listed(door: &Door, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
+    let files = door.memory.store.chat_files(&chat.id).await?;
+    let files = files.iter().filter(|it| it.place == place);
+    Ok(files.map(|file| wire::file(chat, file, base)).collect())
+}
+
+/// Whether a request says that it has no body.
+fn is_empty(request: &Request) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    !headers.contains_key(http::header::TRANSFER_ENCODING) && length.is_none_or(|it| it == "0")
+}

@@ -1,0 +1,223 @@
+//! One thing that somebody says to the bot: what it remembers, what it answers, and what is done.
+use std::sync::Arc;
+
+use quadrille_agents::{Ask, Ending};
+use quadrille_store::{
+    Chat, ChatFile, NewMessageOfChat, NewStep, Page, Place, Run, RunStatus, Said, StepKind,
+};
+use quadrille_tabular::Limits;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    bot::{
+        dialogue::{self, Input, Phase, Reply, State, Understood},
+        suggest::{FileSeen, Suggested},
+    },
+    door::{self, Door},
+    engine,
+    http::{begin, error::Error, runs},
+    news::Origin,
+};
+
+/// Columns that the bot knows of a file, at most.
+const MAX_COLUMNS: usize = 1000;
+
+/// Runs among which the one is looked for that the bot began.
+const RUNS: Page = Page { limit: 100, offset: 0 };
+
+/// What is kept between two requests.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default)]
+    state: State,
+    file: Option<KeptFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptFile {
+    id: i64,
+    columns: Vec<String>,
+}
+
+/// What came of it.
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    /// What was begun.
+    pub(super) run: Option<Run>,
+}
+
+/// What somebody says or does.
+pub(super) enum Heard {
+    Message(String),
+    Uploaded,
+    Confirmed { confirmed: bool, modified: Option<Vec<Suggested>> },
+}
+
+/// Hear it, answer, and keep both in the conversation.
+pub(super) async fn talk(door: &Arc<Door>, chat: &Chat, heard: Heard) -> Result<Answer, Error> {
+    let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
+    let talked = life.finish("bot", async move { answer(&door, &chat, heard).await });
+    talked.await.unwrap_or(Err(Error::Server))
+}
+
+async fn answer(door: &Door, chat: &Chat, heard: Heard) -> Result<Answer, Error> {
+    let _turn = door.talk(&chat.id).await;
+    let store = &door.memory.store;
+    let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
+    let Kept { state, file } = recall(door, &chat).await?;
+    let files = store.chat_files(&chat.id).await?;
+    let last = files.into_iter().rfind(|it| it.place == Place::Uploads);
+    let file = match (last, file) {
+        (Some(last), Some(known)) if known.id == last.id => Some((last, known)),
+        (Some(last), _) => {
+            let columns = columns(door, &last).await?;
+            let known = KeptFile { id: last.id, columns };
+            Some((last, known))
+        }
+        (None, _) => None,
+    };
+    let seen = file
+        .as_ref()
+        .map(|(file, known)| FileSeen { name: file.name.clone(), columns: known.columns.clone() });
+    let said = match &heard {
+        Heard::Message(text) => Some(text.clone()),
+        Heard::Uploaded => None,
+        Heard::Confirmed { confirmed, .. } => {
+            Some(if *confirmed { "yes" } else { "no" }.to_owned())
+        }
+    };
+    // To find out what a long message says takes a while.
+    let answered = tokio::task::spawn_blocking(move || {
+        let input = match heard {
+            Heard::Message(ref text) => Input::Message(text),
+            Heard::Uploaded => Input::Uploaded,
+            Heard::Confirmed { confirmed, modified } => Input::Confirmed { confirmed, modified },
+        };
+        dialogue::answer(state, input, seen.as_ref())
+    });
+    let (state, reply) = answered.await.map_err(|why| {
+        tracing::error!(error = %why, "the bot panicked");
+        Error::Server
+    })?;
+    if reply.understood != Understood::Yes {
+        return Ok(Answer { reply, run: None });
+    }
+    let run = match &reply.run {
+        Some(steps) => {
+            let steps: Vec<_> = steps.iter().map(step).collect();
+            Some(begin::begin(door, &chat, Origin::Bot, &steps).await?)
+        }
+        None => None,
+    };
+    if reply.action == Some("cancel_workflow")
+        && let Some(run) = open(door, &chat).await?
+    {
+        match runs::end(door, &chat, &run.id).await {
+            // It was faster.
+            Ok(()) | Err(Error::Conflict(_)) => {}
+            Err(why) => return Err(why),
+        }
+    }
+    let metadata = json!({
+        "intent": reply.intent,
+        "suggested_workflow": reply.suggested,
+        "job_id": run.as_ref().map(|it| &it.id),
+    });
+    let metadata = metadata.to_string();
+    let of = |kind, content, metadata| NewMessageOfChat { kind, content, metadata };
+    let mut messages = Vec::new();
+    messages.extend(said.as_deref().map(|said| of(Said::User, said, "{}")));
+    messages.push(of(Said::System, &reply.text, &metadata));
+    store.say_in_chat(&chat.id, None, &messages).await?;
+    let kept = Kept { state, file: file.map(|(_, known)| known) };
+    let kept = serde_json::to_string(&kept).map_err(|why| {
+        tracing::error!(error = %why, "what the bot is to remember cannot be written");
+        Error::Server
+    })?;
+    store.remember_dialogue(&chat.id, &kept).await?;
+    Ok(Answer { reply, run })
+}
+
+/// Let the agent answer what `user` says, in the topic of the chat, and keep both.
+pub(super) async fn ask(
+    door: &Arc<Door>,
+    chat: &Chat,
+    user: &str,
+    message: &str,
+) -> Result<String, Error> {
+    let topic = door::topic(&chat.id).map_err(|why| Error::Invalid(why.to_string()))?;
+    let (user, text) = (Arc::from(user), Arc::from(message));
+    let agent = Some(Arc::from(&*door.config.agent));
+    let ticket = door.desk.ask(Ask { topic, user, text, agent, key: None, id: None })?;
+    let text = match &ticket.ended().await.ending {
+        Ending::Completed(text) => text.to_string(),
+        Ending::Failed(code) => return Err(Error::Agent(*code)),
+        Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
+    };
+    let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
+    let said = [of(Said::User, message), of(Said::System, &text)];
+    door.memory.store.say_in_chat(&chat.id, None, &said).await?;
+    Ok(text)
+}
+
+/// Where the conversation is.
+pub(super) async fn phase(door: &Door, chat: &Chat) -> Result<Phase, Error> {
+    Ok(recall(door, chat).await?.state.phase)
+}
+
+async fn recall(door: &Door, chat: &Chat) -> Result<Kept, Error> {
+    let kept = chat.dialogue.as_deref().map(serde_json::from_str).transpose();
+    let mut kept: Kept = kept
+        .unwrap_or_else(|why| {
+            tracing::warn!(error = %why, chat = chat.id, "the bot has forgotten a conversation");
+            None
+        })
+        .unwrap_or_default();
+    if kept.state.phase == Phase::Processing && open(door, chat).await?.is_none() {
+        kept.state = State::default();
+    }
+    Ok(kept)
+}
+
+/// The run that the bot began and that is not over.
+async fn open(door: &Door, chat: &Chat) -> Result<Option<Run>, Error> {
+    let runs = door.memory.store.runs(&chat.id, RUNS).await?;
+    let open = |it: &Run| {
+        it.origin == Origin::Bot.word()
+            && matches!(it.status, RunStatus::Pending | RunStatus::Running)
+    };
+    Ok(runs.into_iter().find(open))
+}
+
+/// The columns of a file; none if it is no table.
+async fn columns(door: &Door, file: &ChatFile) -> Result<Vec<String>, Error> {
+    let folder = door.scratch.folder().map_err(|why| {
+        tracing::error!(error = %why, "there is no place to look at a file");
+        Error::Server
+    })?;
+    let path = folder.path().join("input");
+    engine::fetch(&door.memory.files, &file.key, &path).await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let columns = quadrille_tabular::columns(&path, &Limits::default());
+        drop(folder);
+        columns
+    });
+    let mut columns = match read.await {
+        Ok(columns) => columns.unwrap_or_default(),
+        Err(why) => {
+            tracing::error!(error = %why, "a file could not be looked at");
+            return Err(Error::Server);
+        }
+    };
+    columns.truncate(MAX_COLUMNS);
+    Ok(columns)
+}
+
+fn step(suggested: &Suggested) -> NewStep {
+    let arguments = match &suggested.arguments {
+        Value::Null => "{}".to_owned(),
+        given => given.to_string(),
+    };
+    NewStep { operation: suggested.operation.clone(), kind: StepKind::Internal, arguments }
+}

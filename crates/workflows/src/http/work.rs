@@ -1,0 +1,353 @@
+//! Steps that are done elsewhere: a worker claims one, says how far it is, and brings its result.
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, Method, StatusCode, request::Parts};
+use quadrille_core::{
+    json,
+    rest::form::{self, Form, Source},
+};
+use quadrille_store::{Chat, Claim, NewChatFile, Place};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::{
+    caller::Caller,
+    envelope::{Base, Envelope, ok},
+    error::Error,
+    files::{self, Kept},
+    read,
+};
+use crate::{door::Door, engine, news::News, wire};
+
+/// Where workers find their work.
+const WORK: &str = "/api/v1/chat/work";
+
+/// What a worker must be granted where clients sign in.
+const SCOPE: &str = "work";
+
+/// The header that shows that a worker has claimed the step.
+const CLAIM: &str = "x-claim";
+
+/// How long a worker may wait for a step.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a claim may hold without a sign of life.
+const MAX_LEASE: Duration = Duration::from_hours(1);
+
+/// How long until steps are looked for that another node offers.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Characters of what a worker says besides its results, at most.
+const MAX_TEXT: usize = 1000;
+
+pub(super) fn router() -> Router<Arc<Door>> {
+    let at = |rest: &str| format!("{WORK}{rest}");
+    Router::new()
+        .route(&at("/claim"), post(claim))
+        .route(&at("/{step}/input"), get(input))
+        .route(&at("/{step}/progress"), post(progress))
+        .route(&at("/{step}/result"), post(result))
+        .route(&at("/{step}/error"), post(fail))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    operation: Option<String>,
+    #[serde(default)]
+    worker: String,
+    /// Seconds.
+    #[serde(default)]
+    wait: u64,
+    lease_seconds: Option<u64>,
+}
+
+/// Take the oldest step that is free, or wait for one.
+async fn claim(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    request: Request,
+) -> Result<Response, Error> {
+    may_work(&caller)?;
+    let wanted: Wanted = read(request).await?;
+    let lease = lease(&door, wanted.lease_seconds)?;
+    bounded("worker", &wanted.worker)?;
+    let attempts = i64::from(door.config.max_attempts);
+    let until = Instant::now() + Duration::from_secs(wanted.wait).min(MAX_WAIT);
+    loop {
+        let changed = door.changed();
+        let mut changed = std::pin::pin!(changed);
+        changed.as_mut().enable();
+        let operation = wanted.operation.as_deref();
+        let store = &door.memory.store;
+        if let Some(held) = store.claim_step(operation, &wanted.worker, lease, attempts).await? {
+            let chat = store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
+            if let Some(news) = News::of(&door, &chat) {
+                news.progress(&held.run, &held.step, 0, "Starting step execution").await;
+            }
+            return Ok(ok("Step claimed", show(&door, &chat, &held, &base).await?).into_response());
+        }
+        if Instant::now() >= until || door.core.life.is_draining() {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        // Ends in one way or the other.
+        timeout_at(until.min(Instant::now() + LOOK), changed).await.ok();
+    }
+}
+
+async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Value, Error> {
+    let Claim { claim, run, step, until } = held;
+    let files = door.memory.store.chat_files(&chat.id).await?;
+    let at = format!("{}{WORK}/{}", base.0, step.id);
+    let input = files.iter().find(|it| Some(it.id) == step.input).map(
+        |file| json!({ "filename": file.name, "size": file.size, "url": format!("{at}/input") }),
+    );
+    Ok(json!({
+        "claim": claim,
+        "lease_until": wire::time(*until),
+        "chat_id": chat.id,
+        "run_id": run.id,
+        "step_id": step.id,
+        "step_number": step.position + 1,
+        "total_steps": run.total,
+        "operation": step.operation,
+        "arguments": wire::stored(&step.arguments),
+        "input": input,
+        "url": at,
+    }))
+}
+
+/// The file that the step is to be done to.
+async fn input(
+    State(door): State<Arc<Door>>,
+    worker: Worker,
+    Path(step): Path<Uuid>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let held = worker.holds(&door, step, door.config.lease, None).await?;
+    let files = door.memory.store.chat_files(&held.run.chat_id).await?;
+    let file = files.iter().find(|it| Some(it.id) == held.step.input).ok_or(Error::NoFile)?;
+    files::send(&door, file, &method, &headers).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Moved {
+    progress: Option<f64>,
+    #[serde(default)]
+    message: String,
+    lease_seconds: Option<u64>,
+}
+
+/// A sign of life, and how far the step is if the worker knows.
+async fn progress(
+    State(door): State<Arc<Door>>,
+    worker: Worker,
+    Path(step): Path<Uuid>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let Moved { progress, message, lease_seconds } = read(request).await?;
+    bounded("message", &message)?;
+    let percent = match progress {
+        None => None,
+        Some(percent) if (0.0..=100.0).contains(&percent) => {
+            // It is whole when its result is there.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is from 0 to 99"
+            )]
+            Some(percent.min(99.0) as u8)
+        }
+        Some(_) => return Err(Error::Invalid("progress must be from 0 to 100".to_owned())),
+    };
+    let held = worker.holds(&door, step, lease(&door, lease_seconds)?, percent).await?;
+    if let Some(percent) = percent
+        && let Some(chat) = door.memory.store.chat(&held.run.chat_id).await?
+        && let Some(news) = News::of(&door, &chat)
+    {
+        let processing = format!("Processing {}", held.step.operation);
+        let message = if message.is_empty() { &processing } else { &message };
+        news.progress(&held.run, &held.step, percent, message).await;
+    }
+    Ok(ok("Progress reported", json!({ "lease_until": wire::time(held.until) })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    result: Map<String, Value>,
+}
+
+/// The step is done. Its file, if it makes one, comes in a form.
+async fn result(
+    State(door): State<Arc<Door>>,
+    worker: Worker,
+    Path(step): Path<Uuid>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let held = worker.holds(&door, step, door.config.lease, None).await?;
+    let chat = door.memory.store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
+    let life = door.core.life.clone();
+    let taken = life.finish("result", async move { take(&door, &chat, &held, request).await });
+    taken.await.unwrap_or(Err(Error::Server))
+}
+
+async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Result<Envelope, Error> {
+    let (result, file) = match form::boundary(request.headers())? {
+        None => (read::<Made>(request).await?.result, None),
+        Some(boundary) => {
+            let limit = door.memory.max_upload_size;
+            let mut source = Source::new(request.into_body());
+            match parts(door, chat, Form::new(&mut source, boundary, limit)).await {
+                Ok(made) => made,
+                Err(why) => {
+                    source.drain(limit).await;
+                    return Err(why);
+                }
+            }
+        }
+    };
+    let store = &door.memory.store;
+    let last = held.step.position + 1 == held.run.total;
+    let place = if last { Place::Outputs } else { Place::Intermediate };
+    let new =
+        file.as_ref().map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
+    let finished = store.finish_claimed(held, &Value::Object(result).to_string(), new).await;
+    if let (Some(Kept { key, .. }), false) = (file, matches!(finished, Ok(Some(_)))) {
+        engine::discard(&door.memory.files, &[key]).await;
+    }
+    let (run, _) = finished?.ok_or(Error::NoClaim)?;
+    let files = store.chat_files(&chat.id).await?;
+    let steps = store.steps(&run.id).await?;
+    let step = steps.iter().find(|it| it.id == held.step.id).unwrap_or(&held.step);
+    if let Some(news) = News::of(door, chat) {
+        news.finished(&run, step, &files).await;
+    }
+    door.run_changed();
+    Ok(ok("Step completed", wire::step(chat, step, &files)))
+}
+
+/// What a form brings: the members of the result, and its file.
+async fn parts(
+    door: &Door,
+    chat: &Chat,
+    mut form: Form<'_>,
+) -> Result<(Map<String, Value>, Option<Kept>), Error> {
+    let (mut result, mut kept) = (Map::new(), None);
+    let read = async {
+        while let Some(part) = form.next().await? {
+            match part.name() {
+                Some(files::FILE) if kept.is_none() => {
+                    kept = Some(files::keep(door, chat, part).await?);
+                }
+                Some("result") => {
+                    result = object(&form.text(part).await?)?;
+                }
+                _ => form.skip(part).await?,
+            }
+        }
+        Ok(())
+    };
+    match read.await {
+        Ok(()) => Ok((result, kept)),
+        Err(why) => {
+            let keys: Vec<_> = kept.into_iter().map(|it| it.key).collect();
+            engine::discard(&door.memory.files, &keys).await;
+            Err(why)
+        }
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, Error> {
+    let bad = |why: String| Error::Invalid(format!("result must be a JSON object: {why}"));
+    if json::is_deep(text) {
+        return Err(bad(format!("nest at most {} levels", json::DEPTH)));
+    }
+    serde_json::from_str(text).map_err(|why| bad(why.to_string()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failure {
+    message: String,
+}
+
+/// The step cannot be done, and the run fails with it.
+async fn fail(
+    State(door): State<Arc<Door>>,
+    worker: Worker,
+    Path(step): Path<Uuid>,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let Failure { message } = read(request).await?;
+    bounded("message", &message)?;
+    let Claim { claim, run, step, .. } = worker.holds(&door, step, door.config.lease, None).await?;
+    let ended = engine::fail_claimed(&door, claim, &run, &step, &message).await?;
+    let ended = ended.ok_or(Error::NoClaim)?;
+    Ok(ok("Failure reported", json!({ "job_id": ended.id, "status": ended.status.word() })))
+}
+
+/// Who sends what a worker sends.
+struct Worker(Uuid);
+
+impl Worker {
+    /// What the worker holds, for as long as `lease` again.
+    async fn holds(
+        &self,
+        door: &Door,
+        step: Uuid,
+        lease: Duration,
+        percent: Option<u8>,
+    ) -> Result<Claim, Error> {
+        let held = door.memory.store.renew_step(step, self.0, lease, percent).await?;
+        held.ok_or(Error::NoClaim)
+    }
+}
+
+impl axum::extract::FromRequestParts<Arc<Door>> for Worker {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
+        may_work(&Caller::from_request_parts(parts, door).await?)?;
+        let claim =
+            parts.headers.get(CLAIM).and_then(|it| Uuid::try_parse_ascii(it.as_bytes()).ok());
+        claim.map(Self).ok_or_else(|| {
+            Error::Invalid(
+                "send the `claim` that came with the step in the header X-Claim".to_owned(),
+            )
+        })
+    }
+}
+
+fn may_work(caller: &Caller) -> Result<(), Error> {
+    if caller.principal.has_scope(SCOPE) { Ok(()) } else { Err(Error::Scope(SCOPE)) }
+}
+
+fn lease(door: &Door, seconds: Option<u64>) -> Result<Duration, Error> {
+    match seconds.map(Duration::from_secs) {
+        None => Ok(door.config.lease),
+        Some(lease) if !lease.is_zero() && lease <= MAX_LEASE => Ok(lease),
+        Some(_) => {
+            let most = MAX_LEASE.as_secs();
+            Err(Error::Invalid(format!("lease_seconds must be from 1 to {most}")))
+        }
+    }
+}
+
+fn bounded(name: &str, text: &str) -> Result<(), Error> {
+    if text.chars().nth(MAX_TEXT).is_none() {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{name} has at most {MAX_TEXT} characters")))
+}
