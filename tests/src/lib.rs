@@ -23,6 +23,7 @@ pub mod sio;
 pub mod sse;
 pub mod tls;
 pub mod token;
+pub mod workbook;
 pub mod workflows;
 
 pub use crate::{

@@ -59,4 +59,6 @@ mod traces;
 mod unix;
 mod upstreams;
 mod workflows;
+mod workflows_bad;
+mod workflows_full;
 mod workflows_kill;
