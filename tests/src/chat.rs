@@ -7,6 +7,15 @@ use crate::{Client, Gateway, http};
 
 const CHATS: &str = "/api/v1/chat/workflows";
 
+/// The type of an upload's body.
+pub const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
+
+/// What an upload's body begins with.
+pub fn part(name: &str) -> String {
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=";
+    format!("{head}\"{name}\"\r\n\r\n")
+}
+
 /// A chat by its id, wherever its gateway is at present.
 #[derive(Clone, Debug)]
 pub struct Chat {
@@ -50,8 +59,13 @@ impl Chat {
         sent.expect("the gateway answers")
     }
 
-    pub async fn upload(&self, name: &str, content: &str) -> http::Response {
+    pub async fn upload(&self, name: &str, content: impl AsRef<[u8]>) -> http::Response {
         upload(self.at, &self.path("/upload"), name, content).await
+    }
+
+    /// Does `steps`, and waits for their end.
+    pub async fn execute(&self, steps: &Value) -> http::Response {
+        self.post("/execute", &json!({ "steps": steps })).await
     }
 
     /// Who watches the chat, after having been told so.
@@ -67,12 +81,14 @@ impl Chat {
 }
 
 /// Send a file in a form of parts.
-pub async fn upload(at: SocketAddr, path: &str, name: &str, content: &str) -> http::Response {
-    let mut body = String::new();
-    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=";
-    write!(body, "{head}\"{name}\"\r\n\r\n{content}\r\n--b--\r\n").expect("it is a text");
-    let media = [("Content-Type", "multipart/form-data; boundary=b")];
-    let sent = http::send(at, "POST", path, &media, body.as_bytes()).await;
+pub async fn upload(
+    at: SocketAddr,
+    path: &str,
+    name: &str,
+    content: impl AsRef<[u8]>,
+) -> http::Response {
+    let body = [part(name).as_bytes(), content.as_ref(), b"\r\n--b--\r\n"].concat();
+    let sent = http::send(at, "POST", path, &[FORM], &body).await;
     sent.expect("the gateway answers")
 }
 

@@ -29,10 +29,29 @@ impl Gateway {
         Self::start_with(&["serve"], &all).await
     }
 
+    /// Starts as [`start`](Self::start) does, where the folder `small` is a disk of so many bytes.
+    pub async fn start_on_small_disk(bytes: u64, settings: &[(&str, &str)]) -> Self {
+        let mount = format!("mount -t tmpfs -o size={bytes} none small");
+        let script = format!("mkdir small && {mount} && exec \"$0\" serve");
+        let binary = binary().display().to_string();
+        let mut all = vec![("server.listen", r#"["127.0.0.1:0"]"#), ("log.level", "warn")];
+        all.extend_from_slice(settings);
+        let all: Vec<_> = all.iter().map(|(key, it)| (variable(key), (*it).to_owned())).collect();
+        let home = Scratch::new();
+        // Nobody else sees the disk, and it is gone with the process.
+        let args = ["--map-root-user", "--mount", "sh", "-c", &script, &binary];
+        let process = Process::start(Path::new("unshare"), &args, &all, home.path());
+        Self::ready(process, home).await
+    }
+
     /// Starts with exactly these arguments and keys.
     pub async fn start_with(args: &[&str], settings: &[(&str, &str)]) -> Self {
         let home = Scratch::new();
-        let mut process = Self::spawn(args, settings, home.path());
+        let process = Self::spawn(args, settings, home.path());
+        Self::ready(process, home).await
+    }
+
+    async fn ready(mut process: Process, home: Scratch) -> Self {
         let ready = process.line("its ready line", |line| line.contains(" ready on ")).await;
         Self { process, ready, home }
     }
@@ -96,11 +115,20 @@ impl Gateway {
 
     /// Resident memory, from the kernel.
     pub fn rss_kib(&self) -> u64 {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most that there ever was of it.
+    pub fn peak_kib(&self) -> u64 {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(path).expect("the gateway runs on Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        number.expect("the kernel tells VmRSS in KiB")
+        number.unwrap_or_else(|| panic!("the kernel does not tell {name}"))
     }
 }
 

@@ -143,6 +143,36 @@ pub async fn request_with(
     within("an HTTP response", response(&mut stream)).await
 }
 
+/// Sends a POST, and `piece` over and over until it is answered. Gives the answer, and how many bytes
+/// went out before it came.
+pub async fn flood(
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    begin: &[u8],
+    piece: &[u8],
+) -> io::Result<(Response, usize)> {
+    let (reader, mut writer) = TcpStream::connect(at).await?.into_split();
+    let mut reader = BufReader::new(reader);
+    let begin = [head(at, "POST", path, headers).as_bytes(), begin].concat();
+    writer.write_all(&begin).await?;
+    let mut sent = begin.len();
+    let pour = async {
+        // Whether it is taken does not matter; the answer does.
+        while writer.write_all(piece).await.is_ok() {
+            sent += piece.len();
+        }
+        std::future::pending::<()>().await;
+    };
+    let answer = within("an answer to a body without end", async {
+        tokio::select! {
+            answer = response(&mut reader) => answer,
+            () = pour => unreachable!("it has no end"),
+        }
+    });
+    Ok((answer.await?, sent))
+}
+
 /// Sends a POST and these bytes after its head, leaves, and waits for the gateway to leave as well.
 pub async fn broken_off(
     at: SocketAddr,
@@ -158,12 +188,7 @@ pub async fn broken_off(
     Ok(())
 }
 
-pub(crate) fn head(
-    host: impl Display,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> String {
+pub fn head(host: impl Display, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("Host: {host}")];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.join("\r\n") + "\r\n\r\n"

@@ -23,6 +23,8 @@ pub mod sio;
 pub mod sse;
 pub mod tls;
 pub mod token;
+pub mod workbook;
+pub mod workflows;
 
 pub use crate::{
     client::Client, dice::Dice, form::Form, gateway::Gateway, patience::eventually, raw::Raw,

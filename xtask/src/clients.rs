@@ -19,6 +19,7 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
         ("cat", "QUADRILLE_TEST_PYTHON_CAT"),
         ("rooms", "QUADRILLE_TEST_PYTHON_ROOMS"),
         ("api", "QUADRILLE_TEST_PYTHON_API"),
+        ("workflows", "QUADRILLE_TEST_PYTHON_WORKFLOWS"),
     ];
     let environment = environment.map(|(version, variable)| {
         let list = format!("tests/clients/py/requirements-{version}.txt");

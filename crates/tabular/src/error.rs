@@ -154,7 +154,7 @@ impl Error {
 
     pub(crate) fn within(prefix: &'static str) -> impl FnOnce(Self) -> Self {
         move |error| match error {
-            Self::Cancelled { .. } => error,
+            Self::Cancelled { .. } | Self::Write { .. } => error,
             error => Self::Within { prefix, source: Box::new(error) },
         }
     }

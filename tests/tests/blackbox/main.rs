@@ -59,6 +59,8 @@ mod traces;
 mod unix;
 mod upstreams;
 mod workflows;
+mod workflows_bad;
 mod workflows_bot;
+mod workflows_full;
 mod workflows_kill;
 mod workflows_work;

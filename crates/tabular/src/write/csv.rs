@@ -1,5 +1,5 @@
 //! A table as text: UTF-8, commas, and quotes only where they are needed.
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 use super::{Written, formula};
 use crate::{cell::Cell, error::Error, output::Output};
@@ -41,14 +41,19 @@ impl Writer {
     }
 
     fn failed(&self, error: csv::Error) -> Error {
-        self.writer.get_ref().failed(error.into())
+        // The kind says whether the disk is full; other conversions lose it.
+        let source = match error.into_kind() {
+            csv::ErrorKind::Io(source) => source,
+            other => io::Error::other(format!("{other:?}")),
+        };
+        self.writer.get_ref().failed(source)
     }
 
     pub(super) fn finish(self) -> Result<Written, Error> {
         let output = match self.writer.into_inner() {
             Ok(output) => output,
             Err(error) => {
-                let source = std::io::Error::other(error.error().to_string());
+                let source = io::Error::new(error.error().kind(), error.error().to_string());
                 return Err(error.into_inner().get_ref().failed(source));
             }
         };

@@ -1,5 +1,11 @@
 //! A table as a workbook, written with memory for one row.
+use std::{
+    io,
+    panic::{self, AssertUnwindSafe},
+};
+
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
+use zip::result::ZipError;
 
 use super::Written;
 use crate::{
@@ -40,8 +46,22 @@ const MAX_WIDTH: usize = 50;
 const MAX_EXACT: i128 = 1 << 53;
 const DEFAULT_SHEET: &str = "Sheet1";
 
+/// What the library says when it panics because its temporary file has no room.
+const FULL: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+
 fn failed(error: &XlsxError) -> Error {
     Error::Workbook(error.to_string())
+}
+
+/// What `work` gives, unless the disk is full.
+fn caught<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(work)).or_else(|cause| {
+        let said = cause.downcast_ref::<String>().map_or("", String::as_str);
+        match FULL.into_iter().find(|kind| said.contains(&format!("{kind:?}"))) {
+            Some(kind) => Err(kind.into()),
+            None => panic::resume_unwind(cause),
+        }
+    })
 }
 
 // === impl Writer ===
@@ -76,6 +96,10 @@ impl Writer {
     }
 
     pub(super) fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
+        caught(|| self.put(row)).unwrap_or_else(|why| Err(self.output.failed(why)))
+    }
+
+    fn put(&mut self, row: &[Cell]) -> Result<(), Error> {
         if self.rows >= MAX_ROWS {
             return Err(TooMuch::SheetRows.into());
         }
@@ -103,7 +127,14 @@ impl Writer {
         let rows = u64::from(self.rows.saturating_sub(1));
         self.adorn(rows).map_err(|error| failed(&error))?;
         let Self { mut workbook, output, stripped, .. } = self;
-        workbook.save_to_writer(output.file()).map_err(|error| failed(&error))?;
+        let saved = caught(|| workbook.save_to_writer(output.file()));
+        match saved.map_err(XlsxError::IoError).and_then(|saved| saved) {
+            Ok(()) => {}
+            Err(XlsxError::IoError(why) | XlsxError::ZipError(ZipError::Io(why))) => {
+                return Err(output.failed(why));
+            }
+            Err(why) => return Err(failed(&why)),
+        }
         let warnings = match stripped {
             0 => Vec::new(),
             n => vec![format!("control characters were removed from {n} cells")],

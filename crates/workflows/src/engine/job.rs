@@ -184,7 +184,11 @@ async fn watch(
                     Err(why) => tracing::warn!(error = %why, run = run.id, "a lease was not renewed"),
                 }
             }
-            _ = tell.tick(), if doing.percent.has_changed().unwrap_or(false) => {
+            // Always: as a condition of this branch, it would be asked only after another event.
+            _ = tell.tick() => {
+                if !doing.percent.has_changed().unwrap_or(false) {
+                    continue;
+                }
                 let percent = *doing.percent.borrow_and_update();
                 door.set_percent(&run.id, Some(percent));
                 // The last is told when what came of it is stored.
