@@ -13,7 +13,7 @@ use quadrille_core::{
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Chat, Run};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{Config, Memory, engine::Scratch};
 
@@ -23,6 +23,8 @@ pub(crate) struct Door {
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
+    /// Turns to make archives, to take them apart, and to copy the database.
+    pub(crate) archives: Semaphore,
     /// There may be something to do.
     pub(crate) work: Notify,
     /// A run changed.
@@ -49,6 +51,7 @@ impl Door {
         Self {
             core,
             memory,
+            archives: Semaphore::new(config.workers()),
             config,
             scratch,
             work: Notify::new(),

@@ -1,10 +1,12 @@
 //! A copy of the database while it is in use.
 use std::{
-    fs::DirBuilder,
+    fs::{self, DirBuilder, OpenOptions},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
+
+use sqlx::SqlitePool;
 
 use crate::{Error, Store, db::Db};
 
@@ -13,7 +15,9 @@ use crate::{Error, Store, db::Db};
 pub enum BackupError {
     #[error("this database has its own tools for backups; use pg_dump")]
     NotAFile,
-    #[error("cannot make the folder of the backup")]
+    #[error("there is a file of this name")]
+    There,
+    #[error("cannot make the backup or its folder")]
     Folder(#[source] io::Error),
     #[error(transparent)]
     Store(#[from] Error),
@@ -44,20 +48,32 @@ impl Store {
                     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
                     made.map_err(BackupError::Folder)?;
                 }
-                let mut taken = crate::db::take(readers).await?;
-                // It writes another file, which the connection's being read-only would forbid.
-                let copy = sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy().into_owned());
-                sqlx::query("PRAGMA query_only = off")
-                    .execute(&mut *taken)
-                    .await
-                    .map_err(Error::from)?;
-                let copied = copy.execute(&mut *taken).await;
-                let closed = sqlx::query("PRAGMA query_only = on").execute(&mut *taken).await;
-                copied.and(closed).map_err(Error::from)?;
-                Ok(())
+                // The copy may be written to a file that is empty, and is nobody else's then.
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+                file.map_err(|why| match why.kind() {
+                    io::ErrorKind::AlreadyExists => BackupError::There,
+                    _ => BackupError::Folder(why),
+                })?;
+                let copied = Self::copy(readers, path).await;
+                if copied.is_err() {
+                    // Half of it is of no use.
+                    fs::remove_file(path).ok();
+                }
+                Ok(copied?)
             }
             #[cfg(feature = "postgres")]
             Db::Postgres(_) => Err(BackupError::NotAFile),
         }
+    }
+
+    async fn copy(readers: &SqlitePool, path: &Path) -> Result<(), Error> {
+        let mut taken = crate::db::take(readers).await?;
+        // It writes another file, which the connection's being read-only would forbid.
+        let copy = sqlx::query("VACUUM INTO $1").bind(path.to_string_lossy().into_owned());
+        sqlx::query("PRAGMA query_only = off").execute(&mut *taken).await?;
+        let copied = copy.execute(&mut *taken).await;
+        let closed = sqlx::query("PRAGMA query_only = on").execute(&mut *taken).await;
+        copied.and(closed)?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{Chat, ChatStatus, NewChat, Page, Place};
+use quadrille_store::{Chat, ChatStatus, NewChat, Page};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ pub(super) async fn list(
         Some(None) => Vec::new(),
         user => door.memory.store.chats(user.flatten(), status, page).await?,
     };
-    let shown: Vec<_> = found.iter().map(head).collect();
+    let shown: Vec<_> = found.iter().map(wire::head).collect();
     let count = shown.len();
     let data = json!({ "conversations": shown, "count": count });
     Ok(ok("Conversations retrieved successfully", data).total(count))
@@ -94,43 +94,10 @@ pub(super) async fn delete(
     Ok(ok("Conversation deleted successfully", json!({ "chat_id": chat.id })))
 }
 
-fn head(chat: &Chat) -> Value {
-    json!({
-        "chat_id": chat.id,
-        "participant_name": chat.participant,
-        "status": chat.status.word(),
-        "partition_key": chat.partition,
-        "metadata": wire::stored(&chat.metadata),
-        "created_at": wire::time(chat.created_at),
-        "updated_at": wire::time(chat.updated_at),
-    })
-}
-
-async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
+pub(super) async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
     let store = &door.memory.store;
     let files = store.chat_files(&chat.id).await?;
     let steps = store.steps_of_chat(&chat.id, SHOWN).await?;
     let said = store.said_in_chat(&chat.id, SHOWN).await?;
-    let paths = |place| {
-        let files = files.iter().filter(|it| it.place == place);
-        files.map(|file| wire::path(chat, file)).collect::<Vec<_>>()
-    };
-    let messages: Vec<_> = said
-        .iter()
-        .map(|it| {
-            json!({
-                "message_id": it.id,
-                "message_type": it.kind.word(),
-                "content": it.content,
-                "metadata": wire::stored(&it.metadata),
-                "created_at": wire::time(it.created_at),
-            })
-        })
-        .collect();
-    let mut shown = head(chat);
-    shown["messages"] = messages.into();
-    shown["workflow_steps"] = steps.iter().map(|it| wire::step(chat, it, &files)).collect();
-    shown["uploaded_files"] = paths(Place::Uploads).into();
-    shown["output_files"] = paths(Place::Outputs).into();
-    Ok(shown)
+    Ok(wire::chat(chat, &said, &steps, &files))
 }

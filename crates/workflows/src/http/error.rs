@@ -10,7 +10,8 @@ use quadrille_core::{
 use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
-use super::envelope::Envelope;
+use super::{dump, envelope::Envelope};
+use crate::archive::BadArchive;
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,12 @@ pub(super) enum Error {
     Form(#[from] FormError),
     #[error("A file has at most {0} bytes")]
     FileTooLarge(u64),
+    #[error(transparent)]
+    Archive(BadArchive),
+    #[error("The token does not have the scope {0}")]
+    Scope(&'static str),
+    #[error("The database has its own tools for backups; use pg_dump")]
+    NoBackup,
     #[error("Workflow execution failed: {0}")]
     Run(String),
     #[error("{0}")]
@@ -60,10 +67,15 @@ impl Error {
             Self::Body(BadBody::Media) => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(BadBody::TooLarge(_))
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
-            | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
+            | Self::FileTooLarge(_)
+            | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
-            Self::Invalid(_) | Self::Body(_) | Self::Form(_) => S::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
+                S::UNPROCESSABLE_ENTITY
+            }
             Self::Conflict(_) => S::CONFLICT,
+            Self::Scope(_) => S::FORBIDDEN,
+            Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::Full | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
@@ -112,6 +124,15 @@ impl From<store::Error> for Error {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
             store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+        }
+    }
+}
+
+impl From<BadArchive> for Error {
+    fn from(why: BadArchive) -> Self {
+        match why {
+            BadArchive::Scratch(why) => dump::scratch(why),
+            why => Self::Archive(why),
         }
     }
 }

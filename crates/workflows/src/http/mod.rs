@@ -1,10 +1,14 @@
 //! Workflows over HTTP: chats, their files and their runs.
+mod backup;
 mod caller;
 mod chats;
+mod downloads;
+mod dump;
 mod envelope;
 mod error;
 mod execute;
 mod files;
+mod restore;
 mod runs;
 
 use std::sync::Arc;
@@ -16,7 +20,7 @@ use axum::{
 
 pub(crate) use self::envelope::Base;
 use self::error::Error;
-use crate::{CHATS, door::Door};
+use crate::{BACKUP, CHATS, DOWNLOADS, door::Door};
 
 /// Bytes of a JSON body.
 const BODY: usize = 1_000_000;
@@ -33,6 +37,10 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
         .route(&at("/{chat}/runs/{run}"), get(runs::show))
         .route(&at("/{chat}/runs/{run}/cancel"), post(runs::cancel))
         .route(&at("/{chat}/runs/{run}/retry"), post(runs::retry))
+        .route(&at("/{chat}/dump"), post(dump::dump))
+        .route(&at("/restore"), post(restore::restore))
+        .route(&format!("{DOWNLOADS}/{{file}}"), get(downloads::show))
+        .route(BACKUP, post(backup::backup))
         .method_not_allowed_fallback(async || Error::Method)
         .with_state(Arc::clone(door))
 }
