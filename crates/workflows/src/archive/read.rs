@@ -95,6 +95,9 @@ fn take(
             EntryType::Link | EntryType::Symlink => return Err(refuse("which is a link")),
             _ => return Err(refuse("which is neither a file nor a folder")),
         }
+        if what == Entry::Folder && kind != EntryType::Directory {
+            return Err(refuse("which is in no folder of a chat"));
+        }
         if !path.trim_matches(['.', '/']).is_empty() {
             let top = top.map(str::to_owned);
             if *inside.get_or_insert_with(|| top.clone()) != top {
@@ -102,8 +105,7 @@ fn take(
             }
         }
         match what {
-            Entry::Folder if kind == EntryType::Directory => continue,
-            Entry::Folder => return Err(refuse("which is in no folder of a chat")),
+            Entry::Folder => continue,
             // The original adds it once more to what it restored; the last one counts.
             Entry::FullMetadata => {}
             _ if seen.insert(path.clone()) => {}
