@@ -115,11 +115,11 @@ fn what_is_broken_or_too_large_is_refused() {
     assert!(bomb.len() < 20_000);
     assert!(refused(&bomb).contains("at most 1048576 bytes together"));
     // What is after the end counts, too.
-    let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut after = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let mut header = Header::new_gnu();
     header.set_size(METADATA_ONLY.len() as u64);
-    tar.append_data(&mut header, "metadata.json", METADATA_ONLY).unwrap();
-    let mut gz = tar.into_inner().unwrap();
+    after.append_data(&mut header, "metadata.json", METADATA_ONLY).unwrap();
+    let mut gz = after.into_inner().unwrap();
     for _ in 0..60 {
         gz.write_all(&vec![0; 1 << 20]).unwrap();
     }
