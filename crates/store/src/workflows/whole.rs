@@ -137,9 +137,10 @@ impl Store {
                 names.push(name);
             }
             for (run, steps) in runs {
-                let (status, ended) = match run.status.is_over() {
-                    true => (run.status, run.ended_at),
-                    false => (RunStatus::Interrupted, run.ended_at.or(Some(now()))),
+                let (status, ended) = if run.status.is_over() {
+                    (run.status, run.ended_at)
+                } else {
+                    (RunStatus::Interrupted, run.ended_at.or(Some(now())))
                 };
                 let put = sqlx::query(PUT_RUN).bind(clean(&run.id).into_owned()).bind(&*id);
                 let put = put.bind(clean(&run.origin).into_owned()).bind(status.word());
