@@ -1,6 +1,9 @@
 //! A chat as the description in an archive: as clients are shown it, and what else a restore needs.
 //! Read tolerantly, as it may be the original's.
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use quadrille_core::json::is_deep;
@@ -33,7 +36,7 @@ struct Described {
     dialogue: Option<Value>,
     created_at: Option<String>,
     updated_at: Option<String>,
-    messages: Option<Vec<Message>>,
+    messages: Option<Vec<DescribedMessage>>,
     workflow_steps: Option<Vec<DescribedStep>>,
     uploaded_files: Option<Vec<String>>,
     output_files: Option<Vec<String>>,
@@ -42,7 +45,7 @@ struct Described {
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct DescribedMessage {
     message_id: Option<String>,
     message_type: Option<String>,
     #[serde(default)]
@@ -127,8 +130,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     let updated_at = time(described.updated_at.as_deref()).unwrap_or(created_at);
     let listed = described.listed();
     if let Some(listed) = &described.files {
-        let there: Vec<_> = files.iter().map(|it| (it.place, it.name.as_str())).collect();
-        let there: std::collections::HashSet<_> = there.into_iter().collect();
+        let there: HashSet<_> = files.iter().map(|it| (it.place, it.name.as_str())).collect();
         let gone =
             listed.iter().find(|it| path::last(&it.path).is_none_or(|it| !there.contains(&it)));
         if let Some(DescribedFile { path, .. }) = gone {
@@ -198,7 +200,7 @@ impl Described {
     }
 }
 
-impl Message {
+impl DescribedMessage {
     fn taken(self, or: i64) -> ChatMessage {
         ChatMessage {
             id: id(self.message_id.as_deref()),

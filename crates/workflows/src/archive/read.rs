@@ -57,7 +57,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpack
     let mut archive = Archive::new(Bounded { inner: GzDecoder::new(file), left });
     let taken = take(&mut archive, folder, limit)?;
     // Only at the end is it known whether everything is as it was.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(why, limit))?;
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(&why, limit))?;
     Ok(taken)
 }
 
@@ -66,7 +66,7 @@ fn take(
     folder: &Path,
     limit: u64,
 ) -> Result<Unpacked, BadArchive> {
-    let bad = |why| broken(why, limit);
+    let bad = |why: io::Error| broken(&why, limit);
     let (mut metadata, mut full) = (None, None);
     let (mut files, mut left) = (Vec::new(), limit);
     let mut inside: Option<Option<String>> = None;
@@ -164,7 +164,7 @@ fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchi
             Ok(0) => return Ok(copied),
             Ok(read) => read,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
-            Err(why) => return Err(broken(why, limit)),
+            Err(why) => return Err(broken(&why, limit)),
         };
         let bytes = buffer.get(..read).unwrap_or_default();
         io::Write::write_all(to, bytes).map_err(BadArchive::Scratch)?;
@@ -176,12 +176,12 @@ fn named(path: &[u8], why: &'static str) -> BadArchive {
     BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), why)
 }
 
-fn broken(why: io::Error, limit: u64) -> BadArchive {
+fn broken(why: &io::Error, limit: u64) -> BadArchive {
     // Whatever reads in between may wrap it.
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&why);
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
     while let Some(it) = cause {
         let inner = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if it.is::<Passed>() || inner.is_some_and(|it| it.is::<Passed>()) {
+        if it.is::<Passed>() {
             return BadArchive::TooLarge(limit);
         }
         cause = match inner {

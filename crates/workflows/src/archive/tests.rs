@@ -1,3 +1,4 @@
+//! Archives as we make them, as the original does, and as somebody does who means harm.
 use std::{fs, io::Write as _, path::PathBuf};
 
 use flate2::{Compression, write::GzEncoder};

@@ -47,7 +47,7 @@ async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Er
         return Err(too_much());
     }
     let whole = store.whole_chat(chat).await?.ok_or(Error::NoChat)?;
-    let folder = door.scratch.folder().map_err(scratch)?;
+    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
     write(files, &whole, &path).await?;
     let name = format!("{}_{}.tar.gz", Files::sanitise(chat), stamp());
@@ -92,10 +92,10 @@ async fn write(files: &Files, whole: &WholeChat, path: &std::path::Path) -> Resu
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?.map_err(scratch)
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
 }
 
-pub(super) fn scratch(why: io::Error) -> Error {
+pub(super) fn scratch(why: &io::Error) -> Error {
     if let io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded = why.kind() {
         return Error::DiskFull;
     }

@@ -131,7 +131,7 @@ impl From<store::Error> for Error {
 impl From<BadArchive> for Error {
     fn from(why: BadArchive) -> Self {
         match why {
-            BadArchive::Scratch(why) => dump::scratch(why),
+            BadArchive::Scratch(why) => dump::scratch(&why),
             why => Self::Archive(why),
         }
     }

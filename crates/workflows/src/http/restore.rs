@@ -40,7 +40,7 @@ async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Enve
     let none = || Error::Invalid("No dump file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
     let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
-    let folder = door.scratch.folder().map_err(scratch)?;
+    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
     let mut source = Source::new(request.into_body());
     let form = Form::new(&mut source, boundary, door.memory.max_upload_size);
@@ -108,12 +108,12 @@ async fn fetch(mut form: Form<'_>, path: &Path, limit: u64) -> Result<bool, Erro
 }
 
 async fn write(mut part: Part<'_>, path: &Path, limit: u64) -> Result<(), Error> {
-    let mut file = BufWriter::new(File::create(path).await.map_err(scratch)?);
+    let mut file = BufWriter::new(File::create(path).await.map_err(|why| scratch(&why))?);
     let mut left = limit;
     while let Some(bytes) = part.next().await {
         let bytes = bytes?;
         left = left.checked_sub(bytes.len() as u64).ok_or(Error::FileTooLarge(limit))?;
-        file.write_all(&bytes).await.map_err(scratch)?;
+        file.write_all(&bytes).await.map_err(|why| scratch(&why))?;
     }
-    file.flush().await.map_err(scratch)
+    file.flush().await.map_err(|why| scratch(&why))
 }
