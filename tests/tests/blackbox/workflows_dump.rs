@@ -13,6 +13,8 @@ use tar::{Builder, EntryType, Header};
 const RESTORE: &str = "/api/v1/chat/workflows/restore";
 const BACKUP: &str = "/api/v1/chat/sqlite/backup";
 
+const FILE: EntryType = EntryType::Regular;
+
 /// The path of an address that the gateway told.
 fn path(gateway: &Gateway, url: &Value) -> String {
     let base = format!("http://{}", gateway.address());
@@ -109,7 +111,6 @@ async fn a_chat_is_dumped_deleted_and_restored_as_it_was() {
 #[tokio::test]
 async fn what_is_no_archive_of_a_chat_is_refused_and_leaves_nothing() {
     let gateway = Gateway::start(&[("files.max_upload_size", "65536")]).await;
-    const FILE: EntryType = EntryType::Regular;
     let metadata = ("metadata.json", FILE, &br#"{"chat_id":"evil"}"#[..]);
     let good = ("uploads/good.csv", FILE, &b"id\n1\n"[..]);
     let large = vec![0; 2 << 20];
