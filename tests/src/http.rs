@@ -52,6 +52,17 @@ pub async fn get(at: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Re
     request(at, "GET", path, headers).await
 }
 
+/// The same, with the bytes of the body, which may be no text.
+pub async fn get_bytes(
+    at: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> io::Result<(Response, Vec<u8>)> {
+    let mut stream = BufReader::new(TcpStream::connect(at).await?);
+    stream.write_all(head(at, "GET", path, headers).as_bytes()).await?;
+    within("an HTTP response", response_bytes(&mut stream)).await
+}
+
 /// Asks from another address of this machine.
 pub async fn get_from(
     from: IpAddr,
@@ -196,12 +207,19 @@ pub fn head(host: impl Display, method: &str, path: &str, headers: &[(&str, &str
 
 /// Reads one response; the body as far as `Content-Length` says.
 pub(crate) async fn response(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Response> {
-    let mut answer = response_head(stream).await?;
+    let (mut answer, body) = response_bytes(stream).await?;
+    answer.body = String::from_utf8_lossy(&body).into_owned();
+    Ok(answer)
+}
+
+async fn response_bytes(
+    stream: &mut (impl AsyncBufReadExt + Unpin),
+) -> io::Result<(Response, Vec<u8>)> {
+    let answer = response_head(stream).await?;
     let length = answer.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    answer.body = String::from_utf8_lossy(&body).into_owned();
-    Ok(answer)
+    Ok((answer, body))
 }
 
 async fn response_head(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Response> {

@@ -26,5 +26,5 @@ pub use store::{Migrated, Store};
 pub use workflows::{
     BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, Download,
     NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError, RunStatus, Said,
-    Start, Step, StepKind, StepStatus,
+    Start, Step, StepKind, StepStatus, WholeChat,
 };

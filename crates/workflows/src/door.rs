@@ -15,7 +15,7 @@ use quadrille_core::{
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Chat, Run};
-use tokio::sync::{Notify, futures::Notified};
+use tokio::sync::{Notify, Semaphore, futures::Notified};
 
 use crate::{Config, Memory, engine::Scratch};
 
@@ -26,6 +26,8 @@ pub(crate) struct Door {
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
+    /// Turns to make archives, to take them apart, and to copy the database.
+    pub(crate) archives: Semaphore,
     /// There may be something to do.
     pub(crate) work: Notify,
     /// A run changed.
@@ -64,6 +66,7 @@ impl Door {
             core,
             desk,
             memory,
+            archives: Semaphore::new(config.workers()),
             config,
             scratch,
             work: Notify::new(),

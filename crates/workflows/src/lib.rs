@@ -1,5 +1,6 @@
 //! Workflows: spreadsheet jobs of many steps over HTTP, and one WebSocket for each chat that shows
 //! their progress; the protocol is in `docs/protocol/workflows.md`.
+mod archive;
 mod bot;
 mod door;
 mod engine;
@@ -30,6 +31,12 @@ pub const PATH: &str = "/chat";
 
 /// Where chats begin.
 pub const CHATS: &str = "/api/v1/chat/workflows";
+
+/// Where archives of chats are.
+const DOWNLOADS: &str = "/api/v1/chat/downloads";
+
+/// Where operators have the database copied.
+const BACKUP: &str = "/api/v1/chat/sqlite/backup";
 
 /// Section `workflows` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

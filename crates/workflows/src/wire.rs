@@ -1,7 +1,7 @@
 //! How things look to clients: times, paths, addresses, runs.
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use quadrille_store::{Chat, ChatFile, Run, RunStatus, Step};
+use quadrille_store::{Chat, ChatFile, ChatMessage, Place, Run, RunStatus, Step};
 use serde_json::{Map, Value, json};
 
 use crate::http::Base;
@@ -66,6 +66,48 @@ pub(crate) fn result(
         result.insert("download_url".to_owned(), url(base, &chat.id, &file.name).into());
     }
     result
+}
+
+/// A chat as lists show it.
+pub(crate) fn head(chat: &Chat) -> Value {
+    json!({
+        "chat_id": chat.id,
+        "participant_name": chat.participant,
+        "status": chat.status.word(),
+        "partition_key": chat.partition,
+        "metadata": stored(&chat.metadata),
+        "created_at": time(chat.created_at),
+        "updated_at": time(chat.updated_at),
+    })
+}
+
+/// A chat with everything in it.
+pub(crate) fn chat<'a>(
+    chat: &Chat,
+    said: &[ChatMessage],
+    steps: impl IntoIterator<Item = &'a Step>,
+    files: &[ChatFile],
+) -> Value {
+    let paths = |place| {
+        let files = files.iter().filter(|it| it.place == place);
+        files.map(|file| path(chat, file)).collect::<Vec<_>>()
+    };
+    let mut shown = head(chat);
+    shown["messages"] = said.iter().map(message).collect();
+    shown["workflow_steps"] = steps.into_iter().map(|it| step(chat, it, files)).collect();
+    shown["uploaded_files"] = paths(Place::Uploads).into();
+    shown["output_files"] = paths(Place::Outputs).into();
+    shown
+}
+
+pub(crate) fn message(said: &ChatMessage) -> Value {
+    json!({
+        "message_id": said.id,
+        "message_type": said.kind.word(),
+        "content": said.content,
+        "metadata": stored(&said.metadata),
+        "created_at": time(said.created_at),
+    })
 }
 
 pub(crate) fn step(chat: &Chat, step: &Step, files: &[ChatFile]) -> Value {

@@ -61,6 +61,7 @@ mod upstreams;
 mod workflows;
 mod workflows_bad;
 mod workflows_bot;
+mod workflows_dump;
 mod workflows_full;
 mod workflows_kill;
 mod workflows_work;

@@ -43,7 +43,7 @@ const DELETE: &str = "DELETE FROM chats WHERE id = $1";
 
 const REMEMBER: &str = "UPDATE chats SET dialogue = $2 WHERE id = $1";
 
-const SAY: &str = "
+pub(super) const SAY: &str = "
     INSERT INTO chat_messages (message_id, chat_id, message_type, content, metadata, created_at)
     VALUES ($1, $2, $3, $4, $5, $6)";
 
@@ -52,7 +52,7 @@ const SAID: &str = "
     FROM chat_messages WHERE chat_id = $1 ORDER BY id DESC LIMIT $2";
 
 type ChatRow = (String, Option<String>, String, String, String, String, Option<String>, i64, i64);
-type MessageRow = (Uuid, String, String, String, i64);
+pub(super) type MessageRow = (Uuid, String, String, String, i64);
 
 impl Store {
     /// Makes a chat, or gives one that is there another participant.

@@ -17,7 +17,7 @@ pub(super) const ADD: &str = "
 /// The chat has to be locked.
 pub(super) const NAMES: &str = "SELECT name FROM chat_files WHERE chat_id = $1";
 
-const LIST: &str = "
+pub(super) const LIST: &str = "
     SELECT id, place, name, file_path, size, created_at FROM chat_files
     WHERE chat_id = $1 ORDER BY id";
 

@@ -7,13 +7,14 @@ mod files;
 mod lease;
 mod model;
 mod runs;
+mod whole;
 mod words;
 
 pub use self::{
     backup::BackupError,
     model::{
         CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat, NewChatFile,
-        NewMessageOfChat, NewRun, NewStep, Run, RunError, Start, Step,
+        NewMessageOfChat, NewRun, NewStep, Run, RunError, Start, Step, WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

@@ -150,6 +150,17 @@ pub enum RunError {
     Store(#[from] Error),
 }
 
+/// A chat with everything in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeChat {
+    pub chat: Chat,
+    /// The oldest first, as below.
+    pub messages: Vec<ChatMessage>,
+    pub files: Vec<ChatFile>,
+    /// Each with its steps.
+    pub runs: Vec<(Run, Vec<Step>)>,
+}
+
 /// A run that a worker does as long as it keeps its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {

@@ -18,7 +18,7 @@ const CREATE: &str = "
     INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
     VALUES ($1, $2, $3, 'pending', $4, $5, $6)";
 
-const CREATE_STEP: &str = "
+pub(super) const CREATE_STEP: &str = "
     INSERT INTO run_steps (id, run_id, position, operation, kind, arguments, status, input_file)
     VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7)";
 
@@ -32,7 +32,7 @@ const LIST: &str = "
         created_at, started_at, ended_at
     FROM runs WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
 
-const STEPS: &str = "
+pub(super) const STEPS: &str = "
     SELECT id, position, operation, kind, arguments, status, progress, input_file, output_file,
         result, error, worker, started_at, completed_at
     FROM run_steps WHERE run_id = $1 ORDER BY position";

@@ -319,3 +319,56 @@ async fn a_copy_of_the_file_is_complete() {
     // Those who read cannot write.
     bed.chat("b", None).await;
 }
+
+#[tokio::test]
+async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
+    each(async |bed| {
+        bed.chat("a", Some("ann")).await;
+        let said = NewMessageOfChat { kind: Said::User, content: "go", metadata: r#"{"n":1}"# };
+        bed.store.say_in_chat("a", None, &[said]).await.unwrap();
+        bed.store.remember_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
+        bed.file("a", Place::Uploads, "d.csv", "k1").await;
+        bed.begin("a", "done", &[StepKind::Internal]).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        bed.work(&claimed, Some("k2")).await.unwrap();
+        bed.store.end_run(&claimed, RunStatus::Completed, None, None).await.unwrap();
+        bed.begin("a", "open", TWO).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        bed.work(&claimed, Some("k3")).await.unwrap();
+        assert_eq!(bed.store.whole_chat("nobody").await.unwrap(), None);
+        let whole = bed.store.whole_chat("a").await.unwrap().unwrap();
+        assert_eq!((whole.messages.len(), whole.files.len(), whole.runs.len()), (1, 3, 2));
+        let size = bed.store.size_of_chat("a").await.unwrap();
+        assert!((1000..5000).contains(&size), "{size}");
+        assert!(!bed.store.restore_chat(&whole).await.unwrap());
+        // Of another chat that has an id in common with it, nothing is kept.
+        let mut other = whole.clone();
+        other.chat.id = "b".to_owned();
+        assert!(!bed.store.restore_chat(&other).await.unwrap());
+        assert_eq!(bed.store.chat("b").await.unwrap(), None);
+
+        bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert!(bed.store.restore_chat(&whole).await.unwrap());
+        let again = bed.store.whole_chat("a").await.unwrap().unwrap();
+        assert_eq!(again.chat, quadrille_store::Chat { status: ChatStatus::Failed, ..whole.chat });
+        assert_eq!(again.messages, whole.messages);
+        let names = |files: &[ChatFile]| {
+            let names = files.iter().map(|it| (it.place, it.name.clone(), it.key.clone(), it.size));
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names(&again.files), names(&whole.files));
+        let [(done, first), (open, second)] = &again.runs[..] else { panic!("{again:?}") };
+        assert_eq!(*done, whole.runs[0].0);
+        assert_eq!(first[0].output, Some(again.files[1].id));
+        assert_eq!((open.status, open.next), (RunStatus::Interrupted, 1));
+        assert!(open.ended_at.is_some());
+        let statuses = [second[0].status, second[1].status];
+        assert_eq!(statuses, [StepStatus::Completed, StepStatus::Skipped]);
+        assert_eq!(second[1].input, Some(again.files[2].id));
+        // It goes on where it was.
+        bed.store.retry_run("open", 3).await.unwrap().unwrap();
+        let claimed = bed.claim().await.unwrap();
+        assert_eq!(bed.work(&claimed, None).await.unwrap().next, 2);
+    })
+    .await;
+}

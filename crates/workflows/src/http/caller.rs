@@ -25,6 +25,10 @@ impl Caller {
         self.door.chat(id, action, &self.principal).await?.ok_or(Error::NoChat)
     }
 
+    pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
+        if self.principal.has_scope(scope) { Ok(()) } else { Err(Error::Scope(scope)) }
+    }
+
     /// A run of such a chat.
     pub(super) async fn run(
         &self,

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{Chat, ChatMessage, ChatStatus, NewChat, Page, Place};
+use quadrille_store::{Chat, ChatStatus, NewChat, Page};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ pub(super) async fn list(
         Some(None) => Vec::new(),
         user => door.memory.store.chats(user.flatten(), status, page).await?,
     };
-    let shown: Vec<_> = found.iter().map(head).collect();
+    let shown: Vec<_> = found.iter().map(wire::head).collect();
     let count = shown.len();
     let data = json!({ "conversations": shown, "count": count });
     Ok(ok("Conversations retrieved successfully", data).total(count))
@@ -101,41 +101,10 @@ pub(super) async fn delete(
     Ok(ok("Conversation deleted successfully", json!({ "chat_id": chat.id })))
 }
 
-fn head(chat: &Chat) -> Value {
-    json!({
-        "chat_id": chat.id,
-        "participant_name": chat.participant,
-        "status": chat.status.word(),
-        "partition_key": chat.partition,
-        "metadata": wire::stored(&chat.metadata),
-        "created_at": wire::time(chat.created_at),
-        "updated_at": wire::time(chat.updated_at),
-    })
-}
-
-pub(super) fn message(said: &ChatMessage) -> Value {
-    json!({
-        "message_id": said.id,
-        "message_type": said.kind.word(),
-        "content": said.content,
-        "metadata": wire::stored(&said.metadata),
-        "created_at": wire::time(said.created_at),
-    })
-}
-
-async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
+pub(super) async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
     let store = &door.memory.store;
     let files = store.chat_files(&chat.id).await?;
     let steps = store.steps_of_chat(&chat.id, SHOWN).await?;
     let said = store.said_in_chat(&chat.id, SHOWN).await?;
-    let paths = |place| {
-        let files = files.iter().filter(|it| it.place == place);
-        files.map(|file| wire::path(chat, file)).collect::<Vec<_>>()
-    };
-    let mut shown = head(chat);
-    shown["messages"] = said.iter().map(message).collect();
-    shown["workflow_steps"] = steps.iter().map(|it| wire::step(chat, it, &files)).collect();
-    shown["uploaded_files"] = paths(Place::Uploads).into();
-    shown["output_files"] = paths(Place::Outputs).into();
-    Ok(shown)
+    Ok(wire::chat(chat, &said, &steps, &files))
 }

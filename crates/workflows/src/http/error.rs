@@ -11,8 +11,8 @@ use quadrille_core::{
 use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
-use super::envelope::Envelope;
-use crate::engine::FetchError;
+use super::{dump, envelope::Envelope};
+use crate::{archive::BadArchive, engine::FetchError};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(super) enum Error {
     NoRun,
     #[error("This claim does not hold any more; stop working on the step")]
     NoClaim,
-    #[error("this needs a token with the scope {0}")]
+    #[error("This needs a token with the scope {0}")]
     Scope(&'static str),
     #[error("{0}")]
     Invalid(String),
@@ -39,6 +39,10 @@ pub(super) enum Error {
     Form(#[from] FormError),
     #[error("A file has at most {0} bytes")]
     FileTooLarge(u64),
+    #[error(transparent)]
+    Archive(BadArchive),
+    #[error("The database has its own tools for backups; use pg_dump")]
+    NoBackup,
     #[error("Workflow execution failed: {0}")]
     Run(String),
     #[error("{0}")]
@@ -70,12 +74,16 @@ impl Error {
             Self::Body(BadBody::Media) => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(BadBody::TooLarge(_))
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
-            | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
+            | Self::FileTooLarge(_)
+            | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
-            Self::Invalid(_) | Self::Body(_) | Self::Form(_) => S::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
+                S::UNPROCESSABLE_ENTITY
+            }
             Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
             Self::Scope(_) => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
+            Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::Full | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
@@ -148,6 +156,15 @@ impl From<Refused> for Error {
             Refused::TopicFull | Refused::DeskFull | Refused::Draining | Refused::Topics(_) => {
                 Self::AgentBusy
             }
+        }
+    }
+}
+
+impl From<BadArchive> for Error {
+    fn from(why: BadArchive) -> Self {
+        match why {
+            BadArchive::Scratch(why) => dump::scratch(&why),
+            why => Self::Archive(why),
         }
     }
 }

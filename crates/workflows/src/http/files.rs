@@ -136,23 +136,41 @@ pub(super) async fn send(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let etag = format!("\"{}\"", file.key.split('/').nth(1).unwrap_or(&file.key));
-    let download = Download {
-        name: &file.name,
-        media_type: media_type(&file.name),
-        etag: &etag,
-        size: u64::try_from(file.size).unwrap_or_default(),
-    };
-    let part = match download.part(method, headers) {
-        Ok(part) => part,
-        Err(answer) => return Ok(answer),
-    };
-    let object = door.memory.files.get(&file.key, part.clone()).await?;
-    let object = object.ok_or_else(|| {
-        tracing::error!(key = file.key, "the bytes of a file are gone");
-        Error::NoFile
-    })?;
-    Ok(download.answer(part, Body::from_stream(object.stream)))
+    let media_type = media_type(&file.name);
+    let sent = Sent { name: &file.name, media_type, key: &file.key, size: file.size };
+    sent.answer(door, method, headers).await
+}
+
+/// A file that is kept, on its way to a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent<'a> {
+    pub(super) name: &'a str,
+    pub(super) media_type: &'a str,
+    pub(super) key: &'a str,
+    pub(super) size: i64,
+}
+
+impl Sent<'_> {
+    pub(super) async fn answer(
+        self,
+        door: &Door,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Response, Error> {
+        let Self { name, media_type, key, size } = self;
+        let etag = format!("\"{}\"", key.split('/').nth(1).unwrap_or(key));
+        let size = u64::try_from(size).unwrap_or_default();
+        let download = Download { name, media_type, etag: &etag, size };
+        let part = match download.part(method, headers) {
+            Ok(part) => part,
+            Err(answer) => return Ok(answer),
+        };
+        let object = door.memory.files.get(key, part.clone()).await?.ok_or_else(|| {
+            tracing::error!(key, "the bytes of a file are gone");
+            Error::NoFile
+        })?;
+        Ok(download.answer(part, Body::from_stream(object.stream)))
+    }
 }
 
 /// None that a browser would show instead of saving the file.

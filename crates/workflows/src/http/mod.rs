@@ -1,12 +1,16 @@
 //! Workflows over HTTP: chats, their files and their runs.
+mod backup;
 mod begin;
 mod bot;
 mod caller;
 mod chats;
+mod downloads;
+mod dump;
 mod envelope;
 mod error;
 mod execute;
 mod files;
+mod restore;
 mod runs;
 mod work;
 
@@ -23,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use self::envelope::Base;
 use self::error::Error;
-use crate::{CHATS, door::Door};
+use crate::{BACKUP, CHATS, DOWNLOADS, door::Door};
 
 /// Bytes of a JSON body.
 const BODY: usize = 1_000_000;
@@ -40,6 +44,10 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
         .route(&at("/{chat}/runs/{run}"), get(runs::show))
         .route(&at("/{chat}/runs/{run}/cancel"), post(runs::cancel))
         .route(&at("/{chat}/runs/{run}/retry"), post(runs::retry))
+        .route(&at("/{chat}/dump"), post(dump::dump))
+        .route(&at("/restore"), post(restore::restore))
+        .route(&format!("{DOWNLOADS}/{{file}}"), get(downloads::show))
+        .route(BACKUP, post(backup::backup))
         .merge(bot::router())
         .merge(work::router())
         .method_not_allowed_fallback(async || Error::Method)

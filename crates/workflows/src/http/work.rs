@@ -77,7 +77,7 @@ async fn claim(
     base: Base,
     request: Request,
 ) -> Result<Response, Error> {
-    may_work(&caller)?;
+    caller.need(SCOPE)?;
     let wanted: Wanted = read(request).await?;
     let lease = lease(&door, wanted.lease_seconds)?;
     bounded("worker", &wanted.worker)?;
@@ -319,7 +319,7 @@ impl axum::extract::FromRequestParts<Arc<Door>> for Worker {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        may_work(&Caller::from_request_parts(parts, door).await?)?;
+        Caller::from_request_parts(parts, door).await?.need(SCOPE)?;
         let claim =
             parts.headers.get(CLAIM).and_then(|it| Uuid::try_parse_ascii(it.as_bytes()).ok());
         claim.map(Self).ok_or_else(|| {
@@ -328,10 +328,6 @@ impl axum::extract::FromRequestParts<Arc<Door>> for Worker {
             )
         })
     }
-}
-
-fn may_work(caller: &Caller) -> Result<(), Error> {
-    if caller.principal.has_scope(SCOPE) { Ok(()) } else { Err(Error::Scope(SCOPE)) }
 }
 
 fn lease(door: &Door, seconds: Option<u64>) -> Result<Duration, Error> {

@@ -224,7 +224,7 @@ async fn history(
         "participant_name": chat.participant,
         "status": chat.status.word(),
         "current_state": talk::phase(&door, &chat).await?,
-        "messages": said.iter().map(chats::message).collect::<Vec<_>>(),
+        "messages": said.iter().map(wire::message).collect::<Vec<_>>(),
         "uploaded_files": listed(&door, &chat, Place::Uploads, &base).await?,
         "output_files": listed(&door, &chat, Place::Outputs, &base).await?,
         "workflow_steps": steps.iter().map(|it| wire::step(&chat, it, &files)).collect::<Vec<_>>(),

@@ -1,0 +1,316 @@
+//! A chat as the description in an archive: as clients are shown it, and what else a restore needs.
+//! Read tolerantly, as it may be the original's.
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use quadrille_core::json::is_deep;
+use quadrille_store::{
+    Chat, ChatFile, ChatMessage, ChatStatus, Place, Run, RunStatus, Said, Step, StepKind,
+    StepStatus, WholeChat, files::Files,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{BadArchive, Unpacked, path, read::UnpackedFile};
+use crate::{bot, door, wire};
+
+/// A chat that is not stored yet.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) whole: WholeChat,
+    /// Where the bytes of its files are, in their order.
+    pub(crate) bytes: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    chat_id: String,
+    participant_name: Option<String>,
+    status: Option<String>,
+    partition_key: Option<String>,
+    metadata: Option<Map<String, Value>>,
+    dialogue: Option<Value>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+    messages: Option<Vec<DescribedMessage>>,
+    workflow_steps: Option<Vec<DescribedStep>>,
+    uploaded_files: Option<Vec<String>>,
+    output_files: Option<Vec<String>>,
+    files: Option<Vec<DescribedFile>>,
+    runs: Option<Vec<DescribedRun>>,
+}
+
+#[derive(Deserialize)]
+struct DescribedMessage {
+    message_id: Option<String>,
+    message_type: Option<String>,
+    #[serde(default)]
+    content: String,
+    metadata: Option<Map<String, Value>>,
+    created_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DescribedFile {
+    path: String,
+    created_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DescribedRun {
+    run_id: String,
+    origin: Option<String>,
+    status: Option<String>,
+    seq: Option<u32>,
+    error: Option<String>,
+    submitted_at: Option<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+    #[serde(default)]
+    steps: Vec<DescribedStep>,
+}
+
+#[derive(Deserialize)]
+struct DescribedStep {
+    step_id: Option<String>,
+    operation: String,
+    kind: Option<String>,
+    arguments: Option<Map<String, Value>>,
+    input_file: Option<String>,
+    output_file: Option<String>,
+    status: Option<String>,
+    progress: Option<f64>,
+    result: Option<Map<String, Value>>,
+    error_message: Option<String>,
+    worker: Option<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+}
+
+/// Where the files are that steps had.
+type Ids<'a> = HashMap<(Place, &'a str), i64>;
+
+pub(crate) fn describe(whole: &WholeChat) -> Value {
+    let WholeChat { chat, messages, files, runs } = whole;
+    let steps: Vec<_> = runs.iter().flat_map(|(_, steps)| steps).collect();
+    let mut shown = wire::chat(chat, messages, steps, files);
+    shown["dialogue"] = chat.dialogue.as_deref().map(wire::stored).into();
+    let described = files.iter().map(|file| {
+        json!({
+            "path": format!("{}/{}", file.place.word(), file.name),
+            "created_at": wire::time(file.created_at),
+        })
+    });
+    shown["files"] = described.collect();
+    let described = runs.iter().map(|(run, steps)| {
+        let mut shown = wire::run(chat, run, steps, files, None, None);
+        shown["origin"] = run.origin.clone().into();
+        shown
+    });
+    shown["runs"] = described.collect();
+    shown
+}
+
+/// The chat in an archive, for `owner`.
+pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Restored, BadArchive> {
+    let Unpacked { metadata, mut files } = unpacked;
+    if is_deep(&metadata) {
+        return Err(BadArchive::Metadata("it is nested too deep".to_owned()));
+    }
+    let described: Described = serde_json::from_str(&metadata)
+        .map_err(|why| BadArchive::Metadata(format!("it cannot be read: {why}")))?;
+    door::topic(&described.chat_id)
+        .map_err(|why| BadArchive::Metadata(format!("chat_id cannot be one: {why}")))?;
+    let now = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
+    let created_at = time(described.created_at.as_deref()).unwrap_or(now);
+    let updated_at = time(described.updated_at.as_deref()).unwrap_or(created_at);
+    let listed = described.listed();
+    if let Some(listed) = &described.files {
+        let there: HashSet<_> = files.iter().map(|it| (it.place, it.name.as_str())).collect();
+        let gone =
+            listed.iter().find(|it| path::last(&it.path).is_none_or(|it| !there.contains(&it)));
+        if let Some(DescribedFile { path, .. }) = gone {
+            let why = format!("it has the file {path:?}, which is not in the archive");
+            return Err(BadArchive::Metadata(why));
+        }
+    }
+    let known = |file: &UnpackedFile| listed.get(&(file.place, file.name.as_str())).copied();
+    files.sort_by_cached_key(|it| known(it).map_or(usize::MAX, |(at, _)| at));
+    let kept: Vec<_> = (1..)
+        .zip(&files)
+        .map(|(id, file)| {
+            let name = Files::sanitise(&file.name);
+            ChatFile {
+                id,
+                place: file.place,
+                key: Files::key(&described.chat_id, &name),
+                name,
+                size: i64::try_from(file.size).unwrap_or(i64::MAX),
+                created_at: known(file).and_then(|(_, at)| at).unwrap_or(updated_at),
+            }
+        })
+        .collect();
+    let ids = (1..).zip(&files).map(|(id, it)| ((it.place, it.name.as_str()), id)).collect();
+    let chat = Chat {
+        user_id: owner.map(str::to_owned),
+        participant: described.participant_name.unwrap_or_else(bot::name::participant),
+        status: match described.status.as_deref().and_then(ChatStatus::parse) {
+            // Nobody works on it.
+            Some(ChatStatus::Processing) => ChatStatus::Failed,
+            status => status.unwrap_or(ChatStatus::Active),
+        },
+        partition: described.partition_key.filter(|it| is_plain(it)).unwrap_or_default(),
+        metadata: text(described.metadata),
+        dialogue: described.dialogue.filter(|it| !it.is_null()).map(|it| it.to_string()),
+        created_at,
+        updated_at,
+        id: described.chat_id,
+    };
+    let messages = described.messages.unwrap_or_default();
+    let messages = messages.into_iter().map(|it| it.taken(created_at)).collect();
+    let runs = match (described.runs, described.workflow_steps) {
+        (Some(runs), _) => runs,
+        // The original knows no runs.
+        (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::of(&chat.id, steps)],
+        (None, _) => Vec::new(),
+    };
+    let runs = runs.into_iter().map(|it| it.taken(&chat, &ids)).collect();
+    let bytes = files.iter().map(|it| it.at.clone()).collect();
+    Ok(Restored { whole: WholeChat { chat, messages, files: kept, runs }, bytes })
+}
+
+impl Described {
+    /// The order of files, and since when they are there.
+    fn listed(&self) -> HashMap<(Place, &str), (usize, Option<i64>)> {
+        let ours = self.files.iter().flatten();
+        let ours = ours.map(|it| (it.path.as_str(), time(it.created_at.as_deref())));
+        let theirs = self.uploaded_files.iter().chain(&self.output_files).flatten();
+        let all = ours.chain(theirs.map(|path| (path.as_str(), None)));
+        let mut listed = HashMap::new();
+        for (position, (path, at)) in all.enumerate() {
+            if let Some(file) = path::last(path) {
+                listed.entry(file).or_insert((position, at));
+            }
+        }
+        listed
+    }
+}
+
+impl DescribedMessage {
+    fn taken(self, or: i64) -> ChatMessage {
+        ChatMessage {
+            id: id(self.message_id.as_deref()),
+            kind: self.message_type.as_deref().and_then(Said::parse).unwrap_or(Said::System),
+            content: self.content,
+            metadata: text(self.metadata),
+            created_at: time(self.created_at.as_deref()).unwrap_or(or),
+        }
+    }
+}
+
+impl DescribedRun {
+    /// One that had these steps.
+    fn of(chat: &str, steps: Vec<DescribedStep>) -> Self {
+        let last =
+            |of: fn(&DescribedStep) -> &Option<String>| steps.last().and_then(|it| of(it).clone());
+        let failed = steps.iter().find(|it| it.status.as_deref() == Some("failed"));
+        Self {
+            run_id: format!("{chat}_workflow_{}", Uuid::now_v7().simple()),
+            origin: None,
+            status: Some(
+                if failed.is_some() { RunStatus::Failed } else { RunStatus::Completed }
+                    .word()
+                    .to_owned(),
+            ),
+            seq: None,
+            error: failed.and_then(|it| it.error_message.clone()),
+            submitted_at: steps.first().and_then(|it| it.started_at.clone()),
+            started_at: steps.first().and_then(|it| it.started_at.clone()),
+            completed_at: last(|it| &it.completed_at),
+            steps,
+        }
+    }
+
+    fn taken(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
+        let steps = (0..).zip(self.steps).map(|(at, it)| it.taken(at, ids)).collect::<Vec<_>>();
+        let done = steps.iter().take_while(|it| it.status == StepStatus::Completed).count();
+        let status = match self.status.as_deref().and_then(RunStatus::parse) {
+            Some(RunStatus::Completed) if done < steps.len() => RunStatus::Interrupted,
+            status => status.unwrap_or(RunStatus::Interrupted),
+        };
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let run = Run {
+            id: self.run_id,
+            chat_id: chat.id.clone(),
+            origin: self.origin.unwrap_or_else(|| "restore".to_owned()),
+            status,
+            seq: self.seq.unwrap_or_default().into(),
+            total: count(steps.len()),
+            next: count(done),
+            next_kind: steps.get(done).map_or(StepKind::Internal, |it| it.kind),
+            error: self.error,
+            attempts: 0,
+            created_at: time(self.submitted_at.as_deref()).unwrap_or(chat.created_at),
+            started_at: time(self.started_at.as_deref()),
+            ended_at: time(self.completed_at.as_deref()),
+        };
+        (run, steps)
+    }
+}
+
+impl DescribedStep {
+    fn taken(self, position: i64, ids: &Ids<'_>) -> Step {
+        let file = |path: Option<String>| ids.get(&path::last(path.as_deref()?)?).copied();
+        let status = self.status.as_deref().and_then(StepStatus::parse);
+        let result = self.result.map(|mut it| {
+            // Told anew, as the file may have another name.
+            it.remove("output_file_path");
+            Value::from(it).to_string()
+        });
+        Step {
+            id: id(self.step_id.as_deref()),
+            position,
+            operation: self.operation,
+            kind: self.kind.as_deref().and_then(StepKind::parse).unwrap_or(StepKind::Internal),
+            arguments: text(self.arguments),
+            status: status.unwrap_or(StepStatus::Skipped),
+            #[expect(clippy::cast_possible_truncation, reason = "it is between 0 and 100")]
+            progress: self.progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
+            input: file(self.input_file),
+            output: file(self.output_file),
+            result,
+            error: self.error_message,
+            worker: self.worker,
+            started_at: time(self.started_at.as_deref()),
+            completed_at: time(self.completed_at.as_deref()),
+        }
+    }
+}
+
+fn id(text: Option<&str>) -> Uuid {
+    text.and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7)
+}
+
+fn text(object: Option<Map<String, Value>>) -> String {
+    Value::from(object.unwrap_or_default()).to_string()
+}
+
+/// Unix milliseconds. Times without an offset, as the original has them, are in UTC.
+fn time(text: Option<&str>) -> Option<i64> {
+    let text = text?;
+    let at = text.parse::<Timestamp>().ok().or_else(|| {
+        let at = text.parse::<DateTime>().ok()?;
+        Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    })?;
+    Some(at.as_millisecond())
+}
+
+/// Whether it may be a part of a path that is shown.
+fn is_plain(partition: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    partition.len() <= 64 && partition.split('/').all(|it| !it.is_empty() && it.chars().all(good))
+}

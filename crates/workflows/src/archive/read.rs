@@ -1,0 +1,202 @@
+//! Taking an archive apart, whoever made it: within bounds, and to names of our own.
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+use quadrille_store::Place;
+use tar::{Archive, EntryType};
+
+use super::{
+    BadArchive, MAX_ENTRIES, MAX_METADATA,
+    path::{self, Entry},
+};
+
+/// What was in an archive.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) metadata: String,
+    pub(crate) files: Vec<UnpackedFile>,
+}
+
+/// A file, in a folder of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnpackedFile {
+    pub(crate) place: Place,
+    /// As the archive has it.
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) at: PathBuf,
+}
+
+/// Bytes of a path, and of what comes before an entry to describe it.
+const MAX_ABOUT: u64 = 64 << 10;
+
+/// Bytes that an archive may have for each entry besides its content.
+const FRAME: u64 = 2048;
+
+/// Reads as far as the bound.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+/// The bound was passed.
+#[derive(Debug, thiserror::Error)]
+#[error("too large")]
+struct Passed;
+
+/// Take the archive at `archive` apart into `folder`. Its files have at most `limit` bytes together.
+pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpacked, BadArchive> {
+    let file = BufReader::new(File::open(archive).map_err(BadArchive::Scratch)?);
+    let frames = (MAX_ENTRIES as u64).saturating_mul(FRAME);
+    let left = limit.saturating_add(2 * MAX_METADATA).saturating_add(frames);
+    let mut archive = Archive::new(Bounded { inner: GzDecoder::new(file), left });
+    let taken = take(&mut archive, folder, limit)?;
+    // Only at the end is it known whether everything is as it was.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(&why, limit))?;
+    Ok(taken)
+}
+
+fn take(
+    archive: &mut Archive<Bounded<GzDecoder<BufReader<File>>>>,
+    folder: &Path,
+    limit: u64,
+) -> Result<Unpacked, BadArchive> {
+    let bad = |why: io::Error| broken(&why, limit);
+    let (mut metadata, mut full) = (None, None);
+    let (mut files, mut left) = (Vec::new(), limit);
+    let mut inside: Option<Option<String>> = None;
+    let mut seen = HashSet::new();
+    let mut long = None;
+    // Raw, as otherwise what comes before an entry is read whatever its size.
+    for (count, entry) in archive.entries().map_err(bad)?.raw(true).enumerate() {
+        let mut entry = entry.map_err(bad)?;
+        if count >= MAX_ENTRIES {
+            return Err(BadArchive::Entries);
+        }
+        let kind = entry.header().entry_type();
+        if let EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader = kind {
+            long = about(&mut entry, kind).map_err(bad)?.or(long);
+            continue;
+        }
+        let path = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let path = String::from_utf8(path)
+            .map_err(|why| named(&why.into_bytes(), "whose path is not UTF-8"))?;
+        let refuse = |why| BadArchive::Entry(path.clone(), why);
+        let (top, what) = path::parse(&path).map_err(refuse)?;
+        match kind {
+            EntryType::Regular => {}
+            EntryType::Directory if what == Entry::Folder => {}
+            EntryType::Directory => return Err(refuse("which is a folder where a file should be")),
+            EntryType::Link | EntryType::Symlink => return Err(refuse("which is a link")),
+            _ => return Err(refuse("which is neither a file nor a folder")),
+        }
+        if what == Entry::Folder && kind != EntryType::Directory {
+            return Err(refuse("which is in no folder of a chat"));
+        }
+        if !path.trim_matches(['.', '/']).is_empty() {
+            let top = top.map(str::to_owned);
+            if *inside.get_or_insert_with(|| top.clone()) != top {
+                return Err(refuse("which is not in the folder of the others"));
+            }
+        }
+        match what {
+            Entry::Folder => continue,
+            // The original adds it once more to what it restored; the last one counts.
+            Entry::FullMetadata => {}
+            _ if seen.insert(path.clone()) => {}
+            _ => return Err(refuse("which is there twice")),
+        }
+        let size = entry.size();
+        if let Entry::File(place, name) = what {
+            left = left.checked_sub(size).ok_or(BadArchive::TooLarge(limit))?;
+            let at = folder.join(files.len().to_string());
+            let mut file = File::create_new(&at).map_err(BadArchive::Scratch)?;
+            let copied = copy(&mut entry, &mut file, limit)?;
+            if copied != size {
+                return Err(BadArchive::Broken(format!("the file {path:?} is not whole")));
+            }
+            files.push(UnpackedFile { place, name: name.to_owned(), size, at });
+        } else {
+            if size > MAX_METADATA {
+                return Err(refuse("which is larger than any description of a chat"));
+            }
+            let mut text = String::new();
+            entry.read_to_string(&mut text).map_err(bad)?;
+            *(if what == Entry::Metadata { &mut metadata } else { &mut full }) = Some(text);
+        }
+    }
+    let metadata = full.or(metadata).ok_or(BadArchive::NoMetadata)?;
+    Ok(Unpacked { metadata, files })
+}
+
+/// The path of the entry that comes next, if this one says so.
+fn about(entry: &mut tar::Entry<'_, impl Read>, kind: EntryType) -> io::Result<Option<Vec<u8>>> {
+    if entry.size() > MAX_ABOUT {
+        return Err(io::Error::other("what describes an entry is too long"));
+    }
+    if kind == EntryType::GNULongName {
+        let mut name = Vec::new();
+        entry.read_to_end(&mut name)?;
+        name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+        return Ok(Some(name));
+    }
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(None) };
+    let mut path = None;
+    for extension in extensions {
+        let extension = extension?;
+        if extension.key_bytes() == b"path" {
+            path = Some(extension.value_bytes().to_vec());
+        }
+    }
+    Ok(path.filter(|_| kind == EntryType::XHeader))
+}
+
+/// As [`io::copy`], but it tells which side failed.
+fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchive> {
+    let (mut buffer, mut copied) = (vec![0; 64 << 10], 0);
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => read,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
+            Err(why) => return Err(broken(&why, limit)),
+        };
+        let bytes = buffer.get(..read).unwrap_or_default();
+        io::Write::write_all(to, bytes).map_err(BadArchive::Scratch)?;
+        copied += read as u64;
+    }
+}
+
+fn named(path: &[u8], why: &'static str) -> BadArchive {
+    BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), why)
+}
+
+fn broken(why: &io::Error, limit: u64) -> BadArchive {
+    // Whatever reads in between may wrap it.
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
+    while let Some(it) = cause {
+        let inner = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if it.is::<Passed>() {
+            return BadArchive::TooLarge(limit);
+        }
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => it.source(),
+        };
+    }
+    BadArchive::Broken(why.to_string())
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or_else(|| io::Error::other(Passed))?;
+        Ok(read)
+    }
+}

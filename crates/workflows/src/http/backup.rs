@@ -1,0 +1,59 @@
+//! `POST …/sqlite/backup`: a copy of the database beside it, for operators.
+use std::sync::Arc;
+
+use axum::extract::State;
+use quadrille_store::BackupError;
+use serde_json::json;
+
+use super::{
+    caller::Caller,
+    dump::stamp,
+    envelope::{Envelope, ok},
+    error::Error,
+};
+use crate::door::Door;
+
+/// What a token needs for it.
+const SCOPE: &str = "backup";
+
+/// Backups that may be there.
+const MOST: usize = 100;
+
+pub(super) async fn backup(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+) -> Result<Envelope, Error> {
+    caller.need(SCOPE)?;
+    let life = door.core.life.clone();
+    let made = life.finish("backup", async move { make(&door).await });
+    let (name, path) = made.await.unwrap_or(Err(Error::Server))?;
+    let data = json!({ "backup_file": name, "path": path });
+    Ok(ok("Database backup created successfully", data))
+}
+
+/// Gives the name of the backup, and its path from the folder of the database on.
+async fn make(door: &Door) -> Result<(String, String), Error> {
+    let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+    let store = &door.memory.store;
+    let folder = store.backups().ok_or(Error::NoBackup)?;
+    let there = std::fs::read_dir(&folder).map_or(0, Iterator::count);
+    if there >= MOST {
+        return Err(Error::Conflict("there are 100 backups; move some of them elsewhere first"));
+    }
+    let name = format!("quadrille_{}.db", stamp());
+    match store.back_up(&folder.join(&name)).await {
+        Ok(()) => {}
+        Err(BackupError::NotAFile) => return Err(Error::NoBackup),
+        Err(BackupError::There) => {
+            return Err(Error::Conflict("a backup was made this second; that one is enough"));
+        }
+        Err(BackupError::Folder(why)) => {
+            tracing::error!(error = %why, "the folder of backups cannot be made");
+            return Err(Error::Server);
+        }
+        Err(BackupError::Store(why)) => return Err(why.into()),
+    }
+    let inside = folder.file_name().unwrap_or_default().to_string_lossy();
+    let path = format!("{inside}/{name}");
+    Ok((name, path))
+}

@@ -1,0 +1,32 @@
+//! Archives, for whom they were made.
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, Method};
+
+use super::{caller::Caller, error::Error, files::Sent};
+use crate::door::Door;
+
+pub(super) async fn show(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let download = door.memory.store.download(&name).await?.filter(|it| {
+        let (owner, user) = (it.user_id.as_deref(), caller.principal.user.as_deref());
+        door.is_open() || (owner.is_some() && owner == user)
+    });
+    let download = download.ok_or(Error::NoFile)?;
+    let sent = Sent {
+        name: &download.name,
+        media_type: "application/x-tar",
+        key: &download.key,
+        size: download.size,
+    };
+    sent.answer(&door, &method, &headers).await
+}

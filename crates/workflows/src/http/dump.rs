@@ -1,0 +1,114 @@
+//! `POST …/dump`: a chat as one file, to be downloaded for a while.
+use std::{io, sync::Arc};
+
+use axum::extract::{Path, State};
+use futures_util::TryStreamExt;
+use jiff::{Timestamp, tz::TimeZone};
+use quadrille_core::auth::Action;
+use quadrille_store::{WholeChat, files::Files};
+use serde_json::json;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use super::{
+    caller::Caller,
+    envelope::{Base, Envelope, ok},
+    error::Error,
+};
+use crate::{
+    DOWNLOADS,
+    archive::{self, MAX_METADATA, Writer},
+    door::Door,
+    engine, wire,
+};
+
+pub(super) async fn dump(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    Path(chat): Path<String>,
+) -> Result<Envelope, Error> {
+    let chat = caller.chat(&chat, Action::Read).await?;
+    let owner = caller.principal.user.clone();
+    let life = door.core.life.clone();
+    let work = async move { make(&door, &chat.id, owner.as_deref()).await };
+    let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
+    let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
+    let data = json!({ "dump_file": name, "download_url": url });
+    Ok(ok("Conversation dumped successfully", data))
+}
+
+/// Gives the name of the download.
+async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Error> {
+    let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+    let (store, files) = (&door.memory.store, &door.memory.files);
+    // Said twice, in steps and in runs.
+    let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
+    if size > MAX_METADATA / 2 {
+        return Err(too_much());
+    }
+    let whole = store.whole_chat(chat).await?.ok_or(Error::NoChat)?;
+    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
+    let path = folder.path().join("dump");
+    write(files, &whole, &path).await?;
+    let name = format!("{}_{}.tar.gz", Files::sanitise(chat), stamp());
+    let key = Files::key(chat, &name);
+    let size = engine::put(files, &key, &path).await?;
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let added = store.add_download(&name, owner, &key, size).await;
+    if added.is_err() {
+        engine::discard(files, &[key]).await;
+    }
+    Ok(added?)
+}
+
+async fn write(files: &Files, whole: &WholeChat, path: &std::path::Path) -> Result<(), Error> {
+    let described = archive::describe(whole).to_string();
+    if described.len() as u64 > MAX_METADATA {
+        return Err(too_much());
+    }
+    let (path, at) = (path.to_owned(), whole.chat.updated_at);
+    let mut writer = blocking(move || {
+        let mut writer = Writer::create(&path)?;
+        writer.metadata(at, described.as_bytes())?;
+        Ok(writer)
+    })
+    .await?;
+    for file in &whole.files {
+        let object = files.get(&file.key, None).await?.ok_or_else(|| {
+            tracing::error!(key = file.key, "the bytes of a file are gone");
+            Error::NoFile
+        })?;
+        let (place, name, at) = (file.place, file.name.clone(), file.created_at);
+        writer = blocking(move || {
+            let bytes = StreamReader::new(object.stream.map_err(io::Error::other));
+            writer.file(place, &name, at, object.size, SyncIoBridge::new(bytes))?;
+            Ok(writer)
+        })
+        .await?;
+    }
+    blocking(move || writer.finish()).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
+}
+
+pub(super) fn scratch(why: &io::Error) -> Error {
+    if let io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded = why.kind() {
+        return Error::DiskFull;
+    }
+    tracing::error!(error = %why, "an archive could not be made or read");
+    Error::Server
+}
+
+fn too_much() -> Error {
+    let most = MAX_METADATA >> 20;
+    Error::Invalid(format!("an archive holds at most {most} MiB of messages and steps"))
+}
+
+/// The present time in UTC, for names.
+pub(super) fn stamp() -> String {
+    Timestamp::now().to_zoned(TimeZone::UTC).strftime("%Y%m%d_%H%M%S").to_string()
+}

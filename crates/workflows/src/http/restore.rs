@@ -1,0 +1,119 @@
+//! `POST /restore`: a chat from an archive, for whoever brings it.
+use std::{path::Path, sync::Arc};
+
+use axum::extract::{Request, State};
+use futures_util::StreamExt;
+use quadrille_core::rest::form::{self, Form, Part, Source};
+use tokio::{
+    fs::File,
+    io::{AsyncWriteExt, BufWriter},
+};
+
+use super::{
+    caller::Caller,
+    chats::show_chat,
+    dump::scratch,
+    envelope::{Envelope, ok},
+    error::Error,
+};
+use crate::{
+    archive::{self, Restored, UPLOADS},
+    door::Door,
+    engine,
+};
+
+/// The part that brings the archive.
+const FILE: &str = "dump_file";
+
+pub(super) async fn restore(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Envelope, Error> {
+    let owner = caller.principal.user.clone();
+    let life = door.core.life.clone();
+    let work = async move { take(&door, owner.as_deref(), request).await };
+    life.finish("restore", work).await.unwrap_or(Err(Error::Server))
+}
+
+async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Envelope, Error> {
+    let none = || Error::Invalid("No dump file provided".to_owned());
+    let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
+    let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
+    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
+    let path = folder.path().join("dump");
+    let mut source = Source::new(request.into_body());
+    let form = Form::new(&mut source, boundary, door.memory.max_upload_size);
+    match fetch(form, &path, limit).await {
+        Ok(true) => {}
+        Ok(false) => return Err(none()),
+        Err(why) => {
+            source.drain(door.memory.max_upload_size).await;
+            return Err(why);
+        }
+    }
+    let restored = {
+        let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+        let (owner, folder) = (owner.map(str::to_owned), folder.path().to_owned());
+        let work = move || {
+            let unpacked = archive::unpack(&path, &folder, limit)?;
+            archive::understand(unpacked, owner.as_deref())
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)??
+    };
+    store(door, restored).await
+}
+
+async fn store(door: &Door, restored: Restored) -> Result<Envelope, Error> {
+    let Restored { whole, bytes } = restored;
+    let (store, files) = (&door.memory.store, &door.memory.files);
+    // What is there would be refused only after everything else.
+    if store.chat(&whole.chat.id).await?.is_some() {
+        return Err(taken());
+    }
+    let mut keys = Vec::new();
+    let stored = async {
+        for (file, path) in whole.files.iter().zip(&bytes) {
+            keys.push(file.key.clone());
+            engine::put(files, &file.key, path).await?;
+        }
+        if store.restore_chat(&whole).await? { Ok(()) } else { Err(taken()) }
+    };
+    if let Err(why) = stored.await {
+        engine::discard(files, &keys).await;
+        return Err(why);
+    }
+    let chat = store.chat(&whole.chat.id).await?.ok_or(Error::NoChat)?;
+    Ok(ok("Conversation restored successfully", show_chat(door, &chat).await?))
+}
+
+fn taken() -> Error {
+    Error::Conflict("the chat of this archive is there, or a part of it is; delete it first")
+}
+
+/// The bytes of the first archive, at `path`. False if there is none.
+async fn fetch(mut form: Form<'_>, path: &Path, limit: u64) -> Result<bool, Error> {
+    let mut kept = false;
+    while let Some(part) = form.next().await? {
+        match (part.name(), part.file_name()) {
+            (Some(FILE), Some("")) => return Err(Error::Invalid("Empty filename".to_owned())),
+            (Some(FILE), Some(_)) if !kept => {
+                write(part, path, limit).await?;
+                kept = true;
+            }
+            _ => form.skip(part).await?,
+        }
+    }
+    Ok(kept)
+}
+
+async fn write(mut part: Part<'_>, path: &Path, limit: u64) -> Result<(), Error> {
+    let mut file = BufWriter::new(File::create(path).await.map_err(|why| scratch(&why))?);
+    let mut left = limit;
+    while let Some(bytes) = part.next().await {
+        let bytes = bytes?;
+        left = left.checked_sub(bytes.len() as u64).ok_or(Error::FileTooLarge(limit))?;
+        file.write_all(&bytes).await.map_err(|why| scratch(&why))?;
+    }
+    file.flush().await.map_err(|why| scratch(&why))
+}
