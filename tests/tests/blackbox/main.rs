@@ -60,3 +60,4 @@ mod unix;
 mod upstreams;
 mod workflows;
 mod workflows_kill;
+mod workflows_yaml;
