@@ -39,11 +39,16 @@ impl Error {
 
     pub(super) fn yaml(file: &str, why: &yaml_serde::Error) -> Self {
         let said = why.to_string();
-        let Some(at) = why.location() else { return Self::of(&format!("{file}:1:1: {said}")) };
+        let Some(at) = why.location() else { return Self::top(file, &said) };
         let (line, column) = (at.line(), at.column());
         // It is told in the same place as for TOML.
         let said = said.replacen(&format!(" at line {line} column {column}"), "", 1);
         Self::of(&format!("{file}:{line}:{column}: {said}"))
+    }
+
+    /// It is not about one of the keys.
+    pub(super) fn top(file: &str, what: &str) -> Self {
+        Self::of(&format!("{file}:1:1: {what}"))
     }
 
     /// The value of `key` is something else.

@@ -16,7 +16,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Dict, Error> {
     match yaml_serde::from_str(text).map_err(|why| Error::yaml(file, &why))? {
         Yaml::Null => Ok(Dict::new()),
         Yaml::Mapping(table) => dict(file, "", table),
-        _ => Err(Error::new(file, "1:1", "expected a table of sections, found something else")),
+        _ => Err(Error::top(file, "expected a table of sections, found something else")),
     }
 }
 
@@ -24,8 +24,9 @@ fn dict(file: &str, path: &str, table: yaml_serde::Mapping) -> Result<Dict, Erro
     let mut values = Dict::new();
     for (key, given) in table {
         let Yaml::String(key) = key else {
-            let place = if path.is_empty() { "1:1" } else { path };
-            return Err(Error::new(file, place, "expected texts as keys, found something else"));
+            let what = "expected texts as keys, found something else";
+            let top = path.is_empty();
+            return Err(if top { Error::top(file, what) } else { Error::new(file, path, what) });
         };
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         if let Some(given) = value(file, &path, given)? {
