@@ -83,7 +83,11 @@ impl Client {
 
     /// A client of another address of the gateway than the broker's.
     pub async fn at(gateway: &Gateway, path: &str) -> Self {
-        let at = gateway.address();
+        Self::at_address(gateway.address(), path).await
+    }
+
+    /// The same on a listener of its own.
+    pub async fn at_address(at: SocketAddr, path: &str) -> Self {
         let stream = within("a connection", tokio::net::TcpStream::connect(at)).await;
         let stream = Box::new(stream.expect("the gateway listens"));
         let opened = Self::open_at(stream, &format!("{at}{path}"), &[]).await;

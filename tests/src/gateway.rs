@@ -78,6 +78,12 @@ impl Gateway {
         address(ready, scheme).unwrap_or_else(|| panic!("no {scheme} address in {ready:?}"))
     }
 
+    /// All listeners over TCP without TLS.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let urls = self.ready.split("http://").skip(1);
+        urls.filter_map(|it| address(&format!("http://{it}"), "http://")).collect()
+    }
+
     /// The folder that it was started in, and where it keeps what it keeps.
     pub fn home(&self) -> &Path {
         self.home.path()

@@ -69,6 +69,13 @@ async fn run(
         Command::CheckConfig => Ok(cli::print(&app::check(&config, &sources)?)),
         Command::Serve => {
             let level = logs::init(&config.log);
+            if !sources.ignored().is_empty() {
+                let keys = sources.ignored().join(", ");
+                tracing::warn!(
+                    keys,
+                    "in the configuration file without a counterpart here; ignored"
+                );
+            }
             let grace = config.server.grace;
             let gateway = Gateway::build(config, &sources).await?;
             cli::print(&gateway.ready(begin.elapsed()));

@@ -31,6 +31,8 @@ mod cell;
 mod date;
 mod distinct;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod json;
 mod limits;
 mod normalize;

@@ -53,6 +53,15 @@ const NOT_TABLES: [(&[u8], &str); 9] = [
     (b"<html", "is HTML"),
 ];
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use header::names as header_names;
+
+/// Whether a whole text file would be read so.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn is_separated_by_commas(text: &[u8]) -> bool {
+    delimiter::detect(text, true) == b','
+}
+
 // === impl Table ===
 
 impl Table {

@@ -8,6 +8,8 @@ mod formula;
 mod json;
 mod xlsx;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use formula::defuse;
 pub(crate) use xlsx::Look;
 
 /// A format of tables.

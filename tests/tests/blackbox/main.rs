@@ -65,3 +65,4 @@ mod workflows_dump;
 mod workflows_full;
 mod workflows_kill;
 mod workflows_work;
+mod workflows_yaml;

@@ -1,4 +1,7 @@
 //! A form of parts (RFC 7578), read as it comes and within bounds: of parts, of bytes, of time.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::{
     mem,
     pin::Pin,

@@ -1,7 +1,10 @@
 //! What is wrong with a configuration, in one line: where, which key, what was expected.
 use std::{fmt, io};
 
-use figment::error::{Actual, Kind};
+use figment::{
+    error::{Actual, Kind},
+    value::Value,
+};
 
 /// `SOURCE: KEY: expected …, found …`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +35,26 @@ impl Error {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Self::of(&format!("{file}:{line}:{column}: {}", why.message()))
+    }
+
+    pub(super) fn yaml(file: &str, why: &yaml_serde::Error) -> Self {
+        let said = why.to_string();
+        let Some(at) = why.location() else { return Self::top(file, &said) };
+        let (line, column) = (at.line(), at.column());
+        // It is told in the same place as for TOML.
+        let said = said.replacen(&format!(" at line {line} column {column}"), "", 1);
+        Self::of(&format!("{file}:{line}:{column}: {said}"))
+    }
+
+    /// It is not about one of the keys.
+    pub(super) fn top(file: &str, what: &str) -> Self {
+        Self::of(&format!("{file}:1:1: {what}"))
+    }
+
+    /// The value of `key` is something else.
+    pub(super) fn found(source: &str, key: &str, wanted: &str, found: &Value) -> Self {
+        let found = found.to_actual();
+        Self::new(source, key, format!("expected {wanted}, found {}", Found(&found)))
     }
 
     /// However many lines a library or a value has, the error has one.

@@ -7,9 +7,11 @@ mod check;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod original;
 mod reference;
 mod section;
 mod source;
+mod yaml;
 
 #[cfg(test)]
 #[cfg(feature = "broker")]

@@ -9,7 +9,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{Config, Error};
+use super::{Config, Error, original, yaml};
 
 /// Read from the working directory when no file is named.
 const FILE: &str = "config/quadrille.toml";
@@ -23,7 +23,11 @@ const NEST: &str = "__";
 
 /// All layers together.
 #[derive(Debug)]
-pub(crate) struct Sources(Figment);
+pub(crate) struct Sources {
+    layers: Figment,
+    /// Keys of the file that mean nothing here.
+    ignored: Vec<String>,
+}
 
 /// A configuration file that was read and not yet understood.
 #[derive(Debug)]
@@ -33,9 +37,17 @@ pub(super) struct File {
 }
 
 /// One layer.
-struct Layer {
-    name: String,
-    values: Dict,
+pub(super) struct Layer {
+    pub(super) name: String,
+    pub(super) values: Dict,
+}
+
+/// What a file says.
+struct Content {
+    /// What it says in the keys of the original.
+    translated: Vec<Layer>,
+    own: Layer,
+    ignored: Vec<String>,
 }
 
 impl Provider for Layer {
@@ -63,11 +75,17 @@ impl File {
         }
     }
 
-    fn layer(self) -> Result<Layer, Error> {
+    fn content(self) -> Result<Content, Error> {
         let Self { name, text } = self;
+        if yaml::is_meant(&name) {
+            let mut values = yaml::read(&name, &text)?;
+            let original::Translated { layers, ignored } = original::translate(&name, &mut values)?;
+            return Ok(Content { translated: layers, own: Layer { name, values }, ignored });
+        }
         let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
         let values = Value::serialize(table).expect("TOML is plain data");
-        Ok(Layer { name, values: values.into_dict().expect("a table is a dictionary") })
+        let values = values.into_dict().expect("a table is a dictionary");
+        Ok(Content { translated: Vec::new(), own: Layer { name, values }, ignored: Vec::new() })
     }
 }
 
@@ -81,8 +99,11 @@ impl Sources {
         let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
         let values = defaults.as_dict().cloned().expect("a configuration is a table");
         let mut layers = Figment::from(Layer { name: "configuration".to_owned(), values });
+        let mut unused = Vec::new();
         if let Some(file) = file {
-            layers = layers.merge(file.layer()?);
+            let Content { translated, own, ignored } = file.content()?;
+            layers = translated.into_iter().chain([own]).fold(layers, Figment::merge);
+            unused = ignored;
         }
         for (name, text) in environment {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
@@ -93,16 +114,21 @@ impl Sources {
                 return Err(Error::new(name, &key, format!("expected the name {right}")));
             }
         }
-        Ok(Self(layers))
+        Ok(Self { layers, ignored: unused })
+    }
+
+    /// Keys of the file without a counterpart here.
+    pub(crate) fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
     pub(super) fn extract(&self) -> Result<Config, Error> {
-        self.0.extract().map_err(Error::from)
+        self.layers.extract().map_err(Error::from)
     }
 
     /// The names in a section, whoever gave them.
     pub(super) fn names_in(&self, section: &str) -> impl Iterator<Item = String> {
-        let section = self.0.find_value(section).ok().and_then(Value::into_dict);
+        let section = self.layers.find_value(section).ok().and_then(Value::into_dict);
         section.unwrap_or_default().into_keys()
     }
 
@@ -110,7 +136,8 @@ impl Sources {
     pub(crate) fn blame(&self, key: &str, expected: impl Into<String>) -> Error {
         // What is missing was to be where the table is that it is missing in.
         let mut tables = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
-        let source = tables.find_map(|key| self.0.find_metadata(key)).map(|it| it.name.clone());
+        let source =
+            tables.find_map(|key| self.layers.find_metadata(key)).map(|it| it.name.clone());
         Error::new(source.as_deref().unwrap_or("configuration"), key, expected)
     }
 }

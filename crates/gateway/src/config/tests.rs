@@ -3,6 +3,9 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use super::Config;
 
+#[cfg(feature = "workflows")]
+mod yaml;
+
 /// What is wrong with `text` as the only file.
 fn error_in(text: &str) -> String {
     let line = load(text, &[]).unwrap_err();

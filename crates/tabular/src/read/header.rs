@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Every column gets a name of its own: one without is called by its place, from 0, and one whose
 /// name was there before gets the next number that makes it another.
-pub(super) fn names(header: Vec<String>) -> Vec<String> {
+pub(crate) fn names(header: Vec<String>) -> Vec<String> {
     let given = header.into_iter().enumerate();
     let given: Vec<_> = given
         .map(|(at, name)| if name.is_empty() { format!("Unnamed: {at}") } else { name })

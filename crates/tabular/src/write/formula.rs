@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 /// `text` with an apostrophe before it if it begins like a formula. Numbers with a sign, and what else
 /// has neither letters nor references, such as phone numbers, stay as they are.
-pub(super) fn defuse(text: &str) -> Cow<'_, str> {
+pub(crate) fn defuse(text: &str) -> Cow<'_, str> {
     if dangerous(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 

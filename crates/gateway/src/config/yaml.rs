@@ -1,0 +1,61 @@
+//! A configuration file in YAML. A key without a value is as good as none.
+use std::path::Path;
+
+use figment::value::{Dict, Num, Value};
+use yaml_serde::Value as Yaml;
+
+use super::Error;
+
+/// Whether the name says so.
+pub(super) fn is_meant(file: &str) -> bool {
+    let ending = Path::new(file).extension();
+    ending.is_some_and(|it| it.eq_ignore_ascii_case("yml") || it.eq_ignore_ascii_case("yaml"))
+}
+
+pub(super) fn read(file: &str, text: &str) -> Result<Dict, Error> {
+    match yaml_serde::from_str(text).map_err(|why| Error::yaml(file, &why))? {
+        Yaml::Null => Ok(Dict::new()),
+        Yaml::Mapping(table) => dict(file, "", table),
+        _ => Err(Error::top(file, "expected a table of sections, found something else")),
+    }
+}
+
+fn dict(file: &str, path: &str, table: yaml_serde::Mapping) -> Result<Dict, Error> {
+    let mut values = Dict::new();
+    for (key, given) in table {
+        let Yaml::String(key) = key else {
+            let what = "expected texts as keys, found something else";
+            let top = path.is_empty();
+            return Err(if top { Error::top(file, what) } else { Error::new(file, path, what) });
+        };
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if let Some(given) = value(file, &path, given)? {
+            values.insert(key, given);
+        }
+    }
+    Ok(values)
+}
+
+fn value(file: &str, path: &str, given: Yaml) -> Result<Option<Value>, Error> {
+    Ok(Some(match given {
+        Yaml::Null => return Ok(None),
+        Yaml::Bool(it) => it.into(),
+        Yaml::Number(it) => number(&it).into(),
+        Yaml::String(it) => it.into(),
+        Yaml::Sequence(all) => {
+            let all = all.into_iter().enumerate();
+            let all = all.map(|(n, it)| value(file, &format!("{path}.{n}"), it));
+            let all: Vec<_> = all.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            all.into()
+        }
+        Yaml::Mapping(table) => dict(file, path, table)?.into(),
+        Yaml::Tagged(it) => {
+            return Err(Error::new(file, path, format!("expected no tag, found {}", it.tag)));
+        }
+    }))
+}
+
+fn number(given: &yaml_serde::Number) -> Num {
+    let whole = given.as_u64().map(Num::from).or_else(|| given.as_i64().map(Num::from));
+    whole.unwrap_or_else(|| Num::from(given.as_f64().unwrap_or(f64::NAN)))
+}
