@@ -14,7 +14,9 @@
 //! let task = Task {
 //!     input: &input,
 //!     name: "people.csv",
+//!     sheet: None,
 //!     folder: folder.path(),
+//!     output: None,
 //!     bind_file: None,
 //!     now: SystemTime::now(),
 //!     backup_original: true,
@@ -31,6 +33,7 @@ mod cell;
 mod date;
 mod distinct;
 mod error;
+mod info;
 mod json;
 mod limits;
 mod normalize;
@@ -46,8 +49,12 @@ mod write;
 
 pub use cell::{Cell, Row, float_text};
 pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
+pub use info::Info;
 pub use limits::Limits;
 pub use normalize::TYPES;
-pub use op::search::OPERATORS;
+pub use op::{
+    search::{OPERATORS, TEXT_OPERATORS},
+    sql::DATABASES,
+};
 pub use operation::{NAMES, Operation, Outcome, Task, columns};
 pub use progress::{EVERY, Progress, Watch};

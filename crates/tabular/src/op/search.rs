@@ -14,7 +14,7 @@ use crate::{
 
 mod condition;
 
-pub use condition::OPERATORS;
+pub use condition::{OPERATORS, TEXT_OPERATORS};
 use condition::Test;
 
 /// `excel/search` and `csv/search`.

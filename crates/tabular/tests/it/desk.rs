@@ -43,6 +43,8 @@ impl Desk {
         let task = Task {
             input,
             name: input.file_name().unwrap().to_str().unwrap(),
+            sheet: None,
+            output: None,
             folder: self.folder.path(),
             bind_file: self.bind.as_deref(),
             now: SystemTime::UNIX_EPOCH + NOW,
