@@ -25,11 +25,7 @@ const MAX_TRIES: u32 = 1000;
 
 impl Output {
     /// A file to be called `stem.extension` in `folder`, or the same with a number if that is taken.
-    pub(crate) fn create(
-        folder: &Path,
-        stem: String,
-        extension: &str,
-    ) -> Result<Self, Error> {
+    pub(crate) fn create(folder: &Path, stem: String, extension: &str) -> Result<Self, Error> {
         let file = NamedTempFile::with_prefix_in(".", folder);
         let file = file.map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         let (folder, extension) = (folder.to_owned(), extension.to_owned());

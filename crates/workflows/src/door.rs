@@ -15,7 +15,7 @@ use quadrille_core::{
 use quadrille_store::{self as store, Chat, Run};
 use tokio::sync::Notify;
 
-use crate::{Config, Memory, engine::Scratch};
+use crate::{Config, Memory, engine::Scratch, room::Room};
 
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -23,6 +23,8 @@ pub(crate) struct Door {
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
+    /// For requests that work on files of their own.
+    pub(crate) room: Room,
     /// There may be something to do.
     pub(crate) work: Notify,
     /// A run changed.
@@ -46,11 +48,13 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Door {
     pub(crate) fn new(core: Core, memory: Memory, config: Config, scratch: Scratch) -> Self {
+        let room = Room::new(config.workers(), config.max_waiting);
         Self {
             core,
             memory,
             config,
             scratch,
+            room,
             work: Notify::new(),
             changed: Notify::new(),
             watching: AtomicUsize::new(0),

@@ -46,7 +46,8 @@ impl Overwrite {
         let mut outcome = Outcome::of(writer.finish()?, Value::Null);
         outcome.data = json!({ "target_rows": rows, "bound_rows": used });
         if left && other.read(&mut bound, &mut run.meter)? {
-            let warning = format!("the source file has more than {rows} rows; the rest is not used");
+            let warning =
+                format!("the source file has more than {rows} rows; the rest is not used");
             outcome.warnings.push(warning);
         }
         Ok(outcome)

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use quadrille_store::files::Files;
 
-pub(crate) use self::{fetch::put, scratch::Scratch};
+pub(crate) use self::{fetch::put, scratch::Scratch, step::is_full};
 use crate::door::Door;
 
 /// How long to wait after the store failed.

@@ -27,6 +27,9 @@ pub(super) enum Error {
     NoRun,
     #[error("{0}")]
     Invalid(String),
+    /// The file that came with the request cannot be used.
+    #[error("{0}")]
+    BadFile(String),
     #[error(transparent)]
     Body(#[from] BadBody),
     #[error(transparent)]
@@ -63,6 +66,7 @@ impl Error {
             | Self::FileTooLarge(_) => S::PAYLOAD_TOO_LARGE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) => S::UNPROCESSABLE_ENTITY,
+            Self::BadFile(_) => S::BAD_REQUEST,
             Self::Conflict(_) => S::CONFLICT,
             Self::Full | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,

@@ -1,6 +1,7 @@
 //! Workflows over HTTP: chats, their files and their runs.
 mod caller;
 mod chats;
+mod direct;
 mod envelope;
 mod error;
 mod execute;
@@ -35,4 +36,5 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
         .route(&at("/{chat}/runs/{run}/retry"), post(runs::retry))
         .method_not_allowed_fallback(async || Error::Method)
         .with_state(Arc::clone(door))
+        .merge(direct::router(door))
 }
