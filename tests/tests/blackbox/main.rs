@@ -59,4 +59,5 @@ mod traces;
 mod unix;
 mod upstreams;
 mod workflows;
+mod workflows_direct;
 mod workflows_kill;
