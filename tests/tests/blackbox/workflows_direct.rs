@@ -146,10 +146,10 @@ async fn workbooks_are_made() {
     let gateway = Gateway::start(&[]).await;
     let gateway = &gateway;
     let path = "/excel/extract-columns-to-file";
-    let parts = [PEOPLE, text("columns", r#"["name"]"#), text("remove_duplicates", "true")];
+    let parts = [PEOPLE, text("columns", r#"["name","id"]"#), text("remove_duplicates", "true")];
     let (message, data) = ask(gateway, path, &parts).await;
     assert_eq!(message, EXTRACTED);
-    assert_eq!(book(gateway, &data).await.1, ["name", "Ann", ""]);
+    assert_eq!(book(gateway, &data).await.1, ["name|id", "Ann|1", "|2"]);
     assert_eq!(timeless(&download(gateway, &data).1), "extracted_columns__.xlsx");
 
     let mapping = text("mapping", r#"{"B":"name","A":{"default":7}}"#);
