@@ -61,3 +61,4 @@ mod upstreams;
 mod workflows;
 mod workflows_direct;
 mod workflows_kill;
+mod workflows_refused;

@@ -1,90 +1,25 @@
-//! Operations on a file that comes with the request: every endpoint, and what each refuses.
+//! Operations on a file that comes with the request: every endpoint.
 use std::io::Cursor;
 
 use calamine::{Data, Reader, Xlsx};
 use e2e::{
-    Gateway, http,
+    Gateway,
+    direct::{Part, ask, bytes, download, send, text, timeless},
+    http,
     token::{JWT, token},
 };
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
-/// Parts of a form: the name of the field, that of the file if it is one, and the content.
-type Part<'a> = (&'a str, Option<&'a str>, &'a str);
 
 const PEOPLE: Part<'_> = ("file", Some("a b.csv"), "id,name\n1,Ann\n2,\n1,Ann\n");
 
 const EXTRACTED: &str = "Extracted Excel file generated successfully";
 
-const fn text<'a>(name: &'a str, content: &'a str) -> Part<'a> {
-    (name, None, content)
-}
-
-async fn send(gateway: &Gateway, path: &str, token: &str, parts: &[Part<'_>]) -> http::Response {
-    let mut body = String::new();
-    for (name, file, content) in parts {
-        let file = file.map(|it| format!("; filename=\"{it}\"")).unwrap_or_default();
-        let head = format!("Content-Disposition: form-data; name=\"{name}\"{file}");
-        body.push_str(&format!("--b\r\n{head}\r\n\r\n{content}\r\n"));
-    }
-    body.push_str("--b--\r\n");
-    let authorization = format!("Bearer {token}");
-    let mut headers = vec![("Content-Type", "multipart/form-data; boundary=b")];
-    if !token.is_empty() {
-        headers.push(("Authorization", authorization.as_str()));
-    }
-    let path = format!("/api/v1{path}");
-    let sent = http::send(gateway.address(), "POST", &path, &headers, body.as_bytes()).await;
-    sent.expect("the gateway answers")
-}
-
-/// The message and the data of a success.
-async fn ask(gateway: &Gateway, path: &str, parts: &[Part<'_>]) -> (String, Value) {
-    let answer = send(gateway, path, "", parts).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-    let json = answer.json();
-    assert_eq!(json["status_code"], 200);
-    (json["message"].as_str().unwrap().to_owned(), json["data"].clone())
-}
-
-/// The status and the message of what is refused.
-async fn refused(gateway: &Gateway, path: &str, parts: &[Part<'_>]) -> (u16, String) {
-    let answer = send(gateway, path, "", parts).await;
-    let json = answer.json();
-    assert_eq!(json["status_code"], answer.status);
-    (answer.status, json["message"].as_str().unwrap().to_owned())
-}
-
-/// The path of what was made, and its name.
-fn download(gateway: &Gateway, data: &Value) -> (String, String) {
-    let url = data["download_url"].as_str().expect("there is an address");
-    let path = url.strip_prefix(&format!("http://{}", gateway.address())).unwrap();
-    let name = path.strip_prefix("/api/v1/files/downloads/").unwrap();
-    (path.to_owned(), name.to_owned())
-}
-
-/// A name without the time in it.
-fn timeless(name: &str) -> String {
-    name.chars().filter(|it| !it.is_ascii_digit()).collect()
-}
-
-/// The file as it is.
-async fn bytes(gateway: &Gateway, path: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let answer = http::until_closed(&mut stream).await;
-    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
-    let head = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
-    answer[head + 4..].to_vec()
-}
-
 /// The names of the sheets, and the rows of the first one.
 async fn book(gateway: &Gateway, data: &Value) -> (String, Vec<String>) {
     let (path, name) = download(gateway, data);
-    assert!(name.ends_with(".xlsx"), "{name}");
-    let mut book = Xlsx::new(Cursor::new(bytes(gateway, &path).await)).unwrap();
-    let range = book.worksheet_range_at(0).unwrap().unwrap();
+    assert_eq!(name.rsplit_once('.').map(|(_, it)| it), Some("xlsx"));
+    let mut book = Xlsx::new(Cursor::new(bytes(gateway, &path).await)).expect("a workbook");
+    let range = book.worksheet_range_at(0).expect("a sheet").expect("cells");
     let show = |cell: &Data| cell.to_string();
     let rows = range.rows().map(|row| row.iter().map(show).collect::<Vec<_>>().join("|"));
     (book.sheet_names().join("|"), rows.collect())
@@ -299,146 +234,6 @@ async fn rows_are_searched_for_and_become_text() {
     assert_eq!(message, "JSON file generated successfully with template");
     let made = gateway.get(&download(gateway, &data).0).await.json();
     assert_eq!((&made["count"], &made["items"][1]), (&json!(3), &json!({"id": 2, "name": "none"})));
-}
-
-#[tokio::test]
-async fn what_is_wrong_is_named() {
-    let gateway = Gateway::start(&[("files.max_upload_size", "2000")]).await;
-    let gateway = &gateway;
-    let table = text("table_name", "t");
-    let mapping = text("column_mapping", r#"{"a":"zz"}"#);
-    let columns = text("columns", r#"["zz"]"#);
-    let source = ("source_file", Some("s.csv"), "id\n1\n");
-    let bind = ("bind_file", Some("b.csv"), "id,m\n1,2\n");
-    let conditions = r#"[{"column":"zz","operator":"equals","value":1}]"#;
-    let conditions = text("conditions", conditions);
-    let archive = ("file", Some("a.xlsx"), "PK\u{3}\u{4} broken");
-    let none: &[Part<'_>] = &[text("file", "no file"), columns];
-    let large = "1\n".repeat(2000);
-    let cases: &[(&str, &[Part<'_>], u16, &str)] = &[
-        ("/excel/info", none, 422, "No file uploaded (send it as the part `file`)"),
-        ("/excel/info", &[("file", Some(""), "a")], 422, "No file uploaded"),
-        ("/excel/bind-single-key", &[source], 422, "`bind_file`"),
-        ("/files/bind", &[source], 422, "`target_file`"),
-        ("/excel/info", &[archive], 400, "Failed to get file info: Failed to read Excel file: "),
-        ("/csv/info", &[("file", Some("a.csv"), "")], 400, "Failed to read CSV file: "),
-        ("/excel/search", &[("file", Some("a.csv"), "%PDF-1"), conditions], 400, "is a PDF"),
-        ("/excel/info", &[("file", Some("a.csv"), &large)], 413, "at most 2000 bytes"),
-        ("/excel/extract-columns", &[PEOPLE], 422, "No columns specified for extraction"),
-        (
-            "/excel/extract-columns-to-file",
-            &[PEOPLE, columns],
-            422,
-            "Columns not found in data: zz (the columns of the file are: id, name)",
-        ),
-        (
-            "/excel/extract-columns-to-file",
-            &[PEOPLE, text("columns", "id")],
-            422,
-            "columns must be a valid JSON array: ",
-        ),
-        ("/excel/map-columns", &[PEOPLE], 422, "No column mapping provided"),
-        ("/excel/map-columns", &[PEOPLE, text("mapping", "[1]")], 422, "Invalid mapping JSON: "),
-        ("/excel/map-columns", &[PEOPLE, text("mapping", r#"{"a":[]}"#)], 422, "`mapping.a`"),
-        ("/excel/bind-single-key", &[source, bind], 422, "comparison_column parameter is required"),
-        (
-            "/excel/bind-single-key",
-            &[source, bind, text("comparison_column", "id"), text("bind_columns", "m")],
-            422,
-            "bind_columns must be a valid JSON array",
-        ),
-        (
-            "/excel/bind-single-key",
-            &[source, bind, text("comparison_column", "zz"), text("bind_columns", r#"["m"]"#)],
-            422,
-            "Comparison column 'zz' not found in source file",
-        ),
-        (
-            "/excel/bind-multi-key",
-            &[source, bind],
-            422,
-            "At least one comparison column must be specified",
-        ),
-        ("/excel/search", &[PEOPLE], 422, "At least one search condition is required"),
-        ("/excel/search", &[PEOPLE, conditions], 422, "Column 'zz' not found in data"),
-        (
-            "/csv/search",
-            &[PEOPLE, conditions, text("logic", "XOR")],
-            422,
-            "Logic must be either 'AND' or 'OR'",
-        ),
-        (
-            "/csv/search",
-            &[PEOPLE, conditions, text("output_format", "pdf")],
-            422,
-            "Output format must be xlsx, csv, or json",
-        ),
-        (
-            "/csv/convert-to-excel",
-            &[PEOPLE, text("sheet_name", "a/b")],
-            400,
-            "Invalid character / found in sheet title",
-        ),
-        ("/normalization/apply", &[PEOPLE], 422, "No normalization configurations provided"),
-        (
-            "/files/bind",
-            &[source, ("target_file", Some("t.csv"), "a\n1\n")],
-            422,
-            "column_mapping is required",
-        ),
-        (
-            "/files/bind",
-            &[source, ("target_file", Some("t.csv"), "a\n1\n"), mapping],
-            422,
-            "Data binding failed: Column mapping validation failed: Source column 'zz' not found",
-        ),
-        ("/files/bind/preview", &[source, ("target_file", Some("t.csv"), "%PDF-")], 400, "PDF"),
-        ("/sql/generate", &[PEOPLE, mapping], 422, "table_name is required"),
-        ("/sql/generate", &[PEOPLE, table], 422, "column_mapping is required"),
-        ("/sql/generate", &[PEOPLE, table, mapping], 422, "Column 'zz' not found in data"),
-        ("/sql/generate", &[PEOPLE, table, mapping, text("batch_size", "x")], 422, "batch_size"),
-        (
-            "/sql/generate",
-            &[PEOPLE, table, mapping, text("database_type", "oracle")],
-            422,
-            "Invalid database type: 'oracle'",
-        ),
-        ("/sql/generate-to-text", &[PEOPLE, table, mapping, columns], 422, "Columns not found: zz"),
-        ("/sql/generate-custom-to-text", &[PEOPLE, mapping], 422, "template is required"),
-        ("/json/generate", &[PEOPLE, text("null_handling", "x")], 422, "Invalid null_handling: x."),
-        ("/json/generate", &[PEOPLE, columns], 422, "Columns not found: zz"),
-        ("/json/generate-with-template", &[PEOPLE], 422, "template is required"),
-        (
-            "/json/generate-with-template",
-            &[PEOPLE, text("template", "{"), mapping],
-            422,
-            "Invalid template JSON: ",
-        ),
-        (
-            "/json/generate-with-template",
-            &[PEOPLE, text("template", "{}"), text("column_mapping", "{}")],
-            422,
-            "column_mapping cannot be empty",
-        ),
-        (
-            "/json/generate-with-template",
-            &[PEOPLE, text("template", r#"{"a":1}"#), mapping],
-            422,
-            "Columns not found in data: zz",
-        ),
-    ];
-    for (path, parts, status, expected) in cases {
-        let (found, message) = refused(gateway, path, parts).await;
-        assert_eq!(found, *status, "{path}: {message}");
-        assert!(message.contains(expected), "{path}: {message}, not {expected}");
-        assert!(!message.contains("scratch"), "{path}: {message}");
-    }
-
-    for name in ["nothing.xlsx", "..%2F..%2Fetc%2Fpasswd", "%2e%2e"] {
-        let path = format!("/api/v1/files/downloads/{name}");
-        assert_eq!(gateway.get(&path).await.status, 404, "{path}");
-    }
-    assert_eq!(gateway.get("/api/v1/excel/info").await.status, 405);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub(super) enum Error {
     Problem(Problem),
     #[error("This address does not take this method")]
     Method,
+    #[error("The token names nobody; use one with `sub`")]
+    Nobody,
     #[error("Conversation not found")]
     NoChat,
     #[error("File not found")]
@@ -59,6 +61,7 @@ impl Error {
         let status = match self {
             Self::Problem(why) => S::from_u16(why.status).unwrap_or(S::INTERNAL_SERVER_ERROR),
             Self::Method => S::METHOD_NOT_ALLOWED,
+            Self::Nobody => S::FORBIDDEN,
             Self::NoChat | Self::NoFile | Self::NoRun => S::NOT_FOUND,
             Self::Body(BadBody::Media) => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(BadBody::TooLarge(_))

@@ -2,9 +2,7 @@
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::StatusCode;
 use jiff::Timestamp;
-use quadrille_core::Problem;
 use quadrille_store::files::Files;
 use quadrille_tabular::{Info, Limits, Operation, Outcome, Task};
 use serde_json::{Value, json};
@@ -62,8 +60,9 @@ impl FromRequest<Arc<Door>> for Asked {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, door).await?;
         let Ok(base) = Base::from_request_parts(&mut parts, door).await;
+        // What is made belongs to somebody.
         if caller.principal.user.is_none() && !door.is_open() {
-            return Err(nobody().into());
+            return Err(Error::Nobody);
         }
         let inside = door.room.enter().ok_or(Error::Full)?;
         let place = Arc::new(Place { folder: door.scratch.folder()?, _inside: inside });
@@ -73,12 +72,6 @@ impl FromRequest<Arc<Door>> for Asked {
         let owner = caller.principal.user;
         Ok(Self { door: Arc::clone(door), owner, base, place, taken })
     }
-}
-
-/// What is made belongs to somebody.
-fn nobody() -> Problem {
-    let title = "the token names nobody";
-    Problem::new(StatusCode::FORBIDDEN, "/problems/no-user", title).detail("use one with `sub`")
 }
 
 // === impl Job ===
