@@ -5,6 +5,7 @@ pub mod client;
 pub mod collector;
 pub mod database;
 pub mod dice;
+pub mod direct;
 pub mod fake;
 pub mod form;
 pub mod gateway;

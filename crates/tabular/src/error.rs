@@ -59,6 +59,8 @@ pub enum Unreadable {
     OldFormat,
     #[error("Failed to read Excel file: {0}")]
     Workbook(String),
+    #[error("Failed to read Excel file: Worksheet named '{name}' not found")]
+    NoSheet { name: String, sheets: Vec<String> },
     #[error("Failed to read CSV file: {0}")]
     Csv(String),
     #[error(
@@ -146,6 +148,9 @@ impl Error {
             }
             Self::Unreadable(Unreadable::Csv(_)) => {
                 Some("correct the row, or save the table as .csv again".to_owned())
+            }
+            Self::Unreadable(Unreadable::NoSheet { sheets, .. }) => {
+                Some(format!("the sheets of the workbook are: {}", sheets.join(", ")))
             }
             Self::Within { source, .. } => source.advice(),
             _ => None,

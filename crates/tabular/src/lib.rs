@@ -14,7 +14,9 @@
 //! let task = Task {
 //!     input: &input,
 //!     name: "people.csv",
+//!     sheet: None,
 //!     folder: folder.path(),
+//!     output: None,
 //!     bind_file: None,
 //!     now: SystemTime::now(),
 //!     backup_original: true,
@@ -33,6 +35,7 @@ mod distinct;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod info;
 mod json;
 mod limits;
 mod normalize;
@@ -48,8 +51,12 @@ mod write;
 
 pub use cell::{Cell, Row, float_text};
 pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
+pub use info::Info;
 pub use limits::Limits;
 pub use normalize::TYPES;
-pub use op::search::OPERATORS;
+pub use op::{
+    search::{OPERATORS, TEXT_OPERATORS},
+    sql::DATABASES,
+};
 pub use operation::{NAMES, Operation, Outcome, Task, columns};
 pub use progress::{EVERY, Progress, Watch};

@@ -5,5 +5,6 @@ pub(crate) mod extract;
 pub(crate) mod json;
 pub(crate) mod map;
 pub(crate) mod normalize;
+pub(crate) mod overwrite;
 pub(crate) mod search;
 pub(crate) mod sql;

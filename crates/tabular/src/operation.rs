@@ -10,7 +10,7 @@ use crate::{
     arguments,
     error::{BadArguments, Error},
     limits::Limits,
-    op::{bind, convert, extract, json, map, normalize, search, sql},
+    op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
     progress::Watch,
     run::Run,
 };
@@ -25,6 +25,7 @@ enum Kind {
     Extract(extract::Extract),
     Map(map::Map),
     Bind(bind::Bind),
+    Overwrite(overwrite::Overwrite),
     Search(search::Search),
     ToExcel(convert::ToExcel),
     ToCsv(convert::ToCsv),
@@ -41,8 +42,12 @@ pub struct Task<'a> {
     pub input: &'a Path,
     /// What the file is called, whatever its path is. Names of results begin with it.
     pub name: &'a str,
+    /// The sheet of the workbook that is read, if it is not the first one.
+    pub sheet: Option<&'a str>,
     /// Where the result goes. Nothing is left there if the operation fails.
     pub folder: &'a Path,
+    /// What the result is called, if not after the input, the operation and the time.
+    pub output: Option<&'a str>,
     /// The file that [`Operation::bind_file`] names, if it exists.
     pub bind_file: Option<&'a Path>,
     /// What time it is. Results say so in UTC.
@@ -111,6 +116,17 @@ impl Operation {
         }))
     }
 
+    /// Columns of the bind file in the place of columns of the input, row by row; not a step of
+    /// workflows. `arguments` is a JSON object with `column_mapping`, columns by what they replace.
+    pub fn overwrite(arguments: &str) -> Result<Self, BadArguments> {
+        Ok(Self(Kind::Overwrite(arguments::read(arguments)?)))
+    }
+
+    /// As `sql/generate`, with the lines as data and no file.
+    pub fn statements(arguments: &str) -> Result<Self, BadArguments> {
+        Ok(Self(Kind::Sql(sql::Sql::statements(arguments)?)))
+    }
+
     /// The name of another file that is needed, as the client gave it: not a path to be trusted.
     pub fn bind_file(&self) -> Option<&str> {
         match &self.0 {
@@ -128,6 +144,7 @@ impl Operation {
             Kind::Extract(it) => it.run(run),
             Kind::Map(it) => it.run(run),
             Kind::Bind(it) => it.run(run),
+            Kind::Overwrite(it) => it.run(run),
             Kind::Search(it) => it.run(run),
             Kind::ToExcel(it) => it.run(run),
             Kind::ToCsv(it) => it.run(run),
@@ -143,5 +160,5 @@ impl Operation {
 pub fn columns(path: &Path, limits: &Limits) -> Result<Vec<String>, Error> {
     let mut watch = |_| std::ops::ControlFlow::Continue(());
     let mut meter = crate::progress::Meter::new(&mut watch, 1);
-    Ok(crate::read::Table::open(path, limits, &mut meter)?.columns().to_vec())
+    Ok(crate::read::Table::open(path, None, limits, &mut meter)?.columns().to_vec())
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 pub(crate) struct Output {
     folder: PathBuf,
     stem: String,
-    extension: &'static str,
+    extension: String,
     file: BufWriter<NamedTempFile>,
 }
 
@@ -25,14 +25,11 @@ const MAX_TRIES: u32 = 1000;
 
 impl Output {
     /// A file to be called `stem.extension` in `folder`, or the same with a number if that is taken.
-    pub(crate) fn create(
-        folder: &Path,
-        stem: String,
-        extension: &'static str,
-    ) -> Result<Self, Error> {
+    pub(crate) fn create(folder: &Path, stem: String, extension: &str) -> Result<Self, Error> {
         let file = NamedTempFile::with_prefix_in(".", folder);
         let file = file.map_err(|source| Error::Write { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned(), stem, extension, file: BufWriter::new(file) })
+        let (folder, extension) = (folder.to_owned(), extension.to_owned());
+        Ok(Self { folder, stem, extension, file: BufWriter::new(file) })
     }
 
     /// Where files that belong to this one can be written meanwhile.

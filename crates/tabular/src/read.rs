@@ -22,6 +22,8 @@ mod xlsx;
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<String>,
+    /// The sheets of the workbook, by their names; none of a text file.
+    sheets: Vec<String>,
     rows: Rows,
 }
 
@@ -65,11 +67,19 @@ pub(crate) fn is_separated_by_commas(text: &[u8]) -> bool {
 // === impl Table ===
 
 impl Table {
-    /// Find out what `path` is, check all of it against `limits`, and read its header.
-    pub(crate) fn open(path: &Path, limits: &Limits, meter: &mut Meter<'_>) -> Result<Self, Error> {
+    /// Find out what `path` is, check all of it against `limits`, and read its header. Of a workbook
+    /// it is that of the sheet called `sheet`, or of the first one.
+    pub(crate) fn open(
+        path: &Path,
+        sheet: Option<&str>,
+        limits: &Limits,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self, Error> {
+        let mut sheets = Vec::new();
         let (columns, rows) = match kind(path)? {
             Kind::Zip => {
-                let (columns, rows) = xlsx::Rows::open(path, limits, meter)?;
+                let (columns, mut rows) = xlsx::Rows::open(path, sheet, limits, meter)?;
+                sheets = rows.take_sheets();
                 (columns, Rows::Xlsx(Box::new(rows)))
             }
             Kind::Ole => return Err(ole(path)?.into()),
@@ -78,11 +88,15 @@ impl Table {
                 (columns, Rows::Csv(Box::new(rows)))
             }
         };
-        Ok(Self { columns: header::names(columns), rows })
+        Ok(Self { columns: header::names(columns), sheets, rows })
     }
 
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    pub(crate) fn sheets(&self) -> &[String] {
+        &self.sheets
     }
 
     /// Where the column `name` is.

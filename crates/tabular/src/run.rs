@@ -35,15 +35,19 @@ impl<'a> Run<'a> {
 
     /// The input, from its beginning.
     pub(crate) fn open(&mut self) -> Result<Table, Error> {
-        self.open_other(self.task.input)
+        Table::open(self.task.input, self.task.sheet, &self.task.limits, &mut self.meter)
     }
 
     pub(crate) fn open_other(&mut self, path: &Path) -> Result<Table, Error> {
-        Table::open(path, &self.task.limits, &mut self.meter)
+        Table::open(path, None, &self.task.limits, &mut self.meter)
     }
 
     /// The file that the operation leaves. `kind` says in its name what was done.
-    pub(crate) fn output(&self, kind: &str, extension: &'static str) -> Result<Output, Error> {
+    pub(crate) fn output(&self, kind: &str, extension: &str) -> Result<Output, Error> {
+        if let Some(name) = self.task.output {
+            let (stem, extension) = name.rsplit_once('.').unwrap_or((name, extension));
+            return Output::create(self.task.folder, stem.to_owned(), extension);
+        }
         let name = self.task.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let mut stem: String = stem.chars().filter(|it| !it.is_control()).collect();

@@ -15,9 +15,9 @@ use quadrille_core::{
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Chat, Run};
-use tokio::sync::{Notify, Semaphore, futures::Notified};
+use tokio::sync::{Notify, futures::Notified};
 
-use crate::{Config, Memory, engine::Scratch};
+use crate::{Config, Memory, engine::Scratch, room::Room};
 
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -26,8 +26,8 @@ pub(crate) struct Door {
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
-    /// Turns to make archives, to take them apart, and to copy the database.
-    pub(crate) archives: Semaphore,
+    /// For requests that work on files of their own, on archives, or on the database as a whole.
+    pub(crate) room: Room,
     /// There may be something to do.
     pub(crate) work: Notify,
     /// A run changed.
@@ -62,13 +62,14 @@ impl Door {
         config: Config,
         scratch: Scratch,
     ) -> Self {
+        let room = Room::new(config.workers(), config.max_waiting);
         Self {
             core,
             desk,
             memory,
-            archives: Semaphore::new(config.workers()),
             config,
             scratch,
+            room,
             work: Notify::new(),
             changed: Notify::new(),
             watching: AtomicUsize::new(0),

@@ -6,6 +6,7 @@ mod door;
 mod engine;
 mod http;
 mod news;
+mod room;
 mod socket;
 mod wire;
 

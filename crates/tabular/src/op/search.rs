@@ -14,8 +14,8 @@ use crate::{
 
 mod condition;
 
-pub use condition::OPERATORS;
 use condition::Test;
+pub use condition::{OPERATORS, TEXT_OPERATORS};
 
 /// `excel/search` and `csv/search`.
 #[derive(Clone, Debug)]

@@ -20,6 +20,7 @@ mod script;
 
 use auto::{AutoIncrement, Wanted};
 use custom::Custom;
+pub use dialect::DATABASES;
 use dialect::Database;
 use insert::Insert;
 
@@ -90,7 +91,16 @@ impl Sql {
             transaction: read.include_transaction.unwrap_or(true),
             remove_duplicates: false,
             kind: "sql",
+            listed: false,
         }))
+    }
+
+    /// As [`Self::generate`], with the lines as data and no file.
+    pub(crate) fn statements(arguments: &str) -> Result<Self, BadArguments> {
+        Ok(match Self::generate(arguments)? {
+            Self::Insert(it) => Self::Insert(Insert { listed: true, ..it }),
+            custom @ Self::Custom(_) => custom,
+        })
     }
 
     pub(crate) fn to_text(arguments: &str) -> Result<Self, BadArguments> {
@@ -107,6 +117,7 @@ impl Sql {
             transaction: true,
             remove_duplicates: read.remove_duplicates,
             kind: "sql_text",
+            listed: false,
         }))
     }
 
@@ -126,6 +137,7 @@ impl Sql {
                 transaction: true,
                 remove_duplicates: read.remove_duplicates,
                 kind: "sql_custom",
+                listed: false,
             }));
         }
         Ok(Self::Custom(Custom {

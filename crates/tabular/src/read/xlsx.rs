@@ -1,4 +1,4 @@
-//! Rows of the first sheet of a workbook.
+//! Rows of one sheet of a workbook.
 //!
 //! The parts of the file are read as a stream, twice: to find what the sheet spans, and for the rows.
 //! Whole numbers never pass through a double, which would round those of more than 15 digits.
@@ -31,6 +31,7 @@ pub(super) struct Rows {
     ahead: Option<(u64, Cells)>,
     next: u64,
     span: Span,
+    sheets: Vec<String>,
 }
 
 /// What a sheet uses: the cells that are not empty.
@@ -50,11 +51,12 @@ fn broken(why: impl std::fmt::Display) -> Error {
 impl Rows {
     pub(super) fn open(
         path: &Path,
+        sheet: Option<&str>,
         limits: &Limits,
         meter: &mut Meter<'_>,
     ) -> Result<(Vec<String>, Self), Error> {
         let mut package = Package::open(path, limits.max_unzipped)?;
-        let workbook = workbook::read(&mut package)?;
+        let mut workbook = workbook::read(&mut package, sheet)?;
         let styles = Rc::new(styles::read(&mut package, &workbook)?);
         let texts = Rc::new(text::shared(&mut package, &workbook, limits)?);
         let mut open =
@@ -64,12 +66,18 @@ impl Rows {
             Span { rows, columns }.check(limits)?;
         }
         let span = Span::of(&mut sheet, limits, meter)?;
-        let mut rows = Self { sheet: open()?, ahead: None, next: 0, span };
+        let mut rows = Self { sheet: open()?, ahead: None, next: 0, span, sheets: Vec::new() };
         rows.ahead = rows.sheet.row()?;
+        rows.sheets = std::mem::take(&mut workbook.sheets);
         let mut header = Row::new();
         rows.read(&mut header)?;
         let header = header.iter().map(|cell| cell.text().unwrap_or_default().into_owned());
         Ok((header.collect(), rows))
+    }
+
+    /// The names of all sheets of the workbook.
+    pub(super) fn take_sheets(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sheets)
     }
 
     pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, Error> {

@@ -18,13 +18,22 @@ pub(crate) struct Desk {
     pub(crate) folder: TempDir,
     pub(crate) limits: Limits,
     pub(crate) backup: bool,
+    pub(crate) sheet: Option<&'static str>,
+    pub(crate) output: Option<&'static str>,
     bind: Option<PathBuf>,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, limits: Limits::default(), backup: false, bind: None }
+        Self {
+            folder,
+            limits: Limits::default(),
+            backup: false,
+            sheet: None,
+            output: None,
+            bind: None,
+        }
     }
 
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -40,16 +49,21 @@ impl Desk {
     }
 
     pub(crate) fn try_run(&self, input: &Path, name: &str, args: &str) -> Result<Outcome, Error> {
+        self.do_it(input, &Operation::parse(name, args).unwrap())
+    }
+
+    pub(crate) fn do_it(&self, input: &Path, operation: &Operation) -> Result<Outcome, Error> {
         let task = Task {
             input,
             name: input.file_name().unwrap().to_str().unwrap(),
+            sheet: self.sheet,
+            output: self.output,
             folder: self.folder.path(),
             bind_file: self.bind.as_deref(),
             now: SystemTime::UNIX_EPOCH + NOW,
             backup_original: self.backup,
             limits: self.limits,
         };
-        let operation = Operation::parse(name, args).unwrap();
         operation.run(&task, &mut |_| ControlFlow::Continue(()))
     }
 

@@ -1,6 +1,7 @@
 //! The operations as a caller sees them: files in, files and data out.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alone;
 mod arguments;
 mod bind;
 mod convert;

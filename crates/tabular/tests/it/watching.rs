@@ -14,6 +14,8 @@ fn run(
     let task = Task {
         input,
         name: "in.csv",
+        sheet: None,
+        output: None,
         folder: desk.folder.path(),
         bind_file: None,
         now: SystemTime::UNIX_EPOCH + NOW,

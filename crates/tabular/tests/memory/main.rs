@@ -34,6 +34,8 @@ fn run(input: &Path, name: &str, arguments: &str) -> PathBuf {
     let task = Task {
         input,
         name: "big",
+        sheet: None,
+        output: None,
         folder: input.parent().unwrap(),
         bind_file: None,
         now: SystemTime::UNIX_EPOCH,

@@ -12,6 +12,7 @@ pub(crate) use self::{
     fetch::{FetchError, fetch, put},
     job::fail_claimed,
     scratch::Scratch,
+    step::is_full,
 };
 use crate::door::Door;
 

@@ -121,6 +121,8 @@ impl Work {
         let task = Task {
             input: &self.path,
             name: &self.name,
+            sheet: None,
+            output: None,
             folder: &self.made,
             bind_file: self.bind.as_deref(),
             now: SystemTime::now(),
@@ -155,7 +157,8 @@ pub(super) fn resolve<'a>(chat: &Chat, files: &'a [ChatFile], name: &str) -> Opt
     files.iter().find(|file| file.name == name || wire::path(chat, file) == name)
 }
 
-fn is_full(why: &std::io::Error) -> bool {
+/// Whether there is no room left on the disk.
+pub(crate) fn is_full(why: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(why.kind(), StorageFull | QuotaExceeded)
 }

@@ -33,7 +33,7 @@ pub(super) async fn backup(
 
 /// Gives the name of the backup, and its path from the folder of the database on.
 async fn make(door: &Door) -> Result<(String, String), Error> {
-    let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+    let _turn = door.room.work().await.ok_or(Error::Server)?;
     let store = &door.memory.store;
     let folder = store.backups().ok_or(Error::NoBackup)?;
     let there = std::fs::read_dir(&folder).map_or(0, Iterator::count);

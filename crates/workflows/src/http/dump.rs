@@ -39,7 +39,7 @@ pub(super) async fn dump(
 
 /// Gives the name of the download.
 async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Error> {
-    let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+    let _turn = door.room.work().await.ok_or(Error::Server)?;
     let (store, files) = (&door.memory.store, &door.memory.files);
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();

@@ -21,6 +21,8 @@ pub(super) enum Error {
     Problem(Problem),
     #[error("This address does not take this method")]
     Method,
+    #[error("The token names nobody; use one with `sub`")]
+    Nobody,
     #[error("Conversation not found")]
     NoChat,
     #[error("File not found")]
@@ -33,6 +35,9 @@ pub(super) enum Error {
     Scope(&'static str),
     #[error("{0}")]
     Invalid(String),
+    /// The file that came with the request cannot be used.
+    #[error("{0}")]
+    BadFile(String),
     #[error(transparent)]
     Body(#[from] BadBody),
     #[error(transparent)]
@@ -80,8 +85,9 @@ impl Error {
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
                 S::UNPROCESSABLE_ENTITY
             }
+            Self::BadFile(_) => S::BAD_REQUEST,
             Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
-            Self::Scope(_) => S::FORBIDDEN,
+            Self::Scope(_) | Self::Nobody => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::Full | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,

@@ -4,6 +4,7 @@ mod begin;
 mod bot;
 mod caller;
 mod chats;
+mod direct;
 mod downloads;
 mod dump;
 mod envelope;
@@ -52,6 +53,7 @@ pub(crate) fn router(door: &Arc<Door>) -> Router {
         .merge(work::router())
         .method_not_allowed_fallback(async || Error::Method)
         .with_state(Arc::clone(door))
+        .merge(direct::router(door))
 }
 
 /// The body of a request, which is a JSON object.

@@ -53,7 +53,7 @@ async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Enve
         }
     }
     let restored = {
-        let _turn = door.archives.acquire().await.map_err(|_| Error::Server)?;
+        let _turn = door.room.work().await.ok_or(Error::Server)?;
         let (owner, folder) = (owner.map(str::to_owned), folder.path().to_owned());
         let work = move || {
             let unpacked = archive::unpack(&path, &folder, limit)?;

@@ -32,6 +32,9 @@ pub const OPERATORS: [&str; 16] = [
     "regex",
 ];
 
+/// Those that make sense for any text, which is what all cells are.
+pub const TEXT_OPERATORS: &[&str] = OPERATORS.split_at(8).0;
+
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     Equals {

@@ -13,7 +13,8 @@ pub(super) enum Database {
     Sqlite,
 }
 
-const NAMES: [&str; 3] = ["postgresql", "mysql", "sqlite"];
+/// The databases that SQL is written for, by the names that clients use.
+pub const DATABASES: [&str; 3] = ["postgresql", "mysql", "sqlite"];
 
 pub(super) fn refused(what: &str) -> BadArguments {
     BadArguments::Refused(format!("Failed to generate SQL: {what}"))
@@ -29,7 +30,7 @@ impl Database {
             "mysql" => Self::Mysql,
             "sqlite" => Self::Sqlite,
             _ => {
-                let valid = list(&NAMES);
+                let valid = list(&DATABASES);
                 let what = format!("Invalid database type: '{name}'. Valid types are: {valid}");
                 return Err(refused(&what));
             }
@@ -38,9 +39,9 @@ impl Database {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Postgresql => NAMES[0],
-            Self::Mysql => NAMES[1],
-            Self::Sqlite => NAMES[2],
+            Self::Postgresql => DATABASES[0],
+            Self::Mysql => DATABASES[1],
+            Self::Sqlite => DATABASES[2],
         }
     }
 

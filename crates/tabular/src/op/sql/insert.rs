@@ -31,6 +31,8 @@ pub(crate) struct Insert {
     pub(super) remove_duplicates: bool,
     /// What the file is called.
     pub(super) kind: &'static str,
+    /// The lines are wanted as data, not as a file.
+    pub(super) listed: bool,
 }
 
 /// What makes the line of a row.
@@ -49,7 +51,11 @@ impl Insert {
         let columns = columns(&table, &self.columns, &self.mapping)?;
         let lines = self.lines(columns)?;
         let folder = run.task.folder;
-        let mut script = Script::begin(folder)?;
+        let mut script = if self.listed {
+            Script::list(run.task.limits.max_held)
+        } else {
+            Script::begin(folder)?
+        };
         if self.transaction {
             script.line(self.database.begin(), folder)?;
         }

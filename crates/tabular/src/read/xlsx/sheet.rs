@@ -65,7 +65,7 @@ impl Sheet {
         limits: &Limits,
     ) -> Result<Self, Error> {
         let part = package.part(&workbook.sheet)?;
-        let part = part.ok_or_else(|| broken("the archive lacks the first worksheet"))?;
+        let part = part.ok_or_else(|| broken("the archive lacks the worksheet"))?;
         let mut sheet = Self {
             xml: Xml::new(part),
             styles,

@@ -6,13 +6,16 @@ use super::{
     package::Package,
     xml::{Xml, attribute},
 };
-use crate::error::Error;
+use crate::error::{Error, Unreadable};
 
 /// The parts that matter.
 #[derive(Debug, Default)]
 pub(super) struct Workbook {
-    /// The first worksheet in the order of the workbook, hidden or not.
+    /// The worksheet that is asked for: the first in the order of the workbook, hidden or not, if
+    /// none is.
     pub(super) sheet: String,
+    /// The names of all worksheets.
+    pub(super) sheets: Vec<String>,
     pub(super) styles: Option<String>,
     pub(super) texts: Option<String>,
     /// Dates are counted from 1904, not from 1900.
@@ -27,7 +30,7 @@ struct Relation {
     target: String,
 }
 
-pub(super) fn read(package: &mut Package) -> Result<Workbook, Error> {
+pub(super) fn read(package: &mut Package, wanted: Option<&str>) -> Result<Workbook, Error> {
     let root = relations(package, "", "_rels/.rels")?;
     let path = root.into_iter().find(|it| it.kind == "officeDocument").map(|it| it.target);
     let path = path.ok_or_else(|| broken("the archive holds no workbook"))?;
@@ -50,13 +53,23 @@ pub(super) fn read(package: &mut Package) -> Result<Workbook, Error> {
             Event::Start(element) if element.local_name().as_ref() == "sheet" => {
                 let id = relation_id(&element)?;
                 let named = relations.iter().find(|it| it.id == id && it.kind == "worksheet");
-                sheet = sheet.or(named.map(|it| it.target.clone()));
+                let Some(part) = named else { continue };
+                let name = attribute(&element, "name")?.unwrap_or_default();
+                if wanted.is_none_or(|wanted| wanted == name) {
+                    sheet = sheet.or(Some(part.target.clone()));
+                }
+                workbook.sheets.push(name);
             }
             Event::Eof => break,
             _ => {}
         }
     }
-    workbook.sheet = sheet.ok_or_else(|| broken("the workbook has no worksheet"))?;
+    workbook.sheet = sheet.ok_or_else(|| match wanted {
+        Some(name) if !workbook.sheets.is_empty() => {
+            Unreadable::NoSheet { name: name.to_owned(), sheets: workbook.sheets.clone() }.into()
+        }
+        _ => broken("the workbook has no worksheet"),
+    })?;
     Ok(workbook)
 }
 

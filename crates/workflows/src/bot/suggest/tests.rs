@@ -36,6 +36,8 @@ fn run(kind: Kind, message: &str) -> String {
         let task = Task {
             input: &input,
             name: "people.csv",
+            sheet: None,
+            output: None,
             folder: folder.path(),
             bind_file: operation.bind_file().map(|_| other.as_path()),
             now: SystemTime::now(),

@@ -1,0 +1,36 @@
+//! What a file is, without what is in its rows.
+use std::path::Path;
+
+use crate::{
+    cell::Row,
+    error::Error,
+    limits::Limits,
+    progress::{Meter, Watch},
+    read::Table,
+};
+
+/// A file as a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// The names of the sheets of a workbook; none of a text file.
+    pub sheets: Vec<String>,
+    /// The names of the columns, of the first sheet.
+    pub columns: Vec<String>,
+    /// Without the header.
+    pub rows: u64,
+}
+
+impl Info {
+    /// Read all of the file; `watch` can end it.
+    pub fn read(path: &Path, limits: &Limits, watch: &mut Watch<'_>) -> Result<Self, Error> {
+        let mut meter = Meter::new(watch, 1);
+        let mut table = Table::open(path, None, limits, &mut meter)?;
+        let mut row = Row::new();
+        let mut rows = 0;
+        while table.read(&mut row, &mut meter)? {
+            rows += 1;
+        }
+        let (sheets, columns) = (table.sheets().to_vec(), table.columns().to_vec());
+        Ok(Self { sheets, columns, rows })
+    }
+}

@@ -1,0 +1,140 @@
+//! One table: what it is, its columns, and its rows.
+use quadrille_tabular::{Info, Operation, TEXT_OPERATORS};
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{
+        envelope::{Envelope, ok},
+        error::Error,
+    },
+    arguments::{Arguments, Json},
+    asked::{Asked, Job},
+    take::FILE,
+};
+
+pub(super) const MADE: &str = "Extracted Excel file generated successfully";
+
+pub(super) async fn info(asked: Asked) -> Result<Envelope, Error> {
+    let (name, info) = (asked.file(FILE)?, described(&asked).await?);
+    let mut data = describe(name, &info);
+    data["sheets"] = info.sheets.into();
+    Ok(ok("File information retrieved successfully", data))
+}
+
+pub(super) async fn csv_info(asked: Asked) -> Result<Envelope, Error> {
+    let (name, info) = (asked.file(FILE)?, described(&asked).await?);
+    Ok(ok("CSV file information retrieved successfully", describe(name, &info)))
+}
+
+async fn described(asked: &Asked) -> Result<Info, Error> {
+    asked.look(FILE).await.map_err(|why| match why {
+        Error::BadFile(why) => Error::BadFile(format!("Failed to get file info: {why}")),
+        why => why,
+    })
+}
+
+fn describe(name: &str, info: &Info) -> Value {
+    let types: Map<_, _> = info.columns.iter().map(|it| (it.clone(), "str".into())).collect();
+    json!({
+        // As clients know it; nothing stays there.
+        "file_path": format!("uploads/{name}"),
+        "file_name": name,
+        "rows": info.rows,
+        "columns": info.columns.len(),
+        "column_names": info.columns,
+        "data_types": types,
+    })
+}
+
+pub(super) async fn suggest(asked: Asked) -> Result<Envelope, Error> {
+    let info = asked.look(FILE).await?;
+    let operators = |column: String| (column, json!({"type": "str", "operators": TEXT_OPERATORS}));
+    let data: Map<_, _> = info.columns.into_iter().map(operators).collect();
+    Ok(ok("Operator suggestions generated successfully", data.into()))
+}
+
+/// The columns that are wanted, of which there must be some.
+fn columns(asked: &Asked) -> Result<Json<'_>, Error> {
+    let none = || Error::Invalid("No columns specified for extraction".to_owned());
+    asked.list("columns")?.filter(|it| it.len > 0).ok_or_else(none)
+}
+
+pub(super) async fn extract(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let arguments = Arguments::default()
+        .json("columns", Some(columns(&asked)?))
+        .flag("remove_duplicates", asked.flag("remove_duplicates", false))
+        .flag("include_statistics", asked.flag("include_statistics", true));
+    let operation = Operation::parse("excel/extract-columns", &arguments.done())?;
+    let data = asked.run(Job::new(operation), None).await?.data;
+    let found = data["columns"].as_object().map_or(0, Map::len);
+    Ok(ok(format!("Successfully extracted {found} columns"), data))
+}
+
+pub(super) async fn extract_to_file(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let arguments = Arguments::default()
+        .json("columns", Some(columns(&asked)?))
+        .flag("remove_duplicates", asked.flag("remove_duplicates", false));
+    let operation = Operation::parse("excel/extract-columns-to-file", &arguments.done())?;
+    let name = asked.name(None, "extracted_columns", "xlsx");
+    Ok(ok(MADE, asked.make(Job::new(operation), &name).await?.data()))
+}
+
+pub(super) async fn map(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let mapping = asked.object("mapping")?.filter(|it| it.len > 0);
+    let mapping = mapping.ok_or_else(|| Error::Invalid("No column mapping provided".to_owned()))?;
+    let arguments = Arguments::default().json("mapping", Some(mapping));
+    let operation = Operation::parse("excel/map-columns", &arguments.done())?;
+    let name = asked.name(Some(FILE), "mapped", "xlsx");
+    Ok(ok(MADE, asked.make(Job::new(operation), &name).await?.data()))
+}
+
+pub(super) async fn search(asked: Asked) -> Result<Envelope, Error> {
+    found(&asked, "xlsx").await
+}
+
+pub(super) async fn csv_search(asked: Asked) -> Result<Envelope, Error> {
+    found(&asked, "csv").await
+}
+
+async fn found(asked: &Asked, format: &str) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let conditions = asked.list("conditions")?.filter(|it| it.len > 0);
+    let none = || Error::Invalid("At least one search condition is required".to_owned());
+    let conditions = conditions.ok_or_else(none)?;
+    let format = asked.text("output_format").unwrap_or(format).to_ascii_lowercase();
+    let format = match format.as_str() {
+        "excel" => "xlsx",
+        format => format,
+    };
+    let arguments = Arguments::default()
+        .json("conditions", Some(conditions))
+        .text("logic", asked.text("logic"))
+        // Its own error comes after those of the rest.
+        .text("output_format", ["csv", "json"].into_iter().find(|it| *it == format))
+        .done();
+    let operation = Operation::parse("excel/search", &arguments)?;
+    if !["xlsx", "csv", "json"].contains(&format) {
+        return Err(Error::Invalid("Output format must be xlsx, csv, or json".to_owned()));
+    }
+    let name = asked.name(None, "search_results", format);
+    let made = asked.make(Job::new(operation), &name).await?;
+    let mut data = made.data();
+    for name in ["total_rows", "filtered_rows"] {
+        data[name] = made.outcome.data[name].clone();
+    }
+    data["conditions_applied"] = conditions.len.into();
+    let rows = made.outcome.rows;
+    Ok(ok(format!("Search completed successfully. {rows} rows matched."), data))
+}
+
+pub(super) async fn convert(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let arguments = Arguments::default().text("sheet_name", asked.text("sheet_name"));
+    let operation = Operation::parse("csv/convert-to-excel", &arguments.done())?;
+    let name = asked.name(Some(FILE), "converted", "xlsx");
+    let made = asked.make(Job::new(operation), &name).await?;
+    Ok(ok("Converted to Excel file successfully", made.data()))
+}

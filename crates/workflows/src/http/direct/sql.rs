@@ -1,0 +1,91 @@
+//! Rows as SQL.
+use quadrille_tabular::{DATABASES, Operation};
+use serde_json::json;
+
+use super::{
+    super::{
+        caller::Caller,
+        envelope::{Envelope, ok},
+        error::Error,
+    },
+    arguments::Arguments,
+    asked::{Asked, Job},
+    take::FILE,
+};
+
+pub(super) async fn databases(_: Caller) -> Envelope {
+    ok("Supported databases retrieved successfully", json!({ "databases": DATABASES }))
+}
+
+fn required<T>(found: Option<T>, name: &str) -> Result<T, Error> {
+    found.ok_or_else(|| Error::Invalid(format!("{name} is required")))
+}
+
+pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let table = required(asked.text("table_name"), "table_name")?;
+    let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
+    let database = asked.text("database_type").unwrap_or(DATABASES[0]);
+    let arguments = Arguments::default()
+        .text("table_name", Some(table))
+        .json("column_mapping", Some(mapping))
+        .text("database_type", Some(database))
+        .text("template", asked.text("template"))
+        .number("batch_size", asked.number("batch_size")?)
+        .flag("include_transaction", asked.flag("include_transaction", true))
+        .json("auto_increment", asked.object("auto_increment")?)
+        .done();
+    if asked.flag("return_file", false) {
+        let operation = Operation::parse("sql/generate", &arguments)?;
+        let name = asked.name(Some(FILE), "sql", "sql");
+        let made = asked.make(Job::new(operation), &name).await?;
+        return Ok(ok("Generate Standard SQL file successfully", made.data()));
+    }
+    let operation = Operation::statements(&arguments)?;
+    let mut data = asked.run(Job::new(operation), None).await?.data;
+    data["success"] = true.into();
+    data["table_name"] = table.into();
+    data["database_type"] = database.to_ascii_lowercase().into();
+    let total = data["total_statements"].as_u64().and_then(|it| usize::try_from(it).ok());
+    Ok(ok("SQL generated successfully", data).total(total.unwrap_or_default()))
+}
+
+pub(super) async fn to_text(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let table = required(asked.text("table_name"), "table_name")?;
+    let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
+    let arguments = Arguments::default()
+        .json("columns", asked.list("columns")?)
+        .text("table_name", Some(table))
+        .json("column_mapping", Some(mapping))
+        .text("database_type", asked.text("database_type"))
+        .flag("remove_duplicates", asked.flag("remove_duplicates", false))
+        .json("auto_increment", asked.object("auto_increment")?);
+    let operation = Operation::parse("sql/generate-to-text", &arguments.done())?;
+    let name = asked.name(None, "sql_statements", "txt");
+    let made = asked.make(Job::new(operation), &name).await?;
+    Ok(ok("SQL text file generated successfully", made.data()))
+}
+
+pub(super) async fn custom(asked: Asked) -> Result<Envelope, Error> {
+    asked.file(FILE)?;
+    let template = required(asked.text("template").map(unquoted), "template")?;
+    let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
+    let arguments = Arguments::default()
+        .json("columns", asked.list("columns")?)
+        .text("template", Some(template))
+        .json("column_mapping", Some(mapping))
+        .flag("remove_duplicates", asked.flag("remove_duplicates", false))
+        .json("auto_increment", asked.object("auto_increment")?);
+    let operation = Operation::parse("sql/generate-custom-to-text", &arguments.done())?;
+    let name = asked.name(None, "custom_sql", "txt");
+    let job = Job { sheet: asked.text("sheet_name"), ..Job::new(operation) };
+    let made = asked.make(job, &name).await?;
+    Ok(ok("Custom SQL text file generated successfully", made.data()))
+}
+
+/// Some clients send the template within quotes.
+fn unquoted(template: &str) -> &str {
+    let within = |quote: char| template.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(template)
+}

@@ -1,0 +1,93 @@
+//! Work on threads of its own: as much at once as there are workers, and none that nobody waits for.
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use quadrille_tabular::{Error as TabularError, Watch};
+
+use super::super::error::Error;
+use crate::room::Room;
+
+/// Ends the work when it is dropped.
+#[derive(Debug, Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Do `work` when there is room. It ends early if its caller does not wait for it any more.
+pub(super) async fn perform<T, F>(room: &Room, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
+{
+    let worker = room.work().await.ok_or(Error::Server)?;
+    let stop = Stop::default();
+    let stopped = Arc::clone(&stop.0);
+    let task = tokio::task::spawn_blocking(move || {
+        let _worker = worker;
+        work(&mut |_| {
+            if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    });
+    let done = task.await.map_err(|why| {
+        tracing::error!(error = %why, "an operation panicked");
+        Error::Server
+    })?;
+    Ok(done?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use quadrille_tabular::{Limits, Operation, Task};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_ends() {
+        let room = Room::new(1, 0);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "a\n".repeat(5000)).unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (ended, ends) = std::sync::mpsc::channel();
+        let asking = perform(&room, move |watch| {
+            begun.send(()).unwrap();
+            let task = Task {
+                input: &folder.path().join("file"),
+                name: "a.csv",
+                sheet: None,
+                folder: folder.path(),
+                output: None,
+                bind_file: None,
+                now: SystemTime::now(),
+                backup_original: false,
+                limits: Limits::default(),
+            };
+            let operation = Operation::parse("excel/convert-to-csv", "{}").unwrap();
+            // Again and again, until it is told to stop.
+            let why = loop {
+                if let Err(why) = operation.run(&task, watch) {
+                    break why;
+                }
+            };
+            ended.send(matches!(why, TabularError::Cancelled { .. })).unwrap();
+            Err::<(), _>(why)
+        });
+        tokio::select! {
+            _ = asking => unreachable!("it does not end by itself"),
+            it = begins => it.unwrap(),
+        }
+        assert!(ends.recv().unwrap(), "it was cancelled");
+        // There is room for the next one.
+        perform(&room, |_| Ok(())).await.unwrap();
+    }
+}
