@@ -1,6 +1,6 @@
 //! What no file and no arguments may do. Each function is a target of `cargo xtask fuzz`; the tests
 //! replay its seeds.
-use std::{fs, ops::ControlFlow, path::Path, time::SystemTime};
+use std::{fmt::Write as _, fs, ops::ControlFlow, path::Path, time::SystemTime};
 
 use tempfile::TempDir;
 
@@ -115,8 +115,8 @@ pub fn template(data: &[u8]) {
                     Kind::Float => "float",
                     Kind::Bool => "bool",
                 };
-                let default = default.as_ref().map_or(String::new(), |it| format!("|{it}"));
-                plain.push_str(&format!("{{{name}:{kind}{default}}}"));
+                let default = default.as_ref().map_or_else(String::new, |it| format!("|{it}"));
+                write!(plain, "{{{name}:{kind}{default}}}").expect("a text takes all");
             }
         }
     }
