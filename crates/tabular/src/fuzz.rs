@@ -1,6 +1,6 @@
 //! What no file and no arguments may do. Each function is a target of `cargo xtask fuzz`; the tests
 //! replay its seeds.
-use std::{fs, ops::ControlFlow, path::Path, time::SystemTime};
+use std::{fmt::Write as _, fs, ops::ControlFlow, path::Path, time::SystemTime};
 
 use tempfile::TempDir;
 
@@ -9,9 +9,9 @@ use crate::{
     error::Unreadable,
     output::Output,
     progress::Meter,
-    read::{Table, header_names, is_separated_by_commas},
+    read::{Table, delimiter, header},
     template::{Hole, Kind, Piece, Value, pieces},
-    write::{Format, Look, Writer, defuse},
+    write::{Format, Look, Writer, formula::defuse},
 };
 
 /// Small, so that a file gets there.
@@ -57,7 +57,7 @@ fn again(table: &Read, folder: &Path) {
     });
     let written = fs::read(written.expect("it can be written").path).expect("it is there");
     let columns = table.columns.iter().map(|it| defuse(it).into_owned()).collect();
-    let columns = header_names(columns);
+    let columns = header::names(columns);
     let cells = |it: &[Row], change: fn(&str) -> String| -> Vec<Vec<String>> {
         let row = |row: &Row| row.iter().map(|it| change(&it.text().unwrap_or_default())).collect();
         it.iter().map(row).collect()
@@ -72,7 +72,7 @@ fn again(table: &Read, folder: &Path) {
         again => again.map(|it| (it.columns, it.rows)),
     };
     // What is a table of one column to us may look like one of several.
-    let is_ours = is_separated_by_commas(&written);
+    let is_ours = delimiter::detect(&written, true) == b',';
     assert!(!is_ours, "{again:?} of {}", written.escape_ascii());
 }
 
@@ -115,8 +115,8 @@ pub fn template(data: &[u8]) {
                     Kind::Float => "float",
                     Kind::Bool => "bool",
                 };
-                let default = default.as_ref().map_or(String::new(), |it| format!("|{it}"));
-                plain.push_str(&format!("{{{name}:{kind}{default}}}"));
+                let default = default.as_ref().map_or_else(String::new, |it| format!("|{it}"));
+                write!(plain, "{{{name}:{kind}{default}}}").expect("a text takes all");
             }
         }
     }

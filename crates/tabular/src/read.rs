@@ -13,9 +13,9 @@ use crate::{
 };
 
 mod csv;
-mod delimiter;
+pub(crate) mod delimiter;
 mod encoding;
-mod header;
+pub(crate) mod header;
 mod xlsx;
 
 /// A file that is being read. What it is, is told by its content, not by its name.
@@ -54,15 +54,6 @@ const NOT_TABLES: [(&[u8], &str); 9] = [
     (b"<!doctype", "is HTML"),
     (b"<html", "is HTML"),
 ];
-
-#[cfg(any(test, fuzzing))]
-pub(crate) use header::names as header_names;
-
-/// Whether a whole text file would be read so.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn is_separated_by_commas(text: &[u8]) -> bool {
-    delimiter::detect(text, true) == b','
-}
 
 // === impl Table ===
 

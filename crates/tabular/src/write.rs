@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use crate::{cell::Cell, error::Error, output::Output};
 
 mod csv;
-mod formula;
+pub(crate) mod formula;
 mod json;
 mod xlsx;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use formula::defuse;
 pub(crate) use xlsx::Look;
 
 /// A format of tables.

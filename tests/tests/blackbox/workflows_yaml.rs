@@ -7,7 +7,7 @@ use e2e::{
 use serde_json::json;
 
 /// Port 0 takes a free one.
-const FILE: &str = r##"
+const FILE: &str = r#"
 app:
   name: "Sheets"
   host: "127.0.0.1"
@@ -35,7 +35,7 @@ chat_workflows:
     strategy: "time-based"
   execution:
     max_steps: 1
-"##;
+"#;
 
 #[tokio::test]
 async fn a_chat_runs_on_the_ports_and_bounds_of_the_file() {

@@ -5,7 +5,7 @@ pub(super) const CANDIDATES: [u8; 4] = *b",;\t|";
 
 /// The delimiter that cuts most rows of `sample` into as many fields as the header. `whole` says
 /// that the sample is the whole file.
-pub(super) fn detect(sample: &[u8], whole: bool) -> u8 {
+pub(crate) fn detect(sample: &[u8], whole: bool) -> u8 {
     let agreeing = |delimiter: &u8| {
         let counts = counts(sample, *delimiter, whole);
         let Some((&header, rows)) = counts.split_first() else { return 0 };
