@@ -160,6 +160,8 @@ pub fn operation(data: &[u8]) {
         now: SystemTime::UNIX_EPOCH,
         backup_original: true,
         limits: LIMITS,
+        sheet: None,
+        output: None,
     };
     let done = operation.run(&task, &mut |_| ControlFlow::Continue(()));
     let left = fs::read_dir(&results).expect("a folder").count();
@@ -176,7 +178,7 @@ fn read(path: &Path, data: &[u8], limits: &Limits) -> Result<Read, Error> {
     fs::write(path, data).expect("a file");
     let mut watch = |_| ControlFlow::Continue(());
     let mut meter = Meter::new(&mut watch, 1);
-    let mut table = Table::open(path, limits, &mut meter)?;
+    let mut table = Table::open(path, None, limits, &mut meter)?;
     let columns = table.columns().to_vec();
     let (mut row, mut rows) = (Row::new(), Vec::new());
     while table.read(&mut row, &mut meter)? {

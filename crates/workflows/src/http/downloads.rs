@@ -1,4 +1,4 @@
-//! Archives, for whom they were made.
+//! What was made of a chat or of a file that came with a request, for whom it was made.
 use std::sync::Arc;
 
 use axum::{
@@ -7,7 +7,11 @@ use axum::{
 };
 use http::{HeaderMap, Method};
 
-use super::{caller::Caller, error::Error, files::Sent};
+use super::{
+    caller::Caller,
+    error::Error,
+    files::{Sent, media_type},
+};
 use crate::door::Door;
 
 pub(super) async fn show(
@@ -24,7 +28,7 @@ pub(super) async fn show(
     let download = download.ok_or(Error::NoFile)?;
     let sent = Sent {
         name: &download.name,
-        media_type: "application/x-tar",
+        media_type: media_type(&download.name),
         key: &download.key,
         size: download.size,
     };

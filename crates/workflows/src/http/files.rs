@@ -179,6 +179,10 @@ pub(super) fn media_type(name: &str) -> &'static str {
         "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "csv" => "text/csv",
         "json" => "application/json",
+        // With its encoding it is no type that a browser shows in place.
+        "sql" | "txt" => "text/plain; charset=utf-8",
+        // As clients of the original know it.
+        "gz" => "application/x-tar",
         _ => "application/octet-stream",
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         .route(&at("/normalization/apply"), post(normalize::apply))
         .route(&at("/files/bind"), post(bind::overwrite))
         .route(&at("/files/bind/preview"), post(bind::preview))
-        .route(&at("/files/downloads/{name}"), get(downloads::show))
+        .route(&at("/files/downloads/{name}"), get(super::downloads::show))
         .route(&at("/sql/databases"), get(sql::databases))
         .route(&at("/sql/generate"), post(sql::generate))
         .route(&at("/sql/generate-to-text"), post(sql::to_text))
