@@ -1,6 +1,6 @@
 """One operation on a spreadsheet as pandas has it: peer.py OPERATION ARGUMENTS INPUT OUTPUT BIND.
 
-Every cell is text, as the gateway reads it. Prints what it took from reading to writing as JSON; the
+Every cell is text, as the gateway reads it; pandas keeps texts in pyarrow if that is there. Prints what it took from reading to writing as JSON; the
 peak is that of the process, whose libraries were loaded before.
 """
 
@@ -11,7 +11,15 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import xlsxwriter  # noqa: F401 - loaded before the clock runs, as pandas is
+import python_calamine  # noqa: F401 - loaded before the clock runs, as pandas is
+import xlsxwriter  # noqa: F401 - the same
+
+try:
+    import pyarrow  # noqa: F401 - the same
+
+    ENGINE = "pyarrow"
+except ImportError:
+    ENGINE = "c"
 
 TESTS = {
     "equals": lambda cells, value: cells == value,
@@ -25,7 +33,9 @@ NORMALIZATIONS = {
 
 
 def read(path):
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    if path.endswith(".xlsx"):
+        return pd.read_excel(path, engine="calamine", dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False, engine=ENGINE)
 
 
 def excel(table, output):
@@ -60,6 +70,10 @@ def convert(_arguments, source, output, _bind):
     excel(read(source), output)
 
 
+def to_csv(_arguments, source, output, _bind):
+    read(source).to_csv(output, index=False)
+
+
 def normalize(arguments, source, output, _bind):
     table = read(source)
     for it in arguments["normalizations"]:
@@ -91,6 +105,7 @@ OPERATIONS = {
     "excel/bind-single-key": bind_single,
     "csv/search": search,
     "csv/convert-to-excel": convert,
+    "excel/convert-to-csv": to_csv,
     "normalization/apply": normalize,
     "sql/generate": sql,
     "json/generate": to_json,

@@ -40,9 +40,13 @@ pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
     bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
 }
 
-/// The path of an interpreter that has pandas, for `cargo xtask bench workflows`.
-pub(crate) fn pandas(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/pandas/requirements.txt", "pandas")
+/// The paths of interpreters that have pandas, as it is installed and with pyarrow, for
+/// `cargo xtask bench workflows`.
+pub(crate) fn pandas(project: &Project) -> Result<[(&'static str, String); 2], String> {
+    let plain = bench_python(project, "bench/pandas/requirements.txt", "pandas")?;
+    let list = "bench/pandas/requirements-pyarrow.txt";
+    let pyarrow = bench_python(project, list, "pandas-pyarrow")?;
+    Ok([("pandas", plain), ("pandas, pyarrow", pyarrow)])
 }
 
 fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {

@@ -35,6 +35,13 @@ pub(crate) fn upload(addr: SocketAddr, path: &str, file: &Path) -> Result<Value>
     json(&exchange(addr, &[start.as_bytes(), after.as_bytes()], Some(&mut content))?)
 }
 
+/// What is at a path.
+pub(crate) fn get(addr: SocketAddr, path: &str) -> Result<Vec<u8>> {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    let answer = exchange(addr, &[head.as_bytes()], None)?;
+    Ok(split(&answer)?.1.to_vec())
+}
+
 /// How many bytes a download has, as the answer to `HEAD` tells.
 pub(crate) fn size(addr: SocketAddr, path: &str) -> Result<u64> {
     let head = format!("HEAD {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");

@@ -32,6 +32,9 @@ pub(crate) struct Workflow {
     /// Another file of the chat, which the arguments name.
     #[arg(long)]
     beside: Option<PathBuf>,
+    /// Where to leave what the step makes.
+    #[arg(long)]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +72,10 @@ impl Workflow {
         let answer = http::post(addr, &format!("{CHATS}/{chat}/execute"), &steps.to_string())?;
         let usage = meter.finish(End::Complete)?;
         let peak_kib = server.peak_kib()?;
+        let made = download(&answer)?;
+        if let Some(output) = &self.output {
+            std::fs::write(output, http::get(addr, &made)?)?;
+        }
         report::print(&Report {
             scenario: "workflow",
             operation: self.operation.clone(),
@@ -76,7 +83,7 @@ impl Workflow {
             cpu_s: seconds(usage.server),
             rss_before_kib,
             peak_kib,
-            output_bytes: http::size(addr, &download(&answer)?)?,
+            output_bytes: http::size(addr, &made)?,
         })
     }
 }

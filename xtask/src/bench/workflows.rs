@@ -22,39 +22,67 @@ const ROWS: u32 = 1_000_000;
 /// pandas gets one round: it needs minutes for some operations.
 const SLOW_ROUNDS: usize = 1;
 
+/// Rows of the files whose results are compared cell by cell before anything is measured.
+const COMPARED: u32 = 10_000;
+
 const PEOPLE: &str = "people.csv";
+const WORKBOOK: &str = "people.xlsx";
 const REGIONS: &str = "regions.csv";
 
 struct Operation {
     name: &'static str,
     arguments: Value,
-    /// Of the file that pandas writes.
+    /// Of the file that is written.
     extension: &'static str,
+    /// What the operation is done to.
+    input: &'static str,
 }
 
 /// Prints why pandas is not measured, if it is not.
 pub(super) fn rows(project: &Project) -> Result<Vec<Value>> {
-    let bench = Files::write(project)?;
     let pandas = clients::pandas(project);
+    let peers = pandas.as_ref().map_or(&[][..], |it| &it[..]);
     if let Err(why) = &pandas {
         println!("\nwithout pandas: {why}");
     }
+    let few = Files::write(project, COMPARED)?;
+    for operation in operations() {
+        for (peer, python) in peers {
+            let same = compare(project, &few, python, &operation);
+            same.with_context(|| format!("{}: {peer} differs", operation.name))?;
+        }
+    }
+    println!("\nOf {COMPARED} rows, all make the same cells.");
+    let bench = Files::write(project, ROWS)?;
     println!("\nMedians of {ROUNDS} rounds for quadrille, {SLOW_ROUNDS} for pandas.");
     let mut rows = Vec::new();
     for operation in operations() {
-        let ours = (0..ROUNDS).map(|_| gateway(project, &bench, &operation));
+        let ours = (0..ROUNDS).map(|_| gateway(project, &bench, &operation, None));
         rows.push(row(Kind::Gateway.name(), &operation, ours.collect())?);
-        if let Ok(python) = &pandas {
-            let theirs =
-                (0..SLOW_ROUNDS).map(|_| pandas_round(project, &bench, python, &operation));
-            rows.push(row("pandas", &operation, theirs.collect())?);
+        for (peer, python) in peers {
+            let output = bench.home.join("pandas").with_extension(operation.extension);
+            let theirs = (0..SLOW_ROUNDS)
+                .map(|_| pandas_round(project, &bench, python, &operation, &output));
+            rows.push(row(peer, &operation, theirs.collect())?);
         }
     }
     Ok(rows)
 }
 
-fn operations() -> [Operation; 8] {
-    let operation = |name, extension, arguments| Operation { name, arguments, extension };
+/// Fails where the two do not make the same cells.
+fn compare(project: &Project, files: &Files, python: &str, operation: &Operation) -> Result<()> {
+    let [ours, theirs] =
+        ["ours", "theirs"].map(|side| files.home.join(side).with_extension(operation.extension));
+    gateway(project, files, operation, Some(&ours))?;
+    pandas_round(project, files, python, operation, &theirs)?;
+    let same = project.root.join("bench/pandas/same.py");
+    cmd!(project.sh, "{python} {same} {ours} {theirs}").run()?;
+    Ok(())
+}
+
+fn operations() -> [Operation; 9] {
+    let operation =
+        |name, extension, arguments| Operation { name, arguments, extension, input: PEOPLE };
     let normalize =
         |column: &str, kind: &str| json!({"column_name": column, "normalization_type": kind});
     let all = json!({
@@ -97,7 +125,8 @@ fn operations() -> [Operation; 8] {
                 "output_format": "csv",
             }),
         ),
-        operation("csv/convert-to-excel", "xlsx", json!({})),
+        convert(),
+        Operation { input: WORKBOOK, ..operation("excel/convert-to-csv", "csv", json!({})) },
         operation(
             "normalization/apply",
             "xlsx",
@@ -112,8 +141,19 @@ fn operations() -> [Operation; 8] {
     ]
 }
 
+/// Also makes the workbook.
+fn convert() -> Operation {
+    let (name, arguments) = ("csv/convert-to-excel", json!({}));
+    Operation { name, arguments, extension: "xlsx", input: PEOPLE }
+}
+
 /// One run on a server of its own, which has the work of no other one in its memory.
-fn gateway(project: &Project, files: &Files, operation: &Operation) -> Result<Value> {
+fn gateway(
+    project: &Project,
+    files: &Files,
+    operation: &Operation,
+    output: Option<&Path>,
+) -> Result<Value> {
     let target = project.target();
     let data = files.home.join("data");
     if data.exists() {
@@ -133,13 +173,14 @@ fn gateway(project: &Project, files: &Files, operation: &Operation) -> Result<Va
             .env("QUADRILLE_WORKFLOWS__BACKUP_ORIGINAL", "false"),
     )?;
     let (address, pid) = (&server.address, server.id().to_string());
-    let (loadgen, people, regions) =
-        (target.join("release/loadgen"), &files.people, &files.regions);
+    let (loadgen, regions) = (target.join("release/loadgen"), files.home.join(REGIONS));
+    let input = files.home.join(operation.input);
     let (name, arguments) = (operation.name, operation.arguments.to_string());
+    let output = output.into_iter().flat_map(|it| [Path::new("--output"), it]);
     let line = cmd!(
         project.sh,
         "{loadgen} workflow --addr {address} --pid {pid} --operation {name} --arguments {arguments}
-         --input {people} --beside {regions}"
+         --input {input} --beside {regions} {output...}"
     )
     .read()?;
     serde_json::from_str(&line).context("the load generator prints JSON")
@@ -150,14 +191,13 @@ fn pandas_round(
     files: &Files,
     python: &str,
     operation: &Operation,
+    output: &Path,
 ) -> Result<Value> {
     let peer = project.root.join("bench/pandas/peer.py");
-    let output = files.home.join("pandas").with_extension(operation.extension);
-    let (people, regions) = (&files.people, &files.regions);
+    let (input, regions) = (files.home.join(operation.input), files.home.join(REGIONS));
     let (name, arguments) = (operation.name, operation.arguments.to_string());
-    let line = cmd!(project.sh, "{python} {peer} {name} {arguments} {people} {output} {regions}")
-        .read()?;
-    fs::remove_file(output)?;
+    let line =
+        cmd!(project.sh, "{python} {peer} {name} {arguments} {input} {output} {regions}").read()?;
     serde_json::from_str(&line).context("the peer prints JSON")
 }
 
@@ -183,21 +223,19 @@ fn row(server: &str, operation: &Operation, rounds: Result<Vec<Value>>) -> Resul
 /// Where the spreadsheets are.
 struct Files {
     home: PathBuf,
-    people: PathBuf,
-    regions: PathBuf,
 }
 
 // === impl Files ===
 
 impl Files {
-    fn write(project: &Project) -> Result<Self> {
-        let home = project.target().join("bench-workflows");
+    fn write(project: &Project, rows: u32) -> Result<Self> {
+        let home = project.target().join(format!("bench-workflows/{rows}"));
         fs::create_dir_all(&home)?;
-        let at = |name: &str| home.join(Path::new(name));
-        let (people, regions) = (at(PEOPLE), at(REGIONS));
-        sheet::people(&people, ROWS)?;
-        sheet::regions(&regions, ROWS)?;
-        Ok(Self { home, people, regions })
+        sheet::people(&home.join(PEOPLE), rows)?;
+        sheet::regions(&home.join(REGIONS), rows)?;
+        let files = Self { home };
+        gateway(project, &files, &convert(), Some(&files.home.join(WORKBOOK)))?;
+        Ok(files)
     }
 }
 

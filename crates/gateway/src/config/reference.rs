@@ -78,7 +78,7 @@ workflows.ping_interval: How often to ping a client; "0s" is never.
 workflows.ping_timeout: How long after a ping a silent client is closed with 3012.
 workflows.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
 workflows.workers: Runs that are done at once; 0 is one for each core.
-workflows.max_waiting: Runs that may wait; one more is refused with 503.
+workflows.max_waiting: Runs, and direct requests, that may wait; one more is refused with 503.
 workflows.max_steps: Steps of one run.
 workflows.lease: How long a run is its worker's without a sign of life; after a crash it goes on that much later.
 workflows.max_attempts: How often a step is begun before its run is given up.
