@@ -49,8 +49,10 @@ fn value(file: &str, path: &str, given: Yaml) -> Result<Option<Value>, Error> {
             all.into()
         }
         Yaml::Mapping(table) => dict(file, path, table)?.into(),
-        Yaml::Tagged(it) => {
-            return Err(Error::new(file, path, format!("expected no tag, found {}", it.tag)));
+        // It is not repeated: a secret may begin like one.
+        Yaml::Tagged(_) => {
+            let expected = "expected no tag; put quotes around a text that begins with \"!\"";
+            return Err(Error::new(file, path, expected));
         }
     }))
 }

@@ -54,7 +54,10 @@ fn what_is_wrong_in_yaml_is_named_with_its_key_or_its_line() {
         ),
         ("- a", ":1:1: expected a table of sections, found something else"),
         ("log:\n  1: a", ": log: expected texts as keys, found something else"),
-        ("log:\n  level: !env a", ": log.level: expected no tag, found !env"),
+        (
+            "log:\n  level: !env a",
+            ": log.level: expected no tag; put quotes around a text that begins with \"!\"",
+        ),
         ("auth:\n  jwt:\n    secret: [geheim]", ": auth.jwt.secret: expected a text, found a list"),
         (
             "log:\n\tlevel: info",
