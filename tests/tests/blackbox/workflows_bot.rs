@@ -4,6 +4,7 @@ use e2e::{
     chat::{self, Chat, people},
     fake::cat::Cat,
     http, relay,
+    token::{JWT, token},
 };
 use serde_json::{Value, json};
 
@@ -188,4 +189,48 @@ async fn an_agent_answers_what_the_bot_does_not_understand() {
         (&messages[1]["content"], &messages[2]["content"]),
         (&json!("hello there"), &json!("re: hello there"))
     );
+}
+
+#[tokio::test]
+async fn steps_that_come_with_a_confirmation_keep_the_order_of_their_arguments() {
+    let gateway = Gateway::start(&[]).await;
+    let talk = Talk::begin(&gateway).await;
+    talk.upload("people.csv", &people(2)).await;
+    let body = r#"{"confirmed":true,"modified_workflow":[{"operation":"json/generate",
+        "arguments":{"column_mapping":{"name":"z","id":"a","city":"m"},"pretty_print":false}}]}"#;
+    let path = format!("{BOT}/conversations/{}/confirm", talk.id);
+    let json = [("Content-Type", "application/json")];
+    let sent = http::send(gateway.address(), "POST", &path, &json, body.as_bytes()).await.unwrap();
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    let job = sent.json()["data"]["job_id"].as_str().unwrap().to_owned();
+    let done = e2e::patience::eventually("the run is over", async || {
+        let status = talk.get(&format!("/workflow/status/{job}")).await;
+        (status["status"] == "completed").then_some(status)
+    });
+    let url = done.await["result"]["output_files"][0]["download_url"].as_str().unwrap().to_owned();
+    let base = format!("http://{}", gateway.address());
+    let made = gateway.get(url.strip_prefix(&base).unwrap()).await.body;
+    assert!(made.starts_with(r#"[{"z": "Jürgen 0", "a": "0000000", "m": "Köln"}"#), "{made}");
+}
+
+#[tokio::test]
+async fn a_name_for_a_chat_gives_nobody_what_is_said_elsewhere_under_it() {
+    let gateway = Gateway::start(&JWT).await;
+    let create = async |claims: Value, id: &str| {
+        let token = format!("Bearer {}", token(claims));
+        let headers = [("Content-Type", "application/json"), ("Authorization", &*token)];
+        let body = json!({"chat_id": id}).to_string();
+        let path = format!("{BOT}/conversations");
+        let sent = http::send(gateway.address(), "POST", &path, &headers, body.as_bytes()).await;
+        sent.unwrap().status
+    };
+    let ann = || json!({"sub": "ann"});
+    assert_eq!(create(ann(), "9").await, 403);
+    assert_eq!(create(json!({"sub": "bob", "topics": {"write": ["chat:9"]}}), "9").await, 201);
+    assert_eq!(create(ann(), "9").await, 409);
+    let fresh = "01a21cf1-0000-7000-8000-000000000001";
+    assert_eq!(create(ann(), fresh).await, 201);
+    assert_eq!(create(ann(), fresh).await, 201);
+    assert_eq!(create(json!({"sub": "eve"}), fresh).await, 409);
+    assert_eq!(create(ann(), "restore").await, 422);
 }

@@ -138,6 +138,22 @@ async fn a_worker_that_falls_silent_loses_its_step_and_one_that_fails_ends_the_r
     let error = frames.iter().find(|it| it["type"] == "error").unwrap();
     assert_eq!(error["message"], "the dictionary is missing");
 
+    // A lease that was asked for is not cut by what the worker does meanwhile.
+    chat.upload("people.csv", &people(10)).await;
+    chat.post("/runs", &json!({"steps": [outside("a")]})).await;
+    let job = worker.claim(json!({"wait": 30, "lease_seconds": 3600})).await;
+    let (step, claim) = (text(&job["step_id"]), text(&job["claim"]));
+    let path = format!("{WORK}/{step}/input");
+    let input = http::get(gateway.address(), &path, &[("X-Claim", &claim)]).await.unwrap();
+    assert_eq!(input.status, 200);
+    let short = json!({"lease_seconds": 1});
+    assert_eq!(worker.post(&format!("/{step}/progress"), &claim, &short).await.status, 200);
+    let nothing = worker.post("/claim", "", &json!({"wait": 2})).await;
+    assert_eq!(nothing.status, 204, "{}", nothing.body);
+    let done = worker.post(&format!("/{step}/result"), &claim, &json!({"result": {}})).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    until(&mut watcher, "workflow_completed").await;
+
     // A cancelled run is nobody's work any more.
     chat.post("/runs", &json!({"steps": [outside("a")]})).await;
     let job = worker.claim(json!({"wait": 30})).await;

@@ -12,13 +12,14 @@ use crate::{
     users,
 };
 
-/// A chat that is there keeps its owner, and is called anew.
+/// A chat that is there keeps its owner, and is called anew if it may be.
 const PUT: &str = "
     INSERT INTO chats
         (id, user_id, participant_name, status, partition_key, metadata, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
     ON CONFLICT (id) DO UPDATE
     SET participant_name = excluded.participant_name, updated_at = excluded.updated_at
+    WHERE $8 OR chats.user_id IS NOT DISTINCT FROM excluded.user_id
     RETURNING id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
         updated_at";
 
@@ -55,20 +56,21 @@ type ChatRow = (String, Option<String>, String, String, String, String, Option<S
 pub(super) type MessageRow = (Uuid, String, String, String, i64);
 
 impl Store {
-    /// Makes a chat, or gives one that is there another participant.
-    pub async fn put_chat(&self, new: NewChat<'_>) -> Result<Chat, Error> {
-        let NewChat { id, user, participant, status, partition, metadata } = new;
+    /// Makes a chat, or gives one that is there another participant. `None` if that is somebody
+    /// else's, and may not be.
+    pub async fn put_chat(&self, new: NewChat<'_>) -> Result<Option<Chat>, Error> {
+        let NewChat { id, user, participant, status, partition, metadata, any_owner } = new;
         let (id, user, now) = (clean(id), user.map(clean), now());
         let metadata = clean(metadata);
-        let row: ChatRow = writing!(self, |tx| {
+        let row: Option<ChatRow> = writing!(self, |tx| {
             if let Some(user) = user.as_deref() {
                 sqlx::query(users::ENSURE).bind(user).bind(now).execute(&mut *tx).await?;
             }
             let put = sqlx::query_as(PUT).bind(&*id).bind(user.as_deref()).bind(participant);
             let put = put.bind(status.word()).bind(partition).bind(&*metadata).bind(now);
-            put.fetch_one(&mut *tx).await?
+            put.bind(any_owner).fetch_optional(&mut *tx).await?
         });
-        Ok(row.into())
+        Ok(row.map(Chat::from))
     }
 
     pub async fn chat(&self, id: &str) -> Result<Option<Chat>, Error> {

@@ -18,7 +18,7 @@ use crate::{
     store::{clean, now},
 };
 
-/// The oldest step that is free, of operation $1 or of any. Its run is locked.
+/// The oldest step that is free, of operation $1 or of any. It and its run are locked.
 const FREE_SQLITE: &str = "
     SELECT r.id FROM run_steps AS s
     JOIN runs AS r ON r.id = s.run_id AND r.next_step = s.position
@@ -32,7 +32,7 @@ const FREE_POSTGRES: &str = "
     WHERE r.status = 'running' AND r.next_kind = 'external' AND r.lease_owner IS NULL
         AND NOT r.cancel AND s.lease_until < $2 AND s.attempts < $3
         AND ($1 IS NULL OR s.operation = $1)
-    ORDER BY r.created_at, r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED";
+    ORDER BY r.created_at, r.id LIMIT 1 FOR UPDATE OF r, s SKIP LOCKED";
 
 const CLAIM: &str = "
     UPDATE run_steps SET status = 'running', claim = $2, worker = $3, lease_until = $4,
@@ -46,8 +46,10 @@ const CLAIMED: &str = "
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
 
+/// What was promised for longer stays so.
 const RENEW: &str = "
-    UPDATE run_steps SET lease_until = $3, progress = COALESCE($4, progress)
+    UPDATE run_steps SET
+        lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END, progress = COALESCE($4, progress)
     WHERE id = $1 AND claim = $2 AND status = 'running' AND EXISTS (
         SELECT 1 FROM runs WHERE id = run_id AND status = 'running')
     RETURNING id, position, operation, kind, arguments, status, progress, input_file, output_file,

@@ -94,7 +94,8 @@ const GIVE_BACK: &str = "
 
 const HAND_OUT: &str = "
     UPDATE runs SET lease_owner = NULL, lease_until = 0, attempts = 0
-    WHERE id = $1 AND lease_owner = $2 AND status = 'running' AND next_kind = 'external'";
+    WHERE id = $1 AND lease_owner = $2 AND status = 'running' AND next_kind = 'external'
+        AND NOT cancel";
 
 impl Store {
     /// The next run that there is to do, for as long as `lease`, unless it is
@@ -224,7 +225,8 @@ impl Store {
         Ok(())
     }
 
-    /// The next step is for somebody else, who may [claim](Self::claim_step) it now.
+    /// The next step is for somebody else, who may [claim](Self::claim_step) it now. False if the run
+    /// is not ours any more, or is to be cancelled.
     pub async fn hand_out(&self, claimed: &Claimed) -> Result<bool, Error> {
         Ok(writing!(self, |tx| {
             let out = sqlx::query(HAND_OUT).bind(&claimed.run.id).bind(claimed.lease);

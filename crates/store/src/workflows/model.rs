@@ -29,6 +29,8 @@ pub struct NewChat<'a> {
     pub status: ChatStatus,
     pub partition: &'a str,
     pub metadata: &'a str,
+    /// Whether one that is there may be somebody else's.
+    pub any_owner: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +106,7 @@ pub struct NewRun<'a> {
     pub steps: &'a [NewStep],
     /// What the first step is done to; `None` for none.
     pub input: Option<i64>,
-    /// How many runs may wait, this one included.
+    /// How many runs may wait, this one included: for a worker, and in its chat.
     pub max_waiting: i64,
 }
 

@@ -12,7 +12,12 @@ use crate::{
     store::{clean, now},
 };
 
-const WAITING: &str = "SELECT count(*) FROM runs WHERE status = 'pending'";
+/// Runs that wait for a worker of the server. Those behind another run of their chat do not.
+const WAITING: &str = "
+    SELECT count(*) FROM runs AS r WHERE r.status = 'pending' AND NOT EXISTS (
+        SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running')";
+
+const WAITING_IN_CHAT: &str = "SELECT count(*) FROM runs WHERE status = 'pending' AND chat_id = $1";
 
 const CREATE: &str = "
     INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
@@ -146,7 +151,9 @@ impl Store {
                 return Err(RunError::NoChat.into());
             }
             let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
-            if waiting >= max_waiting {
+            let behind = sqlx::query_scalar(WAITING_IN_CHAT).bind(&*chat);
+            let behind: i64 = behind.fetch_one(&mut *tx).await?;
+            if waiting.max(behind) >= max_waiting {
                 return Err(RunError::Full.into());
             }
             let create = sqlx::query(CREATE).bind(id).bind(&*chat).bind(origin).bind(total);

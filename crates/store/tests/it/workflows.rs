@@ -13,6 +13,11 @@ const LONG: Duration = Duration::from_mins(1);
 
 impl Bed {
     async fn chat(&self, id: &str, user: Option<&str>) {
+        assert!(self.put(id, user, true).await);
+    }
+
+    /// False if it is somebody else's.
+    async fn put(&self, id: &str, user: Option<&str>, any_owner: bool) -> bool {
         let new = NewChat {
             id,
             user,
@@ -20,8 +25,9 @@ impl Bed {
             status: ChatStatus::Created,
             partition: "2026/11",
             metadata: "{}",
+            any_owner,
         };
-        self.store.put_chat(new).await.unwrap();
+        self.store.put_chat(new).await.unwrap().is_some()
     }
 
     async fn file(&self, chat: &str, place: Place, name: &str, key: &str) -> ChatFile {
@@ -91,6 +97,8 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(ids(None, None).await.len(), 2);
         // Once more, it has another participant and the same owner.
         bed.chat("a", Some("bob")).await;
+        let mine = [Some("ann"), Some("bob"), None].map(|user| bed.put("a", user, false));
+        assert_eq!(futures_util::future::join_all(mine).await, [true, false, false]);
         let again = bed.store.chat("a").await.unwrap().unwrap();
         assert_eq!((again.user_id, again.status), (Some("ann".to_owned()), ChatStatus::Active));
 
@@ -238,6 +246,14 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         let claimed = bed.claim().await.unwrap();
         assert!(bed.store.hand_out(&claimed).await.unwrap());
         assert_eq!(bed.claim().await, None);
+        // Runs behind it wait for it, and keep no others from their turn.
+        for id in ["r2", "r3", "r4"] {
+            bed.begin("a", id, TWO).await.unwrap();
+        }
+        assert!(matches!(bed.begin("a", "r5", TWO).await, Err(RunError::Full)));
+        bed.chat("b", None).await;
+        bed.begin("b", "s", TWO).await.unwrap();
+        assert_eq!(bed.claim().await.unwrap().run.id, "s");
         assert_eq!(bed.store.claim_step(Some("other"), "w", LONG, 2).await.unwrap(), None);
         let lost = bed.store.claim_step(None, "v", Duration::ZERO, 2).await.unwrap().unwrap();
         let claim = e2e::patience::eventually("the lease is over", async || {
@@ -248,6 +264,10 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         let renew = |claim| bed.store.renew_step(lost.step.id, claim, LONG, Some(40));
         assert_eq!(renew(lost.claim).await.unwrap(), None);
         assert_eq!(renew(claim.claim).await.unwrap().unwrap().step.progress, 40);
+        // What was promised is not taken back.
+        let short = bed.store.renew_step(lost.step.id, claim.claim, Duration::ZERO, None);
+        assert!(short.await.unwrap().is_some());
+        assert_eq!(bed.store.claim_step(None, "u", LONG, 9).await.unwrap(), None);
         assert_eq!(bed.store.finish_claimed(&lost, "{}", None).await.unwrap(), None);
         let file = NewChatFile { place: Place::Intermediate, name: "x.csv", key: "k", size: 1 };
         let (run, file) =
@@ -259,6 +279,20 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         assert_eq!(steps[0].result.as_deref(), Some("[1]"));
         let claimed = bed.claim().await.unwrap();
         bed.work(&claimed, None).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_to_be_cancelled_is_not_handed_out() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", &[StepKind::External]).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
+        assert!(matches!(asked, CancelRun::Asked(_)));
+        assert!(!bed.store.hand_out(&claimed).await.unwrap());
+        assert_eq!(bed.store.renew_run(&claimed, LONG, None).await.unwrap(), Some(true));
     })
     .await;
 }

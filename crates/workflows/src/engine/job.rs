@@ -58,8 +58,9 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
         if step.kind == StepKind::External {
             if store.hand_out(claimed).await? {
                 news.progress(&run, step, 0, "Waiting for a worker").await;
+                return Ok(());
             }
-            return Ok(());
+            continue;
         }
         if run.attempts > i64::from(door.config.max_attempts) {
             let why = "the server stopped each time that it did this step; the run is given up";

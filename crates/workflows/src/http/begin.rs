@@ -22,7 +22,7 @@ struct Asked {
 }
 
 #[derive(Deserialize)]
-struct AskedStep {
+pub(super) struct AskedStep {
     operation: String,
     arguments: Option<Box<RawValue>>,
     #[serde(default)]
@@ -83,7 +83,8 @@ pub(super) async fn begin(
 
 /// What is said of a run that nobody waits for.
 pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
-    let at = format!("{}/{}/runs/{}", crate::CHATS, wire::escaped(&run.chat_id), run.id);
+    let at =
+        format!("{}/{}/runs/{}", crate::CHATS, wire::escaped(&run.chat_id), wire::escaped(&run.id));
     let data = json!({
         "job_id": run.id,
         "status": "submitted",
@@ -93,7 +94,7 @@ pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
 }
 
 impl AskedStep {
-    fn taken(self) -> NewStep {
+    pub(super) fn taken(self) -> NewStep {
         let given = self.arguments.filter(|it| it.get() != "null");
         let arguments = given.map_or_else(|| "{}".to_owned(), |it| it.get().to_owned());
         let kind = match self.kind {

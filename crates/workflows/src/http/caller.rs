@@ -8,9 +8,10 @@ use quadrille_core::{
     ws::Peer,
 };
 use quadrille_store::{Chat, Run};
+use uuid::Uuid;
 
 use super::error::Error;
-use crate::door::Door;
+use crate::door::{self, Door};
 
 /// The client of a request. Extracting it counts the request.
 #[derive(Clone, Debug)]
@@ -23,6 +24,20 @@ impl Caller {
     /// A chat that is open to the caller. What is not theirs does not exist.
     pub(super) async fn chat(&self, id: &str, action: Action) -> Result<Chat, Error> {
         self.door.chat(id, action, &self.principal).await?.ok_or(Error::NoChat)
+    }
+
+    /// Whether the caller may make a chat of this name. Its topic is theirs from then on, so where
+    /// clients sign in it must be theirs before, or unheard of.
+    pub(super) fn may_call(&self, id: &str) -> Result<(), Error> {
+        let topic = door::topic(id).map_err(|why| Error::Invalid(format!("chat_id: {why}")))?;
+        // It would have the address of another door.
+        if id == "restore" {
+            return Err(Error::Invalid("chat_id: choose another name than this one".to_owned()));
+        }
+        let core = &self.door.core;
+        let unheard = || Uuid::try_parse(id).is_ok() && core.hub.top(&topic).is_none();
+        let granted = || core.auth.allow(&self.principal, Action::Write, &topic).is_ok();
+        if self.door.is_open() || unheard() || granted() { Ok(()) } else { Err(Error::Named) }
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {

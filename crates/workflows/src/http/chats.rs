@@ -23,18 +23,20 @@ pub(super) async fn create(
     caller: Caller,
 ) -> Result<Envelope, Error> {
     let id = Uuid::now_v7().to_string();
-    let chat = put(&door, &caller, &id, ChatStatus::Created).await?;
+    let chat = put(&door, &caller, &id, ChatStatus::Created, false).await?;
+    let chat = chat.ok_or(Error::Server)?;
     let shown = show_chat(&door, &chat).await?;
     Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
 }
 
-/// Make the chat `id`, or give it another participant.
+/// Make the chat `id`, or give it another participant, if it is the caller's or may be anybody's.
 pub(super) async fn put(
     door: &Door,
     caller: &Caller,
     id: &str,
     status: ChatStatus,
-) -> Result<Chat, Error> {
+    any_owner: bool,
+) -> Result<Option<Chat>, Error> {
     let now = wire::now();
     // The year and the month, as they stand at the beginning of a time.
     let partition = now.get(..7).unwrap_or_default().replace('-', "/");
@@ -45,6 +47,7 @@ pub(super) async fn put(
         status,
         partition: &partition,
         metadata: "{}",
+        any_owner,
     };
     Ok(door.memory.store.put_chat(new).await?)
 }
@@ -95,9 +98,15 @@ pub(super) async fn delete(
     Path(chat): Path<String>,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let keys = door.memory.store.delete_chat(&chat.id).await?.ok_or(Error::NoChat)?;
-    engine::discard(&door.memory.files, &keys).await;
-    door.run_changed();
+    // A client that leaves meanwhile does not leave bytes behind.
+    let (life, id) = (door.core.life.clone(), chat.id.clone());
+    let deleted = life.finish("delete", async move {
+        let keys = door.memory.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
+        engine::discard(&door.memory.files, &keys).await;
+        door.run_changed();
+        Ok(())
+    });
+    deleted.await.unwrap_or(Err(Error::Server))?;
     Ok(ok("Conversation deleted successfully", json!({ "chat_id": chat.id })))
 }
 

@@ -33,6 +33,8 @@ pub(super) enum Error {
     NoClaim,
     #[error("This needs a token with the scope {0}")]
     Scope(&'static str),
+    #[error("A chat of this name needs a token that may write to its topic; leave chat_id out")]
+    Named,
     #[error("{0}")]
     Invalid(String),
     /// The file that came with the request cannot be used.
@@ -87,7 +89,7 @@ impl Error {
             }
             Self::BadFile(_) => S::BAD_REQUEST,
             Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
-            Self::Scope(_) | Self::Nobody => S::FORBIDDEN,
+            Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::Full | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,

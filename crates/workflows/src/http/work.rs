@@ -15,7 +15,7 @@ use quadrille_core::{
 use quadrille_store::{Chat, Claim, NewChatFile, Place};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, interval, timeout_at};
 use uuid::Uuid;
 
 use super::{
@@ -130,11 +130,11 @@ async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Val
 async fn input(
     State(door): State<Arc<Door>>,
     worker: Worker,
-    Path(step): Path<Uuid>,
+    Path(step): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let held = worker.holds(&door, step, door.config.lease, None).await?;
+    let held = worker.holds(&door, &step, door.config.lease, None).await?;
     let files = door.memory.store.chat_files(&held.run.chat_id).await?;
     let file = files.iter().find(|it| Some(it.id) == held.step.input).ok_or(Error::NoFile)?;
     files::send(&door, file, &method, &headers).await
@@ -153,7 +153,7 @@ struct Moved {
 async fn progress(
     State(door): State<Arc<Door>>,
     worker: Worker,
-    Path(step): Path<Uuid>,
+    Path(step): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
     let Moved { progress, message, lease_seconds } = read(request).await?;
@@ -171,7 +171,7 @@ async fn progress(
         }
         Some(_) => return Err(Error::Invalid("progress must be from 0 to 100".to_owned())),
     };
-    let held = worker.holds(&door, step, lease(&door, lease_seconds)?, percent).await?;
+    let held = worker.holds(&door, &step, lease(&door, lease_seconds)?, percent).await?;
     if let Some(percent) = percent
         && let Some(chat) = door.memory.store.chat(&held.run.chat_id).await?
         && let Some(news) = News::of(&door, &chat)
@@ -193,10 +193,10 @@ struct Made {
 async fn result(
     State(door): State<Arc<Door>>,
     worker: Worker,
-    Path(step): Path<Uuid>,
+    Path(step): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let held = worker.holds(&door, step, door.config.lease, None).await?;
+    let held = worker.holds(&door, &step, door.config.lease, None).await?;
     let chat = door.memory.store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
     let life = door.core.life.clone();
     let taken = life.finish("result", async move { take(&door, &chat, &held, request).await });
@@ -209,7 +209,8 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
         Some(boundary) => {
             let limit = door.memory.max_upload_size;
             let mut source = Source::new(request.into_body());
-            match parts(door, chat, Form::new(&mut source, boundary, limit)).await {
+            let made = parts(door, chat, Form::new(&mut source, boundary, limit));
+            match kept_alive(door, held, made).await {
                 Ok(made) => made,
                 Err(why) => {
                     source.drain(limit).await;
@@ -236,6 +237,25 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
     }
     door.run_changed();
     Ok(ok("Step completed", wire::step(chat, step, &files)))
+}
+
+/// Nobody else gets the step while its result comes in. Whether it is still theirs is seen when the
+/// result is stored.
+async fn kept_alive<T>(door: &Door, held: &Claim, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let lease = door.config.lease;
+    let mut beat = interval(lease / 3);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = beat.tick() => {
+                let store = &door.memory.store;
+                if let Err(why) = store.renew_step(held.step.id, held.claim, lease, None).await {
+                    tracing::warn!(error = %why, run = held.run.id, "a claim was not renewed");
+                }
+            }
+        }
+    }
 }
 
 /// What a form brings: the members of the result, and its file.
@@ -287,12 +307,13 @@ struct Failure {
 async fn fail(
     State(door): State<Arc<Door>>,
     worker: Worker,
-    Path(step): Path<Uuid>,
+    Path(step): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
     let Failure { message } = read(request).await?;
     bounded("message", &message)?;
-    let Claim { claim, run, step, .. } = worker.holds(&door, step, door.config.lease, None).await?;
+    let Claim { claim, run, step, .. } =
+        worker.holds(&door, &step, door.config.lease, None).await?;
     let ended = engine::fail_claimed(&door, claim, &run, &step, &message).await?;
     let ended = ended.ok_or(Error::NoClaim)?;
     Ok(ok("Failure reported", json!({ "job_id": ended.id, "status": ended.status.word() })))
@@ -306,10 +327,12 @@ impl Worker {
     async fn holds(
         &self,
         door: &Door,
-        step: Uuid,
+        step: &str,
         lease: Duration,
         percent: Option<u8>,
     ) -> Result<Claim, Error> {
+        // What is no id is nobody's step.
+        let step = Uuid::try_parse(step).map_err(|_| Error::NoClaim)?;
         let held = door.memory.store.renew_step(step, self.0, lease, percent).await?;
         held.ok_or(Error::NoClaim)
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use self::talk::{Answer, Heard};
 use super::{
+    begin::AskedStep,
     caller::Caller,
     chats,
     envelope::{Base, Envelope, ok},
@@ -27,11 +28,9 @@ use super::{
 use crate::{
     bot::{
         dialogue::{Reply, Understood},
-        intent,
-        suggest::Suggested,
-        texts,
+        intent, texts,
     },
-    door::{self, Door},
+    door::Door,
     wire,
 };
 
@@ -62,17 +61,16 @@ async fn create(
 ) -> Result<Envelope, Error> {
     let asked: Create = if is_empty(&request) { Create::default() } else { read(request).await? };
     let id = asked.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
-    if let Err(why) = door::topic(&id) {
-        return Err(Error::Invalid(format!("chat_id: {why}")));
-    }
     // What is somebody else's is not taken over, and not told of.
+    let taken = Error::Conflict("this chat_id is taken; choose another one");
     let there = door.memory.store.chat(&id).await?;
-    if there
-        .is_some_and(|it| !door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal))
-    {
-        return Err(Error::Conflict("this chat_id is taken; choose another one"));
+    match &there {
+        None => caller.may_call(&id)?,
+        Some(it) if door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal) => {}
+        Some(_) => return Err(taken),
     }
-    let chat = chats::put(&door, &caller, &id, ChatStatus::Active).await?;
+    let chat = chats::put(&door, &caller, &id, ChatStatus::Active, there.is_some()).await?;
+    let chat = chat.ok_or(taken)?;
     let welcome = texts::welcome();
     let said = NewMessageOfChat { kind: Said::System, content: &welcome, metadata: "{}" };
     door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
@@ -154,7 +152,7 @@ async fn upload(
 #[derive(Deserialize)]
 struct Confirm {
     confirmed: bool,
-    modified_workflow: Option<Vec<Suggested>>,
+    modified_workflow: Option<Vec<AskedStep>>,
 }
 
 async fn confirm(
@@ -164,9 +162,10 @@ async fn confirm(
     request: Request,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let Confirm { confirmed, modified_workflow: modified } = read(request).await?;
-    let Answer { reply, run } =
-        talk::talk(&door, &chat, Heard::Confirmed { confirmed, modified }).await?;
+    let Confirm { confirmed, modified_workflow } = read(request).await?;
+    let modified = modified_workflow.map(|it| it.into_iter().map(AskedStep::taken).collect());
+    let heard = Heard::Confirmed { confirmed, modified };
+    let Answer { reply, run } = talk::talk(&door, &chat, heard).await?;
     if reply.understood != Understood::Yes {
         return Ok(refused(reply).status(StatusCode::BAD_REQUEST).into_response());
     }

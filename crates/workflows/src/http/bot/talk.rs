@@ -18,6 +18,7 @@ use crate::{
     engine,
     http::{begin, error::Error, runs},
     news::Origin,
+    wire,
 };
 
 /// Columns that the bot knows of a file, at most.
@@ -34,7 +35,7 @@ struct Kept {
     file: Option<KeptFile>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct KeptFile {
     id: i64,
     columns: Vec<String>,
@@ -51,7 +52,7 @@ pub(super) struct Answer {
 pub(super) enum Heard {
     Message(String),
     Uploaded,
-    Confirmed { confirmed: bool, modified: Option<Vec<Suggested>> },
+    Confirmed { confirmed: bool, modified: Option<Vec<NewStep>> },
 }
 
 /// Hear it, answer, and keep both in the conversation.
@@ -61,38 +62,28 @@ pub(super) async fn talk(door: &Arc<Door>, chat: &Chat, heard: Heard) -> Result<
     talked.await.unwrap_or(Err(Error::Server))
 }
 
-async fn answer(door: &Door, chat: &Chat, heard: Heard) -> Result<Answer, Error> {
+async fn answer(door: &Door, chat: &Chat, mut heard: Heard) -> Result<Answer, Error> {
     let _turn = door.talk(&chat.id).await;
     let store = &door.memory.store;
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
-    let Kept { state, file } = recall(door, &chat).await?;
-    let files = store.chat_files(&chat.id).await?;
-    let last = files.into_iter().rfind(|it| it.place == Place::Uploads);
-    let file = match (last, file) {
-        (Some(last), Some(known)) if known.id == last.id => Some((last, known)),
-        (Some(last), _) => {
-            let columns = columns(door, &last).await?;
-            let known = KeptFile { id: last.id, columns };
-            Some((last, known))
-        }
-        (None, _) => None,
-    };
+    let Kept { state: before, file } = recall(door, &chat).await?;
+    let file = last_file(door, &chat, file).await?;
     let seen = file
         .as_ref()
         .map(|(file, known)| FileSeen { name: file.name.clone(), columns: known.columns.clone() });
-    let said = match &heard {
-        Heard::Message(text) => Some(text.clone()),
-        Heard::Uploaded => None,
-        Heard::Confirmed { confirmed, .. } => {
-            Some(if *confirmed { "yes" } else { "no" }.to_owned())
-        }
-    };
+    let file = file.map(|(_, known)| known);
+    let said = heard.words();
+    let given = heard.steps();
+    let shown: Option<Vec<_>> = given.as_deref().map(|it| it.iter().map(suggested).collect());
+    let state = before.clone();
     // To find out what a long message says takes a while.
     let answered = tokio::task::spawn_blocking(move || {
-        let input = match heard {
-            Heard::Message(ref text) => Input::Message(text),
+        let input = match &heard {
+            Heard::Message(text) => Input::Message(text),
             Heard::Uploaded => Input::Uploaded,
-            Heard::Confirmed { confirmed, modified } => Input::Confirmed { confirmed, modified },
+            Heard::Confirmed { confirmed, .. } => {
+                Input::Confirmed { confirmed: *confirmed, modified: shown }
+            }
         };
         dialogue::answer(state, input, seen.as_ref())
     });
@@ -103,10 +94,20 @@ async fn answer(door: &Door, chat: &Chat, heard: Heard) -> Result<Answer, Error>
     if reply.understood != Understood::Yes {
         return Ok(Answer { reply, run: None });
     }
+    // Before anything is begun: said again, a yes begins no second run.
+    remember(door, &chat, &Kept { state, file: file.clone() }).await?;
     let run = match &reply.run {
         Some(steps) => {
-            let steps: Vec<_> = steps.iter().map(step).collect();
-            Some(begin::begin(door, &chat, Origin::Bot, &steps).await?)
+            // Those that came are run as they came, with what is in them in its order.
+            let given = given.filter(|it| !it.is_empty());
+            let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
+            match begin::begin(door, &chat, Origin::Bot, &steps).await {
+                Ok(run) => Some(run),
+                Err(why) => {
+                    remember(door, &chat, &Kept { state: before, file }).await?;
+                    return Err(why);
+                }
+            }
         }
         None => None,
     };
@@ -129,17 +130,61 @@ async fn answer(door: &Door, chat: &Chat, heard: Heard) -> Result<Answer, Error>
     let mut messages = Vec::new();
     messages.extend(said.as_deref().map(|said| of(Said::User, said, "{}")));
     messages.push(of(Said::System, &reply.text, &metadata));
-    store.say_in_chat(&chat.id, None, &messages).await?;
-    let kept = Kept { state, file: file.map(|(_, known)| known) };
-    let kept = serde_json::to_string(&kept).map_err(|why| {
-        tracing::error!(error = %why, "what the bot is to remember cannot be written");
-        Error::Server
-    })?;
-    store.remember_dialogue(&chat.id, &kept).await?;
+    if let Err(why) = store.say_in_chat(&chat.id, None, &messages).await {
+        // What was asked for is under way nevertheless.
+        tracing::warn!(error = %why, chat = chat.id, "what was said to the bot is not kept");
+    }
     Ok(Answer { reply, run })
 }
 
-/// Let the agent answer what `user` says, in the topic of the chat, and keep both.
+impl Heard {
+    /// What the conversation shows of it.
+    fn words(&self) -> Option<String> {
+        match self {
+            Self::Message(text) => Some(text.clone()),
+            Self::Uploaded => None,
+            Self::Confirmed { confirmed, .. } => {
+                Some(if *confirmed { "yes" } else { "no" }.to_owned())
+            }
+        }
+    }
+
+    /// The steps that come with it.
+    fn steps(&mut self) -> Option<Vec<NewStep>> {
+        match self {
+            Self::Confirmed { modified, .. } => modified.take(),
+            Self::Message(_) | Self::Uploaded => None,
+        }
+    }
+}
+
+/// The file that was uploaded last, and its columns.
+async fn last_file(
+    door: &Door,
+    chat: &Chat,
+    known: Option<KeptFile>,
+) -> Result<Option<(ChatFile, KeptFile)>, Error> {
+    let files = door.memory.store.chat_files(&chat.id).await?;
+    let Some(last) = files.into_iter().rfind(|it| it.place == Place::Uploads) else {
+        return Ok(None);
+    };
+    let known = match known.filter(|it| it.id == last.id) {
+        Some(known) => known,
+        None => KeptFile { id: last.id, columns: columns(door, &last).await? },
+    };
+    Ok(Some((last, known)))
+}
+
+async fn remember(door: &Door, chat: &Chat, kept: &Kept) -> Result<(), Error> {
+    let kept = serde_json::to_string(kept).map_err(|why| {
+        tracing::error!(error = %why, "what the bot is to remember cannot be written");
+        Error::Server
+    })?;
+    Ok(door.memory.store.remember_dialogue(&chat.id, &kept).await?)
+}
+
+/// Let the agent answer what `user` says, in the topic of the chat, and keep both, also if the
+/// client leaves meanwhile.
 pub(super) async fn ask(
     door: &Arc<Door>,
     chat: &Chat,
@@ -150,15 +195,19 @@ pub(super) async fn ask(
     let (user, text) = (Arc::from(user), Arc::from(message));
     let agent = Some(Arc::from(&*door.config.agent));
     let ticket = door.desk.ask(Ask { topic, user, text, agent, key: None, id: None })?;
-    let text = match &ticket.ended().await.ending {
-        Ending::Completed(text) => text.to_string(),
-        Ending::Failed(code) => return Err(Error::Agent(*code)),
-        Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
-    };
-    let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
-    let said = [of(Said::User, message), of(Said::System, &text)];
-    door.memory.store.say_in_chat(&chat.id, None, &said).await?;
-    Ok(text)
+    let (store, id) = (door.memory.store.clone(), chat.id.clone());
+    let answered = door.core.life.finish("bot", async move {
+        let text = match &ticket.ended().await.ending {
+            Ending::Completed(text) => text.to_string(),
+            Ending::Failed(code) => return Err(Error::Agent(*code)),
+            Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
+        };
+        let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
+        let said = [of(Said::User, ticket.question()), of(Said::System, &text)];
+        store.say_in_chat(&id, None, &said).await?;
+        Ok(text)
+    });
+    answered.await.unwrap_or(Err(Error::Server))
 }
 
 /// Where the conversation is.
@@ -220,4 +269,12 @@ fn step(suggested: &Suggested) -> NewStep {
         given => given.to_string(),
     };
     NewStep { operation: suggested.operation.clone(), kind: StepKind::Internal, arguments }
+}
+
+fn suggested(step: &NewStep) -> Suggested {
+    Suggested {
+        operation: step.operation.clone(),
+        arguments: wire::stored(&step.arguments),
+        description: String::new(),
+    }
 }
