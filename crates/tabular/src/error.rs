@@ -159,7 +159,9 @@ impl Error {
 
     pub(crate) fn within(prefix: &'static str) -> impl FnOnce(Self) -> Self {
         move |error| match error {
-            Self::Cancelled { .. } | Self::Write { .. } => error,
+            Self::Cancelled { .. }
+            | Self::Write { .. }
+            | Self::Unreadable(Unreadable::Io { .. }) => error,
             error => Self::Within { prefix, source: Box::new(error) },
         }
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use quadrille_store::{self as store, Chat, ChatFile, Step, files::PutError};
-use quadrille_tabular::{Error as TabularError, Limits, Operation, Outcome, Task};
+use quadrille_tabular::{Error as TabularError, Limits, Operation, Outcome, Task, Unreadable};
 use tokio::sync::watch;
 
 use super::fetch::{FetchError, fetch};
@@ -140,8 +140,9 @@ impl Work {
         done.map_err(|why| match why {
             TabularError::Cancelled { .. } => StepError::Cancelled,
             TabularError::Write { source, .. } if is_full(&source) => StepError::DiskFull,
-            TabularError::Write { path, source } => {
-                tracing::error!(error = %source, ?path, "the result of a step was not written");
+            TabularError::Write { path, source }
+            | TabularError::Unreadable(Unreadable::Io { path, source }) => {
+                tracing::error!(error = %source, ?path, "a file of a step was not read or written");
                 StepError::Server
             }
             why => {
