@@ -1,7 +1,11 @@
 //! Archives as we make them, as the original does, and as somebody does who means harm.
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::PathBuf,
+};
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use quadrille_store::{ChatStatus, Place, RunStatus, StepStatus};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -111,6 +115,18 @@ fn what_is_broken_or_too_large_is_refused() {
     assert!(refused(&other).contains("is broken"));
     assert!(refused(b"id,name\n1,Ann\n").contains("is broken"));
     assert_eq!(refused(&tar(&[])), "The dump file has no metadata.json");
+    let garbage = [&good[..], b"garbage"].concat();
+    assert!(refused(&garbage).contains("is broken"));
+    // In two parts, as some who pack in parallel make it.
+    let mut whole = Vec::new();
+    GzDecoder::new(&good[..]).read_to_end(&mut whole).unwrap();
+    let mut parts = Vec::new();
+    for part in whole.chunks(whole.len() / 2 + 1) {
+        let mut gz = GzEncoder::new(&mut parts, Compression::fast());
+        gz.write_all(part).unwrap();
+        gz.finish().unwrap();
+    }
+    assert_eq!(opened(&parts).1.unwrap().files[0].size, 100_000);
     let large = vec![0; 600 << 10];
     let bomb = tar(&[file("uploads/a", &large), file("uploads/b", &large)]);
     assert!(bomb.len() < 20_000);
