@@ -365,8 +365,8 @@ async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
         }
         assert!(bed.store.restore_chat(&same).await.unwrap());
         let files = bed.store.chat_files("same").await.unwrap();
-        let named: Vec<_> = files.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(named, ["d.csv", "d_2.csv", "d_3.csv"]);
+        let given: Vec<_> = files.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(given, ["d.csv", "d_2.csv", "d_3.csv"]);
         // Of another chat that has an id in common with it, nothing is kept.
         let mut other = whole.clone();
         other.chat.id = "b".to_owned();
