@@ -72,14 +72,21 @@ fn take(
     let mut inside: Option<Option<String>> = None;
     let mut seen = HashSet::new();
     let mut long = None;
+    // What comes before an entry, to describe it, and entries.
+    let mut counts = [0; 2];
     // Raw, as otherwise what comes before an entry is read whatever its size.
-    for (count, entry) in archive.entries().map_err(bad)?.raw(true).enumerate() {
+    for entry in archive.entries().map_err(bad)?.raw(true) {
         let mut entry = entry.map_err(bad)?;
-        if count >= MAX_ENTRIES {
+        let kind = entry.header().entry_type();
+        let describes =
+            matches!(kind, EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader);
+        let [before, entries] = &mut counts;
+        let count = if describes { before } else { entries };
+        *count += 1;
+        if *count > MAX_ENTRIES {
             return Err(BadArchive::Entries);
         }
-        let kind = entry.header().entry_type();
-        if let EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader = kind {
+        if describes {
             long = about(&mut entry, kind).map_err(bad)?.or(long);
             continue;
         }
