@@ -4,6 +4,7 @@ use std::io::Read as _;
 use e2e::{
     Gateway,
     chat::{Chat, people},
+    eventually,
     http::{self, Response},
     token::{JWT, token},
 };
@@ -11,6 +12,7 @@ use flate2::{Compression, write::GzEncoder};
 use quadrille_store::{Config, Page, Store};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const RESTORE: &str = "/api/v1/chat/workflows/restore";
 const BACKUP: &str = "/api/v1/chat/sqlite/backup";
@@ -195,6 +197,38 @@ async fn what_was_given_to_a_step_keeps_its_order() {
     archive.entries().unwrap().next().unwrap().unwrap().read_to_string(&mut text).unwrap();
     // In the steps of the chat, and in those of the run.
     assert_eq!(text.matches(given).count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn those_who_would_wait_too_long_are_refused() {
+    let settings = [("workflows.workers", "1"), ("workflows.max_waiting", "1")];
+    let gateway = Gateway::start(&settings).await;
+    let chat = Chat::create(&gateway).await;
+    let headers =
+        [("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", "100000")];
+    let head = http::head(gateway.address(), "POST", RESTORE, &headers);
+    let (mut slow, dump) = (Vec::new(), chat.path("/dump"));
+    // One that comes while a dump is made may be refused itself.
+    let refused = loop {
+        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+        let answer = ask(&gateway, "POST", &dump, None).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(slow.len() < 100, "there is a place for everybody");
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    assert_eq!(ask(&gateway, "POST", BACKUP, None).await.status, 503);
+    let other = restore(&gateway, "dump_file", b"", None).await;
+    assert_eq!(other.status, 503, "{}", other.body);
+    drop(slow);
+    let taken = eventually("a place again", async || {
+        let answer = ask(&gateway, "POST", &dump, None).await;
+        (answer.status != 503).then_some(answer.status)
+    });
+    assert_eq!(taken.await, 200);
 }
 
 #[tokio::test]
