@@ -1,7 +1,10 @@
 //! Chats as archives: dumped, downloaded, restored, and what is refused; copies of the database.
+use std::io::Read as _;
+
 use e2e::{
     Gateway,
     chat::{Chat, people},
+    eventually,
     http::{self, Response},
     token::{JWT, token},
 };
@@ -9,6 +12,7 @@ use flate2::{Compression, write::GzEncoder};
 use quadrille_store::{Config, Page, Store};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const RESTORE: &str = "/api/v1/chat/workflows/restore";
 const BACKUP: &str = "/api/v1/chat/sqlite/backup";
@@ -158,6 +162,76 @@ async fn what_is_no_archive_of_a_chat_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_chat_too_large_for_an_archive_is_not_dumped() {
+    let settings = [("files.max_upload_size", "65536")];
+    let gateway = Gateway::start(&settings).await;
+    let chat = Chat::create(&gateway).await;
+    for n in 0..17 {
+        chat.upload(&format!("{n}.csv"), "a".repeat(65_000)).await;
+    }
+    let refused = ask(&gateway, "POST", &chat.path("/dump"), None).await;
+    assert_eq!(refused.status, 413, "{}", refused.body);
+    assert!(refused.body.contains("at most 1048576 bytes together"), "{}", refused.body);
+    assert_eq!(files(&gateway.home().join("data/scratch")), 1);
+
+    let many = format!(r#"{{"chat_id":"many","messages":[{}]}}"#, vec!["{}"; 10_001].join(","));
+    let many = archive(&[("metadata.json", FILE, many.as_bytes())]);
+    let refused = restore(&gateway, "dump_file", &many, None).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(refused.body.contains("this one has 10001 messages"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn what_was_given_to_a_step_keeps_its_order() {
+    let gateway = Gateway::start(&[]).await;
+    let given = r#"{"z":1e999,"a":{"y":1.0,"b":2}}"#;
+    let step = format!(r#"{{"operation":"o","status":"completed","arguments":{given}}}"#);
+    let described = format!(r#"{{"chat_id":"given","runs":[{{"run_id":"r","steps":[{step}]}}]}}"#);
+    let bytes = archive(&[("metadata.json", FILE, described.as_bytes())]);
+    assert_eq!(restore(&gateway, "dump_file", &bytes, None).await.status, 200);
+    let dumped = ask(&gateway, "POST", "/api/v1/chat/workflows/given/dump", None).await;
+    let url = path(&gateway, &dumped.json()["data"]["download_url"]);
+    let (_, bytes) = http::get_bytes(gateway.address(), &url, &[]).await.unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
+    let mut text = String::new();
+    archive.entries().unwrap().next().unwrap().unwrap().read_to_string(&mut text).unwrap();
+    // In the steps of the chat, and in those of the run.
+    assert_eq!(text.matches(given).count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn those_who_would_wait_too_long_are_refused() {
+    let settings = [("workflows.workers", "1"), ("workflows.max_waiting", "1")];
+    let gateway = Gateway::start(&settings).await;
+    let chat = Chat::create(&gateway).await;
+    let headers =
+        [("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", "100000")];
+    let head = http::head(gateway.address(), "POST", RESTORE, &headers);
+    let (mut slow, dump) = (Vec::new(), chat.path("/dump"));
+    // One that comes while a dump is made may be refused itself.
+    let refused = loop {
+        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+        let answer = ask(&gateway, "POST", &dump, None).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(slow.len() < 100, "there is a place for everybody");
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    assert_eq!(ask(&gateway, "POST", BACKUP, None).await.status, 503);
+    let other = restore(&gateway, "dump_file", b"", None).await;
+    assert_eq!(other.status, 503, "{}", other.body);
+    drop(slow);
+    let taken = eventually("a place again", async || {
+        let answer = ask(&gateway, "POST", &dump, None).await;
+        (answer.status != 503).then_some(answer.status)
+    });
+    assert_eq!(taken.await, 200);
+}
+
+#[tokio::test]
 async fn an_archive_is_for_whom_it_was_made_and_its_chat_for_who_brings_it() {
     let gateway = Gateway::start(&JWT).await;
     let [ann, bob] = ["ann", "bob"].map(|it| token(json!({"sub": it})));
@@ -178,6 +252,14 @@ async fn an_archive_is_for_whom_it_was_made_and_its_chat_for_who_brings_it() {
     assert_eq!(restore(&gateway, "dump_file", &bytes, Some(&bob)).await.status, 200);
     assert_eq!(ask(&gateway, "GET", &chat, Some(&ann)).await.status, 404);
     assert_eq!(ask(&gateway, "GET", &chat, Some(&bob)).await.status, 200);
+    // It would belong to nobody.
+    let nobody = token(json!({}));
+    let dumped = ask(&gateway, "POST", &dump, Some(&nobody)).await;
+    for refused in [dumped, restore(&gateway, "dump_file", &bytes, Some(&nobody)).await] {
+        let message = refused.json()["message"].clone();
+        assert_eq!(refused.status, 403, "{}", refused.body);
+        assert_eq!(message, "The token names nobody; use one with `sub`");
+    }
 
     assert_eq!(ask(&gateway, "POST", BACKUP, None).await.status, 401);
     let refused = ask(&gateway, "POST", BACKUP, Some(&ann)).await;

@@ -1,5 +1,10 @@
 //! Files for whoever knows their names, until they are swept.
-use super::{files::free, model::Download};
+use uuid::Uuid;
+
+use super::{
+    files::{free, marked},
+    model::Download,
+};
 use crate::{
     Error, Store,
     db::{reading, writing},
@@ -19,8 +24,8 @@ const FORGET: &str = "
         SELECT name FROM downloads WHERE created_at < $1 ORDER BY created_at LIMIT 100)
     RETURNING file_path";
 
-/// Names that are tried when those before are taken.
-const MAX_TRIES: usize = 1000;
+/// Names that are tried, each with a transaction, before one that nobody has.
+const TRIES: usize = 3;
 
 impl Store {
     /// Gives the name that it has, which is another one if `name` is taken.
@@ -34,7 +39,10 @@ impl Store {
         let (wanted, user, now) = (clean(name), user.map(clean), now());
         let mut taken = Vec::new();
         loop {
-            let name = free(&wanted, &taken);
+            let name = match taken.len() {
+                ..TRIES => free(&wanted, &taken),
+                _ => marked(&wanted, Uuid::now_v7().simple()),
+            };
             let added = writing!(self, |tx| {
                 if let Some(user) = user.as_deref() {
                     sqlx::query(users::ENSURE).bind(user).bind(now).execute(&mut *tx).await?;
@@ -45,10 +53,10 @@ impl Store {
             if added > 0 {
                 return Ok(name);
             }
-            taken.push(name);
-            if taken.len() > MAX_TRIES {
+            if taken.len() > TRIES {
                 return Err(Error::Busy);
             }
+            taken.push(name);
         }
     }
 

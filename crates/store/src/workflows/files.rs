@@ -1,4 +1,9 @@
 //! Files of chats; their bytes are in [`files`](crate::files).
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Display,
+};
+
 use super::{
     chats::TOUCH,
     model::{ChatFile, NewChatFile},
@@ -69,15 +74,46 @@ impl Store {
     }
 }
 
+/// Names that are taken, for many files at once.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The number to try next, by the name that was wished for.
+    next: HashMap<String, u32>,
+}
+
+impl Names {
+    /// As [`free`], and it is taken from then on.
+    pub(super) fn take(&mut self, name: &str) -> String {
+        let next = self.next.entry(name.to_owned()).or_insert(1);
+        loop {
+            let named = numbered(name, *next);
+            *next = next.saturating_add(1);
+            if self.taken.insert(named.clone()) {
+                return named;
+            }
+        }
+    }
+}
+
 /// `name`, or the same with the first number that makes it a new one.
 pub(super) fn free(name: &str, taken: &[String]) -> String {
-    let (stem, extension) = match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
-        _ => (name, String::new()),
-    };
-    let numbered = (2..).map(|n: u32| format!("{stem}_{n}{extension}"));
-    let mut names = std::iter::once(name.to_owned()).chain(numbered);
-    names.find(|it| !taken.contains(it)).unwrap_or_else(|| name.to_owned())
+    let taken: HashSet<_> = taken.iter().map(String::as_str).collect();
+    let mut names = (1..).map(|n| numbered(name, n));
+    names.find(|it| !taken.contains(it.as_str())).unwrap_or_else(|| name.to_owned())
+}
+
+/// The first is as it is.
+fn numbered(name: &str, n: u32) -> String {
+    if n == 1 { name.to_owned() } else { marked(name, n) }
+}
+
+/// `name` with something before its extension.
+pub(super) fn marked(name: &str, mark: impl Display) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => format!("{stem}_{mark}.{extension}"),
+        _ => format!("{name}_{mark}"),
+    }
 }
 
 impl From<FileRow> for ChatFile {
@@ -98,5 +134,15 @@ mod tests {
         assert_eq!(free("a.xlsx", &taken), "a.xlsx");
         assert_eq!(free("b", &taken), "b_2");
         assert_eq!(free(".c", &taken), ".c_2");
+    }
+
+    #[test]
+    fn many_of_one_name_get_the_same_as_one_by_one() {
+        let mut names = Names::default();
+        let given = ["a.csv", "a_2.csv", "a.csv", "a.csv", "a_2.csv", "b"].map(|it| names.take(it));
+        assert_eq!(given, ["a.csv", "a_2.csv", "a_3.csv", "a_4.csv", "a_2_2.csv", "b"]);
+        // Trying all that are taken for each would not end.
+        let last = (0..200_000).map(|_| names.take("c")).last();
+        assert_eq!(last.as_deref(), Some("c_200000"));
     }
 }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use super::{
     chats::{self, MessageRow},
-    files::{self, FileRow, free},
+    files::{self, FileRow, Names},
     model::{ChatFile, ChatMessage, Run, Step, WholeChat},
     runs::{CREATE_STEP, RunRow, STEPS, StepRow},
     words::{ChatStatus, RunStatus, StepStatus},
@@ -127,14 +127,13 @@ impl Store {
                 let say = say.bind(clean(&message.metadata).into_owned()).bind(message.created_at);
                 say.execute(&mut *tx).await?;
             }
-            let (mut names, mut ids) = (Vec::new(), HashMap::new());
+            let (mut names, mut ids) = (Names::default(), HashMap::new());
             for file in files {
-                let name = free(&clean(&file.name), &names);
+                let name = names.take(&clean(&file.name));
                 let add = sqlx::query_scalar(files::ADD).bind(&*id).bind(file.place.word());
                 let add = add.bind(&*name).bind(&file.key).bind(file.size).bind(file.created_at);
                 let new: i64 = add.fetch_one(&mut *tx).await?;
                 ids.insert(file.id, new);
-                names.push(name);
             }
             for (run, steps) in runs {
                 let (status, ended) = if run.status.is_over() {

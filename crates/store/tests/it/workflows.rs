@@ -334,6 +334,20 @@ async fn downloads_have_names_of_their_own_until_they_are_forgotten() {
         keys.sort_unstable();
         assert_eq!(keys, ["k1", "k2"]);
         assert_eq!(bed.store.download("a.csv").await.unwrap(), None);
+        // However many there are, the next one is not slower.
+        let mut names = std::collections::HashSet::new();
+        for n in 1..=6 {
+            let name = bed.store.add_download("a.csv", None, &format!("n{n}"), 1).await.unwrap();
+            let mark = name.strip_prefix("a").and_then(|it| it.strip_suffix(".csv")).unwrap();
+            let length = match n {
+                1 => 0,
+                2 | 3 => 2,
+                _ => 33,
+            };
+            assert_eq!(mark.len(), length, "{name}");
+            names.insert(name);
+        }
+        assert_eq!(names.len(), 6);
     })
     .await;
 }
@@ -375,6 +389,18 @@ async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
         let size = bed.store.size_of_chat("a").await.unwrap();
         assert!((1000..5000).contains(&size), "{size}");
         assert!(!bed.store.restore_chat(&whole).await.unwrap());
+        // Of names that are the same, each gets another number.
+        let mut same = quadrille_store::WholeChat { runs: Vec::new(), ..whole.clone() };
+        same.chat.id = "same".to_owned();
+        same.messages.clear();
+        same.files = vec![whole.files[0].clone(); 3];
+        for (n, file) in same.files.iter_mut().enumerate() {
+            file.key = format!("s{n}");
+        }
+        assert!(bed.store.restore_chat(&same).await.unwrap());
+        let files = bed.store.chat_files("same").await.unwrap();
+        let given: Vec<_> = files.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(given, ["d.csv", "d_2.csv", "d_3.csv"]);
         // Of another chat that has an id in common with it, nothing is kept.
         let mut other = whole.clone();
         other.chat.id = "b".to_owned();

@@ -1,22 +1,26 @@
-//! A chat as the description in an archive: as clients are shown it, and what else a restore needs.
-//! Read tolerantly, as it may be the original's.
+//! The chat that an archive describes. Read tolerantly, as it may be the original's.
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
 };
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-use quadrille_core::json::is_deep;
 use quadrille_store::{
     Chat, ChatFile, ChatMessage, ChatStatus, Place, Run, RunStatus, Said, Step, StepKind,
     StepStatus, WholeChat, files::Files,
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Number;
 use uuid::Uuid;
 
-use super::{BadArchive, Unpacked, path, read::UnpackedFile};
-use crate::{bot, door, wire};
+use super::{
+    BadArchive, Unpacked,
+    description::{
+        Described, DescribedFile, DescribedMessage, DescribedRun, DescribedStep, Object,
+    },
+    path,
+    read::UnpackedFile,
+};
+use crate::bot;
 
 /// A chat that is not stored yet.
 #[derive(Debug)]
@@ -26,105 +30,13 @@ pub(crate) struct Restored {
     pub(crate) bytes: Vec<PathBuf>,
 }
 
-#[derive(Deserialize)]
-struct Described {
-    chat_id: String,
-    participant_name: Option<String>,
-    status: Option<String>,
-    partition_key: Option<String>,
-    metadata: Option<Map<String, Value>>,
-    dialogue: Option<Value>,
-    created_at: Option<String>,
-    updated_at: Option<String>,
-    messages: Option<Vec<DescribedMessage>>,
-    workflow_steps: Option<Vec<DescribedStep>>,
-    uploaded_files: Option<Vec<String>>,
-    output_files: Option<Vec<String>>,
-    files: Option<Vec<DescribedFile>>,
-    runs: Option<Vec<DescribedRun>>,
-}
-
-#[derive(Deserialize)]
-struct DescribedMessage {
-    message_id: Option<String>,
-    message_type: Option<String>,
-    #[serde(default)]
-    content: String,
-    metadata: Option<Map<String, Value>>,
-    created_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DescribedFile {
-    path: String,
-    created_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DescribedRun {
-    run_id: String,
-    origin: Option<String>,
-    status: Option<String>,
-    seq: Option<u32>,
-    error: Option<String>,
-    submitted_at: Option<String>,
-    started_at: Option<String>,
-    completed_at: Option<String>,
-    #[serde(default)]
-    steps: Vec<DescribedStep>,
-}
-
-#[derive(Deserialize)]
-struct DescribedStep {
-    step_id: Option<String>,
-    operation: String,
-    kind: Option<String>,
-    arguments: Option<Map<String, Value>>,
-    input_file: Option<String>,
-    output_file: Option<String>,
-    status: Option<String>,
-    progress: Option<f64>,
-    result: Option<Map<String, Value>>,
-    error_message: Option<String>,
-    worker: Option<String>,
-    started_at: Option<String>,
-    completed_at: Option<String>,
-}
-
 /// Where the files are that steps had.
 type Ids<'a> = HashMap<(Place, &'a str), i64>;
-
-pub(crate) fn describe(whole: &WholeChat) -> Value {
-    let WholeChat { chat, messages, files, runs } = whole;
-    let steps: Vec<_> = runs.iter().flat_map(|(_, steps)| steps).collect();
-    let mut shown = wire::chat(chat, messages, steps, files);
-    shown["dialogue"] = chat.dialogue.as_deref().map(wire::stored).into();
-    let described = files.iter().map(|file| {
-        json!({
-            "path": format!("{}/{}", file.place.word(), file.name),
-            "created_at": wire::time(file.created_at),
-        })
-    });
-    shown["files"] = described.collect();
-    let described = runs.iter().map(|(run, steps)| {
-        let mut shown = wire::run(chat, run, steps, files, None, None);
-        shown["origin"] = run.origin.clone().into();
-        shown
-    });
-    shown["runs"] = described.collect();
-    shown
-}
 
 /// The chat in an archive, for `owner`.
 pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Restored, BadArchive> {
     let Unpacked { metadata, mut files } = unpacked;
-    if is_deep(&metadata) {
-        return Err(BadArchive::Metadata("it is nested too deep".to_owned()));
-    }
-    let described: Described = serde_json::from_str(&metadata)
-        .map_err(|why| BadArchive::Metadata(format!("it cannot be read: {why}")))?;
-    door::topic(&described.chat_id)
-        .map_err(|why| BadArchive::Metadata(format!("chat_id cannot be one: {why}")))?;
+    let described = Described::read(&metadata)?;
     let now = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
     let created_at = time(described.created_at.as_deref()).unwrap_or(now);
     let updated_at = time(described.updated_at.as_deref()).unwrap_or(created_at);
@@ -165,7 +77,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
         },
         partition: described.partition_key.filter(|it| is_plain(it)).unwrap_or_default(),
         metadata: text(described.metadata),
-        dialogue: described.dialogue.filter(|it| !it.is_null()).map(|it| it.to_string()),
+        dialogue: described.dialogue.map(|it| it.get().to_owned()),
         created_at,
         updated_at,
         id: described.chat_id,
@@ -266,11 +178,7 @@ impl DescribedStep {
     fn taken(self, position: i64, ids: &Ids<'_>) -> Step {
         let file = |path: Option<String>| ids.get(&path::last(path.as_deref()?)?).copied();
         let status = self.status.as_deref().and_then(StepStatus::parse);
-        let result = self.result.map(|mut it| {
-            // Told anew, as the file may have another name.
-            it.remove("output_file_path");
-            Value::from(it).to_string()
-        });
+        let progress = self.progress.as_ref().and_then(Number::as_f64);
         Step {
             id: id(self.step_id.as_deref()),
             position,
@@ -279,10 +187,10 @@ impl DescribedStep {
             arguments: text(self.arguments),
             status: status.unwrap_or(StepStatus::Skipped),
             #[expect(clippy::cast_possible_truncation, reason = "it is between 0 and 100")]
-            progress: self.progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
+            progress: progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
             input: file(self.input_file),
             output: file(self.output_file),
-            result,
+            result: self.result.map(Object::into_text),
             error: self.error_message,
             worker: self.worker,
             started_at: time(self.started_at.as_deref()),
@@ -295,8 +203,8 @@ fn id(text: Option<&str>) -> Uuid {
     text.and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7)
 }
 
-fn text(object: Option<Map<String, Value>>) -> String {
-    Value::from(object.unwrap_or_default()).to_string()
+fn text(object: Option<Object>) -> String {
+    object.map_or_else(|| "{}".to_owned(), Object::into_text)
 }
 
 /// Unix milliseconds. Times without an offset, as the original has them, are in UTC.

@@ -1,13 +1,15 @@
 //! A chat in one file: a tar archive under gzip, with everything that is needed to have it again.
 mod chat;
+mod description;
 mod path;
 mod read;
 mod write;
 
 pub(crate) use self::{
-    chat::{Restored, describe, understand},
+    chat::{Restored, understand},
+    description::describe,
     read::{Unpacked, unpack},
-    write::Writer,
+    write::{Writer, fits},
 };
 
 /// What describes the chat.
@@ -22,6 +24,9 @@ pub(crate) const MAX_METADATA: u64 = 16 << 20;
 /// Files and folders in an archive.
 pub(crate) const MAX_ENTRIES: usize = 10_000;
 
+/// Messages, runs and steps of a chat, together.
+pub(crate) const MAX_PARTS: usize = 10_000;
+
 /// How many times the largest upload all files of an archive may be together.
 pub(crate) const UPLOADS: u64 = 16;
 
@@ -32,8 +37,15 @@ pub(crate) enum BadArchive {
     Broken(String),
     #[error("The dump file has the entry {0:?}, {1}")]
     Entry(String, &'static str),
-    #[error("The dump file has more than {MAX_ENTRIES} entries")]
+    #[error("An archive has at most {MAX_ENTRIES} entries")]
     Entries,
+    #[error(
+        "A chat in an archive has at most {MAX_PARTS} messages, runs and steps together; \
+         this one has {messages} messages, {runs} runs and {steps} steps"
+    )]
+    Parts { messages: usize, runs: usize, steps: usize },
+    #[error("An archive holds at most {} MiB of messages and steps", MAX_METADATA >> 20)]
+    TooMuch,
     #[error("The dump file has no {METADATA}")]
     NoMetadata,
     #[error("The dump file's description of the chat: {0}")]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use quadrille_store::Place;
 use tar::{Archive, EntryType};
 
@@ -54,7 +54,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpack
     let file = BufReader::new(File::open(archive).map_err(BadArchive::Scratch)?);
     let frames = (MAX_ENTRIES as u64).saturating_mul(FRAME);
     let left = limit.saturating_add(2 * MAX_METADATA).saturating_add(frames);
-    let mut archive = Archive::new(Bounded { inner: GzDecoder::new(file), left });
+    let mut archive = Archive::new(Bounded { inner: MultiGzDecoder::new(file), left });
     let taken = take(&mut archive, folder, limit)?;
     // Only at the end is it known whether everything is as it was.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(&why, limit))?;
@@ -62,7 +62,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpack
 }
 
 fn take(
-    archive: &mut Archive<Bounded<GzDecoder<BufReader<File>>>>,
+    archive: &mut Archive<Bounded<MultiGzDecoder<BufReader<File>>>>,
     folder: &Path,
     limit: u64,
 ) -> Result<Unpacked, BadArchive> {
@@ -72,14 +72,21 @@ fn take(
     let mut inside: Option<Option<String>> = None;
     let mut seen = HashSet::new();
     let mut long = None;
+    // What comes before an entry, to describe it, and entries.
+    let mut counts = [0; 2];
     // Raw, as otherwise what comes before an entry is read whatever its size.
-    for (count, entry) in archive.entries().map_err(bad)?.raw(true).enumerate() {
+    for entry in archive.entries().map_err(bad)?.raw(true) {
         let mut entry = entry.map_err(bad)?;
-        if count >= MAX_ENTRIES {
+        let kind = entry.header().entry_type();
+        let describes =
+            matches!(kind, EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader);
+        let [before, entries] = &mut counts;
+        let count = if describes { before } else { entries };
+        *count += 1;
+        if *count > MAX_ENTRIES {
             return Err(BadArchive::Entries);
         }
-        let kind = entry.header().entry_type();
-        if let EntryType::GNULongName | EntryType::XHeader | EntryType::XGlobalHeader = kind {
+        if describes {
             long = about(&mut entry, kind).map_err(bad)?.or(long);
             continue;
         }

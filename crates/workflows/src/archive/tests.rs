@@ -1,8 +1,12 @@
 //! Archives as we make them, as the original does, and as somebody does who means harm.
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::PathBuf,
+};
 
-use flate2::{Compression, write::GzEncoder};
-use quadrille_store::{ChatStatus, Place, RunStatus, StepStatus};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use quadrille_store::{ChatFile, ChatStatus, Place, RunStatus, StepStatus};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
@@ -111,6 +115,18 @@ fn what_is_broken_or_too_large_is_refused() {
     assert!(refused(&other).contains("is broken"));
     assert!(refused(b"id,name\n1,Ann\n").contains("is broken"));
     assert_eq!(refused(&tar(&[])), "The dump file has no metadata.json");
+    let garbage = [&good[..], b"garbage"].concat();
+    assert!(refused(&garbage).contains("is broken"));
+    // In two parts, as some who pack in parallel make it.
+    let mut whole = Vec::new();
+    GzDecoder::new(&good[..]).read_to_end(&mut whole).unwrap();
+    let mut parts = Vec::new();
+    for part in whole.chunks(whole.len() / 2 + 1) {
+        let mut gz = GzEncoder::new(&mut parts, Compression::fast());
+        gz.write_all(part).unwrap();
+        gz.finish().unwrap();
+    }
+    assert_eq!(opened(&parts).1.unwrap().files[0].size, 100_000);
     let large = vec![0; 600 << 10];
     let bomb = tar(&[file("uploads/a", &large), file("uploads/b", &large)]);
     assert!(bomb.len() < 20_000);
@@ -127,7 +143,7 @@ fn what_is_broken_or_too_large_is_refused() {
     assert!(refused(&gz.finish().unwrap()).contains("at most 1048576 bytes together"));
     let folders: Vec<_> =
         (0..=MAX_ENTRIES).map(|_| Raw("uploads/", EntryType::Directory, b"")).collect();
-    assert!(refused(&tar(&folders)).contains("more than 10000 entries"));
+    assert!(refused(&tar(&folders)).contains("at most 10000 entries"));
 }
 
 #[test]
@@ -142,6 +158,105 @@ fn a_description_says_what_is_wrong_with_it() {
     assert!(said(&"[".repeat(1000)).contains("nested too deep"));
     let gone = said(r#"{"chat_id":"c","files":[{"path":"uploads/a"}]}"#);
     assert!(gone.contains("\"uploads/a\", which is not in the archive"), "{gone}");
+    let array =
+        r#"{"chat_id":"c","runs":[{"run_id":"r","steps":[{"operation":"o","arguments":[]}]}]}"#;
+    assert!(said(array).contains("an object was expected"));
+    let long = json!({"chat_id": "c", "runs": [{"run_id": "r".repeat(401)}]}).to_string();
+    assert!(said(&long).contains("a run_id has more than 400 bytes"));
+    let long = json!({"chat_id": "c", "workflow_steps": [{"operation": "o".repeat(201)}]});
+    assert!(said(&long.to_string()).contains("an operation has more than 200 bytes"));
+}
+
+#[test]
+fn a_chat_has_a_bounded_number_of_parts() {
+    let many = |one: &str, count: usize| vec![one; count].join(",");
+    let read = |rest: &str| {
+        let metadata = format!(r#"{{"chat_id":"c",{rest}}}"#);
+        understand(Unpacked { metadata, files: Vec::new() }, None)
+    };
+    let step = r#"{"operation":"o"}"#;
+    let run = format!(r#"{{"run_id":"r","steps":[{}]}}"#, many(step, 99));
+    // Steps that are said twice count once.
+    let parts = |messages| {
+        let (messages, runs) = (many("{}", messages), many(&run, 50));
+        let steps = many(step, 50 * 99);
+        read(&format!(r#""messages":[{messages}],"runs":[{runs}],"workflow_steps":[{steps}]"#))
+    };
+    assert_eq!(parts(5000).unwrap().whole.messages.len(), 5000);
+    let said = parts(5001).unwrap_err().to_string();
+    assert!(said.contains("5001 messages, 50 runs and 4950 steps"), "{said}");
+    let said = |rest: &str| read(rest).unwrap_err().to_string();
+    // They are counted before there is room for any.
+    let messages = many("{}", 1_000_000);
+    assert!(said(&format!(r#""messages":[{messages}]"#)).contains("1000000 messages"));
+    assert!(said(&format!(r#""workflow_steps":[{}]"#, many(step, 10_001))).contains("10001 steps"));
+    assert!(said(&format!(r#""runs":[{}]"#, many("{}", 10_001))).contains("10001 runs"));
+    let paths = many("\"\"", MAX_ENTRIES + 1);
+    assert!(said(&format!(r#""output_files":[{paths}]"#)).contains("at most 10000 entries"));
+}
+
+#[test]
+fn what_was_given_to_a_step_is_carried_as_it_is() {
+    let arguments = r#"{"z":1e999,"a":{"y":1.0,"b":12345678901234567890123}, "m":[]}"#;
+    let result = r#"{"rows":2,"columns":1}"#;
+    let metadata = format!(
+        r#"{{"chat_id":"c","metadata":{{"b":1,"a":2}},"dialogue":{{"z":1,"y":2}},"runs":[{{"run_id":"r",
+        "steps":[{{"operation":"o","arguments":{arguments},"result":{result}}}]}}]}}"#
+    );
+    let understood = |metadata: String| {
+        understand(Unpacked { metadata, files: Vec::new() }, None).unwrap().whole
+    };
+    let first = understood(metadata);
+    let again = understood(describe(&first).unwrap());
+    for whole in [&first, &again] {
+        let step = &whole.runs[0].1[0];
+        assert_eq!((&*step.arguments, step.result.as_deref()), (arguments, Some(result)));
+        assert_eq!(whole.chat.metadata, r#"{"b":1,"a":2}"#);
+        assert_eq!(whole.chat.dialogue.as_deref(), Some(r#"{"z":1,"y":2}"#));
+    }
+    assert_eq!(again.chat, first.chat);
+}
+
+#[test]
+fn what_is_made_is_what_is_taken() {
+    let metadata = r#"{"chat_id":"c","messages":[{}]}"#.to_owned();
+    let mut whole = understand(Unpacked { metadata, files: Vec::new() }, None).unwrap().whole;
+    let file = ChatFile {
+        id: 1,
+        place: Place::Uploads,
+        name: "a".to_owned(),
+        key: "k".to_owned(),
+        size: 1000,
+        created_at: 0,
+    };
+    whole.files = vec![file; MAX_ENTRIES];
+    let said = |limit| fits(&whole.files, limit).unwrap_err().to_string();
+    assert_eq!(said(u64::MAX), "An archive has at most 10000 entries");
+    whole.files.pop();
+    let size = 1000 * 9999;
+    fits(&whole.files, size).unwrap();
+    let why = fits(&whole.files, size - 1).unwrap_err();
+    assert!(matches!(why, BadArchive::TooLarge(_)), "{why}");
+
+    // Names that take an entry more than others.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made");
+    let mut writer = Writer::create(&path).unwrap();
+    for (n, file) in whole.files.iter_mut().enumerate() {
+        file.name = format!("{}{n}", "n".repeat(100));
+        writer.file(file.place, &file.name, 0, 1, &b"x"[..]).unwrap();
+    }
+    writer.metadata(0, describe(&whole).unwrap().as_bytes()).unwrap();
+    writer.finish().unwrap();
+    let unpacked = unpack(&path, folder.path(), 9999).unwrap();
+    assert_eq!(understand(unpacked, None).unwrap().whole.files.len(), 9999);
+
+    whole.messages = vec![whole.messages[0].clone(); MAX_PARTS + 1];
+    let said = describe(&whole).unwrap_err().to_string();
+    assert!(said.contains("10001 messages, 0 runs and 0 steps"), "{said}");
+    whole.messages.truncate(1);
+    whole.messages[0].content = "x".repeat(16 << 20);
+    assert!(matches!(describe(&whole), Err(BadArchive::TooMuch)));
 }
 
 #[test]
@@ -150,7 +265,7 @@ fn what_is_written_is_read_again() {
         "step_id": "0197c0a4-1111-7000-8000-000000000001", "operation": "csv/search",
         "kind": "internal", "arguments": {"a": 1}, "input_file": "workflows/2026/11/c/uploads/b.csv",
         "output_file": "workflows/2026/11/c/outputs/o.csv", "status": "completed", "progress": 100,
-        "result": {"output_file_path": "workflows/2026/11/c/outputs/o.csv", "n": 3},
+        "result": {"n": 3},
     });
     let mut second = step.clone();
     second["step_id"] = Value::Null;

@@ -6,10 +6,23 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use quadrille_store::Place;
+use quadrille_store::{ChatFile, Place};
 use tar::{Builder, EntryType, Header};
 
-use super::METADATA;
+use super::{BadArchive, MAX_ENTRIES, METADATA};
+
+/// Whether these files fit into an archive that [`unpack`](super::unpack) takes with this limit.
+pub(crate) fn fits(files: &[ChatFile], limit: u64) -> Result<(), BadArchive> {
+    // The description is one entry, too.
+    if files.len() >= MAX_ENTRIES {
+        return Err(BadArchive::Entries);
+    }
+    let sizes = files.iter().map(|it| u64::try_from(it.size).unwrap_or_default());
+    if sizes.fold(0, u64::saturating_add) > limit {
+        return Err(BadArchive::TooLarge(limit));
+    }
+    Ok(())
+}
 
 /// An archive that is being written.
 pub(crate) struct Writer(Builder<GzEncoder<BufWriter<File>>>);

@@ -24,9 +24,13 @@ pub(super) async fn backup(
     caller: Caller,
 ) -> Result<Envelope, Error> {
     caller.need(SCOPE)?;
+    let inside = door.room.enter().ok_or(Error::Full)?;
     let life = door.core.life.clone();
-    let made = life.finish("backup", async move { make(&door).await });
-    let (name, path) = made.await.unwrap_or(Err(Error::Server))?;
+    let work = async move {
+        let _inside = inside;
+        make(&door).await
+    };
+    let (name, path) = life.finish("backup", work).await.unwrap_or(Err(Error::Server))?;
     let data = json!({ "backup_file": name, "path": path });
     Ok(ok("Database backup created successfully", data))
 }

@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use quadrille_core::auth::Action;
 use quadrille_store::{WholeChat, files::Files};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     DOWNLOADS,
-    archive::{self, MAX_METADATA, Writer},
+    archive::{self, BadArchive, MAX_METADATA, UPLOADS, Writer},
     door::Door,
     engine, wire,
 };
@@ -27,14 +28,29 @@ pub(super) async fn dump(
     base: Base,
     Path(chat): Path<String>,
 ) -> Result<Envelope, Error> {
+    let (owner, inside) = enter(&door, &caller)?;
     let chat = caller.chat(&chat, Action::Read).await?;
-    let owner = caller.principal.user.clone();
     let life = door.core.life.clone();
-    let work = async move { make(&door, &chat.id, owner.as_deref()).await };
+    let work = async move {
+        let _inside = inside;
+        make(&door, &chat.id, owner.as_deref()).await
+    };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
     let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
+}
+
+/// Who an archive is for, and a place for the request.
+pub(super) fn enter(
+    door: &Door,
+    caller: &Caller,
+) -> Result<(Option<Arc<str>>, OwnedSemaphorePermit), Error> {
+    let owner = caller.principal.user.clone();
+    if owner.is_none() && !door.is_open() {
+        return Err(Error::Nobody);
+    }
+    Ok((owner, door.room.enter().ok_or(Error::Full)?))
 }
 
 /// Gives the name of the download.
@@ -44,12 +60,18 @@ async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Er
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
     if size > MAX_METADATA / 2 {
-        return Err(too_much());
+        return Err(BadArchive::TooMuch.into());
     }
     let whole = store.whole_chat(chat).await?.ok_or(Error::NoChat)?;
+    // What restoring it here would refuse is not made.
+    let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
+    archive::fits(&whole.files, limit)?;
     let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
-    write(files, &whole, &path).await?;
+    write(files, whole, &path).await?;
+    if tokio::fs::metadata(&path).await.map_err(|why| scratch(&why))?.len() > limit {
+        return Err(BadArchive::TooLarge(limit).into());
+    }
     let name = format!("{}_{}.tar.gz", Files::sanitise(chat), stamp());
     let key = Files::key(chat, &name);
     let size = engine::put(files, &key, &path).await?;
@@ -61,11 +83,10 @@ async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Er
     Ok(added?)
 }
 
-async fn write(files: &Files, whole: &WholeChat, path: &std::path::Path) -> Result<(), Error> {
-    let described = archive::describe(whole).to_string();
-    if described.len() as u64 > MAX_METADATA {
-        return Err(too_much());
-    }
+async fn write(files: &Files, whole: WholeChat, path: &std::path::Path) -> Result<(), Error> {
+    let work = move || Ok::<_, BadArchive>((archive::describe(&whole)?, whole));
+    let described = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?;
+    let (described, whole) = described?;
     let (path, at) = (path.to_owned(), whole.chat.updated_at);
     let mut writer = blocking(move || {
         let mut writer = Writer::create(&path)?;
@@ -101,11 +122,6 @@ pub(super) fn scratch(why: &io::Error) -> Error {
     }
     tracing::error!(error = %why, "an archive could not be made or read");
     Error::Server
-}
-
-fn too_much() -> Error {
-    let most = MAX_METADATA >> 20;
-    Error::Invalid(format!("an archive holds at most {most} MiB of messages and steps"))
 }
 
 /// The present time in UTC, for names.

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     caller::Caller,
     chats::show_chat,
-    dump::scratch,
+    dump::{enter, scratch},
     envelope::{Envelope, ok},
     error::Error,
 };
@@ -30,9 +30,12 @@ pub(super) async fn restore(
     caller: Caller,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let owner = caller.principal.user.clone();
+    let (owner, inside) = enter(&door, &caller)?;
     let life = door.core.life.clone();
-    let work = async move { take(&door, owner.as_deref(), request).await };
+    let work = async move {
+        let _inside = inside;
+        take(&door, owner.as_deref(), request).await
+    };
     life.finish("restore", work).await.unwrap_or(Err(Error::Server))
 }
 
@@ -52,15 +55,14 @@ async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Enve
             return Err(why);
         }
     }
-    let restored = {
-        let _turn = door.room.work().await.ok_or(Error::Server)?;
-        let (owner, folder) = (owner.map(str::to_owned), folder.path().to_owned());
-        let work = move || {
-            let unpacked = archive::unpack(&path, &folder, limit)?;
-            archive::understand(unpacked, owner.as_deref())
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)??
+    // Until it is stored, as that keeps others from writing.
+    let _turn = door.room.work().await.ok_or(Error::Server)?;
+    let (owner, inside) = (owner.map(str::to_owned), folder.path().to_owned());
+    let work = move || {
+        let unpacked = archive::unpack(&path, &inside, limit)?;
+        archive::understand(unpacked, owner.as_deref())
     };
+    let restored = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)??;
     store(door, restored).await
 }
 

@@ -1,0 +1,290 @@
+//! The description of a chat in an archive: as clients are shown it, and what else a restore needs.
+//! What is JSON in the store is carried as it is.
+use quadrille_core::json::is_deep;
+use quadrille_store::{Chat, ChatFile, ChatMessage, Place, Run, Step, WholeChat};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Number, value::RawValue};
+
+use super::{BadArchive, MAX_ENTRIES, MAX_METADATA, MAX_PARTS};
+use crate::{door, wire};
+
+/// Bytes of the name of a run, and of that of an operation.
+const MAX_RUN: usize = 400;
+const MAX_OPERATION: usize = 200;
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Described {
+    pub(super) chat_id: String,
+    pub(super) participant_name: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) partition_key: Option<String>,
+    pub(super) metadata: Option<Object>,
+    pub(super) dialogue: Option<Box<RawValue>>,
+    pub(super) created_at: Option<String>,
+    pub(super) updated_at: Option<String>,
+    pub(super) messages: Option<Vec<DescribedMessage>>,
+    pub(super) workflow_steps: Option<Vec<DescribedStep>>,
+    pub(super) uploaded_files: Option<Vec<String>>,
+    pub(super) output_files: Option<Vec<String>>,
+    pub(super) files: Option<Vec<DescribedFile>>,
+    pub(super) runs: Option<Vec<DescribedRun>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct DescribedMessage {
+    pub(super) message_id: Option<String>,
+    pub(super) message_type: Option<String>,
+    #[serde(default)]
+    pub(super) content: String,
+    pub(super) metadata: Option<Object>,
+    pub(super) created_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct DescribedFile {
+    pub(super) path: String,
+    pub(super) created_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct DescribedRun {
+    pub(super) run_id: String,
+    pub(super) origin: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) seq: Option<u32>,
+    pub(super) error: Option<String>,
+    pub(super) submitted_at: Option<String>,
+    pub(super) started_at: Option<String>,
+    pub(super) completed_at: Option<String>,
+    #[serde(default)]
+    pub(super) steps: Vec<DescribedStep>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct DescribedStep {
+    pub(super) step_id: Option<String>,
+    pub(super) operation: String,
+    pub(super) kind: Option<String>,
+    pub(super) arguments: Option<Object>,
+    pub(super) input_file: Option<String>,
+    pub(super) output_file: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) progress: Option<Number>,
+    pub(super) result: Option<Object>,
+    pub(super) error_message: Option<String>,
+    pub(super) worker: Option<String>,
+    pub(super) started_at: Option<String>,
+    pub(super) completed_at: Option<String>,
+}
+
+/// An object as it was written: its members keep their order, and its numbers their digits.
+#[derive(Debug, Serialize)]
+pub(super) struct Object(Box<RawValue>);
+
+/// How many there are of everything, which is known before any of it is in memory.
+#[derive(Deserialize)]
+struct Counted {
+    messages: Option<Vec<Counts>>,
+    workflow_steps: Option<Vec<Counts>>,
+    uploaded_files: Option<Vec<Counts>>,
+    output_files: Option<Vec<Counts>>,
+    files: Option<Vec<Counts>>,
+    runs: Option<Vec<Counts>>,
+}
+
+#[derive(Deserialize)]
+struct CountedSteps {
+    runs: Option<Vec<CountedRun>>,
+}
+
+#[derive(Deserialize)]
+struct CountedRun {
+    steps: Option<Vec<Counts>>,
+}
+
+/// It takes no room, however many there are.
+type Counts = serde::de::IgnoredAny;
+
+/// The description of a chat, if [`understand`](super::understand) takes it.
+pub(crate) fn describe(whole: &WholeChat) -> Result<String, BadArchive> {
+    let described = serde_json::to_string(&Described::of(whole)).map_err(|why| unread(&why))?;
+    if described.len() as u64 > MAX_METADATA {
+        return Err(BadArchive::TooMuch);
+    }
+    Described::read(&described)?;
+    Ok(described)
+}
+
+// === impl Described ===
+
+impl Described {
+    pub(super) fn read(metadata: &str) -> Result<Self, BadArchive> {
+        let bad = |why: String| Err(BadArchive::Metadata(why));
+        if is_deep(metadata) {
+            return bad("it is nested too deep".to_owned());
+        }
+        count(metadata)?;
+        let described: Self = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
+        if let Err(why) = door::topic(&described.chat_id) {
+            return bad(format!("chat_id cannot be one: {why}"));
+        }
+        let runs = || described.runs.iter().flatten();
+        if runs().any(|it| it.run_id.len() > MAX_RUN) {
+            return bad(format!("a run_id has more than {MAX_RUN} bytes"));
+        }
+        let mut steps =
+            described.workflow_steps.iter().flatten().chain(runs().flat_map(|it| &it.steps));
+        if steps.any(|it| it.operation.len() > MAX_OPERATION) {
+            return bad(format!("an operation has more than {MAX_OPERATION} bytes"));
+        }
+        drop(steps);
+        Ok(described)
+    }
+
+    fn of(WholeChat { chat, messages, files, runs }: &WholeChat) -> Self {
+        let paths = |place| {
+            let files = files.iter().filter(|it| it.place == place);
+            Some(files.map(|file| wire::path(chat, file)).collect())
+        };
+        let steps = runs.iter().flat_map(|(_, steps)| steps);
+        Self {
+            chat_id: chat.id.clone(),
+            participant_name: Some(chat.participant.clone()),
+            status: Some(chat.status.word().to_owned()),
+            partition_key: Some(chat.partition.clone()),
+            metadata: Object::stored(&chat.metadata),
+            dialogue: chat.dialogue.as_deref().and_then(raw),
+            created_at: Some(wire::time(chat.created_at)),
+            updated_at: Some(wire::time(chat.updated_at)),
+            messages: Some(messages.iter().map(DescribedMessage::of).collect()),
+            workflow_steps: Some(steps.map(|it| DescribedStep::of(chat, it, files)).collect()),
+            uploaded_files: paths(Place::Uploads),
+            output_files: paths(Place::Outputs),
+            files: Some(files.iter().map(DescribedFile::of).collect()),
+            runs: Some(runs.iter().map(|it| DescribedRun::told(chat, it, files)).collect()),
+        }
+    }
+}
+
+/// Refuse what is more than a chat may have.
+fn count(metadata: &str) -> Result<(), BadArchive> {
+    let count = |list: Option<Vec<Counts>>| list.map_or(0, |it| it.len());
+    let read: Counted = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
+    let most = [read.uploaded_files, read.output_files, read.files].map(count);
+    if most.into_iter().max() > Some(MAX_ENTRIES) {
+        return Err(BadArchive::Entries);
+    }
+    let parts = |messages: usize, runs: usize, steps: usize| {
+        let all = messages.saturating_add(runs).saturating_add(steps);
+        if all > MAX_PARTS {
+            return Err(BadArchive::Parts { messages, runs, steps });
+        }
+        Ok(())
+    };
+    let (messages, runs) = (count(read.messages), count(read.runs));
+    let steps = count(read.workflow_steps);
+    parts(messages, runs, steps)?;
+    let read: CountedSteps = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
+    let of_runs = read.runs.into_iter().flatten().map(|it| count(it.steps)).sum();
+    parts(messages, runs, steps.max(of_runs))
+}
+
+fn unread(why: &serde_json::Error) -> BadArchive {
+    BadArchive::Metadata(format!("it cannot be read: {why}"))
+}
+
+/// JSON that is in the store.
+fn raw(json: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(json.to_owned()).ok()
+}
+
+// === impl DescribedMessage ===
+
+impl DescribedMessage {
+    fn of(said: &ChatMessage) -> Self {
+        Self {
+            message_id: Some(said.id.to_string()),
+            message_type: Some(said.kind.word().to_owned()),
+            content: said.content.clone(),
+            metadata: Object::stored(&said.metadata),
+            created_at: Some(wire::time(said.created_at)),
+        }
+    }
+}
+
+// === impl DescribedFile ===
+
+impl DescribedFile {
+    fn of(file: &ChatFile) -> Self {
+        Self {
+            path: format!("{}/{}", file.place.word(), file.name),
+            created_at: Some(wire::time(file.created_at)),
+        }
+    }
+}
+
+// === impl DescribedRun ===
+
+impl DescribedRun {
+    fn told(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
+        Self {
+            run_id: run.id.clone(),
+            origin: Some(run.origin.clone()),
+            status: Some(run.status.word().to_owned()),
+            seq: u32::try_from(run.seq).ok(),
+            error: run.error.clone(),
+            submitted_at: Some(wire::time(run.created_at)),
+            started_at: run.started_at.map(wire::time),
+            completed_at: run.ended_at.map(wire::time),
+            steps: steps.iter().map(|it| DescribedStep::of(chat, it, files)).collect(),
+        }
+    }
+}
+
+// === impl DescribedStep ===
+
+impl DescribedStep {
+    fn of(chat: &Chat, step: &Step, files: &[ChatFile]) -> Self {
+        let path = |id: Option<i64>| {
+            let file = files.iter().find(|it| Some(it.id) == id)?;
+            Some(wire::path(chat, file))
+        };
+        Self {
+            step_id: Some(step.id.to_string()),
+            operation: step.operation.clone(),
+            kind: Some(step.kind.word().to_owned()),
+            arguments: Object::stored(&step.arguments),
+            input_file: path(step.input),
+            output_file: path(step.output),
+            status: Some(step.status.word().to_owned()),
+            progress: Some(step.progress.into()),
+            result: step.result.as_deref().and_then(Object::stored),
+            error_message: step.error.clone(),
+            worker: step.worker.clone(),
+            started_at: step.started_at.map(wire::time),
+            completed_at: step.completed_at.map(wire::time),
+        }
+    }
+}
+
+// === impl Object ===
+
+impl Object {
+    fn stored(json: &str) -> Option<Self> {
+        raw(json).filter(|it| it.get().starts_with('{')).map(Self)
+    }
+
+    pub(super) fn into_text(self) -> String {
+        Box::<str>::from(self.0).into_string()
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if raw.get().starts_with('{') {
+            return Ok(Self(raw));
+        }
+        Err(D::Error::custom("an object was expected"))
+    }
+}
