@@ -224,6 +224,11 @@ impl Hub {
         }
     }
 
+    /// What was published in `topic` is nobody's to read any more: every reader sees a gap.
+    pub fn forget(&self, topic: &Topic) {
+        self.reset(topic, self.next_epoch());
+    }
+
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
         loop {
             let log = self.log(&draft.topic).inspect_err(|_| {

@@ -137,3 +137,22 @@ async fn a_connection_is_answered_as_its_clients_know_it() {
     assert_eq!(second.next_json().await, full);
     assert_eq!(second.closed().await.0, 1000);
 }
+
+#[tokio::test]
+async fn who_comes_to_the_name_of_a_deleted_chat_finds_nothing_of_it() {
+    let gateway = Gateway::start(&[]).await;
+    let chat = Chat::create(&gateway).await;
+    chat.upload("a.csv", people(10)).await;
+    let mut watcher = Client::at(&gateway, &format!("/chat/{}", chat.id)).await;
+    let position = watcher.next_json().await["position"].as_str().unwrap().to_owned();
+    chat.post("/execute", &json!({"steps": [search("Oslo")]})).await;
+    until(&mut watcher, "workflow_completed").await;
+    let deleted = e2e::http::send(gateway.address(), "DELETE", &chat.path(""), &[], b"").await;
+    assert_eq!(deleted.unwrap().status, 200);
+    let path = format!("/chat/{}?since={position}", chat.id);
+    let mut late = Client::at(&gateway, &path).await;
+    assert_eq!(late.next_json().await["type"], "connected");
+    late.send_json(&json!({"type": "ping"})).await;
+    let told = [late.next_json().await["type"].clone(), late.next_json().await["type"].clone()];
+    assert!(told == ["gap", "pong"] || told == ["pong", "gap"], "{told:?}");
+}

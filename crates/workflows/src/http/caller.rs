@@ -35,7 +35,8 @@ impl Caller {
             return Err(Error::Invalid("chat_id: choose another name than this one".to_owned()));
         }
         let core = &self.door.core;
-        let unheard = || Uuid::try_parse(id).is_ok() && core.hub.top(&topic).is_none();
+        let nothing_said = || core.hub.top(&topic).is_none_or(|at| at.offset == 0);
+        let unheard = || Uuid::try_parse(id).is_ok() && nothing_said();
         let granted = || core.auth.allow(&self.principal, Action::Write, &topic).is_ok();
         if self.door.is_open() || unheard() || granted() { Ok(()) } else { Err(Error::Named) }
     }

@@ -13,7 +13,11 @@ use super::{
     envelope::{Envelope, ok},
     error::Error,
 };
-use crate::{bot, door::Door, engine, wire};
+use crate::{
+    bot,
+    door::{self, Door},
+    engine, wire,
+};
 
 /// Messages and steps that are shown of a chat.
 pub(super) const SHOWN: u32 = 1000;
@@ -102,6 +106,10 @@ pub(super) async fn delete(
     let (life, id) = (door.core.life.clone(), chat.id.clone());
     let deleted = life.finish("delete", async move {
         let keys = door.memory.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
+        // Nor does who makes a chat of this name again find what was said in this one.
+        if let Ok(topic) = door::topic(&id) {
+            door.core.hub.forget(&topic);
+        }
         engine::discard(&door.memory.files, &keys).await;
         door.run_changed();
         Ok(())

@@ -34,12 +34,17 @@ pub(super) async fn restore(
     let life = door.core.life.clone();
     let work = async move {
         let _inside = inside;
-        take(&door, owner.as_deref(), request).await
+        take(&door, &caller, owner.as_deref(), request).await
     };
     life.finish("restore", work).await.unwrap_or(Err(Error::Server))
 }
 
-async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Envelope, Error> {
+async fn take(
+    door: &Door,
+    caller: &Caller,
+    owner: Option<&str>,
+    request: Request,
+) -> Result<Envelope, Error> {
     let none = || Error::Invalid("No dump file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
     let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
@@ -63,6 +68,7 @@ async fn take(door: &Door, owner: Option<&str>, request: Request) -> Result<Enve
         archive::understand(unpacked, owner.as_deref())
     };
     let restored = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)??;
+    caller.may_call(&restored.whole.chat.id)?;
     store(door, restored).await
 }
 
