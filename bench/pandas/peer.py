@@ -1,6 +1,6 @@
 """One operation on a spreadsheet as pandas has it: peer.py OPERATION ARGUMENTS INPUT OUTPUT BIND.
 
-Every cell is text, as the gateway reads it; pandas keeps texts in pyarrow if that is there. Prints what it took from reading to writing as JSON; the
+Every cell is text, as the gateway reads it. Prints what it took from reading to writing as JSON; the
 peak is that of the process, whose libraries were loaded before.
 """
 
@@ -13,13 +13,6 @@ from pathlib import Path
 import pandas as pd
 import python_calamine  # noqa: F401 - loaded before the clock runs, as pandas is
 import xlsxwriter  # noqa: F401 - the same
-
-try:
-    import pyarrow  # noqa: F401 - the same
-
-    ENGINE = "pyarrow"
-except ImportError:
-    ENGINE = "c"
 
 TESTS = {
     "equals": lambda cells, value: cells == value,
@@ -35,7 +28,7 @@ NORMALIZATIONS = {
 def read(path):
     if path.endswith(".xlsx"):
         return pd.read_excel(path, engine="calamine", dtype=str, keep_default_na=False)
-    return pd.read_csv(path, dtype=str, keep_default_na=False, engine=ENGINE)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def excel(table, output):

@@ -40,13 +40,9 @@ pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
     bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
 }
 
-/// The paths of interpreters that have pandas, as it is installed and with pyarrow, for
-/// `cargo xtask bench workflows`.
-pub(crate) fn pandas(project: &Project) -> Result<[(&'static str, String); 2], String> {
-    let plain = bench_python(project, "bench/pandas/requirements.txt", "pandas")?;
-    let list = "bench/pandas/requirements-pyarrow.txt";
-    let pyarrow = bench_python(project, list, "pandas-pyarrow")?;
-    Ok([("pandas", plain), ("pandas, pyarrow", pyarrow)])
+/// The path of an interpreter that has pandas, for `cargo xtask bench workflows`.
+pub(crate) fn pandas(project: &Project) -> Result<String, String> {
+    bench_python(project, "bench/pandas/requirements.txt", "pandas")
 }
 
 fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
