@@ -8,6 +8,7 @@ use quadrille_core::{
     ws::Peer,
 };
 use quadrille_store::{Chat, Run};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::error::Error;
@@ -39,6 +40,15 @@ impl Caller {
         let unheard = || Uuid::try_parse(id).is_ok() && nothing_said();
         let granted = || core.auth.allow(&self.principal, Action::Write, &topic).is_ok();
         if self.door.is_open() || unheard() || granted() { Ok(()) } else { Err(Error::Named) }
+    }
+
+    /// Who what is made belongs to, and a place for a request that works on files of its own.
+    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, OwnedSemaphorePermit), Error> {
+        let owner = self.principal.user.clone();
+        if owner.is_none() && !self.door.is_open() {
+            return Err(Error::Nobody);
+        }
+        Ok((owner, self.door.room.enter().ok_or(Error::Full)?))
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {

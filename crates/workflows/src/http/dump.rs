@@ -7,7 +7,6 @@ use jiff::{Timestamp, tz::TimeZone};
 use quadrille_core::auth::Action;
 use quadrille_store::{WholeChat, files::Files};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{
@@ -28,7 +27,7 @@ pub(super) async fn dump(
     base: Base,
     Path(chat): Path<String>,
 ) -> Result<Envelope, Error> {
-    let (owner, inside) = enter(&door, &caller)?;
+    let (owner, inside) = caller.enter()?;
     let chat = caller.chat(&chat, Action::Read).await?;
     let life = door.core.life.clone();
     let work = async move {
@@ -39,18 +38,6 @@ pub(super) async fn dump(
     let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
-}
-
-/// Who an archive is for, and a place for the request.
-pub(super) fn enter(
-    door: &Door,
-    caller: &Caller,
-) -> Result<(Option<Arc<str>>, OwnedSemaphorePermit), Error> {
-    let owner = caller.principal.user.clone();
-    if owner.is_none() && !door.is_open() {
-        return Err(Error::Nobody);
-    }
-    Ok((owner, door.room.enter().ok_or(Error::Full)?))
 }
 
 /// Gives the name of the download.

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     caller::Caller,
     chats::show_chat,
-    dump::{enter, scratch},
+    dump::scratch,
     envelope::{Envelope, ok},
     error::Error,
 };
@@ -30,7 +30,7 @@ pub(super) async fn restore(
     caller: Caller,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let (owner, inside) = enter(&door, &caller)?;
+    let (owner, inside) = caller.enter()?;
     let life = door.core.life.clone();
     let work = async move {
         let _inside = inside;

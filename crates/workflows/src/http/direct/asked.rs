@@ -60,16 +60,11 @@ impl FromRequest<Arc<Door>> for Asked {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, door).await?;
         let Ok(base) = Base::from_request_parts(&mut parts, door).await;
-        // What is made belongs to somebody.
-        if caller.principal.user.is_none() && !door.is_open() {
-            return Err(Error::Nobody);
-        }
-        let inside = door.room.enter().ok_or(Error::Full)?;
+        let (owner, inside) = caller.enter()?;
         let place = Arc::new(Place { folder: door.scratch.folder()?, _inside: inside });
         let request = Request::from_parts(parts, body);
         let limit = door.memory.max_upload_size;
         let taken = take::take(request, place.folder.path(), limit).await?;
-        let owner = caller.principal.user;
         Ok(Self { door: Arc::clone(door), owner, base, place, taken })
     }
 }
