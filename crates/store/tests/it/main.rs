@@ -2,9 +2,11 @@
 //! `postgres` on `PostgreSQL`, too.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod archives;
 mod bed;
 mod busy;
 mod conversations;
+mod external;
 mod files;
 mod keys;
 mod messages;

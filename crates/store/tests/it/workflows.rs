@@ -3,21 +3,21 @@ use std::time::Duration;
 
 use quadrille_store::{
     CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
-    NewStep, Page, Place, Run, RunError, RunStatus, Said, Start, Step, StepKind, StepStatus,
+    NewStep, Place, Run, RunError, RunStatus, Said, Start, Step, StepKind, StepStatus,
 };
 use tokio::task::JoinSet;
 
 use crate::bed::{ALL, Bed, each};
 
-const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 impl Bed {
-    async fn chat(&self, id: &str, user: Option<&str>) {
+    pub(crate) async fn chat(&self, id: &str, user: Option<&str>) {
         assert!(self.put(id, user, true).await);
     }
 
     /// False if it is somebody else's.
-    async fn put(&self, id: &str, user: Option<&str>, any_owner: bool) -> bool {
+    pub(crate) async fn put(&self, id: &str, user: Option<&str>, any_owner: bool) -> bool {
         let new = NewChat {
             id,
             user,
@@ -30,12 +30,17 @@ impl Bed {
         self.store.put_chat(new).await.unwrap().is_some()
     }
 
-    async fn file(&self, chat: &str, place: Place, name: &str, key: &str) -> ChatFile {
+    pub(crate) async fn file(&self, chat: &str, place: Place, name: &str, key: &str) -> ChatFile {
         let new = NewChatFile { place, name, key, size: 3 };
         self.store.add_chat_file(chat, new).await.unwrap().unwrap()
     }
 
-    async fn begin(&self, chat: &str, id: &str, kinds: &[StepKind]) -> Result<Run, RunError> {
+    pub(crate) async fn begin(
+        &self,
+        chat: &str,
+        id: &str,
+        kinds: &[StepKind],
+    ) -> Result<Run, RunError> {
         let step = |kind: &StepKind| NewStep {
             operation: "csv/search".to_owned(),
             kind: *kind,
@@ -47,16 +52,16 @@ impl Bed {
         self.store.create_run(new).await
     }
 
-    async fn claim(&self) -> Option<Claimed> {
+    pub(crate) async fn claim(&self) -> Option<Claimed> {
         self.store.claim_run(LONG).await.unwrap()
     }
 
-    async fn all(&self, id: &str) -> (Run, Vec<Step>) {
+    pub(crate) async fn all(&self, id: &str) -> (Run, Vec<Step>) {
         self.store.run_with_steps(id).await.unwrap().unwrap()
     }
 
     /// Do the next step, as a worker does.
-    async fn work(&self, claimed: &Claimed, key: Option<&str>) -> Option<Run> {
+    pub(crate) async fn work(&self, claimed: &Claimed, key: Option<&str>) -> Option<Run> {
         let (run, steps) = self.all(&claimed.run.id).await;
         let step = &steps[usize::try_from(run.next).unwrap()];
         assert!(self.store.begin_step(claimed, step.position).await.unwrap());
@@ -67,7 +72,7 @@ impl Bed {
     }
 }
 
-const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
+pub(crate) const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
 
 #[tokio::test]
 async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
@@ -233,202 +238,6 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
         assert_eq!(steps[1].status, StepStatus::Pending);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_external_step_is_claimed_kept_and_finished_by_one() {
-    each(async |bed| {
-        bed.chat("a", None).await;
-        bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
-        assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
-        let claimed = bed.claim().await.unwrap();
-        assert!(bed.store.hand_out(&claimed).await.unwrap());
-        assert_eq!(bed.claim().await, None);
-        // Runs behind it wait for it, and keep no others from their turn.
-        for id in ["r2", "r3", "r4"] {
-            bed.begin("a", id, TWO).await.unwrap();
-        }
-        assert!(matches!(bed.begin("a", "r5", TWO).await, Err(RunError::Full)));
-        bed.chat("b", None).await;
-        bed.begin("b", "s", TWO).await.unwrap();
-        assert_eq!(bed.claim().await.unwrap().run.id, "s");
-        assert_eq!(bed.store.claim_step(Some("other"), "w", LONG, 2).await.unwrap(), None);
-        let lost = bed.store.claim_step(None, "v", Duration::ZERO, 2).await.unwrap().unwrap();
-        let claim = e2e::patience::eventually("the lease is over", async || {
-            bed.store.claim_step(Some("csv/search"), "w", LONG, 2).await.unwrap()
-        });
-        let claim = claim.await;
-        assert_eq!(claim.step.worker.as_deref(), Some("w"));
-        let renew = |claim| bed.store.renew_step(lost.step.id, claim, LONG, Some(40));
-        assert_eq!(renew(lost.claim).await.unwrap(), None);
-        assert_eq!(renew(claim.claim).await.unwrap().unwrap().step.progress, 40);
-        // What was promised is not taken back.
-        let short = bed.store.renew_step(lost.step.id, claim.claim, Duration::ZERO, None);
-        assert!(short.await.unwrap().is_some());
-        assert_eq!(bed.store.claim_step(None, "u", LONG, 9).await.unwrap(), None);
-        assert_eq!(bed.store.finish_claimed(&lost, "{}", None).await.unwrap(), None);
-        let file = NewChatFile { place: Place::Intermediate, name: "x.csv", key: "k", size: 1 };
-        let (run, file) =
-            bed.store.finish_claimed(&claim, "[1]", Some(file)).await.unwrap().unwrap();
-        assert_eq!((run.next, run.next_kind), (1, StepKind::Internal));
-        assert_eq!(bed.store.finish_claimed(&claim, "{}", None).await.unwrap(), None);
-        let (_, steps) = bed.all("r").await;
-        assert_eq!((steps[0].output, steps[1].input), (file, file));
-        assert_eq!(steps[0].result.as_deref(), Some("[1]"));
-        let claimed = bed.claim().await.unwrap();
-        bed.work(&claimed, None).await.unwrap();
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_run_that_is_to_be_cancelled_is_not_handed_out() {
-    each(async |bed| {
-        bed.chat("a", None).await;
-        bed.begin("a", "r", &[StepKind::External]).await.unwrap();
-        let claimed = bed.claim().await.unwrap();
-        let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
-        assert!(matches!(asked, CancelRun::Asked(_)));
-        assert!(!bed.store.hand_out(&claimed).await.unwrap());
-        assert_eq!(bed.store.renew_run(&claimed, LONG, None).await.unwrap(), Some(true));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_external_step_that_nobody_finishes_is_given_up() {
-    each(async |bed| {
-        bed.chat("a", None).await;
-        bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
-        let claimed = bed.claim().await.unwrap();
-        bed.store.hand_out(&claimed).await.unwrap();
-        let claim = bed.store.claim_step(None, "v", Duration::ZERO, 1).await.unwrap().unwrap();
-        let given_up = e2e::patience::eventually("nobody has it", async || {
-            bed.store.given_up(1).await.unwrap()
-        });
-        assert_eq!(given_up.await, (claim.claim, "r".to_owned()));
-        assert_eq!(bed.store.claim_step(None, "w", LONG, 1).await.unwrap(), None);
-        let failed = bed.store.fail_claimed("r", claim.claim, "given up", "gone").await.unwrap();
-        assert_eq!(failed.unwrap().status, RunStatus::Failed);
-        let (run, steps) = bed.all("r").await;
-        assert_eq!(run.error.as_deref(), Some("given up"));
-        assert_eq!([steps[0].status, steps[1].status], [StepStatus::Failed, StepStatus::Skipped]);
-        assert_eq!(steps[0].error.as_deref(), Some("gone"));
-        assert_eq!(bed.store.given_up(1).await.unwrap(), None);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn downloads_have_names_of_their_own_until_they_are_forgotten() {
-    each(async |bed| {
-        let first = bed.store.add_download("a.csv", None, "k1", 1).await.unwrap();
-        let second = bed.store.add_download("a.csv", Some("ann"), "k2", 2).await.unwrap();
-        assert_eq!([&*first, &*second], ["a.csv", "a_2.csv"]);
-        let found = bed.store.download("a_2.csv").await.unwrap().unwrap();
-        assert_eq!((found.user_id.as_deref(), &*found.key, found.size), (Some("ann"), "k2", 2));
-        assert_eq!(bed.store.forget_downloads(found.created_at - 60_000).await.unwrap(), [""; 0]);
-        let mut keys = bed.store.forget_downloads(found.created_at + 1).await.unwrap();
-        keys.sort_unstable();
-        assert_eq!(keys, ["k1", "k2"]);
-        assert_eq!(bed.store.download("a.csv").await.unwrap(), None);
-        // However many there are, the next one is not slower.
-        let mut names = std::collections::HashSet::new();
-        for n in 1..=6 {
-            let name = bed.store.add_download("a.csv", None, &format!("n{n}"), 1).await.unwrap();
-            let mark = name.strip_prefix("a").and_then(|it| it.strip_suffix(".csv")).unwrap();
-            let length = match n {
-                1 => 0,
-                2 | 3 => 2,
-                _ => 33,
-            };
-            assert_eq!(mark.len(), length, "{name}");
-            names.insert(name);
-        }
-        assert_eq!(names.len(), 6);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_copy_of_the_file_is_complete() {
-    let bed = Bed::sqlite(|_| {}).await;
-    bed.chat("a", None).await;
-    let copy = std::path::Path::new(bed.path().unwrap()).with_file_name("copy").join("a.db");
-    bed.store.back_up(&copy).await.unwrap();
-    let again = bed.store.back_up(&copy).await;
-    assert!(again.is_err(), "what is there is not written over");
-    let url = format!("sqlite://{}", copy.display());
-    let config = quadrille_store::Config { url, ..bed.config.clone() };
-    let store = quadrille_store::Store::open(&config).await.unwrap();
-    assert_eq!(store.chats(None, None, Page { limit: 9, offset: 0 }).await.unwrap().len(), 1);
-    // Those who read cannot write.
-    bed.chat("b", None).await;
-}
-
-#[tokio::test]
-async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
-    each(async |bed| {
-        bed.chat("a", Some("ann")).await;
-        let said = NewMessageOfChat { kind: Said::User, content: "go", metadata: r#"{"n":1}"# };
-        bed.store.say_in_chat("a", None, &[said]).await.unwrap();
-        bed.store.remember_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
-        bed.file("a", Place::Uploads, "d.csv", "k1").await;
-        bed.begin("a", "done", &[StepKind::Internal]).await.unwrap();
-        let claimed = bed.claim().await.unwrap();
-        bed.work(&claimed, Some("k2")).await.unwrap();
-        bed.store.end_run(&claimed, RunStatus::Completed, None, None).await.unwrap();
-        bed.begin("a", "open", TWO).await.unwrap();
-        let claimed = bed.claim().await.unwrap();
-        bed.work(&claimed, Some("k3")).await.unwrap();
-        assert_eq!(bed.store.whole_chat("nobody").await.unwrap(), None);
-        let whole = bed.store.whole_chat("a").await.unwrap().unwrap();
-        assert_eq!((whole.messages.len(), whole.files.len(), whole.runs.len()), (1, 3, 2));
-        let size = bed.store.size_of_chat("a").await.unwrap();
-        assert!((1000..5000).contains(&size), "{size}");
-        assert!(!bed.store.restore_chat(&whole).await.unwrap());
-        // Of names that are the same, each gets another number.
-        let mut same = quadrille_store::WholeChat { runs: Vec::new(), ..whole.clone() };
-        same.chat.id = "same".to_owned();
-        same.messages.clear();
-        same.files = vec![whole.files[0].clone(); 3];
-        for (n, file) in same.files.iter_mut().enumerate() {
-            file.key = format!("s{n}");
-        }
-        assert!(bed.store.restore_chat(&same).await.unwrap());
-        let files = bed.store.chat_files("same").await.unwrap();
-        let given: Vec<_> = files.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(given, ["d.csv", "d_2.csv", "d_3.csv"]);
-        // Of another chat that has an id in common with it, nothing is kept.
-        let mut other = whole.clone();
-        other.chat.id = "b".to_owned();
-        assert!(!bed.store.restore_chat(&other).await.unwrap());
-        assert_eq!(bed.store.chat("b").await.unwrap(), None);
-
-        bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert!(bed.store.restore_chat(&whole).await.unwrap());
-        let again = bed.store.whole_chat("a").await.unwrap().unwrap();
-        assert_eq!(again.chat, quadrille_store::Chat { status: ChatStatus::Failed, ..whole.chat });
-        assert_eq!(again.messages, whole.messages);
-        let names = |files: &[ChatFile]| {
-            let names = files.iter().map(|it| (it.place, it.name.clone(), it.key.clone(), it.size));
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(names(&again.files), names(&whole.files));
-        let [(done, first), (open, second)] = &again.runs[..] else { panic!("{again:?}") };
-        assert_eq!(*done, whole.runs[0].0);
-        assert_eq!(first[0].output, Some(again.files[1].id));
-        assert_eq!((open.status, open.next), (RunStatus::Interrupted, 1));
-        assert!(open.ended_at.is_some());
-        let statuses = [second[0].status, second[1].status];
-        assert_eq!(statuses, [StepStatus::Completed, StepStatus::Skipped]);
-        assert_eq!(second[1].input, Some(again.files[2].id));
-        // It goes on where it was.
-        bed.store.retry_run("open", 3).await.unwrap().unwrap();
-        let claimed = bed.claim().await.unwrap();
-        assert_eq!(bed.work(&claimed, None).await.unwrap().next, 2);
     })
     .await;
 }
