@@ -1,5 +1,5 @@
 //! Whom a connection acts for, on whose account, and how it goes on with a new token.
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
@@ -9,9 +9,6 @@ use quadrille_core::{
 use tokio::time::Instant;
 
 use crate::{error::Error, frame::Form};
-
-/// For rounding.
-const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -79,7 +76,6 @@ impl Identity {
             return Err(Error::AnotherUser);
         }
         self.who = who;
-        let left = |at: Instant| at.saturating_duration_since(Instant::now()) + HALF_A_SECOND;
-        Ok(self.who.expires.map(|at| left(at).as_secs()))
+        Ok(self.who.expires_in())
     }
 }

@@ -1,10 +1,21 @@
-//! Who sends a request, and whether there is room for it.
+//! Who sends a request or goes on with a connection, and whether there is room for it.
 use std::net::IpAddr;
 
 use crate::{
     Core, Exceeded, Payer, Problem, Quotas, Rate,
     auth::{Denied, Principal, Token},
 };
+
+/// Why a connection does not go on with a new token; everything stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRefreshed {
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("the token is of another user; open another connection for it")]
+    AnotherUser,
+}
 
 impl Core {
     /// Who it is at `peer` that shows `token`. Counts the request: as the user's, or as the
@@ -21,6 +32,20 @@ impl Core {
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
         Ok(known.inspect_err(|why| self.quotas.token_refused(peer, *why))?)
+    }
+
+    /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see
+    /// it as theirs.
+    pub async fn refresh(
+        &self,
+        token: &Token,
+        before: &Principal,
+        peer: IpAddr,
+    ) -> Result<Principal, NotRefreshed> {
+        self.quotas.may_show_token(peer)?;
+        let known = self.auth.identify(Some(token)).await;
+        let who = known.inspect_err(|why| self.quotas.token_refused(peer, *why))?;
+        if who.user == before.user { Ok(who) } else { Err(NotRefreshed::AnotherUser) }
     }
 }
 

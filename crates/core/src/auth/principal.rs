@@ -1,10 +1,13 @@
 //! Who a client is, once its token was checked.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::grants::Grants;
 use crate::Topic;
+
+/// For rounding.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// What is done to a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,12 @@ impl Principal {
     /// Somebody without a token, where a token is not needed: nothing is granted.
     pub fn guest() -> Self {
         Self { user: None, grants: Arc::default(), expires: None }
+    }
+
+    /// Seconds until this ends to be so, rounded.
+    pub fn expires_in(&self) -> Option<u64> {
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.expires.map(|at| (left(at) + HALF_A_SECOND).as_secs())
     }
 
     pub(super) fn allows(&self, action: Action, topic: &Topic) -> bool {

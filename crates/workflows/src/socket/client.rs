@@ -1,76 +1,51 @@
 //! One connection: what it asks, and what it is shown.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    mem,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use quadrille_core::{
-    Delivery, Payer, Rate, Since, Topic,
-    auth::{Action, Principal},
+    Delivery, NotRefreshed, Payer, Rate, Since,
+    auth::{Principal, Token},
     ws::{Flow, Frames, Link, Protocol},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::snapshot::{Seen, Snapshot};
+use super::{
+    snapshot::Seen,
+    watched::{Watched, may_watch},
+};
 use crate::{
     NAME,
-    door::{self, Door, Watching},
+    door::{Door, Watching},
     wire,
 };
 
 /// Tags of subscriptions: there is one kind.
 const TAG: u32 = 0;
 
-/// What is to be watched.
-#[derive(Debug, Default)]
-pub(super) struct Watched {
-    /// As the client names it.
-    pub(super) chat: Value,
-    /// `None` if there is none, or they may not watch it.
-    pub(super) topic: Option<Topic>,
-    pub(super) since: Option<Since>,
-    pub(super) snapshot: Option<Snapshot>,
-}
-
 #[derive(Debug)]
 pub(super) struct Client {
     door: Arc<Door>,
     who: Principal,
+    peer: IpAddr,
     payer: Payer,
     watched: Watched,
     /// What of its run was shown before the log.
     seen: Option<Seen>,
-    /// What is asked about, once it is known whether it is theirs.
-    asked: Arc<Mutex<Option<Watched>>>,
+    known: Arc<Mutex<Option<Known>>>,
     _watching: Watching,
 }
 
-/// What of a chat `who` may watch. It need not be there where nobody signs in.
-pub(super) async fn watched(
-    door: &Door,
-    who: &Principal,
-    chat: Value,
-    since: Option<Since>,
-    snapshot: bool,
-) -> Watched {
-    let id = match &chat {
-        Value::String(id) => id.clone(),
-        Value::Null | Value::Array(_) | Value::Object(_) => {
-            return Watched { chat, ..Watched::default() };
-        }
-        scalar => scalar.to_string(),
-    };
-    let Ok(topic) = door::topic(&id) else { return Watched { chat, ..Watched::default() } };
-    let may = door.is_open()
-        || door.core.auth.allow(who, Action::Read, &topic).is_ok()
-        || matches!(door.chat(&id, Action::Read, who).await, Ok(Some(_)));
-    if !may {
-        return Watched { chat, ..Watched::default() };
-    }
-    let snapshot = if snapshot { Snapshot::of(door, &topic, since).await } else { Ok(None) };
-    let snapshot = snapshot.unwrap_or_else(|why| {
-        tracing::warn!(error = %why, chat = id, "a chat cannot be shown from its store");
-        None
-    });
-    Watched { chat, topic: Some(topic), since, snapshot }
+/// What was waited for.
+#[derive(Debug)]
+enum Known {
+    /// What is asked about, and whether it is theirs.
+    Watched(Watched),
+    /// Who goes on with the connection, and whether what they watch is still open to them.
+    Refreshed(Result<(Principal, bool), NotRefreshed>),
 }
 
 // === impl Client ===
@@ -79,12 +54,13 @@ impl Client {
     pub(super) fn new(
         door: Arc<Door>,
         who: Principal,
-        payer: Payer,
+        peer: IpAddr,
         watched: Watched,
         watching: Watching,
     ) -> Self {
-        let asked = Arc::default();
-        Self { door, who, payer, watched, seen: None, asked, _watching: watching }
+        let payer = Payer::new(who.user.as_ref(), peer);
+        let known = Arc::default();
+        Self { door, who, peer, payer, watched, seen: None, known, _watching: watching }
     }
 
     /// Watch what is to be watched, and say so.
@@ -126,16 +102,60 @@ impl Client {
                 let since = since.and_then(|it| it.parse().ok()).map(Since::After);
                 let snapshot = object.get("snapshot").and_then(Value::as_bool).unwrap_or_default();
                 let (door, who) = (Arc::clone(&self.door), self.who.clone());
-                let asked = Arc::clone(&self.asked);
-                return Flow::Wait(Box::pin(async move {
-                    let watched = watched(&door, &who, chat, since, snapshot).await;
-                    *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
-                    None
-                }));
+                return self.wait(async move {
+                    Known::Watched(Watched::of(&door, &who, chat, since, snapshot).await)
+                });
             }
+            Some("refresh") => match object.get("token").and_then(Value::as_str) {
+                Some(token) => return self.refresh(Token::from(token)),
+                None => link.out.text(&error("refresh needs `token`, a text")),
+            },
             _ => link.out.text(&json!({ "type": "ack", "original": object }).to_string()),
         }
         Flow::Continue
+    }
+
+    /// Go on as whom `token` names.
+    fn refresh(&self, token: Token) -> Flow {
+        let (door, who, peer) = (Arc::clone(&self.door), self.who.clone(), self.peer);
+        let topic = self.watched.topic.clone();
+        self.wait(async move {
+            let who = match door.core.refresh(&token, &who, peer).await {
+                Ok(who) => who,
+                Err(why) => return Known::Refreshed(Err(why)),
+            };
+            let may = match &topic {
+                // What cannot be looked up now is left as it is.
+                Some(topic) => may_watch(&door, &who, topic).await.unwrap_or(true),
+                None => true,
+            };
+            Known::Refreshed(Ok((who, may)))
+        })
+    }
+
+    /// Have [`Protocol::waited`] called with what `asked` gives.
+    fn wait(&self, asked: impl Future<Output = Known> + Send + 'static) -> Flow {
+        let known = Arc::clone(&self.known);
+        Flow::Wait(Box::pin(async move {
+            let answer = asked.await;
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            None
+        }))
+    }
+
+    fn refreshed(&mut self, who: Principal, may_watch: bool, link: &mut Link<'_>) {
+        let refreshed = json!({ "type": "refreshed", "expires": who.expires_in() });
+        link.out.text(&refreshed.to_string());
+        self.who = who;
+        if may_watch {
+            return;
+        }
+        let old = mem::take(&mut self.watched);
+        if let Some(topic) = old.topic {
+            link.inbox.unsubscribe(&topic);
+        }
+        let over = json!({ "type": "unsubscribed", "chat_id": old.chat });
+        link.out.text(&over.to_string());
     }
 }
 
@@ -199,13 +219,19 @@ impl Protocol for Client {
     }
 
     fn waited(&mut self, link: &mut Link<'_>) {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(asked) = asked else { return };
-        let old = std::mem::replace(&mut self.watched, asked);
-        if let Some(old) = old.topic {
-            link.inbox.unsubscribe(&old);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match known {
+            Some(Known::Watched(watched)) => {
+                let old = mem::replace(&mut self.watched, watched);
+                if let Some(old) = old.topic {
+                    link.inbox.unsubscribe(&old);
+                }
+                self.connect(link);
+            }
+            Some(Known::Refreshed(Ok((who, may_watch)))) => self.refreshed(who, may_watch, link),
+            Some(Known::Refreshed(Err(why))) => link.out.text(&error(&why.to_string())),
+            None => {}
         }
-        self.connect(link);
     }
 
     fn expires(&self) -> Option<Instant> {

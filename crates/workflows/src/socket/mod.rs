@@ -1,6 +1,7 @@
 //! The WebSocket of a chat: opened, limited, and shown what happens in the chat.
 mod client;
 mod snapshot;
+mod watched;
 
 use std::sync::Arc;
 
@@ -12,13 +13,13 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 use quadrille_core::{
-    Admission, Close, Payer, Position, Problem, Since,
+    Admission, Close, Position, Problem, Since,
     auth::{self, Token},
     ws::{self, Exchange, Handshake, Peer},
 };
 use serde_json::Value;
 
-use self::client::Client;
+use self::{client::Client, watched::Watched};
 use crate::{NAME, PATH, door::Door};
 
 /// What one connection too many is told, as clients of the original know it.
@@ -90,9 +91,8 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
             return;
         };
         let chat = chat.map_or(Value::Null, Value::String);
-        let watched = client::watched(&door, &who, chat, since, snapshot).await;
-        let payer = Payer::new(who.user.as_ref(), peer);
-        let client = Client::new(door, who, payer, watched, watching);
+        let watched = Watched::of(&door, &who, chat, since, snapshot).await;
+        let client = Client::new(door, who, peer, watched, watching);
         ws::serve(io, session, inbox, client, pump).await;
     });
     response

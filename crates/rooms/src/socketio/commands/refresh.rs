@@ -1,14 +1,13 @@
 //! `auth_refresh`: a connection goes on with a new token.
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use futures_util::FutureExt;
 use quadrille_core::{
-    Topic,
-    auth::{Action, Denied, Principal, Token},
+    NotRefreshed, Topic,
+    auth::{Action, Principal, Token},
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::Call;
 use crate::{
@@ -30,46 +29,34 @@ pub(super) fn refresh(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
         client.refuse("no_token", "Authentication token required", call.id, link);
         return Flow::Continue;
     };
-    if let Err(why) = client.door.core.quotas.may_show_token(client.peer) {
-        client.refuse("rate", &why.to_string(), call.id, link);
-        return Flow::Continue;
-    }
     let Some((door, before, user)) = client.acting() else { return Flow::Continue };
     let followed: Vec<_> = link.inbox.topics().cloned().collect();
-    let call_id = call.id;
+    let (peer, call_id) = (client.peer, call.id);
     Flow::Wait(
         async move {
-            let known = door.core.auth.identify(Some(&token)).await;
-            let known = match known {
-                Ok(who) if who.user == before.user => {
+            let known = match door.core.refresh(&token, &before, peer).await {
+                Ok(who) => {
                     let lost = lost(&door, &who, user.as_deref(), followed).await;
                     Ok((who, lost))
                 }
-                Ok(_) => Err(Unusable::AnotherUser),
-                Err(why) => Err(Unusable::Token(why)),
+                Err(why) => Err(why),
             };
             let then: Then = Box::new(move |client, link| match known {
                 Ok((who, lost)) => go_on(client, who, &lost, call_id, link),
                 Err(why) => {
-                    if let Unusable::Token(why) = why {
-                        client.door.core.quotas.token_refused(client.peer, why);
-                    }
-                    client.refuse("bad_token", &why.to_string(), call_id, link);
+                    let (code, message) = match why {
+                        NotRefreshed::Exceeded(why) => ("rate", why.to_string()),
+                        // As the original puts it, whatever the reason.
+                        NotRefreshed::Denied(_) => ("bad_token", "Invalid token".to_owned()),
+                        NotRefreshed::AnotherUser => ("bad_token", why.to_string()),
+                    };
+                    client.refuse(code, &message, call_id, link);
                 }
             });
             then
         }
         .boxed(),
     )
-}
-
-/// Why a connection does not go on with a token.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-enum Unusable {
-    #[error("Invalid token")]
-    Token(Denied),
-    #[error("the token is of another user; open another connection for it")]
-    AnotherUser,
 }
 
 /// The topics that `who` may not see.
@@ -105,8 +92,7 @@ fn go_on(
     link: &mut Link<'_>,
 ) {
     let Some(connected) = client.connected() else { return };
-    let left = who.expires.map(|at| at.saturating_duration_since(Instant::now()));
-    let left = left.map(|it| (it + Duration::from_millis(500)).as_secs());
+    let left = who.expires_in();
     connected.who = who;
     // What is said to everybody needs no grant, and neither do its own turns.
     for topic in lost.iter().filter(|it| **it != super::super::connect::everybody()) {
