@@ -42,7 +42,12 @@ async fn until(watcher: &mut Client, last: &str) -> Vec<Value> {
 }
 
 fn outside(operation: &str) -> Value {
-    json!({"operation": operation, "kind": "external", "arguments": {"words": ["Oslo"]}})
+    json!({"operation": operation, "kind": "external", "arguments": arguments()})
+}
+
+/// Their order may mean something, as that of columns does.
+fn arguments() -> Value {
+    json!({"words": ["Oslo"], "to": "nb", "from": "de"})
 }
 
 #[tokio::test]
@@ -65,7 +70,10 @@ async fn a_step_is_done_elsewhere_and_everybody_sees_how_far_it_is() {
     let wanted = json!({"operation": "shop/translate", "worker": "ann", "wait": 30});
     let job = worker.claim(wanted).await;
     let (claim, step) = (text(&job["claim"]), text(&job["step_id"]));
-    assert_eq!(job["arguments"], json!({"words": ["Oslo"]}));
+    assert_eq!(job["arguments"].to_string(), arguments().to_string());
+    let shown = chat.get(&format!("/runs/{}", text(&begun.json()["data"]["job_id"]))).await.json();
+    let shown = &shown["data"]["steps"][0]["arguments"];
+    assert_eq!(shown.to_string(), arguments().to_string());
     let path = format!("{WORK}/{step}/input");
     let input = http::get(gateway.address(), &path, &[("X-Claim", &claim)]).await.unwrap();
     assert_eq!(input.body, people(10));

@@ -104,6 +104,7 @@ fn explain(responses: &mut Map<String, Value>, is_door: bool) {
     for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
         responses.entry(status).or_insert_with(|| json!({"description": why}));
     }
+    responses.sort_keys();
     let told = |status: &str, response: &Value| {
         status.starts_with('2') || response.get("content").is_some()
     };
