@@ -47,6 +47,11 @@ impl Cell {
         })
     }
 
+    /// Bytes of its text; 0 of what is no text.
+    pub(crate) fn len(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
+    }
+
     /// How many bytes it takes in memory, roughly.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + if let Self::Text(text) = self { text.capacity() } else { 0 }

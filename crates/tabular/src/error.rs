@@ -94,8 +94,18 @@ pub enum TooMuch {
     Distinct { most: usize },
     #[error("{what} take more than {most} bytes; {instead}")]
     Held { what: &'static str, most: usize, instead: &'static str },
-    #[error("row {row} has more than {most} bytes; look for a quote that is not closed")]
+    #[error(
+        "row {row} has more than {most} bytes; shorten its texts, or look for a quote that is not \
+         closed"
+    )]
     Row { row: u64, most: usize },
+    #[error(
+        "a row of the result takes more than {most} bytes to make; ask for less of each row, or \
+         replace less in it"
+    )]
+    Made { most: usize },
+    #[error("the result has more than {most} bytes; ask for less, or split the file")]
+    Result { most: u64 },
     #[error(
         "the cell in row {row}, column {column:?} has {found} characters, a spreadsheet cell holds \
          32767; shorten it, or export as csv or json"

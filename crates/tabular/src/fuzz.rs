@@ -22,6 +22,8 @@ const LIMITS: Limits = Limits {
     max_distinct: 1000,
     max_held: 1 << 16,
     max_row: 1 << 10,
+    max_made: 1 << 14,
+    max_result: 1 << 20,
 };
 
 /// All of a file.
@@ -49,7 +51,7 @@ pub fn csv(data: &[u8]) {
 }
 
 fn again(table: &Read, folder: &Path) {
-    let output = Output::create(folder, "b".to_owned(), "csv").expect("a file");
+    let output = Output::create(folder, "b".to_owned(), "csv", LIMITS.max_result).expect("a file");
     let writer = Writer::begin(Format::Csv, output, &table.columns, Look::Plain);
     let written = writer.and_then(|mut writer| {
         table.rows.iter().try_for_each(|row| writer.row(row))?;

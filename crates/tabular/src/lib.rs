@@ -43,6 +43,7 @@ mod number;
 mod op;
 mod operation;
 mod output;
+mod patterns;
 mod progress;
 mod read;
 mod run;

@@ -14,8 +14,12 @@ pub struct Limits {
     /// Bytes of values that are held at once: the columns of an answer, the columns that are bound,
     /// the texts that the cells of a workbook share, the numbers of a column whose median is asked.
     pub max_held: usize,
-    /// Bytes of one row of a text file.
+    /// Bytes of one row that is read.
     pub max_row: usize,
+    /// Bytes of one row of a result, and of what its cells are on their way to it.
+    pub max_made: usize,
+    /// Bytes of a result.
+    pub max_result: u64,
 }
 
 impl Default for Limits {
@@ -27,6 +31,8 @@ impl Default for Limits {
             max_distinct: 5_000_000,
             max_held: 256 << 20,
             max_row: 16 << 20,
+            max_made: 64 << 20,
+            max_result: 2 << 30,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::error::Error;
+use crate::error::{Error, TooMuch};
 
 /// A file in the making. Dropping it leaves nothing.
 #[derive(Debug)]
@@ -16,6 +16,9 @@ pub(crate) struct Output {
     stem: String,
     extension: String,
     file: BufWriter<NamedTempFile>,
+    /// Bytes that it may still have, of so many.
+    left: u64,
+    most: u64,
 }
 
 /// Names that are tried when those before are taken.
@@ -24,12 +27,18 @@ const MAX_TRIES: u32 = 1000;
 // === impl Output ===
 
 impl Output {
-    /// A file to be called `stem.extension` in `folder`, or the same with a number if that is taken.
-    pub(crate) fn create(folder: &Path, stem: String, extension: &str) -> Result<Self, Error> {
+    /// A file of at most `most` bytes, to be called `stem.extension` in `folder`, or the same with a
+    /// number if that is taken.
+    pub(crate) fn create(
+        folder: &Path,
+        stem: String,
+        extension: &str,
+        most: u64,
+    ) -> Result<Self, Error> {
         let file = NamedTempFile::with_prefix_in(".", folder);
         let file = file.map_err(|source| Error::Write { path: folder.to_owned(), source })?;
         let (folder, extension) = (folder.to_owned(), extension.to_owned());
-        Ok(Self { folder, stem, extension, file: BufWriter::new(file) })
+        Ok(Self { folder, stem, extension, file: BufWriter::new(file), left: most, most })
     }
 
     /// Where files that belong to this one can be written meanwhile.
@@ -46,14 +55,24 @@ impl Output {
         self.file.get_ref().as_file()
     }
 
+    /// Account for so many bytes more.
+    pub(crate) fn account(&mut self, bytes: usize) -> Result<(), TooMuch> {
+        let left = self.left.checked_sub(bytes as u64);
+        self.left = left.ok_or(TooMuch::Result { most: self.most })?;
+        Ok(())
+    }
+
     /// A writing that failed.
     pub(crate) fn failed(&self, source: io::Error) -> Error {
+        if source.kind() == io::ErrorKind::FileTooLarge {
+            return TooMuch::Result { most: self.most }.into();
+        }
         Error::Write { path: self.folder.join(self.name()), source }
     }
 
     /// Give it its name.
     pub(crate) fn finish(self) -> Result<PathBuf, Error> {
-        let Self { folder, stem, extension, file } = self;
+        let Self { folder, stem, extension, file, .. } = self;
         let path = folder.join(format!("{stem}.{extension}"));
         let failed = |source| Error::Write { path: path.clone(), source };
         let mut file = file.into_inner().map_err(|error| failed(error.into_error()))?;
@@ -78,6 +97,7 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.account(bytes.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         self.file.write(bytes)
     }
 

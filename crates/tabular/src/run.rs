@@ -7,8 +7,9 @@ use std::{
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use crate::{
-    cell::Row,
+    cell::{Cell, Row},
     error::{Error, TooMuch},
+    limits::Limits,
     operation::{Outcome, Task},
     output::Output,
     progress::{Meter, Watch},
@@ -44,16 +45,17 @@ impl<'a> Run<'a> {
 
     /// The file that the operation leaves. `kind` says in its name what was done.
     pub(crate) fn output(&self, kind: &str, extension: &str) -> Result<Output, Error> {
+        let most = self.task.limits.max_result;
         if let Some(name) = self.task.output {
             let (stem, extension) = name.rsplit_once('.').unwrap_or((name, extension));
-            return Output::create(self.task.folder, stem.to_owned(), extension);
+            return Output::create(self.task.folder, stem.to_owned(), extension, most);
         }
         let name = self.task.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let mut stem: String = stem.chars().filter(|it| !it.is_control()).collect();
         stem.truncate(stem.floor_char_boundary(MAX_STEM));
         let time = civil(self.task.now).strftime("%Y%m%d_%H%M%S");
-        Output::create(self.task.folder, format!("{stem}_{kind}_{time}"), extension)
+        Output::create(self.task.folder, format!("{stem}_{kind}_{time}"), extension, most)
     }
 
     /// A table to be written as the operations do that are not asked for a format.
@@ -118,6 +120,36 @@ impl Outcome {
     pub(crate) fn of(written: Written, data: serde_json::Value) -> Self {
         let Written { path, rows, warnings } = written;
         Self { file: Some(path), rows, data, warnings }
+    }
+}
+
+/// Bytes that it may still take to make one row of the result.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: usize,
+    most: usize,
+}
+
+impl Room {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self { left: limits.max_made, most: limits.max_made }
+    }
+
+    pub(crate) fn take(&mut self, size: usize) -> Result<(), TooMuch> {
+        self.left = self.left.checked_sub(size).ok_or(TooMuch::Made { most: self.most })?;
+        Ok(())
+    }
+
+    /// Whether there is so much, which is not taken.
+    pub(crate) fn fits(&self, size: usize) -> Result<(), TooMuch> {
+        if size > self.left { Err(TooMuch::Made { most: self.most }) } else { Ok(()) }
+    }
+
+    /// One more cell of the row.
+    pub(crate) fn push(&mut self, row: &mut Row, cell: &Cell) -> Result<(), TooMuch> {
+        self.take(cell.size())?;
+        row.push(cell.clone());
+        Ok(())
     }
 }
 

@@ -7,14 +7,33 @@ use super::{
 use crate::{
     cell::Cell,
     date::{Moment, Reading},
+    error::TooMuch,
     number::Number,
+    run::Room,
 };
 
 // === impl Kind ===
 
 impl Kind {
     /// What `cell` becomes, in a column that is as `fit` says.
-    pub(super) fn apply(&self, fit: &Fit, cell: Cell, reading: Reading) -> Cell {
+    pub(super) fn apply(
+        &self,
+        fit: &Fit,
+        cell: Cell,
+        reading: Reading,
+        room: &mut Room,
+    ) -> Result<Cell, TooMuch> {
+        let made = if let Self::Replace(pattern) = self {
+            let Some(text) = cell.text() else { return Ok(cell) };
+            Cell::Text(pattern.replace(&text, room)?)
+        } else {
+            self.changed(fit, cell, reading)
+        };
+        room.take(made.size())?;
+        Ok(made)
+    }
+
+    fn changed(&self, fit: &Fit, cell: Cell, reading: Reading) -> Cell {
         let date = || {
             let day_first = matches!(fit, Fit::DayFirst(true));
             Moment::of(&cell, Reading { day_first, ..reading })
@@ -77,7 +96,6 @@ impl Kind {
             Self::Email => content.to_lowercase().trim().to_owned(),
             Self::Name => text::title_case(content).trim().to_owned(),
             Self::Address => text::address(content),
-            Self::Replace(pattern) => pattern.replace(content),
             _ => content.to_owned(),
         }
     }
@@ -91,7 +109,7 @@ impl Kind {
         match (self, fit) {
             (_, Fit::Scale { low, high, whole }) => {
                 if low < high {
-                    Cell::Float((float - low) / (high - low))
+                    found((float - low) / (high - low))
                 } else {
                     plain(*whole)
                 }
@@ -99,7 +117,7 @@ impl Kind {
             (_, Fit::Score { mean, deviation }) => match deviation {
                 None => Cell::Missing,
                 Some(deviation) if *deviation == 0.0 => Cell::Float(0.0),
-                Some(deviation) => Cell::Float((float - mean) / deviation),
+                Some(deviation) => found((float - mean) / deviation),
             },
             (_, Fit::Fences { low, high, whole }) => {
                 if (*low..=*high).contains(&float) {
@@ -117,6 +135,11 @@ impl Kind {
             _ => plain(false),
         }
     }
+}
+
+/// What among infinite numbers is no number has no value.
+fn found(number: f64) -> Cell {
+    if number.is_nan() { Cell::Missing } else { Cell::Float(number) }
 }
 
 fn is_one_of(cell: &Cell, words: &[String]) -> bool {
@@ -153,6 +176,26 @@ fn round_whole(number: i128, decimals: i32) -> i128 {
     (tens + i128::from(up)) * power
 }
 
+/// `format` with others in the place of some of its directives; `%%` is none.
+pub(super) fn directives<'a>(format: &str, other: impl Fn(char) -> Option<&'a str>) -> String {
+    let mut replaced = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            replaced.push(character);
+            continue;
+        }
+        match characters.next() {
+            None => replaced.push('%'),
+            Some(directive) => match other(directive) {
+                Some(text) => replaced.push_str(text),
+                None => replaced.extend(['%', directive]),
+            },
+        }
+    }
+    replaced
+}
+
 fn print(moment: Moment, format: &str) -> Option<String> {
     let zone = match moment.offset {
         Some(offset) if format.contains("%z") => {
@@ -162,7 +205,11 @@ fn print(moment: Moment, format: &str) -> Option<String> {
         _ => String::new(),
     };
     let name = if moment.offset == Some(0) { "UTC" } else { "" };
-    let format = format.replace("%z", &zone).replace("%Z", name);
+    let format = directives(format, |it| match it {
+        'z' => Some(&zone),
+        'Z' => Some(name),
+        _ => None,
+    });
     jiff::fmt::strtime::format(format, moment.civil).ok()
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Numbers {
     empty: u64,
     booleans: bool,
     whole: bool,
+    /// One of them is no number of 64 bits.
+    beyond: bool,
     low: f64,
     high: f64,
     mean: f64,
@@ -136,6 +138,7 @@ impl Numbers {
             empty: 0,
             booleans: false,
             whole: true,
+            beyond: false,
             low: f64::INFINITY,
             high: f64::NEG_INFINITY,
             mean: 0.0,
@@ -159,6 +162,10 @@ impl Numbers {
         };
         self.count += 1;
         self.whole &= matches!(number, Number::Int(_));
+        self.beyond |= match number {
+            Number::Int(number) => i64::try_from(number).is_err(),
+            Number::Float(number) => !(-I64..I64).contains(&number),
+        };
         let number = number.float();
         self.low = self.low.min(number);
         self.high = self.high.max(number);
@@ -193,7 +200,7 @@ impl Numbers {
             Kind::Integer if self.count > 0 && !(self.low.is_finite() && self.high.is_finite()) => {
                 return Err("Cannot convert non-finite values (NA or inf) to integer".to_owned());
             }
-            Kind::Integer if self.count > 0 && (self.low < -I64 || self.high >= I64) => {
+            Kind::Integer if self.beyond => {
                 return Err("a number is beyond 64 bits".to_owned());
             }
             Kind::Outliers(multiplier) => {

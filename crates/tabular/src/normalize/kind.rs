@@ -5,11 +5,12 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::pattern::Pattern;
+use super::{apply::directives, pattern::Pattern};
 use crate::{
     arguments::{or_default, why},
     cell::Cell,
     error::list,
+    patterns::Patterns,
 };
 
 /// The types by the names that clients use, and what each does.
@@ -139,14 +140,18 @@ const MAX_DECIMALS: i32 = 300;
 
 impl Kind {
     /// The type called `name` in any case. The error is for the report.
-    pub(super) fn parse(name: &str, parameters: &Value) -> Result<Self, String> {
+    pub(super) fn parse(
+        name: &str,
+        parameters: &Value,
+        patterns: &mut Patterns,
+    ) -> Result<Self, String> {
         Ok(match name.to_ascii_lowercase().as_str() {
             "uppercase" => Self::Upper,
             "lowercase" => Self::Lower,
             "title_case" => Self::Title,
             "trim_whitespace" => Self::Trim,
             "collapse_whitespace" => Self::Collapse,
-            "remove_special_chars" => Self::replace(read(parameters)?, NOT_PLAIN)?,
+            "remove_special_chars" => Self::replace(read(parameters)?, NOT_PLAIN, patterns)?,
             "phone_format" => Self::Phone,
             "email_format" => Self::Email,
             "name_format" => Self::Name,
@@ -175,7 +180,7 @@ impl Kind {
                 let default = default.map(|it| scalar(&it)).transpose()?;
                 Self::Categories { mapping, default }
             }
-            "regex_replace" => Self::replace(read(parameters)?, "")?,
+            "regex_replace" => Self::replace(read(parameters)?, "", patterns)?,
             "fill_null_values" => {
                 let Filling { value, method } = read(parameters)?;
                 let method = match method.as_deref() {
@@ -200,9 +205,14 @@ impl Kind {
         })
     }
 
-    fn replace(parameters: Replacing, default: &str) -> Result<Self, String> {
+    fn replace(
+        parameters: Replacing,
+        default: &str,
+        patterns: &mut Patterns,
+    ) -> Result<Self, String> {
         let Replacing { pattern, replacement } = parameters;
-        Ok(Self::Replace(Pattern::new(pattern.as_deref().unwrap_or(default), &replacement)?))
+        let pattern = pattern.as_deref().unwrap_or(default);
+        Ok(Self::Replace(Pattern::new(pattern, &replacement, patterns)?))
     }
 
     fn currency(parameters: &Money) -> Result<Self, String> {
@@ -216,9 +226,16 @@ impl Kind {
 
     fn date(parameters: Formatting, default: &str) -> Result<Self, String> {
         let format = parameters.format.unwrap_or_else(|| default.to_owned());
-        // Microseconds always have six digits; zones are put in where they are known.
-        let format = format.replace("%f", "%6f");
-        let sample = format.replace("%z", "").replace("%Z", "");
+        // Microseconds always have six digits, and the forms of a place are those of none. Zones are
+        // put in where they are known.
+        let format = directives(&format, |it| match it {
+            'f' => Some("%6f"),
+            'c' => Some("%a %b %e %H:%M:%S %Y"),
+            'x' => Some("%m/%d/%y"),
+            'X' => Some("%H:%M:%S"),
+            _ => None,
+        });
+        let sample = directives(&format, |it| matches!(it, 'z' | 'Z').then_some(""));
         jiff::fmt::strtime::format(&sample, DateTime::constant(2024, 1, 15, 0, 0, 0, 0))
             .map_err(|error| format!("parameter `format`: {error}"))?;
         Ok(Self::Date { format })

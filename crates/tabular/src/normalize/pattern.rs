@@ -1,6 +1,8 @@
 //! Replacing by pattern, with replacements as clients write them: `\1` and `\g<name>` are groups, and
 //! `$` is only a dollar.
-use regex::{Captures, Regex};
+use regex::Regex;
+
+use crate::{error::TooMuch, patterns::Patterns, run::Room};
 
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -17,26 +19,34 @@ enum Part {
 // === impl Pattern ===
 
 impl Pattern {
-    pub(super) fn new(pattern: &str, replacement: &str) -> Result<Self, String> {
-        let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
+    pub(super) fn new(
+        pattern: &str,
+        replacement: &str,
+        patterns: &mut Patterns,
+    ) -> Result<Self, String> {
+        let regex = patterns.get(pattern)?;
         let replacement = parse(&regex, replacement)?;
         Ok(Self { regex, replacement })
     }
 
-    pub(super) fn replace(&self, text: &str) -> String {
-        let replaced = self.regex.replace_all(text, |found: &Captures<'_>| {
-            let mut replaced = String::new();
+    /// `text` with what takes the place of each match. It may take all that is left of `room`.
+    pub(super) fn replace(&self, text: &str, room: &Room) -> Result<String, TooMuch> {
+        let mut replaced = String::new();
+        let mut end = 0;
+        for found in self.regex.captures_iter(text) {
+            let whole = found.get_match();
+            replaced.push_str(&text[end..whole.start()]);
+            end = whole.end();
             for part in &self.replacement {
-                match part {
-                    Part::Text(text) => replaced.push_str(text),
-                    Part::Group(group) => {
-                        replaced.push_str(found.get(*group).map_or("", |it| it.as_str()));
-                    }
-                }
+                replaced.push_str(match part {
+                    Part::Text(text) => text,
+                    Part::Group(group) => found.get(*group).map_or("", |it| it.as_str()),
+                });
+                room.fits(replaced.len())?;
             }
-            replaced
-        });
-        replaced.into_owned()
+        }
+        replaced.push_str(&text[end..]);
+        Ok(replaced)
     }
 }
 
@@ -98,9 +108,19 @@ fn group(regex: &Regex, name: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     fn replace(pattern: &str, replacement: &str, text: &str) -> Result<String, String> {
-        Ok(Pattern::new(pattern, replacement)?.replace(text))
+        let pattern = Pattern::new(pattern, replacement, &mut Patterns::default())?;
+        let limits = Limits { max_made: 100, ..Limits::default() };
+        pattern.replace(text, &Room::of(&limits)).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn what_is_put_in_is_bounded() {
+        assert_eq!(replace("a", r"\g<0>\g<0>", &"a".repeat(50)).unwrap(), "a".repeat(100));
+        let refused = replace("a", r"\g<0>\g<0>", &"a".repeat(51)).unwrap_err();
+        assert!(refused.contains("more than 100 bytes"), "{refused}");
     }
 
     #[test]

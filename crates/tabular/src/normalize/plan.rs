@@ -7,7 +7,15 @@ use super::{
     kind::Kind,
     report::{Report, Stats},
 };
-use crate::{arguments::or_default, cell::Row, date::Reading, error::Error, limits::Limits};
+use crate::{
+    arguments::or_default,
+    cell::Row,
+    date::Reading,
+    error::{Error, TooMuch},
+    limits::Limits,
+    patterns::Patterns,
+    run::Room,
+};
 
 /// One normalisation that is asked for.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,6 +97,7 @@ impl<'a> Plan<'a> {
         let columns = columns.iter().enumerate().map(read).collect();
         let mut plan = Self { items, columns, reading, limits, counting, most };
         let started = report.started.clone();
+        let mut patterns = Patterns::default();
         for (at, item) in items.iter().enumerate() {
             let name = &item.column_name;
             let Some(column) = plan.find(name) else {
@@ -98,7 +107,7 @@ impl<'a> Plan<'a> {
             if item.backup_original.unwrap_or(backup) {
                 plan.keep(format!("{name}_original"), plan.columns[column].source);
             }
-            match Kind::parse(&item.normalization_type, &item.parameters) {
+            match Kind::parse(&item.normalization_type, &item.parameters, &mut patterns) {
                 Ok(kind) => plan.columns[column].steps.push(Step::new(at, kind, &limits, most)),
                 Err(why) => report.error(format!("Error normalizing '{name}': {why}"), &started),
             }
@@ -147,13 +156,14 @@ impl<'a> Plan<'a> {
     pub(crate) fn look(&self, gathers: &mut [Option<Gather>], row: &Row) -> Result<(), Error> {
         for (column, gather) in self.columns.iter().zip(gathers) {
             let Some(gather) = gather else { continue };
+            let mut room = Room::of(&self.limits);
             let mut cell = row[column.source].clone();
             for step in &column.steps {
                 let Some(fit) = &step.fit else {
                     gather.add(&step.kind, &cell)?;
                     break;
                 };
-                cell = step.kind.apply(fit, cell, self.reading);
+                cell = step.kind.apply(fit, cell, self.reading, &mut room)?;
             }
         }
         Ok(())
@@ -176,8 +186,9 @@ impl<'a> Plan<'a> {
     }
 
     /// The changed row.
-    pub(crate) fn apply(&mut self, row: &Row, changed: &mut Row) {
+    pub(crate) fn apply(&mut self, row: &Row, changed: &mut Row) -> Result<(), TooMuch> {
         changed.clear();
+        let mut room = Room::of(&self.limits);
         for column in &mut self.columns {
             let mut cell = row[column.source].clone();
             if self.counting && !column.steps.is_empty() {
@@ -185,7 +196,8 @@ impl<'a> Plan<'a> {
             }
             for step in &mut column.steps {
                 let had = !cell.is_empty();
-                cell = step.kind.apply(step.fit.as_ref().unwrap_or(&Fit::Any), cell, self.reading);
+                let fit = step.fit.as_ref().unwrap_or(&Fit::Any);
+                cell = step.kind.apply(fit, cell, self.reading, &mut room)?;
                 step.failed += u64::from(had && cell.is_missing());
                 if self.counting {
                     step.stats.add(&cell);
@@ -193,6 +205,7 @@ impl<'a> Plan<'a> {
             }
             changed.push(cell);
         }
+        Ok(())
     }
 
     /// What was done, in the order in which it was asked for.

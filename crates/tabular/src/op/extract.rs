@@ -8,7 +8,7 @@ use crate::{
     distinct::Distinct,
     error::Error,
     operation::Outcome,
-    run::{Run, hold, places},
+    run::{Room, Run, hold, places},
 };
 
 /// `excel/extract-columns`: the cells themselves.
@@ -140,11 +140,15 @@ impl Extract {
             format!("Columns not found in data: {}", absent.join(", "))
         })?;
         let mut writer = run.writer("extracted", "", &self.columns)?;
-        let mut seen = Distinct::new(run.task.limits.max_distinct);
+        let limits = run.task.limits;
+        let mut seen = Distinct::new(limits.max_distinct);
         let mut picked = Row::new();
         run.rows(&mut table, |row| {
             picked.clear();
-            picked.extend(places.iter().map(|at| row[*at].clone()));
+            let mut room = Room::of(&limits);
+            for at in &places {
+                room.push(&mut picked, &row[*at])?;
+            }
             if !self.remove_duplicates || seen.insert(&picked)? {
                 writer.row(&picked)?;
             }

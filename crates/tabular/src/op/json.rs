@@ -6,11 +6,11 @@ use serde_json::json;
 use crate::{
     arguments::{self, or_default},
     cell::{Cell, Row},
-    error::{BadArguments, Error},
+    error::{BadArguments, Error, TooMuch},
     json::{Json, Layout},
     operation::Outcome,
     read::Table,
-    run::{Run, places},
+    run::{Room, Run, places},
 };
 
 mod array;
@@ -92,7 +92,8 @@ impl Generate {
         let mut table = run.open()?;
         let keys = self.keys(&table)?;
         let mut array = Array::new(run.output("json", "json")?, self.layout, self.wrap);
-        run.rows(&mut table, |row| array.push(&self.object(&keys, row)))?;
+        let limits = run.task.limits;
+        run.rows(&mut table, |row| array.push(&self.object(&keys, row, Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
         Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new() })
@@ -115,9 +116,10 @@ impl Generate {
         mapped(self.mapping.iter().map(|(column, key)| (key.as_str(), column.as_str())), table)
     }
 
-    fn object(&self, keys: &[(String, usize)], row: &Row) -> Json {
+    fn object(&self, keys: &[(String, usize)], row: &Row, mut room: Room) -> Result<Json, TooMuch> {
         let mut object = IndexMap::new();
         for (key, at) in keys {
+            room.take(row[*at].size())?;
             let value = match (&row[*at], self.nulls) {
                 (Cell::Missing, Nulls::Exclude) => continue,
                 (Cell::Missing, Nulls::Include) => Json::Null,
@@ -125,6 +127,6 @@ impl Generate {
             };
             object.insert(key.clone(), value);
         }
-        Json::Object(object)
+        Ok(Json::Object(object))
     }
 }

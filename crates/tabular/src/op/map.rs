@@ -8,7 +8,7 @@ use crate::{
     cell::{Cell, Row},
     error::{BadArguments, Error},
     operation::Outcome,
-    run::Run,
+    run::{Room, Run},
 };
 
 /// `excel/map-columns`.
@@ -72,6 +72,7 @@ impl Map {
             })
             .collect();
         let mut writer = run.writer("mapped", "", &columns)?;
+        let limits = run.task.limits;
         let mut mapped = Row::new();
         run.rows(&mut table, |row| {
             // A table without columns has no rows.
@@ -79,11 +80,15 @@ impl Map {
                 return Ok(());
             }
             mapped.clear();
-            mapped.extend(filled.iter().map(|rule| match rule {
-                Filled::OrElse(at, default) if row[*at].is_empty() => default.clone(),
-                Filled::Copy(at) | Filled::OrElse(at, _) => row[*at].clone(),
-                Filled::Always(cell) => cell.clone(),
-            }));
+            let mut room = Room::of(&limits);
+            for rule in &filled {
+                let cell = match rule {
+                    Filled::OrElse(at, default) if row[*at].is_empty() => default,
+                    Filled::Copy(at) | Filled::OrElse(at, _) => &row[*at],
+                    Filled::Always(cell) => cell,
+                };
+                room.push(&mut mapped, cell)?;
+            }
             writer.row(&mapped)
         })?;
         let mut outcome = Outcome::of(writer.finish()?, Value::Null);

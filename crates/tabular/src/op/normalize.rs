@@ -58,7 +58,7 @@ impl Normalize {
         let mut writer = run.writer("normalized", "", &plan.names())?;
         let mut changed = Row::new();
         let rows = run.rows(&mut table, |row| {
-            plan.apply(row, &mut changed);
+            plan.apply(row, &mut changed)?;
             writer.row(&changed)
         })?;
         let written = writer.finish()?;

@@ -8,7 +8,7 @@ use crate::{
     cell::{Cell, Row},
     error::{Error, Unreadable},
     operation::Outcome,
-    run::{Run, places},
+    run::{Room, Run, places},
 };
 
 /// Rows beyond the end of the second table have no values there.
@@ -37,8 +37,11 @@ impl Overwrite {
         while table.read(&mut row, &mut run.meter)? {
             left = left && other.read(&mut bound, &mut run.meter)?;
             used += u64::from(left);
+            let mut room = Room::of(&run.task.limits);
             for (to, from) in to.iter().zip(&from) {
-                row[*to] = if left { bound[*from].clone() } else { Cell::Missing };
+                let cell = if left { &bound[*from] } else { &Cell::Missing };
+                room.take(cell.size())?;
+                row[*to] = cell.clone();
             }
             writer.row(&row)?;
             rows += 1;

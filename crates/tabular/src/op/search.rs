@@ -8,6 +8,7 @@ use crate::{
     date::{Evidence, Reading},
     error::{BadArguments, Error},
     operation::Outcome,
+    patterns::Patterns,
     run::{Run, places},
     write::{Format, Look, Writer},
 };
@@ -50,6 +51,9 @@ struct Wanted {
     value: Value,
 }
 
+/// Each is looked at for each row.
+const MAX_CONDITIONS: usize = 1000;
+
 // === impl Search ===
 
 impl Search {
@@ -75,8 +79,14 @@ impl Search {
                 )));
             }
         };
+        if conditions.len() > MAX_CONDITIONS {
+            let (argument, found) = ("conditions".to_owned(), conditions.len());
+            let why = format!("{found} are too many, {MAX_CONDITIONS} is the most");
+            return Err(BadArguments::Wrong { argument, why });
+        }
+        let mut patterns = Patterns::default();
         let conditions = conditions.into_iter().enumerate().map(|(at, wanted)| {
-            let test = Test::parse(at, &wanted.operator, wanted.value)?;
+            let test = Test::parse(at, &wanted.operator, wanted.value, &mut patterns)?;
             Ok(Condition { column: wanted.column, test })
         });
         Ok(Self { conditions: conditions.collect::<Result<_, _>>()?, all, format })

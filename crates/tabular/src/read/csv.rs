@@ -27,6 +27,7 @@ pub(super) struct Rows {
     max_row: usize,
     gauge: Rc<Gauge>,
     size: u64,
+    encoding: Encoding,
 }
 
 /// How much of a file was read.
@@ -94,6 +95,7 @@ impl Rows {
             max_row: limits.max_row,
             gauge,
             size,
+            encoding,
         };
         let header = rows.header(limits)?;
         Ok((header, rows))
@@ -128,7 +130,12 @@ impl Rows {
                 return Ok(false);
             }
             if self.record.len() == 1 && self.record.get(0) == Some("\0") {
-                return Ok(false);
+                // Nothing comes after the end; a row of the file may look like it.
+                let more = self.reader.read_record(&mut self.record);
+                return match more.map_err(|error| self.broken(error))? {
+                    true => Err(zero(self.records + 1)),
+                    false => Ok(false),
+                };
             }
             let last = self.record.iter().next_back().unwrap_or_default();
             if last.ends_with("\n\0") {
@@ -136,12 +143,25 @@ impl Rows {
                 return Err(Unreadable::Csv(format!("{what} {}", self.records)).into());
             }
             let blank = |text: &str| !text.is_empty() && text.trim_matches([' ', '\t']).is_empty();
-            if self.record.len() == 1 && self.record.iter().all(blank) {
+            if self.record.len() == 1 && self.record.iter().all(blank) && !self.is_quoted() {
                 continue;
             }
             self.records += 1;
+            // Of other encodings this was seen before.
+            if self.encoding == Encoding::Utf16 && self.record.as_slice().contains('\0') {
+                return Err(zero(self.records));
+            }
             return Ok(true);
         }
+    }
+
+    /// Whether the only field of the record was in quotes: it takes two bytes more than its text and
+    /// the end of its line. Unknown where empty lines came before it.
+    fn is_quoted(&self) -> bool {
+        let Some(start) = self.record.position() else { return false };
+        let now = self.reader.position();
+        let bytes = (now.byte() - start.byte()).saturating_sub(self.record.as_slice().len() as u64);
+        now.line() - start.line() <= 1 && bytes > 2
     }
 
     fn broken(&self, error: csv::Error) -> Error {
@@ -165,6 +185,7 @@ impl Rows {
             return Err(Unreadable::Csv(what).into());
         }
         if found == 1
+            && !self.is_quoted()
             && let Some(other) = delimiter::other(&self.record[0], self.delimiter, columns)
         {
             let header = char::from(self.delimiter);
@@ -180,6 +201,10 @@ impl Rows {
     pub(super) fn part(&self) -> f64 {
         self.gauge.all.get() as f64 / self.size.max(1) as f64
     }
+}
+
+fn zero(row: u64) -> Error {
+    Unreadable::Csv(format!("row {row} holds a zero character; remove it")).into()
 }
 
 impl std::fmt::Debug for Rows {

@@ -7,6 +7,8 @@ use crate::{cell::Cell, error::Error, output::Output};
 #[derive(Debug)]
 pub(crate) struct Writer {
     writer: csv::Writer<Output>,
+    /// There is one column: a blank field would look like a blank line.
+    alone: bool,
     rows: u64,
 }
 
@@ -14,11 +16,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(super) fn begin(output: Output, columns: &[String]) -> Result<Self, Error> {
+        let alone = columns.len() == 1;
+        let style = if alone { csv::QuoteStyle::Never } else { csv::QuoteStyle::Necessary };
         let writer = csv::WriterBuilder::new()
             .terminator(csv::Terminator::Any(b'\n'))
             .flexible(true)
+            .quote_style(style)
             .from_writer(output);
-        let mut writer = Self { writer, rows: 0 };
+        let mut writer = Self { writer, alone, rows: 0 };
         writer.record(columns.iter().map(|name| formula::defuse(name)))?;
         Ok(writer)
     }
@@ -33,6 +38,7 @@ impl Writer {
 
     fn record<'a>(&mut self, fields: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Error> {
         for field in fields {
+            let field = if self.alone { quoted(field) } else { field };
             let written = self.writer.write_field(&*field);
             written.map_err(|error| self.failed(error))?;
         }
@@ -59,4 +65,13 @@ impl Writer {
         };
         Ok(Written { path: output.finish()?, rows: self.rows, warnings: Vec::new() })
     }
+}
+
+/// A field that is alone on its line, in quotes if it needs them.
+fn quoted(field: Cow<'_, str>) -> Cow<'_, str> {
+    let special = |it: char| matches!(it, ',' | '"' | '\n' | '\r');
+    if field.trim_matches([' ', '\t']).is_empty() || field.contains(special) {
+        return format!("\"{}\"", field.replace('"', "\"\"")).into();
+    }
+    field
 }

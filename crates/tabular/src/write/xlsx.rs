@@ -103,6 +103,8 @@ impl Writer {
         if self.rows >= MAX_ROWS {
             return Err(TooMuch::SheetRows.into());
         }
+        // The file is written at the end, but its texts are on the disk until then.
+        self.output.account(row.iter().map(Cell::len).sum())?;
         let at = self.rows;
         let sheet = self.workbook.worksheet_from_index(0).map_err(|error| failed(&error))?;
         for (column, cell) in row.iter().enumerate() {
@@ -229,6 +231,10 @@ fn sheet_name(name: &str) -> Result<&str, Error> {
     let name = if name.trim().is_empty() { DEFAULT_SHEET } else { name };
     if let Some(wrong) = name.chars().find(|it| "*:?/\\[]".contains(*it)) {
         return Err(Error::Workbook(format!("Invalid character {wrong} found in sheet title")));
+    }
+    if name.starts_with('\'') || name.ends_with('\'') {
+        let what = "a sheet title begins and ends with something else than an apostrophe";
+        return Err(Error::Workbook(what.to_owned()));
     }
     if name.encode_utf16().count() > 31 {
         return Err(Error::Workbook("a sheet title has at most 31 characters".to_owned()));

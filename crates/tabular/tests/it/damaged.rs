@@ -124,8 +124,64 @@ fn an_endless_element_and_an_endless_row_are_refused() {
     let mut desk = Desk::new();
     desk.limits.max_row = 100_000;
     let row = format!("a,b\n1,\"{}", "x".repeat(1 << 20));
-    let text = "row 2 has more than 100000 bytes; look for a quote that is not closed";
+    let text = "row 2 has more than 100000 bytes; shorten its texts, or look for a quote that is \
+                not closed";
     assert_eq!(desk.error(row, "excel/convert-to-csv", "{}"), text);
+}
+
+#[test]
+fn a_text_that_many_cells_share_makes_neither_a_large_row_nor_a_large_result() {
+    let mut desk = Desk::new();
+    desk.limits.max_row = 100_000;
+    desk.limits.max_result = 1_000_000;
+    let text = format!("<si><t>{}</t></si>", "x".repeat(40_000));
+    let cell = "<c t=\"s\"><v>0</v></c>";
+    let wide = workbook(&format!("<row>{}</row>", cell.repeat(3)), &text);
+    let refused = desk.error(&wide, "excel/convert-to-csv", "{}");
+    assert!(refused.starts_with("row 1 has more than 100000 bytes; "), "{refused}");
+    let long = workbook(&format!("<row>{cell}</row>").repeat(30), &text);
+    let expected = "the result has more than 1000000 bytes; ask for less, or split the file";
+    for (operation, arguments) in [
+        ("excel/convert-to-csv", "{}"),
+        ("json/generate", "{}"),
+        ("sql/generate", "{}"),
+        ("csv/search", r#"{"conditions":[{"column":"x","operator":"is_not_empty"}]}"#),
+    ] {
+        let arguments = arguments.replace("\"x\"", &format!("{:?}", "x".repeat(40_000)));
+        assert_eq!(desk.error(&long, operation, &arguments), expected, "{operation}");
+    }
+    // As text of a sheet, as much as is allowed to a cell.
+    let text = format!("<si><t>{}</t></si>", "x".repeat(30_000));
+    let long = workbook(&format!("<row>{cell}</row>").repeat(40), &text);
+    assert_eq!(desk.error(&long, "csv/convert-to-excel", "{}"), expected);
+}
+
+#[test]
+fn what_is_made_of_one_row_is_bounded() {
+    let mut desk = Desk::new();
+    desk.limits.max_made = 10_000;
+    let content = format!("a,b\n{},1\n", "x".repeat(3000));
+    let expected = "a row of the result takes more than 10000 bytes to make; ask for less of each \
+                    row, or replace less in it";
+    let mapping = |pairs: &[&str]| {
+        let pairs = pairs.iter().map(|it| format!("{it:?}:\"a\"")).collect::<Vec<_>>();
+        format!("{{{}}}", pairs.join(","))
+    };
+    let four = mapping(&["p", "q", "r", "s"]);
+    let twice = r#"{"column_name":"a","normalization_type":"regex_replace",
+        "parameters":{"pattern":".","replacement":"\\g<0>\\g<0>"}}"#;
+    let holes = "{a}".repeat(4);
+    for (operation, arguments) in [
+        ("excel/extract-columns-to-file", r#"{"columns":["a","a","a","a"]}"#.to_owned()),
+        ("excel/map-columns", format!(r#"{{"mapping":{four}}}"#)),
+        ("sql/generate", format!(r#"{{"column_mapping":{four}}}"#)),
+        ("sql/generate", format!(r#"{{"template":"{holes}"}}"#)),
+        ("sql/generate-custom-to-text", format!(r#"{{"template":"{holes}"}}"#)),
+        ("json/generate-with-template", format!(r#"{{"template":{{"t":["{holes}"]}}}}"#)),
+        ("normalization/apply", format!(r#"{{"normalizations":[{twice},{twice}]}}"#)),
+    ] {
+        assert_eq!(desk.error(&content, operation, &arguments), expected, "{operation}");
+    }
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn dates_have_one_form() {
     assert_eq!(format("%B %-d, %y %a %j %U")[0], "January 15, 24 Mon 015 02");
     assert_eq!(format("%H:%M:%S.%f")[1], "10:00:00.500000");
     assert_eq!(format("day")[0], "day");
+    assert_eq!(format("%c %x %X")[0], "Mon Jan 15 00:00:00 2024 01/15/24 00:00:00");
+    assert_eq!(format("%%z %z%Z%%Z")[0], "%z %Z");
     let zones = ["2024-01-15T10:00:00+02:00", "2024-01-15 10:00"];
     let with_zone = r#"{"format":"%H:%M%z"}"#;
     assert_eq!(column(&zones, "datetime_format", with_zone), ["10:00+0200", "10:00"]);

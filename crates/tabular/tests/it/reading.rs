@@ -24,6 +24,11 @@ fn quotes_hold_delimiters_quotes_and_line_ends() {
 fn blank_lines_are_no_rows_but_rows_of_nothing_are() {
     assert_eq!(read("\n  \na,b\n\n \t \n,\n1,2\n\n"), ["a|b", "|", "1|2"]);
     assert_eq!(read("a\n\n\"\"\n1\n"), ["a", "", "1"]);
+    // In quotes it is a field, as it is written again.
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["a", "\"  \"", "  ", "x", ""].join(end);
+        assert_eq!(read(text), ["a", "  ", "x"], "{end:?}");
+    }
 }
 
 #[test]
@@ -44,6 +49,12 @@ fn encodings_are_told_apart() {
         ["a|é", "1|\u{1f600}"]
     );
     assert_eq!(read(utf16("\u{feff}a,é\n1,日本\n", u16::to_be_bytes)), ["a|é", "1|日本"]);
+    for text in ["a,b\n1,2\n\0\n3,4\n", "a,b\n1,2\n\0,4\n"] {
+        let zero = utf16(&format!("\u{feff}{text}"), u16::to_le_bytes);
+        let refused = Desk::new().error(zero, "excel/convert-to-csv", "{}");
+        let expected = "Failed to read CSV file: row 3 holds a zero character; remove it";
+        assert_eq!(refused, expected);
+    }
 }
 
 #[test]
@@ -52,6 +63,8 @@ fn delimiters_are_told_apart() {
     assert_eq!(read("a\tb\n1\t2\n"), ["a|b", "1|2"]);
     assert_eq!(read("x|y\n1|2\n"), ["x|y", "1|2"]);
     assert_eq!(read("only\nx\n"), ["only", "x"]);
+    // A field in quotes is one field, and its row a short one.
+    assert_eq!(read("a,b\n\"Smith; John\"\nx,y\n"), ["a|b", "Smith; John|", "x|y"]);
 }
 
 #[test]

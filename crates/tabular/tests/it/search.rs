@@ -55,6 +55,8 @@ fn contains_is_literal_and_ignores_case() {
     assert_eq!(found(&["caf\u{e9}", "a+b (x"], "contains", "\"\u{c9}\""), ["café"]);
     assert_eq!(found(&["café", "a+b (x"], "contains", "\"A+B (\""), ["a+b (x"]);
     assert_eq!(found(&WORDS, "contains", "\"\"").len(), 5);
+    let streets = ["ΟΔΟΣ", "ΟΔΟΣΑ", "οδος"];
+    assert_eq!(found(&streets, "contains", "\"ΟΔΟΣ\""), streets);
     assert_eq!(found(&WORDS, "regex", "\"^[aB].*[ae]$\""), ["apple pie", "Banana"]);
 }
 

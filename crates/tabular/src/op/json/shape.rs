@@ -10,10 +10,10 @@ use super::{
 use crate::{
     arguments::{self, or_default},
     cell::{Cell, Row, float_text},
-    error::{BadArguments, Error},
+    error::{BadArguments, Error, TooMuch},
     json::{Json, Layout},
     operation::Outcome,
-    run::Run,
+    run::{Room, Run},
     template::{self, Hole, Piece, Value},
 };
 
@@ -114,7 +114,8 @@ impl Template {
         let shape = Shape::new(&self.pattern, &columns);
         let output = run.output("json_template", "json")?;
         let mut array = Array::new(output, self.layout, self.wrap);
-        run.rows(&mut table, |row| array.push(&shape.fill(row)))?;
+        let limits = run.task.limits;
+        run.rows(&mut table, |row| array.push(&shape.fill(row, &mut Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
         Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new() })
@@ -156,36 +157,42 @@ impl Shape {
         Self::Text(parts.collect())
     }
 
-    fn fill(&self, row: &Row) -> Json {
-        match self {
+    fn fill(&self, row: &Row, room: &mut Room) -> Result<Json, TooMuch> {
+        Ok(match self {
             Self::Fixed(json) => json.clone(),
-            Self::Value(filler) => filler.fill(row),
+            Self::Value(filler) => filler.fill(row, room)?,
             Self::Text(parts) => {
                 let mut text = String::new();
                 for part in parts {
                     match part {
                         Part::Text(fixed) => text.push_str(fixed),
-                        Part::Filler(filler) => text.push_str(&joined(&filler.fill(row))),
+                        Part::Filler(filler) => text.push_str(&joined(&filler.fill(row, room)?)),
                     }
                 }
                 Json::Text(text)
             }
-            Self::Array(items) => Json::Array(items.iter().map(|item| item.fill(row)).collect()),
+            Self::Array(items) => {
+                let items = items.iter().map(|item| item.fill(row, room));
+                Json::Array(items.collect::<Result<_, _>>()?)
+            }
             Self::Object(members) => {
                 let members = members.iter();
-                Json::Object(members.map(|(key, value)| (key.clone(), value.fill(row))).collect())
+                let members = members.map(|(key, value)| Ok((key.clone(), value.fill(row, room)?)));
+                Json::Object(members.collect::<Result<_, _>>()?)
             }
-        }
+        })
     }
 }
 
 // === impl Filler ===
 
 impl Filler {
-    fn fill(&self, row: &Row) -> Json {
-        let cell = self.at.and_then(|at| row.get(at)).and_then(Cell::text);
-        let Some(text) = self.hole.fill(cell.as_deref()) else { return Json::Null };
-        match self.hole.kind.convert(text) {
+    fn fill(&self, row: &Row, room: &mut Room) -> Result<Json, TooMuch> {
+        let cell = self.at.and_then(|at| row.get(at));
+        room.take(cell.map_or(0, Cell::size))?;
+        let cell = cell.and_then(Cell::text);
+        let Some(text) = self.hole.fill(cell.as_deref()) else { return Ok(Json::Null) };
+        Ok(match self.hole.kind.convert(text) {
             // The empty text is a value only as text.
             Some(Value::Bool(_)) | None if text.is_empty() => Json::Null,
             Some(Value::Text(text)) => Json::Text(text),
@@ -196,7 +203,7 @@ impl Filler {
             // `inf` is a number, but not one that JSON has.
             None if text.trim().parse::<f64>().is_ok() => Json::Null,
             None => Json::Text(text.to_owned()),
-        }
+        })
     }
 }
 

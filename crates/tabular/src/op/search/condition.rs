@@ -10,6 +10,7 @@ use crate::{
     date::{Moment, Reading},
     error::{BadArguments, list},
     number::Number,
+    patterns::Patterns,
 };
 
 /// The operators, by the names that clients use.
@@ -74,12 +75,17 @@ pub(super) enum Date {
 
 impl Test {
     /// The condition at place `at` of the list.
-    pub(super) fn parse(at: usize, operator: &str, value: Value) -> Result<Self, BadArguments> {
+    pub(super) fn parse(
+        at: usize,
+        operator: &str,
+        value: Value,
+        patterns: &mut Patterns,
+    ) -> Result<Self, BadArguments> {
         Ok(match operator.to_ascii_lowercase().as_str() {
             "equals" => Self::Equals { text: text(&value), not: false },
             "not_equals" => Self::Equals { text: text(&value), not: true },
-            "contains" => Self::Contains { text: text(&value).to_lowercase(), not: false },
-            "not_contains" => Self::Contains { text: text(&value).to_lowercase(), not: true },
+            "contains" => Self::Contains { text: lower(&text(&value)), not: false },
+            "not_contains" => Self::Contains { text: lower(&text(&value)), not: true },
             "starts_with" => Self::StartsWith(text(&value)),
             "ends_with" => Self::EndsWith(text(&value)),
             "is_empty" => Self::Empty { not: false },
@@ -91,9 +97,9 @@ impl Test {
             "between" => between(value)?,
             "before" => Self::Before(Date::of(&value)),
             "after" => Self::After(Date::of(&value)),
-            "regex" => Self::Regex(Regex::new(&text(&value)).map_err(|error| {
+            "regex" => Self::Regex(patterns.get(&text(&value)).map_err(|why| {
                 let argument = format!("conditions[{at}].value");
-                BadArguments::Wrong { argument, why: error.to_string() }
+                BadArguments::Wrong { argument, why }
             })?),
             _ => {
                 let what = format!("Unsupported operator: {operator}");
@@ -130,7 +136,7 @@ impl Test {
         let Some(content) = content else { return negated };
         match self {
             Self::Equals { text, not } => (content == *text) != *not,
-            Self::Contains { text, not } => content.to_lowercase().contains(text) != *not,
+            Self::Contains { text, not } => lower(&content).contains(text) != *not,
             Self::StartsWith(text) => content.starts_with(text),
             Self::EndsWith(text) => content.ends_with(text),
             Self::Empty { not } => content.is_empty() != *not,
@@ -212,6 +218,15 @@ fn number(value: &Value) -> Option<Number> {
         Value::Number(it) => it.as_i128().map(Number::Int).or(it.as_f64().map(Number::Float)),
         _ => None,
     }
+}
+
+/// In small letters, each for itself: a sigma is the same at the end of a word and within it.
+fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let small = text.chars().flat_map(char::to_lowercase);
+    small.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
 }
 
 /// The text that a value is compared by.

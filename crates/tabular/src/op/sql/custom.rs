@@ -9,9 +9,9 @@ use super::{
 use crate::{
     cell::{Cell, Row, float_text},
     distinct::Distinct,
-    error::Error,
+    error::{Error, TooMuch},
     operation::Outcome,
-    run::Run,
+    run::{Room, Run},
     template::{self, Hole, Piece, Value},
 };
 
@@ -50,15 +50,15 @@ impl Custom {
         let mut table = run.open()?;
         let columns = columns(&table, &self.columns, &self.mapping)?;
         let parts = self.parts(&columns);
-        let folder = run.task.folder;
-        let mut script = Script::begin(folder)?;
-        let mut seen = Distinct::new(run.task.limits.max_distinct);
+        let (folder, limits) = (run.task.folder, run.task.limits);
+        let mut script = Script::begin(folder, &limits)?;
+        let mut seen = Distinct::new(limits.max_distinct);
         let places: Vec<_> = self.columns.iter().filter_map(|it| table.column(it)).collect();
         run.rows(&mut table, |row| {
             if self.remove_duplicates && !seen.insert(&compared(&places, row))? {
                 return Ok(());
             }
-            let mut line = String::new();
+            let (mut line, mut room) = (String::new(), Room::of(&limits));
             for part in &parts {
                 match part {
                     Part::Text(text) => line.push_str(text),
@@ -66,7 +66,7 @@ impl Custom {
                         let key = self.auto.as_ref().map(|it| it.running(script.rows()));
                         line.push_str(&key.unwrap_or_default());
                     }
-                    Part::Cell(place) => place.write(row, &mut line),
+                    Part::Cell(place) => place.write(row, &mut room, &mut line)?,
                 }
             }
             script.row(&line, folder)
@@ -116,8 +116,10 @@ impl Place {
         Self { at: find(&hole.name).and_then(|(_, at)| *at), hole, quoted, around }
     }
 
-    fn write(&self, row: &Row, line: &mut String) {
-        let cell = self.at.map(|at| &row[at]).and_then(Cell::text);
+    fn write(&self, row: &Row, room: &mut Room, line: &mut String) -> Result<(), TooMuch> {
+        let cell = self.at.map(|at| &row[at]);
+        room.take(cell.map_or(0, Cell::size))?;
+        let cell = cell.and_then(Cell::text);
         let text = self.hole.fill(cell.as_deref());
         let value = text.and_then(|text| self.hole.kind.convert(text));
         let [before, after] = &self.around;
@@ -135,5 +137,6 @@ impl Place {
             None | Some(Value::Float(_)) if self.quoted => {}
             None | Some(Value::Float(_)) => line.push_str("NULL"),
         }
+        Ok(())
     }
 }

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     cell::{Cell, Row},
     distinct::Distinct,
-    error::{BadArguments, Error},
+    error::{BadArguments, Error, TooMuch},
     operation::Outcome,
-    run::Run,
+    run::{Room, Run},
 };
 
 #[derive(Clone, Debug)]
@@ -50,16 +50,13 @@ impl Insert {
         let mut table = run.open()?;
         let columns = columns(&table, &self.columns, &self.mapping)?;
         let lines = self.lines(columns)?;
-        let folder = run.task.folder;
-        let mut script = if self.listed {
-            Script::list(run.task.limits.max_held)
-        } else {
-            Script::begin(folder)?
-        };
+        let (folder, limits) = (run.task.folder, run.task.limits);
+        let mut script =
+            if self.listed { Script::list(&limits) } else { Script::begin(folder, &limits)? };
         if self.transaction {
             script.line(self.database.begin(), folder)?;
         }
-        let mut seen = Distinct::new(run.task.limits.max_distinct);
+        let mut seen = Distinct::new(limits.max_distinct);
         let places: Vec<_> = self.columns.iter().filter_map(|it| table.column(it)).collect();
         run.rows(&mut table, |row| {
             if self.remove_duplicates && !seen.insert(&compared(&places, row))? {
@@ -70,7 +67,7 @@ impl Insert {
                 script.line("COMMIT;", folder)?;
                 script.line(self.database.begin(), folder)?;
             }
-            script.row(&self.line(&lines, row, rows), folder)
+            script.row(&self.line(&lines, row, rows, Room::of(&limits))?, folder)
         })?;
         if self.transaction {
             script.line("COMMIT;", folder)?;
@@ -101,18 +98,26 @@ impl Insert {
         Ok(Lines::Values(format!("INSERT INTO {} ({names}) VALUES (", self.table), columns))
     }
 
-    fn line(&self, lines: &Lines, row: &Row, place: u64) -> String {
+    fn line(
+        &self,
+        lines: &Lines,
+        row: &Row,
+        place: u64,
+        mut room: Room,
+    ) -> Result<String, TooMuch> {
         match lines {
             Lines::Template(template) => {
-                template.fill(row, place, self.auto.as_ref(), self.database)
+                template.fill(row, place, self.auto.as_ref(), self.database, room)
             }
             Lines::Values(start, columns) => {
                 let key = self.auto.as_ref().and_then(|it| it.value(self.database, place));
-                let cells = columns
-                    .iter()
-                    .map(|(_, at)| self.database.literal(at.map_or(&Cell::Missing, |at| &row[at])));
-                let values: Vec<_> = key.into_iter().chain(cells).collect();
-                format!("{start}{});", values.join(", "))
+                let mut values: Vec<_> = key.into_iter().collect();
+                for (_, at) in columns {
+                    let cell = at.map_or(&Cell::Missing, |at| &row[at]);
+                    room.take(cell.size())?;
+                    values.push(self.database.literal(cell));
+                }
+                Ok(format!("{start}{});", values.join(", ")))
             }
         }
     }

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use super::{AutoIncrement, Database};
 use crate::{
     cell::{Cell, Row},
-    error::Error,
+    error::{Error, TooMuch},
     read::Table,
-    run::places,
+    run::{Room, places},
 };
 
 /// Columns of the statement, with those of the table: `None` for one that was not chosen.
@@ -99,13 +99,15 @@ impl Simple {
         place: u64,
         auto: Option<&AutoIncrement>,
         database: Database,
-    ) -> String {
+        mut room: Room,
+    ) -> Result<String, TooMuch> {
         let mut line = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => line.push_str(text),
                 Part::Cell(at) => {
                     let cell = at.map_or(&Cell::Missing, |at| &row[at]);
+                    room.take(cell.size())?;
                     line.push_str(&database.literal(cell));
                 }
                 Part::Key => {
@@ -115,6 +117,6 @@ impl Simple {
                 }
             }
         }
-        line
+        Ok(line)
     }
 }

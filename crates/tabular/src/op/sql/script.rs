@@ -8,7 +8,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    error::Error,
+    error::{Error, TooMuch},
+    limits::Limits,
     operation::Outcome,
     run::{Run, hold},
 };
@@ -18,6 +19,9 @@ pub(super) struct Script {
     body: Body,
     lines: u64,
     rows: u64,
+    /// Bytes that its file may still have, of so many.
+    left: u64,
+    most: u64,
 }
 
 #[derive(Debug)]
@@ -37,19 +41,25 @@ const INSTEAD: &str = "ask for them as a file instead";
 // === impl Script ===
 
 impl Script {
-    pub(super) fn begin(folder: &Path) -> Result<Self, Error> {
+    pub(super) fn begin(folder: &Path, limits: &Limits) -> Result<Self, Error> {
         let body = tempfile::tempfile_in(folder).map_err(|source| failed(folder, source))?;
-        Ok(Self { body: Body::File(BufWriter::new(body)), lines: 0, rows: 0 })
+        Ok(Self::new(Body::File(BufWriter::new(body)), limits))
     }
 
-    /// One that leaves no file, of at most so many bytes.
-    pub(super) fn list(most: usize) -> Self {
-        Self { body: Body::List { lines: Vec::new(), held: 0, most }, lines: 0, rows: 0 }
+    /// One that leaves no file.
+    pub(super) fn list(limits: &Limits) -> Self {
+        Self::new(Body::List { lines: Vec::new(), held: 0, most: limits.max_held }, limits)
+    }
+
+    fn new(body: Body, limits: &Limits) -> Self {
+        Self { body, lines: 0, rows: 0, left: limits.max_result, most: limits.max_result }
     }
 
     /// One more line that is no row.
     pub(super) fn line(&mut self, line: &str, folder: &Path) -> Result<(), Error> {
         self.lines += 1;
+        let left = self.left.checked_sub(line.len() as u64 + 1);
+        self.left = left.ok_or(TooMuch::Result { most: self.most })?;
         match &mut self.body {
             Body::File(body) => writeln!(body, "{line}").map_err(|source| failed(folder, source)),
             Body::List { lines, held, most } => {
@@ -77,7 +87,7 @@ impl Script {
         kind: &str,
         inner: impl FnOnce(u64) -> Vec<String>,
     ) -> Result<Outcome, Error> {
-        let Self { body, lines, rows } = self;
+        let Self { body, lines, rows, .. } = self;
         let mut inner = inner(rows);
         let statements = lines + inner.len() as u64;
         let mut data = json!({ "total_rows": rows, "total_statements": statements });

@@ -25,6 +25,7 @@ pub(super) struct Sheet {
     texts: Rc<Vec<Box<str>>>,
     from_1904: bool,
     max_columns: usize,
+    max_row: usize,
     declared: Option<(u64, u64)>,
     /// The row that comes next if it does not say which it is.
     next: u64,
@@ -72,6 +73,7 @@ impl Sheet {
             texts,
             from_1904: workbook.from_1904,
             max_columns: limits.max_columns,
+            max_row: limits.max_row,
             declared: None,
             next: 0,
             ended: false,
@@ -134,6 +136,9 @@ impl Sheet {
         }
         self.next = at + 1;
         let mut cells = Vec::new();
+        // Many cells may have one text, so that a small file may have large rows.
+        let mut held = 0;
+        let mut written = 0;
         // Where a cell is that does not say so.
         let mut expected = 0;
         loop {
@@ -149,6 +154,10 @@ impl Sheet {
             };
             let column = head.column;
             expected = column + 1;
+            written += 1;
+            if written > place::MAX_COLUMNS {
+                return Err(broken(format!("row {} has cells more than once", at + 1)));
+            }
             let cell = self.cell(&head)?;
             // A cell that is only formatted may be anywhere.
             if !cell.is_missing() && cell.is_empty() {
@@ -160,6 +169,10 @@ impl Sheet {
             }
             if cells.len() >= self.max_columns {
                 return Err(broken(format!("row {} has cells more than once", at + 1)));
+            }
+            held += cell.len();
+            if held > self.max_row {
+                return Err(TooMuch::Row { row: at + 1, most: self.max_row }.into());
             }
             cells.push((column, cell));
         }

@@ -72,7 +72,8 @@ pub(super) fn read(xml: &mut Xml, name: &str) -> Result<String, Error> {
 }
 
 /// Replace `_x000D_` by the character it stands for: XML has no other way to hold control
-/// characters, nor a line break that is not normalised.
+/// characters, nor a line break that is not normalised. `_x005F_` is the underscore of what
+/// only looks so. No other character is written like this.
 pub(super) fn unescape(text: String) -> String {
     if !text.contains("_x") {
         return text;
@@ -85,6 +86,7 @@ pub(super) fn unescape(text: String) -> String {
         let code = code.filter(|(hex, _)| hex.bytes().all(|it| it.is_ascii_hexdigit()));
         let character =
             code.and_then(|(hex, _)| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
+        let character = character.filter(|it| it.is_control() || *it == '_');
         if let (Some(character), Some(end)) = (character, after.get(5..)) {
             plain.push(character);
             rest = end;
@@ -107,7 +109,7 @@ mod tests {
             ("a_x000D_\nb", "a\r\nb"),
             ("_x005F_x000D_", "_x000D_"),
             ("_x000_ _xD800_ _xyz_", "_x000_ _xD800_ _xyz_"),
-            ("_x_x0041_", "_xA"),
+            ("_x_x0009_ _x0041_", "_x\t _x0041_"),
             ("_x00é41_", "_x00é41_"),
             ("plain", "plain"),
         ];
