@@ -1,6 +1,6 @@
 //! The gateway's targets of `cargo xtask fuzz`.
 pub use crate::{
-    config::fuzz::config,
+    config::fuzz::{config, yaml},
     doors::fuzz::{publication, query},
 };
 

@@ -1,8 +1,9 @@
-//! What no configuration may do: a target of `cargo xtask fuzz`; the test replays its seeds.
+//! What no configuration may do: targets of `cargo xtask fuzz`; the tests replay their seeds.
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use quadrille_core::{Core, Life, Turns};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -13,7 +14,8 @@ use crate::{
     doors, ops,
 };
 
-const FILE: &str = "file.toml";
+const TOML: &str = "file.toml";
+const YAML: &str = "file.yml";
 
 /// Where tasks that nobody runs are kept.
 static RUNTIME: LazyLock<Runtime> =
@@ -29,6 +31,15 @@ static CORE: LazyLock<Core> = LazyLock::new(|| {
 /// refused in one line that says where and which key, and repeats no secret. Lines that begin with
 /// `QUADRILLE_` are variables, the others are the file.
 pub fn config(data: &[u8]) {
+    read(TOML, data);
+}
+
+/// The same of a file in YAML.
+pub fn yaml(data: &[u8]) {
+    read(YAML, data);
+}
+
+fn read(name: &str, data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let is_variable = |line: &&str| line.starts_with("QUADRILLE_") && line.contains('=');
     let (variables, lines): (Vec<_>, Vec<_>) = text.split('\n').partition(is_variable);
@@ -38,14 +49,14 @@ pub fn config(data: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let file = lines.join("\n");
-    match load(&file, &variables) {
-        Err(why) => refused(&why.to_string(), &file, &variables),
+    match load(name, &file, &variables) {
+        Err(why) => refused(&why.to_string(), name, &file, &variables),
         Ok(config) => good(&config),
     }
 }
 
-fn load(text: &str, variables: &[(String, String)]) -> Result<Config, Error> {
-    let file = File { name: FILE.to_owned(), text: text.to_owned() };
+fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config, Error> {
+    let file = File { name: name.to_owned(), text: text.to_owned() };
     let (config, sources) = Config::of(Some(file), variables)?;
     let _inside = RUNTIME.enter();
     let life = Life::new();
@@ -67,39 +78,42 @@ fn good(config: &Config) {
     assert!(EnvFilter::try_new(level).is_ok(), "a level that is none: {level:?}");
     if config.auth.jwt.secrets().next().is_none() {
         let printed = config.to_toml();
-        assert_eq!(load(&printed, &[]).as_ref(), Ok(config), "{printed}");
+        assert_eq!(load(TOML, &printed, &[]).as_ref(), Ok(config), "{printed}");
     }
 }
 
-fn refused(why: &str, file: &str, variables: &[(String, String)]) {
+fn refused(why: &str, name: &str, file: &str, variables: &[(String, String)]) {
     assert_eq!(why.lines().count(), 1, "{why:?}");
-    let names = variables.iter().map(|(name, _)| name.as_str()).chain([FILE, "configuration"]);
+    let names = variables.iter().map(|(name, _)| name.as_str()).chain([name, "configuration"]);
     let said = |name| {
         let (key, rest) = why.strip_prefix(name)?.strip_prefix(':')?.split_once(": ")?;
         Some(!key.trim().is_empty() && !rest.trim().is_empty())
     };
     assert!(names.filter_map(said).any(|it| it), "neither key nor place: {why:?}");
-    for secret in secrets(file) {
+    for secret in secrets(name, file) {
         assert!(!why.contains(&secret), "a secret is told: {why:?}");
     }
 }
 
 /// The secrets of a file, those that are nothing else in it.
-fn secrets(file: &str) -> Vec<String> {
-    let Ok(table) = file.parse::<toml::Table>() else { return Vec::new() };
-    let jwt = table.get("auth").and_then(|it| it.get("jwt"));
-    let given = ["secret", "secrets"].map(|name| jwt.and_then(|it| it.get(name)));
+fn secrets(name: &str, file: &str) -> Vec<String> {
+    let read: Option<Value> =
+        if name == TOML { toml::from_str(file).ok() } else { yaml_serde::from_str(file).ok() };
     let mut found = Vec::new();
-    given.into_iter().flatten().for_each(|it| leaves(it, &mut found));
+    for key in ["secret", "secrets"] {
+        if let Some(given) = read.as_ref().and_then(|it| it["auth"]["jwt"].get(key)) {
+            leaves(given, &mut found);
+        }
+    }
     found.retain(|it: &String| it.len() >= 8 && file.matches(it.as_str()).count() == 1);
     found
 }
 
-fn leaves(value: &toml::Value, into: &mut Vec<String>) {
+fn leaves(value: &Value, into: &mut Vec<String>) {
     match value {
-        toml::Value::Array(all) => all.iter().for_each(|it| leaves(it, into)),
-        toml::Value::Table(all) => all.values().for_each(|it| leaves(it, into)),
-        toml::Value::String(text) => into.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|it| leaves(it, into)),
+        Value::Object(all) => all.values().for_each(|it| leaves(it, into)),
+        Value::String(text) => into.push(text.clone()),
         other => into.push(other.to_string()),
     }
 }
@@ -111,5 +125,10 @@ mod tests {
     #[test]
     fn no_seed_is_refused_without_a_reason_or_cannot_be_served() {
         crate::fuzz::replay::replay("config", config);
+    }
+
+    #[test]
+    fn no_seed_in_yaml_is_refused_without_a_reason_or_cannot_be_served() {
+        crate::fuzz::replay::replay("yaml", yaml);
     }
 }

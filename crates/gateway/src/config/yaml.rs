@@ -23,10 +23,15 @@ pub(super) fn read(file: &str, text: &str) -> Result<Dict, Error> {
 fn dict(file: &str, path: &str, table: yaml_serde::Mapping) -> Result<Dict, Error> {
     let mut values = Dict::new();
     for (key, given) in table {
-        let Yaml::String(key) = key else {
-            let what = "expected texts as keys, found something else";
-            let top = path.is_empty();
-            return Err(if top { Error::top(file, what) } else { Error::new(file, path, what) });
+        let wrong = |what| {
+            if path.is_empty() { Error::top(file, what) } else { Error::new(file, path, what) }
+        };
+        let key = match key {
+            Yaml::String(key) if key.is_empty() => {
+                return Err(wrong("expected keys with a name, found one without"));
+            }
+            Yaml::String(key) => key,
+            _ => return Err(wrong("expected texts as keys, found something else")),
         };
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         if let Some(given) = value(file, &path, given)? {
