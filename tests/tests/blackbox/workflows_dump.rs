@@ -199,33 +199,65 @@ async fn what_was_given_to_a_step_keeps_its_order() {
     assert_eq!(text.matches(given).count(), 2, "{text}");
 }
 
+/// An archive of `token` begins to come, and comes no further. One at a time finds a place, or none.
+async fn begin(gateway: &Gateway, token: &str) -> TcpStream {
+    let bearer = format!("Bearer {token}");
+    let head = http::head(
+        gateway.address(),
+        "POST",
+        RESTORE,
+        &[
+            ("Content-Type", "multipart/form-data; boundary=b"),
+            ("Content-Length", "100000"),
+            ("Authorization", &bearer),
+        ],
+    );
+    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test]
-async fn those_who_would_wait_too_long_are_refused() {
-    let settings = [("workflows.workers", "1"), ("workflows.max_waiting", "1")];
-    let gateway = Gateway::start(&settings).await;
-    let chat = Chat::create(&gateway).await;
-    let headers =
-        [("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", "100000")];
-    let head = http::head(gateway.address(), "POST", RESTORE, &headers);
-    let (mut slow, dump) = (Vec::new(), chat.path("/dump"));
+async fn who_would_wait_too_long_is_refused_and_slow_clients_leave_half_to_the_others() {
+    let places = [("workflows.workers", "1"), ("workflows.max_waiting", "1")];
+    let gateway = Gateway::start(&[&JWT[..], &places].concat()).await;
+    let mut dumps = Vec::new();
+    for user in ["ann", "bob", "eve"] {
+        let token = token(json!({"sub": user, "scope": "backup"}));
+        let made = ask(&gateway, "POST", "/api/v1/chat/workflows", Some(&token)).await;
+        let id = made.json()["data"]["chat_id"].as_str().unwrap().to_owned();
+        dumps.push((token, format!("/api/v1/chat/workflows/{id}/dump")));
+    }
+    let [(ann, dump_of_ann), (bob, dump_of_bob), (eve, dump_of_eve)] = &dumps[..] else { panic!() };
     // One that comes while a dump is made may be refused itself.
+    let mut slow = Vec::new();
     let refused = loop {
-        let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        slow.push(stream);
-        let answer = ask(&gateway, "POST", &dump, None).await;
+        slow.push(begin(&gateway, ann).await);
+        let answer = ask(&gateway, "POST", dump_of_ann, Some(ann)).await;
         if answer.status != 200 {
             break answer;
         }
         assert!(slow.len() < 100, "there is a place for everybody");
     };
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
+    assert_eq!(ask(&gateway, "POST", dump_of_bob, Some(bob)).await.status, 200);
+    let refused = loop {
+        slow.push(begin(&gateway, bob).await);
+        let answer = ask(&gateway, "POST", dump_of_eve, Some(eve)).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(slow.len() < 200, "there is a place for everybody");
+    };
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
-    assert_eq!(ask(&gateway, "POST", BACKUP, None).await.status, 503);
-    let other = restore(&gateway, "dump_file", b"", None).await;
+    let message = &refused.json()["message"];
+    assert_eq!(message, "Too many requests of this kind are under way; try again later");
+    assert_eq!(ask(&gateway, "POST", BACKUP, Some(eve)).await.status, 503);
+    let other = restore(&gateway, "dump_file", b"", Some(eve)).await;
     assert_eq!(other.status, 503, "{}", other.body);
     drop(slow);
     let taken = eventually("a place again", async || {
-        let answer = ask(&gateway, "POST", &dump, None).await;
+        let answer = ask(&gateway, "POST", dump_of_eve, Some(eve)).await;
         (answer.status != 503).then_some(answer.status)
     });
     assert_eq!(taken.await, 200);

@@ -35,7 +35,7 @@ impl Pattern {
         let mut end = 0;
         for found in self.regex.captures_iter(text) {
             let whole = found.get_match();
-            replaced.push_str(&text[end..whole.start()]);
+            replaced.push_str(text.get(end..whole.start()).unwrap_or_default());
             end = whole.end();
             for part in &self.replacement {
                 replaced.push_str(match part {
@@ -45,7 +45,7 @@ impl Pattern {
                 room.fits(replaced.len())?;
             }
         }
-        replaced.push_str(&text[end..]);
+        replaced.push_str(text.get(end..).unwrap_or_default());
         Ok(replaced)
     }
 }

@@ -132,10 +132,8 @@ impl Rows {
             if self.record.len() == 1 && self.record.get(0) == Some("\0") {
                 // Nothing comes after the end; a row of the file may look like it.
                 let more = self.reader.read_record(&mut self.record);
-                return match more.map_err(|error| self.broken(error))? {
-                    true => Err(zero(self.records + 1)),
-                    false => Ok(false),
-                };
+                let more = more.map_err(|error| self.broken(error))?;
+                return if more { Err(zero(self.records + 1)) } else { Ok(false) };
             }
             let last = self.record.iter().next_back().unwrap_or_default();
             if last.ends_with("\n\0") {

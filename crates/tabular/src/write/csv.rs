@@ -6,7 +6,7 @@ use crate::{cell::Cell, error::Error, output::Output};
 
 #[derive(Debug)]
 pub(crate) struct Writer {
-    writer: csv::Writer<Output>,
+    lines: csv::Writer<Output>,
     /// There is one column: a blank field would look like a blank line.
     alone: bool,
     rows: u64,
@@ -23,7 +23,7 @@ impl Writer {
             .flexible(true)
             .quote_style(style)
             .from_writer(output);
-        let mut writer = Self { writer, alone, rows: 0 };
+        let mut writer = Self { lines: writer, alone, rows: 0 };
         writer.record(columns.iter().map(|name| formula::defuse(name)))?;
         Ok(writer)
     }
@@ -39,10 +39,10 @@ impl Writer {
     fn record<'a>(&mut self, fields: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Error> {
         for field in fields {
             let field = if self.alone { quoted(field) } else { field };
-            let written = self.writer.write_field(&*field);
+            let written = self.lines.write_field(&*field);
             written.map_err(|error| self.failed(error))?;
         }
-        let written = self.writer.write_record(None::<&[u8]>);
+        let written = self.lines.write_record(None::<&[u8]>);
         written.map_err(|error| self.failed(error))
     }
 
@@ -52,11 +52,11 @@ impl Writer {
             csv::ErrorKind::Io(source) => source,
             other => io::Error::other(format!("{other:?}")),
         };
-        self.writer.get_ref().failed(source)
+        self.lines.get_ref().failed(source)
     }
 
     pub(super) fn finish(self) -> Result<Written, Error> {
-        let output = match self.writer.into_inner() {
+        let output = match self.lines.into_inner() {
             Ok(output) => output,
             Err(error) => {
                 let source = io::Error::new(error.error().kind(), error.error().to_string());

@@ -112,7 +112,8 @@ async fn step_of(
             return Ok(End::Failed(StepError::Server));
         }
     };
-    let (doing, done) = match operate(door, chat, step, &files, folder.path()).await {
+    let begun = operate(door, chat, step, &files, folder.path());
+    let (doing, done) = match kept_alive(door, claimed, begun).await {
         Ok(begun) => begun,
         Err(why) => return Ok(End::Failed(why)),
     };
@@ -134,7 +135,7 @@ async fn step_of(
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
     let key = Files::key(&chat.id, &name);
-    let size = match put(&door.memory.files, &key, &path).await {
+    let size = match kept_alive(door, claimed, put(&door.memory.files, &key, &path)).await {
         Ok(size) => i64::try_from(size).unwrap_or(i64::MAX),
         Err(why) => return Ok(End::Failed(why.into())),
     };
@@ -146,6 +147,25 @@ async fn step_of(
         discard(&door.memory.files, &[key]).await;
     }
     Ok(finished?.map_or(End::Left, |(run, _)| End::Finished(run)))
+}
+
+/// Keep the lease while files are on their way. Whether the run is still ours, and wanted, is seen
+/// by who comes after.
+async fn kept_alive<T>(door: &Door, claimed: &Claimed, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut beat = interval(door.config.lease / 3);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = beat.tick() => {
+                let renewed = door.memory.store.renew_run(claimed, door.config.lease, None).await;
+                if let Err(why) = renewed {
+                    tracing::warn!(error = %why, run = claimed.run.id, "a lease was not renewed");
+                }
+            }
+        }
+    }
 }
 
 /// Tell how far the operation is, keep the lease, and end it early if it has to be. Whether it was

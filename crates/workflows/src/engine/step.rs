@@ -10,7 +10,9 @@ use std::{
 };
 
 use quadrille_store::{self as store, Chat, ChatFile, Step, files::PutError};
-use quadrille_tabular::{Error as TabularError, Limits, Operation, Outcome, Task, Unreadable};
+use quadrille_tabular::{
+    BadArguments, Error as TabularError, Limits, Operation, Outcome, Task, Unreadable,
+};
 use tokio::sync::watch;
 
 use super::fetch::{FetchError, fetch};
@@ -62,7 +64,7 @@ pub(super) async fn operate(
 ) -> Result<(Doing, impl Future<Output = Result<Outcome, StepError>> + use<>), StepError> {
     let group = GROUPS.iter().find(|(group, _)| asked.operation.starts_with(group));
     let group = group.map_or("", |(_, text)| *text);
-    let operation = Operation::parse(&asked.operation, &asked.arguments);
+    let operation = parse(asked.operation.clone(), asked.arguments.clone()).await?;
     let operation = operation.map_err(|why| StepError::Failed(format!("{group}{why}")))?;
     let input = asked.input.ok_or(StepError::NoInput)?;
     let input = files.iter().find(|it| it.id == input).ok_or(StepError::InputGone)?;
@@ -97,12 +99,21 @@ pub(super) async fn operate(
     let (told, percent) = watch::channel(0);
     let doing = Doing { stop: Arc::clone(&stop), percent };
     let task = tokio::task::spawn_blocking(move || work.run(&stop, &told));
-    Ok((doing, async move {
-        task.await.unwrap_or_else(|why| {
-            tracing::error!(error = %why, "an operation panicked");
-            Err(StepError::Server)
-        })
-    }))
+    Ok((doing, async move { task.await.unwrap_or_else(|why| Err(panicked(&why))) }))
+}
+
+/// On a thread of its own: patterns take a while.
+async fn parse(
+    operation: String,
+    arguments: String,
+) -> Result<Result<Operation, BadArguments>, StepError> {
+    let task = tokio::task::spawn_blocking(move || Operation::parse(&operation, &arguments));
+    task.await.map_err(|why| panicked(&why))
+}
+
+fn panicked(why: &tokio::task::JoinError) -> StepError {
+    tracing::error!(error = %why, "an operation panicked");
+    StepError::Server
 }
 
 /// An operation and what it is done to.

@@ -24,7 +24,7 @@ pub(super) async fn backup(
     caller: Caller,
 ) -> Result<Envelope, Error> {
     caller.need(SCOPE)?;
-    let inside = door.room.enter().ok_or(Error::Full)?;
+    let inside = caller.place()?;
     let life = door.core.life.clone();
     let work = async move {
         let _inside = inside;

@@ -1,23 +1,27 @@
 //! Who sends a request, and what is open to them.
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
+    Payer,
     auth::{Action, Principal, Token},
     ws::Peer,
 };
 use quadrille_store::{Chat, Run};
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::door::{self, Door};
+use crate::{
+    door::{self, Door},
+    room::Inside,
+};
 
 /// The client of a request. Extracting it counts the request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) principal: Principal,
+    peer: IpAddr,
     door: Arc<Door>,
 }
 
@@ -36,19 +40,30 @@ impl Caller {
             return Err(Error::Invalid("chat_id: choose another name than this one".to_owned()));
         }
         let core = &self.door.core;
-        let nothing_said = || core.hub.top(&topic).is_none_or(|at| at.offset == 0);
-        let unheard = || Uuid::try_parse(id).is_ok() && nothing_said();
-        let granted = || core.auth.allow(&self.principal, Action::Write, &topic).is_ok();
-        if self.door.is_open() || unheard() || granted() { Ok(()) } else { Err(Error::Named) }
+        if self.door.is_open() || core.auth.allow(&self.principal, Action::Write, &topic).is_ok() {
+            return Ok(());
+        }
+        // They would not find it again.
+        if self.principal.user.is_none() {
+            return Err(Error::Nobody);
+        }
+        let nothing_said = core.hub.top(&topic).is_none_or(|at| at.offset == 0);
+        if Uuid::try_parse(id).is_ok() && nothing_said { Ok(()) } else { Err(Error::Named) }
     }
 
     /// Who what is made belongs to, and a place for a request that works on files of its own.
-    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, OwnedSemaphorePermit), Error> {
+    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, Inside), Error> {
         let owner = self.principal.user.clone();
         if owner.is_none() && !self.door.is_open() {
             return Err(Error::Nobody);
         }
-        Ok((owner, self.door.room.enter().ok_or(Error::Full)?))
+        Ok((owner, self.place()?))
+    }
+
+    /// A place for a request of this kind.
+    pub(super) fn place(&self) -> Result<Inside, Error> {
+        let payer = Payer::new(self.principal.user.as_ref(), self.peer);
+        Ok(self.door.room.enter(payer)?)
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
@@ -76,6 +91,6 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let token = Token::find(&parts.headers, &parts.uri);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
-        Ok(Self { principal, door: Arc::clone(door) })
+        Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
     }
 }

@@ -27,6 +27,7 @@ pub(super) async fn create(
     caller: Caller,
 ) -> Result<Envelope, Error> {
     let id = Uuid::now_v7().to_string();
+    caller.may_call(&id)?;
     let chat = put(&door, &caller, &id, ChatStatus::Created, false).await?;
     let chat = chat.ok_or(Error::Server)?;
     let shown = show_chat(&door, &chat).await?;

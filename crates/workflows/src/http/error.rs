@@ -12,7 +12,7 @@ use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError};
+use crate::{archive::BadArchive, engine::FetchError, room::NoPlace};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,10 @@ pub(super) enum Error {
     Conflict(&'static str),
     #[error("Too many runs are waiting; try again later")]
     Full,
+    #[error("Too many requests of this kind are under way; try again later")]
+    NoPlace,
+    #[error("You have half of all requests of this kind under way; try again when one is done")]
+    Enough,
     #[error("Too many questions are waiting; try again later")]
     AgentBusy,
     #[error("The agent did not answer: {}", .0.title())]
@@ -92,7 +96,8 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Full | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Enough => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -104,7 +109,7 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full | Self::AgentBusy | Self::Busy => Some(SOON),
+            Self::Full | Self::NoPlace | Self::Enough | Self::AgentBusy | Self::Busy => Some(SOON),
             _ => None,
         }
     }
@@ -197,6 +202,15 @@ impl From<PutError> for Error {
                 Ok(why) => Self::Form(*why),
                 Err(_) => Self::Server,
             },
+        }
+    }
+}
+
+impl From<NoPlace> for Error {
+    fn from(why: NoPlace) -> Self {
+        match why {
+            NoPlace::Full => Self::NoPlace,
+            NoPlace::Enough => Self::Enough,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Sheet {
         self.next = at + 1;
         let mut cells = Vec::new();
         // Many cells may have one text, so that a small file may have large rows.
-        let mut held = 0;
+        let mut bytes = 0;
         let mut written = 0;
         // Where a cell is that does not say so.
         let mut expected = 0;
@@ -170,8 +170,8 @@ impl Sheet {
             if cells.len() >= self.max_columns {
                 return Err(broken(format!("row {} has cells more than once", at + 1)));
             }
-            held += cell.len();
-            if held > self.max_row {
+            bytes += cell.len();
+            if bytes > self.max_row {
                 return Err(TooMuch::Row { row: at + 1, most: self.max_row }.into());
             }
             cells.push((column, cell));

@@ -7,7 +7,6 @@ use quadrille_store::files::Files;
 use quadrille_tabular::{Info, Limits, Operation, Outcome, Task};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     super::{caller::Caller, envelope::Base, error::Error},
@@ -16,7 +15,7 @@ use super::{
     take::{self, Taken},
     work::perform,
 };
-use crate::door::Door;
+use crate::{door::Door, room::Inside};
 
 /// Extracting it counts the request, finds a place for it, and takes its form.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Place {
     folder: TempDir,
-    _inside: OwnedSemaphorePermit,
+    _inside: Inside,
 }
 
 /// An operation, and which files of the form it is for.

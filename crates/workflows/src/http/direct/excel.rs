@@ -10,6 +10,7 @@ use super::{
     arguments::{Arguments, Json},
     asked::{Asked, Job},
     take::FILE,
+    work::aside,
 };
 
 pub(super) const MADE: &str = "Extracted Excel file generated successfully";
@@ -115,7 +116,8 @@ async fn found(asked: &Asked, format: &str) -> Result<Envelope, Error> {
         // Its own error comes after those of the rest.
         .text("output_format", ["csv", "json"].into_iter().find(|it| *it == format))
         .done();
-    let operation = Operation::parse("excel/search", &arguments)?;
+    // Patterns take a while.
+    let operation = aside(move || Operation::parse("excel/search", &arguments)).await??;
     if !["xlsx", "csv", "json"].contains(&format) {
         return Err(Error::Invalid("Output format must be xlsx, csv, or json".to_owned()));
     }

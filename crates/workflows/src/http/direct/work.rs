@@ -31,17 +31,23 @@ where
     let worker = room.work().await.ok_or(Error::Server)?;
     let stop = Stop::default();
     let stopped = Arc::clone(&stop.0);
-    let task = tokio::task::spawn_blocking(move || {
+    let done = aside(move || {
         let _worker = worker;
         work(&mut |_| {
             if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
-    let done = task.await.map_err(|why| {
+    Ok(done.await??)
+}
+
+/// Do something short, but too long for a thread that has others to serve.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|why| {
         tracing::error!(error = %why, "an operation panicked");
         Error::Server
-    })?;
-    Ok(done?)
+    })
 }
 
 #[cfg(test)]
