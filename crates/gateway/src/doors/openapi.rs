@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: all of it described (`OpenAPI` 3.1), from the code that serves it.
+//! `GET /openapi.json`: all doors described (`OpenAPI` 3.1), from the code that serves them.
 use quadrille_core::auth::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -57,14 +57,17 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// `api` as JSON. Every refusal is a problem document, and some are those of every door: they are
-/// added here.
+/// `api` as JSON. Every refusal is a problem document, but where a protocol has a form of its own,
+/// and some are those of every door: they are added here.
 pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
     let mut api = serde_json::to_value(api).expect("a description is plain data");
     for (path, operations) in api["paths"].as_object_mut().into_iter().flatten() {
         let is_door = !ops::PATHS.contains(&path.as_str()) && path != OPENAPI;
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            if let Some(responses) = operation["responses"].as_object_mut() {
+            // Where it says so itself, nobody looks at a token.
+            let is_door = is_door && operation.get("security").is_none();
+            // What all operations of a path have in common is none.
+            if let Some(Value::Object(responses)) = operation.get_mut("responses") {
                 explain(responses, is_door);
             }
         }
@@ -100,13 +103,18 @@ const REFUSALS: [(&str, &str); 5] = [
     ("503", "Tokens cannot be checked just now"),
 ];
 
+/// There is no such part of a file, and no body either.
+const EMPTY: &str = "416";
+
 fn explain(responses: &mut Map<String, Value>, is_door: bool) {
     for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
         responses.entry(status).or_insert_with(|| json!({"description": why}));
     }
     responses.sort_keys();
     let told = |status: &str, response: &Value| {
-        status.starts_with('2') || response.get("content").is_some()
+        !status.starts_with(['4', '5'])
+            || status == EMPTY
+            || ["content", "$ref"].into_iter().any(|it| response.get(it).is_some())
     };
     for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
         let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});

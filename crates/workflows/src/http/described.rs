@@ -1,0 +1,194 @@
+//! What the descriptions of all doors have in common: what paths name, and how doors refuse.
+use std::collections::BTreeMap;
+
+use quadrille_store::ChatStatus;
+use utoipa::{
+    IntoParams, IntoResponses, PartialSchema, ToSchema,
+    openapi::{
+        Content, Object, OpenApi, Ref, RefOr, Required, Response, Schema, Type,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::{KnownFormat, SchemaFormat},
+    },
+};
+
+use super::{bot, envelope::Answer, files::Sent, forms, work::Worker};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(tags(
+    (name = "chats", description = "Run steps on the files of a chat"),
+    (name = "bot", description = "Say what is to be done to a file"),
+    (name = "work", description = "Do steps elsewhere"),
+    (name = "tables", description = "Do one operation on a file that comes with the request"),
+))]
+pub(super) struct Document;
+
+/// What paths name.
+const NAMED: [(&str, &str); 6] = [
+    ("chat", "the chat"),
+    ("run", "the `job_id` of a run of the chat"),
+    ("job", "the `job_id` of a run of the chat"),
+    ("step", "the `step_id` that came with the claim"),
+    ("name", "the name of the file"),
+    ("file", "the name of the file"),
+];
+
+/// How requests are refused, and why.
+const REFUSALS: [(&str, &str); 13] = [
+    ("400", "The address or the file cannot be used"),
+    ("401", "A token is needed, or this one is not accepted"),
+    ("403", "The token does not grant this, or the page is from elsewhere"),
+    ("404", "There is none, or it is not yours"),
+    ("408", "The body took too long"),
+    ("409", "The claim does not hold any more"),
+    ("413", "The body or a file in it is too large"),
+    ("415", "The body does not say that it is JSON"),
+    ("422", "What was sent cannot be used; `message` says why"),
+    ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
+    ("500", "The server failed; its log has the cause"),
+    ("503", "Too much is waiting, or the database is busy; Retry-After says when to come back"),
+    ("507", "There is no room left to store it"),
+];
+
+/// Wherever a token is looked at.
+const ALL: [&str; 6] = ["400", "401", "403", "429", "500", "503"];
+
+/// Wherever a path names something.
+const GONE: [&str; 1] = ["404"];
+
+/// Wherever a claim is shown.
+const CLAIM: [&str; 2] = ["409", "422"];
+
+/// Wherever a body is read.
+const BODY: [&str; 3] = ["408", "413", "422"];
+
+/// Wherever it may be JSON.
+const MEDIA: [&str; 1] = ["415"];
+
+/// Wherever something is stored.
+const STORED: [&str; 1] = ["507"];
+
+/// Those that come as problem documents, too, before a door is asked: for a bad `Host`, a page from
+/// elsewhere, and where there is no place for a connection.
+const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
+
+const JSON: &str = "application/json";
+
+/// Say of each operation what is in its path and its form, and how it refuses.
+pub(super) fn complete(api: &mut OpenApi) {
+    let shared = REFUSALS.map(|(status, why)| (name(status), refusal(status, why).into()));
+    api.components.get_or_insert_default().responses.extend(shared);
+    for (path, item) in &mut api.paths.paths {
+        let named = NAMED.into_iter().filter(|(name, _)| path.contains(&format!("{{{name}}}")));
+        let named: Vec<_> = named
+            .map(|(name, what)| text(name, ParameterIn::Path, what).required(Required::True))
+            .map(|it| RefOr::T(it.build()))
+            .collect();
+        if let Some(operation) = &mut item.post {
+            forms::describe(path, operation);
+            refuse(operation, &STORED);
+        }
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            let asks_for_token = operation.security.is_none();
+            if asks_for_token {
+                refuse(operation, &ALL);
+            }
+            if !named.is_empty() {
+                refuse(operation, &GONE);
+            }
+            if path.contains("{step}") {
+                refuse(operation, &CLAIM);
+            }
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                if path == bot::BEGIN {
+                    body.required = None;
+                }
+                let is_json = body.content.contains_key(JSON);
+                refuse(operation, &BODY);
+                refuse(operation, if is_json { &MEDIA } else { &[] });
+            }
+        }
+        item.parameters = (!named.is_empty()).then_some(named);
+    }
+}
+
+/// What a refusal is called among all that are described.
+fn name(status: &str) -> String {
+    format!("Workflows{status}")
+}
+
+fn refusal(status: &str, why: &str) -> Response {
+    let of = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
+    let mut response = Response::new(why);
+    response.content.insert(JSON.to_owned(), of(&Answer::name()).into());
+    if BEFORE.contains(&status) {
+        response.content.insert("application/problem+json".to_owned(), of("Problem").into());
+    }
+    response
+}
+
+fn refuse(operation: &mut Operation, statuses: &[&str]) {
+    for status in statuses {
+        let responses = &mut operation.responses.responses;
+        let refusal = || Ref::from_response_name(name(status)).into();
+        responses.entry((*status).to_owned()).or_insert_with(refusal);
+    }
+}
+
+fn text(name: &str, place: ParameterIn, what: &str) -> ParameterBuilder {
+    let text = Object::with_type(Type::String);
+    let parameter = ParameterBuilder::new().name(name).parameter_in(place);
+    parameter.description(Some(what)).schema(Some(text))
+}
+
+fn formatted(format: KnownFormat) -> Object {
+    let mut text = Object::with_type(Type::String);
+    text.format = Some(SchemaFormat::KnownFormat(format));
+    text
+}
+
+/// The words for how a chat is.
+pub(super) struct Status;
+
+impl PartialSchema for Status {
+    fn schema() -> RefOr<Schema> {
+        let words = ChatStatus::ALL.iter().map(|it| it.word().into()).collect();
+        let mut schema = Object::with_type(Type::String);
+        schema.enum_values = Some(words);
+        Schema::Object(schema).into()
+    }
+}
+
+impl ToSchema for Status {}
+
+impl IntoParams for Sent<'_> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let range = text("Range", ParameterIn::Header, "the part that is wanted, as `bytes=0-99`");
+        let known = text("If-None-Match", ParameterIn::Header, "the `ETag` that is there already");
+        vec![range.build(), known.build()]
+    }
+}
+
+impl IntoResponses for Sent<'_> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let described = |status: &str, what: &str| (status.to_owned(), Response::new(what));
+        let mut responses = [
+            described("200", "The file"),
+            described("206", "The part of it that `Range` asks for"),
+            described("304", "It is the one that is there already"),
+            described("416", "There is no such part of it"),
+        ];
+        let bytes = formatted(KnownFormat::Binary);
+        for (_, response) in &mut responses[..2] {
+            response.content.insert("*/*".to_owned(), Content::new(Some(bytes.clone())).into());
+        }
+        responses.map(|(status, response)| (status, response.into())).into()
+    }
+}
+
+impl IntoParams for Worker {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let claim = text("X-Claim", ParameterIn::Header, "the `claim` that came with the step");
+        let claim = claim.schema(Some(formatted(KnownFormat::Uuid)));
+        vec![claim.required(Required::True).build()]
+    }
+}
