@@ -114,6 +114,9 @@ async fn what_is_wrong_is_named_and_a_failed_run_can_be_tried_again() {
     assert!(message.contains("No handler found for operation: foo/bar"), "{message}");
     let runs = chat.get("/runs").await.json()["data"]["runs"].clone();
     let job = runs[0]["job_id"].as_str().unwrap().to_owned();
+    let second = chat.get("/runs?limit=1&offset=1").await.json()["data"]["runs"].clone();
+    assert_eq!(second, json!([runs[1]]));
+    assert_eq!(chat.get("/runs?limit=x").await.status, 422);
     assert_eq!(chat.post(&format!("/runs/{job}/retry"), &json!({})).await.status, 202);
 }
 

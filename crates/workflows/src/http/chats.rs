@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{Chat, ChatStatus, NewChat, Page};
+use quadrille_store::{Chat, ChatStatus, NewChat};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use super::{
     described::Status,
     envelope::{Answer, Envelope, ok},
     error::Error,
+    page::page,
     path::Path,
 };
 use crate::{
@@ -88,13 +89,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
-    let number = |name: &str, or: u32| match query.get(name).map(String::as_str) {
-        None | Some("") => Ok(or),
-        Some(text) => text
-            .parse()
-            .map_err(|_| Error::Invalid(format!("{name} must be a whole number, found {text:?}"))),
-    };
-    let page = Page { limit: number("limit", 100)?, offset: number("offset", 0)? };
+    let page = page(&query)?;
     let status = match query.get("status").filter(|it| !it.is_empty()) {
         None => None,
         Some(word) => Some(ChatStatus::parse(word).ok_or_else(|| {

@@ -13,6 +13,7 @@ mod error;
 mod execute;
 mod files;
 mod forms;
+mod page;
 mod path;
 mod restore;
 mod runs;

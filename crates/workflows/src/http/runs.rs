@@ -1,10 +1,10 @@
 //! Runs: how they are, and what can be done about them.
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{CancelRun, Chat, Page, Place};
+use quadrille_store::{CancelRun, Chat, Place};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    page::page,
     path::Path,
 };
 use crate::{
@@ -44,8 +45,6 @@ pub(super) async fn create(
     Ok(begin::submitted(&run, &base))
 }
 
-const LISTED: Page = Page { limit: 100, offset: 0 };
-
 /// List the runs of a chat, the newest first
 #[utoipa::path(
     get,
@@ -53,15 +52,23 @@ const LISTED: Page = Page { limit: 100, offset: 0 };
     path = "/{chat}/runs",
     operation_id = "list_runs",
     tag = "chats",
-    responses((status = 200, description = "At most 100 `runs`", body = Answer))
+    params(
+        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "at most so many; 100 if not given"),
+        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "without the first so many"),
+    ),
+    responses(
+        (status = 200, description = "The `runs`", body = Answer),
+        (status = 422, description = "A parameter is none of its kind", body = Answer),
+    )
 )]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
     Path(chat): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let runs = door.memory.store.runs(&chat.id, LISTED).await?;
+    let runs = door.memory.store.runs(&chat.id, page(&query)?).await?;
     let shown: Vec<_> = runs
         .iter()
         .map(|run| {
