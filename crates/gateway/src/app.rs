@@ -101,10 +101,11 @@ impl Protocols {
                 files: kept.files.clone(),
                 max_upload_size: config.files.max_upload_size,
             };
-            let router = quadrille_workflows::router(core, desk, memory, config.workflows.clone());
-            let router = router
-                .map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
+            let made = quadrille_workflows::router(core, desk, memory, config.workflows.clone());
+            let (router, described) =
+                made.map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
             self.router = self.router.merge(doors::guarded(router, core));
+            self.described.merge(described);
         }
         Ok(self)
     }

@@ -21,6 +21,7 @@ use quadrille_agents::Desk;
 use quadrille_core::Core;
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::OpenApi;
 
 use crate::{door::Door, engine::Scratch};
 
@@ -128,17 +129,19 @@ pub struct Memory {
 #[error("workflows.scratch: cannot use {0:?}: {1}")]
 pub struct StartError(PathBuf, #[source] std::io::Error);
 
-/// The doors of workflows. Runs that wait are done from now on.
+/// The doors of workflows, and the description of those over HTTP. Runs that wait are done from now
+/// on.
 pub fn router(
     core: &Core,
     desk: Desk,
     memory: Memory,
     config: Config,
-) -> Result<Router, StartError> {
+) -> Result<(Router, OpenApi), StartError> {
     let scratch = open(&config.scratch)?;
     let door = Arc::new(Door::new(core.clone(), desk, memory, config, scratch));
     engine::start(&door);
-    Ok(socket::router(&door).merge(http::router(&door)))
+    let (router, described) = http::router(&door);
+    Ok((socket::router(&door).merge(router), described))
 }
 
 fn open(path: &Path) -> Result<Scratch, StartError> {

@@ -57,14 +57,17 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// `api` as JSON. Every refusal is a problem document, and some are those of every door: they are
-/// added here.
+/// `api` as JSON. Every refusal is a problem document, but where a protocol has a form of its own,
+/// and some are those of every door: they are added here.
 pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
     let mut api = serde_json::to_value(api).expect("a description is plain data");
     for (path, operations) in api["paths"].as_object_mut().into_iter().flatten() {
         let is_door = !ops::PATHS.contains(&path.as_str()) && path != OPENAPI;
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            if let Some(responses) = operation["responses"].as_object_mut() {
+            // Where it says so itself, nobody looks at a token.
+            let is_door = is_door && operation.get("security").is_none();
+            // What all operations of a path have in common is none.
+            if let Some(Value::Object(responses)) = operation.get_mut("responses") {
                 explain(responses, is_door);
             }
         }
@@ -100,15 +103,20 @@ const REFUSALS: [(&str, &str); 5] = [
     ("503", "Tokens cannot be checked just now"),
 ];
 
+/// What may be answered before a door is asked: a bad `Host`, a page from elsewhere, and no place
+/// for a connection.
+const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
+
 fn explain(responses: &mut Map<String, Value>, is_door: bool) {
     for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
         responses.entry(status).or_insert_with(|| json!({"description": why}));
     }
-    let told = |status: &str, response: &Value| {
-        status.starts_with('2') || response.get("content").is_some()
-    };
-    for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
-        let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
-        response["content"] = json!({"application/problem+json": schema});
+    for (status, response) in responses {
+        let has_form = response.get("content").is_some();
+        let is_before = is_door && BEFORE.contains(&status.as_str());
+        if !status.starts_with('2') && (!has_form || is_before) {
+            let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+            response["content"]["application/problem+json"] = schema;
+        }
     }
 }

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{
     caller::Caller,
     dump::stamp,
-    envelope::{Envelope, ok},
+    envelope::{Answer, Envelope, ok},
     error::Error,
 };
-use crate::door::Door;
+use crate::{BACKUP, door::Door};
 
 /// What a token needs for it.
 const SCOPE: &str = "backup";
@@ -19,6 +19,20 @@ const SCOPE: &str = "backup";
 /// Backups that may be there.
 const MOST: usize = 100;
 
+/// Copy the whole database
+///
+/// A token needs the scope `backup`.
+#[utoipa::path(
+    post,
+    path = BACKUP,
+    operation_id = "back_up",
+    tag = "chats",
+    responses(
+        (status = 200, description = "`backup_file` and its `path`, from the folder of the database on", body = Answer),
+        (status = 409, description = "There are 100 backups, or there is one of this second", body = Answer),
+        (status = 501, description = "The database is PostgreSQL, which has its own tools", body = Answer),
+    )
+)]
 pub(super) async fn backup(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -4,6 +4,7 @@ use http::StatusCode;
 use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -15,21 +16,28 @@ use crate::{door::Door, news::Origin, wire};
 /// Bytes of the name of an operation, at most.
 const MAX_NAME: usize = 200;
 
-#[derive(Deserialize)]
-struct Asked {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Steps)]
+pub(super) struct Asked {
     #[serde(default)]
+    #[schema(required, min_items = 1, max_items = 100)]
     steps: Vec<AskedStep>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Step)]
 pub(super) struct AskedStep {
+    #[schema(min_length = 1, max_length = 200, example = "excel/convert-to-csv")]
     operation: String,
+    /// What the operation wants to know: an object for those that are done here.
+    #[schema(value_type = Option<Value>)]
     arguments: Option<Box<RawValue>>,
     #[serde(default)]
+    #[schema(inline)]
     kind: AskedKind,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum AskedKind {
     #[default]

@@ -1,7 +1,7 @@
 //! Chats: made, listed, shown and deleted.
 use std::{collections::HashMap, sync::Arc};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
 use quadrille_store::{Chat, ChatStatus, NewChat, Page};
@@ -10,11 +10,13 @@ use uuid::Uuid;
 
 use super::{
     caller::Caller,
-    envelope::{Envelope, ok},
+    described::Status,
+    envelope::{Answer, Envelope, ok},
     error::Error,
+    path::Path,
 };
 use crate::{
-    bot,
+    CHATS, bot,
     door::{self, Door},
     engine, wire,
 };
@@ -22,6 +24,14 @@ use crate::{
 /// Messages and steps that are shown of a chat.
 pub(super) const SHOWN: u32 = 1000;
 
+/// Make a chat
+#[utoipa::path(
+    post,
+    path = CHATS,
+    operation_id = "create_chat",
+    tag = "chats",
+    responses((status = 201, description = "The chat", body = Answer))
+)]
 pub(super) async fn create(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -56,6 +66,22 @@ pub(super) async fn put(
     Ok(door.memory.store.put_chat(new).await?)
 }
 
+/// List chats, the newest first
+#[utoipa::path(
+    get,
+    path = CHATS,
+    operation_id = "list_chats",
+    tag = "chats",
+    params(
+        ("status" = inline(Option<Status>), Query, description = "only those that are so"),
+        ("limit" = Option<u32>, Query, description = "at most so many; 100 if not given"),
+        ("offset" = Option<u32>, Query, description = "without the first so many"),
+    ),
+    responses(
+        (status = 200, description = "`conversations` and their `count`", body = Answer),
+        (status = 422, description = "A parameter is none of its kind", body = Answer),
+    )
+)]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -87,6 +113,15 @@ pub(super) async fn list(
     Ok(ok("Conversations retrieved successfully", data).total(count))
 }
 
+/// Look at a chat, with its messages, steps and files
+#[utoipa::path(
+    get,
+    context_path = CHATS,
+    path = "/{chat}",
+    operation_id = "show_chat",
+    tag = "chats",
+    responses((status = 200, description = "The chat", body = Answer))
+)]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -96,6 +131,15 @@ pub(super) async fn show(
     Ok(ok("Conversation retrieved successfully", show_chat(&door, &chat).await?))
 }
 
+/// Delete a chat with everything in it
+#[utoipa::path(
+    delete,
+    context_path = CHATS,
+    path = "/{chat}",
+    operation_id = "delete_chat",
+    tag = "chats",
+    responses((status = 200, description = "`chat_id`, which is free again", body = Answer))
+)]
 pub(super) async fn delete(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -1,19 +1,27 @@
 //! What was made of a chat or of a file that came with a request, for whom it was made.
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::{HeaderMap, Method};
 
 use super::{
     caller::Caller,
     error::Error,
     files::{Sent, media_type},
+    path::Path,
 };
-use crate::door::Door;
+use crate::{DOWNLOADS, door::Door};
 
+/// Download an archive
+#[utoipa::path(
+    get,
+    context_path = DOWNLOADS,
+    path = "/{file}",
+    operation_id = "download_archive",
+    tag = "chats",
+    params(Sent<'_>),
+    responses(Sent<'_>)
+)]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -1,7 +1,7 @@
 //! `POST …/dump`: a chat as one file, to be downloaded for a while.
 use std::{io, sync::Arc};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use quadrille_core::auth::Action;
@@ -11,16 +11,30 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{
     caller::Caller,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    path::Path,
 };
 use crate::{
-    DOWNLOADS,
+    CHATS, DOWNLOADS,
     archive::{self, BadArchive, MAX_METADATA, UPLOADS, Writer},
     door::Door,
     engine, wire,
 };
 
+/// Make an archive of a chat
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/dump",
+    operation_id = "dump_chat",
+    tag = "chats",
+    responses(
+        (status = 200, description = "`dump_file` and its `download_url`", body = Answer),
+        (status = 413, description = "Its files are too large to be restored", body = Answer),
+        (status = 422, description = "There is too much in the chat for it to be restored", body = Answer),
+    )
+)]
 pub(super) async fn dump(
     State(door): State<Arc<Door>>,
     caller: Caller,

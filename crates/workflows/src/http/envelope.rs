@@ -8,7 +8,9 @@ use axum::{
 };
 use http::{StatusCode, header, request::Parts};
 use quadrille_core::ws::Scheme;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::wire;
@@ -37,6 +39,29 @@ pub(super) struct Envelope {
     pub(super) total: usize,
 }
 
+/// What every answer is wrapped in, refusals as well.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Answer {
+    /// What was asked for; of a refusal, an object with `error_type` and `details`.
+    data: Value,
+    /// For people: what was done, or why it was not.
+    message: String,
+    #[schema(inline)]
+    meta: Meta,
+    /// The status of the response, but where its door says otherwise.
+    status_code: u16,
+    /// How many there are of what was asked for; 0 in a refusal.
+    total: usize,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Meta {
+    api_version: &'static str,
+    locale: &'static str,
+    request_id: String,
+    requested_time: String,
+}
+
 /// A success.
 pub(super) fn ok(message: impl Into<String>, data: Value) -> Envelope {
     let message = message.into();
@@ -57,18 +82,13 @@ impl Envelope {
 
 impl IntoResponse for Envelope {
     fn into_response(self) -> Response {
-        let body = json!({
-            "data": self.data,
-            "message": self.message,
-            "meta": {
-                "api_version": "v0.0.1",
-                "locale": "en_US",
-                "request_id": Uuid::now_v7().simple().to_string(),
-                "requested_time": wire::now(),
-            },
-            "status_code": self.told,
-            "total": self.total,
-        });
-        (self.status, Json(body)).into_response()
+        let Self { status, told, message, data, total } = self;
+        let meta = Meta {
+            api_version: "v0.0.1",
+            locale: "en_US",
+            request_id: Uuid::now_v7().simple().to_string(),
+            requested_time: wire::now(),
+        };
+        (status, Json(Answer { data, message, meta, status_code: told, total })).into_response()
     }
 }

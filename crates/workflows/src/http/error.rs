@@ -19,6 +19,8 @@ use crate::{archive::BadArchive, engine::FetchError};
 pub(super) enum Error {
     #[error("{}{}", .0.title, .0.detail.as_deref().map(|it| format!(": {it}")).unwrap_or_default())]
     Problem(Problem),
+    #[error("The address cannot be used: it is not UTF-8")]
+    Address,
     #[error("This address does not take this method")]
     Method,
     #[error("The token names nobody; use one with `sub`")]
@@ -87,7 +89,7 @@ impl Error {
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
                 S::UNPROCESSABLE_ENTITY
             }
-            Self::BadFile(_) => S::BAD_REQUEST,
+            Self::BadFile(_) | Self::Address => S::BAD_REQUEST,
             Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,

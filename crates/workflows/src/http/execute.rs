@@ -1,19 +1,36 @@
 //! `POST …/execute`: begin a run, and wait for its end unless the client does not want to.
 use std::{collections::HashMap, sync::Arc};
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use quadrille_core::auth::Action;
 use quadrille_store::{Place, RunStatus};
 use serde_json::json;
 
 use super::{
-    begin,
+    begin::{self, Asked},
     caller::Caller,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    path::Path,
 };
-use crate::{door::Door, news::Origin, wire};
+use crate::{CHATS, door::Door, news::Origin, wire};
 
+/// Run steps, and wait for the end of the run
+///
+/// A client that leaves does not end the run.
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/execute",
+    tag = "chats",
+    params(("wait" = Option<String>, Query, description = "`false` answers at once")),
+    request_body = Asked,
+    responses(
+        (status = 200, description = "`results` of the steps, `output_files`, and the `job_id`", body = Answer),
+        (status = 202, description = "With `wait=false`: the `job_id` and a `status_url`", body = Answer),
+        (status = 500, description = "The run failed, and `status_code` is 422; or the server did", body = Answer),
+    )
+)]
 pub(super) async fn execute(
     State(door): State<Arc<Door>>,
     caller: Caller,

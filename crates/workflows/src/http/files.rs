@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use http::{HeaderMap, Method};
@@ -19,10 +19,11 @@ use serde_json::Value;
 
 use super::{
     caller::Caller,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    path::Path,
 };
-use crate::{door::Door, engine, wire};
+use crate::{CHATS, door::Door, engine, wire};
 
 /// The part that brings the file.
 pub(super) const FILE: &str = "file";
@@ -36,6 +37,19 @@ pub(super) struct Kept {
     pub(super) size: i64,
 }
 
+/// Add a file to a chat
+///
+/// The first step of a run works on the file that was uploaded last.
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/upload",
+    operation_id = "upload_file",
+    tag = "chats",
+    responses(
+        (status = 200, description = "`file_path`, `filename` and `download_url`", body = Answer),
+    )
+)]
 pub(super) async fn upload(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -118,6 +132,16 @@ pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kep
     Ok(Kept { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
 }
 
+/// Download a file of a chat
+#[utoipa::path(
+    get,
+    context_path = CHATS,
+    path = "/{chat}/files/{name}",
+    operation_id = "show_file",
+    tag = "chats",
+    params(Sent<'_>),
+    responses(Sent<'_>)
+)]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -4,6 +4,7 @@ mod begin;
 mod bot;
 mod caller;
 mod chats;
+mod described;
 mod direct;
 mod downloads;
 mod dump;
@@ -11,49 +12,50 @@ mod envelope;
 mod error;
 mod execute;
 mod files;
+mod forms;
+mod path;
 mod restore;
 mod runs;
 mod work;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::Request,
-    routing::{get, post},
-};
-
+use axum::{Router, extract::Request};
 use quadrille_core::rest::{BadBody, Body};
 use serde::de::DeserializeOwned;
+use utoipa::{OpenApi as _, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::envelope::Base;
-use self::error::Error;
-use crate::{BACKUP, CHATS, DOWNLOADS, door::Door};
+use self::{described::Document, error::Error};
+use crate::door::Door;
 
 /// Bytes of a JSON body.
 const BODY: usize = 1_000_000;
 
-pub(crate) fn router(door: &Arc<Door>) -> Router {
-    let at = |rest: &str| format!("{CHATS}{rest}");
-    Router::new()
-        .route(CHATS, get(chats::list).post(chats::create))
-        .route(&at("/{chat}"), get(chats::show).delete(chats::delete))
-        .route(&at("/{chat}/upload"), post(files::upload))
-        .route(&at("/{chat}/files/{name}"), get(files::show))
-        .route(&at("/{chat}/execute"), post(execute::execute))
-        .route(&at("/{chat}/runs"), get(runs::list).post(runs::create))
-        .route(&at("/{chat}/runs/{run}"), get(runs::show))
-        .route(&at("/{chat}/runs/{run}/cancel"), post(runs::cancel))
-        .route(&at("/{chat}/runs/{run}/retry"), post(runs::retry))
-        .route(&at("/{chat}/dump"), post(dump::dump))
-        .route(&at("/restore"), post(restore::restore))
-        .route(&format!("{DOWNLOADS}/{{file}}"), get(downloads::show))
-        .route(BACKUP, post(backup::backup))
+/// The doors, and their description.
+pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
+    let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(chats::list, chats::create))
+        .routes(routes!(chats::show, chats::delete))
+        .routes(routes!(files::upload))
+        .routes(routes!(files::show))
+        .routes(routes!(execute::execute))
+        .routes(routes!(runs::list, runs::create))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::retry))
+        .routes(routes!(dump::dump))
+        .routes(routes!(restore::restore))
+        .routes(routes!(downloads::show))
+        .routes(routes!(backup::backup))
         .merge(bot::router())
         .merge(work::router())
-        .method_not_allowed_fallback(async || Error::Method)
-        .with_state(Arc::clone(door))
-        .merge(direct::router(door))
+        .merge(direct::router())
+        .split_for_parts();
+    described::complete(&mut described);
+    let router = router.method_not_allowed_fallback(async || Error::Method);
+    (router.with_state(Arc::clone(door)), described)
 }
 
 /// The body of a request, which is a JSON object.

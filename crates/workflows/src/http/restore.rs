@@ -13,10 +13,11 @@ use super::{
     caller::Caller,
     chats::show_chat,
     dump::scratch,
-    envelope::{Envelope, ok},
+    envelope::{Answer, Envelope, ok},
     error::Error,
 };
 use crate::{
+    CHATS,
     archive::{self, Restored, UPLOADS},
     door::Door,
     engine,
@@ -25,6 +26,18 @@ use crate::{
 /// The part that brings the archive.
 const FILE: &str = "dump_file";
 
+/// Make a chat again from its archive
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/restore",
+    operation_id = "restore_chat",
+    tag = "chats",
+    responses(
+        (status = 200, description = "The chat", body = Answer),
+        (status = 409, description = "The chat is there, or a part of it is", body = Answer),
+    )
+)]
 pub(super) async fn restore(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -1,25 +1,36 @@
 //! Runs: how they are, and what can be done about them.
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
 use quadrille_store::{CancelRun, Chat, Page, Place};
 use serde_json::{Value, json};
 
 use super::{
-    begin,
+    begin::{self, Asked},
     caller::Caller,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    path::Path,
 };
 use crate::{
+    CHATS,
     door::Door,
     news::{News, Origin},
     wire,
 };
 
-/// Begin a run that nobody waits for. Its steps may be for workers elsewhere.
+/// Run steps, without waiting
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/runs",
+    operation_id = "create_run",
+    tag = "chats",
+    request_body = Asked,
+    responses((status = 202, description = "The `job_id` and a `status_url`", body = Answer))
+)]
 pub(super) async fn create(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -35,6 +46,15 @@ pub(super) async fn create(
 
 const LISTED: Page = Page { limit: 100, offset: 0 };
 
+/// List the runs of a chat, the newest first
+#[utoipa::path(
+    get,
+    context_path = CHATS,
+    path = "/{chat}/runs",
+    operation_id = "list_runs",
+    tag = "chats",
+    responses((status = 200, description = "At most 100 `runs`", body = Answer))
+)]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -59,6 +79,15 @@ pub(super) async fn list(
     Ok(ok("Runs retrieved successfully", json!({ "runs": shown })).total(total))
 }
 
+/// Look at a run, with its steps and results
+#[utoipa::path(
+    get,
+    context_path = CHATS,
+    path = "/{chat}/runs/{run}",
+    operation_id = "show_run",
+    tag = "chats",
+    responses((status = 200, description = "The run", body = Answer))
+)]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -69,6 +98,18 @@ pub(super) async fn show(
     Ok(ok("Run retrieved successfully", look(&door, &chat, &run.id, &base).await?))
 }
 
+/// Cancel a run
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/runs/{run}/cancel",
+    operation_id = "cancel_run",
+    tag = "chats",
+    responses(
+        (status = 202, description = "The run as it stands", body = Answer),
+        (status = 409, description = "The run is over", body = Answer),
+    )
+)]
 pub(super) async fn cancel(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -97,6 +138,18 @@ pub(super) async fn end(door: &Door, chat: &Chat, run: &str) -> Result<(), Error
     Ok(())
 }
 
+/// Go on with a run at its first unfinished step
+#[utoipa::path(
+    post,
+    context_path = CHATS,
+    path = "/{chat}/runs/{run}/retry",
+    operation_id = "retry_run",
+    tag = "chats",
+    responses(
+        (status = 202, description = "The run", body = Answer),
+        (status = 409, description = "The run did not fail, and was neither cancelled nor interrupted", body = Answer),
+    )
+)]
 pub(super) async fn retry(
     State(door): State<Arc<Door>>,
     caller: Caller,

@@ -2,10 +2,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, Method, StatusCode, request::Parts};
 use quadrille_core::{
@@ -16,13 +14,16 @@ use quadrille_store::{Chat, Claim, NewChatFile, Place};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, interval, timeout_at};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
     caller::Caller,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer, Base, Envelope, ok},
     error::Error,
-    files::{self, Kept},
+    files::{self, Kept, Sent},
+    path::Path,
     read,
 };
 use crate::{door::Door, engine, news::News, wire};
@@ -48,29 +49,49 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Characters of what a worker says besides its results, at most.
 const MAX_TEXT: usize = 1000;
 
-pub(super) fn router() -> Router<Arc<Door>> {
-    let at = |rest: &str| format!("{WORK}{rest}");
-    Router::new()
-        .route(&at("/claim"), post(claim))
-        .route(&at("/{step}/input"), get(input))
-        .route(&at("/{step}/progress"), post(progress))
-        .route(&at("/{step}/result"), post(result))
-        .route(&at("/{step}/error"), post(fail))
+pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
+    OpenApiRouter::new()
+        .routes(routes!(claim))
+        .routes(routes!(input))
+        .routes(routes!(progress))
+        .routes(routes!(result))
+        .routes(routes!(fail))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WorkWanted)]
 struct Wanted {
+    /// Only steps of this one.
     operation: Option<String>,
+    /// Who asks, for those who watch.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     worker: String,
-    /// Seconds.
+    /// Seconds; more than 30 are 30.
     #[serde(default)]
     wait: u64,
+    /// How long the claim holds without a sign of life.
+    #[schema(minimum = 1, maximum = 3600)]
     lease_seconds: Option<u64>,
 }
 
-/// Take the oldest step that is free, or wait for one.
+/// Take the oldest step that is free, or wait for one
+///
+/// A token needs the scope `work`, as for the whole of it.
+#[utoipa::path(
+    post,
+    context_path = WORK,
+    path = "/claim",
+    operation_id = "claim_step",
+    tag = "work",
+    request_body = Wanted,
+    responses(
+        (status = 200, description = "The `claim`, which the header `X-Claim` shows from then on, and the step", body = Answer),
+        (status = 204, description = "No step came"),
+        (status = 404, description = "The chat was deleted meanwhile", body = Answer),
+    )
+)]
 async fn claim(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -126,7 +147,16 @@ async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Val
     }))
 }
 
-/// The file that the step is to be done to.
+/// Download the file that the step is to be done to
+#[utoipa::path(
+    get,
+    context_path = WORK,
+    path = "/{step}/input",
+    operation_id = "step_input",
+    tag = "work",
+    params(Worker, Sent<'_>),
+    responses(Sent<'_>)
+)]
 async fn input(
     State(door): State<Arc<Door>>,
     worker: Worker,
@@ -140,16 +170,32 @@ async fn input(
     files::send(&door, file, &method, &headers).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StepProgress)]
 struct Moved {
+    #[schema(minimum = 0, maximum = 100)]
     progress: Option<f64>,
+    /// For those who watch.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     message: String,
+    /// How long the claim holds from now on.
+    #[schema(minimum = 1, maximum = 3600)]
     lease_seconds: Option<u64>,
 }
 
-/// A sign of life, and how far the step is if the worker knows.
+/// Give a sign of life, and say how far the step is
+#[utoipa::path(
+    post,
+    context_path = WORK,
+    path = "/{step}/progress",
+    operation_id = "step_progress",
+    tag = "work",
+    params(Worker),
+    request_body = Moved,
+    responses((status = 200, description = "`lease_until`", body = Answer))
+)]
 async fn progress(
     State(door): State<Arc<Door>>,
     worker: Worker,
@@ -183,13 +229,25 @@ async fn progress(
     Ok(ok("Progress reported", json!({ "lease_until": wire::time(held.until) })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StepResult)]
 struct Made {
+    /// What the step made besides a file.
     result: Map<String, Value>,
 }
 
-/// The step is done. Its file, if it makes one, comes in a form.
+/// Bring the result of a step, and its file if it makes one
+#[utoipa::path(
+    post,
+    context_path = WORK,
+    path = "/{step}/result",
+    operation_id = "step_result",
+    tag = "work",
+    params(Worker),
+    request_body = Made,
+    responses((status = 200, description = "The step", body = Answer))
+)]
 async fn result(
     State(door): State<Arc<Door>>,
     worker: Worker,
@@ -297,13 +355,25 @@ fn object(text: &str) -> Result<Map<String, Value>, Error> {
     serde_json::from_str(text).map_err(|why| bad(why.to_string()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StepError)]
 struct Failure {
+    #[schema(max_length = 1000)]
     message: String,
 }
 
-/// The step cannot be done, and the run fails with it.
+/// Say that a step cannot be done; the run fails
+#[utoipa::path(
+    post,
+    context_path = WORK,
+    path = "/{step}/error",
+    operation_id = "step_error",
+    tag = "work",
+    params(Worker),
+    request_body = Failure,
+    responses((status = 200, description = "`job_id` and `status`", body = Answer))
+)]
 async fn fail(
     State(door): State<Arc<Door>>,
     worker: Worker,
@@ -320,7 +390,7 @@ async fn fail(
 }
 
 /// Who sends what a worker sends.
-struct Worker(Uuid);
+pub(super) struct Worker(Uuid);
 
 impl Worker {
     /// What the worker holds, for as long as `lease` again.

@@ -4,16 +4,16 @@ mod talk;
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Router,
-    extract::{Path, Query, Request, State},
+    extract::{Query, Request, State},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use http::{StatusCode, header::CONTENT_LENGTH};
 use quadrille_core::auth::Action;
 use quadrille_store::{Chat, ChatStatus, NewMessageOfChat, Place, RunStatus, Said};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use self::talk::{Answer, Heard};
@@ -21,9 +21,11 @@ use super::{
     begin::AskedStep,
     caller::Caller,
     chats,
-    envelope::{Base, Envelope, ok},
+    envelope::{Answer as Told, Base, Envelope, ok},
     error::Error,
-    files, read, runs,
+    files,
+    path::Path,
+    read, runs,
 };
 use crate::{
     bot::{
@@ -36,24 +38,43 @@ use crate::{
 
 const BOT: &str = "/api/v1/chat/bot";
 
-pub(super) fn router() -> Router<Arc<Door>> {
-    let at = |rest: &str| format!("{BOT}{rest}");
-    Router::new()
-        .route(&at("/operations"), get(operations))
-        .route(&at("/conversations"), post(create))
-        .route(&at("/conversations/{chat}"), delete(chats::delete))
-        .route(&at("/conversations/{chat}/message"), post(message))
-        .route(&at("/conversations/{chat}/upload"), post(upload))
-        .route(&at("/conversations/{chat}/confirm"), post(confirm))
-        .route(&at("/conversations/{chat}/history"), get(history))
-        .route(&at("/conversations/{chat}/workflow/status/{job}"), get(status))
+pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
+    OpenApiRouter::new()
+        .routes(routes!(operations))
+        .routes(routes!(create))
+        .routes(routes!(delete))
+        .routes(routes!(message))
+        .routes(routes!(upload))
+        .routes(routes!(confirm))
+        .routes(routes!(history))
+        .routes(routes!(status))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Conversation)]
 struct Create {
+    /// What the conversation is called; a new name if it is left out.
+    #[schema(
+        min_length = 1,
+        max_length = 250,
+        pattern = r"^(?!restore$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"
+    )]
     chat_id: Option<String>,
 }
 
+/// Begin a conversation, or come back to one
+#[utoipa::path(
+    post,
+    context_path = BOT,
+    path = "/conversations",
+    operation_id = "create_conversation",
+    tag = "bot",
+    request_body = Option<Create>,
+    responses(
+        (status = 201, description = "The conversation and a `bot_message`", body = Told),
+        (status = 409, description = "The `chat_id` is taken", body = Told),
+    )
+)]
 async fn create(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -85,11 +106,45 @@ async fn create(
     Ok(ok("Conversation started successfully", data).status(StatusCode::CREATED))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 struct Message {
+    /// At most 10,000 characters are understood.
     message: String,
 }
 
+/// Delete a conversation with everything in it
+#[utoipa::path(
+    delete,
+    context_path = BOT,
+    path = "/conversations/{chat}",
+    operation_id = "delete_conversation",
+    tag = "bot",
+    responses((status = 200, description = "`chat_id`, which is free again", body = Told))
+)]
+async fn delete(
+    door: State<Arc<Door>>,
+    caller: Caller,
+    chat: Path<String>,
+) -> Result<Envelope, Error> {
+    chats::delete(door, caller, chat).await
+}
+
+/// Say something to the bot
+///
+/// What it does not understand is answered with 200, and `status_code` is 400.
+#[utoipa::path(
+    post,
+    context_path = BOT,
+    path = "/conversations/{chat}/message",
+    operation_id = "tell",
+    tag = "bot",
+    request_body = Message,
+    responses(
+        (status = 200, description = "`bot_response`, and what it suggests", body = Told),
+        (status = 409, description = "The turn of the agent was cancelled", body = Told),
+        (status = 502, description = "The agent failed", body = Told),
+    )
+)]
 async fn message(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -132,6 +187,17 @@ fn refused(reply: Reply) -> Envelope {
     Envelope { status: StatusCode::OK, told: 400, message: reply.text, data, total: 0 }
 }
 
+/// Add a file to a conversation
+#[utoipa::path(
+    post,
+    context_path = BOT,
+    path = "/conversations/{chat}/upload",
+    operation_id = "upload_to_bot",
+    tag = "bot",
+    responses(
+        (status = 200, description = "The file, `bot_response`, and what it suggests", body = Told),
+    )
+)]
 async fn upload(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -149,12 +215,27 @@ async fn upload(
     Ok(ok("File uploaded successfully", data))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Confirmation)]
 struct Confirm {
     confirmed: bool,
+    /// Other steps than the ones that were suggested.
     modified_workflow: Option<Vec<AskedStep>>,
 }
 
+/// Let the bot do what it suggested, or not
+#[utoipa::path(
+    post,
+    context_path = BOT,
+    path = "/conversations/{chat}/confirm",
+    tag = "bot",
+    request_body = Confirm,
+    responses(
+        (status = 200, description = "It is not done", body = Told),
+        (status = 202, description = "It is being done as the run `job_id`", body = Told),
+        (status = 400, description = "Nothing is suggested", body = Told),
+    )
+)]
 async fn confirm(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -182,6 +263,17 @@ async fn confirm(
     Ok(ok("Workflow submitted", data).status(StatusCode::ACCEPTED).into_response())
 }
 
+/// Look at a run
+///
+/// One that was interrupted is shown as one that failed.
+#[utoipa::path(
+    get,
+    context_path = BOT,
+    path = "/conversations/{chat}/workflow/status/{job}",
+    operation_id = "job_status",
+    tag = "bot",
+    responses((status = 200, description = "The run", body = Told))
+)]
 async fn status(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -200,6 +292,19 @@ async fn status(
     Ok(ok("Job status retrieved successfully", shown))
 }
 
+/// Read a conversation
+#[utoipa::path(
+    get,
+    context_path = BOT,
+    path = "/conversations/{chat}/history",
+    operation_id = "conversation",
+    tag = "bot",
+    params(("limit" = Option<u32>, Query, description = "messages at most; 1000 if not given")),
+    responses(
+        (status = 200, description = "Messages, files and steps, and `current_state`", body = Told),
+        (status = 422, description = "The limit is no whole number", body = Told),
+    )
+)]
 async fn history(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -231,6 +336,15 @@ async fn history(
     Ok(ok("Conversation history retrieved successfully", data).total(said.len()))
 }
 
+/// List what the bot understands
+#[utoipa::path(
+    get,
+    context_path = BOT,
+    path = "/operations",
+    operation_id = "list_operations",
+    tag = "bot",
+    responses((status = 200, description = "`operations` and `total_intents`", body = Told))
+)]
 async fn operations(_: Caller) -> Envelope {
     let operations = intent::operations();
     let total = operations.len();

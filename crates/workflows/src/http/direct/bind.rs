@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::{
     super::{
-        envelope::{Envelope, ok},
+        envelope::{Answer, Envelope, ok},
         error::Error,
     },
+    ROOT,
     arguments::{Arguments, Json},
     asked::{Asked, Job},
     take::{BIND, SOURCE, TARGET},
@@ -23,6 +24,15 @@ fn bind_columns(columns: Option<Json<'_>>) -> Result<Json<'_>, Error> {
     some.ok_or_else(|| invalid("At least one bind column must be specified"))
 }
 
+/// Add columns of another file, by one key
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/bind-single-key",
+    operation_id = "bind_single_key",
+    tag = "tables",
+    responses((status = 200, description = "`download_url` and `statistics`", body = Answer))
+)]
 pub(super) async fn single(asked: Asked) -> Result<Envelope, Error> {
     let key = asked.text("comparison_column");
     let (_, file) = (asked.file(SOURCE)?, asked.file(BIND)?);
@@ -36,6 +46,15 @@ pub(super) async fn single(asked: Asked) -> Result<Envelope, Error> {
     bound(&asked, operation, "bound_single").await
 }
 
+/// Add columns of another file, by several keys
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/bind-multi-key",
+    operation_id = "bind_multi_key",
+    tag = "tables",
+    responses((status = 200, description = "`download_url` and `statistics`", body = Answer))
+)]
 pub(super) async fn multi(asked: Asked) -> Result<Envelope, Error> {
     let (_, file) = (asked.file(SOURCE)?, asked.file(BIND)?);
     let (keys, columns) = (asked.list("comparison_columns")?, asked.list("bind_columns")?);
@@ -58,6 +77,15 @@ async fn bound(asked: &Asked, operation: Operation, kind: &str) -> Result<Envelo
     Ok(ok("Excel binding completed successfully", data))
 }
 
+/// Put columns of one file into another, row by row
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/files/bind",
+    operation_id = "bind",
+    tag = "tables",
+    responses((status = 200, description = "`download_url` and `statistics`", body = Answer))
+)]
 pub(super) async fn overwrite(asked: Asked) -> Result<Envelope, Error> {
     asked.file(SOURCE)?;
     asked.file(TARGET)?;
@@ -73,7 +101,17 @@ pub(super) async fn overwrite(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok("Converted to Excel file successfully", data))
 }
 
-/// What [`overwrite`] would find, without doing it.
+/// See what binding would find
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/files/bind/preview",
+    operation_id = "bind_preview",
+    tag = "tables",
+    responses(
+        (status = 200, description = "Columns and rows of both files, `mapping_valid` and `issues`", body = Answer),
+    )
+)]
 pub(super) async fn preview(asked: Asked) -> Result<Envelope, Error> {
     asked.file(SOURCE)?;
     asked.file(TARGET)?;

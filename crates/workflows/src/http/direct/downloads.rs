@@ -1,14 +1,39 @@
 //! What requests made, for whoever asked, until it is swept.
 use std::{path::PathBuf, sync::Arc};
 
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, Method};
 use quadrille_store::files::Files;
 
 use super::{
-    super::{envelope::Base, error::Error},
+    super::{
+        caller::Caller, downloads as archives, envelope::Base, error::Error, files::Sent,
+        path::Path,
+    },
     ROOT,
     asked::Place,
 };
 use crate::{door::Door, engine, wire};
+
+/// Download what was made of a file
+#[utoipa::path(
+    get,
+    context_path = ROOT,
+    path = "/files/downloads/{name}",
+    operation_id = "download",
+    tag = "tables",
+    params(Sent<'_>),
+    responses(Sent<'_>)
+)]
+pub(super) async fn show(
+    door: State<Arc<Door>>,
+    caller: Caller,
+    name: Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    archives::show(door, caller, name, method, headers).await
+}
 
 /// Keep the file at `path` under `name`, or one like it. Gives its name and its bytes. A client that
 /// leaves meanwhile leaves nothing half done.

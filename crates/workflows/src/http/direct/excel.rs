@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{
-        envelope::{Envelope, ok},
+        envelope::{Answer, Envelope, ok},
         error::Error,
     },
+    ROOT,
     arguments::{Arguments, Json},
     asked::{Asked, Job},
     take::FILE,
@@ -14,6 +15,15 @@ use super::{
 
 pub(super) const MADE: &str = "Extracted Excel file generated successfully";
 
+/// See what a file is
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/info",
+    operation_id = "excel_info",
+    tag = "tables",
+    responses((status = 200, description = "Its sheets, columns and rows", body = Answer))
+)]
 pub(super) async fn info(asked: Asked) -> Result<Envelope, Error> {
     let (name, info) = (asked.file(FILE)?, described(&asked).await?);
     let mut data = describe(name, &info);
@@ -21,6 +31,14 @@ pub(super) async fn info(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok("File information retrieved successfully", data))
 }
 
+/// See what a file is
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/csv/info",
+    tag = "tables",
+    responses((status = 200, description = "Its columns and rows", body = Answer))
+)]
 pub(super) async fn csv_info(asked: Asked) -> Result<Envelope, Error> {
     let (name, info) = (asked.file(FILE)?, described(&asked).await?);
     Ok(ok("CSV file information retrieved successfully", describe(name, &info)))
@@ -46,11 +64,33 @@ fn describe(name: &str, info: &Info) -> Value {
     })
 }
 
+/// See what columns can be compared by
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/search/suggest-operators",
+    operation_id = "excel_operators",
+    tag = "tables",
+    responses((status = 200, description = "Operators by column", body = Answer))
+)]
 pub(super) async fn suggest(asked: Asked) -> Result<Envelope, Error> {
     let info = asked.look(FILE).await?;
     let operators = |column: String| (column, json!({"type": "str", "operators": TEXT_OPERATORS}));
     let data: Map<_, _> = info.columns.into_iter().map(operators).collect();
     Ok(ok("Operator suggestions generated successfully", data.into()))
+}
+
+/// See what columns can be compared by
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/csv/search/suggest-operators",
+    operation_id = "csv_operators",
+    tag = "tables",
+    responses((status = 200, description = "Operators by column", body = Answer))
+)]
+pub(super) async fn csv_suggest(asked: Asked) -> Result<Envelope, Error> {
+    suggest(asked).await
 }
 
 /// The columns that are wanted, of which there must be some.
@@ -59,6 +99,15 @@ fn columns(asked: &Asked) -> Result<Json<'_>, Error> {
     asked.list("columns")?.filter(|it| it.len > 0).ok_or_else(none)
 }
 
+/// Read columns
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/extract-columns",
+    operation_id = "extract_columns",
+    tag = "tables",
+    responses((status = 200, description = "Their cells", body = Answer))
+)]
 pub(super) async fn extract(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let arguments = Arguments::default()
@@ -71,6 +120,15 @@ pub(super) async fn extract(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok(format!("Successfully extracted {found} columns"), data))
 }
 
+/// Make a file of some columns
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/extract-columns-to-file",
+    operation_id = "extract_columns_to_file",
+    tag = "tables",
+    responses((status = 200, description = "`download_url`", body = Answer))
+)]
 pub(super) async fn extract_to_file(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let arguments = Arguments::default()
@@ -81,6 +139,15 @@ pub(super) async fn extract_to_file(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok(MADE, asked.make(Job::new(operation), &name).await?.data()))
 }
 
+/// Rename columns
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/map-columns",
+    operation_id = "map_columns",
+    tag = "tables",
+    responses((status = 200, description = "`download_url`", body = Answer))
+)]
 pub(super) async fn map(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let mapping = asked.object("mapping")?.filter(|it| it.len > 0);
@@ -91,10 +158,31 @@ pub(super) async fn map(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok(MADE, asked.make(Job::new(operation), &name).await?.data()))
 }
 
+/// Find rows
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/excel/search",
+    operation_id = "excel_search",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`download_url`, and how many rows there are", body = Answer),
+    )
+)]
 pub(super) async fn search(asked: Asked) -> Result<Envelope, Error> {
     found(&asked, "xlsx").await
 }
 
+/// Find rows
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/csv/search",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`download_url`, and how many rows there are", body = Answer),
+    )
+)]
 pub(super) async fn csv_search(asked: Asked) -> Result<Envelope, Error> {
     found(&asked, "csv").await
 }
@@ -130,6 +218,15 @@ async fn found(asked: &Asked, format: &str) -> Result<Envelope, Error> {
     Ok(ok(format!("Search completed successfully. {rows} rows matched."), data))
 }
 
+/// Make a workbook of a file
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/csv/convert-to-excel",
+    operation_id = "convert_to_excel",
+    tag = "tables",
+    responses((status = 200, description = "`download_url`", body = Answer))
+)]
 pub(super) async fn convert(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let arguments = Arguments::default().text("sheet_name", asked.text("sheet_name"));

@@ -4,14 +4,26 @@ use serde::de::IgnoredAny;
 
 use super::{
     super::{
-        envelope::{Envelope, ok},
+        envelope::{Answer, Envelope, ok},
         error::Error,
     },
+    ROOT,
     arguments::Arguments,
     asked::{Asked, Job},
     take::FILE,
 };
 
+/// Make JSON of rows
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/json/generate",
+    operation_id = "generate_json",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = Answer),
+    )
+)]
 pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let arguments = Arguments::default()
@@ -24,6 +36,17 @@ pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     made(&asked, operation, "generated", "JSON file generated successfully").await
 }
 
+/// Make JSON of rows by a template
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/json/generate-with-template",
+    operation_id = "generate_json_by_template",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = Answer),
+    )
+)]
 pub(super) async fn with_template(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let invalid = |what: &str| Error::Invalid(what.to_owned());

@@ -13,59 +13,70 @@ mod work;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::routing::get;
 use serde_json::json;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    envelope::{Envelope, ok},
-    error::Error,
-};
+use super::envelope::{Answer, Envelope, ok};
 use crate::door::Door;
 
 const ROOT: &str = "/api/v1";
 
-pub(super) fn router(door: &Arc<Door>) -> Router {
-    let at = |rest: &str| format!("{ROOT}{rest}");
-    Router::new()
-        .route(&at("/health"), get(health))
-        .route(&at("/health/"), get(health))
-        .route(&at("/health/ready"), get(ready))
-        .route(&at("/excel/info"), post(excel::info))
-        .route(&at("/excel/extract-columns"), post(excel::extract))
-        .route(&at("/excel/extract-columns-to-file"), post(excel::extract_to_file))
-        .route(&at("/excel/map-columns"), post(excel::map))
-        .route(&at("/excel/bind-single-key"), post(bind::single))
-        .route(&at("/excel/bind-multi-key"), post(bind::multi))
-        .route(&at("/excel/search"), post(excel::search))
-        .route(&at("/excel/search/suggest-operators"), post(excel::suggest))
-        .route(&at("/csv/info"), post(excel::csv_info))
-        .route(&at("/csv/convert-to-excel"), post(excel::convert))
-        .route(&at("/csv/search"), post(excel::csv_search))
-        .route(&at("/csv/search/suggest-operators"), post(excel::suggest))
-        .route(&at("/normalization/types"), get(normalize::types))
-        .route(&at("/normalization/apply"), post(normalize::apply))
-        .route(&at("/files/bind"), post(bind::overwrite))
-        .route(&at("/files/bind/preview"), post(bind::preview))
-        .route(&at("/files/downloads/{name}"), get(super::downloads::show))
-        .route(&at("/sql/databases"), get(sql::databases))
-        .route(&at("/sql/generate"), post(sql::generate))
-        .route(&at("/sql/generate-to-text"), post(sql::to_text))
-        .route(&at("/sql/generate-custom-to-text"), post(sql::custom))
-        .route(&at("/json/generate"), post(json::generate))
-        .route(&at("/json/generate-with-template"), post(json::with_template))
-        .method_not_allowed_fallback(async || Error::Method)
-        .with_state(Arc::clone(door))
+pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .route(&format!("{ROOT}/health/"), get(health))
+        .routes(routes!(ready))
+        .routes(routes!(excel::info))
+        .routes(routes!(excel::extract))
+        .routes(routes!(excel::extract_to_file))
+        .routes(routes!(excel::map))
+        .routes(routes!(bind::single))
+        .routes(routes!(bind::multi))
+        .routes(routes!(excel::search))
+        .routes(routes!(excel::suggest))
+        .routes(routes!(excel::csv_info))
+        .routes(routes!(excel::convert))
+        .routes(routes!(excel::csv_search))
+        .routes(routes!(excel::csv_suggest))
+        .routes(routes!(normalize::types))
+        .routes(routes!(normalize::apply))
+        .routes(routes!(bind::overwrite))
+        .routes(routes!(bind::preview))
+        .routes(routes!(downloads::show))
+        .routes(routes!(sql::databases))
+        .routes(routes!(sql::generate))
+        .routes(routes!(sql::to_text))
+        .routes(routes!(sql::custom))
+        .routes(routes!(json::generate))
+        .routes(routes!(json::with_template))
 }
 
+/// Ask whether the service is healthy
+#[utoipa::path(
+    get,
+    context_path = ROOT,
+    path = "/health",
+    tag = "tables",
+    security(()),
+    responses((status = 200, description = "`status`, `service` and `version`", body = Answer))
+)]
 async fn health() -> Envelope {
     let version = env!("CARGO_PKG_VERSION");
     let data = json!({ "status": "healthy", "service": "Quadrille", "version": version });
     ok("Service is healthy", data)
 }
 
+/// Ask whether the service is ready
+#[utoipa::path(
+    get,
+    context_path = ROOT,
+    path = "/health/ready",
+    operation_id = "health_ready",
+    tag = "tables",
+    security(()),
+    responses((status = 200, description = "`ready`", body = Answer))
+)]
 async fn ready() -> Envelope {
     ok("Service is ready", json!({ "ready": true }))
 }

@@ -5,21 +5,42 @@ use serde_json::Map;
 use super::{
     super::{
         caller::Caller,
-        envelope::{Envelope, ok},
+        envelope::{Answer, Envelope, ok},
         error::Error,
     },
+    ROOT,
     arguments::Arguments,
     asked::{Asked, Job},
     excel::MADE,
     take::FILE,
 };
 
+/// List what can be done to cells
+#[utoipa::path(
+    get,
+    context_path = ROOT,
+    path = "/normalization/types",
+    operation_id = "normalization_types",
+    tag = "tables",
+    responses((status = 200, description = "What each type does", body = Answer))
+)]
 pub(super) async fn types(_: Caller) -> Envelope {
     let types: Map<_, _> =
         TYPES.iter().map(|(name, what)| ((*name).to_owned(), (*what).into())).collect();
     ok("Normalization types retrieved successfully", types.into()).total(TYPES.len())
 }
 
+/// Bring cells into a usual form
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/normalization/apply",
+    operation_id = "normalize",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`download_url`, and a `report` where it is wanted", body = Answer),
+    )
+)]
 pub(super) async fn apply(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let items = asked.list("normalizations")?.filter(|it| it.len > 0);

@@ -5,14 +5,24 @@ use serde_json::json;
 use super::{
     super::{
         caller::Caller,
-        envelope::{Envelope, ok},
+        envelope::{Answer, Envelope, ok},
         error::Error,
     },
+    ROOT,
     arguments::Arguments,
     asked::{Asked, Job},
     take::FILE,
 };
 
+/// List the databases that there is SQL for
+#[utoipa::path(
+    get,
+    context_path = ROOT,
+    path = "/sql/databases",
+    operation_id = "sql_databases",
+    tag = "tables",
+    responses((status = 200, description = "`databases`", body = Answer))
+)]
 pub(super) async fn databases(_: Caller) -> Envelope {
     ok("Supported databases retrieved successfully", json!({ "databases": DATABASES }))
 }
@@ -21,6 +31,17 @@ fn required<T>(found: Option<T>, name: &str) -> Result<T, Error> {
     found.ok_or_else(|| Error::Invalid(format!("{name} is required")))
 }
 
+/// Make SQL of rows
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/sql/generate",
+    operation_id = "generate_sql",
+    tag = "tables",
+    responses(
+        (status = 200, description = "`statements` and their counts, or `download_url`", body = Answer),
+    )
+)]
 pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let table = required(asked.text("table_name"), "table_name")?;
@@ -50,6 +71,15 @@ pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok("SQL generated successfully", data).total(total.unwrap_or_default()))
 }
 
+/// Make a file of SQL statements
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/sql/generate-to-text",
+    operation_id = "generate_sql_text",
+    tag = "tables",
+    responses((status = 200, description = "`download_url`", body = Answer))
+)]
 pub(super) async fn to_text(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let table = required(asked.text("table_name"), "table_name")?;
@@ -67,6 +97,15 @@ pub(super) async fn to_text(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok("SQL text file generated successfully", made.data()))
 }
 
+/// Make a line of text of each row
+#[utoipa::path(
+    post,
+    context_path = ROOT,
+    path = "/sql/generate-custom-to-text",
+    operation_id = "generate_custom_text",
+    tag = "tables",
+    responses((status = 200, description = "`download_url`", body = Answer))
+)]
 pub(super) async fn custom(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let template = required(asked.text("template").map(unquoted), "template")?;

@@ -1,0 +1,154 @@
+//! Which parts the forms have that doors take.
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, path::Operation, request_body::RequestBody};
+
+/// What a part of a form is.
+#[derive(Clone, Copy)]
+enum Kind {
+    File,
+    Text,
+    /// Only the word `true` is true.
+    Flag,
+    /// JSON, as text.
+    Json,
+}
+
+use Kind::{File, Flag, Json, Text};
+
+const TABLE: &str = "city,name\nOslo,Ann\n";
+
+/// All parts, and an example of each; the examples go together.
+const PARTS: [(&str, Kind, &str, &str); 32] = [
+    ("file", File, "CSV or XLSX", TABLE),
+    ("dump_file", File, "an archive that was downloaded", ""),
+    ("source_file", File, "CSV or XLSX", TABLE),
+    ("target_file", File, "CSV or XLSX", TABLE),
+    ("bind_file", File, "CSV or XLSX", TABLE),
+    ("result", Json, "an object: what the step made besides the file", "{}"),
+    ("output_filename", Text, "what the file that is made is called", "made"),
+    ("columns", Json, "a list of columns", r#"["city"]"#),
+    ("remove_duplicates", Flag, "leave out rows that were there before", "true"),
+    ("include_statistics", Flag, "count what is in the columns", "true"),
+    ("mapping", Json, "an object: the new names of columns", r#"{"city":"town"}"#),
+    ("comparison_column", Text, "the column whose cells are the key", "city"),
+    ("comparison_columns", Json, "a list of columns whose cells are the key", r#"["city"]"#),
+    ("bind_columns", Json, "a list of columns to add", r#"["name"]"#),
+    (
+        "conditions",
+        Json,
+        "a list of objects with `column`, `operator` and `value`",
+        r#"[{"column":"city","operator":"equals","value":"Oslo"}]"#,
+    ),
+    ("logic", Text, "`AND` or `OR`", "OR"),
+    ("output_format", Text, "`xlsx`, `csv` or `json`", "json"),
+    ("sheet_name", Text, "the sheet of a workbook", "people"),
+    (
+        "normalizations",
+        Json,
+        "a list of objects with `column` and `type`",
+        r#"[{"column":"name","type":"trim_whitespace"}]"#,
+    ),
+    ("return_report", Flag, "tell what was done", "true"),
+    ("column_mapping", Json, "an object: which column belongs to what", r#"{"city":"name"}"#),
+    ("table_name", Text, "the table of the statements", "people"),
+    ("database_type", Text, "one of `/api/v1/sql/databases`", "sqlite"),
+    ("template", Text, "what is made of each row, with placeholders", r#"{"at":"{city}"}"#),
+    ("batch_size", Text, "rows of one statement, a whole number above 0", "10"),
+    ("include_transaction", Flag, "make one transaction of all statements", "true"),
+    ("auto_increment", Json, "an object: a key that is added to each row", r#"{"enabled":true}"#),
+    ("return_file", Flag, "make a file of the statements", "true"),
+    ("pretty_print", Flag, "with line breaks and indentation", "true"),
+    ("null_handling", Text, "`include`, `exclude` or `default`", "exclude"),
+    ("array_wrapper", Flag, "one list instead of a line for each row", "true"),
+    ("aggregation_mode", Text, "`array`, `single` or `nested`", "single"),
+];
+
+/// The parts that the form of a path must have, and those that it may have.
+const FORMS: [(&str, &str, &str); 24] = [
+    ("/api/v1/chat/workflows/{chat}/upload", "file", ""),
+    ("/api/v1/chat/bot/conversations/{chat}/upload", "file", ""),
+    ("/api/v1/chat/workflows/restore", "dump_file", ""),
+    ("/api/v1/chat/work/{step}/result", "", "file result"),
+    ("/api/v1/excel/info", "file", ""),
+    ("/api/v1/csv/info", "file", ""),
+    ("/api/v1/excel/search/suggest-operators", "file", ""),
+    ("/api/v1/csv/search/suggest-operators", "file", ""),
+    ("/api/v1/excel/extract-columns", "file columns", "remove_duplicates include_statistics"),
+    ("/api/v1/excel/extract-columns-to-file", "file columns", "remove_duplicates output_filename"),
+    ("/api/v1/excel/map-columns", "file mapping", "output_filename"),
+    (
+        "/api/v1/excel/bind-single-key",
+        "source_file bind_file comparison_column bind_columns",
+        "output_filename",
+    ),
+    (
+        "/api/v1/excel/bind-multi-key",
+        "source_file bind_file comparison_columns bind_columns",
+        "output_filename",
+    ),
+    ("/api/v1/excel/search", "file conditions", "logic output_format output_filename"),
+    ("/api/v1/csv/search", "file conditions", "logic output_format output_filename"),
+    ("/api/v1/csv/convert-to-excel", "file", "sheet_name output_filename"),
+    ("/api/v1/normalization/apply", "file normalizations", "return_report output_filename"),
+    ("/api/v1/files/bind", "source_file target_file column_mapping", "output_filename"),
+    ("/api/v1/files/bind/preview", "source_file target_file", "column_mapping"),
+    (
+        "/api/v1/sql/generate",
+        "file table_name column_mapping",
+        "database_type template batch_size include_transaction auto_increment return_file output_filename",
+    ),
+    (
+        "/api/v1/sql/generate-to-text",
+        "file table_name column_mapping",
+        "columns database_type remove_duplicates auto_increment output_filename",
+    ),
+    (
+        "/api/v1/sql/generate-custom-to-text",
+        "file template column_mapping",
+        "columns sheet_name remove_duplicates auto_increment output_filename",
+    ),
+    (
+        "/api/v1/json/generate",
+        "file",
+        "columns column_mapping pretty_print null_handling array_wrapper output_filename",
+    ),
+    (
+        "/api/v1/json/generate-with-template",
+        "file template column_mapping",
+        "pretty_print aggregation_mode output_filename",
+    ),
+];
+
+/// Add the form that the door at `path` takes.
+pub(super) fn describe(path: &str, operation: &mut Operation) {
+    let Some((_, must, may)) = FORMS.iter().find(|(its, ..)| *its == path) else { return };
+    let must: Vec<_> = must.split_whitespace().collect();
+    let wanted = |name: &str| must.contains(&name) || may.split_whitespace().any(|it| it == name);
+    let parts = PARTS.iter().filter(|(name, ..)| wanted(name));
+    let properties: Map<_, _> = parts
+        .map(|(name, kind, what, example)| {
+            let mut part = kind.schema();
+            part["description"] = (*what).into();
+            part["example"] = (*example).into();
+            ((*name).to_owned(), part)
+        })
+        .collect();
+    let schema = json!({ "type": "object", "required": must, "properties": properties });
+    let form = json!({ "content": { "multipart/form-data": { "schema": schema } } });
+    let form: RequestBody = serde_json::from_value(form).expect("a description is plain data");
+    match &mut operation.request_body {
+        Some(RefOr::T(body)) => body.content.extend(form.content),
+        body => *body = Some(form.into()),
+    }
+}
+
+impl Kind {
+    fn schema(self) -> Value {
+        match self {
+            File => json!({ "type": "string", "format": "binary" }),
+            Text => json!({ "type": "string" }),
+            Flag => json!({ "type": "string", "enum": ["true", "false"] }),
+            Json => json!({ "type": "string", "contentMediaType": "application/json" }),
+        }
+    }
+}
