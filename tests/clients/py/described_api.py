@@ -6,6 +6,7 @@ Prints `valid`, then what schemathesis prints, and ends with 0 if every door doe
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,13 +30,16 @@ INSIDE = ["negative_data_rejection", "positive_data_acceptance", "missing_requir
 
 
 def main(websocket, examples, token=None):
-    description = f"http://{urlsplit(websocket).netloc}/openapi.json"
+    gateway = f"http://{urlsplit(websocket).netloc}"
+    description = f"{gateway}/openapi.json"
     with urlopen(description) as answer:
         validate(json.load(answer))
     print("valid", flush=True)
     inside = token != "none"
+    here = Path(__file__).parent
     command = [
         str(Path(sys.executable).with_name("st")),
+        f"--config-file={here / 'schemathesis.toml'}",
         "run",
         description,
         # A stream does not end, and so is no answer to this tool.
@@ -51,7 +55,10 @@ def main(websocket, examples, token=None):
     ]
     if inside and token:
         command.append(f"--header=Authorization: Bearer {token}")
-    return subprocess.run(command).returncode
+    world = {"QUADRILLE": gateway, "PYTHONPATH": str(here)}
+    if inside:
+        world |= {"SCHEMATHESIS_HOOKS": "described_world", "TOKEN": token or ""}
+    return subprocess.run(command, env=os.environ | world).returncode
 
 
 sys.exit(main(*sys.argv[1:]))

@@ -53,7 +53,7 @@ pub(super) async fn read(request: Request) -> Result<Vec<NewStep>, Error> {
         )),
         why => why,
     })?;
-    Ok(asked.steps.into_iter().map(AskedStep::taken).collect())
+    asked.steps.into_iter().map(AskedStep::taken).collect()
 }
 
 /// Begin a run of `steps`, of which the first has the file that was uploaded last.
@@ -69,9 +69,6 @@ pub(super) async fn begin(
     let most = door.config.max_steps;
     if steps.len() > most {
         return Err(Error::Invalid(format!("a run has at most {most} steps")));
-    }
-    if steps.iter().any(|it| it.operation.is_empty() || it.operation.len() > MAX_NAME) {
-        return Err(Error::Invalid(format!("operation must have 1 to {MAX_NAME} bytes")));
     }
     let files = door.memory.store.chat_files(&chat.id).await?;
     let input = files.iter().rfind(|it| it.place == Place::Uploads).map(|it| it.id);
@@ -102,13 +99,16 @@ pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
 }
 
 impl AskedStep {
-    pub(super) fn taken(self) -> NewStep {
+    pub(super) fn taken(self) -> Result<NewStep, Error> {
+        if self.operation.is_empty() || self.operation.len() > MAX_NAME {
+            return Err(Error::Invalid(format!("operation must have 1 to {MAX_NAME} bytes")));
+        }
         let given = self.arguments.filter(|it| it.get() != "null");
         let arguments = given.map_or_else(|| "{}".to_owned(), |it| it.get().to_owned());
         let kind = match self.kind {
             AskedKind::Internal => StepKind::Internal,
             AskedKind::External => StepKind::External,
         };
-        NewStep { operation: self.operation, kind, arguments }
+        Ok(NewStep { operation: self.operation, kind, arguments })
     }
 }

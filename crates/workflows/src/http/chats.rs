@@ -74,8 +74,8 @@ pub(super) async fn put(
     tag = "chats",
     params(
         ("status" = inline(Option<Status>), Query, description = "only those that are so"),
-        ("limit" = Option<u32>, Query, description = "at most so many; 100 if not given"),
-        ("offset" = Option<u32>, Query, description = "without the first so many"),
+        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "at most so many; 100 if not given"),
+        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "without the first so many"),
     ),
     responses(
         (status = 200, description = "`conversations` and their `count`", body = Answer),

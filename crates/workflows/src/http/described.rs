@@ -11,7 +11,7 @@ use utoipa::{
     },
 };
 
-use super::{envelope::Answer, files::Sent, forms, work::Worker};
+use super::{bot, envelope::Answer, files::Sent, forms, work::Worker};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags(
@@ -86,7 +86,10 @@ pub(super) fn complete(api: &mut OpenApi) {
             if path.contains("{step}") {
                 refuse(operation, &CLAIM);
             }
-            if let Some(RefOr::T(body)) = &operation.request_body {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                if path == bot::BEGIN {
+                    body.required = None;
+                }
                 let is_json = body.content.contains_key(JSON);
                 refuse(operation, &BODY);
                 refuse(operation, if is_json { &MEDIA } else { &[] });
@@ -112,6 +115,12 @@ fn text(name: &str, place: ParameterIn, what: &str) -> ParameterBuilder {
     let text = Object::with_type(Type::String);
     let parameter = ParameterBuilder::new().name(name).parameter_in(place);
     parameter.description(Some(what)).schema(Some(text))
+}
+
+fn formatted(format: KnownFormat) -> Object {
+    let mut text = Object::with_type(Type::String);
+    text.format = Some(SchemaFormat::KnownFormat(format));
+    text
 }
 
 /// The words for how a chat is.
@@ -145,8 +154,7 @@ impl IntoResponses for Sent<'_> {
             described("304", "It is the one that is there already"),
             described("416", "There is no such part of it"),
         ];
-        let mut bytes = Object::with_type(Type::String);
-        bytes.format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+        let bytes = formatted(KnownFormat::Binary);
         for (_, response) in &mut responses[..2] {
             response.content.insert("*/*".to_owned(), Content::new(Some(bytes.clone())).into());
         }
@@ -157,6 +165,7 @@ impl IntoResponses for Sent<'_> {
 impl IntoParams for Worker {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let claim = text("X-Claim", ParameterIn::Header, "the `claim` that came with the step");
+        let claim = claim.schema(Some(formatted(KnownFormat::Uuid)));
         vec![claim.required(Required::True).build()]
     }
 }

@@ -146,8 +146,7 @@ impl Kind {
     fn schema(self) -> Value {
         match self {
             File => json!({ "type": "string", "format": "binary" }),
-            Text => json!({ "type": "string" }),
-            Flag => json!({ "type": "string", "enum": ["true", "false"] }),
+            Text | Flag => json!({ "type": "string" }),
             Json => json!({ "type": "string", "contentMediaType": "application/json" }),
         }
     }

@@ -70,10 +70,11 @@ struct Wanted {
     worker: String,
     /// Seconds; more than 30 are 30.
     #[serde(default)]
-    wait: u64,
+    #[schema(minimum = 0)]
+    wait: f64,
     /// How long the claim holds without a sign of life.
     #[schema(minimum = 1, maximum = 3600)]
-    lease_seconds: Option<u64>,
+    lease_seconds: Option<f64>,
 }
 
 /// Take the oldest step that is free, or wait for one
@@ -103,7 +104,11 @@ async fn claim(
     let lease = lease(&door, wanted.lease_seconds)?;
     bounded("worker", &wanted.worker)?;
     let attempts = i64::from(door.config.max_attempts);
-    let until = Instant::now() + Duration::from_secs(wanted.wait).min(MAX_WAIT);
+    if wanted.wait < 0.0 {
+        return Err(Error::Invalid("wait must not be below 0".to_owned()));
+    }
+    let wait = Duration::from_secs_f64(wanted.wait.min(MAX_WAIT.as_secs_f64()));
+    let until = Instant::now() + wait;
     loop {
         let changed = door.changed();
         let mut changed = std::pin::pin!(changed);
@@ -182,7 +187,7 @@ struct Moved {
     message: String,
     /// How long the claim holds from now on.
     #[schema(minimum = 1, maximum = 3600)]
-    lease_seconds: Option<u64>,
+    lease_seconds: Option<f64>,
 }
 
 /// Give a sign of life, and say how far the step is
@@ -423,14 +428,12 @@ impl axum::extract::FromRequestParts<Arc<Door>> for Worker {
     }
 }
 
-fn lease(door: &Door, seconds: Option<u64>) -> Result<Duration, Error> {
-    match seconds.map(Duration::from_secs) {
+fn lease(door: &Door, seconds: Option<f64>) -> Result<Duration, Error> {
+    let most = MAX_LEASE.as_secs_f64();
+    match seconds {
         None => Ok(door.config.lease),
-        Some(lease) if !lease.is_zero() && lease <= MAX_LEASE => Ok(lease),
-        Some(_) => {
-            let most = MAX_LEASE.as_secs();
-            Err(Error::Invalid(format!("lease_seconds must be from 1 to {most}")))
-        }
+        Some(seconds) if (1.0..=most).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(_) => Err(Error::Invalid(format!("lease_seconds must be from 1 to {most}"))),
     }
 }
 

@@ -38,6 +38,9 @@ use crate::{
 
 const BOT: &str = "/api/v1/chat/bot";
 
+/// Where conversations begin, also without a body.
+pub(super) const BEGIN: &str = "/api/v1/chat/bot/conversations";
+
 pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
     OpenApiRouter::new()
         .routes(routes!(operations))
@@ -65,11 +68,10 @@ struct Create {
 /// Begin a conversation, or come back to one
 #[utoipa::path(
     post,
-    context_path = BOT,
-    path = "/conversations",
+    path = BEGIN,
     operation_id = "create_conversation",
     tag = "bot",
-    request_body = Option<Create>,
+    request_body = Create,
     responses(
         (status = 201, description = "The conversation and a `bot_message`", body = Told),
         (status = 409, description = "The `chat_id` is taken", body = Told),
@@ -244,7 +246,8 @@ async fn confirm(
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let Confirm { confirmed, modified_workflow } = read(request).await?;
-    let modified = modified_workflow.map(|it| it.into_iter().map(AskedStep::taken).collect());
+    let taken = |steps: Vec<AskedStep>| steps.into_iter().map(AskedStep::taken).collect();
+    let modified = modified_workflow.map(taken).transpose()?;
     let heard = Heard::Confirmed { confirmed, modified };
     let Answer { reply, run } = talk::talk(&door, &chat, heard).await?;
     if reply.understood != Understood::Yes {
@@ -299,7 +302,7 @@ async fn status(
     path = "/conversations/{chat}/history",
     operation_id = "conversation",
     tag = "bot",
-    params(("limit" = Option<u32>, Query, description = "messages at most; 1000 if not given")),
+    params(("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "messages at most; 1000 if not given")),
     responses(
         (status = 200, description = "Messages, files and steps, and `current_state`", body = Told),
         (status = 422, description = "The limit is no whole number", body = Told),
