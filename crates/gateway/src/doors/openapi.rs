@@ -103,10 +103,6 @@ const REFUSALS: [(&str, &str); 5] = [
     ("503", "Tokens cannot be checked just now"),
 ];
 
-/// What may be answered before a door is asked: a bad `Host`, a page from elsewhere, and no place
-/// for a connection.
-const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
-
 /// There is no such part of a file, and no body either.
 const EMPTY: &str = "416";
 
@@ -114,13 +110,13 @@ fn explain(responses: &mut Map<String, Value>, is_door: bool) {
     for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
         responses.entry(status).or_insert_with(|| json!({"description": why}));
     }
-    for (status, response) in responses {
-        let is_refusal = status.starts_with(['4', '5']) && status != EMPTY;
-        let has_form = response.get("content").is_some();
-        let is_before = is_door && BEFORE.contains(&status.as_str());
-        if is_refusal && (!has_form || is_before) {
-            let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
-            response["content"]["application/problem+json"] = schema;
-        }
+    let told = |status: &str, response: &Value| {
+        !status.starts_with(['4', '5'])
+            || status == EMPTY
+            || ["content", "$ref"].into_iter().any(|it| response.get(it).is_some())
+    };
+    for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
+        let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+        response["content"] = json!({"application/problem+json": schema});
     }
 }

@@ -32,39 +32,51 @@ const NAMED: [(&str, &str); 6] = [
     ("file", "the name of the file"),
 ];
 
-type Refusal = (&'static str, &'static str);
-
-/// Wherever a token is looked at.
-const ALL: [Refusal; 6] = [
+/// How requests are refused, and why.
+const REFUSALS: [(&str, &str); 13] = [
     ("400", "The address or the file cannot be used"),
     ("401", "A token is needed, or this one is not accepted"),
     ("403", "The token does not grant this, or the page is from elsewhere"),
+    ("404", "There is none, or it is not yours"),
+    ("408", "The body took too long"),
+    ("409", "The claim does not hold any more"),
+    ("413", "The body or a file in it is too large"),
+    ("415", "The body does not say that it is JSON"),
+    ("422", "What was sent cannot be used; `message` says why"),
     ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
     ("500", "The server failed; its log has the cause"),
     ("503", "Too much is waiting, or the database is busy; Retry-After says when to come back"),
+    ("507", "There is no room left to store it"),
 ];
 
+/// Wherever a token is looked at.
+const ALL: [&str; 6] = ["400", "401", "403", "429", "500", "503"];
+
 /// Wherever a path names something.
-const GONE: [Refusal; 1] = [("404", "There is none, or it is not yours")];
+const GONE: [&str; 1] = ["404"];
 
 /// Wherever a claim is shown.
-const CLAIM: [Refusal; 2] = [("409", "The claim does not hold any more"), INVALID];
+const CLAIM: [&str; 2] = ["409", "422"];
 
 /// Wherever a body is read.
-const BODY: [Refusal; 3] =
-    [("408", "The body took too long"), ("413", "The body or a file in it is too large"), INVALID];
+const BODY: [&str; 3] = ["408", "413", "422"];
 
-const INVALID: Refusal = ("422", "What was sent cannot be used; `message` says why");
-
-const MEDIA: [Refusal; 1] = [("415", "The body does not say that it is JSON")];
+/// Wherever it may be JSON.
+const MEDIA: [&str; 1] = ["415"];
 
 /// Wherever something is stored.
-const STORED: [Refusal; 1] = [("507", "There is no room left to store it")];
+const STORED: [&str; 1] = ["507"];
+
+/// Those that come as problem documents, too, before a door is asked: for a bad `Host`, a page from
+/// elsewhere, and where there is no place for a connection.
+const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
 
 const JSON: &str = "application/json";
 
 /// Say of each operation what is in its path and its form, and how it refuses.
 pub(super) fn complete(api: &mut OpenApi) {
+    let shared = REFUSALS.map(|(status, why)| (name(status), refusal(status, why).into()));
+    api.components.get_or_insert_default().responses.extend(shared);
     for (path, item) in &mut api.paths.paths {
         let named = NAMED.into_iter().filter(|(name, _)| path.contains(&format!("{{{name}}}")));
         let named: Vec<_> = named
@@ -76,8 +88,8 @@ pub(super) fn complete(api: &mut OpenApi) {
             refuse(operation, &STORED);
         }
         for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
-            let is_for_all = operation.security.is_some();
-            if !is_for_all {
+            let asks_for_token = operation.security.is_none();
+            if asks_for_token {
                 refuse(operation, &ALL);
             }
             if !named.is_empty() {
@@ -99,15 +111,26 @@ pub(super) fn complete(api: &mut OpenApi) {
     }
 }
 
-fn refuse(operation: &mut Operation, refusals: &[Refusal]) {
-    for (status, why) in refusals {
+/// What a refusal is called among all that are described.
+fn name(status: &str) -> String {
+    format!("Workflows{status}")
+}
+
+fn refusal(status: &str, why: &str) -> Response {
+    let of = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
+    let mut response = Response::new(why);
+    response.content.insert(JSON.to_owned(), of(&Answer::name()).into());
+    if BEFORE.contains(&status) {
+        response.content.insert("application/problem+json".to_owned(), of("Problem").into());
+    }
+    response
+}
+
+fn refuse(operation: &mut Operation, statuses: &[&str]) {
+    for status in statuses {
         let responses = &mut operation.responses.responses;
-        responses.entry((*status).to_owned()).or_insert_with(|| {
-            let mut response = Response::new(*why);
-            let answer = Content::new(Some(Ref::from_schema_name(Answer::name())));
-            response.content.insert(JSON.to_owned(), answer.into());
-            response.into()
-        });
+        let refusal = || Ref::from_response_name(name(status)).into();
+        responses.entry((*status).to_owned()).or_insert_with(refusal);
     }
 }
 

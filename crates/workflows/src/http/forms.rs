@@ -19,20 +19,20 @@ const TABLE: &str = "city,name\nOslo,Ann\n";
 
 /// All parts, and an example of each; the examples go together.
 const PARTS: [(&str, Kind, &str, &str); 32] = [
-    ("file", File, "CSV or XLSX", TABLE),
+    ("file", File, "a file; a table is CSV or XLSX", TABLE),
     ("dump_file", File, "an archive that was downloaded", ""),
     ("source_file", File, "CSV or XLSX", TABLE),
     ("target_file", File, "CSV or XLSX", TABLE),
-    ("bind_file", File, "CSV or XLSX", TABLE),
+    ("bind_file", File, "CSV or XLSX", "city,age\nOslo,7\n"),
     ("result", Json, "an object: what the step made besides the file", "{}"),
     ("output_filename", Text, "what the file that is made is called", "made"),
     ("columns", Json, "a list of columns", r#"["city"]"#),
     ("remove_duplicates", Flag, "leave out rows that were there before", "true"),
     ("include_statistics", Flag, "count what is in the columns", "true"),
-    ("mapping", Json, "an object: the new names of columns", r#"{"city":"town"}"#),
+    ("mapping", Json, "an object: old names of columns by new ones", r#"{"town":"city"}"#),
     ("comparison_column", Text, "the column whose cells are the key", "city"),
     ("comparison_columns", Json, "a list of columns whose cells are the key", r#"["city"]"#),
-    ("bind_columns", Json, "a list of columns to add", r#"["name"]"#),
+    ("bind_columns", Json, "a list of columns to add", r#"["age"]"#),
     (
         "conditions",
         Json,
@@ -148,6 +148,27 @@ impl Kind {
             File => json!({ "type": "string", "format": "binary" }),
             Text | Flag => json!({ "type": "string" }),
             Json => json!({ "type": "string", "contentMediaType": "application/json" }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::doors, *};
+
+    #[test]
+    fn every_form_is_that_of_a_door_and_every_part_is_in_one() {
+        let described = doors().into_openapi();
+        for (path, must, may) in FORMS {
+            let door = described.paths.paths.get(path).and_then(|it| it.post.as_ref());
+            assert!(door.is_some(), "{path}");
+            for name in must.split_whitespace().chain(may.split_whitespace()) {
+                assert!(PARTS.iter().any(|(its, ..)| *its == name), "{path}: {name}");
+            }
+        }
+        for (name, ..) in PARTS {
+            let used = |parts: &str| parts.split_whitespace().any(|it| it == name);
+            assert!(FORMS.iter().any(|(_, must, may)| used(must) || used(may)), "{name}");
         }
     }
 }

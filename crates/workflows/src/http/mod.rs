@@ -35,7 +35,14 @@ const BODY: usize = 1_000_000;
 
 /// The doors, and their description.
 pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
-    let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut described) = doors().split_for_parts();
+    described::complete(&mut described);
+    let router = router.method_not_allowed_fallback(async || Error::Method);
+    (router.with_state(Arc::clone(door)), described)
+}
+
+fn doors() -> OpenApiRouter<Arc<Door>> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(chats::list, chats::create))
         .routes(routes!(chats::show, chats::delete))
         .routes(routes!(files::upload))
@@ -52,10 +59,6 @@ pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
         .merge(bot::router())
         .merge(work::router())
         .merge(direct::router())
-        .split_for_parts();
-    described::complete(&mut described);
-    let router = router.method_not_allowed_fallback(async || Error::Method);
-    (router.with_state(Arc::clone(door)), described)
 }
 
 /// The body of a request, which is a JSON object.

@@ -226,6 +226,8 @@ struct Confirm {
 }
 
 /// Let the bot do what it suggested, or not
+///
+/// Where nothing is suggested the answer is 400.
 #[utoipa::path(
     post,
     context_path = BOT,
@@ -235,7 +237,6 @@ struct Confirm {
     responses(
         (status = 200, description = "It is not done", body = Told),
         (status = 202, description = "It is being done as the run `job_id`", body = Told),
-        (status = 400, description = "Nothing is suggested", body = Told),
     )
 )]
 async fn confirm(
