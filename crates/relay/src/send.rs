@@ -36,7 +36,7 @@ pub(crate) struct Reply<'a> {
     request_body = Question,
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-         pattern = "^[!#-~][ -~]*$", description = "as `idempotency_key`"),
+         pattern = "^(?!\"\"$)[!-~][ -~]*$", description = "as `idempotency_key`"),
     ),
     responses(
         (status = 200, description = "The reply", body = Reply<'_>, headers(

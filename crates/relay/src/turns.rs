@@ -89,7 +89,7 @@ impl From<&Ticket> for Standing {
     request_body = Question,
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-         pattern = "^[!#-~][ -~]*$", description = "as `idempotency_key`"),
+         pattern = "^(?!\"\"$)[!-~][ -~]*$", description = "as `idempotency_key`"),
     ),
     responses(
         (status = 202, description = "The turn runs or waits, or is the one of the same key",

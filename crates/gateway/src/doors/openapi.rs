@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: all of it described (`OpenAPI` 3.1), from the code that serves it.
+//! `GET /openapi.json`: doors described (`OpenAPI` 3.1), from the code that serves them.
 use quadrille_core::auth::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
