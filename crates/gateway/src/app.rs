@@ -91,8 +91,10 @@ impl Protocols {
                 files: kept.files.clone(),
                 max_upload_size: config.files.max_upload_size,
             };
-            let router = quadrille_rooms::router(core, desk, memory, config.rooms.clone());
+            let (router, described) =
+                quadrille_rooms::router(core, desk, memory, config.rooms.clone());
             self.router = self.router.merge(doors::guarded(router, core));
+            self.described.merge(described);
         }
         #[cfg(feature = "workflows")]
         if let Some(desk) = self.work.desk.clone().filter(|_| config.workflows.enabled) {

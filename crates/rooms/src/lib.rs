@@ -21,6 +21,7 @@ use quadrille_agents::Desk;
 use quadrille_core::Core;
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::OpenApi;
 
 use crate::door::Door;
 
@@ -96,9 +97,11 @@ pub struct Memory {
     pub max_upload_size: u64,
 }
 
-/// The rooms' doors. Turns asked in conversations are kept from now on, whoever asks.
-pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> Router {
+/// The rooms' doors, and the description of those over HTTP. Turns asked in conversations are kept
+/// from now on, whoever asks.
+pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> (Router, OpenApi) {
     let door = Arc::new(Door::new(core.clone(), desk.clone(), memory, config));
     journal::keep(&door);
-    engineio::router(&door).merge(http::router(&door))
+    let (router, described) = http::router(&door);
+    (engineio::router(&door).merge(router), described)
 }

@@ -36,7 +36,7 @@ pub(crate) fn listed() -> Vec<Door> {
             let record = r#"{"channel":"demo","payload":{"message":"hello"}}"#;
             format!("{} {}{path} --json '{record}'{}", way.curl, way.http, bearer(mode))
         }),
-        door("api", "doors over HTTP, described", OPENAPI, |way, path, _| {
+        door("api", "every door over HTTP, described", OPENAPI, |way, path, _| {
             format!("{} {}{path}", way.curl, way.http)
         }),
     ]

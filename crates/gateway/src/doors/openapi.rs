@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: doors described (`OpenAPI` 3.1), from the code that serves them.
+//! `GET /openapi.json`: all doors described (`OpenAPI` 3.1), from the code that serves them.
 use quadrille_core::auth::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

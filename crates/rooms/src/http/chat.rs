@@ -35,6 +35,15 @@ struct Shown {
     had: u64,
 }
 
+/// Ask an agent, and get the reply as a stream; nothing is kept
+#[utoipa::path(
+    post,
+    path = "/chat/stream",
+    tag = "rooms",
+    responses(
+        (status = 200, description = "Pieces of the reply: JSON strings if there is a `conversation_id`, and else plain", body = serde_json::Value, content_type = "text/event-stream"),
+    )
+)]
 pub(super) async fn stream(
     State(door): State<Arc<Door>>,
     caller: Caller,

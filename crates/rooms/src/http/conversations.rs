@@ -4,11 +4,13 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Request, State},
+    response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use quadrille_core::{Topic, auth::Action};
 use quadrille_store::Who;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     caller::Caller,
@@ -23,38 +25,85 @@ use crate::door::{self, Door};
 /// Characters of a title.
 const TITLE: usize = 255;
 
+#[derive(Serialize, ToSchema)]
+pub(super) struct Listed<'a> {
+    conversations: Vec<ConversationShape<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Made<'a> {
+    conversation_id: i64,
+    conversation: ConversationShape<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Changed<'a> {
+    conversation: ConversationShape<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Deleted {
+    message: &'static str,
+}
+
+/// List your conversations: pinned ones first, then those that changed last
+#[utoipa::path(
+    get,
+    path = "/conversations",
+    operation_id = "list_conversations",
+    tag = "rooms",
+    params(
+        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u64>, Query, description = "without the first so many"),
+    ),
+    responses((status = 200, description = "Conversations", body = inline(Listed<'_>)))
+)]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = door.memory.store.conversations(&user, params.page()?).await?;
-    let shapes: Vec<_> = found.iter().map(ConversationShape::from).collect();
-    Ok(Json(json!({ "conversations": shapes })))
+    let conversations = found.iter().map(ConversationShape::from).collect();
+    Ok(Json(Listed { conversations }).into_response())
 }
 
+/// Make a conversation
+#[utoipa::path(
+    post,
+    path = "/conversations",
+    operation_id = "make_conversation",
+    tag = "rooms",
+    responses((status = 201, description = "The conversation", body = inline(Made<'_>)))
+)]
 pub(super) async fn create(
     State(door): State<Arc<Door>>,
     caller: Caller,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Error> {
+) -> Result<Response, Error> {
     let fields = Fields::read(request, 0).await?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let title = title(&fields)?.filter(|it| !it.is_empty());
     let made = door.memory.store.create_conversation(&user, title.as_deref()).await?;
-    let answer = json!({
-        "conversation_id": made.id, "conversation": ConversationShape::from(&made),
-    });
-    Ok((StatusCode::CREATED, Json(answer)))
+    let answer = Made { conversation_id: made.id, conversation: (&made).into() };
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
+/// Give a conversation another title, or pin it
+#[utoipa::path(
+    patch,
+    path = "/conversations/{id}",
+    operation_id = "change_conversation",
+    tag = "rooms",
+    responses((status = 200, description = "The conversation", body = inline(Changed<'_>)))
+)]
 pub(super) async fn change(
     State(door): State<Arc<Door>>,
     caller: Caller,
     Id(id): Id,
     request: Request,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let fields = Fields::read(request, 0).await?;
     let user = caller.acting(fields.name("user_id")?.as_deref())?;
     let (title, pinned) = (title(&fields)?, fields.flag("is_pinned")?);
@@ -68,18 +117,26 @@ pub(super) async fn change(
     let store = &door.memory.store;
     let changed = store.update_conversation(id, Who::Granted, title.as_deref(), pinned).await?;
     let changed = changed.ok_or(Error::NoConversation)?;
-    Ok(Json(json!({ "conversation": ConversationShape::from(&changed) })))
+    Ok(Json(Changed { conversation: (&changed).into() }).into_response())
 }
 
+/// Delete a conversation with everything in it
+#[utoipa::path(
+    delete,
+    path = "/conversations/{id}",
+    operation_id = "remove_conversation",
+    tag = "rooms",
+    responses((status = 200, description = "It is gone", body = inline(Deleted)))
+)]
 pub(super) async fn delete(
     State(door): State<Arc<Door>>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Value>, Error> {
+) -> Result<Json<Deleted>, Error> {
     let user = caller.user(None)?;
     let life = door.core.life.clone();
     to_the_end(&life, "delete", async move { remove(&door, id, &user).await }).await?;
-    Ok(Json(json!({ "message": "Conversation deleted" })))
+    Ok(Json(Deleted { message: "Conversation deleted" }))
 }
 
 /// Only its owner may, whatever a token grants.

@@ -16,7 +16,8 @@ use quadrille_core::{
     rest::{BadBody, form::FormError},
 };
 use quadrille_store::{self as store, AddError, files::PutError};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,16 @@ pub(super) enum Error {
     Busy,
     #[error("The server has a defect; its log has the cause")]
     Defect,
+}
+
+/// Why a request was refused.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = RoomsRefused)]
+pub(super) enum Refused {
+    Error(String),
+    /// It is about the token.
+    Msg(String),
 }
 
 /// How long to wait before trying again, if nothing better is known.
@@ -156,8 +167,8 @@ impl IntoResponse for Error {
             tracing::error!(error = ?why, "the store did not do what a request needs");
         }
         let status = self.status();
-        let key = if self.is_about_identity() { "msg" } else { "error" };
-        let mut response = (status, Json(json!({ key: self.to_string() }))).into_response();
+        let told = if self.is_about_identity() { Refused::Msg } else { Refused::Error };
+        let mut response = (status, Json(told(self.to_string()))).into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -14,7 +14,10 @@ use quadrille_core::{
         form::{self, Form, FormError, Source},
     },
 };
-use serde_json::value::{RawValue, Value};
+use serde_json::{
+    Number,
+    value::{RawValue, Value},
+};
 
 use super::{BODY, error::Error};
 
@@ -170,17 +173,17 @@ impl Fields {
     /// The conversation that is meant. What cannot be the number of one names none that exists.
     pub(super) fn conversation(&self) -> Result<Option<i64>, Error> {
         const NAME: &str = "conversation_id";
-        let wrong = Error::Field { name: NAME, expected: "a whole number" };
+        let wrong = || Error::Field { name: NAME, expected: "a whole number" };
         let number = match self.value(NAME) {
             None => return Ok(None),
-            Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
+            Some(Value::Number(number)) => whole(&number).ok_or_else(wrong)?,
             Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
             Some(Value::String(text)) => text.trim().to_owned(),
-            Some(_) => return Err(wrong),
+            Some(_) => return Err(wrong()),
         };
         let digits = number.strip_prefix('-').unwrap_or(&number);
         if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
-            return Err(wrong);
+            return Err(wrong());
         }
         let id = number.parse().ok().filter(|id: &i64| *id >= 0);
         id.map(Some).ok_or(Error::NoConversation)
@@ -198,6 +201,14 @@ impl Fields {
                 if good { Ok(given) } else { Err(Error::Field { name, expected: "JSON" }) }
             }
         }
+    }
+}
+
+/// The digits of a whole number, which some clients write as `7.0`.
+fn whole(number: &Number) -> Option<String> {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        None => Some(number.to_string()),
+        Some(it) => (it.fract() == 0.0).then(|| format!("{it:.0}")),
     }
 }
 

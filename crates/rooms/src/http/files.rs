@@ -5,25 +5,43 @@ use axum::{
     Json,
     body::Body,
     extract::{FromRequestParts, Path, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, request::Parts};
 use quadrille_core::{auth::Action, rest::Download};
 use quadrille_store::FileInfo;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
 use crate::door::Door;
 
+#[derive(Serialize, ToSchema)]
+pub(super) struct Listed<'a> {
+    files: Vec<FileShape<'a>>,
+}
+
+/// List your files, the newest first
+#[utoipa::path(
+    get,
+    path = "/api/files",
+    operation_id = "list_files",
+    tag = "rooms",
+    params(
+        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u64>, Query, description = "without the first so many"),
+    ),
+    responses((status = 200, description = "Files", body = inline(Listed<'_>)))
+)]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = door.memory.store.files(&user, params.page()?).await?;
-    let shapes: Vec<_> = found.iter().map(FileShape::from).collect();
-    Ok(Json(json!({ "files": shapes })))
+    let files = found.iter().map(FileShape::from).collect();
+    Ok(Json(Listed { files }).into_response())
 }
 
 /// The key in a path. What is none names no file.
@@ -39,6 +57,23 @@ impl FromRequestParts<Arc<Door>> for Key {
     }
 }
 
+/// Download a file
+#[utoipa::path(
+    get,
+    path = "/files/{*key}",
+    operation_id = "get_file",
+    tag = "rooms",
+    params(
+        ("Range" = Option<String>, Header, description = "the part that is wanted, as `bytes=0-99`"),
+        ("If-None-Match" = Option<String>, Header, description = "the `ETag` that is there already"),
+    ),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "*/*"),
+        (status = 206, description = "The part of it that `Range` asks for", body = String, content_type = "*/*"),
+        (status = 304, description = "It is the one that is there already"),
+        (status = 416, description = "There is no such part of it"),
+    )
+)]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
     caller: Caller,

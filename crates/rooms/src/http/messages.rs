@@ -11,10 +11,11 @@ use quadrille_core::auth::Action;
 use quadrille_store::{Message, Sender};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     caller::Caller,
-    error::Error,
+    error::{Error, Refused},
     intake::{Intake, discard},
     params::{Id, Params},
     say::{ONLY_FILES, Saying},
@@ -26,13 +27,25 @@ use crate::{door::Door, wire};
 /// Bytes of what makes a message safe to send again.
 const KEY: usize = 255;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Page<'a> {
     conversation: ConversationShape<'a>,
     messages: Vec<MessageShape<'a>>,
     has_more: bool,
 }
 
+/// Read messages: the newest, the oldest of them first
+#[utoipa::path(
+    get,
+    path = "/conversations/{id}/messages",
+    operation_id = "list_messages",
+    tag = "rooms",
+    params(
+        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("before" = Option<u64>, Query, description = "those before the message of this id"),
+    ),
+    responses((status = 200, description = "Messages", body = inline(Page<'_>)))
+)]
 pub(super) async fn list(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -56,12 +69,24 @@ pub(super) async fn list(
     Ok(Json(page).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Found<'a> {
     query: &'a str,
     messages: Vec<MessageShape<'a>>,
 }
 
+/// Find messages with every word of `q`, the newest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/search",
+    tag = "rooms",
+    params(
+        ("q" = String, Query, min_length = 1, pattern = r"[^\s\u0085]", description = "words"),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u64>, Query, description = "without the first so many"),
+    ),
+    responses((status = 200, description = "Messages", body = inline(Found<'_>)))
+)]
 pub(super) async fn search(
     State(door): State<Arc<Door>>,
     caller: Caller,
@@ -74,7 +99,7 @@ pub(super) async fn search(
     Ok(Json(Found { query, messages }).into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Added<'a> {
     message: MessageShape<'a>,
     conversation: ConversationShape<'a>,
@@ -90,6 +115,18 @@ struct Nested<'a> {
     temp_id: Option<&'a Value>,
 }
 
+/// Add a message, with files or without; nobody is asked
+#[utoipa::path(
+    post,
+    path = "/messages",
+    operation_id = "add_message",
+    tag = "rooms",
+    responses(
+        (status = 200, description = "The message of the same `temp_id` that was there", body = inline(Added<'_>)),
+        (status = 201, description = "The message", body = inline(Added<'_>)),
+        (status = 409, description = "`temp_id` came with another message", body = Refused),
+    )
+)]
 pub(super) async fn add(
     State(door): State<Arc<Door>>,
     caller: Caller,

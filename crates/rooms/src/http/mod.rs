@@ -1,8 +1,10 @@
 //! Rooms over HTTP: conversations and their messages, files, and a reply as a stream, as clients of
 //! the first versions ask for them; the protocol is in `docs/protocol/rooms-http.md`.
+mod bodies;
 mod caller;
 mod chat;
 mod conversations;
+mod described;
 mod error;
 mod fields;
 mod files;
@@ -17,33 +19,35 @@ mod upload;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, patch, post},
-};
+use axum::Router;
 use quadrille_core::{Life, rest::form};
+use utoipa::{OpenApi as _, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::error::Error;
+use self::{described::Document, error::Error};
 use crate::door::Door;
 
 /// Bytes of a JSON body, and of a form.
 const BODY: usize = form::TEXTS;
 
-pub(crate) fn router(door: &Arc<Door>) -> Router {
-    Router::new()
-        .route("/conversations", get(conversations::list).post(conversations::create))
-        .route("/conversations/{id}", patch(conversations::change).delete(conversations::delete))
-        .route("/conversations/{id}/messages", get(messages::list))
-        .route("/messages", post(messages::add))
-        .route("/api/v1/search", get(messages::search))
-        .route("/api/upload_file", post(upload::upload))
-        .route("/api/files", get(files::list))
-        .route("/files/{*key}", get(files::show))
-        .route("/chat/stream", post(chat::stream))
-        .route("/health", get(status::health))
-        .route("/api/v1/status", get(status::status))
-        .method_not_allowed_fallback(async || Error::Method)
-        .with_state(Arc::clone(door))
+/// The doors, and their description.
+pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
+    let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::change, conversations::delete))
+        .routes(routes!(messages::list))
+        .routes(routes!(messages::add))
+        .routes(routes!(messages::search))
+        .routes(routes!(upload::upload))
+        .routes(routes!(files::list))
+        .routes(routes!(files::show))
+        .routes(routes!(chat::stream))
+        .routes(routes!(status::health))
+        .routes(routes!(status::status))
+        .split_for_parts();
+    described::complete(&mut described, door.is_open());
+    let router = router.method_not_allowed_fallback(async || Error::Method);
+    (router.with_state(Arc::clone(door)), described)
 }
 
 /// Do `work` in a task of its own: a client that leaves does not leave it half done.

@@ -3,12 +3,15 @@
 use quadrille_store::{Conversation, FileInfo, Message};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::wire::{UserId, sender, time};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RoomConversation)]
 pub(super) struct ConversationShape<'a> {
     id: i64,
+    #[schema(value_type = Value)]
     user_id: UserId<'a>,
     title: &'a str,
     is_pinned: bool,
@@ -16,22 +19,26 @@ pub(super) struct ConversationShape<'a> {
     updated_at: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RoomMessage)]
 pub(super) struct MessageShape<'a> {
     id: i64,
     message_id: i64,
     conversation_id: i64,
+    #[schema(value_type = Value)]
     user_id: Option<UserId<'a>>,
     sender: &'static str,
     role: &'static str,
     content: &'a str,
+    #[schema(value_type = Value)]
     metadata: Option<&'a RawValue>,
     uploaded_files: Vec<FileShape<'a>>,
     created_at: String,
     timestamp: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RoomFile)]
 pub(super) struct FileShape<'a> {
     key: &'a str,
     url: String,

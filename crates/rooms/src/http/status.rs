@@ -17,6 +17,15 @@ const ROOMS: usize = 1000;
 const SERVICE: &str = "quadrille";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Ask whether rooms are healthy
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "rooms_health",
+    tag = "rooms",
+    security(()),
+    responses((status = 200, description = "They are", body = serde_json::Value))
+)]
 pub(super) async fn health(
     State(door): State<Arc<Door>>,
     request: Request,
@@ -31,6 +40,15 @@ pub(super) async fn health(
     })))
 }
 
+/// See how many use rooms
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    operation_id = "rooms_status",
+    tag = "rooms",
+    security(()),
+    responses((status = 200, description = "How many there are", body = serde_json::Value))
+)]
 pub(super) async fn status(
     State(door): State<Arc<Door>>,
     request: Request,

@@ -7,7 +7,9 @@ use axum::{
 };
 use http::StatusCode;
 use quadrille_store::{Message, Sender};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{
     caller::Caller,
@@ -21,11 +23,30 @@ use crate::{
     wire::{self, UserId},
 };
 
+#[derive(Serialize, ToSchema)]
+pub(super) struct Uploaded {
+    success: bool,
+    message_id: i64,
+    /// Where the files are.
+    files: Vec<String>,
+    conversation_id: i64,
+}
+
+/// Add files as a message; nobody is asked
+#[utoipa::path(
+    post,
+    path = "/api/upload_file",
+    operation_id = "upload_to_conversation",
+    tag = "rooms",
+    responses(
+        (status = 201, description = "The message, and where its files are", body = inline(Uploaded)),
+    )
+)]
 pub(super) async fn upload(
     State(door): State<Arc<Door>>,
     caller: Caller,
     request: Request,
-) -> Result<(StatusCode, Json<Value>), Error> {
+) -> Result<(StatusCode, Json<Uploaded>), Error> {
     caller.count_publication()?;
     let life = door.core.life.clone();
     to_the_end(&life, "upload", async move {
@@ -38,12 +59,12 @@ pub(super) async fn upload(
             }
         };
         let said = saying.say(&door, &caller, uploaded).await?;
-        let answer = json!({
-            "success": true,
-            "message_id": said.message.id,
-            "files": urls(&said.message),
-            "conversation_id": said.message.conversation_id,
-        });
+        let answer = Uploaded {
+            success: true,
+            message_id: said.message.id,
+            files: urls(&said.message),
+            conversation_id: said.message.conversation_id,
+        };
         Ok((StatusCode::CREATED, Json(answer)))
     })
     .await

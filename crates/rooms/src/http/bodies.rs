@@ -1,0 +1,146 @@
+//! Which fields the bodies have that doors take.
+use serde_json::{Value, json};
+use utoipa::openapi::request_body::RequestBody;
+
+const JSON: &str = "application/json";
+const PARTS: &str = "multipart/form-data";
+const PAIRS: &str = "application/x-www-form-urlencoded";
+
+/// That is not blank.
+const SAID: &str = r"[^\s\u0085]";
+
+/// What the door at `path` takes.
+pub(super) fn of(path: &str) -> Option<RequestBody> {
+    let contents: &[(&str, Value)] = match path {
+        "/conversations" => {
+            &[(JSON, json!({ "properties": { "user_id": user(), "title": title() } }))]
+        }
+        "/conversations/{id}" => &[(JSON, change())],
+        "/messages" => &[(JSON, message()), (PARTS, message_with_files())],
+        "/api/upload_file" => &[(PARTS, files())],
+        "/chat/stream" => &[(JSON, question()), (PAIRS, question_in_form())],
+        _ => return None,
+    };
+    let contents = contents.iter().map(|(media, schema)| {
+        let mut schema = schema.clone();
+        schema["type"] = "object".into();
+        (*media, json!({ "schema": schema }))
+    });
+    let content: serde_json::Map<_, _> =
+        contents.map(|(media, it)| (media.to_owned(), it)).collect();
+    let body = json!({ "content": content, "required": path != "/conversations" });
+    Some(serde_json::from_value(body).expect("a description is plain data"))
+}
+
+fn user() -> Value {
+    json!({
+        "type": ["string", "number", "null"],
+        "description": "who asks, where nobody signs in and the query does not say so",
+    })
+}
+
+fn title() -> Value {
+    json!({ "type": ["string", "null"], "maxLength": 255 })
+}
+
+/// One of both is there.
+fn change() -> Value {
+    let mut title = title();
+    title["pattern"] = SAID.into();
+    json!({
+        "properties": {
+            "user_id": user(),
+            "title": title,
+            "is_pinned": {
+                "type": ["boolean", "string", "null"],
+                "enum": [true, false, "true", "false", "1", "0", null],
+            },
+        },
+    })
+}
+
+fn any(what: &str) -> Value {
+    json!({
+        "type": ["object", "array", "string", "number", "boolean", "null"],
+        "description": what,
+    })
+}
+
+fn conversation() -> Value {
+    json!({ "type": ["integer", "string"], "pattern": "^[0-9]+$" })
+}
+
+fn message() -> Value {
+    json!({
+        "required": ["conversation_id", "content"],
+        "properties": {
+            "user_id": user(),
+            "conversation_id": conversation(),
+            "content": { "type": "string", "pattern": SAID },
+            "sender": {
+                "type": ["string", "null"],
+                "enum": ["user", "assistant", null],
+                "description": "`user` if it is left out; `role` means the same",
+            },
+            "metadata": any("what goes with it"),
+            "temp_id": {
+                "type": ["string", "number", "null"],
+                "maxLength": 255,
+                "description": "makes it safe to send this again",
+            },
+        },
+    })
+}
+
+fn message_with_files() -> Value {
+    json!({
+        "required": ["conversation_id"],
+        "properties": {
+            "user_id": { "type": "string" },
+            "conversation_id": { "type": "string", "pattern": "^[0-9]+$" },
+            "content": { "type": "string", "description": "may be left out if there are files" },
+            "sender": { "type": "string", "enum": ["user", "assistant"] },
+            "metadata": { "type": "string", "contentMediaType": "application/json" },
+            "temp_id": { "type": "string", "maxLength": 255 },
+            "files": { "type": "array", "items": { "type": "string", "format": "binary" } },
+        },
+    })
+}
+
+fn files() -> Value {
+    json!({
+        "required": ["conversation_id", "files"],
+        "properties": {
+            "user_id": { "type": "string" },
+            "conversation_id": { "type": "string", "pattern": "^[0-9]+$" },
+            "files": {
+                "type": "array",
+                "minItems": 1,
+                "items": { "type": "string", "format": "binary" },
+            },
+            "message": { "type": "string" },
+        },
+    })
+}
+
+fn question() -> Value {
+    json!({
+        "required": ["message"],
+        "properties": {
+            "user_id": user(),
+            "message": { "type": "string", "pattern": SAID },
+            "conversation_id": any("if there is one, pieces of the reply are JSON strings"),
+        },
+    })
+}
+
+fn question_in_form() -> Value {
+    json!({
+        "required": ["message"],
+        "properties": {
+            "user_id": { "type": "string" },
+            "message": { "type": "string", "pattern": SAID },
+            "conversation_id": { "type": "string" },
+        },
+    })
+}
