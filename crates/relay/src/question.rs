@@ -127,6 +127,14 @@ fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>,
             Ok(Some(number.to_string()))
         }
 
+        /// Some write 7 as `7.0`.
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+            match number.fract() {
+                0.0 => Ok(Some(format!("{number:.0}"))),
+                _ => Err(E::invalid_type(de::Unexpected::Float(number), &self)),
+            }
+        }
+
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok(None)
         }

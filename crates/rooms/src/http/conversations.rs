@@ -53,8 +53,8 @@ pub(super) struct Deleted {
     operation_id = "list_conversations",
     tag = "rooms",
     params(
-        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
-        ("offset" = Option<u64>, Query, description = "without the first so many"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
     responses((status = 200, description = "Conversations", body = inline(Listed<'_>)))
 )]

@@ -28,8 +28,8 @@ pub(super) struct Listed<'a> {
     operation_id = "list_files",
     tag = "rooms",
     params(
-        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
-        ("offset" = Option<u64>, Query, description = "without the first so many"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
     responses((status = 200, description = "Files", body = inline(Listed<'_>)))
 )]

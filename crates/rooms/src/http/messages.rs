@@ -41,8 +41,8 @@ struct Page<'a> {
     operation_id = "list_messages",
     tag = "rooms",
     params(
-        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
-        ("before" = Option<u64>, Query, description = "those before the message of this id"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("before" = Option<u128>, Query, description = "those before the message of this id"),
     ),
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
 )]
@@ -82,8 +82,8 @@ struct Found<'a> {
     tag = "rooms",
     params(
         ("q" = String, Query, min_length = 1, pattern = r"[^\s\u0085]", description = "words"),
-        ("limit" = Option<u64>, Query, minimum = 1, description = "at most so many, and at most 1000"),
-        ("offset" = Option<u64>, Query, description = "without the first so many"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
 )]

@@ -95,7 +95,7 @@ impl Bed {
         let url = format!("file://{}", folder.display());
         let files = Files::open(&FilesConfig { url, max_upload_size: LARGEST }).unwrap();
         let memory = Memory { store: store.clone(), files, max_upload_size: LARGEST };
-        let router = quadrille_rooms::router(&core, &desk, memory, Config::default());
+        let (router, _) = quadrille_rooms::router(&core, &desk, memory, Config::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         life.spawn("server", async move { axum::serve(listener, router).await.unwrap() });
