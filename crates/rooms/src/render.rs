@@ -7,39 +7,39 @@ use serde_json::json;
 
 use crate::{
     door,
-    socketio::packet,
+    socketio::{Offset, packet},
     wire::{self, Said},
 };
 
 /// What the names of rooms begin with that are no conversations.
 pub(crate) const NAMED: char = '@';
 
-/// An event as it is, and with its position.
+/// An event, with its position in the payload, and with an offset after it.
 #[derive(Debug)]
-pub(crate) enum Plain {}
-#[derive(Debug)]
-pub(crate) enum Positioned {}
+pub(crate) enum Shown<const POSITION: bool, const OFFSET: bool> {}
 
-impl Wire for Plain {
+impl<const POSITION: bool, const OFFSET: bool> Wire for Shown<POSITION, OFFSET> {
     /// Nothing, for what this dialect has no event for.
     type Frame = Option<Text>;
-    const SLOT: usize = 4;
+    const SLOT: usize = 4 + POSITION as usize + 2 * OFFSET as usize;
 
     fn encode(event: &Event) -> Option<Text> {
-        encode(event, false)
+        encode(event, POSITION, OFFSET)
     }
 }
 
-impl Wire for Positioned {
-    type Frame = Option<Text>;
-    const SLOT: usize = 5;
-
-    fn encode(event: &Event) -> Option<Text> {
-        encode(event, true)
-    }
+/// The packet that shows an event, encoded once for everybody who sees it alike.
+pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&Text> {
+    let frame = match (position, offset) {
+        (false, false) => event.frame::<Shown<false, false>>(),
+        (true, false) => event.frame::<Shown<true, false>>(),
+        (false, true) => event.frame::<Shown<false, true>>(),
+        (true, true) => event.frame::<Shown<true, true>>(),
+    };
+    frame.as_ref()
 }
 
-fn encode(event: &Event, positioned: bool) -> Option<Text> {
+fn encode(event: &Event, position: bool, offset: bool) -> Option<Text> {
     let turn = if event.kind.starts_with("turn.") { Turn::of(event) } else { None };
     let (place, turn) = (Place::of(&event.topic), turn.as_ref());
     let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
@@ -51,11 +51,17 @@ fn encode(event: &Event, positioned: bool) -> Option<Text> {
     if matches!(place, Place::Elsewhere) {
         write!(members, "\"topic\":{}", packet::quoted(event.topic.as_str())).ok()?;
     }
-    if positioned {
+    if position {
         let comma = if members.is_empty() { "" } else { "," };
         write!(members, "{comma}\"position\":\"{}\"", event.at).ok()?;
     }
-    Some(packet::event(name, &wire::with_members(&payload, &members)).into())
+    let argument = wire::with_members(&payload, &members);
+    let packet = if offset {
+        packet::shown(name, &argument, Offset(&event.topic, event.at))
+    } else {
+        packet::event(name, &argument)
+    };
+    Some(packet.into())
 }
 
 /// What a topic is to clients of rooms.
