@@ -281,6 +281,19 @@ impl Sio {
         event.unwrap_or_else(|| panic!("no event with one argument: {packet}"))
     }
 
+    /// The next packet, which must be an event: its name, its argument, and its offset if it has one.
+    pub async fn shown(&mut self) -> (String, Value, Option<String>) {
+        let packet = self.packet().await;
+        let list = packet.strip_prefix("42").and_then(|it| serde_json::from_str(it).ok());
+        let list: Vec<Value> = list.unwrap_or_else(|| panic!("no event: {packet}"));
+        let text = |it: &Value| it.as_str().expect("a text").to_owned();
+        match list.as_slice() {
+            [name, argument] => (text(name), argument.clone(), None),
+            [name, argument, offset] => (text(name), argument.clone(), Some(text(offset))),
+            _ => panic!("no event with one argument: {packet}"),
+        }
+    }
+
     /// The argument of the next event, which must have this name.
     pub async fn expect(&mut self, name: &str) -> Value {
         let (found, argument) = self.event().await;

@@ -10,7 +10,7 @@ pub use self::{
     conversation::{a_conversation, acknowledgements},
     ends::{a_kick, a_restart, refusals},
     named::named_rooms,
-    reconnects::fifty_reconnects,
+    reconnects::{fifty_reconnects, slow_reply},
 };
 use crate::{
     Gateway,
