@@ -223,8 +223,8 @@ async fn a_log_that_does_not_reach_back_says_so() {
 #[tokio::test]
 async fn a_reply_to_the_client_alone_goes_on() {
     let cat = Cat::start().await;
-    let gateway = relay::gateway(&cat, &[ON]).await;
     for auth in [json!({}), json!({"user_id": 7})] {
+        let gateway = relay::gateway(&cat, &[ON]).await;
         let gate = Gate::new();
         let mut client = Returning::connect(&gateway, Way::WebSocket, auth).await;
         let steps =
@@ -236,7 +236,7 @@ async fn a_reply_to_the_client_alone_goes_on() {
         gate.open();
         eventually("the end", async || {
             let ended = gateway.metrics().await;
-            (ended.sum("quadrille_turns_ended_total", &[]) > 0).then_some(())
+            (ended.sum("quadrille_turns_total", &[]) > 0).then_some(())
         })
         .await;
         assert!(client.back(&gateway, Way::Polling).await);

@@ -9,8 +9,6 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::rooms_engine::sessions;
-
 const ON: (&str, &str) = ("rooms.recovery", "10m");
 
 /// Somebody in the room `den`, who has heard something.
@@ -87,18 +85,20 @@ async fn a_pid_is_of_no_use_to_another_user() {
 
 #[tokio::test]
 async fn who_comes_too_late_is_new() {
-    let gateway = Gateway::start(&[("rooms.recovery", "1ms")]).await;
+    let gateway = Gateway::start(&[("rooms.recovery", "1ns")]).await;
+    let mut other = Sio::guest(&gateway).await;
     for way in Way::ALL {
         let mut client = in_den(&gateway, way, json!({})).await;
-        let before = sessions(&gateway).await;
         if way == Way::Polling {
             let polling = Polling::of(gateway.address(), &client.sio().hello);
             polling.send(&["1"]).await;
         }
         client.lose();
-        // Gone, and a millisecond ago: the next look is over HTTP.
-        eventually("its end", async || (sessions(&gateway).await < before).then_some(())).await;
-        gateway.get("/healthz").await;
+        eventually("an empty room", async || {
+            other.emit("get_stats", &json!({})).await;
+            (other.expect("stats").await["rooms"] == json!({})).then_some(())
+        })
+        .await;
         is_new(&gateway, &mut client, way).await;
     }
 }

@@ -347,6 +347,9 @@ impl Client {
                 self.state = State::Left { until };
             }
             code if code == Close::EXPIRED.code => {
+                if let Some(connected) = self.connected() {
+                    connected.hold = None;
+                }
                 out.packet(&packet::event("error", r#"{"message":"Token has expired"}"#));
             }
             _ => {}

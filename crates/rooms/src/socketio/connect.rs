@@ -143,7 +143,7 @@ impl Client {
         }
         let back = coming.back;
         let resumed = back.as_ref().and_then(|it| it.take(&self.door, user.as_ref()));
-        let hold = Hold::new(&self.door, self.info.id, user.as_ref(), back, resumed.as_ref());
+        let hold = Hold::new(&self.door, &self.info, user.as_ref(), back, resumed.as_ref());
         let pid = hold.as_ref().map(|it| it.pid().to_owned());
         self.state = State::Connected(Box::new(Connected {
             who,

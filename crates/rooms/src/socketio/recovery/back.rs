@@ -61,7 +61,7 @@ impl Back {
     ) -> Option<Resumed> {
         let resumed = door.recovery.take(self, user)?;
         // False if it has ended, which is the rule.
-        door.core.sessions.end(resumed.socket.session, &Close::MOVED);
+        door.core.sessions.end(resumed.socket.connection.id, &Close::MOVED);
         Some(resumed)
     }
 }

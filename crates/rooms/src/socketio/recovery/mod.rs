@@ -11,7 +11,7 @@ use std::{
 };
 
 use quadrille_agents::Desk;
-use quadrille_core::{Position, Tag, Topic};
+use quadrille_core::{Info, Position, Tag, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -57,8 +57,7 @@ struct Socket {
     pid: Pid,
     sid: Uuid,
     user: Option<Arc<str>>,
-    /// The connection.
-    session: Uuid,
+    connection: Arc<Info>,
     trail: Mutex<Trail>,
 }
 
@@ -119,8 +118,11 @@ impl Recovery {
 impl Sockets {
     fn find(&self, pid: &Pid, user: Option<&Arc<str>>, keep: Duration) -> Option<&Entry> {
         let entry = self.all.get(pid)?;
-        let young = entry.lost.is_none_or(|at| at.elapsed() < keep);
-        (young && entry.socket.user.as_ref() == user).then_some(entry)
+        let is_young = entry.lost.is_none_or(|at| at.elapsed() < keep);
+        let is_theirs = entry.socket.user.as_ref() == user;
+        // Who is being sent away does not come back.
+        let is_open = !entry.socket.connection.is_ending();
+        (is_young && is_theirs && is_open).then_some(entry)
     }
 
     fn remove(&mut self, pid: &Pid) {
@@ -165,18 +167,17 @@ impl Socket {
     /// The bytes that it takes while it is lost, more or less.
     fn size(&self) -> usize {
         let keys = 2 * size_of::<(Instant, Pid)>() + size_of::<Entry>();
-        size_of::<Self>() + 2 * keys + self.trail().size()
+        size_of::<Self>() + size_of::<Info>() + 2 * keys + self.trail().size()
     }
 }
 
 // === impl Hold ===
 
 impl Hold {
-    /// A socket for the connection `session`: the one that goes on, or a new one. `None` if there
-    /// is no recovery.
+    /// A socket for a connection: the one that goes on, or a new one. `None` if there is no recovery.
     pub(super) fn new(
         door: &Arc<Door>,
-        session: Uuid,
+        connection: &Arc<Info>,
         user: Option<&Arc<str>>,
         back: Option<Back>,
         resumed: Option<&Resumed>,
@@ -186,11 +187,11 @@ impl Hold {
         }
         let (pid, sid) = match resumed {
             Some(Resumed { socket, .. }) => (socket.pid.clone(), socket.sid),
-            None => (Pid(wire::secret().into()), session),
+            None => (Pid(wire::secret().into()), connection.id),
         };
         let trail = Mutex::new(Trail::new(back.and_then(|it| it.offset)));
-        let socket =
-            Arc::new(Socket { pid: pid.clone(), sid, user: user.cloned(), session, trail });
+        let (user, connection) = (user.cloned(), Arc::clone(connection));
+        let socket = Arc::new(Socket { pid: pid.clone(), sid, user, connection, trail });
         let entry = Entry { socket: Arc::clone(&socket), lost: None };
         door.recovery.sockets().all.insert(pid, entry);
         Some(Self { door: Arc::clone(door), socket })

@@ -1,4 +1,5 @@
 //! Which sockets can be gone on with, by whom, and for how long.
+use quadrille_core::{Admission, Registry};
 use serde_json::json;
 
 use super::*;
@@ -9,9 +10,15 @@ fn topic(name: &str) -> Topic {
     Topic::new("room", name).unwrap()
 }
 
+fn connection() -> Arc<Info> {
+    let peer = [127, 0, 0, 1].into();
+    let session = Registry::default().admit(Admission { protocol: "test", user: None, peer });
+    Arc::clone(session.unwrap().info())
+}
+
 /// A socket of `user`, which follows `topics` topics.
 fn socket(recovery: &Recovery, user: Option<&str>, topics: usize) -> Arc<Socket> {
-    let (pid, session) = (Pid(wire::secret().into()), Uuid::now_v7());
+    let (pid, connection) = (Pid(wire::secret().into()), connection());
     let mut trail = Trail::new(None);
     for n in 0..topics {
         let at = Position { epoch: 1, offset: 1 };
@@ -19,9 +26,9 @@ fn socket(recovery: &Recovery, user: Option<&str>, topics: usize) -> Arc<Socket>
     }
     let socket = Arc::new(Socket {
         pid: pid.clone(),
-        sid: session,
+        sid: connection.id,
         user: user.map(Arc::from),
-        session,
+        connection,
         trail: Mutex::new(trail),
     });
     let entry = Entry { socket: Arc::clone(&socket), lost: None };
@@ -64,7 +71,7 @@ fn a_connection_that_lost_its_socket_to_another_cannot_take_it_away() {
         pid: old.pid.clone(),
         sid: old.sid,
         user: None,
-        session: Uuid::now_v7(),
+        connection: connection(),
         trail: Mutex::default(),
     };
     let entry = Entry { socket: Arc::new(new), lost: None };
