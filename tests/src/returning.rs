@@ -38,7 +38,7 @@ impl Returning {
 
     /// Leaves the socket, but not the connection.
     pub async fn leave(&mut self) {
-        self.sio().send("41").await;
+        self.sio().leave().await;
     }
 
     /// Connects again, and is greeted; tells whether it goes on as it was. A connection that is not

@@ -8,7 +8,7 @@ use crate::{
     Gateway, Raw,
     http::{self, Response},
     patience::within,
-    raw::{BINARY, CLOSE, FIN, TEXT, frame},
+    raw::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame},
 };
 
 /// Between the packets of one body.
@@ -179,6 +179,15 @@ impl Sio {
         match &mut self.carrier {
             Carrier::WebSocket(raw) => raw.send(&frame(FIN | TEXT, packet.as_bytes())).await,
             Carrier::Polling(polling) => drop(polling.post(packet.as_bytes()).await),
+        }
+    }
+
+    /// Leaves the namespace, and waits until the gateway knows.
+    pub async fn leave(&mut self) {
+        self.send("41").await;
+        if let Carrier::WebSocket(raw) = &mut self.carrier {
+            raw.send(&frame(FIN | PING, b"")).await;
+            while raw.frame().await.expect("the connection is open").0 & 0x0F != PONG {}
         }
     }
 

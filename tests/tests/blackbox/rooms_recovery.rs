@@ -87,8 +87,6 @@ async fn what_was_missed_in_two_rooms_comes_without_another_join() {
         say(&mut talker, "den", "more").await;
         assert_eq!(heard(&mut client).await, ("den".to_owned(), json!("more")));
         client.expect_nothing().await;
-        talker.send("41").await;
-        client.leave().await;
     }
 }
 
@@ -111,7 +109,8 @@ async fn the_connection_that_was_lost_ends_and_its_seat_is_the_others() {
     // While the other one is open.
     assert!(client.back(&gateway, Way::WebSocket).await);
     eventually("one of them", async || (sessions(&gateway).await == 2).then_some(())).await;
-    assert_eq!(stats(&mut other).await, json!({"den": 1}));
+    let one = json!({"den": 1});
+    eventually("one seat", async || (stats(&mut other).await == one).then_some(())).await;
     client.expect_nothing().await;
 }
 

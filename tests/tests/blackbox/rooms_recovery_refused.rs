@@ -43,14 +43,6 @@ async fn what_is_unknown_is_a_new_socket() {
         let mut client = in_den(&gateway, way, json!({})).await;
         client.pid = client.pid.map(|pid| format!("{pid}x"));
         is_new(&gateway, &mut client, way).await;
-        // No offset at all, though there was one.
-        let mut client = in_den(&gateway, way, json!({})).await;
-        let offset = client.offset.take();
-        // It is new in the end; but what it names first is where it joined.
-        assert!(offset.is_some() && client.back(&gateway, way).await);
-        client.expect("new_message").await;
-        client.offset = offset;
-        assert!(client.back(&gateway, way).await, "it is the same record");
     }
 }
 
@@ -74,13 +66,6 @@ async fn a_pid_is_of_no_use_to_another_user() {
         is_new(&gateway, &mut thief, Way::WebSocket).await;
     }
     assert!(client.back(&gateway, Way::WebSocket).await, "it is still whose it was");
-    // And that once.
-    let mut copy = Returning::connect(&gateway, Way::WebSocket, json!({"user_id": 7})).await;
-    let before = client.pid.clone();
-    client.leave().await;
-    client.sio().send("40").await;
-    (copy.pid, copy.offset) = (before, client.offset.clone());
-    assert!(!copy.back(&gateway, Way::WebSocket).await);
 }
 
 #[tokio::test]
@@ -110,12 +95,16 @@ async fn who_left_or_was_sent_away_is_new() {
         let mut client = in_den(&gateway, way, json!({})).await;
         client.leave().await;
         is_new(&gateway, &mut client, way).await;
-        let mut client = in_den(&gateway, way, json!({})).await;
-        let path = format!("/api/v1/sessions/{}", client.sid);
-        let ended = http::request(gateway.address(), "DELETE", &path, &[]).await;
-        assert_eq!(ended.expect("an answer").status, 204);
-        client.sio().ended().await;
-        is_new(&gateway, &mut client, way).await;
+        for has_read in [true, false] {
+            let mut client = in_den(&gateway, way, json!({})).await;
+            let path = format!("/api/v1/sessions/{}", client.sid);
+            let ended = http::request(gateway.address(), "DELETE", &path, &[]).await;
+            assert_eq!(ended.expect("an answer").status, 204);
+            if has_read {
+                client.sio().ended().await;
+            }
+            is_new(&gateway, &mut client, way).await;
+        }
     }
 }
 
