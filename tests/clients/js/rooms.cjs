@@ -36,7 +36,7 @@ function hear(name) {
 function watch() {
   const { socket } = client;
   socket.on("connect", () => {
-    tell("connect", { id: socket.id });
+    tell("connect", { id: socket.id, recovered: socket.recovered });
     joins();
   });
   socket.on("disconnect", (reason) => tell("disconnect", { reason, active: socket.active }));
@@ -89,6 +89,23 @@ const told = {
         else client.socket.disconnect().connect();
       });
     }
+  },
+  // Cuts the connection under the client's hands, until it is to come back.
+  cut() {
+    client.socket.io.reconnection(false);
+    client.socket.io.engine.close();
+  },
+  back() {
+    client.socket.io.reconnection(true);
+    client.socket.connect();
+  },
+  // The same after every so many events, and the client comes back by itself.
+  cut_every(name, every) {
+    let events = 0;
+    client.socket.on(name, () => {
+      events += 1;
+      if (events % every === 0) client.socket.io.engine.close();
+    });
   },
   emit(...args) {
     client.socket.emit(...args);
