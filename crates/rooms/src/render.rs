@@ -1,8 +1,8 @@
 //! Records as events of Socket.IO. Which names and members they have follows from the topic:
 //! conversations speak one dialect, named rooms another, and everything else is shown as it is.
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::Turn};
+use quadrille_core::{Event, Gap, Topic, Wire, turn::Turn};
 use serde_json::json;
 
 use crate::{
@@ -14,32 +14,36 @@ use crate::{
 /// What the names of rooms begin with that are no conversations.
 pub(crate) const NAMED: char = '@';
 
-/// An event, with its position in the payload, and with an offset after it.
+/// Events as packets: as they are, with their position in the payload, with an offset after it, and
+/// with both. Each is encoded when somebody wants it.
 #[derive(Debug)]
-pub(crate) enum Shown<const POSITION: bool, const OFFSET: bool> {}
+enum SocketIo {}
 
-impl<const POSITION: bool, const OFFSET: bool> Wire for Shown<POSITION, OFFSET> {
-    /// Nothing, for what this dialect has no event for.
-    type Frame = Option<Text>;
-    const SLOT: usize = 4 + POSITION as usize + 2 * OFFSET as usize;
+impl Wire for SocketIo {
+    type Frame = [OnceLock<Packet>; 4];
+    const SLOT: usize = 4;
 
-    fn encode(event: &Event) -> Option<Text> {
-        encode(event, POSITION, OFFSET)
+    fn encode(_: &Event) -> Self::Frame {
+        Default::default()
     }
 }
 
-/// The packet that shows an event, encoded once for everybody who sees it alike.
-pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&Text> {
+/// Nothing, for what this dialect has no event for.
+type Packet = Option<Box<str>>;
+
+/// The packet that shows an event, shared by everybody who sees it alike.
+pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
+    let [plain, positioned, named, both] = event.frame::<SocketIo>();
     let frame = match (position, offset) {
-        (false, false) => event.frame::<Shown<false, false>>(),
-        (true, false) => event.frame::<Shown<true, false>>(),
-        (false, true) => event.frame::<Shown<false, true>>(),
-        (true, true) => event.frame::<Shown<true, true>>(),
+        (false, false) => plain,
+        (true, false) => positioned,
+        (false, true) => named,
+        (true, true) => both,
     };
-    frame.as_ref()
+    frame.get_or_init(|| encode(event, position, offset)).as_deref()
 }
 
-fn encode(event: &Event, position: bool, offset: bool) -> Option<Text> {
+fn encode(event: &Event, position: bool, offset: bool) -> Packet {
     let turn = if event.kind.starts_with("turn.") { Turn::of(event) } else { None };
     let (place, turn) = (Place::of(&event.topic), turn.as_ref());
     let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
