@@ -55,9 +55,7 @@ impl Returning {
         let own = self.auth.as_object().expect("an object").clone();
         auth.as_object_mut().expect("an object").extend(own);
         sio.send(&format!("40{auth}")).await;
-        let packet = sio.packet().await;
-        let connected = packet.strip_prefix("40").unwrap_or_else(|| panic!("refused: {packet}"));
-        let connected: Value = serde_json::from_str(connected).expect("JSON");
+        let connected = connected(&sio.packet().await);
         while sio.event().await.0 != "status" {}
         let text = |name: &str| connected[name].as_str().map(str::to_owned);
         let pid = text("pid");
@@ -105,4 +103,10 @@ impl Returning {
     pub async fn expect_nothing(&mut self) {
         assert_eq!(self.sio().settled().await, [""; 0]);
     }
+}
+
+/// What the packet says that lets a client in.
+pub fn connected(packet: &str) -> Value {
+    let connected = packet.strip_prefix("40").and_then(|it| serde_json::from_str(it).ok());
+    connected.unwrap_or_else(|| panic!("not let in: {packet}"))
 }

@@ -3,7 +3,7 @@ use e2e::{
     Gateway, Sio, eventually,
     fake::cat::{Cat, Gate, Step},
     relay,
-    returning::Returning,
+    returning::{Returning, connected},
     rooms::{Surroundings, slow_reply},
     sio::Way,
 };
@@ -33,7 +33,7 @@ async fn without_the_key_there_is_neither_a_pid_nor_an_offset() {
     let gateway = Gateway::start(&[]).await;
     let mut client = Sio::open(&gateway, Way::WebSocket).await;
     client.send(r#"40{"pid":"p","offset":"1-1 room:@den"}"#).await;
-    let connected: Value = serde_json::from_str(&client.packet().await[2..]).expect("JSON");
+    let connected = connected(&client.packet().await);
     let members: Vec<_> = connected.as_object().expect("an object").keys().collect();
     assert_eq!(members, ["sid"]);
     client.expect("status").await;
@@ -72,7 +72,9 @@ async fn what_was_missed_in_two_rooms_comes_without_another_join() {
         let mut take = |room: &str, said: Value| {
             by_room.iter_mut().find(|(it, _)| *it == room).expect("a room").1.push(said);
         };
-        seen.into_iter().for_each(|(room, said)| take(&room, said));
+        for (room, said) in seen {
+            take(&room, said);
+        }
         for _ in 0..10 {
             let (name, mut event) = client.event().await;
             let room = event["room"].as_str().unwrap_or_default().to_owned();
@@ -115,11 +117,31 @@ async fn the_connection_that_was_lost_ends_and_its_seat_is_the_others() {
 }
 
 #[tokio::test]
+async fn who_was_given_up_goes_on_too() {
+    let impatient = [("rooms.ping_interval", "1s"), ("rooms.ping_timeout", "1s")];
+    let gateway = Gateway::start(&[&impatient[..], &[ON]].concat()).await;
+    let mut clients = Vec::new();
+    for way in Way::ALL {
+        let mut client = Returning::connect(&gateway, way, json!({})).await;
+        client.join(&json!({"room": "den"})).await;
+        clients.push((client, way));
+    }
+    // They answer no pings, for they do not read.
+    eventually("nobody", async || (sessions(&gateway).await == 0).then_some(())).await;
+    let mut talker = Sio::guest(&gateway).await;
+    say(&mut talker, "den", 1).await;
+    for (client, way) in &mut clients {
+        assert!(client.back(&gateway, *way).await, "{way:?}");
+        while client.event().await.1["message"] != 1 {}
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_is_taken_over_is_told_so() {
     let gateway = Gateway::start(&[ON]).await;
     let mut old = Sio::open(&gateway, Way::WebSocket).await;
     old.send("40").await;
-    let connected: Value = serde_json::from_str(&old.packet().await[2..]).expect("JSON");
+    let connected = connected(&old.packet().await);
     old.expect("status").await;
     let mut new = Sio::open(&gateway, Way::WebSocket).await;
     new.send(&format!("40{}", json!({"pid": connected["pid"]}))).await;
