@@ -18,6 +18,7 @@ pub mod program;
 pub mod puppet;
 pub mod raw;
 pub mod relay;
+pub mod returning;
 pub mod rooms;
 pub mod scratch;
 pub mod sio;

@@ -8,7 +8,7 @@ use crate::{
     Gateway, Raw,
     http::{self, Response},
     patience::within,
-    raw::{BINARY, CLOSE, FIN, TEXT, frame},
+    raw::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame},
 };
 
 /// Between the packets of one body.
@@ -182,6 +182,15 @@ impl Sio {
         }
     }
 
+    /// Leaves the namespace, and waits until the gateway knows.
+    pub async fn leave(&mut self) {
+        self.send("41").await;
+        if let Carrier::WebSocket(raw) = &mut self.carrier {
+            raw.send(&frame(FIN | PING, b"")).await;
+            while raw.frame().await.expect("the connection is open").0 & 0x0F != PONG {}
+        }
+    }
+
     /// Sends packets at once: in one write, or in one body.
     pub async fn send_all(&mut self, packets: &[String]) {
         match &mut self.carrier {
@@ -279,6 +288,19 @@ impl Sio {
         let packet = self.packet().await;
         let event = packet.strip_prefix("42").and_then(|it| serde_json::from_str(it).ok());
         event.unwrap_or_else(|| panic!("no event with one argument: {packet}"))
+    }
+
+    /// The next packet, which must be an event: its name, its argument, and its offset if it has one.
+    pub async fn shown(&mut self) -> (String, Value, Option<String>) {
+        let packet = self.packet().await;
+        let list = packet.strip_prefix("42").and_then(|it| serde_json::from_str(it).ok());
+        let list: Vec<Value> = list.unwrap_or_else(|| panic!("no event: {packet}"));
+        let text = |it: &Value| it.as_str().expect("a text").to_owned();
+        match list.as_slice() {
+            [name, argument] => (text(name), argument.clone(), None),
+            [name, argument, offset] => (text(name), argument.clone(), Some(text(offset))),
+            _ => panic!("no event with one argument: {packet}"),
+        }
     }
 
     /// The argument of the next event, which must have this name.

@@ -22,6 +22,8 @@ impl Close {
     pub const FRAGMENTS: Self = Self::new(1008, "too many fragments in one message");
     /// The message is larger than the configured bound.
     pub const TOO_BIG: Self = Self::new(1009, "message too big");
+    /// Its client has come back, and goes on over another connection.
+    pub const MOVED: Self = Self::new(3000, "goes on over another connection");
     /// The server shuts down; come back, to another node perhaps.
     pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
     /// The token is over; come back with a new one.

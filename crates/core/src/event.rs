@@ -144,8 +144,8 @@ pub struct Event {
 type Frames = [OnceLock<Box<dyn Any + Send + Sync>>; SLOTS];
 
 /// One slot per wire format: 0 broker, 1 broker with positions, 2 server-sent events,
-/// 3 workflows, 4 Socket.IO, 5 Socket.IO with positions.
-const SLOTS: usize = 6;
+/// 3 workflows, 4 Socket.IO.
+const SLOTS: usize = 5;
 
 /// A way to put an event on a wire, each with a slot of its own (see the list in this file).
 pub trait Wire {

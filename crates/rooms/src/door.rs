@@ -12,7 +12,7 @@ use quadrille_core::{
 use quadrille_store::{self as store, Conversation, Who};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Config, Guests, Memory, engineio::Sessions};
+use crate::{Config, Guests, Memory, engineio::Sessions, socketio::Recovery};
 
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -21,6 +21,7 @@ pub(crate) struct Door {
     pub(crate) memory: Memory,
     pub(crate) config: Config,
     pub(crate) polling: Sessions,
+    pub(crate) recovery: Recovery,
     /// Clients that are connected to a namespace.
     connected: AtomicUsize,
     lines: [Mutex<()>; LINES],
@@ -40,6 +41,7 @@ impl Door {
     pub(crate) fn new(core: Core, desk: Desk, memory: Memory, config: Config) -> Self {
         Self {
             polling: Sessions::default(),
+            recovery: Recovery::new(config.recovery),
             connected: AtomicUsize::new(0),
             lines: std::array::from_fn(|_| Mutex::default()),
             core,

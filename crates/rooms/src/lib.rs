@@ -59,6 +59,10 @@ pub struct Config {
     /// zero is for ever.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
+    /// How long a client that lost its connection can go on over another one as the same socket;
+    /// zero is not at all. Each event that shows a record then has one argument more.
+    #[serde(with = "humantime_serde")]
+    pub recovery: Duration,
 }
 
 /// Who may connect without a token. Guests use named rooms, and no conversations.
@@ -84,6 +88,7 @@ impl Default for Config {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
+            recovery: Duration::ZERO,
         }
     }
 }

@@ -1,45 +1,49 @@
 //! Records as events of Socket.IO. Which names and members they have follows from the topic:
 //! conversations speak one dialect, named rooms another, and everything else is shown as it is.
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::Turn};
+use quadrille_core::{Event, Gap, Topic, Wire, turn::Turn};
 use serde_json::json;
 
 use crate::{
     door,
-    socketio::packet,
+    socketio::{Offset, packet},
     wire::{self, Said},
 };
 
 /// What the names of rooms begin with that are no conversations.
 pub(crate) const NAMED: char = '@';
 
-/// An event as it is, and with its position.
+/// Events as packets: as they are, with their position in the payload, with an offset after it, and
+/// with both. Each is encoded when somebody wants it.
 #[derive(Debug)]
-pub(crate) enum Plain {}
-#[derive(Debug)]
-pub(crate) enum Positioned {}
+enum SocketIo {}
 
-impl Wire for Plain {
-    /// Nothing, for what this dialect has no event for.
-    type Frame = Option<Text>;
+impl Wire for SocketIo {
+    type Frame = [OnceLock<Packet>; 4];
     const SLOT: usize = 4;
 
-    fn encode(event: &Event) -> Option<Text> {
-        encode(event, false)
+    fn encode(_: &Event) -> Self::Frame {
+        Default::default()
     }
 }
 
-impl Wire for Positioned {
-    type Frame = Option<Text>;
-    const SLOT: usize = 5;
+/// Nothing, for what this dialect has no event for.
+type Packet = Option<Box<str>>;
 
-    fn encode(event: &Event) -> Option<Text> {
-        encode(event, true)
-    }
+/// The packet that shows an event, shared by everybody who sees it alike.
+pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
+    let [plain, positioned, named, both] = event.frame::<SocketIo>();
+    let frame = match (position, offset) {
+        (false, false) => plain,
+        (true, false) => positioned,
+        (false, true) => named,
+        (true, true) => both,
+    };
+    frame.get_or_init(|| encode(event, position, offset)).as_deref()
 }
 
-fn encode(event: &Event, positioned: bool) -> Option<Text> {
+fn encode(event: &Event, position: bool, offset: bool) -> Packet {
     let turn = if event.kind.starts_with("turn.") { Turn::of(event) } else { None };
     let (place, turn) = (Place::of(&event.topic), turn.as_ref());
     let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
@@ -51,11 +55,17 @@ fn encode(event: &Event, positioned: bool) -> Option<Text> {
     if matches!(place, Place::Elsewhere) {
         write!(members, "\"topic\":{}", packet::quoted(event.topic.as_str())).ok()?;
     }
-    if positioned {
+    if position {
         let comma = if members.is_empty() { "" } else { "," };
         write!(members, "{comma}\"position\":\"{}\"", event.at).ok()?;
     }
-    Some(packet::event(name, &wire::with_members(&payload, &members)).into())
+    let argument = wire::with_members(&payload, &members);
+    let packet = if offset {
+        packet::shown(name, &argument, Offset(&event.topic, event.at))
+    } else {
+        packet::event(name, &argument)
+    };
+    Some(packet.into())
 }
 
 /// What a topic is to clients of rooms.

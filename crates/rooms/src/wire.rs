@@ -1,6 +1,8 @@
 //! What records and answers look like to clients, under every name that one of them reads.
 use std::borrow::Cow;
 
+use aws_lc_rs::rand;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use quadrille_store::{Message, Sender};
 use serde::{Serialize, Serializer};
@@ -90,6 +92,13 @@ pub(crate) fn now() -> f64 {
 
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are always JSON")
+}
+
+/// A text that nobody can guess.
+pub(crate) fn secret() -> String {
+    let mut bytes = [0; 15];
+    rand::fill(&mut bytes).expect("the system has random numbers");
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// What clients write as the one or as the other, as a text.

@@ -36,7 +36,7 @@ function hear(name) {
 function watch() {
   const { socket } = client;
   socket.on("connect", () => {
-    tell("connect", { id: socket.id });
+    tell("connect", { id: socket.id, recovered: socket.recovered });
     joins();
   });
   socket.on("disconnect", (reason) => tell("disconnect", { reason, active: socket.active }));
@@ -89,6 +89,29 @@ const told = {
         else client.socket.disconnect().connect();
       });
     }
+  },
+  // Cuts the connection under the client's hands, until it is to come back.
+  cut() {
+    client.socket.io.reconnection(false);
+    client.socket.io.engine.close();
+  },
+  back() {
+    client.socket.io.reconnection(true);
+    client.socket.connect();
+  },
+  // Cuts it after every so many events, and the client comes back by itself. Neither while an event is
+  // looked at nor during an upgrade: then it may have read packets that it tells of only when it is
+  // back, and does not say that it has them. A connection that is lost by itself does not do that.
+  cut_every(name, every) {
+    let events = 0;
+    client.socket.on(name, () => {
+      events += 1;
+      if (events % every !== 0) return;
+      setImmediate(() => {
+        const { engine } = client.socket.io;
+        if (!engine.upgrading) engine.close();
+      });
+    });
   },
   emit(...args) {
     client.socket.emit(...args);

@@ -3,6 +3,7 @@ mod conversation;
 mod ends;
 mod named;
 mod reconnects;
+mod recovery;
 
 use serde_json::Value;
 
@@ -10,7 +11,8 @@ pub use self::{
     conversation::{a_conversation, acknowledgements},
     ends::{a_kick, a_restart, refusals},
     named::named_rooms,
-    reconnects::fifty_reconnects,
+    reconnects::{fifty_reconnects, slow_reply},
+    recovery::a_recovery,
 };
 use crate::{
     Gateway,

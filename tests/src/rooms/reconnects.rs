@@ -22,7 +22,8 @@ const EVERY: usize = 3;
 const TOKENS: u32 = 260;
 const PAUSE: Duration = Duration::from_millis(25);
 
-fn slow_reply() -> Script {
+/// A reply that is longer than one event, and takes its time.
+pub fn slow_reply() -> Script {
     let token = |script: Script, n: u32| {
         let token = delta(&json!({"content": format!("Wort {n} – ça va 😀. ")}));
         script.chunk(&token).then(Step::Wait(PAUSE))

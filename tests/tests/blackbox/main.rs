@@ -46,6 +46,8 @@ mod rooms_kill;
 mod rooms_life;
 mod rooms_named;
 mod rooms_packets;
+mod rooms_recovery;
+mod rooms_recovery_refused;
 mod rooms_resume;
 mod rooms_upgrade;
 mod slow;

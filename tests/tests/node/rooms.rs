@@ -44,6 +44,11 @@ async fn a_restart_brings_everybody_back() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_is_recovered_by_the_client_itself() {
+    each(rooms::a_recovery).await;
+}
+
+#[tokio::test]
 async fn fifty_lost_connections_during_a_reply_lose_no_event() {
     rooms::fifty_reconnects(&LIBRARIES).await;
 }

@@ -173,7 +173,11 @@ fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
         }
         duration(key, given)?;
     }
-    duration("rooms.write_timeout", rooms.write_timeout)
+    duration("rooms.write_timeout", rooms.write_timeout)?;
+    if rooms.recovery > Duration::from_mins(10) {
+        return wrong("rooms.recovery", "expected at most \"10m\"");
+    }
+    Ok(())
 }
 
 #[cfg(feature = "workflows")]

@@ -70,6 +70,7 @@ rooms.connect_timeout: How long a connection may take to say for whom it is.
 rooms.ping_interval: How often to ping a client.
 rooms.ping_timeout: How long after a ping a silent client is closed.
 rooms.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
+rooms.recovery: How long a lost connection can be gone on with; "0s" is off. Events get an offset as one argument more, for which handlers in Python need a parameter.
 workflows: Spreadsheet jobs of many steps; see docs/protocol/workflows.md.
 workflows.enabled: Whether workflows are served.
 workflows.max_connections: WebSockets that watch chats; 0 is as many as the server takes.

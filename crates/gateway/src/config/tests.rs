@@ -247,6 +247,14 @@ fn the_password_of_a_database_is_printed_as_a_comment() {
 }
 
 #[test]
+#[cfg(feature = "rooms")]
+fn a_lost_connection_is_not_waited_for_longer_than_ten_minutes() {
+    assert_eq!(load("rooms.recovery = \"10m\"", &[]).map(drop), Ok(()));
+    let expected = ": rooms.recovery: expected at most \"10m\"";
+    assert_eq!(error_in("rooms.recovery = \"11m\""), expected);
+}
+
+#[test]
 fn what_is_wrong_with_keys_is_said_without_repeating_them() {
     let cases = [
         ("auth.mode = \"jtw\"", ": auth.mode: expected one of open, jwt, found \"jtw\""),

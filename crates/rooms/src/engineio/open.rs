@@ -1,12 +1,10 @@
 //! The one address of Engine.IO: what a request wants, and the beginning of sessions.
 use std::{borrow::Cow, sync::Arc};
 
-use aws_lc_rs::rand;
 use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Uri};
 use quadrille_core::{
     Admission, Payer, Problem, Rate, Session,
@@ -15,7 +13,7 @@ use quadrille_core::{
 };
 
 use super::{error::Error, packet, poll, sessions::Slot, socket::Socket, upgrade};
-use crate::{NAME, door::Door, socketio::Client};
+use crate::{NAME, door::Door, socketio::Client, wire};
 
 /// What the query says.
 #[derive(Debug, Default)]
@@ -96,7 +94,8 @@ fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {
         Err(why) => return why.into_response(),
     };
     let (client, inbox) = (client(door, &session, peer, request), door.core.hub.inbox());
-    let sid = sid();
+    // It is known to its client alone.
+    let sid = wire::secret();
     let open = packet::open(&sid, &["websocket"], &door.config);
     door.polling.add(&sid, Slot::new(client, session, inbox, &door.config));
     poll::body(open)
@@ -113,7 +112,7 @@ fn connect(door: &Arc<Door>, mut request: Request) -> Response {
     };
     let (response, upgraded) = handshake.accept();
     let (client, inbox) = (client(door, &session, peer, &request), door.core.hub.inbox());
-    let opening = packet::open(&sid(), &[], &door.config);
+    let opening = packet::open(&wire::secret(), &[], &door.config);
     let (socket, config) = (Socket::new(client, opening), pump(door));
     door.core.life.spawn(NAME, async move {
         match upgraded.await {
@@ -132,11 +131,4 @@ pub(super) fn pump(door: &Door) -> ws::Config {
         ping_timeout: config.ping_timeout,
         write_timeout: config.write_timeout,
     }
-}
-
-/// What a polling session is known by, to its client alone.
-fn sid() -> String {
-    let mut bytes = [0; 15];
-    rand::fill(&mut bytes).expect("the system has random numbers");
-    URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -118,12 +118,16 @@ impl Sessions {
     }
 }
 
-/// End sessions whose client is gone, for as long as the process takes on work.
+/// End sessions whose client is gone, and forget sockets that nobody goes on with, for as long as the
+/// process takes on work.
 pub(super) async fn look_after(door: Arc<Door>) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
-            _ = every.tick() => door.polling.sweep(Instant::now()),
+            _ = every.tick() => {
+                door.polling.sweep(Instant::now());
+                door.recovery.sweep();
+            }
             () = door.core.life.draining() => return,
         }
     }

@@ -15,10 +15,9 @@ fn event(topic: &str, kind: &'static str, payload: &str) -> Event {
 }
 
 /// The event that is sent, and its argument without what changes.
-fn sent(frame: Option<&Text>) -> Option<(String, Value)> {
-    let frame: &str = frame?;
+fn sent(packet: Option<&str>) -> Option<(String, Value)> {
     let (name, mut payload): (String, Value) =
-        serde_json::from_str(frame.strip_prefix("42").unwrap()).unwrap();
+        serde_json::from_str(packet?.strip_prefix("42").unwrap()).unwrap();
     let members = payload.as_object_mut().unwrap();
     for name in ["timestamp", "created_at"] {
         assert!(members.remove(name).is_none_or(|it| it.is_f64() || it.is_string()));
@@ -76,7 +75,7 @@ fn a_turn_of_a_conversation_is_told_as_its_clients_know_it() {
     for (turn, expected) in turns(id).iter().zip(expected) {
         let event = Event::new(turn.draft("room:42".parse().unwrap()), AT);
         let expected = expected.map(|(name, payload)| (name.to_owned(), payload));
-        assert_eq!(sent(event.frame::<Plain>().as_ref()), expected);
+        assert_eq!(sent(packet(&event, false, false)), expected);
     }
 }
 
@@ -105,7 +104,7 @@ fn a_turn_of_a_named_room_is_told_token_by_token() {
     for (turn, expected) in turns(id).iter().zip(expected) {
         let event = Event::new(turn.draft("room:@den".parse().unwrap()), AT);
         let expected = expected.map(|(name, payload)| (name.to_owned(), payload));
-        assert_eq!(sent(event.frame::<Plain>().as_ref()), expected);
+        assert_eq!(sent(packet(&event, false, false)), expected);
     }
 }
 
@@ -113,20 +112,30 @@ fn a_turn_of_a_named_room_is_told_token_by_token() {
 fn what_clients_of_rooms_publish_passes_as_it_is_and_its_position_is_added_for_who_asks() {
     let payload = r#"{"user":"ada","n":12345678901234567890,"x":1.50}"#;
     let event = event("room:@den", "new_message", payload);
-    assert_eq!(event.frame::<Plain>().as_deref(), Some(&*format!("42[\"new_message\",{payload}]")));
+    assert_eq!(packet(&event, false, false), Some(&*format!("42[\"new_message\",{payload}]")));
     let positioned = payload.replace("1.50}", "1.50,\"position\":\"ab-7\"}");
     let expected = format!("42[\"new_message\",{positioned}]");
-    assert_eq!(event.frame::<Positioned>().as_deref(), Some(&*expected));
+    assert_eq!(packet(&event, true, false), Some(&*expected));
+}
+
+#[test]
+fn an_offset_comes_last_and_is_a_text_whatever_comes_before() {
+    let said = event("room:@a \"b\"", "new_message", "\"hello\"");
+    let expected = r#"42["new_message","hello","ab-7 room:@a \"b\""]"#;
+    assert_eq!(packet(&said, false, true), Some(expected));
+    let expected = r#"42["new_message",{"data":"hello","position":"ab-7"},"ab-7 room:@a \"b\""]"#;
+    assert_eq!(packet(&said, true, true), Some(expected));
+    assert_eq!(packet(&said, false, false), Some("42[\"new_message\",\"hello\"]"));
 }
 
 #[test]
 fn records_of_other_topics_say_which_topic_it_is() {
     let one = event("chan:demo", "message", "\"hello\"");
     let expected = "42[\"message\",{\"data\":\"hello\",\"topic\":\"chan:demo\"}]";
-    assert_eq!(one.frame::<Plain>().as_deref(), Some(expected));
+    assert_eq!(packet(&one, false, false), Some(expected));
     let two = event("user:7", "turn.delta", "{\"a\":1}");
     let expected = "42[\"turn.delta\",{\"a\":1,\"topic\":\"user:7\",\"position\":\"ab-7\"}]";
-    assert_eq!(two.frame::<Positioned>().as_deref(), Some(expected));
+    assert_eq!(packet(&two, true, false), Some(expected));
 }
 
 #[test]

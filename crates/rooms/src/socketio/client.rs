@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Exceeded, Inbox, Info, Payer, Rate, Record, Seat, Tag,
+    Close, Delivery, Exceeded, Inbox, Info, Payer, Position, Rate, Record, Seat, Tag, Topic,
     auth::{Principal, Token},
     telemetry,
     turn::Turn,
@@ -11,18 +11,19 @@ use quadrille_core::{
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     commands,
-    own::Owned,
+    own::{Form, Owned},
     packet::{self, Event, Kind, Packet},
+    recovery::{Hold, Offset},
 };
 use crate::{
     NAME,
     door::{Door, Present},
     engineio::packet::Packets,
-    render::{self, Plain, Positioned},
-    wire,
+    render, wire,
 };
 
 /// What a subscription is for, and how its records are shown.
@@ -71,6 +72,8 @@ pub(crate) struct Connected {
     pub(crate) payer: Payer,
     pub(crate) seats: Vec<Seat>,
     pub(crate) own: Owned,
+    /// By which another connection may go on with it.
+    pub(super) hold: Option<Box<Hold>>,
     pub(super) _present: Present,
 }
 
@@ -107,6 +110,31 @@ impl Link<'_> {
     }
 }
 
+// === impl Connected ===
+
+impl Connected {
+    /// `topic` is followed from `from` on, or was already and is under another tag.
+    pub(super) fn follows(&self, topic: &Topic, tag: Tag, from: Option<Position>) {
+        if let Some(hold) = &self.hold {
+            hold.followed(topic, tag, from);
+        }
+    }
+
+    pub(super) fn leaves(&self, topic: &Topic) {
+        if let Some(hold) = &self.hold {
+            hold.left(topic);
+        }
+    }
+
+    /// A turn is this client's own.
+    pub(super) fn asked(&mut self, turn: Uuid, form: Form) {
+        self.own.add(turn, form);
+        if let Some(hold) = &self.hold {
+            hold.asked(turn, form);
+        }
+    }
+}
+
 // === impl Client ===
 
 impl Client {
@@ -132,6 +160,15 @@ impl Client {
             State::Connected(connected) => Some(connected),
             _ => None,
         }
+    }
+
+    /// What the client is known by to others; another connection that goes on with it is, too.
+    pub(super) fn sid(&self) -> Uuid {
+        let hold = match &self.state {
+            State::Connected(connected) => connected.hold.as_ref(),
+            _ => None,
+        };
+        hold.map_or(self.info.id, |hold| hold.sid())
     }
 
     /// For whom a command is done, if the client is connected.
@@ -269,25 +306,31 @@ impl Client {
     }
 
     fn record(&mut self, record: &Record, tag: Tag, out: &mut dyn Packets) {
+        let sid = self.sid();
+        let State::Connected(connected) = &mut self.state else { return };
+        // Who says something to the others knows it already.
+        let is_seen = tag & SEEN != 0 && record.origin != Some(sid);
+        let offset = connected.hold.as_ref().map(|_| Offset(&record.topic, record.at));
+        let mut is_shown = false;
         if tag & OWN != 0
-            && let State::Connected(connected) = &mut self.state
             && record.kind.starts_with("turn.")
             && let Some(turn) = Turn::of(record)
-            && let Some(packet) = connected.own.packet(&turn, record)
+            // Of two packets for a record, the last one has its offset.
+            && let Some(packet) = connected.own.packet(&turn, record, offset.filter(|_| !is_seen))
         {
             out.packet(&packet);
+            is_shown = true;
         }
-        // Who says something to the others knows it already.
-        if tag & SEEN == 0 || record.origin == Some(self.info.id) {
-            return;
+        if is_seen
+            && let Some(packet) = render::packet(record, tag & POSITIONS != 0, offset.is_some())
+        {
+            out.packet(packet);
+            is_shown = true;
         }
-        let frame = if tag & POSITIONS == 0 {
-            record.frame::<Plain>()
-        } else {
-            record.frame::<Positioned>()
-        };
-        if let Some(frame) = frame {
-            out.packet(frame);
+        if let Some(hold) = &connected.hold
+            && let Some(offset) = offset.filter(|_| is_shown)
+        {
+            hold.shown(offset);
         }
     }
 
@@ -304,9 +347,26 @@ impl Client {
                 self.state = State::Left { until };
             }
             code if code == Close::EXPIRED.code => {
+                if let Some(connected) = self.connected() {
+                    connected.hold = None;
+                }
                 out.packet(&packet::event("error", r#"{"message":"Token has expired"}"#));
             }
             _ => {}
+        }
+    }
+}
+
+impl Drop for Client {
+    /// Whoever has neither left nor was sent away may come back.
+    fn drop(&mut self) {
+        let State::Connected(connected) = &self.state else { return };
+        let is_expired = connected.who.expires.is_some_and(|at| at <= Instant::now());
+        if let Some(hold) = &connected.hold
+            && !is_expired
+            && !self.info.is_ending()
+        {
+            hold.lose();
         }
     }
 }

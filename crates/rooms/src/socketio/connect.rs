@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Connected, Flow, Link, SEEN, State},
+    closed,
     own::Owned,
     packet,
+    recovery::{Back, Hold},
 };
 use crate::{
     NAME,
+    door::Door,
     render::NAMED,
     wire::{self, text_or_number},
 };
@@ -29,6 +32,18 @@ struct Auth<'a> {
     /// Believed where nobody signs in, if it is a text or a number.
     #[serde(default)]
     user_id: Value,
+    /// What a client was given that comes back, and the last offset that it got.
+    #[serde(default)]
+    pid: Value,
+    #[serde(default)]
+    offset: Value,
+}
+
+/// Somebody who wants in.
+struct Coming {
+    token: Option<Token>,
+    claimed: Option<Arc<str>>,
+    back: Option<Back>,
 }
 
 /// The topic of what is said to everybody.
@@ -52,33 +67,49 @@ impl Client {
             link.out.packet(&packet::refused("/", &why.to_string()));
             return Flow::Continue;
         }
+        let claimed = claimed.filter(|it| Topic::new("user", it).is_ok()).map(Arc::from);
+        let back = Back::of(&auth.pid, &auth.offset).filter(|_| self.door.recovery.is_on());
+        let coming = Coming { token, claimed, back };
         let authority = self.door.core.auth.clone();
-        if token.as_ref().is_some_and(|token| authority.misses_key_of(token)) {
-            self.state = State::Asking { until };
-            return Flow::Wait(
-                async move {
-                    authority.renew().await;
-                    let then: super::Then =
-                        Box::new(move |client, link| client.admit(token.as_ref(), claimed, link));
-                    then
-                }
-                .boxed(),
-            );
+        let misses_key = coming.token.as_ref().is_some_and(|it| authority.misses_key_of(it));
+        if !misses_key && coming.back.is_none() {
+            let known = coming.recognised(&self.door);
+            self.admit(known, coming, Vec::new(), link);
+            return Flow::Continue;
         }
-        self.admit(token.as_ref(), claimed, link);
-        Flow::Continue
+        self.state = State::Asking { until };
+        let door = Arc::clone(&self.door);
+        Flow::Wait(
+            async move {
+                if misses_key {
+                    authority.renew().await;
+                }
+                let known = coming.recognised(&door);
+                let closed = match (&known, &coming.back) {
+                    (Ok(who), Some(back)) => {
+                        back.closed(&door, who, coming.user(who).as_ref()).await
+                    }
+                    _ => Vec::new(),
+                };
+                let then: super::Then =
+                    Box::new(move |client, link| client.admit(known, coming, closed, link));
+                then
+            }
+            .boxed(),
+        )
     }
 
-    fn admit(&mut self, token: Option<&Token>, claimed: Option<String>, link: &mut Link<'_>) {
-        let core = &self.door.core;
-        let known = match token {
-            None if !self.door.is_open() => Ok(Principal::guest()),
-            token => core.auth.recognise(token),
-        };
+    fn admit(
+        &mut self,
+        known: Result<Principal, Denied>,
+        coming: Coming,
+        closed: Vec<Topic>,
+        link: &mut Link<'_>,
+    ) {
         match known {
-            Ok(who) => self.connected_as(who, claimed, link),
+            Ok(who) => self.connected_as(who, coming, closed, link),
             Err(why) => {
-                core.quotas.token_refused(self.peer, why);
+                self.door.core.quotas.token_refused(self.peer, why);
                 self.refused(why, link);
             }
         }
@@ -99,18 +130,34 @@ impl Client {
         Flow::Continue
     }
 
-    fn connected_as(&mut self, who: Principal, claimed: Option<String>, link: &mut Link<'_>) {
-        let claimed = claimed.filter(|it| Topic::new("user", it).is_ok()).map(Arc::<str>::from);
-        let user = who.user.clone().or(claimed);
+    fn connected_as(
+        &mut self,
+        who: Principal,
+        coming: Coming,
+        closed: Vec<Topic>,
+        link: &mut Link<'_>,
+    ) {
+        let user = coming.user(&who);
         if let Some(user) = &user {
             self.info.belongs_to(Arc::clone(user));
         }
-        if link.inbox.subscribe(&everybody(), Since::Now, SEEN).is_err() {
-            // Still a good connection, but for what is said to everybody.
-            tracing::debug!("no room for the topic of everybody");
-        }
-        let sid = self.info.id;
-        link.out.packet(&packet::connected(sid));
+        let back = coming.back;
+        let resumed = back.as_ref().and_then(|it| it.take(&self.door, user.as_ref()));
+        let hold = Hold::new(&self.door, &self.info, user.as_ref(), back, resumed.as_ref());
+        let pid = hold.as_ref().map(|it| it.pid().to_owned());
+        self.state = State::Connected(Box::new(Connected {
+            who,
+            payer: Payer::new(user.as_ref(), self.peer),
+            user: user.clone(),
+            seats: Vec::new(),
+            own: Owned::default(),
+            hold: hold.map(Box::new),
+            _present: self.door.connected(),
+        }));
+        let gone = resumed.map(|it| self.go_on(&it, closed, link)).unwrap_or_default();
+        self.hear_everybody(link);
+        let sid = self.sid();
+        link.out.packet(&packet::connected(sid, pid.as_deref()));
         if let Some(user) = &user {
             let hello = json!({
                 "status": "success", "message": "Connected to chat server", "user_id": &**user,
@@ -120,15 +167,38 @@ impl Client {
         let status =
             json!({"connected": true, "message": "Connected to HAZoom WebSocket", "sid": sid});
         link.out.packet(&packet::event("status", &wire::json(&status)));
-        let payer = Payer::new(user.as_ref(), self.peer);
-        let present = self.door.connected();
-        self.state = State::Connected(Box::new(Connected {
-            who,
-            user,
-            payer,
-            seats: Vec::new(),
-            own: Owned::default(),
-            _present: present,
-        }));
+        for topic in &gone {
+            closed::tell(topic, link);
+        }
+    }
+
+    /// Show what is said to everybody, unless it goes on being shown.
+    fn hear_everybody(&mut self, link: &mut Link<'_>) {
+        let topic = everybody();
+        if link.inbox.tag(&topic).is_some() {
+            return;
+        }
+        let Ok(at) = link.inbox.subscribe(&topic, Since::Now, SEEN) else {
+            // Still a good connection, but for what is said to everybody.
+            tracing::debug!("no room for the topic of everybody");
+            return;
+        };
+        if let Some(connected) = self.connected() {
+            connected.follows(&topic, SEEN, Some(at));
+        }
+    }
+}
+
+impl Coming {
+    fn recognised(&self, door: &Door) -> Result<Principal, Denied> {
+        match &self.token {
+            None if !door.is_open() => Ok(Principal::guest()),
+            token => door.core.auth.recognise(token.as_ref()),
+        }
+    }
+
+    /// Whom `who` acts for.
+    fn user(&self, who: &Principal) -> Option<Arc<str>> {
+        who.user.clone().or_else(|| self.claimed.clone())
     }
 }

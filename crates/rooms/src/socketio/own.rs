@@ -1,4 +1,6 @@
 //! Turns that a client asked for itself, and that nobody else in its rooms is shown.
+use std::borrow::Cow;
+
 use quadrille_agents::{Desk, Ended, Ending, Phase};
 use quadrille_core::{
     Event, Position,
@@ -7,7 +9,7 @@ use quadrille_core::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::packet;
+use super::{packet, recovery::Offset};
 use crate::{render, wire};
 
 /// The turns of one client that have not ended.
@@ -39,14 +41,40 @@ impl Owned {
         self.0.iter().map(|(turn, _)| *turn)
     }
 
-    /// What the client is told of `turn`, which is the record `event`, if it is one of these.
-    pub(crate) fn packet(&mut self, turn: &Turn, event: &Event) -> Option<String> {
+    /// These go on over another connection.
+    pub(super) fn again(turns: Vec<(Uuid, Form)>) -> Self {
+        Self(turns)
+    }
+
+    /// Whether a turn has more to say after `after`.
+    pub(super) fn goes_on(desk: &Desk, turn: Uuid, after: Position) -> bool {
+        match desk.find(turn).map(|ticket| ticket.phase()) {
+            Some(Phase::Ended(Ended { at: Some(at), .. })) => {
+                at.epoch != after.epoch || at.offset > after.offset
+            }
+            Some(Phase::Waiting | Phase::Running) => true,
+            Some(Phase::Ended(Ended { at: None, .. })) | None => false,
+        }
+    }
+
+    /// What the client is told of `turn`, which is the record `event`, if it is one of these; named
+    /// by `offset`.
+    pub(crate) fn packet(
+        &mut self,
+        turn: &Turn,
+        event: &Event,
+        offset: Option<Offset<'_>>,
+    ) -> Option<String> {
         let at = self.0.iter().position(|(id, _)| *id == turn.turn())?;
         let (_, form) = self.0[at];
         if turn.is_last() {
             self.0.swap_remove(at);
         }
-        shown(form, turn, event.ts)
+        let (name, payload) = shown(form, turn, event.ts)?;
+        Some(match offset {
+            Some(offset) => packet::shown(name, &payload, offset),
+            None => packet::event(name, &payload),
+        })
     }
 
     /// What the client is told of turns that ended in records which it will not get: those up to
@@ -58,7 +86,8 @@ impl Owned {
         gone.into_iter()
             .filter_map(|(id, form)| {
                 let ended = desk.find(id).map(|ticket| ticket.phase());
-                shown(form, &last(id, ended), quadrille_core::now())
+                let (name, payload) = shown(form, &last(id, ended), quadrille_core::now())?;
+                Some(packet::event(name, &payload))
             })
             .collect()
     }
@@ -97,7 +126,7 @@ fn last(turn: Uuid, phase: Option<Phase>) -> Turn {
     }
 }
 
-fn shown(form: Form, turn: &Turn, ts: u64) -> Option<String> {
+fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
     match (form, turn) {
         (Form::Whole, Turn::Completed(it)) => {
             let reply = json!({
@@ -105,12 +134,9 @@ fn shown(form: Form, turn: &Turn, ts: u64) -> Option<String> {
                 "timestamp": wire::seconds(ts),
                 "turn": it.turn,
             });
-            Some(packet::event("ai_response", &reply.to_string()))
+            Some(("ai_response", reply.to_string().into()))
         }
         (Form::Whole, Turn::Delta(_)) => None,
-        _ => {
-            let (name, payload) = render::named_turn(turn, None, ts)?;
-            Some(packet::event(name, &payload))
-        }
+        _ => render::named_turn(turn, None, ts),
     }
 }

@@ -1,5 +1,5 @@
 //! Packets of Socket.IO, protocol 5: read from a client, written to it.
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use quadrille_core::json;
 use serde::Deserialize;
@@ -125,9 +125,12 @@ impl<'a> Event<'a> {
 
 // === what is written, each as a message of Engine.IO ===
 
-/// The namespace is connected.
-pub(crate) fn connected(sid: impl std::fmt::Display) -> String {
-    format!("40{{\"sid\":\"{sid}\"}}")
+/// The namespace is connected; with a `pid`, another connection may go on with it.
+pub(crate) fn connected(sid: impl fmt::Display, pid: Option<&str>) -> String {
+    match pid {
+        Some(pid) => format!("40{{\"sid\":\"{sid}\",\"pid\":\"{pid}\"}}"),
+        None => format!("40{{\"sid\":\"{sid}\"}}"),
+    }
 }
 
 /// The connection to a namespace is refused.
@@ -141,6 +144,12 @@ pub(crate) const DISCONNECT: &str = "41";
 /// An event with one argument, which is JSON.
 pub(crate) fn event(name: &str, argument: &str) -> String {
     format!("42[{},{argument}]", quoted(name))
+}
+
+/// An event that shows a record, with its offset as the last argument. Clients in JavaScript keep that
+/// of the last event, and send it when they come back.
+pub(crate) fn shown(name: &str, argument: &str, offset: impl fmt::Display) -> String {
+    format!("42[{},{argument},{}]", quoted(name), quoted(&offset.to_string()))
 }
 
 /// The answer to an event that asked for one; `argument` is JSON, or nothing.

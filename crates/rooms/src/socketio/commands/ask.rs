@@ -60,9 +60,9 @@ pub(super) fn ask(
         client.refuse("rate", &why.to_string(), None, link);
         return None;
     }
-    let (door, session) = (Arc::clone(&client.door), client.info.id);
+    let (door, sid) = (Arc::clone(&client.door), client.sid());
     let connected = client.connected()?;
-    let user = connected.user.clone().unwrap_or_else(|| session.to_string().into());
+    let user = connected.user.clone().unwrap_or_else(|| sid.to_string().into());
     if connected.own.is_full() {
         let message = format!("{} questions wait already; wait for a reply first", Owned::MAX);
         client.refuse("too_many", &message, None, link);
@@ -77,13 +77,19 @@ pub(super) fn ask(
     // Before it is asked: nothing of it may be missed.
     if let Some(tag) = link.inbox.tag(&topic) {
         link.inbox.retag(&topic, tag | OWN);
-    } else if let Err(why) = link.inbox.subscribe(&topic, Since::Now, OWN) {
-        refused(client, &why.into(), link);
-        return None;
+        connected.follows(&topic, tag | OWN, None);
+    } else {
+        match link.inbox.subscribe(&topic, Since::Now, OWN) {
+            Ok(at) => connected.follows(&topic, OWN, Some(at)),
+            Err(why) => {
+                refused(client, &why.into(), link);
+                return None;
+            }
+        }
     }
     match door.desk.ask(question) {
         Ok(ticket) => {
-            client.connected()?.own.add(ticket.id(), form);
+            client.connected()?.asked(ticket.id(), form);
             Some(ticket.id())
         }
         Err(why) => {

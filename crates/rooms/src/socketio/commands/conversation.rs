@@ -151,13 +151,13 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
         link.ack(call.id, None);
         return Flow::Continue;
     };
-    let (session, call_id) = (client.info.id, call.id);
+    let (sid, call_id) = (client.sid(), call.id);
     Flow::Wait(
         async move {
             let found = door.conversation(id, Action::Write, &who, Some(&user)).await;
             if let (Ok(Some(_)), Some(topic)) = (found, door::room(id)) {
                 let name = door.memory.store.user_name(&user).await.ok().flatten();
-                let draft = typed(topic, &user, name.as_deref(), is_typing, id).origin(session);
+                let draft = typed(topic, &user, name.as_deref(), is_typing, id).origin(sid);
                 drop(door.publish(draft).await);
             }
             let then: Then = Box::new(move |_, link| link.ack(call_id, None));

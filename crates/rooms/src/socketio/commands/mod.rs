@@ -118,13 +118,24 @@ impl Client {
                 since
             }
         };
-        if before & SEEN == 0 && self.door.core.hub.policy(topic).presence {
+        if let Some(connected) = self.connected() {
+            let moved = since.is_some() || before == 0;
+            connected.follows(topic, tag, moved.then_some(at));
+        }
+        if before & SEEN == 0 {
+            self.sit(topic);
+        }
+        Ok(at)
+    }
+
+    /// Be among those who are in `topic`, where that is told.
+    pub(super) fn sit(&mut self, topic: &Topic) {
+        if self.door.core.hub.policy(topic).presence {
             let seat = self.door.core.presence.join(topic, &self.info);
             if let Some(connected) = self.connected() {
                 connected.seats.push(seat);
             }
         }
-        Ok(at)
     }
 
     /// Show `topic` no more. False if it was not shown.
@@ -135,9 +146,13 @@ impl Client {
             // Its own turns go on being shown.
             Some(tag) if tag & OWN != 0 => {
                 link.inbox.retag(topic, OWN);
+                connected.follows(topic, OWN, None);
                 tag & SEEN != 0
             }
-            _ => link.inbox.unsubscribe(topic),
+            _ => {
+                connected.leaves(topic);
+                link.inbox.unsubscribe(topic)
+            }
         }
     }
 

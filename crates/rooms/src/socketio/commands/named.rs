@@ -76,7 +76,7 @@ pub(super) fn join(
     let answer = json!({"room": room, "user_count": user_count, "position": at.to_string()});
     link.event("room_joined", &answer);
     link.ack(call.id, Some(&json!({"position": at.to_string()})));
-    let draft = Draft::new(topic, "room_joined", wire::json(&count)).origin(client.info.id);
+    let draft = Draft::new(topic, "room_joined", wire::json(&count)).origin(client.sid());
     client.say(draft, None, link)
 }
 
@@ -156,11 +156,11 @@ pub(super) fn typing(
         link.ack(call.id, None);
         return Flow::Continue;
     };
-    let session = client.info.id;
+    let sid = client.sid();
     let name = name.map_or("null", RawValue::get);
     let payload = format!("{{\"user\":{name},\"is_typing\":{is_typing}}}");
-    let key = format!("typing/{session}");
-    let draft = Draft::new(topic, "user_typing", payload).key(Some(key.into())).origin(session);
+    let key = format!("typing/{sid}");
+    let draft = Draft::new(topic, "user_typing", payload).key(Some(key.into())).origin(sid);
     client.say(draft, call.id, link)
 }
 

@@ -4,17 +4,13 @@ use std::borrow::Cow;
 use futures_util::FutureExt;
 use quadrille_core::{
     NotRefreshed, Topic,
-    auth::{Action, Principal, Token},
+    auth::{Principal, Token},
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Call;
-use crate::{
-    door::{self, Door},
-    render::Place,
-    socketio::{Client, Flow, Link, Then},
-};
+use crate::socketio::{Client, Flow, Link, Then, closed};
 
 #[derive(Deserialize)]
 struct Refresh<'a> {
@@ -36,7 +32,7 @@ pub(super) fn refresh(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
         async move {
             let known = match door.core.refresh(&token, &before, peer).await {
                 Ok(who) => {
-                    let lost = lost(&door, &who, user.as_deref(), followed).await;
+                    let lost = closed::closed(&door, &who, user.as_deref(), followed).await;
                     Ok((who, lost))
                 }
                 Err(why) => Err(why),
@@ -59,31 +55,6 @@ pub(super) fn refresh(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
     )
 }
 
-/// The topics that `who` may not see.
-async fn lost(
-    door: &Door,
-    who: &Principal,
-    user: Option<&str>,
-    followed: Vec<Topic>,
-) -> Vec<Topic> {
-    let mut lost = Vec::new();
-    for topic in followed {
-        let kept = match Place::of(&topic) {
-            Place::Conversation(id) => {
-                let found = door.conversation(id, Action::Read, who, user).await;
-                // What cannot be looked up now is left as it is.
-                !matches!(found, Ok(None))
-            }
-            Place::Named(_) => door.may_use(Action::Read, who, &topic),
-            Place::Elsewhere => door.core.auth.allow(who, Action::Read, &topic).is_ok(),
-        };
-        if !kept {
-            lost.push(topic);
-        }
-    }
-    lost
-}
-
 fn go_on(
     client: &mut Client,
     who: Principal,
@@ -97,11 +68,7 @@ fn go_on(
     // What is said to everybody needs no grant, and neither do its own turns.
     for topic in lost.iter().filter(|it| **it != super::super::connect::everybody()) {
         if client.unsee(topic, link) {
-            let gone = match door::conversation(topic) {
-                Some(id) => ("left_room", json!({"conversation_id": id})),
-                None => ("unwatched", json!({"topic": topic.as_str()})),
-            };
-            link.event(gone.0, &gone.1);
+            closed::tell(topic, link);
         }
     }
     link.event("auth_refreshed", &json!({"expires_in": left}));
