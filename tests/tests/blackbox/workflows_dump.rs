@@ -212,8 +212,8 @@ async fn begin(gateway: &Gateway, token: &str) -> TcpStream {
             ("Authorization", &bearer),
         ],
     );
-    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut stream = TcpStream::connect(gateway.address()).await.expect("the gateway listens");
+    stream.write_all(head.as_bytes()).await.expect("the gateway reads");
     stream
 }
 

@@ -17,9 +17,12 @@ async fn refresh(client: &mut Client, token: &Value) -> Value {
     client.next_json().await
 }
 
-fn of_ann(more: Value) -> String {
-    let mut claims = json!({"sub": "ann"});
-    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+/// A token of Ann for these topics, with an end if there is one.
+fn of_ann(topics: &[&str], exp: Option<u64>) -> String {
+    let mut claims = json!({"sub": "ann", "topics": topics});
+    if let Some(exp) = exp {
+        claims["exp"] = exp.into();
+    }
     token(claims)
 }
 
@@ -27,10 +30,10 @@ fn of_ann(more: Value) -> String {
 async fn a_new_token_lets_who_watches_go_on() {
     let gateway = Gateway::start(&JWT).await;
     let until = now() + 3;
-    let short = of_ann(json!({"topics": ["chat:a"], "exp": until}));
+    let short = of_ann(&["chat:a"], Some(until));
     let mut goes_on = watch(&gateway, &short, "a").await;
     let mut forgetful = watch(&gateway, &short, "a").await;
-    let long = of_ann(json!({"topics": ["chat:a"]}));
+    let long = of_ann(&["chat:a"], None);
     let answer = refresh(&mut goes_on, &json!(long)).await;
     let expires = answer["expires"].as_u64().unwrap();
     assert!((3590..=3600).contains(&expires), "{answer}");
@@ -45,7 +48,7 @@ async fn a_new_token_lets_who_watches_go_on() {
 #[tokio::test]
 async fn a_bad_token_leaves_who_watches_as_they_were() {
     let gateway = Gateway::start(&JWT).await;
-    let first = of_ann(json!({"topics": ["chat:a"]}));
+    let first = of_ann(&["chat:a"], None);
     let mut client = watch(&gateway, &first, "a").await;
     let [past, other] =
         [json!({"sub": "ann", "exp": now() - 60}), json!({"sub": "bob"})].map(token);
@@ -67,9 +70,9 @@ async fn a_bad_token_leaves_who_watches_as_they_were() {
 #[tokio::test]
 async fn a_chat_that_the_new_token_does_not_open_is_left() {
     let gateway = Gateway::start(&JWT).await;
-    let all = of_ann(json!({"topics": ["chat:a", "chat:b"]}));
+    let all = of_ann(&["chat:a", "chat:b"], None);
     let mut client = watch(&gateway, &all, "a").await;
-    let less = of_ann(json!({"topics": ["chat:b"]}));
+    let less = of_ann(&["chat:b"], None);
     assert_eq!(refresh(&mut client, &json!(less)).await["type"], "refreshed");
     assert_eq!(client.next_json().await, json!({"type": "unsubscribed", "chat_id": "a"}));
     let mut writer = Client::signed_in(&gateway, &all).await;
@@ -83,12 +86,12 @@ async fn a_chat_that_the_new_token_does_not_open_is_left() {
 #[tokio::test]
 async fn a_chat_of_ones_own_stays_open_with_each_new_token() {
     let gateway = Gateway::start(&JWT).await;
-    let bearer = format!("Bearer {}", of_ann(json!({})));
+    let bearer = format!("Bearer {}", of_ann(&[], None));
     let (headers, chats) = ([("Authorization", &*bearer)], "/api/v1/chat/workflows");
     let made = http::send(gateway.address(), "POST", chats, &headers, b"").await.unwrap().json();
     let id = made["data"]["chat_id"].as_str().unwrap();
-    let mut client = watch(&gateway, &of_ann(json!({})), id).await;
-    assert_eq!(refresh(&mut client, &json!(of_ann(json!({})))).await["type"], "refreshed");
+    let mut client = watch(&gateway, &of_ann(&[], None), id).await;
+    assert_eq!(refresh(&mut client, &json!(of_ann(&[], None))).await["type"], "refreshed");
     client.send_json(&json!({"type": "ping"})).await;
     assert_eq!(client.next_json().await, json!({"type": "pong"}));
 }
