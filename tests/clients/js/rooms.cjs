@@ -83,7 +83,9 @@ const told = {
         position = data.position;
         tell(name, data);
         events += 1;
-        if (events % every !== 0 || lost === cuts) return;
+        // What was read before the connection was cut is told after it.
+        if (events < every || lost === cuts || !client.socket.connected) return;
+        events = 0;
         lost += 1;
         if (lost % 2) client.socket.io.engine.close();
         else client.socket.disconnect().connect();
