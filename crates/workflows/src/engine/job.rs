@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::{
-    discard, put,
+    discard, kept_alive, put,
     step::{Doing, StepError, operate},
 };
 use crate::{door::Door, news::News};
@@ -112,8 +112,10 @@ async fn step_of(
             return Ok(End::Failed(StepError::Server));
         }
     };
+    let lease = door.config.lease;
+    let renew = || store.renew_run(claimed, lease, None);
     let begun = operate(door, chat, step, &files, folder.path());
-    let (doing, done) = match kept_alive(door, claimed, begun).await {
+    let (doing, done) = match kept_alive(lease, &run.id, begun, renew).await {
         Ok(begun) => begun,
         Err(why) => return Ok(End::Failed(why)),
     };
@@ -135,7 +137,8 @@ async fn step_of(
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
     let key = Files::key(&chat.id, &name);
-    let size = match kept_alive(door, claimed, put(&door.memory.files, &key, &path)).await {
+    let kept = put(&door.memory.files, &key, &path);
+    let size = match kept_alive(lease, &run.id, kept, renew).await {
         Ok(size) => i64::try_from(size).unwrap_or(i64::MAX),
         Err(why) => return Ok(End::Failed(why.into())),
     };
@@ -147,25 +150,6 @@ async fn step_of(
         discard(&door.memory.files, &[key]).await;
     }
     Ok(finished?.map_or(End::Left, |(run, _)| End::Finished(run)))
-}
-
-/// Keep the lease while files are on their way. Whether the run is still ours, and wanted, is seen
-/// by who comes after.
-async fn kept_alive<T>(door: &Door, claimed: &Claimed, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    let mut beat = interval(door.config.lease / 3);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            _ = beat.tick() => {
-                let renewed = door.memory.store.renew_run(claimed, door.config.lease, None).await;
-                if let Err(why) = renewed {
-                    tracing::warn!(error = %why, run = claimed.run.id, "a lease was not renewed");
-                }
-            }
-        }
-    }
 }
 
 /// Tell how far the operation is, keep the lease, and end it early if it has to be. Whether it was

@@ -1,6 +1,7 @@
 //! Workers: a bounded number of tasks that do runs, one step after the other.
 mod fetch;
 mod job;
+mod lease;
 mod scratch;
 mod step;
 
@@ -11,6 +12,7 @@ use quadrille_store::files::Files;
 pub(crate) use self::{
     fetch::{FetchError, fetch, put},
     job::fail_claimed,
+    lease::kept_alive,
     scratch::Scratch,
     step::is_full,
 };

@@ -1,4 +1,6 @@
 //! Steps that are done elsewhere: a worker claims one, says how far it is, and brings its result.
+mod result;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -6,14 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, StatusCode, request::Parts};
-use quadrille_core::{
-    json,
-    rest::form::{self, Form, Source},
-};
-use quadrille_store::{Chat, Claim, NewChatFile, Place};
+use quadrille_store::{Chat, Claim};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use tokio::time::{Instant, interval, timeout_at};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -22,7 +20,7 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
-    files::{self, Kept, Sent},
+    files::{self, Sent},
     path::Path,
     read,
 };
@@ -54,7 +52,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
         .routes(routes!(claim))
         .routes(routes!(input))
         .routes(routes!(progress))
-        .routes(routes!(result))
+        .routes(routes!(result::result))
         .routes(routes!(fail))
 }
 
@@ -232,132 +230,6 @@ async fn progress(
         news.progress(&held.run, &held.step, percent, message).await;
     }
     Ok(ok("Progress reported", json!({ "lease_until": wire::time(held.until) })))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = StepResult)]
-struct Made {
-    /// What the step made besides a file.
-    result: Map<String, Value>,
-}
-
-/// Bring the result of a step, and its file if it makes one
-#[utoipa::path(
-    post,
-    context_path = WORK,
-    path = "/{step}/result",
-    operation_id = "step_result",
-    tag = "work",
-    params(Worker),
-    request_body = Made,
-    responses((status = 200, description = "The step", body = Answer))
-)]
-async fn result(
-    State(door): State<Arc<Door>>,
-    worker: Worker,
-    Path(step): Path<String>,
-    request: Request,
-) -> Result<Envelope, Error> {
-    let held = worker.holds(&door, &step, door.config.lease, None).await?;
-    let chat = door.memory.store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
-    let life = door.core.life.clone();
-    let taken = life.finish("result", async move { take(&door, &chat, &held, request).await });
-    taken.await.unwrap_or(Err(Error::Server))
-}
-
-async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Result<Envelope, Error> {
-    let (result, file) = match form::boundary(request.headers())? {
-        None => (read::<Made>(request).await?.result, None),
-        Some(boundary) => {
-            let limit = door.memory.max_upload_size;
-            let mut source = Source::new(request.into_body());
-            let made = parts(door, chat, Form::new(&mut source, boundary, limit));
-            match kept_alive(door, held, made).await {
-                Ok(made) => made,
-                Err(why) => {
-                    source.drain(limit).await;
-                    return Err(why);
-                }
-            }
-        }
-    };
-    let store = &door.memory.store;
-    let last = held.step.position + 1 == held.run.total;
-    let place = if last { Place::Outputs } else { Place::Intermediate };
-    let new =
-        file.as_ref().map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
-    let finished = store.finish_claimed(held, &Value::Object(result).to_string(), new).await;
-    if let (Some(Kept { key, .. }), false) = (file, matches!(finished, Ok(Some(_)))) {
-        engine::discard(&door.memory.files, &[key]).await;
-    }
-    let (run, _) = finished?.ok_or(Error::NoClaim)?;
-    let files = store.chat_files(&chat.id).await?;
-    let steps = store.steps(&run.id).await?;
-    let step = steps.iter().find(|it| it.id == held.step.id).unwrap_or(&held.step);
-    if let Some(news) = News::of(door, chat) {
-        news.finished(&run, step, &files).await;
-    }
-    door.run_changed();
-    Ok(ok("Step completed", wire::step(chat, step, &files)))
-}
-
-/// Nobody else gets the step while its result comes in. Whether it is still theirs is seen when the
-/// result is stored.
-async fn kept_alive<T>(door: &Door, held: &Claim, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    let lease = door.config.lease;
-    let mut beat = interval(lease / 3);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            _ = beat.tick() => {
-                let store = &door.memory.store;
-                if let Err(why) = store.renew_step(held.step.id, held.claim, lease, None).await {
-                    tracing::warn!(error = %why, run = held.run.id, "a claim was not renewed");
-                }
-            }
-        }
-    }
-}
-
-/// What a form brings: the members of the result, and its file.
-async fn parts(
-    door: &Door,
-    chat: &Chat,
-    mut form: Form<'_>,
-) -> Result<(Map<String, Value>, Option<Kept>), Error> {
-    let (mut result, mut kept) = (Map::new(), None);
-    let read = async {
-        while let Some(part) = form.next().await? {
-            match part.name() {
-                Some(files::FILE) if kept.is_none() => {
-                    kept = Some(files::keep(door, chat, part).await?);
-                }
-                Some("result") => {
-                    result = object(&form.text(part).await?)?;
-                }
-                _ => form.skip(part).await?,
-            }
-        }
-        Ok(())
-    };
-    match read.await {
-        Ok(()) => Ok((result, kept)),
-        Err(why) => {
-            let keys: Vec<_> = kept.into_iter().map(|it| it.key).collect();
-            engine::discard(&door.memory.files, &keys).await;
-            Err(why)
-        }
-    }
-}
-
-fn object(text: &str) -> Result<Map<String, Value>, Error> {
-    let bad = |why: String| Error::Invalid(format!("result must be a JSON object: {why}"));
-    if json::is_deep(text) {
-        return Err(bad(format!("nest at most {} levels", json::DEPTH)));
-    }
-    serde_json::from_str(text).map_err(|why| bad(why.to_string()))
 }
 
 #[derive(Deserialize, ToSchema)]
