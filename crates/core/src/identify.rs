@@ -2,8 +2,8 @@
 use std::net::IpAddr;
 
 use crate::{
-    Core, Exceeded, Payer, Problem, Quotas, Rate,
-    auth::{Denied, Principal, Token},
+    Core, Exceeded, Holder, Payer, Problem, Quotas, Rate,
+    auth::{Denied, Mode, Principal, Token},
 };
 
 /// Why a connection does not go on with a new token; everything stays as it was.
@@ -18,6 +18,15 @@ pub enum NotRefreshed {
 }
 
 impl Core {
+    /// The client that `who` at `peer` counts as in every shared [`Pool`](crate::Pool).
+    pub fn holder(&self, who: &Principal, peer: IpAddr) -> Holder {
+        match &who.user {
+            Some(user) => Holder::user(user),
+            None if self.auth.mode() == Mode::Jwt => Holder::Program,
+            None => Holder::guest(peer),
+        }
+    }
+
     /// Who it is at `peer` that shows `token`. Counts the request: as the user's, or as the
     /// address's if there is none, also because the token is not accepted.
     pub async fn identify(

@@ -21,6 +21,7 @@ mod log;
 mod model;
 mod pace;
 mod policy;
+mod pool;
 mod presence;
 mod problem;
 mod quota;
@@ -45,6 +46,7 @@ pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
 pub use life::Life;
 pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
+pub use pool::{Holder, Permit, Pool, Shares, Shortage};
 pub use presence::{Member, Presence, Seat};
 pub use problem::Problem;
 pub use quota::{Exceeded, Payer, Quotas, Rate, network};
@@ -64,6 +66,8 @@ pub struct Core {
     pub presence: Presence,
     pub auth: auth::Authority,
     pub quotas: Quotas,
+    /// How every shared pool is divided.
+    pub shares: Shares,
     pub origins: ws::Origins,
     pub turns: Turns,
     pub life: Life,

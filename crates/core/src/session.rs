@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{Close, Problem, network, telemetry};
 
 /// How many may be connected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Sessions of every protocol together.
@@ -33,6 +33,12 @@ pub struct Limits {
     /// Bytes held in all logs together. From three quarters of it on, idle logs are dropped, the
     /// longest idle first; above it, a log keeps only its newest record.
     pub log_bytes: usize,
+    /// Part of every shared pool that one signed-in user may hold, above 0 and at most 1.
+    pub user_share: f64,
+    /// Part that one address may hold where nobody signs in; 0 is no limit.
+    pub address_share: f64,
+    /// Part that all clients together may hold that have shown no token where one is needed.
+    pub stranger_share: f64,
     /// Requests over HTTP of one user or address; 0 is no limit, as in the two that follow.
     pub requests_per_second: u32,
     /// Records that one user or address publishes, over every protocol together.
@@ -51,6 +57,9 @@ impl Default for Limits {
             http_connections: 2048,
             topics: 100_000,
             log_bytes: 1 << 30,
+            user_share: 0.25,
+            address_share: 0.0,
+            stranger_share: 0.0625,
             requests_per_second: 0,
             publishes_per_second: 0,
             frames_per_second: 0,

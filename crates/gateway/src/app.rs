@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use quadrille_core::{
-    Core, Hub, Life, Presence, Quotas, Registry, Turns,
+    Core, Hub, Life, Presence, Quotas, Registry, Shares, Turns,
     auth::{Authority, Mode},
     ws::Origins,
 };
@@ -60,6 +60,7 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
         presence: Presence::default(),
         auth,
         quotas: Quotas::new(&config.limits),
+        shares: Shares::new(&config.limits),
         origins,
         turns: Turns::default(),
         life,

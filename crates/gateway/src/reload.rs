@@ -70,7 +70,7 @@ impl Reload {
         let changes = self.running.changes(&wanted);
         let renewed = self.certificates.as_ref().map(Certificates::read).transpose();
         let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
-        let Core { auth, hub, quotas, sessions, life, .. } = &self.core;
+        let Core { auth, hub, quotas, sessions, shares, life, .. } = &self.core;
         // Keys of another mode are no use in this one.
         if wanted.auth.mode == self.running.auth.mode {
             let reloaded = auth.reload(wanted.auth.settings(), life).await;
@@ -79,6 +79,7 @@ impl Reload {
         hub.reload(&wanted.limits);
         sessions.reload(&wanted.limits);
         quotas.reload(&wanted.limits);
+        shares.reload(&wanted.limits);
         self.places.reload(&wanted.limits);
         if files(&wanted.limits) > files(&self.running.limits) {
             raise_file_limit(&wanted.limits);

@@ -144,7 +144,20 @@ pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), 
 }
 
 fn limits(limits: &Limits) -> Result<(), Wrong> {
-    at_least_one("limits.http_connections", limits.http_connections)
+    at_least_one("limits.http_connections", limits.http_connections)?;
+    let Limits { user_share, address_share, stranger_share, .. } = *limits;
+    let parts = [("limits.user_share", user_share), ("limits.stranger_share", stranger_share)];
+    for (key, part) in parts {
+        if !(part > 0.0 && part <= 1.0) {
+            return wrong(key, format!("expected a part above 0 and at most 1, found {part}"));
+        }
+    }
+    if !(0.0..=1.0).contains(&address_share) {
+        let expected =
+            format!("expected a part of at most 1, or 0 for none, found {address_share}");
+        return wrong("limits.address_share", expected);
+    }
+    Ok(())
 }
 
 fn topics(config: &Config) -> Result<(), Wrong> {

@@ -32,6 +32,9 @@ limits.connections_per_ip: Sessions from one address (IPv6: a /64), and HTTP con
 limits.http_connections: HTTP connections besides: requests, idle ones, handshakes; then 503.
 limits.topics: Topics held at once; one more replaces the one idle longest, or is refused.
 limits.log_bytes: Bytes of all logs together; above it, a log keeps only its newest record.
+limits.user_share: Part of every shared pool that one signed-in user may hold; see docs/operations.md.
+limits.address_share: The same for one address where nobody signs in; 0 is no limit.
+limits.stranger_share: The same for all clients together that have shown no token where one is needed.
 limits.requests_per_second: Requests over HTTP of one user or address; 0 is no limit.
 limits.publishes_per_second: Records that one user or address publishes; 0 is no limit.
 limits.frames_per_second: Messages of one user or address on WebSockets; 0 is no limit.

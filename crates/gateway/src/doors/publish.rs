@@ -146,8 +146,8 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Quotas, Registry, Room, Since, Turns,
-        auth::Authority, ws::Origins,
+        Hub, Life, Limits, Policies, Policy, Presence, Quotas, Registry, Room, Shares, Since,
+        Turns, auth::Authority, ws::Origins,
     };
 
     use super::*;
@@ -169,6 +169,7 @@ mod tests {
             presence: Presence::default(),
             auth: Authority::default(),
             quotas: Quotas::default(),
+            shares: Shares::default(),
             origins: Origins::default(),
             turns: Turns::default(),
             life,

@@ -13,8 +13,8 @@ use quadrille_agents::{
     Agent, Config as Agents, Desk, Kind, Named, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Core, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Quotas, Registry, Room, Since,
-    Turns,
+    Core, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Quotas, Registry, Room, Shares,
+    Since, Turns,
     auth::{self, Authority, Mode, Secret},
     ws::Origins,
 };
@@ -80,6 +80,7 @@ impl Bed {
             presence: Presence::default(),
             auth: Authority::new(&settings).unwrap(),
             quotas: Quotas::new(limits),
+            shares: Shares::new(limits),
             origins: Origins::new(&["https://chat.example.com"]).unwrap(),
             turns: Turns::default(),
             life: life.clone(),

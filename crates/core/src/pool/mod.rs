@@ -1,0 +1,142 @@
+//! Pools that all clients draw from, and how much of one a single client may hold.
+//!
+//! Every bounded resource that users compete for (sessions, connections, questions, runs, workers,
+//! readers of the database) is a [`Pool`]. A signed-in user holds at most [`Shares::user`] of it, so
+//! a pool that one user has filled still serves the others.
+mod holder;
+mod permit;
+mod shares;
+mod state;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use self::state::{State, Waiter};
+pub use self::{holder::Holder, permit::Permit, shares::Shares};
+
+/// A bounded number of units, such as places or bytes. Cloning shares it.
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
+    shares: Shares,
+    state: Mutex<State>,
+}
+
+/// Why a pool has nothing to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    /// All units are taken.
+    #[error("all places are taken")]
+    Full,
+    /// The holder has its share; others may still get theirs.
+    #[error("this user holds its share of the places")]
+    Share,
+    /// Clients that have shown no token hold all that they may hold together.
+    #[error("too many clients without a token")]
+    Strangers,
+}
+
+impl Pool {
+    /// A pool of `size` units, divided by `shares`.
+    pub fn new(size: usize, shares: &Shares) -> Self {
+        let state = Mutex::new(State::new(size));
+        Self(Arc::new(Inner { shares: shares.clone(), state }))
+    }
+
+    /// Changes the number of units. Units that are held stay held, also where they are now more.
+    pub fn resize(&self, size: usize) {
+        let granted = {
+            let mut state = self.state();
+            state.size = size;
+            state.grant(&self.0.shares)
+        };
+        self.hand_out(granted);
+    }
+
+    pub fn size(&self) -> usize {
+        self.state().size
+    }
+
+    /// Units that are held now.
+    pub fn used(&self) -> usize {
+        self.state().used
+    }
+
+    /// Units that `holder` holds now.
+    pub fn held_by(&self, holder: &Holder) -> usize {
+        self.state().held_by(holder)
+    }
+
+    /// Takes `units` at once, or says why there are none. Overtakes no caller that waits for units
+    /// that others hold.
+    ///
+    /// A holder that holds nothing may take more than its share in one piece, and an empty pool
+    /// gives more than its size: bound single requests elsewhere.
+    pub fn take(&self, holder: &Holder, units: usize) -> Result<Permit, Shortage> {
+        self.state().take_in_turn(holder, units, &self.0.shares)?;
+        Ok(Permit::new(self, holder, units))
+    }
+
+    /// Waits until `units` are free for `holder`, in the order of asking; cancel-safe. A holder
+    /// that has its share is passed over until it gives something back, so it delays no other.
+    ///
+    /// Bound the number of callers elsewhere: each waits in memory.
+    pub async fn acquire(&self, holder: &Holder, units: usize) -> Permit {
+        let receiver = {
+            let mut state = self.state();
+            let Err(shortage) = state.take_in_turn(holder, units, &self.0.shares) else {
+                drop(state);
+                return Permit::new(self, holder, units);
+            };
+            let (sender, receiver) = oneshot::channel();
+            state.wait(Waiter { holder: holder.clone(), units, sender }, shortage);
+            receiver
+        };
+        let Ok(permit) = receiver.await else {
+            unreachable!(
+                "a waiter is kept until it is served, and the pool lives as long as `self`"
+            )
+        };
+        permit
+    }
+
+    fn release(&self, holder: &Holder, units: usize) {
+        let granted = {
+            let mut state = self.state();
+            state.release(holder, units);
+            state.grant(&self.0.shares)
+        };
+        self.hand_out(granted);
+    }
+
+    /// Serves waiters outside of the lock: one that has left gives its units back at once.
+    fn hand_out(&self, granted: Vec<Waiter>) {
+        for Waiter { holder, units, sender } in granted {
+            let permit = Permit::new(self, &holder, units);
+            // Fails if the caller has stopped waiting; the permit is then dropped here.
+            drop(sender.send(permit));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Pool")
+            .field("size", &state.size)
+            .field("used", &state.used)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Units of a pool in the hands of a client.
+use super::{Holder, Pool, Shortage};
+
+/// Holds units of a pool; dropping it gives them back.
+#[derive(Debug)]
+#[must_use = "the units are given back when it is dropped"]
+pub struct Permit {
+    pool: Pool,
+    holder: Holder,
+    units: usize,
+}
+
+impl Permit {
+    pub(super) fn new(pool: &Pool, holder: &Holder, units: usize) -> Self {
+        Self { pool: pool.clone(), holder: holder.clone(), units }
+    }
+
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Counts the units as those of `holder` from now on, as when a stranger has shown its token.
+    /// On an error nothing changes.
+    pub fn assign(&mut self, holder: &Holder) -> Result<(), Shortage> {
+        if self.holder == *holder {
+            return Ok(());
+        }
+        let granted = {
+            let mut state = self.pool.state();
+            state.release(&self.holder, self.units);
+            let taken = state.take(holder, self.units, &self.pool.0.shares);
+            if let Err(err) = taken {
+                state.put_back(&self.holder, self.units);
+                return Err(err);
+            }
+            state.grant(&self.pool.0.shares)
+        };
+        self.holder = holder.clone();
+        self.pool.hand_out(granted);
+        Ok(())
+    }
+
+    /// Takes `units` more, or says why there are none; then nothing changes.
+    pub fn grow(&mut self, units: usize) -> Result<(), Shortage> {
+        self.pool.state().take(&self.holder, units, &self.pool.0.shares)?;
+        self.units += units;
+        Ok(())
+    }
+
+    /// Gives back all but `units`.
+    pub fn shrink_to(&mut self, units: usize) {
+        let surplus = self.units.saturating_sub(units);
+        self.units -= surplus;
+        self.pool.release(&self.holder, surplus);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.pool.release(&self.holder, self.units);
+    }
+}
