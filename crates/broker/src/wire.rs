@@ -32,6 +32,10 @@ impl Wire for Plain {
             format!(r#"{{"channel":{channel},"kind":{kind},"payload":{payload}}}"#).into()
         }
     }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
 }
 
 impl Wire for Positioned {
@@ -40,6 +44,10 @@ impl Wire for Positioned {
 
     fn encode(event: &Event) -> Text {
         with_position(event.frame::<Plain>(), event.at)
+    }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
     }
 }
 

@@ -2,6 +2,7 @@
 mod publish;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
     future::ready,
@@ -38,6 +39,8 @@ struct Inner {
     /// When to look for idle logs again, after few or none were found.
     next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
+    /// The shard to look at next when records have to go for want of bytes.
+    next_relief: Mutex<usize>,
     epoch: AtomicU64,
     backplane: Option<Arc<dyn Backplane>>,
     posts: mpsc::Sender<Draft>,
@@ -110,6 +113,7 @@ impl Hub {
             topics: AtomicUsize::new(0),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
+            next_relief: Mutex::new(0),
             epoch: AtomicU64::new(0),
             backplane,
             posts,
@@ -213,8 +217,13 @@ impl Hub {
 
     /// The backplane feeds remote records here, in order; see [`Backplane`].
     pub fn accept(&self, record: &Record) -> Result<(), TooManyTopics> {
-        while !self.log(&record.topic)?.accept(record) {}
-        Ok(())
+        loop {
+            let log = self.log(&record.topic)?;
+            if log.accept(record) {
+                self.relieve(Some(&log));
+                return Ok(());
+            }
+        }
     }
 
     /// The backplane lost continuity: every reader of `topic` sees a gap.
@@ -236,10 +245,36 @@ impl Hub {
             })?;
             match log.append(draft) {
                 Ok(it) => {
+                    self.relieve(Some(&log));
                     let receipt = Receipt { at: it.at, subscribers: it.readers };
                     return Ok((receipt, it.crowded.then_some(log)));
                 }
                 Err(back) => draft = *back,
+            }
+        }
+    }
+
+    /// Drops records of the largest logs while all together hold more than they may, until a
+    /// sixteenth of that is free: first all but the newest of each log, then these. `published`,
+    /// which was written to just now, keeps its newest record.
+    fn relieve(&self, published: Option<&Arc<Log>>) {
+        if !self.0.budget.is_over() {
+            return;
+        }
+        let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..2 * SHARDS {
+            if self.0.budget.has_slack() {
+                return;
+            }
+            *next = (*next + 1) % SHARDS;
+            let shard = self.0.shards[*next].read().unwrap_or_else(PoisonError::into_inner);
+            let other = |log: &&Arc<Log>| published.is_none_or(|it| !Arc::ptr_eq(log, it));
+            let mut logs: Vec<_> =
+                shard.values().filter(other).map(|log| (log.held(), log)).collect();
+            logs.sort_unstable_by_key(|(held, _)| Reverse(*held));
+            let full = logs.into_iter().take_while(|(held, _)| *held > 0);
+            for (_, log) in full.take_while(|_| !self.0.budget.has_slack()) {
+                log.trim();
             }
         }
     }
@@ -370,6 +405,8 @@ impl Hub {
                 _ = every.tick() => self.expire(Instant::now()),
                 () = self.0.budget.pressed() => {
                     self.drop_idle(|_| !self.0.budget.is_tight());
+                    // Frames are encoded after their records were published.
+                    self.relieve(None);
                     // Once is enough for a while: what is held now is mostly in use.
                     tokio::time::sleep(RELIEF).await;
                 }

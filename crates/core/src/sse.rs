@@ -250,7 +250,7 @@ pub fn put_data(out: &mut String, data: &str) {
 }
 
 /// What ends a line of data.
-pub const BREAKS: [char; 2] = ['\r', '\n'];
+const BREAKS: [char; 2] = ['\r', '\n'];
 
 /// A name that cannot begin another field.
 struct OneLine<'a>(&'a str);

@@ -78,7 +78,8 @@ pub struct Standing {
 
 impl Log {
     pub(crate) fn new(topic: Topic, policy: Policy, epoch: u64, budget: Arc<Budget>) -> Self {
-        let survivors = (policy.on_slow == OnSlow::Coalesce).then(Box::default);
+        let survivors =
+            (policy.on_slow == OnSlow::Coalesce).then(|| Box::new(Survivors::of_log(&budget)));
         let state = State {
             epoch,
             life: 0,
@@ -121,11 +122,11 @@ impl Log {
         let at = record.at;
         let mut woken = Vec::new();
         if at.epoch != state.epoch {
-            woken = state.restart(at.epoch, at.offset, &self.budget);
+            woken = state.restart(at.epoch, at.offset);
         } else if at.offset < state.next {
             return true;
         } else if at.offset > state.next {
-            state.skip_to(at.offset, &self.budget);
+            state.skip_to(at.offset);
         }
         let (_, more) = state.push(Record::clone(record), &self.policy, &self.budget);
         drop(state);
@@ -137,7 +138,7 @@ impl Log {
     /// Continuity is lost: forget everything, so that every reader sees a gap.
     pub(crate) fn reset(&self, epoch: u64) {
         let mut state = lock(&self.state);
-        let woken = state.restart(epoch, 1, &self.budget);
+        let woken = state.restart(epoch, 1);
         drop(state);
         ring(woken);
     }
@@ -234,8 +235,23 @@ impl Log {
             return false;
         }
         state.expired = true;
-        state.forget(&self.budget);
+        state.forget();
         true
+    }
+
+    /// Bytes that trimming the log would free, at most: all that it holds, its newest record aside,
+    /// and if there is nothing but that, the record.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.state).held()
+    }
+
+    /// Drops all records but the newest, or that one if it is all there is. Readers that have not
+    /// read them see a gap.
+    pub(crate) fn trim(&self) {
+        let mut state = lock(&self.state);
+        let more =
+            state.ring.len() > 1 || state.survivors.as_ref().is_some_and(|it| !it.is_empty());
+        if more { state.trim() } else { state.forget() }
     }
 
     /// When the log was last used, if nobody reads it.

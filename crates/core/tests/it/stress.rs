@@ -94,6 +94,10 @@ impl Wire for Counted {
     fn encode(event: &Event) -> Self::Frame {
         (event.payload.clone(), Arc::new(()))
     }
+
+    fn held((frame, _): &Self::Frame, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
