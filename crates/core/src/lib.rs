@@ -46,7 +46,7 @@ pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
 pub use life::Life;
 pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
-pub use pool::{Holder, Permit, Pool, Shares, Shortage};
+pub use pool::{Holder, Permit, Pool, Shares, Shortage, Usage};
 pub use presence::{Member, Presence, Seat};
 pub use problem::Problem;
 pub use quota::{Exceeded, Payer, Quotas, Rate, network};

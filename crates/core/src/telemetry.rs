@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Close, session::Refused};
+use crate::{Close, Shares, Shortage, session::Refused};
 
 /// What hot paths count, looked up once. The recorder must be installed before the first use.
 struct Hot {
@@ -28,6 +28,9 @@ pub const METRICS: &[(&str, &str)] = &[
     ("quadrille_connections_total", "sessions opened, by protocol"),
     ("quadrille_connections_refused_total", "connections refused, by protocol and reason"),
     ("quadrille_connections_ended_total", "connections that the server ended, by close code"),
+    ("quadrille_pool_used", "units held of a shared pool, by pool"),
+    ("quadrille_pool_size", "units of a shared pool, by pool"),
+    ("quadrille_pool_refusals_total", "times that a shared pool had nothing to give, by reason"),
     ("quadrille_rate_limited_total", "what a rate of section limits refused, by limit"),
     ("quadrille_http_refused_total", "requests answered with a problem document, by its type"),
     ("quadrille_records_published_total", "records appended to logs"),
@@ -78,6 +81,26 @@ fn count_refused(protocol: &'static str, why: Refused) {
     };
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
         .increment(1);
+}
+
+/// A shared pool had nothing for a holder.
+pub(crate) fn pool_refused(pool: &'static str, shortage: Shortage) {
+    tracing::debug!(pool, %shortage, "nothing left for a holder");
+    let reason = match shortage {
+        Shortage::Full => "full",
+        Shortage::Share => "share",
+        Shortage::Strangers => "strangers",
+    };
+    counter!("quadrille_pool_refusals_total", "pool" => pool, "reason" => reason).increment(1);
+}
+
+/// Sets the gauges of all pools, for a reading of the metrics.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+pub fn pools(shares: &Shares) {
+    for usage in shares.pools() {
+        gauge!("quadrille_pool_used", "pool" => usage.name).set(usage.used as f64);
+        gauge!("quadrille_pool_size", "pool" => usage.name).set(usage.size as f64);
+    }
 }
 
 /// A user or an address has used up a rate.

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::body::Incoming;
-use quadrille_core::ws::{Peer, Scheme};
+use quadrille_core::{rest::Site, ws::Peer};
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
@@ -32,6 +32,7 @@ pub(crate) struct Edge {
     app: Router,
     hosts: Hosts,
     proxies: Proxies,
+    site: Site,
 }
 
 /// Visible ASCII only.
@@ -43,7 +44,7 @@ struct RequestId(HeaderValue);
 impl Edge {
     pub(crate) fn new(app: Router, config: &Config) -> Self {
         let proxies = config.server.trusted_proxies.clone();
-        Self { app, hosts: Hosts::new(config), proxies }
+        Self { app, hosts: Hosts::new(config), proxies, site: Site::default() }
     }
 
     pub(crate) fn trusts(&self, caller: Caller) -> bool {
@@ -64,7 +65,8 @@ impl Edge {
         let span = tracing::error_span!("request", id = id.text());
         let secure = secure || self.proxies.forwarded_secure(caller, request.headers());
         request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(Scheme(if secure { "https" } else { "http" }));
+        let scheme = if secure { "https" } else { "http" };
+        request.extensions_mut().insert(Site { scheme, ..self.site.clone() });
         request.extensions_mut().insert(connection.clone());
         let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) => match self.app.clone().call(request).instrument(span).await {

@@ -110,7 +110,8 @@ impl Gateway {
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
-        let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);
+        let (operations, mut all) =
+            ops::router(exporter, core.shares.clone(), leaving.clone(), &doors);
         all.merge(described);
         let app = operations.merge(router).merge(doors::router(&core, all));
         let traces = Traces::start(&config, sources)?;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::Problem;
+use quadrille_core::{Problem, Shares, telemetry};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,6 +21,7 @@ pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 #[derive(Clone)]
 struct Ops {
     metrics: PrometheusHandle,
+    shares: Shares,
     leaving: CancellationToken,
     listing: Arc<str>,
 }
@@ -28,6 +29,7 @@ struct Ops {
 /// `leaving` turns `/readyz` to 503.
 pub(crate) fn router(
     metrics: PrometheusHandle,
+    shares: Shares,
     leaving: CancellationToken,
     doors: &[Door],
 ) -> (Router, OpenApi) {
@@ -45,7 +47,7 @@ pub(crate) fn router(
             Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")
                 .detail(known)
         })
-        .with_state(Ops { metrics, leaving, listing: listing(doors).into() });
+        .with_state(Ops { metrics, shares, leaving, listing: listing(doors).into() });
     (router, described)
 }
 
@@ -104,6 +106,7 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 )]
 async fn exposition(State(ops): State<Ops>) -> Response {
     const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+    telemetry::pools(&ops.shares);
     ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 

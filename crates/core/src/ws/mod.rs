@@ -18,4 +18,4 @@ pub use exchange::Exchange;
 pub use frame::Frames;
 pub use protocol::{Flow, Link, Protocol};
 pub use pump::{Config, serve};
-pub use upgrade::{Handshake, Origins, Peer, Scheme};
+pub use upgrade::{Handshake, Origins, Peer};

@@ -30,17 +30,6 @@ impl Peer {
     }
 }
 
-/// How the client addressed this server: `http` or `https`. The listener puts it into every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scheme(pub &'static str);
-
-impl Scheme {
-    /// What the listener said; `http` if it said nothing.
-    pub fn within(extensions: &Extensions) -> Self {
-        extensions.get().copied().unwrap_or(Self("http"))
-    }
-}
-
 /// The web pages that may connect. Programs that are not browsers send no `Origin` and are not
 /// concerned. Pages of this very machine are always let in: they need not be trusted less than any
 /// other program on it.

@@ -93,7 +93,7 @@ pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
     let data = json!({
         "job_id": run.id,
         "status": "submitted",
-        "status_url": format!("{}{at}", base.0),
+        "status_url": base.url(&at),
     });
     ok("Workflow submitted", data).status(StatusCode::ACCEPTED)
 }

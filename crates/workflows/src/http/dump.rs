@@ -49,7 +49,7 @@ pub(super) async fn dump(
         make(&door, &chat.id, owner.as_deref()).await
     };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
-    let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
+    let url = base.url(&format!("{DOWNLOADS}/{}", wire::escaped(&name)));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
 }

@@ -131,7 +131,7 @@ async fn claim(
 async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Value, Error> {
     let Claim { claim, run, step, until } = held;
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let at = format!("{}{WORK}/{}", base.0, step.id);
+    let at = base.url(&format!("{WORK}/{}", step.id));
     let input = files.iter().find(|it| Some(it.id) == step.input).map(
         |file| json!({ "filename": file.name, "size": file.size, "url": format!("{at}/input") }),
     );
