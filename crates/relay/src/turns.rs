@@ -99,6 +99,7 @@ impl From<&Ticket> for Standing {
         (status = 409, description = "The key came with another question"),
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]

@@ -25,6 +25,6 @@ pub use model::{
 pub use store::{Migrated, Store};
 pub use workflows::{
     BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, Download,
-    NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError, RunStatus, Said,
-    Start, Step, StepKind, StepStatus, WholeChat,
+    NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError, RunStatus,
+    RunsOf, Said, Start, Step, StepKind, StepStatus, WholeChat,
 };

@@ -59,7 +59,8 @@ pub(super) async fn stream(
     let admission = Admission { protocol: NAME, user: Some(user.clone()), peer: caller.peer.0 };
     let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
-    let ask = Ask { topic, user, text: text.into(), agent: None, key: None, id: None };
+    let holder = door.core.acting_holder(&caller.principal, &user, caller.peer.0);
+    let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match door.desk.ask(ask) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.

@@ -14,7 +14,7 @@ pub use self::{
     backup::BackupError,
     model::{
         CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat, NewChatFile,
-        NewMessageOfChat, NewRun, NewStep, Run, RunError, Start, Step, WholeChat,
+        NewMessageOfChat, NewRun, NewStep, Run, RunError, RunsOf, Start, Step, WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

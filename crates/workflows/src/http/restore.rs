@@ -3,7 +3,10 @@ use std::{path::Path, sync::Arc};
 
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
-use quadrille_core::rest::form::{self, Form, Part, Source};
+use quadrille_core::{
+    Permit,
+    rest::form::{self, Form, Part, Source},
+};
 use tokio::{
     fs::File,
     io::{AsyncWriteExt, BufWriter},
@@ -45,16 +48,14 @@ pub(super) async fn restore(
 ) -> Result<Envelope, Error> {
     let (owner, inside) = caller.enter()?;
     let life = door.core.life.clone();
-    let work = async move {
-        let _inside = inside;
-        take(&door, &caller, owner.as_deref(), request).await
-    };
+    let work = async move { take(&door, &caller, &inside, owner.as_deref(), request).await };
     life.finish("restore", work).await.unwrap_or(Err(Error::Server))
 }
 
 async fn take(
     door: &Door,
     caller: &Caller,
+    place: &Permit,
     owner: Option<&str>,
     request: Request,
 ) -> Result<Envelope, Error> {
@@ -74,7 +75,7 @@ async fn take(
         }
     }
     // Until it is stored, as that keeps others from writing.
-    let _turn = door.room.work().await.ok_or(Error::Server)?;
+    let _turn = door.room.work(place).await;
     let (owner, inside) = (owner.map(str::to_owned), folder.path().to_owned());
     let work = move || {
         let unpacked = archive::unpack(&path, &inside, limit)?;

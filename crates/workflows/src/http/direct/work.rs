@@ -7,6 +7,7 @@ use std::{
     },
 };
 
+use quadrille_core::Permit;
 use quadrille_tabular::{Error as TabularError, Watch};
 
 use super::super::error::Error;
@@ -22,13 +23,14 @@ impl Drop for Stop {
     }
 }
 
-/// Do `work` when there is room. It ends early if its caller does not wait for it any more.
-pub(super) async fn perform<T, F>(room: &Room, work: F) -> Result<T, Error>
+/// Do `work` for who has a `place`, when there is a worker. It ends early if its caller does not wait
+/// for it any more.
+pub(super) async fn perform<T, F>(room: &Room, place: &Permit, work: F) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
 {
-    let worker = room.work().await.ok_or(Error::Server)?;
+    let worker = room.work(place).await;
     let stop = Stop::default();
     let stopped = Arc::clone(&stop.0);
     let done = aside(move || {
@@ -54,18 +56,20 @@ pub(super) async fn aside<T: Send + 'static>(
 mod tests {
     use std::time::SystemTime;
 
+    use quadrille_core::{Holder, Shares};
     use quadrille_tabular::{Limits, Operation, Task};
 
     use super::*;
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let room = Room::new(1, 0);
+        let room = Room::new(1, 1, &Shares::default());
+        let place = room.enter(&Holder::Program).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "a\n".repeat(5000)).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (ended, ends) = std::sync::mpsc::channel();
-        let asking = perform(&room, move |watch| {
+        let asking = perform(&room, &place, move |watch| {
             begun.send(()).unwrap();
             let task = Task {
                 input: &folder.path().join("file"),
@@ -94,6 +98,6 @@ mod tests {
         }
         assert!(ends.recv().unwrap(), "it was cancelled");
         // There is room for the next one.
-        perform(&room, |_| Ok(())).await.unwrap();
+        perform(&room, &place, |_| Ok(())).await.unwrap();
     }
 }
