@@ -176,6 +176,14 @@ impl Desk {
         }
     }
 
+    /// End every turn of `topic`, whose replies would be for nobody, and wait for their last records.
+    pub async fn clear(&self, topic: &Topic) {
+        while let Some(turn) = self.current(topic) {
+            self.cancel(&turn);
+            turn.ended().await;
+        }
+    }
+
     /// Take no more questions, and let the turns that run go on for at most `limit`. Those that
     /// wait, and those that take longer, fail with `interrupted`.
     pub async fn drain(&self, limit: Duration) {
