@@ -109,7 +109,7 @@ impl Desk {
             life: life.clone(),
             agents,
             journal: OnceLock::new(),
-            bytes: Pool::new(OPEN, shares),
+            bytes: Pool::new("question_bytes", OPEN, shares),
             state,
         };
         let desk = Self(Arc::new(inner));
@@ -191,6 +191,14 @@ impl Desk {
             Some(turn) => self.end_waiting(turn, Ending::Cancelled("".into())),
             // Fails if it is to end already.
             None => drop(turn.stop.set(Stop::Cancelled)),
+        }
+    }
+
+    /// End every turn of `topic`, whose replies would be for nobody, and wait for their last records.
+    pub async fn clear(&self, topic: &Topic) {
+        while let Some(turn) = self.current(topic) {
+            self.cancel(&turn);
+            turn.ended().await;
         }
     }
 

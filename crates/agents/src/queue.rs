@@ -63,8 +63,8 @@ impl<T> Queue<T> {
     ) -> Self {
         Self {
             shares: shares.clone(),
-            running: Pool::new(max_running, shares),
-            places: Pool::new(max_waiting, shares),
+            running: Pool::new("turns_running", max_running, shares),
+            places: Pool::new("turns_waiting", max_waiting, shares),
             max_queued,
             waiting: 0,
             lines: HashMap::new(),

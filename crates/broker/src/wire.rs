@@ -94,6 +94,12 @@ pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
     answer(form, action, &format!(r#""channel":{}{message}{position}"#, quoted(channel)))
 }
 
+/// What a subscriber is told of a channel that was deleted.
+pub(crate) fn deleted(channel: &str) -> String {
+    let members = format!(r#""channel":{},"reason":"deleted""#, quoted(channel));
+    answer(Form::Envelope, "unsubscribed", &members)
+}
+
 /// The answer to `refresh`: in how many seconds the new token ends, if it does.
 pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
     let expires = expires.map(|it| format!(r#""expires":{it}"#)).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::{
     future::ready,
     hash::BuildHasher,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Relaxed},
@@ -21,7 +21,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Standing, Topic, budget::Budget, event::Record, log::Log, telemetry,
+    Standing, Topic,
+    budget::Budget,
+    event::Record,
+    log::{self, Log},
+    telemetry,
 };
 
 pub use self::publish::Publish;
@@ -36,6 +40,8 @@ struct Inner {
     policies: Policies,
     limit: AtomicUsize,
     topics: AtomicUsize,
+    /// Logs of deleted topics that some readers have not read to the end.
+    deleted: Mutex<Vec<(Instant, Weak<Log>)>>,
     /// When to look for idle logs again, after few or none were found.
     next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
@@ -53,6 +59,9 @@ const POSTS: usize = 1024;
 
 /// How long between two attempts to drop idle logs for want of room.
 const RELIEF: Duration = Duration::from_millis(100);
+
+/// How long readers have to take what was published in a topic before it was deleted.
+const LAST_RECORDS: Duration = Duration::from_secs(30);
 
 /// How often idle logs are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -111,6 +120,7 @@ impl Hub {
             policies,
             limit: AtomicUsize::new(limits.topics),
             topics: AtomicUsize::new(0),
+            deleted: Mutex::default(),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
             next_relief: Mutex::new(0),
@@ -233,9 +243,32 @@ impl Hub {
         }
     }
 
-    /// What was published in `topic` is nobody's to read any more: every reader sees a gap.
-    pub fn forget(&self, topic: &Topic) {
-        self.reset(topic, self.next_epoch());
+    /// Delete `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
+    /// records that were published before, and nothing of a later topic of this name.
+    pub fn delete(&self, topic: &Topic) {
+        let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = shard.remove(topic) else { return };
+        let woken = log.delete();
+        drop(shard);
+        self.dropped(1);
+        if log.standing().readers > 0 {
+            let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            deleted.push((Instant::now(), Arc::downgrade(&log)));
+        }
+        log::ring(woken);
+    }
+
+    /// Let go of the records of topics that were deleted before a time.
+    fn let_go(&self, before: Option<Instant>) {
+        let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.retain(|(at, log)| {
+            let Some(log) = log.upgrade() else { return false };
+            let is_late = before.is_some_and(|before| *at <= before);
+            if is_late {
+                log.let_go();
+            }
+            !is_late
+        });
     }
 
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
@@ -261,6 +294,8 @@ impl Hub {
         if !self.0.budget.is_over() {
             return;
         }
+        // First what only readers of deleted topics have yet to be told.
+        self.let_go(Some(Instant::now()));
         let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..2 * SHARDS {
             if self.0.budget.has_slack() {
@@ -402,8 +437,13 @@ impl Hub {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                _ = every.tick() => self.expire(Instant::now()),
+                _ = every.tick() => {
+                    let now = Instant::now();
+                    self.expire(now);
+                    self.let_go(now.checked_sub(LAST_RECORDS));
+                }
                 () = self.0.budget.pressed() => {
+                    self.let_go(Some(Instant::now()));
                     self.drop_idle(|_| !self.0.budget.is_tight());
                     // Frames are encoded after their records were published.
                     self.relieve(None);

@@ -10,8 +10,8 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(workers: usize, waiting: usize, shares: &Shares) -> Self {
-        let inside = Pool::new(workers.saturating_add(waiting), shares);
-        Self { inside, working: Pool::new(workers, shares) }
+        let inside = Pool::new("direct_requests", workers.saturating_add(waiting), shares);
+        Self { inside, working: Pool::new("direct_workers", workers, shares) }
     }
 
     /// Takes a place for a request.

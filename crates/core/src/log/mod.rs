@@ -48,7 +48,8 @@ struct State {
     round: u64,
     pace: Pace,
     touched: Instant,
-    /// The hub has dropped this log: look the topic up again.
+    /// The hub has dropped this log: look the topic up again. Its readers, if there are any, get what
+    /// is left of it, and then the end.
     expired: bool,
 }
 
@@ -254,6 +255,22 @@ impl Log {
         if more { state.trim() } else { state.forget() }
     }
 
+    /// The topic is deleted: readers get the records that are held, and then are told so. The caller,
+    /// who holds the hub's lock on the topic, has to remove the log, and to wake the readers after.
+    pub(crate) fn delete(&self) -> Vec<Arc<Reader>> {
+        let mut state = lock(&self.state);
+        state.expired = true;
+        if state.readers == 0 {
+            state.forget();
+        }
+        state.take_parked()
+    }
+
+    /// Hold the records of a deleted topic no longer: readers that did not get them see a gap.
+    pub(crate) fn let_go(&self) {
+        lock(&self.state).forget();
+    }
+
     /// When the log was last used, if nobody reads it.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
@@ -261,6 +278,6 @@ impl Log {
     }
 }
 
-fn ring(woken: Vec<Arc<Reader>>) {
+pub(crate) fn ring(woken: Vec<Arc<Reader>>) {
     woken.into_iter().for_each(Reader::ring_owned);
 }

@@ -91,26 +91,36 @@ impl Reader {
 
     /// Deliver under another tag from now on. Gives the position before the next record, to resume
     /// from; one that is in no log if the log started over and the reader has yet to be told.
-    pub(crate) fn retag(&self, tag: Tag) -> Position {
-        self.tag.store(tag, Relaxed);
+    /// `None` if the topic was deleted.
+    pub(crate) fn retag(&self, tag: Tag) -> Option<Position> {
         let state = lock(&self.log.state);
+        if state.expired {
+            return None;
+        }
+        self.tag.store(tag, Relaxed);
         let first = lock(&self.rest).records.front().map(|record| record.at.offset);
-        match first.unwrap_or_else(|| self.position(&state)) {
+        Some(match first.unwrap_or_else(|| self.position(&state)) {
             0 => Position { epoch: 0, offset: 0 },
             next => Position { epoch: state.epoch, offset: next - 1 },
-        }
+        })
     }
 
     pub(crate) fn leave(self: &Arc<Self>) {
-        let mut state = lock(&self.log.state);
+        self.leave_from(&mut lock(&self.log.state));
+    }
+
+    fn leave_from(&self, state: &mut State) {
         if self.left.swap(true, Relaxed) {
             return;
         }
         state.unpark(self);
         state.readers -= 1;
         state.touched = Instant::now();
-        let at = self.position(&state);
+        let at = self.position(state);
         state.pace.left(self.laggard.load(Relaxed), at);
+        if state.expired && state.readers == 0 {
+            state.forget();
+        }
     }
 
     /// The cursor, or 0 if the log has started over: before every record, and the pace's line.
@@ -173,7 +183,10 @@ impl Reader {
             return true;
         }
         let more = cursor < next;
-        if !more {
+        if !more && state.expired {
+            self.leave_from(&mut state);
+            out.push(Delivery::Deleted(self.topic().clone(), tag));
+        } else if !more {
             state.park(self);
         }
         more

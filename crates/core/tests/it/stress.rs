@@ -44,6 +44,7 @@ async fn read_all(mut inbox: Inbox, topics: Vec<Topic>) -> u64 {
                     assert_eq!(gap.at.offset, *next - 1);
                     missed += gap.missed.unwrap();
                 }
+                Delivery::Deleted(topic, _) => panic!("{topic} is deleted"),
                 Delivery::End(why) => panic!("{why:?}"),
             }
         }

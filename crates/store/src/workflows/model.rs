@@ -33,6 +33,15 @@ pub struct NewChat<'a> {
     pub any_owner: bool,
 }
 
+/// What is left of a chat that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedChat {
+    /// Of its files, whose bytes are the caller's to delete.
+    pub keys: Vec<String>,
+    /// The runs that were not over, as they are now.
+    pub cancelled: Vec<Run>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatMessage {
     pub id: Uuid,

@@ -27,7 +27,7 @@ struct Served {
 
 impl Workers {
     pub(crate) fn new(count: usize, shares: &Shares) -> Self {
-        Self { pool: Pool::new(count, shares), served: Mutex::default() }
+        Self { pool: Pool::new("run_workers", count, shares), served: Mutex::default() }
     }
 
     /// Claims a run, of the owner that was served longest ago of those that have not their share of

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     CHATS,
     archive::{self, Restored, UPLOADS},
-    door::Door,
+    door::{self, Door},
     engine,
 };
 
@@ -98,6 +98,10 @@ async fn store(door: &Door, restored: Restored) -> Result<Envelope, Error> {
         for (file, path) in whole.files.iter().zip(&bytes) {
             keys.push(file.key.clone());
             engine::put(files, &file.key, path).await?;
+        }
+        // Who had a chat of this name, and still watches it, does not see this one.
+        if let Some(topic) = door::topic(&whole.chat.id).ok().filter(|_| !door.is_open()) {
+            door.core.hub.delete(&topic);
         }
         if store.restore_chat(&whole).await? { Ok(()) } else { Err(taken()) }
     };

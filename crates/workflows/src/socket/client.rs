@@ -214,6 +214,12 @@ impl Protocol for Client {
                 });
                 out.text(&frame.to_string());
             }
+            Delivery::Deleted(..) => {
+                let chat = mem::take(&mut self.watched).chat;
+                self.seen = None;
+                let frame = json!({ "type": "unsubscribed", "chat_id": chat, "reason": "deleted" });
+                out.text(&frame.to_string());
+            }
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }
     }

@@ -124,7 +124,7 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
             Step::Read { reader, records } => {
                 read(&mut inboxes[reader], Room { records, bytes: usize::MAX });
             }
-            Step::Forget { topic: n } => hub.forget(&topic(n)),
+            Step::Forget { topic: n } => hub.delete(&topic(n)),
             Step::Relieve => hub.relieve(None),
             Step::Limit { bytes } => hub.reload(&Limits { log_bytes: bytes, ..Limits::default() }),
         }

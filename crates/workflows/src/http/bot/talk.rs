@@ -227,8 +227,8 @@ pub(super) async fn ask(
         };
         let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
         let said = [of(Said::User, ticket.question()), of(Said::System, &text)];
-        store.say_in_chat(&id, None, &said).await?;
-        Ok(text)
+        // What is kept nowhere was not said.
+        if store.say_in_chat(&id, None, &said).await? { Ok(text) } else { Err(Error::NoChat) }
     });
     answered.await.unwrap_or(Err(Error::Server))
 }
