@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     edge::Edge,
     full::Refusals,
+    leftover,
     listen::{Accepted, Listener},
     places::{Place, Places},
     proxies::Caller,
@@ -116,7 +117,8 @@ impl Acceptor {
             },
         };
         let secure = matches!(socket, Socket::Tls(_));
-        let requests = Requests { edge: self.edge, caller, secure, purpose: purpose.clone() };
+        let (edge, life) = (self.edge, self.life);
+        let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
         let connection = self.http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
@@ -163,6 +165,7 @@ struct Requests {
     edge: Arc<Edge>,
     caller: Caller,
     secure: bool,
+    life: Life,
     purpose: Purpose,
 }
 
@@ -173,6 +176,7 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.purpose.requests();
+        let request = leftover::Body::of(request, &self.purpose, &self.life);
         let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
         let (caller, secure) = (self.caller, self.secure);
         Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })

@@ -2,11 +2,9 @@
 //! for this host, and a line in the log.
 use axum::{
     Router,
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue, Request},
     response::{IntoResponse, Response},
 };
-use hyper::body::Incoming;
 use quadrille_core::{rest::Site, ws::Peer};
 use tokio::time::Instant;
 use tower::Service;
@@ -16,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     host::Hosts,
+    leftover::Body,
     proxies::{Caller, Proxies},
     stall::Purpose,
 };
@@ -53,7 +52,7 @@ impl Edge {
 
     pub(crate) async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         caller: Caller,
         secure: bool,
         connection: Purpose,

@@ -12,6 +12,8 @@ mod full;
 pub mod fuzz;
 mod gateway;
 mod host;
+mod leftover;
+mod linger;
 mod listen;
 mod logs;
 mod metrics;
