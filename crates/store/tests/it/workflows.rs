@@ -173,7 +173,7 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
         let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.len(), 2);
+        assert_eq!(keys.keys.len(), 2);
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })

@@ -23,8 +23,8 @@ use crate::door::Door;
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Begin to work. Ends when the process begins to stop; what is being done then goes on at its
-/// present step after the next start.
+/// Begin to work. Ends when the listeners close; what is being done then goes on at its present step
+/// after the next start.
 pub(crate) fn start(door: &Arc<Door>) {
     for _ in 0..door.config.workers() {
         door.core.life.spawn("worker", work(Arc::clone(door)));
@@ -33,9 +33,9 @@ pub(crate) fn start(door: &Arc<Door>) {
 }
 
 async fn work(door: Arc<Door>) {
-    let draining = door.core.life.draining();
-    let mut draining = std::pin::pin!(draining);
-    while !door.core.life.is_draining() {
+    let closing = door.core.life.closing();
+    let mut closing = std::pin::pin!(closing);
+    while !door.core.life.is_closing() {
         let work = door.work.notified();
         match door.workers.claim(&door.memory.store, door.config.lease).await {
             Ok(Some((claimed, worker))) => {
@@ -55,7 +55,7 @@ async fn work(door: Arc<Door>) {
             () = work => {}
             // Others may have left something, or another node has put it there.
             () = tokio::time::sleep(door.config.lease / 3) => {}
-            () = &mut draining => return,
+            () = &mut closing => return,
         }
     }
 }

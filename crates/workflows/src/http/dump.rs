@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
-use quadrille_core::{Permit, auth::Action};
+use quadrille_core::{Life, Permit, auth::Action};
 use quadrille_store::{WholeChat, files::Files};
 use serde_json::json;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -58,7 +58,8 @@ async fn make(
     chat: &str,
     owner: Option<&str>,
 ) -> Result<String, Error> {
-    let _turn = door.room.work(place).await;
+    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let _turn = turn.ok_or(Error::Stopping)?;
     let (store, files) = (&door.memory.store, &door.memory.files);
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
@@ -71,7 +72,7 @@ async fn make(
     archive::fits(&whole.files, limit)?;
     let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
-    write(files, whole, &path).await?;
+    write(&door.core.life, files, whole, &path).await?;
     if tokio::fs::metadata(&path).await.map_err(|why| scratch(&why))?.len() > limit {
         return Err(BadArchive::TooLarge(limit).into());
     }
@@ -86,12 +87,17 @@ async fn make(
     Ok(added?)
 }
 
-async fn write(files: &Files, whole: WholeChat, path: &std::path::Path) -> Result<(), Error> {
+async fn write(
+    life: &Life,
+    files: &Files,
+    whole: WholeChat,
+    path: &std::path::Path,
+) -> Result<(), Error> {
     let work = move || Ok::<_, BadArchive>((archive::describe(&whole)?, whole));
-    let described = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?;
+    let described = life.blocking(work).await.map_err(|_| Error::Server)?;
     let (described, whole) = described?;
     let (path, at) = (path.to_owned(), whole.chat.updated_at);
-    let mut writer = blocking(move || {
+    let mut writer = blocking(life, move || {
         let mut writer = Writer::create(&path)?;
         writer.metadata(at, described.as_bytes())?;
         Ok(writer)
@@ -103,20 +109,21 @@ async fn write(files: &Files, whole: WholeChat, path: &std::path::Path) -> Resul
             Error::NoFile
         })?;
         let (place, name, at) = (file.place, file.name.clone(), file.created_at);
-        writer = blocking(move || {
+        writer = blocking(life, move || {
             let bytes = StreamReader::new(object.stream.map_err(io::Error::other));
             writer.file(place, &name, at, object.size, SyncIoBridge::new(bytes))?;
             Ok(writer)
         })
         .await?;
     }
-    blocking(move || writer.finish()).await
+    blocking(life, move || writer.finish()).await
 }
 
 async fn blocking<T: Send + 'static>(
+    life: &Life,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
+    life.blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
 }
 
 pub(super) fn scratch(why: &io::Error) -> Error {

@@ -56,6 +56,14 @@ pub(super) enum Error {
     Run(String),
     #[error("{0}")]
     Conflict(&'static str),
+    #[error("The server is stopping; send the request again in a few seconds")]
+    Stopping,
+    /// Whoever waits for the run is answered before its end.
+    #[error(
+        "The server is stopping; the run {0} goes on after the next start: look at it then, and do not \
+         send it again without its Idempotency-Key"
+    )]
+    GoesOn(String),
     #[error("Too many runs are waiting; try again later")]
     Full,
     #[error("Too many requests of this kind are under way; try again later")]
@@ -106,7 +114,12 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
+            | Self::NoPlace
+            | Self::AgentBusy
+            | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::Enough | Self::EnoughRuns | Self::EnoughQuestions => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
@@ -119,7 +132,9 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
             | Self::NoPlace
             | Self::Enough
             | Self::EnoughRuns

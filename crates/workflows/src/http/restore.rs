@@ -75,13 +75,14 @@ async fn take(
         }
     }
     // Until it is stored, as that keeps others from writing.
-    let _turn = door.room.work(place).await;
+    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let _turn = turn.ok_or(Error::Stopping)?;
     let (owner, inside) = (owner.map(str::to_owned), folder.path().to_owned());
     let work = move || {
         let unpacked = archive::unpack(&path, &inside, limit)?;
         archive::understand(unpacked, owner.as_deref())
     };
-    let restored = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)??;
+    let restored = door.core.life.blocking(work).await.map_err(|_| Error::Server)??;
     caller.may_call(&restored.whole.chat.id)?;
     store(door, restored).await
 }

@@ -93,7 +93,7 @@ async fn answer(
     let shown: Option<Vec<_>> = given.as_deref().map(|it| it.iter().map(suggested).collect());
     let state = before.clone();
     // To find out what a long message says takes a while.
-    let answered = tokio::task::spawn_blocking(move || {
+    let answered = door.core.life.blocking(move || {
         let input = match &heard {
             Heard::Message(text) => Input::Message(text),
             Heard::Uploaded => Input::Uploaded,
@@ -219,10 +219,12 @@ pub(super) async fn ask(
     let agent = Some(Arc::from(&*door.config.agent));
     let ticket = door.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
     let (store, id) = (door.memory.store.clone(), chat.id.clone());
+    let life = door.core.life.clone();
     let answered = door.core.life.finish("bot", async move {
         let text = match &ticket.ended().await.ending {
             Ending::Completed(text) => text.to_string(),
             Ending::Failed(code) => return Err(Error::Agent(*code)),
+            Ending::Cancelled(_) if life.is_closing() => return Err(Error::Stopping),
             Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
         };
         let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
@@ -271,7 +273,7 @@ async fn columns(door: &Door, place: &Permit, file: &ChatFile) -> Result<Vec<Str
     })?;
     let path = folder.path().join("input");
     engine::fetch(&door.memory.files, &file.key, &path).await?;
-    let read = tokio::task::spawn_blocking(move || {
+    let read = door.core.life.blocking(move || {
         let columns = quadrille_tabular::columns(&path, &Limits::default());
         drop((folder, worker));
         columns

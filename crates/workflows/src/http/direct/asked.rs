@@ -14,7 +14,7 @@ use super::{
     arguments::Json,
     downloads,
     take::{self, Taken},
-    work::perform,
+    work::{aside, perform},
 };
 use crate::door::Door;
 
@@ -152,7 +152,7 @@ impl Asked {
         let sheet = sheet.map(str::to_owned);
         let place = Arc::clone(&self.place);
         let backup_original = self.door.config.backup_original;
-        perform(&self.door.room, &self.place.inside, move |watch| {
+        perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
             let folder = place.folder.path();
             let bind = bind.map(|bind| folder.join(bind));
             let task = Task {
@@ -185,11 +185,19 @@ impl Asked {
         downloads::keep(&self.door, self.owner.clone(), place, file, name).await
     }
 
+    /// Do something short, but too long for a thread that has others to serve.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        aside(&self.door.core.life, work).await
+    }
+
     /// What the file of a part is.
     pub(super) async fn look(&self, part: &'static str) -> Result<Info, Error> {
         self.file(part)?;
         let place = Arc::clone(&self.place);
-        perform(&self.door.room, &self.place.inside, move |watch| {
+        perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
             Info::read(&place.folder.path().join(part), &Limits::default(), watch)
         })
         .await

@@ -120,11 +120,11 @@ async fn claim(
             }
             return Ok(ok("Step claimed", show(&door, &chat, &held, &base).await?).into_response());
         }
-        if Instant::now() >= until || door.core.life.is_draining() {
+        if Instant::now() >= until || door.core.life.is_closing() {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         // Ends in one way or the other.
-        timeout_at(until.min(Instant::now() + LOOK), changed).await.ok();
+        door.core.life.unless_closing(timeout_at(until.min(Instant::now() + LOOK), changed)).await;
     }
 }
 
