@@ -45,13 +45,14 @@ impl Core {
         token: Option<&Token>,
         peer: IpAddr,
     ) -> Result<Principal, Problem> {
+        let blamed = token.map_or(peer, |it| it.blamed(peer));
         if token.is_some() {
-            self.quotas.may_show_token(peer)?;
+            self.quotas.may_show_token(blamed)?;
         }
         let known = self.auth.identify(token).await;
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
-        Ok(known.inspect_err(|why| self.quotas.token_refused(peer, *why))?)
+        Ok(known.inspect_err(|why| self.quotas.token_refused(blamed, *why))?)
     }
 
     /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see

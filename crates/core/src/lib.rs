@@ -32,6 +32,7 @@ mod survivors;
 mod sync;
 pub mod telemetry;
 mod text;
+mod throttle;
 mod topic;
 pub mod turn;
 mod turns;
@@ -52,6 +53,7 @@ pub use problem::Problem;
 pub use quota::{Exceeded, Payer, Quotas, Rate, network};
 pub use session::{Admission, Info, Limits, Refused, Registry, Session};
 pub use text::Text;
+pub use throttle::Throttle;
 pub use topic::{BadTopic, Topic};
 pub use turns::Turns;
 

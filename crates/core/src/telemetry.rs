@@ -1,10 +1,13 @@
 //! One function for each thing worth telling: the log line and the metric together, so that their
 //! names cannot drift apart. No label carries a user, a topic or an id.
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Close, Shares, Shortage, session::Refused};
+use crate::{Close, Shares, Shortage, Throttle, session::Refused};
+
+/// Characters of what others chose that a line of the log shows.
+const SHOWN: usize = 100;
 
 /// What hot paths count, looked up once. The recorder must be installed before the first use.
 struct Hot {
@@ -112,6 +115,20 @@ pub(crate) fn rate_limited(limit: &'static str) {
 /// A request is answered with a problem document of the type `kind`.
 pub(crate) fn http_refused(kind: Cow<'static, str>) {
     counter!("quadrille_http_refused_total", "type" => kind).increment(1);
+}
+
+/// A web page from elsewhere was refused. Any page can cause this as often as it likes, so it is
+/// told once in ten seconds, with the origin of the first and how many there were since.
+pub(crate) fn origin_refused(origin: &[u8]) {
+    static TOLD: Throttle = Throttle::new(Duration::from_secs(10));
+    let Some(others) = TOLD.pass() else { return };
+    let origin: String = String::from_utf8_lossy(origin).chars().take(SHOWN).collect();
+    let origin = origin.escape_default();
+    tracing::info!(
+        %origin,
+        others,
+        "a web page was refused; if it is yours, add its origin to server.origins"
+    );
 }
 
 /// There is an HTTP connection more that is no session.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept::Acceptor,
     app::{self, Door, Kept, Protocols, Work},
+    below::Below,
     cli::USAGE,
     config::{self, Config, Sources},
     doors,
@@ -160,11 +161,12 @@ impl Gateway {
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
         let places = Places::new(&config.limits);
+        let below = Below::new(&config, app::paths(&config));
         let acceptor = Acceptor::new(
-            Edge::new(app, &config),
+            Edge::new(app, below, &config),
             places.clone(),
             tls,
-            config.server.header_timeout,
+            (config.server.header_timeout, config.server.idle_timeout),
             core.life.clone(),
             closing.clone(),
         );

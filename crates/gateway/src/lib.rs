@@ -2,6 +2,7 @@
 //! reach its parsers.
 mod accept;
 mod app;
+mod below;
 mod cli;
 mod compress;
 mod config;
@@ -11,6 +12,7 @@ mod full;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gateway;
+mod head;
 mod host;
 mod leftover;
 mod linger;

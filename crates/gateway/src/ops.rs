@@ -6,6 +6,7 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use quadrille_core::{Problem, Shares, telemetry};
@@ -42,6 +43,9 @@ pub(crate) fn router(
         .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress::layer()))
         .split_for_parts();
     let router = router
+        // The usual question of HAProxy.
+        .route("/", options(readyz))
+        .route("/readyz", options(readyz))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async move |_: Request| {
             Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -39,6 +39,8 @@ struct Shared {
     state: Mutex<State>,
     /// The peer has more of a body to send than was read of it.
     unread: AtomicBool,
+    /// How often something was read.
+    reads: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -77,7 +79,11 @@ impl Purpose {
     /// Requests, until `closing`.
     pub(crate) fn new(closing: CancellationToken, place: Place) -> Self {
         let state = State { kind: Kind::New, place };
-        let shared = Shared { state: Mutex::new(state), unread: AtomicBool::new(false) };
+        let shared = Shared {
+            state: Mutex::new(state),
+            unread: AtomicBool::new(false),
+            reads: AtomicUsize::new(0),
+        };
         Self { closing, shared: Arc::new(shared) }
     }
 
@@ -92,6 +98,15 @@ impl Purpose {
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
+    }
+
+    /// Something was read.
+    pub(crate) fn read(&self) {
+        self.shared.reads.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn reads(&self) -> usize {
+        self.shared.reads.load(Relaxed)
     }
 
     /// A request has a body.
@@ -199,7 +214,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        if read.is_ready() {
+            this.purpose.read();
+        }
+        read
     }
 }
 

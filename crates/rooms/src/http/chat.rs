@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use quadrille_agents::{Ask, Ended, Ending, Phase, Ticket};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
-    sse::{self, Show, Stream},
+    sse::{self, NOT_KEPT, Show, Stream},
     turn::{self, Turn},
 };
 
@@ -77,7 +77,7 @@ pub(super) async fn stream(
 fn only(form: Form, why: &str) -> Response {
     let mut out = String::new();
     form.error(&mut out, why);
-    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], out).into_response()
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
 // === impl Form ===

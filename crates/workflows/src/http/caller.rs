@@ -94,7 +94,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let token = Token::find(&parts.headers, &parts.uri);
+        let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
         Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
