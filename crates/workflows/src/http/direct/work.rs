@@ -30,6 +30,9 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
 {
+    if life.is_closing() {
+        return Err(Error::Stopping);
+    }
     let worker = life.unless_closing(room.work()).await.ok_or(Error::Stopping)?;
     let worker = worker.ok_or(Error::Server)?;
     let stop = Stop::default();
