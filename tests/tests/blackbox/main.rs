@@ -69,6 +69,7 @@ mod workflows_direct;
 mod workflows_dump;
 mod workflows_full;
 mod workflows_kill;
+mod workflows_positions;
 mod workflows_refresh;
 mod workflows_refused;
 mod workflows_stop;

@@ -36,6 +36,9 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
 {
+    if life.is_closing() {
+        return Err(Error::Stopping);
+    }
     let worker = life.unless_closing(room.work(place)).await.ok_or(Error::Stopping)?;
     let stop = Stop::default();
     let stopped = Arc::clone(&stop.0);
