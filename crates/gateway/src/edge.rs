@@ -65,8 +65,8 @@ impl Edge {
         let secure = secure || self.proxies.forwarded_secure(caller, request.headers());
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Scheme(if secure { "https" } else { "http" }));
-        request.extensions_mut().insert(connection.clone());
-        let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
+        request.extensions_mut().insert(connection.carrier(peer));
+        let response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -74,7 +74,7 @@ impl Edge {
             Err(problem) => problem.into_response(),
         };
         // Not a layer of the router, which would clone all services below it for each request.
-        connection.answers(&response);
+        let mut response = connection.answers(response);
         tracing::debug!(
             target: "quadrille::access",
             %method,

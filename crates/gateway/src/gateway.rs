@@ -158,7 +158,7 @@ impl Gateway {
         let closing = CancellationToken::new();
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
-        let places = Places::new(&config.limits);
+        let places = Places::new(&core, &config.limits);
         let acceptor = Acceptor::new(
             Edge::new(app, &config),
             places.clone(),

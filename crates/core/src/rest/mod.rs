@@ -6,6 +6,6 @@ mod download;
 pub mod form;
 mod range;
 
-pub use body::{BadBody, Body};
+pub use body::{BadBody, Body, whole};
 pub use caller::Caller;
 pub use download::Download;

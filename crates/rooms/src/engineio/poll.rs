@@ -1,14 +1,16 @@
 //! Polling: a GET waits for packets, a POST brings some.
-use std::{future::poll_fn, time::Duration};
+use std::future::poll_fn;
 
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use quadrille_core::Close;
-use tokio::time::{Instant, sleep_until, timeout};
+use quadrille_core::{
+    Close,
+    rest::{self, BadBody},
+};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     error::Error,
@@ -16,9 +18,6 @@ use super::{
     sessions::{Refused, Slot, Work},
 };
 use crate::socketio::{Client, Flow};
-
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Packets, as the body of an answer.
 pub(super) fn body(packets: String) -> Response {
@@ -58,8 +57,11 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
     let text = match text(request, limit).await {
         Ok(text) => text,
         Err(why) => {
-            let is_large = why == Error::TooLarge;
-            slot.close(&if is_large { Close::TOO_BIG } else { Close::PROTOCOL });
+            slot.close(&match why {
+                Error::TooLarge => Close::TOO_BIG,
+                Error::Busy => Close::BUSY,
+                _ => Close::PROTOCOL,
+            });
             return why.into_response();
         }
     };
@@ -99,11 +101,12 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
 }
 
 async fn text(request: Request, limit: usize) -> Result<String, Error> {
-    let whole = timeout(PATIENCE, Limited::new(request.into_body(), limit).collect()).await;
-    let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
-        if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
+    let (bytes, _counted) = rest::whole(request, limit).await.map_err(|err| match err {
+        BadBody::TooLarge(_) => Error::TooLarge,
+        BadBody::Busy(_) => Error::Busy,
+        _ => Error::Request,
     })?;
-    String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)
+    String::from_utf8(bytes).map_err(|_| Error::Request)
 }
 
 /// Two requests of one kind at once are a mistake of the client, which has lost track.

@@ -43,11 +43,12 @@ pub(super) fn upgrade(slot: Arc<Slot>, mut request: Request) -> Response {
     door.core.life.clone().spawn(NAME, async move {
         let Ok(io) = upgraded.await else { return };
         let Ok(probing) = slot.begin(Work::Probing) else { return };
-        let mut exchange = Exchange::new(io, config.max_message_size);
+        let mut exchange = Exchange::new(io);
         let stopping = door.core.life.draining();
         let taken = tokio::select! {
             taken = timeout(PATIENCE, take_over(&slot, &probing, &mut exchange)) => taken,
             () = stopping => Ok(None),
+            () = poll_fn(|cx| slot.poll_gone(cx)) => Ok(None),
         };
         drop(probing);
         if let Ok(Some(polled)) = taken {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
-    Payer,
+    Payer, Problem,
     auth::{Action, Principal, Token},
     ws::Peer,
 };
@@ -91,6 +91,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let token = Token::find(&parts.headers, &parts.uri);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
+        door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
         Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
     }
 }

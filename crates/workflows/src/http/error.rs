@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use quadrille_agents::{Code, Refused};
 use quadrille_core::{
-    Problem,
+    Problem, Shortage,
     rest::{BadBody, form::FormError},
 };
 use quadrille_store::{self as store, RunError, files::PutError};
@@ -89,6 +89,12 @@ impl Error {
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
             | Self::FileTooLarge(_)
             | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
+            Self::Enough | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
+            Self::Full
+            | Self::NoPlace
+            | Self::AgentBusy
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_)) => S::SERVICE_UNAVAILABLE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
                 S::UNPROCESSABLE_ENTITY
@@ -98,8 +104,6 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Enough => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -111,7 +115,12 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full | Self::NoPlace | Self::Enough | Self::AgentBusy | Self::Busy => Some(SOON),
+            Self::Full
+            | Self::NoPlace
+            | Self::Enough
+            | Self::AgentBusy
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_)) => Some(SOON),
             _ => None,
         }
     }
