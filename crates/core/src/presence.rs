@@ -111,7 +111,7 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Admission, Registry};
+    use crate::{Admission, Holder, Registry};
 
     #[test]
     fn a_dropped_seat_leaves_no_trace() {
@@ -120,6 +120,7 @@ mod tests {
         let who = |user: &str| Admission {
             protocol: "test",
             user: Some(user.into()),
+            holder: Holder::Program,
             peer: [127, 0, 0, 1].into(),
         };
         let (a, b) = (registry.admit(who("a")).unwrap(), registry.admit(who("b")).unwrap());

@@ -55,13 +55,14 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
     // Elsewhere a page that a name server sent here would pass for one of this host's.
     let public = config.server.public_url.as_str();
     let origins = origins.with_own(auth.mode() == Mode::Jwt, Some(public));
+    let shares = Shares::new(&config.limits);
     Ok(Core {
-        hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
-        sessions: Registry::new(config.limits.clone()),
+        hub: Hub::sharing(config.topics.clone(), &config.limits, &shares, None, &life),
+        sessions: Registry::sharing(config.limits.clone(), &shares),
         presence: Presence::default(),
         auth,
         quotas: Quotas::new(&config.limits),
-        shares: Shares::new(&config.limits),
+        shares,
         origins,
         turns: Turns::default(),
         life,

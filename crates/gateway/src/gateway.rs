@@ -160,7 +160,7 @@ impl Gateway {
         let closing = CancellationToken::new();
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
-        let places = Places::new(&config.limits);
+        let places = Places::new(&core, &config.limits);
         let below = Below::new(&config, app::paths(&config));
         let acceptor = Acceptor::new(
             Edge::new(app, below, &config),

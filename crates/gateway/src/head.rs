@@ -71,17 +71,17 @@ impl Sleep for Waiting {}
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::Limits;
+    use quadrille_core::{Limits, auth::Mode};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::places::Places;
+    use crate::places::tests::places;
 
     const HEAD: Duration = Duration::from_secs(10);
     const IDLE: Duration = Duration::from_secs(75);
 
     fn timer() -> HeadTimer {
-        let place = Places::new(&Limits::default()).take(None).unwrap();
+        let place = places(Mode::Open, &Limits::default()).reserve();
         HeadTimer::new(Purpose::new(CancellationToken::new(), place), HEAD)
     }
 

@@ -76,6 +76,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
         if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
             return Err(Error::Unasked);
         }
+        core.carries(&parts.extensions, &principal).map_err(|err| Error::Full(err.into()))?;
         let claimed = Params::of(&parts.uri).text("user_id").map(str::to_owned);
         Ok(Self { principal, peer, door: Arc::clone(door), payer, claimed })
     }

@@ -11,7 +11,7 @@ use http::{
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use quadrille_core::{
-    BadTopic, Exceeded, Problem,
+    BadTopic, Exceeded, Problem, Shortage,
     auth::Denied,
     rest::{BadBody, form::FormError},
 };
@@ -73,7 +73,7 @@ pub(super) enum Error {
     KeyReused,
     #[error("{}", stored(.0))]
     Store(store::Error),
-    #[error("The server is full or shuts down; try again later")]
+    #[error("{}", full(.0))]
     Full(Problem),
     #[error("The server is busy; try again later")]
     Busy,
@@ -104,16 +104,24 @@ fn stored(why: &store::Error) -> Cow<'static, str> {
     }
 }
 
+fn full(why: &Problem) -> &'static str {
+    match StatusCode::from_u16(why.status) {
+        Ok(StatusCode::TOO_MANY_REQUESTS) => "Too many connections; close some, or try again later",
+        _ => "The server is full or shuts down; try again later",
+    }
+}
+
 impl Error {
     fn status(&self) -> StatusCode {
         use StatusCode as S;
         match self {
             Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
-            Self::Token(Denied::Unavailable) | Self::Store(store::Error::Busy) | Self::Busy => {
-                S::SERVICE_UNAVAILABLE
-            }
+            Self::Token(Denied::Unavailable)
+            | Self::Store(store::Error::Busy)
+            | Self::Body(BadBody::Busy(Shortage::Full | Shortage::Strangers))
+            | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
-            Self::Exceeded(_) => S::TOO_MANY_REQUESTS,
+            Self::Exceeded(_) | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
             Self::Method => S::METHOD_NOT_ALLOWED,
             Self::Body(BadBody::Media) | Self::Media => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(BadBody::TooLarge(_))
@@ -140,9 +148,10 @@ impl Error {
         match self {
             Self::Exceeded(why) => Some(why.retry_after),
             Self::Full(why) => why.retry_after,
-            Self::Store(store::Error::Busy) | Self::Busy | Self::Token(Denied::Unavailable) => {
-                Some(SOON)
-            }
+            Self::Store(store::Error::Busy)
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_))
+            | Self::Token(Denied::Unavailable) => Some(SOON),
             _ => None,
         }
     }

@@ -121,6 +121,10 @@ impl Client {
             Denied::Unavailable => "Authentication failed",
             _ => "Invalid token",
         };
+        self.kept_out(message, link)
+    }
+
+    fn kept_out(&mut self, message: &str, link: &mut Link<'_>) -> Flow {
         telemetry::client_error(NAME, self.info.id, "refused");
         link.out.packet(&packet::refused("/", message));
         // It may ask again, in the time that is left.
@@ -138,6 +142,13 @@ impl Client {
         link: &mut Link<'_>,
     ) {
         let user = coming.user(&who);
+        let holder = self.door.core.holder_for(&who, user.as_ref(), self.peer);
+        if let Err(err) = self.door.core.sessions.identified(self.info.id, &holder) {
+            telemetry::connection_kept_out(NAME, err);
+            self.kept_out(&err.to_string(), link);
+            return;
+        }
+        link.inbox.set_holder(holder);
         if let Some(user) = &user {
             self.info.belongs_to(Arc::clone(user));
         }

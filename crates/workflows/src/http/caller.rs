@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
-    Holder, Permit,
+    Holder, Permit, Problem,
     auth::{Action, Principal, Token},
     ws::Peer,
 };
@@ -69,7 +69,7 @@ impl Caller {
 
     /// The client that work for `user` counts as.
     pub(super) fn acting_holder(&self, user: &Arc<str>) -> Holder {
-        self.door.core.acting_holder(&self.principal, user, self.peer)
+        self.door.core.holder_for(&self.principal, Some(user), self.peer)
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
@@ -97,6 +97,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
+        door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
         Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
     }
 }

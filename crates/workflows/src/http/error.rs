@@ -105,6 +105,17 @@ impl Error {
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
             | Self::FileTooLarge(_)
             | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
+            Self::Enough
+            | Self::EnoughRuns
+            | Self::EnoughQuestions
+            | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
+            | Self::NoPlace
+            | Self::AgentBusy
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_)) => S::SERVICE_UNAVAILABLE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
                 S::UNPROCESSABLE_ENTITY
@@ -114,13 +125,6 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Stopping
-            | Self::GoesOn(_)
-            | Self::Full
-            | Self::NoPlace
-            | Self::AgentBusy
-            | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Enough | Self::EnoughRuns | Self::EnoughQuestions => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -140,7 +144,8 @@ impl Error {
             | Self::EnoughRuns
             | Self::EnoughQuestions
             | Self::AgentBusy
-            | Self::Busy => Some(SOON),
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_)) => Some(SOON),
             _ => None,
         }
     }

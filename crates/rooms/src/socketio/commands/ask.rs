@@ -70,7 +70,7 @@ pub(super) fn ask(
         return None;
     }
     let topic = Topic::new("user", &user).ok()?;
-    let holder = door.core.acting_holder(&connected.who, &user, peer);
+    let holder = door.core.holder_for(&connected.who, Some(&user), peer);
     let (text, topic_of) = (text.into(), topic.clone());
     let question = Ask { topic: topic_of, user, holder, text, agent, key: None, id: None };
     let refused = |client: &Client, why: &Refused, link: &mut Link<'_>| {
