@@ -5,6 +5,8 @@ mod conversations;
 mod db;
 mod error;
 pub mod files;
+mod health;
+mod lock;
 mod messages;
 mod migrations;
 mod model;
@@ -14,10 +16,14 @@ mod store;
 mod turns;
 mod uploads;
 mod users;
+mod watch;
 mod workflows;
+mod writable;
 
 pub use config::{BadConfig, Config};
 pub use error::{AddError, Error, OpenError};
+pub use health::Fault;
+pub use lock::{Lock, LockError};
 pub use model::{
     Added, Conversation, FileInfo, Interrupted, Message, NewFile, NewMessage, Page, Sender,
     TurnEnd, Who,
@@ -28,3 +34,4 @@ pub use workflows::{
     Download, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError,
     RunStatus, Said, Start, Step, StepKind, StepStatus, WholeChat,
 };
+pub use writable::check_folder;

@@ -68,7 +68,7 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     // Two doors at one path would be a panic.
     listed.extend(doors::listed());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let (operations, described) = ops::router(metrics, CancellationToken::new(), &listed);
+    let (operations, described) = ops::router(metrics, CancellationToken::new(), || None, &listed);
     drop(operations.merge(router).merge(doors::router(&core, described)));
     Ok(config)
 }

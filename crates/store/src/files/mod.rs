@@ -3,6 +3,7 @@ mod config;
 mod error;
 mod name;
 mod put;
+mod watch;
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -26,6 +27,8 @@ pub struct Files(Arc<Place>);
 
 struct Place {
     store: Box<dyn ObjectStore>,
+    /// If it is a folder.
+    folder: Option<watch::Folder>,
     /// What all keys are below.
     prefix: Path,
     /// Bytes that are written at once.
@@ -57,7 +60,8 @@ impl Files {
     /// Makes the folder if there is none. A bucket is not asked before the first file.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         let (store, prefix, part) = config::open(config)?;
-        Ok(Self(Arc::new(Place { store, prefix, part })))
+        let folder = config.folder().map(watch::Folder::new);
+        Ok(Self(Arc::new(Place { store, folder, prefix, part })))
     }
 
     /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.

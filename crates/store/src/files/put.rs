@@ -18,11 +18,13 @@ impl Files {
     {
         let path = self.path(key);
         let path = path.ok_or_else(|| PutError::Storage("the key is not one of a file".into()))?;
+        self.usable().await?;
         let mut upload = self.0.store.put_multipart(&path).await?;
         let written = self.write(&mut *upload, stream, limit).await;
         match written {
             Ok(size) => {
                 upload.complete().await?;
+                self.still_there().await?;
                 Ok(size)
             }
             Err(why) => {

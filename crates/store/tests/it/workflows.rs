@@ -114,8 +114,11 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_file("b", "d.csv").await.unwrap(), None);
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
-        let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.len(), 2);
+        let deleted = bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert_eq!(deleted.keys, ["k1", "k2"]);
+        // It was in the middle of it.
+        let [cancelled] = &deleted.cancelled[..] else { panic!("{deleted:?}") };
+        assert_eq!((&*cancelled.id, cancelled.status), ("r", RunStatus::Cancelled));
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })

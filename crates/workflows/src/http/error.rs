@@ -68,6 +68,8 @@ pub(super) enum Error {
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
+    #[error("Nothing can be stored or read now; try again later")]
+    Unavailable,
     #[error("There is no room left to store this; tell the operator")]
     DiskFull,
     #[error("The server failed; its log has the cause")]
@@ -98,7 +100,9 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy | Self::Unavailable => {
+                S::SERVICE_UNAVAILABLE
+            }
             Self::Enough => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
@@ -111,7 +115,12 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full | Self::NoPlace | Self::Enough | Self::AgentBusy | Self::Busy => Some(SOON),
+            Self::Full
+            | Self::NoPlace
+            | Self::Enough
+            | Self::AgentBusy
+            | Self::Busy
+            | Self::Unavailable => Some(SOON),
             _ => None,
         }
     }
@@ -146,7 +155,8 @@ impl From<store::Error> for Error {
         match why {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
-            store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+            store::Error::Unavailable => Self::Unavailable,
+            store::Error::Internal(_) => Self::Server,
         }
     }
 }
@@ -199,7 +209,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::DiskFull,
-            PutError::Storage(_) => Self::Server,
+            PutError::Unavailable | PutError::Storage(_) => Self::Unavailable,
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(_) => Self::Server,
