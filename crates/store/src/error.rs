@@ -27,7 +27,7 @@ pub enum Error {
 pub enum AddError {
     #[error("there is no such conversation")]
     NoConversation,
-    /// The same key was used with another content.
+    /// The same key was used with another content, sender, metadata or file.
     #[error("the key was used for another message; take a new one")]
     KeyReused,
     #[error(transparent)]

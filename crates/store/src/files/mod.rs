@@ -103,6 +103,34 @@ impl Files {
         }
     }
 
+    /// Whether two files have the same bytes. One that is not there could have any.
+    pub async fn is_same(&self, one: &str, other: &str) -> Result<bool, Error> {
+        let (Some(one), Some(other)) = (self.get(one, None).await?, self.get(other, None).await?)
+        else {
+            return Ok(true);
+        };
+        if one.size != other.size {
+            return Ok(false);
+        }
+        let (mut one, mut other) = (one.stream, other.stream);
+        let (mut left, mut right) = (Bytes::new(), Bytes::new());
+        loop {
+            if left.is_empty() {
+                left = one.next().await.transpose()?.unwrap_or_default();
+            }
+            if right.is_empty() {
+                right = other.next().await.transpose()?.unwrap_or_default();
+            }
+            let both = left.len().min(right.len());
+            if both == 0 {
+                return Ok(left.is_empty() && right.is_empty());
+            }
+            if left.split_to(both) != right.split_to(both) {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Whether it was there or not.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let Some(path) = self.path(key) else { return Ok(()) };
