@@ -156,7 +156,10 @@ impl Kept {
             Store::lock(&config.store).map_err(store)?.map(Lock::hold);
             let kept = Files::open(&config.files).map_err(files)?;
             kept.lock().map_err(files)?;
-            Ok(Self { store: Store::open(&config.store).await.map_err(store)?, files: kept })
+            let store = Store::open(&config.store).await.map_err(store)?;
+            store.remove_half_backups();
+            kept.write_down_in(&store);
+            Ok(Self { store, files: kept })
         }
         #[cfg(not(any(feature = "rooms", feature = "workflows")))]
         Ok(Self {})
@@ -172,6 +175,7 @@ impl Kept {
                     () = draining.draining() => {}
                     () = kept.store.sweep() => {}
                     () = kept.store.watch() => {}
+                    () = kept.store.tidy(&kept.files) => {}
                 }
             });
             let (kept, draining) = (self.clone(), life.clone());

@@ -189,15 +189,12 @@ fn is_same(message: &Message, new: &NewMessage<'_>, uploads: &[NewFile<'_>]) -> 
         text.map(|it| serde_json::from_str(it).unwrap_or_else(|_| Value::from(it)))
     };
     let metadata = new.metadata.map(clean);
-    let (known, attached) = (&message.files, new.files.len());
-    let is_attached = |key: &&String| known.iter().any(|it| it.key == **key);
-    let uploaded = known.iter().filter(|it| !new.files.contains(&it.key));
+    let uploaded: Vec<_> = message.files.iter().filter(|it| !new.files.contains(&it.key)).collect();
     message.sender == new.sender
         && message.content == clean(new.content)
         && value(message.metadata.as_deref()) == value(metadata.as_deref())
-        && known.len() == attached + uploads.len()
-        && new.files.iter().filter(is_attached).count() == attached
-        && uploaded.zip(uploads).all(|(old, new)| {
+        && uploaded.len() == uploads.len()
+        && uploaded.iter().zip(uploads).all(|(old, new)| {
             old.name == clean(new.name)
                 && old.media_type == clean(new.media_type)
                 && old.size == new.size

@@ -11,6 +11,7 @@ mod messages;
 mod migrations;
 mod model;
 mod open;
+mod pending;
 mod rows;
 mod store;
 mod turns;

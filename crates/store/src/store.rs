@@ -13,6 +13,8 @@ struct Shared {
     /// Of `SQLite`.
     file: Option<Arc<DbFile>>,
     health: Health,
+    /// When it was opened, in Unix milliseconds.
+    opened: i64,
     keep_keys: Duration,
     busy_timeout: Duration,
 }
@@ -41,8 +43,8 @@ impl Store {
         };
         let file = file.transpose().map_err(|why| OpenError::Open(why.into()))?.map(Arc::new);
         let Config { keep_keys, busy_timeout, .. } = *config;
-        let health = Health::default();
-        Ok(Self(Arc::new(Shared { db, file, health, keep_keys, busy_timeout })))
+        let (health, opened) = (Health::default(), now());
+        Ok(Self(Arc::new(Shared { db, file, health, opened, keep_keys, busy_timeout })))
     }
 
     /// Keep other processes from this database, as long as the lock is held; nothing to hold if it
@@ -84,6 +86,10 @@ impl Store {
 
     pub(crate) fn health(&self) -> &Health {
         &self.0.health
+    }
+
+    pub(crate) fn opened(&self) -> i64 {
+        self.0.opened
     }
 
     pub(crate) fn busy_timeout(&self) -> Duration {

@@ -5,7 +5,11 @@ mod name;
 mod put;
 mod watch;
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -19,7 +23,7 @@ pub use self::{
     config::Config,
     error::{OpenError, PutError},
 };
-use crate::Error;
+use crate::{Error, Store};
 
 /// The place of the files. Cloning shares it.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ struct Place {
     store: Box<dyn ObjectStore>,
     /// If it is a folder.
     folder: Option<watch::Folder>,
+    /// Where keys are written down before there are bytes under them.
+    ledger: OnceLock<Store>,
     /// What all keys are below.
     prefix: Path,
     /// Bytes that are written at once.
@@ -61,7 +67,14 @@ impl Files {
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         let (store, prefix, part) = config::open(config)?;
         let folder = config.folder().map(watch::Folder::new);
-        Ok(Self(Arc::new(Place { store, folder, prefix, part })))
+        Ok(Self(Arc::new(Place { store, folder, ledger: OnceLock::new(), prefix, part })))
+    }
+
+    /// Write down in `store` what is about to be stored, so that [`Store::tidy`] finds what a kill
+    /// leaves. Only the first store counts.
+    pub fn write_down_in(&self, store: &Store) {
+        // A second one would be ignored.
+        drop(self.0.ledger.set(store.clone()));
     }
 
     /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.
@@ -138,6 +151,14 @@ impl Files {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             deleted => Ok(deleted?),
         }
+    }
+
+    /// Remove a file of which there may be parts only.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), Error> {
+        if self.path(key).is_some() {
+            self.remove_parts(key).await;
+        }
+        self.delete(key).await
     }
 
     /// Where `key` is: nowhere, if [`Self::key`] cannot have made it.

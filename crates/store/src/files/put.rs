@@ -19,6 +19,9 @@ impl Files {
         let path = self.path(key);
         let path = path.ok_or_else(|| PutError::Storage("the key is not one of a file".into()))?;
         self.usable().await?;
+        if let Some(ledger) = self.0.ledger.get() {
+            ledger.expect_file(key).await.map_err(|_| PutError::Unavailable)?;
+        }
         let mut upload = self.0.store.put_multipart(&path).await?;
         let written = self.write(&mut *upload, stream, limit).await;
         match written {

@@ -1,7 +1,7 @@
 //! Looks after the folder of the files: whether it is where it was, ours, and can be written to. A
 //! bucket is looked after by who runs it.
 use std::{
-    io,
+    fs, io,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -132,6 +132,31 @@ impl Files {
         }
         self.found(Some(Fault::Gone));
         Err(PutError::Unavailable)
+    }
+
+    /// Whether no other process can be writing here.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.folder().is_some_and(|folder| {
+            folder.lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        })
+    }
+
+    /// Remove what a folder has of the file at `key`, which has a folder of its own. What a bucket has
+    /// of incomplete uploads is removed by a rule of the bucket.
+    pub(super) async fn remove_parts(&self, key: &str) {
+        let Some((own, _)) = key.rsplit_once('/') else { return };
+        let own = own.to_owned();
+        let removed = self.ask(move |folder| {
+            let parts = folder.path.join(own);
+            fs::read_dir(&parts)?.flatten().try_for_each(|it| fs::remove_file(it.path()))?;
+            fs::remove_dir(&parts)
+        });
+        match removed.await {
+            Some(Err(why)) if why.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(error = %why, key, "parts of a file that nobody knows are left");
+            }
+            _ => {}
+        }
     }
 
     fn found(&self, fault: Option<Fault>) {

@@ -217,6 +217,24 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
 }
 
 #[tokio::test]
+async fn a_lease_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let before = bed.claim().await.unwrap();
+        assert!(bed.claim().await.is_none());
+        // The clock of another node may be a little ahead.
+        bed.execute("UPDATE runs SET lease_until = lease_until + 30000").await;
+        assert!(bed.claim().await.is_none());
+        bed.execute("UPDATE runs SET lease_until = lease_until + 86400000").await;
+        let next = bed.claim().await.unwrap();
+        assert_eq!((next.start, &next.run.id), (Start::Resumed, &before.run.id));
+        assert_eq!(bed.store.renew_run(&before, LONG, None).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again() {
     each(async |bed| {
         bed.chat("a", None).await;
