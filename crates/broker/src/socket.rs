@@ -218,7 +218,8 @@ impl Socket {
             }
             None => (wire::FRAME, frame.clone()),
         };
-        let key = if keyed { json::message_id(&payload) } else { None };
+        let message = if keyed { json::message_id(&payload) } else { None };
+        let key = message.map(|it| self.identity.key(&self.session, kind, &it));
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
         match self.door.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {

@@ -43,7 +43,9 @@ pub mod ws;
 pub use backplane::{Backplane, BackplaneError};
 pub use carrier::{Carrier, Carry};
 pub use close::Close;
-pub use event::{BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now};
+pub use event::{
+    BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
+};
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use identify::NotRefreshed;
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};

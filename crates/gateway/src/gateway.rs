@@ -109,8 +109,10 @@ impl Gateway {
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
+        let looked_after = kept.clone();
+        let fault = move || looked_after.fault();
         let (operations, mut all) =
-            ops::router(exporter, core.shares.clone(), leaving.clone(), &doors);
+            ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &doors);
         all.merge(described);
         let app = operations.merge(router).merge(doors::router(&core, all));
         let traces = Traces::start(&config, sources)?;

@@ -9,7 +9,7 @@ use crate::{Migrated, OpenError};
 /// Where the database keeps what was applied.
 const TABLE: &str = "_sqlx_migrations";
 
-type Steps = [(i64, &'static str, &'static str); 2];
+type Steps = [(i64, &'static str, &'static str); 3];
 
 macro_rules! step {
     ($folder:literal, $number:literal, $name:literal) => {
@@ -17,12 +17,18 @@ macro_rules! step {
     };
 }
 
-pub(crate) const SQLITE: Steps =
-    [step!("sqlite", 1, "0001_conversations"), step!("sqlite", 2, "0002_workflows")];
+pub(crate) const SQLITE: Steps = [
+    step!("sqlite", 1, "0001_conversations"),
+    step!("sqlite", 2, "0002_workflows"),
+    step!("sqlite", 3, "0003_pending_files"),
+];
 
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: Steps =
-    [step!("postgres", 1, "0001_conversations"), step!("postgres", 2, "0002_workflows")];
+pub(crate) const POSTGRES: Steps = [
+    step!("postgres", 1, "0001_conversations"),
+    step!("postgres", 2, "0002_workflows"),
+    step!("postgres", 3, "0003_pending_files"),
+];
 
 /// Take the steps that were not taken. On a connection of its own, or in a transaction.
 ///

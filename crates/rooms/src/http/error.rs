@@ -98,7 +98,8 @@ fn stored(why: &store::Error) -> Cow<'static, str> {
     match why {
         store::Error::Busy => "The database is busy; try again later".into(),
         store::Error::Full => "There is no room left to store this; tell the operator".into(),
-        store::Error::Unavailable | store::Error::Internal(_) => {
+        store::Error::Unavailable => "Nothing can be stored or read now; try again later".into(),
+        store::Error::Internal(_) => {
             "This could not be stored or read; the log has the cause".into()
         }
     }
@@ -117,7 +118,7 @@ impl Error {
         match self {
             Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
             Self::Token(Denied::Unavailable)
-            | Self::Store(store::Error::Busy)
+            | Self::Store(store::Error::Busy | store::Error::Unavailable)
             | Self::Body(BadBody::Busy(Shortage::Full | Shortage::Strangers))
             | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
@@ -148,7 +149,7 @@ impl Error {
         match self {
             Self::Exceeded(why) => Some(why.retry_after),
             Self::Full(why) => why.retry_after,
-            Self::Store(store::Error::Busy)
+            Self::Store(store::Error::Busy | store::Error::Unavailable)
             | Self::Busy
             | Self::Body(BadBody::Busy(_))
             | Self::Token(Denied::Unavailable) => Some(SOON),
@@ -222,7 +223,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::Store(store::Error::Full),
-            PutError::Storage(why) => Self::Store(store::Error::Internal(why)),
+            PutError::Unavailable | PutError::Storage(_) => Self::Store(store::Error::Unavailable),
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(why) => Self::Store(store::Error::Internal(why)),

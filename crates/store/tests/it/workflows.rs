@@ -172,8 +172,11 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_file("b", "d.csv").await.unwrap(), None);
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
-        let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.keys.len(), 2);
+        let deleted = bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert_eq!(deleted.keys, ["k1", "k2"]);
+        // It was in the middle of it.
+        let [cancelled] = &deleted.cancelled[..] else { panic!("{deleted:?}") };
+        assert_eq!((&*cancelled.id, cancelled.status), ("r", RunStatus::Cancelled));
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })
@@ -267,6 +270,24 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
         assert_eq!((again.run.attempts, again.start), (1, Start::Resumed));
         let end = bed.store.end_run(&again, RunStatus::Completed, None, None).await.unwrap();
         assert_eq!(end.unwrap().status, RunStatus::Completed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let before = bed.claim().await.unwrap();
+        assert!(bed.claim().await.is_none());
+        // The clock of another node may be a little ahead.
+        bed.execute("UPDATE runs SET lease_until = lease_until + 30000").await;
+        assert!(bed.claim().await.is_none());
+        bed.execute("UPDATE runs SET lease_until = lease_until + 86400000").await;
+        let next = bed.claim().await.unwrap();
+        assert_eq!((next.start, &next.run.id), (Start::Resumed, &before.run.id));
+        assert_eq!(bed.store.renew_run(&before, LONG, None).await.unwrap(), None);
     })
     .await;
 }

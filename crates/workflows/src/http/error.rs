@@ -84,6 +84,8 @@ pub(super) enum Error {
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
+    #[error("Nothing can be stored or read now; try again later")]
+    Unavailable,
     #[error("There is no room left to store this; tell the operator")]
     DiskFull,
     #[error("The server failed; its log has the cause")]
@@ -115,6 +117,7 @@ impl Error {
             | Self::NoPlace
             | Self::AgentBusy
             | Self::Busy
+            | Self::Unavailable
             | Self::Body(BadBody::Busy(_)) => S::SERVICE_UNAVAILABLE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
@@ -145,6 +148,7 @@ impl Error {
             | Self::EnoughQuestions
             | Self::AgentBusy
             | Self::Busy
+            | Self::Unavailable
             | Self::Body(BadBody::Busy(_)) => Some(SOON),
             _ => None,
         }
@@ -180,7 +184,8 @@ impl From<store::Error> for Error {
         match why {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
-            store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+            store::Error::Unavailable => Self::Unavailable,
+            store::Error::Internal(_) => Self::Server,
         }
     }
 }
@@ -235,7 +240,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::DiskFull,
-            PutError::Storage(_) => Self::Server,
+            PutError::Unavailable | PutError::Storage(_) => Self::Unavailable,
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(_) => Self::Server,

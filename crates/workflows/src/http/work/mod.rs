@@ -39,7 +39,7 @@ const CLAIM: &str = "x-claim";
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a claim may hold without a sign of life.
-const MAX_LEASE: Duration = Duration::from_hours(1);
+const MAX_LEASE: Duration = quadrille_store::Store::LONGEST_CLAIM;
 
 /// How long until steps are looked for that another node offers.
 const LOOK: Duration = Duration::from_secs(1);
