@@ -136,7 +136,7 @@ impl Gateway {
     /// What to say to whoever started it.
     pub(crate) fn ready(&self, took: Duration) -> String {
         let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
-        ready::lines(&addresses, self.config.auth.mode, &self.doors, took)
+        ready::lines(&addresses, &self.config.server, self.config.auth.mode, &self.doors, took)
     }
 
     /// Serve until a signal comes, and read the configuration again at SIGHUP.
@@ -175,6 +175,7 @@ impl Gateway {
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
         kept.start(&core.life);
+        core.life.spawn("repeats", level.repeats.clone().tell(core.life.clone()));
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));

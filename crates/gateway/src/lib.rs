@@ -24,6 +24,7 @@ mod places;
 mod proxies;
 mod ready;
 mod reload;
+mod repeats;
 mod signals;
 mod socket;
 mod stall;

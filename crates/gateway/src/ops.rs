@@ -9,7 +9,7 @@ use axum::{
     routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::{Problem, Shares, telemetry};
+use quadrille_core::{Problem, Shares, rest::Site, telemetry};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -79,8 +79,16 @@ pub(crate) async fn method_not_allowed(method: Method) -> Problem {
     tag = "operators",
     responses((status = 200, description = "A line for each path", body = String))
 )]
-async fn root(State(ops): State<Ops>) -> String {
-    ops.listing.to_string()
+async fn root(State(ops): State<Ops>, request: Request) -> String {
+    let site = request.extensions().get::<Site>().cloned().unwrap_or_default();
+    if site.path.is_empty() {
+        return ops.listing.to_string();
+    }
+    let below = |line: &str| {
+        let path = if line.starts_with('/') { &*site.path } else { "" };
+        format!("{path}{line}\n")
+    };
+    ops.listing.lines().map(below).collect()
 }
 
 /// Ask whether the process lives

@@ -339,6 +339,28 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_LIMITS_TOPICS: limits.topics: expected the name QUADRILLE_LIMITS__TOPICS",
         ),
         (
+            "QUADRILLE_LISTEN",
+            "127.0.0.1:1",
+            "QUADRILLE_LISTEN: server.listen: expected the name QUADRILLE_SERVER__LISTEN",
+        ),
+        (
+            "QUADRILLE_AUTH_JWT_SECRT",
+            "geheim",
+            "QUADRILLE_AUTH_JWT_SECRT: auth.jwt.secret: expected the name \
+             QUADRILLE_AUTH__JWT__SECRET",
+        ),
+        (
+            "QUADRILLE_PORT",
+            "8080",
+            "QUADRILLE_PORT: server.listen: expected the name QUADRILLE_SERVER__LISTEN",
+        ),
+        (
+            "QUADRILLE_SERVR__LISTEN",
+            "127.0.0.1:1",
+            "QUADRILLE_SERVR__LISTEN: servr: unknown key, expected one of server, auth, limits, \
+             topics, agents, relay, rooms, workflows, broker, store, files, log, otel",
+        ),
+        (
             "QUADRILLE___TOPICS",
             "1",
             "QUADRILLE___TOPICS: .topics: expected a name as in QUADRILLE_SERVER__LISTEN",
