@@ -1,5 +1,5 @@
 //! A JSON body, read within bounds of size and time.
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum_core::{
     extract::Request,
@@ -23,7 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The text of a body that says it is JSON, and is not nested too deep.
 #[derive(Debug)]
-pub struct Body(String);
+pub struct Body {
+    text: String,
+    /// The same without halves of surrogate pairs, if that was needed to read it.
+    copy: OnceLock<String>,
+}
 
 /// Why a body cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,16 +64,26 @@ impl Body {
             if why.is::<LengthLimitError>() { BadBody::TooLarge(limit) } else { BadBody::BrokenOff }
         })?;
         let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| BadBody::Encoding)?;
-        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self(text)) }
+        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self::new(text)) }
+    }
+
+    fn new(text: String) -> Self {
+        Self { text, copy: OnceLock::new() }
     }
 
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The body without halves of surrogate pairs, for who reads everything in it later.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        json::without_halves(&self.text).map_or(self, Self::new)
     }
 
     /// What the JSON says, which is an object.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, BadBody> {
-        let parsed: Result<Object<T>, _> = serde_json::from_str(&self.0);
+        let parsed: Result<Object<T>, _> = json::read_in(&self.text, &self.copy);
         parsed.map(|Object(it)| it).map_err(|why| BadBody::Json(why.to_string()))
     }
 }

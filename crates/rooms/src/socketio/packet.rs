@@ -115,7 +115,10 @@ impl<'a> Event<'a> {
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
         let list: Vec<&RawValue> = serde_json::from_str(data).map_err(|_| BadPacket::Event)?;
         let (name, arguments) = list.split_first().ok_or(BadPacket::Event)?;
-        let Name(name) = serde_json::from_str(name.get()).map_err(|_| BadPacket::Event)?;
+        let name = match serde_json::from_str(name.get()) {
+            Ok(Name(name)) => name,
+            Err(_) => json::read(name.get()).map(Cow::Owned).map_err(|_| BadPacket::Event)?,
+        };
         if name.len() > NAME || arguments.len() > ARGUMENTS {
             return Err(BadPacket::Event);
         }
