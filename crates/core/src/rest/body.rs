@@ -1,5 +1,5 @@
 //! A JSON body, read within bounds of size and time.
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum_core::{
     extract::Request,
@@ -28,8 +28,10 @@ const SOON: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Body {
     text: String,
+    /// The same without halves of surrogate pairs, if that was needed to read it.
+    copy: OnceLock<String>,
     /// Its bytes count for as long as it is there.
-    _counted: Option<Inflow>,
+    counted: Option<Inflow>,
 }
 
 /// Why a body cannot be used.
@@ -66,16 +68,29 @@ impl Body {
         if text.starts_with(json::MARK) {
             text.drain(..json::MARK.len_utf8());
         }
-        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self { text, _counted: counted }) }
+        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self::new(text, counted)) }
+    }
+
+    fn new(text: String, counted: Option<Inflow>) -> Self {
+        Self { text, copy: OnceLock::new(), counted }
     }
 
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// The body without halves of surrogate pairs, for who reads everything in it later.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match json::without_halves(&self.text) {
+            Some(text) => Self::new(text, self.counted),
+            None => self,
+        }
+    }
+
     /// What the JSON says, which is an object.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, BadBody> {
-        let parsed: Result<Object<T>, _> = serde_json::from_str(&self.text);
+        let parsed: Result<Object<T>, _> = json::read_in(&self.text, &self.copy);
         parsed.map(|Object(it)| it).map_err(|why| BadBody::Json(why.to_string()))
     }
 }

@@ -1,5 +1,8 @@
 //! How a client comes into the namespace: who it is, and what it is told.
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use futures_util::FutureExt;
 use quadrille_core::{
@@ -55,7 +58,8 @@ impl Client {
     /// A client wants in. A second time is not an error, and changes nothing.
     pub(super) fn connect(&mut self, data: &str, link: &mut Link<'_>) -> Flow {
         let State::New { until } = self.state else { return Flow::Continue };
-        let auth: Auth<'_> = serde_json::from_str(data).unwrap_or_default();
+        let copy = OnceLock::new();
+        let auth: Auth<'_> = quadrille_core::json::read_in(data, &copy).unwrap_or_default();
         let claimed = text_or_number(&auth.user_id).filter(|_| self.door.is_open());
         let sent = auth.token.filter(|token| !token.is_empty()).map(|it| Token::from(&*it));
         let token = sent.or_else(|| self.token.clone());

@@ -135,7 +135,7 @@ pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
         wire::now(),
         wire::json(&room)
     );
-    if let Ok(question) = serde_json::from_str::<Cow<'_, str>>(text)
+    if let Ok(question) = quadrille_core::json::read::<String>(text)
         && let Some(question) = question.strip_prefix(QUESTION)
     {
         ask::ask(client, question, Form::Whole, None, link);
