@@ -52,9 +52,9 @@ pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Res
         return Error::Version.into_response();
     }
     let transport = match query.transport.as_deref() {
-        None | Some("polling") => Transport::Polling,
+        Some("polling") => Transport::Polling,
         Some("websocket") => Transport::WebSocket,
-        Some(_) => return Error::Transport.into_response(),
+        _ => return Error::Transport.into_response(),
     };
     let slot = match query.sid {
         None => None,
@@ -71,7 +71,7 @@ pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Res
         (Transport::Polling, Some(slot)) if method == Method::POST => {
             poll::write(&slot, request).await
         }
-        (Transport::WebSocket, Some(slot)) => upgrade::upgrade(slot, request),
+        (Transport::WebSocket, Some(slot)) => upgrade::upgrade(&door, &slot, request),
         _ => Error::Method.into_response(),
     }
 }
@@ -85,7 +85,7 @@ fn admit(door: &Door, request: &Request) -> Result<(Session, Peer), Problem> {
 }
 
 fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) -> Client {
-    Client::new(door, session.info(), peer.0, Token::of(request))
+    Client::new(door, session.info(), peer.0, Token::of(request, &door.core.origins))
 }
 
 fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {

@@ -1,5 +1,5 @@
 //! Polling: a GET waits for packets, a POST brings some.
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -7,40 +7,60 @@ use axum::{
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use quadrille_core::Close;
+use quadrille_core::{Close, json, sse::NOT_KEPT};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     error::Error,
-    packet::{NOOP, Packet},
-    sessions::{Refused, Slot, Work},
+    packet::{CLOSE, NOOP, Packet},
+    sessions::Slot,
+    work::{Refused, Work},
 };
 use crate::socketio::{Client, Flow};
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Wait of a poll that comes during an upgrade, for the upgrade's end. The original server looks as
+/// often.
+const UPGRADING: Duration = Duration::from_millis(100);
+
+/// Wait of a client's farewell for the poll that it sent just before, over another connection.
+const OVERTAKEN: Duration = Duration::from_millis(100);
+
 /// Packets, as the body of an answer.
 pub(super) fn body(packets: String) -> Response {
-    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, NOT_KEPT)];
     (headers, packets).into_response()
 }
 
 /// Wait for packets, but no longer than until the next ping.
-pub(super) async fn read(slot: &Slot) -> Response {
-    let _reading = match slot.begin(Work::Reading) {
+pub(super) async fn read(slot: &Arc<Slot>) -> Response {
+    let reading = match slot.begin(Work::Reading) {
         Ok(guard) => guard,
         Err(why) => return refuse(slot, why),
     };
+    let answer = next(slot, reading.is_probed()).await;
+    reading.answered();
+    answer
+}
+
+async fn next(slot: &Slot, is_probed: bool) -> Response {
     loop {
-        let Some(due) = slot.due() else { return Error::Session.into_response() };
+        let due = slot.due().unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
             packets = poll_fn(|cx| slot.poll_read(cx)) => {
                 return match packets {
-                    Some(packets) => body(packets),
+                    Some(packets) if !packets.is_empty() => body(packets),
+                    Some(_) if is_probed => released(slot).await,
+                    Some(_) => body(NOOP.to_owned()),
+                    None if is_probed && slot.is_upgraded() => Error::Session.into_response(),
                     None if slot.is_upgraded() => body(NOOP.to_owned()),
-                    None => Error::Session.into_response(),
+                    None => match slot.farewell() {
+                        Some(packet) => body(packet.to_owned()),
+                        None => Error::Session.into_response(),
+                    },
                 };
             }
             () = sleep_until(due) => slot.ping(Instant::now()),
@@ -48,8 +68,16 @@ pub(super) async fn read(slot: &Slot) -> Response {
     }
 }
 
+/// Answer a poll that came while a WebSocket was probing already. A client whose poll waits does not
+/// complete the upgrade before it is answered; one that has completed it has no reason to poll.
+async fn released(slot: &Slot) -> Response {
+    // At the time-out it is undecided still.
+    timeout(UPGRADING, poll_fn(|cx| slot.poll_gone(cx))).await.ok();
+    if slot.is_upgraded() { Error::Session.into_response() } else { body(NOOP.to_owned()) }
+}
+
 /// Take the packets of a body, one after the other.
-pub(super) async fn write(slot: &Slot, request: Request) -> Response {
+pub(super) async fn write(slot: &Arc<Slot>, request: Request) -> Response {
     let _writing = match slot.begin(Work::Writing) {
         Ok(guard) => guard,
         Err(why) => return refuse(slot, why),
@@ -74,8 +102,14 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
         let flow = match packet {
             Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
             Packet::Binary => slot.with(Client::attachment),
-            Packet::Close => Some(Flow::Close(Close::NORMAL)),
+            Packet::Close => {
+                // At the time-out there is none, and nobody to be told.
+                timeout(OVERTAKEN, poll_fn(|cx| slot.poll_reader(cx))).await.ok();
+                slot.part(&Close::NORMAL, NOOP);
+                break;
+            }
             Packet::Life => Some(Flow::Continue),
+            Packet::Unknown => Some(Flow::Close(Close::PROTOCOL)),
         };
         match flow {
             None => return Error::Session.into_response(),
@@ -85,7 +119,7 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
                 slot.with(|client, link| then(client, link));
             }
             Some(Flow::Close(why)) => {
-                slot.close(&why);
+                slot.part(&why, CLOSE);
                 break;
             }
         }
@@ -103,7 +137,8 @@ async fn text(request: Request, limit: usize) -> Result<String, Error> {
     let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
         if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
     })?;
-    String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)
+    let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)?;
+    Ok(text.strip_prefix(json::MARK).map(str::to_owned).unwrap_or(text))
 }
 
 /// Two requests of one kind at once are a mistake of the client, which has lost track.
@@ -111,7 +146,7 @@ fn refuse(slot: &Slot, why: Refused) -> Response {
     match why {
         Refused::Gone => Error::Session.into_response(),
         Refused::Overlap => {
-            slot.close(&Close::PROTOCOL);
+            slot.part(&Close::PROTOCOL, CLOSE);
             Error::Request.into_response()
         }
     }

@@ -18,35 +18,36 @@ use super::{
     error::Error,
     open::pump,
     packet::{PROBE, PROBED, UPGRADE},
-    sessions::{Guard, Polled, Slot, Work},
+    sessions::{Polled, Slot},
     socket::Socket,
+    work::{Refused, Work},
 };
-use crate::NAME;
+use crate::{NAME, door::Door};
 
 /// How long an upgrade may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn upgrade(slot: Arc<Slot>, mut request: Request) -> Response {
+pub(super) fn upgrade(door: &Arc<Door>, slot: &Arc<Slot>, mut request: Request) -> Response {
     let handshake = match Handshake::of(&mut request) {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let Some(door) = slot.with(|client, _| Arc::clone(&client.door)) else {
-        return Error::Session.into_response();
+    let probing = match slot.begin(Work::Probing) {
+        Ok(guard) => Some(guard),
+        Err(Refused::Gone) if !slot.is_upgraded() => return Error::Session.into_response(),
+        // As in the original server: opened, and closed at once.
+        Err(Refused::Gone | Refused::Overlap) => None,
     };
-    // Only to see that nobody else is at it; the task begins again, and holds it.
-    if slot.begin(Work::Probing).is_err() {
-        return Error::Request.into_response();
-    }
     let (response, upgraded) = handshake.accept();
+    let (slot, door) = (Arc::clone(slot), Arc::clone(door));
     let config = pump(&door);
     door.core.life.clone().spawn(NAME, async move {
         let Ok(io) = upgraded.await else { return };
-        let Ok(probing) = slot.begin(Work::Probing) else { return };
         let mut exchange = Exchange::new(io, config.max_message_size);
+        let Some(probing) = probing else { return close(exchange).await };
         let stopping = door.core.life.draining();
         let taken = tokio::select! {
-            taken = timeout(PATIENCE, take_over(&slot, &probing, &mut exchange)) => taken,
+            taken = timeout(PATIENCE, take_over(&slot, &mut exchange)) => taken,
             () = stopping => Ok(None),
         };
         drop(probing);
@@ -55,19 +56,24 @@ pub(super) fn upgrade(slot: Arc<Slot>, mut request: Request) -> Response {
             let Polled { client, session, inbox, .. } = polled;
             let socket = Socket::upgraded(client, first);
             exchange.serve(session, inbox, socket, config).await;
+            // Until now its id was known, and another WebSocket of it closed.
+            drop(slot);
         } else {
             slot.keep();
-            // Fails if the client is gone, which is as good.
-            exchange.close(&Close::NORMAL).await.ok();
+            close(exchange).await;
         }
     });
     response
 }
 
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(exchange: Exchange<S>) {
+    // Fails if the client is gone, or takes nothing, which is as good.
+    timeout(PATIENCE, exchange.close(&Close::NORMAL)).await.ok();
+}
+
 /// The session, once the client has probed the way and wants to take it.
 async fn take_over<S: AsyncRead + AsyncWrite + Unpin>(
     slot: &Slot,
-    _: &Guard<'_>,
     exchange: &mut Exchange<S>,
 ) -> Option<Polled> {
     if exchange.text().await.ok()?? != PROBE {
