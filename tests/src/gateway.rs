@@ -44,6 +44,19 @@ impl Gateway {
         Self::ready(process, home).await
     }
 
+    /// Starts with a log that nobody reads, all of it: whoever writes to it waits for ever when the
+    /// pipe is full.
+    pub async fn start_with_log_unread(settings: &[(&str, &str)]) -> Self {
+        let script = "mkfifo log && exec 3<>log && exec \"$0\" serve 2>log";
+        let binary = binary().display().to_string();
+        let mut all = vec![("server.listen", r#"["127.0.0.1:0"]"#), ("log.level", "trace")];
+        all.extend_from_slice(settings);
+        let all: Vec<_> = all.iter().map(|(key, it)| (variable(key), (*it).to_owned())).collect();
+        let home = Scratch::new();
+        let process = Process::start(Path::new("sh"), &["-c", script, &binary], &all, home.path());
+        Self::ready(process, home).await
+    }
+
     /// Starts with exactly these arguments and keys.
     pub async fn start_with(args: &[&str], settings: &[(&str, &str)]) -> Self {
         let home = Scratch::new();

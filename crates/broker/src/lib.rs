@@ -131,7 +131,8 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let (token, agreed) = (Token::of(&request), auth::subprotocol(request.headers()));
+    let token = Token::of(&request, &core.origins);
+    let agreed = auth::subprotocol(request.headers());
     let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),

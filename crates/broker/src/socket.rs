@@ -294,6 +294,10 @@ impl Protocol for Socket {
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
             Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
             Delivery::Gap(gap, _) => out.text(&wire::gap(&gap)),
+            Delivery::Deleted(topic, _) => {
+                self.seats.retain(|seat| *seat.topic() != topic);
+                out.text(&wire::deleted(topic.channel()));
+            }
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }
     }

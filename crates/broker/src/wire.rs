@@ -32,6 +32,10 @@ impl Wire for Plain {
             format!(r#"{{"channel":{channel},"kind":{kind},"payload":{payload}}}"#).into()
         }
     }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
 }
 
 impl Wire for Positioned {
@@ -40,6 +44,10 @@ impl Wire for Positioned {
 
     fn encode(event: &Event) -> Text {
         with_position(event.frame::<Plain>(), event.at)
+    }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
     }
 }
 
@@ -94,6 +102,12 @@ pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
     };
     let position = at.map(|at| format!(r#","position":"{at}""#)).unwrap_or_default();
     answer(form, action, &format!("{}{message}{position}", about(form, channel)))
+}
+
+/// What a subscriber is told of a channel that was deleted.
+pub(crate) fn deleted(channel: &str) -> String {
+    let members = format!(r#""channel":{},"reason":"deleted""#, quoted(channel));
+    answer(Form::Envelope, "unsubscribed", &members)
 }
 
 /// The answer to `refresh`: in how many seconds the new token ends, if it does.

@@ -34,6 +34,8 @@ impl Close {
     pub const SLOW: Self = Self::new(3008, "slow");
     /// Nothing came back after a ping.
     pub const NO_PONG: Self = Self::new(3012, "no pong");
+    /// Everything that the connection was for is deleted; there is nothing to come back to.
+    pub const DELETED: Self = Self::new(3520, "deleted");
     /// An operator ended the session; stay away.
     pub const KICKED: Self = Self::new(3503, "ended by the operator");
 

@@ -2,12 +2,13 @@
 mod publish;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
     future::ready,
     hash::BuildHasher,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Relaxed},
@@ -20,7 +21,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Standing, Topic, budget::Budget, event::Record, log::Log, telemetry,
+    Standing, Topic,
+    budget::Budget,
+    event::Record,
+    log::{self, Log},
+    telemetry,
 };
 
 pub use self::publish::Publish;
@@ -35,9 +40,13 @@ struct Inner {
     policies: Policies,
     limit: AtomicUsize,
     topics: AtomicUsize,
+    /// Logs of deleted topics that some readers have not read to the end.
+    deleted: Mutex<Vec<(Instant, Weak<Log>)>>,
     /// When to look for idle logs again, after few or none were found.
     next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
+    /// The shard to look at next when records have to go for want of bytes.
+    next_relief: Mutex<usize>,
     epoch: AtomicU64,
     backplane: Option<Arc<dyn Backplane>>,
     posts: mpsc::Sender<Draft>,
@@ -50,6 +59,9 @@ const POSTS: usize = 1024;
 
 /// How long between two attempts to drop idle logs for want of room.
 const RELIEF: Duration = Duration::from_millis(100);
+
+/// How long readers have to take what was published in a topic before it was deleted.
+const LAST_RECORDS: Duration = Duration::from_secs(30);
 
 /// How often idle logs are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -108,8 +120,10 @@ impl Hub {
             policies,
             limit: AtomicUsize::new(limits.topics),
             topics: AtomicUsize::new(0),
+            deleted: Mutex::default(),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
+            next_relief: Mutex::new(0),
             epoch: AtomicU64::new(0),
             backplane,
             posts,
@@ -213,8 +227,13 @@ impl Hub {
 
     /// The backplane feeds remote records here, in order; see [`Backplane`].
     pub fn accept(&self, record: &Record) -> Result<(), TooManyTopics> {
-        while !self.log(&record.topic)?.accept(record) {}
-        Ok(())
+        loop {
+            let log = self.log(&record.topic)?;
+            if log.accept(record) {
+                self.relieve(Some(&log));
+                return Ok(());
+            }
+        }
     }
 
     /// The backplane lost continuity: every reader of `topic` sees a gap.
@@ -224,9 +243,32 @@ impl Hub {
         }
     }
 
-    /// What was published in `topic` is nobody's to read any more: every reader sees a gap.
-    pub fn forget(&self, topic: &Topic) {
-        self.reset(topic, self.next_epoch());
+    /// Delete `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
+    /// records that were published before, and nothing of a later topic of this name.
+    pub fn delete(&self, topic: &Topic) {
+        let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = shard.remove(topic) else { return };
+        let woken = log.delete();
+        drop(shard);
+        self.dropped(1);
+        if log.standing().readers > 0 {
+            let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            deleted.push((Instant::now(), Arc::downgrade(&log)));
+        }
+        log::ring(woken);
+    }
+
+    /// Let go of the records of topics that were deleted before a time.
+    fn let_go(&self, before: Option<Instant>) {
+        let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.retain(|(at, log)| {
+            let Some(log) = log.upgrade() else { return false };
+            let is_late = before.is_some_and(|before| *at <= before);
+            if is_late {
+                log.let_go();
+            }
+            !is_late
+        });
     }
 
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
@@ -236,10 +278,38 @@ impl Hub {
             })?;
             match log.append(draft) {
                 Ok(it) => {
+                    self.relieve(Some(&log));
                     let receipt = Receipt { at: it.at, subscribers: it.readers };
                     return Ok((receipt, it.crowded.then_some(log)));
                 }
                 Err(back) => draft = *back,
+            }
+        }
+    }
+
+    /// Drops records of the largest logs while all together hold more than they may, until a
+    /// sixteenth of that is free: first all but the newest of each log, then these. `published`,
+    /// which was written to just now, keeps its newest record.
+    fn relieve(&self, published: Option<&Arc<Log>>) {
+        if !self.0.budget.is_over() {
+            return;
+        }
+        // First what only readers of deleted topics have yet to be told.
+        self.let_go(Some(Instant::now()));
+        let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..2 * SHARDS {
+            if self.0.budget.has_slack() {
+                return;
+            }
+            *next = (*next + 1) % SHARDS;
+            let shard = self.0.shards[*next].read().unwrap_or_else(PoisonError::into_inner);
+            let other = |log: &&Arc<Log>| published.is_none_or(|it| !Arc::ptr_eq(log, it));
+            let mut logs: Vec<_> =
+                shard.values().filter(other).map(|log| (log.held(), log)).collect();
+            logs.sort_unstable_by_key(|(held, _)| Reverse(*held));
+            let full = logs.into_iter().take_while(|(held, _)| *held > 0);
+            for (_, log) in full.take_while(|_| !self.0.budget.has_slack()) {
+                log.trim();
             }
         }
     }
@@ -367,9 +437,16 @@ impl Hub {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                _ = every.tick() => self.expire(Instant::now()),
+                _ = every.tick() => {
+                    let now = Instant::now();
+                    self.expire(now);
+                    self.let_go(now.checked_sub(LAST_RECORDS));
+                }
                 () = self.0.budget.pressed() => {
+                    self.let_go(Some(Instant::now()));
                     self.drop_idle(|_| !self.0.budget.is_tight());
+                    // Frames are encoded after their records were published.
+                    self.relieve(None);
                     // Once is enough for a while: what is held now is mostly in use.
                     tokio::time::sleep(RELIEF).await;
                 }

@@ -1,5 +1,5 @@
 //! Who sends a request or goes on with a connection, and whether there is room for it.
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     Core, Exceeded, Holder, Payer, Problem, Quotas, Rate,
@@ -22,8 +22,19 @@ impl Core {
     pub fn holder(&self, who: &Principal, peer: IpAddr) -> Holder {
         match &who.user {
             Some(user) => Holder::user(user),
-            None if self.auth.mode() == Mode::Jwt => Holder::Program,
-            None => Holder::guest(peer),
+            None if self.auth.mode() == Mode::Open => Holder::guest(peer),
+            // Every token has an end.
+            None if who.expires.is_some() => Holder::Program,
+            None => Holder::stranger(peer),
+        }
+    }
+
+    /// The client that work for `user` counts as, which `who` at `peer` asks for: a program that
+    /// acts for many is counted by the users that it names.
+    pub fn acting_holder(&self, who: &Principal, user: &Arc<str>, peer: IpAddr) -> Holder {
+        match self.holder(who, peer) {
+            Holder::Program => Holder::user(user),
+            holder => holder,
         }
     }
 
@@ -34,13 +45,14 @@ impl Core {
         token: Option<&Token>,
         peer: IpAddr,
     ) -> Result<Principal, Problem> {
+        let blamed = token.map_or(peer, |it| it.blamed(peer));
         if token.is_some() {
-            self.quotas.may_show_token(peer)?;
+            self.quotas.may_show_token(blamed)?;
         }
         let known = self.auth.identify(token).await;
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
-        Ok(known.inspect_err(|why| self.quotas.token_refused(peer, *why))?)
+        Ok(known.inspect_err(|why| self.quotas.token_refused(blamed, *why))?)
     }
 
     /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see

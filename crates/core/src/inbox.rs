@@ -35,6 +35,8 @@ pub enum Delivery {
     Record(Record, Tag),
     /// Records are gone for this subscriber; delivery goes on after it.
     Gap(Box<Gap>, Tag),
+    /// The topic was deleted, and is followed no more. What was in its log came before this.
+    Deleted(Topic, Tag),
     /// The connection is too slow for a topic that ends such connections.
     End(Close),
 }
@@ -181,9 +183,9 @@ impl Inbox {
     }
 
     /// Go on following `topic` where it is, under another tag. Gives the position to resume from,
-    /// or `None` if it is not followed.
+    /// or `None` if it is not followed, or was deleted since.
     pub fn retag(&self, topic: &Topic, tag: Tag) -> Option<Position> {
-        self.readers.get(topic).map(|reader| reader.retag(tag))
+        self.readers.get(topic).and_then(|reader| reader.retag(tag))
     }
 
     /// The tag under which `topic` is followed; `None` if it is not.
@@ -213,7 +215,14 @@ impl Inbox {
         room: Room,
         out: &mut Vec<Delivery>,
     ) -> Poll<()> {
-        self.mailbox.poll_recv(cx, room, out)
+        let before = out.len();
+        let polled = self.mailbox.poll_recv(cx, room, out);
+        for delivery in out.iter().skip(before) {
+            if let Delivery::Deleted(topic, _) = delivery {
+                self.readers.remove(topic);
+            }
+        }
+        polled
     }
 
     /// [`poll_recv`](Self::poll_recv) as a future; cancel-safe.

@@ -8,6 +8,9 @@ use serde::{
 
 use crate::{Key, Text};
 
+/// The byte order mark, which some programs put before JSON. It means nothing there (RFC 8259, 8.1).
+pub const MARK: char = '\u{feff}';
+
 /// A `T` that is written as an object. What serde derives for a struct also takes a list of its
 /// members, in their order, which no client means.
 #[derive(Debug)]

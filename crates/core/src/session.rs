@@ -30,8 +30,9 @@ pub struct Limits {
     /// Topics held at once, in every namespace together. The longest idle ones make room for a new
     /// one; when all are in use, it is refused.
     pub topics: usize,
-    /// Bytes held in all logs together. From three quarters of it on, idle logs are dropped, the
-    /// longest idle first; above it, a log keeps only its newest record.
+    /// Bytes held in all logs together, with every encoded form of their records and the backlogs
+    /// copied for slow readers. From three quarters of it on, idle logs are dropped, the longest
+    /// idle first; above it, a log keeps only its newest record, and the largest logs not even that.
     pub log_bytes: usize,
     /// Part of every shared pool that one signed-in user may hold, above 0 and at most 1.
     pub user_share: f64,

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use quadrille_core::Life;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     edge::Edge,
     full::Refusals,
+    head::HeadTimer,
+    leftover,
     listen::{Accepted, Listener},
     places::{Place, Places},
     proxies::Caller,
@@ -57,12 +59,12 @@ impl Acceptor {
         edge: Edge,
         places: Places,
         tls: Option<Arc<ServerConfig>>,
-        patience: Duration,
+        (patience, idle): (Duration, Duration),
         life: Life,
         closing: CancellationToken,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(patience);
+        http.header_read_timeout(idle);
         http.max_header_size(BUFFER).max_buf_size(BUFFER);
         let refusals = Refusals::default();
         Self { edge: edge.into(), places, refusals, http, tls, patience, life, closing }
@@ -116,8 +118,11 @@ impl Acceptor {
             },
         };
         let secure = matches!(socket, Socket::Tls(_));
-        let requests = Requests { edge: self.edge, caller, secure, purpose: purpose.clone() };
-        let connection = self.http.serve_connection(TokioIo::new(socket), requests);
+        let (edge, life) = (self.edge, self.life);
+        let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
+        let mut http = self.http.clone();
+        http.timer(HeadTimer::new(purpose.clone(), self.patience));
+        let connection = http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -163,6 +168,7 @@ struct Requests {
     edge: Arc<Edge>,
     caller: Caller,
     secure: bool,
+    life: Life,
     purpose: Purpose,
 }
 
@@ -173,6 +179,7 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.purpose.requests();
+        let request = leftover::Body::of(request, &self.purpose, &self.life);
         let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
         let (caller, secure) = (self.caller, self.secure);
         Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })

@@ -53,7 +53,8 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
     let auth = Authority::new(&config.auth.settings()).map_err(|why| blame(&why, sources))?;
     let origins = Origins::new(&config.server.origins).expect("the configuration was checked");
     // Elsewhere a page that a name server sent here would pass for one of this host's.
-    let origins = origins.with_own(auth.mode() == Mode::Jwt);
+    let public = config.server.public_url.as_str();
+    let origins = origins.with_own(auth.mode() == Mode::Jwt, Some(public));
     Ok(Core {
         hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
         sessions: Registry::new(config.limits.clone()),
@@ -309,6 +310,16 @@ fn is_taken(path: &str) -> bool {
     let below =
         |taken| path.strip_prefix(taken).is_some_and(|it| it.is_empty() || it.starts_with('/'));
     path.starts_with(doors::API) || taken().any(below)
+}
+
+/// The paths of everything that is served, or what they begin with.
+pub(crate) fn paths(config: &Config) -> impl Iterator<Item = &str> + use<'_> {
+    #[cfg(feature = "broker")]
+    let broker = Some(config.broker.path.as_str());
+    #[cfg(not(feature = "broker"))]
+    let broker = None;
+    let taken = taken().map(|it| -> &str { it });
+    taken.chain([doors::API]).chain(broker)
 }
 
 fn taken() -> impl Iterator<Item = &'static str> {

@@ -16,7 +16,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   stopped, every connection closed
   1   the start failed, for example because a port is taken, or the database cannot be opened
-  2   stopped before every connection was closed: server.grace was over, or a second signal came
+  2   stopped before everything had ended: server.grace was over, or a second signal came
   64  the configuration or the command line is wrong";
 
 /// A real-time gateway: one conversation, driven and watched through several protocols

@@ -1,6 +1,7 @@
 //! An answer for those that there is no place for. It costs one write, and no more connections wait
 //! to have read it than are worth it.
 use std::{
+    future::poll_fn,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,17 +12,20 @@ use std::{
 use axum::http::StatusCode;
 use quadrille_core::{Life, Problem, Refused, telemetry};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::Semaphore,
 };
 
-use crate::listen::Accepted;
+use crate::{linger::Linger, listen::Accepted};
 
 /// How many are answered at once. More are closed without a word.
 const AT_ONCE: usize = 64;
 
-/// How long one may take to read its answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long one may take to send what it has begun, and to read its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// When to come back.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// How often to log that there are some.
 const COMPLAIN: Duration = Duration::from_secs(10);
@@ -77,8 +81,8 @@ impl Refusals {
 /// Closing at once would throw away what the peer has sent, and the answer with it.
 async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) {
     if stream.write_all(answer).await.is_ok() && stream.shutdown().await.is_ok() {
-        let mut ignored = [0; 1024];
-        while stream.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
+        let mut linger = Linger::new(true, false);
+        poll_fn(|cx| linger.poll(cx, &mut stream)).await;
     }
 }
 
@@ -86,7 +90,7 @@ fn answer(why: Refused) -> Vec<u8> {
     let problem = Problem::from(why);
     let body = serde_json::to_string(&problem).expect("a problem is plain text and numbers");
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let wait = problem.retry_after.unwrap_or(PATIENCE).as_secs();
+    let wait = problem.retry_after.unwrap_or(WAIT).as_secs();
     let (length, id) = (body.len(), uuid::Uuid::now_v7());
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/problem+json\r\nContent-Length: {length}\r\n\

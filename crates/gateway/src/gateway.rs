@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept::Acceptor,
     app::{self, Door, Kept, Protocols, Work},
+    below::Below,
     cli::USAGE,
     config::{self, Config, Sources},
     doors,
@@ -28,8 +29,8 @@ use crate::{
 /// Files that the process needs besides those of connections.
 const OWN_FILES: usize = 64;
 
-/// Stopped, but not every connection was closed.
-const UNFINISHED: u8 = 2;
+/// Stopped, but something had not come to its end: a connection, a task or a thread.
+pub(crate) const UNFINISHED: u8 = 2;
 
 /// Listening, but not serving yet.
 #[derive(Debug)]
@@ -42,7 +43,6 @@ pub(crate) struct Gateway {
     kept: Kept,
     listeners: Vec<Listener>,
     certificates: Option<Certificates>,
-    signals: Signals,
     hangup: Signal,
     leaving: CancellationToken,
     traces: Traces,
@@ -97,7 +97,6 @@ impl Gateway {
         let other = |why: Box<dyn std::error::Error>| StartError::Other(why);
         let life = Life::new();
         let exporter = metrics::install(&life).map_err(|why| other(why.into()))?;
-        let signals = Signals::new().map_err(|why| other(why.into()))?;
         let hangup = signals::hangup().map_err(|why| other(why.into()))?;
         let core = app::core(&config, sources, life)?;
         let protocols = app::compose(&core, &config, sources)?;
@@ -110,7 +109,8 @@ impl Gateway {
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
-        let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);
+        let (operations, mut all) =
+            ops::router(exporter, core.shares.clone(), leaving.clone(), &doors);
         all.merge(described);
         let app = operations.merge(router).merge(doors::router(&core, all));
         let traces = Traces::start(&config, sources)?;
@@ -125,7 +125,6 @@ impl Gateway {
             kept,
             listeners,
             certificates,
-            signals,
             hangup,
             leaving,
             traces,
@@ -139,7 +138,12 @@ impl Gateway {
     }
 
     /// Serve until a signal comes, and read the configuration again at SIGHUP.
-    pub(crate) async fn serve(self, origin: Origin, level: Level) -> Result<Drain, StartError> {
+    pub(crate) async fn serve(
+        self,
+        origin: Origin,
+        level: Level,
+        mut signals: Signals,
+    ) -> Result<Drain, StartError> {
         let Self {
             config,
             core,
@@ -149,7 +153,6 @@ impl Gateway {
             kept,
             listeners,
             certificates,
-            mut signals,
             hangup,
             leaving,
             traces,
@@ -158,11 +161,12 @@ impl Gateway {
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
         let places = Places::new(&config.limits);
+        let below = Below::new(&config, app::paths(&config));
         let acceptor = Acceptor::new(
-            Edge::new(app, &config),
+            Edge::new(app, below, &config),
             places.clone(),
             tls,
-            config.server.header_timeout,
+            (config.server.header_timeout, config.server.idle_timeout),
             core.life.clone(),
             closing.clone(),
         );
@@ -188,33 +192,57 @@ impl Gateway {
 
 impl Drain {
     /// Let the balancers notice, take nothing new, close the connections there are, and wait for
-    /// everything else, for at most `grace`. A second signal ends it at once.
+    /// everything else, for at most `grace`, whatever threads still do then. A second signal ends it
+    /// at once.
     pub(crate) async fn finish(self, grace: Duration) -> ExitCode {
         let Self { core, work, kept, mut signals, leaving, closing, delay, window, traces } = self;
+        let stop = Instant::now() + delay + window + grace;
         let end = async {
             leaving.cancel();
             tokio::time::sleep(delay).await;
+            // Before the listeners: who is not let in any more knows that it is so.
+            core.life.close();
             closing.cancel();
-            let stop = Instant::now() + window + grace;
             // What works without a connection may go on for a while, but must be able to tell its end.
             tokio::join!(core.sessions.drain(window), work.drain(grace.mul_f32(0.8)));
             // What turns took of the time is not given again: whoever waits counts on the sum.
-            core.life.stopped(grace.min(stop.saturating_duration_since(Instant::now()))).await
+            let left = stop.saturating_duration_since(Instant::now() + closes_within(grace));
+            core.life.stopped(left.min(grace)).await
         };
         let finished = tokio::select! {
             finished = end => finished,
-            _ = signals.next() => false,
+            _ = signals.next() => {
+                unfinished(&core);
+                return UNFINISHED.into();
+            }
         };
-        if finished {
+        if !finished {
+            unfinished(&core);
+        }
+        let close = async {
             kept.close().await;
             traces.finish().await;
+        };
+        let closed = tokio::time::timeout_at(stop, close).await.is_ok();
+        if finished {
+            if !closed {
+                tracing::warn!("the time was over before the database was closed");
+            }
             tracing::info!("stopped");
             return ExitCode::SUCCESS;
         }
-        let connections = core.sessions.count();
-        tracing::error!(connections, "stopped before every connection was closed");
         UNFINISHED.into()
     }
+}
+
+/// The part of the time to stop that is kept for closing the database.
+fn closes_within(grace: Duration) -> Duration {
+    (grace / 10).min(Duration::from_secs(1))
+}
+
+fn unfinished(core: &Core) {
+    let connections = core.sessions.count();
+    tracing::error!(connections, "stopped before everything had come to its end");
 }
 
 /// Every connection is an open file, and the usual soft limit is 1024.

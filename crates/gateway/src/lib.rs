@@ -2,6 +2,7 @@
 //! reach its parsers.
 mod accept;
 mod app;
+mod below;
 mod cli;
 mod compress;
 mod config;
@@ -11,7 +12,10 @@ mod full;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gateway;
+mod head;
 mod host;
+mod leftover;
+mod linger;
 mod listen;
 mod logs;
 mod metrics;
@@ -27,19 +31,22 @@ mod tls;
 mod token;
 mod traces;
 mod unix;
+mod watchdog;
 
-use std::{ffi::OsString, process::ExitCode, time::Instant};
+use std::{ffi::OsString, io, process::ExitCode, time::Instant};
+
+use tokio::runtime::Builder;
 
 use crate::{
     cli::{Cli, Command},
-    config::Config,
+    config::{Config, Server},
     gateway::{Gateway, StartError},
     reload::Origin,
+    signals::Signals,
 };
 
 /// The whole program, from its arguments to its exit code.
-#[tokio::main]
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let begin = Instant::now();
     quadrille_core::auth::install_crypto();
     let text = |it: OsString| it.to_string_lossy().into_owned();
@@ -49,7 +56,14 @@ pub async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    run(cli, environment, begin).await.unwrap_or_else(|why| why.report())
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return StartError::Other(why.into()).report(),
+    };
+    let ended = runtime.block_on(run(cli, environment, begin));
+    // What threads still do is not waited for: whoever stops has done so, as long as there was time.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|why| why.report())
 }
 
 async fn run(
@@ -76,10 +90,19 @@ async fn run(
                     "in the configuration file without a counterpart here; ignored"
                 );
             }
-            let grace = config.server.grace;
-            let gateway = Gateway::build(config, &sources).await?;
+            let Server { drain_delay, drain_window, grace, .. } = config.server;
+            let other = |why: io::Error| StartError::Other(why.into());
+            watchdog::start(drain_delay + drain_window + grace).map_err(other)?;
+            let mut signals = Signals::new().map_err(other)?;
+            let gateway = tokio::select! {
+                built = Gateway::build(config, &sources) => built?,
+                signal = signals.next() => {
+                    tracing::info!(signal, "stopped before it was ready");
+                    return Ok(ExitCode::SUCCESS);
+                }
+            };
             cli::print(&gateway.ready(begin.elapsed()));
-            Ok(gateway.serve(origin, level).await?.finish(grace).await)
+            Ok(gateway.serve(origin, level, signals).await?.finish(grace).await)
         }
     }
 }

@@ -6,9 +6,10 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::Problem;
+use quadrille_core::{Problem, Shares, telemetry};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,6 +22,7 @@ pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 #[derive(Clone)]
 struct Ops {
     metrics: PrometheusHandle,
+    shares: Shares,
     leaving: CancellationToken,
     listing: Arc<str>,
 }
@@ -28,6 +30,7 @@ struct Ops {
 /// `leaving` turns `/readyz` to 503.
 pub(crate) fn router(
     metrics: PrometheusHandle,
+    shares: Shares,
     leaving: CancellationToken,
     doors: &[Door],
 ) -> (Router, OpenApi) {
@@ -40,12 +43,15 @@ pub(crate) fn router(
         .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress::layer()))
         .split_for_parts();
     let router = router
+        // The usual question of HAProxy.
+        .route("/", options(readyz))
+        .route("/readyz", options(readyz))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async move |_: Request| {
             Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")
                 .detail(known)
         })
-        .with_state(Ops { metrics, leaving, listing: listing(doors).into() });
+        .with_state(Ops { metrics, shares, leaving, listing: listing(doors).into() });
     (router, described)
 }
 
@@ -104,6 +110,7 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 )]
 async fn exposition(State(ops): State<Ops>) -> Response {
     const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+    telemetry::pools(&ops.shares);
     ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 

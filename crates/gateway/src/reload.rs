@@ -1,5 +1,5 @@
 //! SIGHUP: the configuration is read again, and what can change while clients are connected does.
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use quadrille_core::{Core, telemetry};
 use tokio::signal::unix::Signal;
@@ -12,6 +12,10 @@ use crate::{
     places::Places,
     tls::Certificates,
 };
+
+/// How long the files may take to be read. One that takes longer, such as a pipe that nobody writes to,
+/// fails this reload and holds up nothing else, not even the next.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where the configuration comes from: the same at every reading.
 #[derive(Clone, Debug)]
@@ -61,19 +65,22 @@ impl Reload {
 
     /// Everything, or nothing and why.
     async fn reload(&mut self) -> Result<(), config::Error> {
-        let origin = self.origin.clone();
-        let loaded = tokio::task::spawn_blocking(move || origin.load()).await;
-        let (wanted, sources) =
-            loaded.map_err(|why| config::Error::of_reading(&why.to_string()))??;
-        // Also what needs a restart: better known now than then.
-        app::check(&wanted, &sources)?;
+        let (origin, certificates) = (self.origin.clone(), self.certificates.clone());
+        let read = in_time(tokio::task::spawn_blocking(move || {
+            let (wanted, sources) = origin.load()?;
+            // Also what needs a restart: better known now than then.
+            app::check(&wanted, &sources)?;
+            let renewed = certificates.as_ref().map(Certificates::read).transpose();
+            let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
+            Ok::<_, config::Error>((wanted, sources, renewed))
+        }));
+        let read = read.await?.map_err(|why| config::Error::of_reading(&why.to_string()))?;
+        let (wanted, sources, renewed) = read?;
         let changes = self.running.changes(&wanted);
-        let renewed = self.certificates.as_ref().map(Certificates::read).transpose();
-        let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
         let Core { auth, hub, quotas, sessions, shares, life, .. } = &self.core;
         // Keys of another mode are no use in this one.
         if wanted.auth.mode == self.running.auth.mode {
-            let reloaded = auth.reload(wanted.auth.settings(), life).await;
+            let reloaded = in_time(auth.reload(wanted.auth.settings(), life)).await?;
             reloaded.map_err(|why| app::blame(&why, &sources))?;
         }
         hub.reload(&wanted.limits);
@@ -97,4 +104,12 @@ impl Reload {
         self.running.apply(wanted);
         Ok(())
     }
+}
+
+/// What `reading` gives, unless it takes too long.
+async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, config::Error> {
+    tokio::time::timeout(READ_TIMEOUT, reading).await.map_err(|_| {
+        let seconds = READ_TIMEOUT.as_secs();
+        config::Error::of_reading(&format!("a file was not there to read after {seconds} s"))
+    })
 }

@@ -3,8 +3,11 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::places::Place;
+use crate::{linger::Linger, places::Place};
 
 /// How long a peer may take no data at all while there is some.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +31,16 @@ pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose {
     closing: CancellationToken,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The peer has more of a body to send than was read of it.
+    unread: AtomicBool,
+    /// How often something was read.
+    reads: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -57,6 +69,8 @@ pub(crate) struct Watched<S> {
     purpose: Purpose,
     /// Since when the peer has taken nothing, and when to look again.
     stuck: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Once the writing side is closed.
+    lingers: Option<Linger>,
 }
 
 // === impl Purpose ===
@@ -65,7 +79,12 @@ impl Purpose {
     /// Requests, until `closing`.
     pub(crate) fn new(closing: CancellationToken, place: Place) -> Self {
         let state = State { kind: Kind::New, place };
-        Self { closing, state: Arc::new(Mutex::new(state)) }
+        let shared = Shared {
+            state: Mutex::new(state),
+            unread: AtomicBool::new(false),
+            reads: AtomicUsize::new(0),
+        };
+        Self { closing, shared: Arc::new(shared) }
     }
 
     pub(crate) fn requests(&self) {
@@ -79,6 +98,30 @@ impl Purpose {
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
+    }
+
+    /// Something was read.
+    pub(crate) fn read(&self) {
+        self.shared.reads.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn reads(&self) -> usize {
+        self.shared.reads.load(Relaxed)
+    }
+
+    /// A request has a body.
+    pub(crate) fn body_begins(&self) {
+        self.shared.unread.store(true, Relaxed);
+    }
+
+    /// All of it was read.
+    pub(crate) fn body_ended(&self) {
+        self.shared.unread.store(false, Relaxed);
+    }
+
+    /// Resolves when the listeners close.
+    pub(crate) async fn closing(&self) {
+        self.closing.cancelled().await;
     }
 
     /// Whether no request has arrived yet.
@@ -100,7 +143,7 @@ impl Purpose {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -110,6 +153,13 @@ impl Purpose {
             Kind::Upgraded => return None,
         };
         Some(if ending { LAST_PATIENCE } else { PATIENCE })
+    }
+
+    /// How to wait for what the peer still sends; not at all if it is not HTTP any more.
+    fn linger(&self) -> Option<Linger> {
+        let upgraded = matches!(self.state().kind, Kind::Upgraded);
+        let unread = self.shared.unread.load(Relaxed);
+        (!upgraded).then(|| Linger::new(unread, self.closing.is_cancelled()))
     }
 
     /// Tell that the peer is too slow, unless it was to go anyway.
@@ -126,7 +176,7 @@ impl Purpose {
 
 impl<S> Watched<S> {
     pub(crate) fn new(io: S, purpose: Purpose) -> Self {
-        Self { io, purpose, stuck: None }
+        Self { io, purpose, stuck: None, lingers: None }
     }
 
     /// What to make of a write: one that got nowhere is an error when patience is over.
@@ -164,11 +214,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.io).poll_read(cx, buf);
+        if read.is_ready() {
+            this.purpose.read();
+        }
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -198,7 +253,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.lingers.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            this.lingers = this.purpose.linger();
+        }
+        if let Some(linger) = &mut this.lingers {
+            ready!(linger.poll(cx, &mut this.io));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -106,6 +106,13 @@ impl Show for Shown {
         match delivery {
             Delivery::Record(event, _) => self.record(out, event),
             Delivery::Gap(gap, _) => self.gap(out, gap),
+            Delivery::Deleted(..) => {
+                // Who deletes a topic cancels its turns first, so mostly the end is known.
+                if self.go_on(out, Position { epoch: 0, offset: 0 }) {
+                    self.end(out, &Close::DELETED);
+                }
+                false
+            }
             Delivery::End(_) => false,
         }
     }

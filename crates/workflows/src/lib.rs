@@ -5,6 +5,7 @@ mod bot;
 mod door;
 mod engine;
 mod http;
+mod locks;
 mod news;
 mod room;
 mod socket;

@@ -1,4 +1,6 @@
 //! What only a look inside can tell of the hub: which logs it holds.
+mod bytes;
+
 use std::{sync::atomic::AtomicBool, thread};
 
 use super::*;

@@ -48,7 +48,8 @@ struct State {
     round: u64,
     pace: Pace,
     touched: Instant,
-    /// The hub has dropped this log: look the topic up again.
+    /// The hub has dropped this log: look the topic up again. Its readers, if there are any, get what
+    /// is left of it, and then the end.
     expired: bool,
 }
 
@@ -78,7 +79,8 @@ pub struct Standing {
 
 impl Log {
     pub(crate) fn new(topic: Topic, policy: Policy, epoch: u64, budget: Arc<Budget>) -> Self {
-        let survivors = (policy.on_slow == OnSlow::Coalesce).then(Box::default);
+        let survivors =
+            (policy.on_slow == OnSlow::Coalesce).then(|| Box::new(Survivors::of_log(&budget)));
         let state = State {
             epoch,
             life: 0,
@@ -121,11 +123,11 @@ impl Log {
         let at = record.at;
         let mut woken = Vec::new();
         if at.epoch != state.epoch {
-            woken = state.restart(at.epoch, at.offset, &self.budget);
+            woken = state.restart(at.epoch, at.offset);
         } else if at.offset < state.next {
             return true;
         } else if at.offset > state.next {
-            state.skip_to(at.offset, &self.budget);
+            state.skip_to(at.offset);
         }
         let (_, more) = state.push(Record::clone(record), &self.policy, &self.budget);
         drop(state);
@@ -137,7 +139,7 @@ impl Log {
     /// Continuity is lost: forget everything, so that every reader sees a gap.
     pub(crate) fn reset(&self, epoch: u64) {
         let mut state = lock(&self.state);
-        let woken = state.restart(epoch, 1, &self.budget);
+        let woken = state.restart(epoch, 1);
         drop(state);
         ring(woken);
     }
@@ -234,8 +236,39 @@ impl Log {
             return false;
         }
         state.expired = true;
-        state.forget(&self.budget);
+        state.forget();
         true
+    }
+
+    /// Bytes that trimming the log would free, at most: all that it holds, its newest record aside,
+    /// and if there is nothing but that, the record.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.state).held()
+    }
+
+    /// Drops all records but the newest, or that one if it is all there is. Readers that have not
+    /// read them see a gap.
+    pub(crate) fn trim(&self) {
+        let mut state = lock(&self.state);
+        let more =
+            state.ring.len() > 1 || state.survivors.as_ref().is_some_and(|it| !it.is_empty());
+        if more { state.trim() } else { state.forget() }
+    }
+
+    /// The topic is deleted: readers get the records that are held, and then are told so. The caller,
+    /// who holds the hub's lock on the topic, has to remove the log, and to wake the readers after.
+    pub(crate) fn delete(&self) -> Vec<Arc<Reader>> {
+        let mut state = lock(&self.state);
+        state.expired = true;
+        if state.readers == 0 {
+            state.forget();
+        }
+        state.take_parked()
+    }
+
+    /// Hold the records of a deleted topic no longer: readers that did not get them see a gap.
+    pub(crate) fn let_go(&self) {
+        lock(&self.state).forget();
     }
 
     /// When the log was last used, if nobody reads it.
@@ -245,6 +278,6 @@ impl Log {
     }
 }
 
-fn ring(woken: Vec<Arc<Reader>>) {
+pub(crate) fn ring(woken: Vec<Arc<Reader>>) {
     woken.into_iter().for_each(Reader::ring_owned);
 }

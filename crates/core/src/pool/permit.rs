@@ -35,7 +35,7 @@ impl Permit {
             let taken = state.take(holder, self.units, &self.pool.0.shares);
             if let Err(err) = taken {
                 state.put_back(&self.holder, self.units);
-                return Err(err);
+                return Err(self.pool.refuse(err));
             }
             state.grant(&self.pool.0.shares)
         };
@@ -46,7 +46,8 @@ impl Permit {
 
     /// Takes `units` more, or says why there are none; then nothing changes.
     pub fn grow(&mut self, units: usize) -> Result<(), Shortage> {
-        self.pool.state().take(&self.holder, units, &self.pool.0.shares)?;
+        let taken = self.pool.state().take(&self.holder, units, &self.pool.0.shares);
+        taken.map_err(|shortage| self.pool.refuse(shortage))?;
         self.units += units;
         Ok(())
     }

@@ -59,7 +59,11 @@ impl Body {
         let whole = whole.map_err(|_| BadBody::TooSlow)?.map_err(|why| {
             if why.is::<LengthLimitError>() { BadBody::TooLarge(limit) } else { BadBody::BrokenOff }
         })?;
-        let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| BadBody::Encoding)?;
+        let mut text = String::from_utf8(whole.to_bytes().into()).map_err(|_| BadBody::Encoding)?;
+        // A byte order mark, which some programs on Windows begin with.
+        if text.starts_with(json::MARK) {
+            text.drain(..json::MARK.len_utf8());
+        }
         if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self(text)) }
     }
 

@@ -40,9 +40,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = Token::find(&parts.headers, &parts.uri);
         let peer = Peer::within(&parts.extensions);
         let core = Core::from_ref(state);
+        let token = Token::find(&parts.method, &parts.headers, &parts.uri, &core.origins);
         let principal = core.identify(token.as_ref(), peer.0).await?;
         let payer = Payer::new(principal.user.as_ref(), peer.0);
         Ok(Self { core, principal, peer, payer })

@@ -26,7 +26,7 @@ use super::{
     input::{Input, Message},
     protocol::{Flow, Link, Protocol},
 };
-use crate::{Close, Inbox, Session, telemetry};
+use crate::{Close, Inbox, Session, json, telemetry};
 
 /// How the pump treats its connection.
 #[derive(Clone, Copy, Debug)]
@@ -330,7 +330,9 @@ where
                 }
                 // Nothing but the peer's close counts once we are closing.
                 _ if closing.is_some() => Flow::Continue,
-                Message::Text(text) => protocol.text(text, &mut link),
+                Message::Text(text) => {
+                    protocol.text(text.strip_prefix(json::MARK).unwrap_or(text), &mut link)
+                }
                 Message::Binary => protocol.binary(&mut link),
                 Message::Ping(payload) => {
                     link.out.pong(payload);

@@ -5,10 +5,13 @@
 const COMMENTS: &str = r#"
 server: Listeners, and how the process ends.
 server.listen: Where to listen: IP:PORT, "https://IP:PORT", "unix:/PATH"; port 0 takes a free one.
-server.origins: Other pages that may connect, such as "https://chat.example.com"; "*" is all.
+server.origins: Other pages that may connect: "https://chat.example.com", "https://*.example.com"; "*" is all.
 server.hosts: Names by which clients may ask, besides localhost and those in origins.
-server.trusted_proxies: Whose X-Forwarded-For is believed: ["10.0.0.0/8", "unix"].
-server.header_timeout: How long TLS may take, a request's head to arrive, a connection idle for one.
+server.trusted_proxies: Whose X-Forwarded-For, -Proto, -Prefix are believed: ["10.0.0.0/8", "unix"].
+server.public_url: The whole address that clients have of it, for those in answers; "" is theirs.
+server.base_path: The path below which a proxy serves it, such as "/assistant"; "" is none.
+server.header_timeout: How long TLS may take, and a request's head to arrive.
+server.idle_timeout: How long a connection may be idle between two requests; longer than at balancers.
 server.drain_delay: After SIGTERM, how long to serve on while /readyz says 503 to the balancers.
 server.drain_window: Then over what time to close the connections: not all clients return at once.
 server.grace: Then how long to wait for what is left, before the process ends with exit code 2.

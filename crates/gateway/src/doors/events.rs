@@ -26,6 +26,7 @@ pub(super) const NAME: &str = "sse";
 pub(super) const TOPICS: usize = 100;
 
 const LAST_EVENT_ID: &str = "last-event-id";
+const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
 
 /// Watch topics
 ///
@@ -41,7 +42,9 @@ const LAST_EVENT_ID: &str = "last-event-id";
          description = "once for each topic"),
         ("since" = Option<Ats>, Query,
          description = "the position to go on after; of several topics all, joined by commas"),
-        ("Last-Event-ID" = Option<Ats>, Header, description = "the same, and wins over `since`"),
+        ("lastEventId" = Option<Ats>, Query,
+         description = "the same, and wins over `since`: for clients that cannot set the header"),
+        ("Last-Event-ID" = Option<Ats>, Header, description = "the same, and wins over both"),
     ),
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
@@ -90,7 +93,11 @@ pub(super) fn since(
     let mut sent = headers.get_all(LAST_EVENT_ID).iter();
     let given = match (sent.next(), sent.next()) {
         (Some(id), None) if !id.is_empty() => Some(id.to_str().map_err(|_| Error::Position)?),
-        (_, None) => query.one("since")?,
+        // Polyfills that cannot set the header add the parameter to the address that they were given.
+        (_, None) => {
+            let last = query.one(LAST_EVENT_ID_PARAMETER)?.filter(|id| !id.is_empty());
+            last.map_or_else(|| query.one("since"), |id| Ok(Some(id)))?
+        }
         _ => return Err(Error::Position),
     };
     let Some(given) = given else { return Ok(Vec::new()) };

@@ -85,7 +85,7 @@ fn admit(door: &Door, request: &Request) -> Result<(Session, Peer), Problem> {
 }
 
 fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) -> Client {
-    Client::new(door, session.info(), peer.0, Token::of(request))
+    Client::new(door, session.info(), peer.0, Token::of(request, &door.core.origins))
 }
 
 fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {

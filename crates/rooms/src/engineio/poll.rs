@@ -7,7 +7,7 @@ use axum::{
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use quadrille_core::Close;
+use quadrille_core::{Close, json, sse::NOT_KEPT};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
@@ -26,7 +26,7 @@ const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// Packets, as the body of an answer.
 pub(super) fn body(packets: String) -> Response {
-    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, NOT_KEPT)];
     (headers, packets).into_response()
 }
 
@@ -125,7 +125,8 @@ async fn text(request: Request, limit: usize) -> Result<String, Error> {
     let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
         if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
     })?;
-    String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)
+    let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)?;
+    Ok(text.strip_prefix(json::MARK).map(str::to_owned).unwrap_or(text))
 }
 
 /// Two requests of one kind at once are a mistake of the client, which has lost track.

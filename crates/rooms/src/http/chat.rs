@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use quadrille_agents::{Ask, Ended, Ending, Phase, Ticket};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
-    sse::{self, Show, Stream},
+    sse::{self, NOT_KEPT, Show, Stream},
     turn::{self, Turn},
 };
 
@@ -59,7 +59,8 @@ pub(super) async fn stream(
     let admission = Admission { protocol: NAME, user: Some(user.clone()), peer: caller.peer.0 };
     let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
-    let ask = Ask { topic, user, text: text.into(), agent: None, key: None, id: None };
+    let holder = door.core.acting_holder(&caller.principal, &user, caller.peer.0);
+    let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match door.desk.ask(ask) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
@@ -76,7 +77,7 @@ pub(super) async fn stream(
 fn only(form: Form, why: &str) -> Response {
     let mut out = String::new();
     form.error(&mut out, why);
-    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], out).into_response()
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
 // === impl Form ===
@@ -160,6 +161,12 @@ impl Show for Shown {
         match delivery {
             Delivery::Record(event, _) => self.record(out, event),
             Delivery::Gap(gap, _) => self.gap(out, gap),
+            Delivery::Deleted(..) => {
+                if self.go_on(out, Position { epoch: 0, offset: 0 }) {
+                    self.end(out, &Close::DELETED);
+                }
+                false
+            }
             Delivery::End(_) => false,
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    commands,
+    closed, commands,
     own::{Form, Owned},
     packet::{self, BadPacket, Event, Kind, Packet},
     recovery::{Hold, Offset},
@@ -306,7 +306,20 @@ impl Client {
                     }
                 }
             }
+            Delivery::Deleted(topic, tag) => self.deleted(&topic, tag, out),
             Delivery::End(_) => {}
+        }
+    }
+
+    /// A topic is shown no more.
+    fn deleted(&mut self, topic: &Topic, tag: Tag, out: &mut dyn Packets) {
+        let Some(connected) = self.connected() else { return };
+        connected.seats.retain(|it| it.topic() != topic);
+        connected.leaves(topic);
+        if tag & SEEN != 0 {
+            for packet in closed::deleted(topic) {
+                out.packet(&packet);
+            }
         }
     }
 

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::{
     chats::TOUCH,
     files::{ADD, NAMES, free},
-    model::{Claimed, NewChatFile, Run, Start, Step},
+    model::{Claimed, NewChatFile, Run, RunsOf, Start, Step},
     runs::RunRow,
     words::{ChatStatus, RunStatus},
 };
 use crate::{
     Error, Store,
-    db::writing,
+    db::{reading, writing},
     store::{clean, now},
 };
 
@@ -23,9 +23,12 @@ const CLAIM_SQLITE: &str = "
         seq = seq + 1, started_at = COALESCE(started_at, $3)
     WHERE id = (
         SELECT r.id FROM runs AS r
-        WHERE (r.status = 'pending' AND NOT EXISTS (
+        WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3)
+            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3))
+            AND ($4 OR EXISTS (
+                SELECT 1 FROM chats AS c
+                WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
         ORDER BY r.created_at, r.id LIMIT 1)
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
@@ -34,12 +37,24 @@ const CLAIM_POSTGRES: &str = "
         seq = seq + 1, started_at = COALESCE(started_at, $3)
     WHERE id = (
         SELECT r.id FROM runs AS r
-        WHERE (r.status = 'pending' AND NOT EXISTS (
+        WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3)
+            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3))
+            AND ($4 OR EXISTS (
+                SELECT 1 FROM chats AS c
+                WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
         ORDER BY r.created_at, r.id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
+
+/// Also those whose runs are being done: one of them may have been left. The one that has waited
+/// longest is first.
+const OWNERS: &str = "
+    SELECT c.user_id FROM runs AS r JOIN chats AS c ON c.id = r.chat_id
+    WHERE (r.status = 'pending' AND NOT EXISTS (
+            SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
+        OR (r.status = 'running' AND r.next_kind = 'internal')
+    GROUP BY c.user_id ORDER BY MIN(r.created_at) LIMIT $1";
 
 const RENEW: &str = "
     UPDATE runs SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'
@@ -98,13 +113,29 @@ const HAND_OUT: &str = "
         AND NOT cancel";
 
 impl Store {
+    /// The owners of chats with runs to do, at most `limit` of them.
+    pub async fn owners_of_runs(&self, limit: u32) -> Result<Vec<Option<String>>, Error> {
+        Ok(reading!(self, |connection| {
+            sqlx::query_scalar(OWNERS).bind(i64::from(limit)).fetch_all(connection).await?
+        }))
+    }
+
     /// The next run that there is to do, for as long as `lease`, unless it is
     /// [renewed](Self::renew_run).
-    pub async fn claim_run(&self, lease: Duration) -> Result<Option<Claimed>, Error> {
+    pub async fn claim_run(
+        &self,
+        lease: Duration,
+        of: RunsOf<'_>,
+    ) -> Result<Option<Claimed>, Error> {
+        let user = match of {
+            RunsOf::Anyone => None,
+            RunsOf::Owner(owner) => owner.map(clean),
+        };
         let (owner, now) = (Uuid::now_v7(), now());
         let claim = self.db().either(CLAIM_SQLITE, CLAIM_POSTGRES);
         let row: Option<RunRow> = writing!(self, |tx| {
             let claim = sqlx::query_as(claim).bind(owner).bind(until(now, lease)).bind(now);
+            let claim = claim.bind(of == RunsOf::Anyone).bind(user.as_deref());
             match claim.fetch_optional(&mut *tx).await {
                 Ok(row) => row,
                 // Another node was faster with another run of the chat.

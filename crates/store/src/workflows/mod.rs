@@ -13,8 +13,9 @@ mod words;
 pub use self::{
     backup::BackupError,
     model::{
-        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat, NewChatFile,
-        NewMessageOfChat, NewRun, NewStep, Run, RunError, Start, Step, WholeChat,
+        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download, NewChat,
+        NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunsOf, Start, Step,
+        WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

@@ -19,6 +19,13 @@ const WAITING: &str = "
 
 const WAITING_IN_CHAT: &str = "SELECT count(*) FROM runs WHERE status = 'pending' AND chat_id = $1";
 
+/// Those of all chats of the owner of chat $1, also behind other runs; a chat of nobody has none.
+const WAITING_OF_OWNER: &str = "
+    SELECT count(*) FROM chats AS c JOIN runs AS r ON r.chat_id = c.id
+    WHERE c.user_id = (SELECT user_id FROM chats WHERE id = $1) AND r.status = 'pending'";
+
+const CHAT_OF: &str = "SELECT chat_id FROM runs WHERE id = $1";
+
 const CREATE: &str = "
     INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
     VALUES ($1, $2, $3, 'pending', $4, $5, $6)";
@@ -140,7 +147,7 @@ impl Store {
     }
 
     async fn create(&self, new: &NewRun<'_>) -> Result<(), Stop> {
-        let NewRun { id, chat, origin, steps, input, max_waiting } = *new;
+        let NewRun { id, chat, origin, steps, input, max_waiting, share } = *new;
         let (chat, now) = (clean(chat), now());
         let first = steps.first().map_or(StepKind::Internal, |it| it.kind);
         let total = i64::try_from(steps.len()).unwrap_or(i64::MAX);
@@ -155,6 +162,11 @@ impl Store {
             let behind: i64 = behind.fetch_one(&mut *tx).await?;
             if waiting.max(behind) >= max_waiting {
                 return Err(RunError::Full.into());
+            }
+            let own: i64 =
+                sqlx::query_scalar(WAITING_OF_OWNER).bind(&*chat).fetch_one(&mut *tx).await?;
+            if own >= share {
+                return Err(RunError::Share.into());
             }
             let create = sqlx::query(CREATE).bind(id).bind(&*chat).bind(origin).bind(total);
             create.bind(first.word()).bind(now).execute(&mut *tx).await?;
@@ -244,20 +256,32 @@ impl Store {
     }
 
     /// Let a run that failed, was cancelled or was interrupted go on at its first unfinished step.
-    /// `None` if it is none of these.
-    pub async fn retry_run(&self, id: &str, max_waiting: i64) -> Result<Option<Run>, RunError> {
-        match self.retry(id, max_waiting).await {
+    /// `None` if it is none of these. At most `max_waiting` runs may wait, and `share` of one owner.
+    pub async fn retry_run(
+        &self,
+        id: &str,
+        max_waiting: i64,
+        share: i64,
+    ) -> Result<Option<Run>, RunError> {
+        match self.retry(id, max_waiting, share).await {
             Ok(run) => Ok(run),
             Err(Stop::Refused(why)) => Err(why),
         }
     }
 
-    async fn retry(&self, id: &str, max_waiting: i64) -> Result<Option<Run>, Stop> {
+    async fn retry(&self, id: &str, max_waiting: i64, share: i64) -> Result<Option<Run>, Stop> {
         let (id, now) = (clean(id), now());
         Ok(writing!(self, |tx| {
             let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
             if waiting >= max_waiting {
                 return Err(RunError::Full.into());
+            }
+            let chat: Option<String> =
+                sqlx::query_scalar(CHAT_OF).bind(&*id).fetch_optional(&mut *tx).await?;
+            let own: i64 =
+                sqlx::query_scalar(WAITING_OF_OWNER).bind(chat).fetch_one(&mut *tx).await?;
+            if own >= share {
+                return Err(RunError::Share.into());
             }
             let retry = sqlx::query_as(RETRY).bind(&*id);
             let row: Option<RunRow> = retry.fetch_optional(&mut *tx).await?;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use quadrille_store::{
     CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
-    NewStep, Place, Run, RunError, RunStatus, Said, Start, Step, StepKind, StepStatus,
+    NewStep, Place, Run, RunError, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus,
 };
 use tokio::task::JoinSet;
 
@@ -48,12 +48,13 @@ impl Bed {
         };
         let steps: Vec<_> = kinds.iter().map(step).collect();
         let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
-        let new = NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3 };
+        let new =
+            NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3, share: 2 };
         self.store.create_run(new).await
     }
 
     pub(crate) async fn claim(&self) -> Option<Claimed> {
-        self.store.claim_run(LONG).await.unwrap()
+        self.store.claim_run(LONG, RunsOf::Anyone).await.unwrap()
     }
 
     pub(crate) async fn all(&self, id: &str) -> (Run, Vec<Step>) {
@@ -73,6 +74,63 @@ impl Bed {
 }
 
 pub(crate) const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
+
+#[tokio::test]
+async fn one_owner_has_a_share_of_the_runs_that_wait() {
+    each(async |bed| {
+        for (chat, user) in [("a", Some("ann")), ("b", Some("ann")), ("c", Some("bob"))] {
+            bed.chat(chat, user).await;
+        }
+        bed.begin("a", "1", TWO).await.unwrap();
+        bed.begin("b", "2", TWO).await.unwrap();
+        // In whatever chat.
+        for chat in ["a", "b"] {
+            let refused = bed.begin(chat, "3", TWO).await.unwrap_err();
+            assert!(matches!(refused, RunError::Share), "{refused}");
+        }
+        bed.begin("c", "4", TWO).await.unwrap();
+        let full = bed.begin("c", "5", TWO).await.unwrap_err();
+        assert!(matches!(full, RunError::Full), "{full}");
+        bed.store.cancel_run("1").await.unwrap();
+        let refused = bed.store.retry_run("1", 3, 1).await.unwrap_err();
+        assert!(matches!(refused, RunError::Share), "{refused}");
+        bed.store.retry_run("1", 3, 2).await.unwrap().unwrap();
+        // Chats of nobody have no share.
+        bed.store.cancel_run("1").await.unwrap();
+        bed.store.cancel_run("2").await.unwrap();
+        bed.chat("d", None).await;
+        bed.begin("d", "6", TWO).await.unwrap();
+        bed.begin("d", "7", TWO).await.unwrap();
+        let full = bed.begin("d", "8", TWO).await.unwrap_err();
+        assert!(matches!(full, RunError::Full), "{full}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_are_claimed_of_one_owner() {
+    each(async |bed| {
+        let owners = [("a", Some("ann")), ("b", Some("bob")), ("c", None)];
+        for (chat, user) in owners {
+            bed.chat(chat, user).await;
+            bed.begin(chat, chat, TWO).await.unwrap();
+        }
+        let named = [Some("ann".to_owned()), Some("bob".to_owned()), None];
+        assert_eq!(bed.store.owners_of_runs(10).await.unwrap(), named);
+        assert_eq!(bed.store.owners_of_runs(2).await.unwrap(), named[..2]);
+        for (chat, user) in owners.into_iter().rev() {
+            let of = RunsOf::Owner(user);
+            let claimed = bed.store.claim_run(LONG, of).await.unwrap().unwrap();
+            assert_eq!(claimed.run.id, chat);
+            assert_eq!(bed.store.claim_run(LONG, of).await.unwrap().map(|it| it.run.id), None);
+            // Its worker may go away.
+            bed.store.give_back(&claimed).await.unwrap();
+            assert!(bed.store.claim_run(LONG, of).await.unwrap().is_some());
+        }
+        assert_eq!(bed.claim().await, None);
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
@@ -115,7 +173,7 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
         let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.len(), 2);
+        assert_eq!(keys.keys.len(), 2);
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })
@@ -168,7 +226,7 @@ async fn a_run_is_done_by_one_worker_and_runs_of_a_chat_one_after_the_other() {
         let mut racing = JoinSet::new();
         for _ in 0..8 {
             let store = bed.store.clone();
-            racing.spawn(async move { store.claim_run(LONG).await.unwrap() });
+            racing.spawn(async move { store.claim_run(LONG, RunsOf::Anyone).await.unwrap() });
         }
         let mut claimed: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
         // A worker that lost a race looks again.
@@ -193,7 +251,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
     each(async |bed| {
         bed.chat("a", None).await;
         bed.begin("a", "r", TWO).await.unwrap();
-        let dead = bed.store.claim_run(Duration::ZERO).await.unwrap().unwrap();
+        let dead = bed.store.claim_run(Duration::ZERO, RunsOf::Anyone).await.unwrap().unwrap();
         bed.work(&dead, None).await.unwrap();
         let next = e2e::patience::eventually("the lease is over", async || bed.claim().await).await;
         assert_eq!(next.start, Start::Resumed);
@@ -222,9 +280,9 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         assert!(matches!(cancelled, CancelRun::Ended(_)), "{cancelled:?}");
         assert_eq!(bed.claim().await, None);
         assert_eq!(bed.store.cancel_run("no").await.unwrap(), None);
-        let retried = bed.store.retry_run("r", 3).await.unwrap().unwrap();
+        let retried = bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
         assert_eq!((retried.status, retried.seq), (RunStatus::Pending, 2));
-        assert_eq!(bed.store.retry_run("r", 3).await.unwrap(), None);
+        assert_eq!(bed.store.retry_run("r", 3, 3).await.unwrap(), None);
         let claimed = bed.claim().await.unwrap();
         bed.work(&claimed, None).await.unwrap();
         let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
@@ -234,7 +292,7 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         let over = bed.store.cancel_run("r").await.unwrap().unwrap();
         assert!(matches!(over, CancelRun::Over(_)), "{over:?}");
         // What is completed stays so.
-        bed.store.retry_run("r", 3).await.unwrap().unwrap();
+        bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
         assert_eq!(steps[1].status, StepStatus::Pending);

@@ -32,10 +32,16 @@ const STYLES: &str = r#"<styleSheet><numFmts count="1">
 
 /// A zip archive of parts.
 pub(crate) fn archive(parts: &[(&str, &str)]) -> Vec<u8> {
+    let parts: Vec<_> =
+        parts.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
+    archive_of(&parts)
+}
+
+pub(crate) fn archive_of(parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
         archive.start_file(*name, SimpleFileOptions::default()).unwrap();
-        archive.write_all(content.as_bytes()).unwrap();
+        archive.write_all(content).unwrap();
     }
     archive.finish().unwrap().into_inner()
 }

@@ -1,12 +1,18 @@
 //! A run as its worker does it: under a lease, step by step, each stored before observers hear of it.
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use quadrille_store::{
     self as store, Chat, Claimed, NewChatFile, Place, Run, RunStatus, Step, StepKind, files::Files,
 };
 use quadrille_tabular::Outcome;
 use serde_json::{Map, Value};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval},
+};
 use uuid::Uuid;
 
 use super::{
@@ -15,8 +21,15 @@ use super::{
 };
 use crate::{door::Door, news::News};
 
+/// How long an operation may take to end when the process stops. After that its thread is left alone,
+/// and the run given back.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long between two reports of progress.
 const BETWEEN: Duration = Duration::from_millis(50);
+
+/// Runs that are to be cancelled.
+type Cancels = Receiver<Arc<str>>;
 
 /// How a step came to its end.
 enum End {
@@ -42,6 +55,8 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
     let Some(chat) = store.chat(&claimed.run.chat_id).await? else { return Ok(()) };
     let Some(news) = News::of(door, &chat) else { return Ok(()) };
     news.begun(&claimed.run, claimed.start).await;
+    // Before the lease says whether it is to be cancelled: no wish falls in between.
+    let mut cancels = door.cancels();
     loop {
         match store.renew_run(claimed, door.config.lease, None).await? {
             None => return Ok(()),
@@ -70,7 +85,7 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
             return Ok(());
         }
         news.progress(&run, step, 0, "Starting step execution").await;
-        match step_of(door, &chat, claimed, &run, step, &news).await? {
+        match step_of(door, &chat, claimed, (&run, step), &news, &mut cancels).await? {
             End::Finished(run) => {
                 let files = store.chat_files(&chat.id).await?;
                 let steps = store.steps(&run.id).await?;
@@ -99,9 +114,9 @@ async fn step_of(
     door: &Door,
     chat: &Chat,
     claimed: &Claimed,
-    run: &Run,
-    step: &Step,
+    (run, step): (&Run, &Step),
     news: &News<'_>,
+    cancels: &mut Cancels,
 ) -> Result<End, store::Error> {
     let store = &door.memory.store;
     let files = store.chat_files(&chat.id).await?;
@@ -115,11 +130,16 @@ async fn step_of(
     let lease = door.config.lease;
     let renew = || store.renew_run(claimed, lease, None);
     let begun = operate(door, chat, step, &files, folder.path());
-    let (doing, done) = match kept_alive(lease, &run.id, begun, renew).await {
+    let begun = tokio::select! {
+        begun = kept_alive(lease, &run.id, begun, renew) => begun,
+        () = wished(cancels, &run.id) => Err(StepError::Cancelled),
+        () = door.core.life.closing() => return Ok(End::Left),
+    };
+    let (doing, done) = match begun {
         Ok(begun) => begun,
         Err(why) => return Ok(End::Failed(why)),
     };
-    let (left, outcome) = watch(door, claimed, run, step, news, doing, done).await;
+    let (left, outcome) = watch(door, claimed, (run, step), news, cancels, (doing, done)).await;
     let outcome = match outcome {
         _ if left => return Ok(End::Left),
         Ok(outcome) => outcome,
@@ -157,20 +177,23 @@ async fn step_of(
 async fn watch(
     door: &Door,
     claimed: &Claimed,
-    run: &Run,
-    step: &Step,
+    (run, step): (&Run, &Step),
     news: &News<'_>,
-    mut doing: Doing,
-    done: impl Future<Output = Result<Outcome, StepError>>,
+    cancels: &mut Cancels,
+    (mut doing, done): (Doing, impl Future<Output = Result<Outcome, StepError>>),
 ) -> (bool, Result<Outcome, StepError>) {
     let mut done = std::pin::pin!(done);
-    let draining = door.core.life.draining();
-    let mut draining = std::pin::pin!(draining);
+    let closing = door.core.life.closing();
+    let mut closing = std::pin::pin!(closing);
+    let too_long = async {
+        door.core.life.closing().await;
+        tokio::time::sleep(STOP_TIMEOUT).await;
+    };
+    let mut too_long = std::pin::pin!(too_long);
     let mut beat = interval(door.config.lease / 3);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tell = interval(BETWEEN);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut cancels = door.cancels();
     let mut left = false;
     let outcome = loop {
         tokio::select! {
@@ -196,25 +219,41 @@ async fn watch(
                 }
                 let percent = *doing.percent.borrow_and_update();
                 door.set_percent(&run.id, Some(percent));
-                // The last is told when what came of it is stored.
-                if (1..100).contains(&percent) {
+                // Who is cancelled has no more to say: its chat may be deleted. The last is told when
+                // what came of it is stored.
+                if !doing.stop.load(Relaxed) && (1..100).contains(&percent) {
                     let message = format!("Processing {}", step.operation);
                     news.progress(run, step, percent, &message).await;
                 }
             }
-            wish = cancels.recv() => {
-                let ours = wish.is_ok_and(|it| *it == *run.id);
-                doing.stop.fetch_or(ours, Relaxed);
+            () = wished(cancels, &run.id), if !doing.stop.load(Relaxed) => {
+                doing.stop.store(true, Relaxed);
             }
-            () = &mut draining, if !left => {
+            () = &mut closing, if !left => {
                 doing.stop.store(true, Relaxed);
                 left = true;
+            }
+            () = &mut too_long => {
+                tracing::warn!(run = run.id, "a step did not end in time; its run is given back");
+                break Err(StepError::Cancelled);
             }
         }
     };
     door.set_percent(&run.id, None);
     // What came to its end is kept, whatever happened meanwhile; the store says whose it is.
     (left && outcome.is_err(), outcome)
+}
+
+/// Resolves when `run` is to be cancelled. Cancel-safe.
+async fn wished(cancels: &mut Cancels, run: &str) {
+    loop {
+        match cancels.recv().await {
+            Ok(wish) if *wish == *run => return,
+            // What was lost is seen with the next renewal of the lease.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
 }
 
 /// The step failed, and with it the run.

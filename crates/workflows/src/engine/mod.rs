@@ -4,6 +4,7 @@ mod job;
 mod lease;
 mod scratch;
 mod step;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,14 +16,15 @@ pub(crate) use self::{
     lease::kept_alive,
     scratch::Scratch,
     step::is_full,
+    workers::Workers,
 };
 use crate::door::Door;
 
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Begin to work. Ends when the process begins to stop; what is being done then goes on at its
-/// present step after the next start.
+/// Begin to work. Ends when the listeners close; what is being done then goes on at its present step
+/// after the next start.
 pub(crate) fn start(door: &Arc<Door>) {
     for _ in 0..door.config.workers() {
         door.core.life.spawn("worker", work(Arc::clone(door)));
@@ -31,15 +33,16 @@ pub(crate) fn start(door: &Arc<Door>) {
 }
 
 async fn work(door: Arc<Door>) {
-    let draining = door.core.life.draining();
-    let mut draining = std::pin::pin!(draining);
-    while !door.core.life.is_draining() {
+    let closing = door.core.life.closing();
+    let mut closing = std::pin::pin!(closing);
+    while !door.core.life.is_closing() {
         let work = door.work.notified();
-        match door.memory.store.claim_run(door.config.lease).await {
-            Ok(Some(claimed)) => {
+        match door.workers.claim(&door.memory.store, door.config.lease).await {
+            Ok(Some((claimed, worker))) => {
                 // There may be more.
                 door.work.notify_one();
                 job::run(&door, claimed).await;
+                drop(worker);
                 continue;
             }
             Ok(None) => {}
@@ -52,7 +55,7 @@ async fn work(door: Arc<Door>) {
             () = work => {}
             // Others may have left something, or another node has put it there.
             () = tokio::time::sleep(door.config.lease / 3) => {}
-            () = &mut draining => return,
+            () = &mut closing => return,
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn operate(
 ) -> Result<(Doing, impl Future<Output = Result<Outcome, StepError>> + use<>), StepError> {
     let group = GROUPS.iter().find(|(group, _)| asked.operation.starts_with(group));
     let group = group.map_or("", |(_, text)| *text);
-    let operation = parse(asked.operation.clone(), asked.arguments.clone()).await?;
+    let operation = parse(door, asked.operation.clone(), asked.arguments.clone()).await?;
     let operation = operation.map_err(|why| StepError::Failed(format!("{group}{why}")))?;
     let input = asked.input.ok_or(StepError::NoInput)?;
     let input = files.iter().find(|it| it.id == input).ok_or(StepError::InputGone)?;
@@ -98,16 +98,17 @@ pub(super) async fn operate(
     let stop = Arc::new(AtomicBool::new(false));
     let (told, percent) = watch::channel(0);
     let doing = Doing { stop: Arc::clone(&stop), percent };
-    let task = tokio::task::spawn_blocking(move || work.run(&stop, &told));
+    let task = door.core.life.blocking(move || work.run(&stop, &told));
     Ok((doing, async move { task.await.unwrap_or_else(|why| Err(panicked(&why))) }))
 }
 
 /// On a thread of its own: patterns take a while.
 async fn parse(
+    door: &Door,
     operation: String,
     arguments: String,
 ) -> Result<Result<Operation, BadArguments>, StepError> {
-    let task = tokio::task::spawn_blocking(move || Operation::parse(&operation, &arguments));
+    let task = door.core.life.blocking(move || Operation::parse(&operation, &arguments));
     task.await.map_err(|why| panicked(&why))
 }
 

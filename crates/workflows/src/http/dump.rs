@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
-use quadrille_core::auth::Action;
+use quadrille_core::{Life, Permit, auth::Action};
 use quadrille_store::{WholeChat, files::Files};
 use serde_json::json;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -44,19 +44,22 @@ pub(super) async fn dump(
     let (owner, inside) = caller.enter()?;
     let chat = caller.chat(&chat, Action::Read).await?;
     let life = door.core.life.clone();
-    let work = async move {
-        let _inside = inside;
-        make(&door, &chat.id, owner.as_deref()).await
-    };
+    let work = async move { make(&door, &inside, &chat.id, owner.as_deref()).await };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
-    let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
+    let url = base.url(&format!("{DOWNLOADS}/{}", wire::escaped(&name)));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
 }
 
 /// Gives the name of the download.
-async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Error> {
-    let _turn = door.room.work().await.ok_or(Error::Server)?;
+async fn make(
+    door: &Door,
+    place: &Permit,
+    chat: &str,
+    owner: Option<&str>,
+) -> Result<String, Error> {
+    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let _turn = turn.ok_or(Error::Stopping)?;
     let (store, files) = (&door.memory.store, &door.memory.files);
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
@@ -69,7 +72,7 @@ async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Er
     archive::fits(&whole.files, limit)?;
     let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
-    write(files, whole, &path).await?;
+    write(&door.core.life, files, whole, &path).await?;
     if tokio::fs::metadata(&path).await.map_err(|why| scratch(&why))?.len() > limit {
         return Err(BadArchive::TooLarge(limit).into());
     }
@@ -84,12 +87,17 @@ async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Er
     Ok(added?)
 }
 
-async fn write(files: &Files, whole: WholeChat, path: &std::path::Path) -> Result<(), Error> {
+async fn write(
+    life: &Life,
+    files: &Files,
+    whole: WholeChat,
+    path: &std::path::Path,
+) -> Result<(), Error> {
     let work = move || Ok::<_, BadArchive>((archive::describe(&whole)?, whole));
-    let described = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?;
+    let described = life.blocking(work).await.map_err(|_| Error::Server)?;
     let (described, whole) = described?;
     let (path, at) = (path.to_owned(), whole.chat.updated_at);
-    let mut writer = blocking(move || {
+    let mut writer = blocking(life, move || {
         let mut writer = Writer::create(&path)?;
         writer.metadata(at, described.as_bytes())?;
         Ok(writer)
@@ -101,20 +109,21 @@ async fn write(files: &Files, whole: WholeChat, path: &std::path::Path) -> Resul
             Error::NoFile
         })?;
         let (place, name, at) = (file.place, file.name.clone(), file.created_at);
-        writer = blocking(move || {
+        writer = blocking(life, move || {
             let bytes = StreamReader::new(object.stream.map_err(io::Error::other));
             writer.file(place, &name, at, object.size, SyncIoBridge::new(bytes))?;
             Ok(writer)
         })
         .await?;
     }
-    blocking(move || writer.finish()).await
+    blocking(life, move || writer.finish()).await
 }
 
 async fn blocking<T: Send + 'static>(
+    life: &Life,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
+    life.blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
 }
 
 pub(super) fn scratch(why: &io::Error) -> Error {

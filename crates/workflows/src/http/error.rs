@@ -5,14 +5,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use quadrille_agents::{Code, Refused};
 use quadrille_core::{
-    Problem,
+    Problem, Shortage,
     rest::{BadBody, form::FormError},
 };
 use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError, room::NoPlace};
+use crate::{archive::BadArchive, engine::FetchError};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +56,28 @@ pub(super) enum Error {
     Run(String),
     #[error("{0}")]
     Conflict(&'static str),
+    #[error("The server is stopping; send the request again in a few seconds")]
+    Stopping,
+    /// Whoever waits for the run is answered before its end.
+    #[error(
+        "The server is stopping; the run {0} goes on after the next start: look at it then, and do not \
+         send it again without its Idempotency-Key"
+    )]
+    GoesOn(String),
     #[error("Too many runs are waiting; try again later")]
     Full,
     #[error("Too many requests of this kind are under way; try again later")]
     NoPlace,
-    #[error("You have half of all requests of this kind under way; try again when one is done")]
+    #[error(
+        "You have your share of the requests of this kind under way; try again when one is done"
+    )]
     Enough,
+    #[error(
+        "You have your share of the runs that may wait; try again when one of them is done, or cancel one"
+    )]
+    EnoughRuns,
+    #[error("You have your share of the questions that may wait; try again after a reply")]
+    EnoughQuestions,
     #[error("Too many questions are waiting; try again later")]
     AgentBusy,
     #[error("The agent did not answer: {}", .0.title())]
@@ -98,8 +114,13 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Full | Self::NoPlace | Self::AgentBusy | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Enough => S::TOO_MANY_REQUESTS,
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
+            | Self::NoPlace
+            | Self::AgentBusy
+            | Self::Busy => S::SERVICE_UNAVAILABLE,
+            Self::Enough | Self::EnoughRuns | Self::EnoughQuestions => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -111,7 +132,15 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem(why) => why.retry_after,
-            Self::Full | Self::NoPlace | Self::Enough | Self::AgentBusy | Self::Busy => Some(SOON),
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
+            | Self::NoPlace
+            | Self::Enough
+            | Self::EnoughRuns
+            | Self::EnoughQuestions
+            | Self::AgentBusy
+            | Self::Busy => Some(SOON),
             _ => None,
         }
     }
@@ -168,6 +197,7 @@ impl From<Refused> for Error {
     fn from(why: Refused) -> Self {
         match why {
             Refused::NoAgent | Refused::KeyReused => Self::Server,
+            Refused::Share => Self::EnoughQuestions,
             Refused::TopicFull | Refused::DeskFull | Refused::Draining | Refused::Topics(_) => {
                 Self::AgentBusy
             }
@@ -189,6 +219,7 @@ impl From<RunError> for Error {
         match why {
             RunError::NoChat => Self::NoChat,
             RunError::Full => Self::Full,
+            RunError::Share => Self::EnoughRuns,
             RunError::Store(why) => why.into(),
         }
     }
@@ -208,11 +239,11 @@ impl From<PutError> for Error {
     }
 }
 
-impl From<NoPlace> for Error {
-    fn from(why: NoPlace) -> Self {
+impl From<Shortage> for Error {
+    fn from(why: Shortage) -> Self {
         match why {
-            NoPlace::Full => Self::NoPlace,
-            NoPlace::Enough => Self::Enough,
+            Shortage::Full => Self::NoPlace,
+            Shortage::Share | Shortage::Strangers => Self::Enough,
         }
     }
 }

@@ -45,7 +45,10 @@ pub(super) async fn execute(
     if query.get("wait").is_some_and(|it| it == "false" || it == "0") {
         return Ok(begin::submitted(&run, &base));
     }
-    let run = door.over(&run.id).await?.ok_or(Error::NoChat)?;
+    let Some(over) = door.core.life.unless_closing(door.over(&run.id)).await else {
+        return Err(Error::GoesOn(run.id));
+    };
+    let run = over?.ok_or(Error::NoChat)?;
     if run.status != RunStatus::Completed {
         let why = run.error.unwrap_or_else(|| run.status.word().to_owned());
         return Err(Error::Run(why));

@@ -164,8 +164,8 @@ pub(super) async fn retry(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
-    let most = i64::try_from(door.config.max_waiting).unwrap_or(i64::MAX);
-    let retried = door.memory.store.retry_run(&run.id, most).await?;
+    let (most, share) = begin::waiting(&door, &chat);
+    let retried = door.memory.store.retry_run(&run.id, most, share).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;

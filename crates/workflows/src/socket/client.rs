@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
+    frame::frame,
     snapshot::Seen,
-    watched::{Watched, may_watch},
+    watched::{Wanted, Watched, may_watch},
 };
 use crate::{
     NAME,
@@ -65,12 +66,13 @@ impl Client {
 
     /// Watch what is to be watched, and say so.
     fn connect(&mut self, link: &mut Link<'_>) {
-        let Watched { chat, topic, since, snapshot } = &mut self.watched;
+        let Watched { chat, topic, since, snapshot, .. } = &mut self.watched;
         let snapshot = snapshot.take();
         let since = snapshot.as_ref().map(|it| it.since).or(*since).unwrap_or(Since::Now);
         let position = match topic {
             Some(topic) => match link.inbox.subscribe(topic, since, TAG) {
-                Ok(position) => Some(position),
+                // Where delivery begins, and not where the log stands.
+                Ok(top) => Some(if let Since::After(since) = since { since } else { top }),
                 Err(why) => return link.out.text(&error(&format!("{why}; try again later"))),
             },
             None if chat.as_str().is_some_and(|it| !it.is_empty()) => {
@@ -100,10 +102,13 @@ impl Client {
                 };
                 let since = object.get("since").and_then(Value::as_str);
                 let since = since.and_then(|it| it.parse().ok()).map(Since::After);
-                let snapshot = object.get("snapshot").and_then(Value::as_bool).unwrap_or_default();
+                let flag = |name: &str| object.get(name).and_then(Value::as_bool);
+                let snapshot = flag("snapshot").unwrap_or_default();
+                let positions = flag("positions").unwrap_or(self.watched.positions);
+                let wanted = Wanted { since, snapshot, positions };
                 let (door, who) = (Arc::clone(&self.door), self.who.clone());
                 return self.wait(async move {
-                    Known::Watched(Watched::of(&door, &who, chat, since, snapshot).await)
+                    Known::Watched(Watched::of(&door, &who, chat, wanted).await)
                 });
             }
             Some("refresh") => match object.get("token").and_then(Value::as_str) {
@@ -150,7 +155,8 @@ impl Client {
         if may_watch {
             return;
         }
-        let old = mem::take(&mut self.watched);
+        let positions = self.watched.positions;
+        let old = mem::replace(&mut self.watched, Watched { positions, ..Watched::default() });
         if let Some(topic) = old.topic {
             link.inbox.unsubscribe(&topic);
         }
@@ -190,20 +196,10 @@ impl Protocol for Client {
 
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
         match delivery {
-            Delivery::Record(record, _) if is_frame(&record.kind) => {
-                if !self.seen.as_ref().is_some_and(|it| it.covers(&record.payload)) {
-                    out.text(&record.payload);
-                }
-            }
-            // What others publish to the chat, and turns.
             Delivery::Record(record, _) => {
-                let data: Value = serde_json::from_str(&record.payload).unwrap_or_default();
-                let frame = json!({
-                    "type": &*record.kind,
-                    "chat_id": record.topic.name(),
-                    "data": data,
-                });
-                out.text(&frame.to_string());
+                if !self.seen.as_ref().is_some_and(|it| it.covers(&record)) {
+                    out.text(frame(&record, self.watched.positions));
+                }
             }
             Delivery::Gap(gap, _) => {
                 let frame = json!({
@@ -212,6 +208,12 @@ impl Protocol for Client {
                     "missed": gap.missed,
                     "position": gap.at,
                 });
+                out.text(&frame.to_string());
+            }
+            Delivery::Deleted(..) => {
+                let chat = mem::take(&mut self.watched).chat;
+                self.seen = None;
+                let frame = json!({ "type": "unsubscribed", "chat_id": chat, "reason": "deleted" });
                 out.text(&frame.to_string());
             }
             Delivery::End(_) => unreachable!("the pump ends the connection"),
@@ -237,11 +239,6 @@ impl Protocol for Client {
     fn expires(&self) -> Option<Instant> {
         self.who.expires
     }
-}
-
-/// Whether the payload of such a record is a frame of this protocol.
-fn is_frame(kind: &str) -> bool {
-    kind.starts_with("workflow_") || matches!(kind, "progress" | "step_result" | "error")
 }
 
 fn error(message: &str) -> String {

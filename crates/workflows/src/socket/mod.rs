@@ -1,5 +1,6 @@
 //! The WebSocket of a chat: opened, limited, and shown what happens in the chat.
 mod client;
+mod frame;
 mod snapshot;
 mod watched;
 
@@ -19,7 +20,10 @@ use quadrille_core::{
 };
 use serde_json::Value;
 
-use self::{client::Client, watched::Watched};
+use self::{
+    client::Client,
+    watched::{Wanted, Watched},
+};
 use crate::{NAME, PATH, door::Door};
 
 /// What one connection too many is told, as clients of the original know it.
@@ -45,7 +49,8 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let (token, agreed) = (Token::of(&request), auth::subprotocol(request.headers()));
+    let token = Token::of(&request, &core.origins);
+    let agreed = auth::subprotocol(request.headers());
     let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
@@ -62,7 +67,8 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
         pairs.find(|(found, _)| found == name).map(|(_, value)| value)
     };
     let since = asked("since").and_then(|it| it.parse::<Position>().ok()).map(Since::After);
-    let snapshot = asked("snapshot").is_some_and(|it| it == "true" || it == "1");
+    let flag = |name: &str| asked(name).is_some_and(|it| it == "true" || it == "1");
+    let wanted = Wanted { since, snapshot: flag("snapshot"), positions: flag("positions") };
     let (mut response, upgraded) = handshake.accept();
     if let Some(agreed) = agreed {
         response.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, agreed);
@@ -91,7 +97,7 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
             return;
         };
         let chat = chat.map_or(Value::Null, Value::String);
-        let watched = Watched::of(&door, &who, chat, since, snapshot).await;
+        let watched = Watched::of(&door, &who, chat, wanted).await;
         let client = Client::new(door, who, peer, watched, watching);
         ws::serve(io, session, inbox, client, pump).await;
     });

@@ -1,16 +1,20 @@
 //! The run so far, for who comes late: as it is stored, and what of the log it leaves to be told.
 use std::borrow::Cow;
 
-use quadrille_core::{Since, Topic};
+use quadrille_core::{Event, Hub, Position, Since, Topic};
 use quadrille_store::{self as store, Page, Run, RunStatus};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::frame::is_frame;
 use crate::{door::Door, wire};
 
 /// Runs of a chat among which the one is looked for that is being done.
 const RUNS: Page = Page { limit: 100, offset: 0 };
+
+/// Records that came while the run was read, of which the first are looked at.
+const RECORDS: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -84,6 +88,9 @@ impl Snapshot {
                 seen = Some(Seen::of(&run, far));
             }
         }
+        // What it tells is not told again, also not to who comes back with its position.
+        let position = seen.as_ref().map_or(position, |seen| seen.advance(hub, topic, position));
+        frame["position"] = json!(position);
         Ok(Some(Self { frame: frame.to_string(), since: Since::After(position), seen }))
     }
 }
@@ -94,8 +101,24 @@ impl Seen {
         Self { run: run.id.clone(), seq: run.seq, step }
     }
 
-    /// Whether the frame says nothing that the snapshot did not say.
-    pub(super) fn covers(&self, frame: &str) -> bool {
+    /// The position of the last record after `position` before the first one that has to be told.
+    fn advance(&self, hub: &Hub, topic: &Topic, position: Position) -> Position {
+        let Some(history) = hub.history(topic, Since::After(position), RECORDS) else {
+            return position;
+        };
+        if history.gap {
+            return position;
+        }
+        let told = history.records.iter().take_while(|it| self.covers(it));
+        told.last().map_or(position, |it| it.at)
+    }
+
+    /// Whether the record says nothing that the snapshot did not say.
+    pub(super) fn covers(&self, record: &Event) -> bool {
+        is_frame(record) && self.covers_frame(&record.payload)
+    }
+
+    fn covers_frame(&self, frame: &str) -> bool {
         let Ok(told) = serde_json::from_str::<Told<'_>>(frame) else { return false };
         if told.run_id != self.run || told.seq > self.seq {
             return false;
@@ -118,15 +141,15 @@ mod tests {
             json!({"run_id": run, "seq": seq, "step_id": step_id, "progress": progress}).to_string()
         };
         let covered = [frame("r", 3, None), frame("r", 2, Some(90)), frame("r", 3, Some(39))];
-        assert!(covered.iter().all(|it| seen.covers(it)));
+        assert!(covered.iter().all(|it| seen.covers_frame(it)));
         let told = [
             frame("r", 3, Some(40)),
             frame("r", 4, None),
             frame("s", 1, None),
             r#"{"type":"error"}"#.to_owned(),
         ];
-        assert!(!told.iter().any(|it| seen.covers(it)));
+        assert!(!told.iter().any(|it| seen.covers_frame(it)));
         let over = Seen { step: None, ..seen };
-        assert!(over.covers(&frame("r", 3, Some(100))));
+        assert!(over.covers_frame(&frame("r", 3, Some(100))));
     }
 }

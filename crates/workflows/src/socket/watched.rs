@@ -16,6 +16,16 @@ pub(super) struct Watched {
     pub(super) topic: Option<Topic>,
     pub(super) since: Option<Since>,
     pub(super) snapshot: Option<Snapshot>,
+    /// Whether each frame tells its position.
+    pub(super) positions: bool,
+}
+
+/// How a client wants to watch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) since: Option<Since>,
+    pub(super) snapshot: bool,
+    pub(super) positions: bool,
 }
 
 // === impl Watched ===
@@ -26,26 +36,26 @@ impl Watched {
         door: &Door,
         who: &Principal,
         chat: Value,
-        since: Option<Since>,
-        snapshot: bool,
+        Wanted { since, snapshot, positions }: Wanted,
     ) -> Self {
+        let nothing = |chat| Self { chat, positions, ..Self::default() };
         let id = match &chat {
             Value::String(id) => id.clone(),
             Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Self { chat, ..Self::default() };
+                return nothing(chat);
             }
             scalar => scalar.to_string(),
         };
-        let Ok(topic) = door::topic(&id) else { return Self { chat, ..Self::default() } };
+        let Ok(topic) = door::topic(&id) else { return nothing(chat) };
         if !matches!(may_watch(door, who, &topic).await, Ok(true)) {
-            return Self { chat, ..Self::default() };
+            return nothing(chat);
         }
         let snapshot = if snapshot { Snapshot::of(door, &topic, since).await } else { Ok(None) };
         let snapshot = snapshot.unwrap_or_else(|why| {
             tracing::warn!(error = %why, chat = id, "a chat cannot be shown from its store");
             None
         });
-        Self { chat, topic: Some(topic), since, snapshot }
+        Self { chat, topic: Some(topic), since, snapshot, positions }
     }
 }
 

@@ -157,11 +157,10 @@ async fn message(
     let chat = caller.chat(&chat, Action::Write).await?;
     let Message { message } = read(request).await?;
     let heard = Heard::Message(message.clone());
-    let Answer { mut reply, run } = talk::talk(&door, &chat, heard).await?;
+    let Answer { mut reply, run } = talk::talk(&door, &chat, &caller, None, heard).await?;
     if reply.understood == Understood::Unknown && !door.config.agent.is_empty() {
-        let user = caller.principal.user.as_deref().unwrap_or(&chat.participant);
         reply = Reply {
-            text: talk::ask(&door, &chat, user, &message).await?,
+            text: talk::ask(&door, &chat, &caller, &message).await?,
             understood: Understood::Yes,
             ..reply
         };
@@ -208,8 +207,11 @@ async fn upload(
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
+    // Before the file comes: what is refused then would be there all the same.
+    let place = caller.place()?;
     let file = files::take(&door, &chat, request).await?;
-    let Answer { reply, .. } = talk::talk(&door, &chat, Heard::Uploaded).await?;
+    let Answer { reply, .. } =
+        talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded).await?;
     let mut data = files::uploaded(&chat, &file, &base);
     data["bot_response"] = reply.text.into();
     data["suggested_workflow"] = json!(reply.suggested);
@@ -250,7 +252,7 @@ async fn confirm(
     let taken = |steps: Vec<AskedStep>| steps.into_iter().map(AskedStep::taken).collect();
     let modified = modified_workflow.map(taken).transpose()?;
     let heard = Heard::Confirmed { confirmed, modified };
-    let Answer { reply, run } = talk::talk(&door, &chat, heard).await?;
+    let Answer { reply, run } = talk::talk(&door, &chat, &caller, None, heard).await?;
     if reply.understood != Understood::Yes {
         return Ok(refused(reply).status(StatusCode::BAD_REQUEST).into_response());
     }

@@ -11,7 +11,6 @@ use super::{
     arguments::{Arguments, Json},
     asked::{Asked, Job},
     take::FILE,
-    work::aside,
 };
 
 pub(super) const MADE: &str = "Extracted Excel file generated successfully";
@@ -205,7 +204,7 @@ async fn found(asked: &Asked, format: &str) -> Result<Envelope, Error> {
         .text("output_format", ["csv", "json"].into_iter().find(|it| *it == format))
         .done();
     // Patterns take a while.
-    let operation = aside(move || Operation::parse("excel/search", &arguments)).await??;
+    let operation = asked.aside(move || Operation::parse("excel/search", &arguments)).await??;
     if !["xlsx", "csv", "json"].contains(&format) {
         return Err(Error::Invalid("Output format must be xlsx, csv, or json".to_owned()));
     }

@@ -49,7 +49,10 @@ pub(super) async fn apply(asked: Asked) -> Result<Envelope, Error> {
     let report = asked.flag("return_report", false);
     let arguments =
         Arguments::default().json("normalizations", Some(items)).flag("return_report", report);
-    let operation = Operation::parse("normalization/apply", &arguments.done())?;
+    let arguments = arguments.done();
+    // Patterns take a while.
+    let operation = asked.aside(move || Operation::parse("normalization/apply", &arguments));
+    let operation = operation.await??;
     let name = asked.name(Some(FILE), "normalized", "xlsx");
     let made = asked.make(Job::new(operation), &name).await?;
     let mut data = made.data();

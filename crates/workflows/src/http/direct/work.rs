@@ -7,6 +7,7 @@ use std::{
     },
 };
 
+use quadrille_core::{Life, Permit};
 use quadrille_tabular::{Error as TabularError, Watch};
 
 use super::super::error::Error;
@@ -22,29 +23,40 @@ impl Drop for Stop {
     }
 }
 
-/// Do `work` when there is room. It ends early if its caller does not wait for it any more.
-pub(super) async fn perform<T, F>(room: &Room, work: F) -> Result<T, Error>
+/// Does `work` on behalf of the holder of `place`, when a worker is free. It ends early if its
+/// caller no longer waits for it, or if the process begins to close; its thread may then be left
+/// alone for what it does not end in time.
+pub(super) async fn perform<T, F>(
+    life: &Life,
+    room: &Room,
+    place: &Permit,
+    work: F,
+) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
 {
-    let worker = room.work().await.ok_or(Error::Server)?;
+    if life.is_closing() {
+        return Err(Error::Stopping);
+    }
+    let worker = life.unless_closing(room.work(place)).await.ok_or(Error::Stopping)?;
     let stop = Stop::default();
     let stopped = Arc::clone(&stop.0);
-    let done = aside(move || {
+    let done = aside(life, move || {
         let _worker = worker;
         work(&mut |_| {
             if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     });
-    Ok(done.await??)
+    Ok(life.unless_closing(done).await.ok_or(Error::Stopping)???)
 }
 
 /// Do something short, but too long for a thread that has others to serve.
 pub(super) async fn aside<T: Send + 'static>(
+    life: &Life,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|why| {
+    life.blocking(work).await.map_err(|why| {
         tracing::error!(error = %why, "an operation panicked");
         Error::Server
     })
@@ -54,18 +66,20 @@ pub(super) async fn aside<T: Send + 'static>(
 mod tests {
     use std::time::SystemTime;
 
-    use quadrille_tabular::{Limits, Operation, Task};
+    use quadrille_core::{Holder, Shares};
+    use quadrille_tabular::{Limits, Operation, Progress, Task};
 
     use super::*;
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let room = Room::new(1, 0);
+        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
+        let place = room.enter(&Holder::Program).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "a\n".repeat(5000)).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (ended, ends) = std::sync::mpsc::channel();
-        let asking = perform(&room, move |watch| {
+        let asking = perform(&life, &room, &place, move |watch| {
             begun.send(()).unwrap();
             let task = Task {
                 input: &folder.path().join("file"),
@@ -94,6 +108,27 @@ mod tests {
         }
         assert!(ends.recv().unwrap(), "it was cancelled");
         // There is room for the next one.
-        perform(&room, |_| Ok(())).await.unwrap();
+        perform(&life, &room, &place, |_| Ok(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_work_is_answered_when_the_process_stops_and_the_work_ends() {
+        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
+        let place = room.enter(&Holder::Program).unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let asking = perform(&life, &room, &place, move |watch| {
+            begun.send(()).unwrap();
+            let progress = Progress { rows: 0, done: 0.0 };
+            while watch(progress).is_continue() {}
+            Ok(())
+        });
+        let closing = async {
+            begins.await.unwrap();
+            life.close();
+        };
+        let (answered, ()) = tokio::join!(asking, closing);
+        assert!(matches!(answered, Err(Error::Stopping)), "{answered:?}");
+        // Its thread has ended, too.
+        assert!(life.stopped(std::time::Duration::from_mins(1)).await);
     }
 }

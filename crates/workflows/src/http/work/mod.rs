@@ -120,18 +120,18 @@ async fn claim(
             }
             return Ok(ok("Step claimed", show(&door, &chat, &held, &base).await?).into_response());
         }
-        if Instant::now() >= until || door.core.life.is_draining() {
+        if Instant::now() >= until || door.core.life.is_closing() {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         // Ends in one way or the other.
-        timeout_at(until.min(Instant::now() + LOOK), changed).await.ok();
+        door.core.life.unless_closing(timeout_at(until.min(Instant::now() + LOOK), changed)).await;
     }
 }
 
 async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Value, Error> {
     let Claim { claim, run, step, until } = held;
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let at = format!("{}{WORK}/{}", base.0, step.id);
+    let at = base.url(&format!("{WORK}/{}", step.id));
     let input = files.iter().find(|it| Some(it.id) == step.input).map(
         |file| json!({ "filename": file.name, "size": file.size, "url": format!("{at}/input") }),
     );
