@@ -179,19 +179,19 @@ impl Socket {
         let members = match history {
             Some(it) => {
                 let records = self.door.texts.history(&it.records);
-                wire::history(channel, Some(it.at), since.is_some() && it.gap, &records)
+                wire::history(Some(it.at), since.is_some() && it.gap, &records)
             }
-            None => wire::history(channel, None, since.is_some(), &[]),
+            None => wire::history(None, since.is_some(), &[]),
         };
-        Ok(wire::answer(form, "history", &members))
+        Ok(wire::answer(form, "history", &format!("{},{members}", wire::about(form, channel))))
     }
 
     fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
         let (count, members) = self.door.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
-        let channel = wire::quoted(channel);
-        let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
+        let about = wire::about(form, channel);
+        let members = format!(r#"{about},"count":{count},"members":{members}"#);
         Ok(wire::answer(form, "presence", &members))
     }
 

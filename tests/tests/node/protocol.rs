@@ -20,7 +20,7 @@ async fn each_case_of_the_official_suites_is_answered_as_they_expect() {
     let url = format!("http://{}", gateway.address());
     let modules = prepared("QUADRILLE_TEST_NODE_MODULES");
     let environment = [("NODE_PATH".to_owned(), modules.to_string_lossy().into_owned())];
-    let suite = Program::start_with(Path::new("node"), "protocol.cjs", &[&url], &environment);
+    let suite = Program::start_with(Path::new("node"), "js/protocol.cjs", &[&url], &environment);
     let lines = suite.lines().await;
     let failed: Vec<_> = lines.iter().filter(|it| !it.starts_with("ok ")).collect();
     assert_eq!(failed, [""; 0]);

@@ -21,9 +21,6 @@ use super::{
 };
 use crate::socketio::{Client, Flow};
 
-/// Wait of a poll that comes during an upgrade, for the upgrade's end. The original server looks as
-/// often.
-const UPGRADING: Duration = Duration::from_millis(100);
 
 /// Wait of a client's farewell for the poll that it sent just before, over another connection.
 const OVERTAKEN: Duration = Duration::from_millis(100);
@@ -53,8 +50,8 @@ async fn next(slot: &Slot, is_probed: bool) -> Response {
             packets = poll_fn(|cx| slot.poll_read(cx)) => {
                 return match packets {
                     Some(packets) if !packets.is_empty() => body(packets),
-                    Some(_) if is_probed => released(slot).await,
                     Some(_) => body(NOOP.to_owned()),
+                    // Who polls during an upgrade that waits for no poll has no reason to.
                     None if is_probed && slot.is_upgraded() => Error::Session.into_response(),
                     None if slot.is_upgraded() => body(NOOP.to_owned()),
                     None => match slot.farewell() {
@@ -66,14 +63,6 @@ async fn next(slot: &Slot, is_probed: bool) -> Response {
             () = sleep_until(due) => slot.ping(Instant::now()),
         }
     }
-}
-
-/// Answer a poll that came while a WebSocket was probing already. A client whose poll waits does not
-/// complete the upgrade before it is answered; one that has completed it has no reason to poll.
-async fn released(slot: &Slot) -> Response {
-    // At the time-out it is undecided still.
-    timeout(UPGRADING, poll_fn(|cx| slot.poll_gone(cx))).await.ok();
-    if slot.is_upgraded() { Error::Session.into_response() } else { body(NOOP.to_owned()) }
 }
 
 /// Take the packets of a body, one after the other.

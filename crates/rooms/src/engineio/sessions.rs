@@ -261,17 +261,6 @@ impl Slot {
         }
     }
 
-    /// Ready when there is no session here any more.
-    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.lock().as_mut() {
-            Some(polled) => {
-                polled.wake(cx);
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
-        }
-    }
-
     /// Do something with the session, and let whoever polls see what came of it. `None` if it is
     /// gone.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Client, &mut Link<'_>) -> T) -> Option<T> {

@@ -1,5 +1,5 @@
 //! A session that polls goes on as a WebSocket: probed first, and taken over with nothing lost.
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -26,6 +26,10 @@ use crate::{NAME, door::Door};
 
 /// How long an upgrade may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Wait for a client that completes the upgrade without waiting for its poll to end. After it, the
+/// poll is let go.
+const EAGER: Duration = Duration::from_millis(10);
 
 pub(super) fn upgrade(door: &Arc<Door>, slot: &Arc<Slot>, mut request: Request) -> Response {
     let handshake = match Handshake::of(&mut request) {
@@ -81,8 +85,14 @@ async fn take_over<S: AsyncRead + AsyncWrite + Unpin>(
         return None;
     }
     exchange.send(PROBED).await.ok()?;
-    slot.release();
-    if exchange.text().await.ok()?? != UPGRADE {
+    let mut next = pin!(exchange.text());
+    let told = if let Ok(told) = timeout(EAGER, &mut next).await {
+        told
+    } else {
+        slot.release();
+        next.await
+    };
+    if told.ok()?? != UPGRADE {
         return None;
     }
     poll_fn(|cx| slot.poll_take(cx)).await
