@@ -24,7 +24,7 @@ pub use model::{
 };
 pub use store::{Migrated, Store};
 pub use workflows::{
-    BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, Download,
-    NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError, RunStatus, Said,
-    Start, Step, StepKind, StepStatus, WholeChat,
+    BackupError, Brought, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed,
+    Download, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError,
+    RunKey, RunStatus, Said, Start, Step, StepKind, StepStatus, WholeChat,
 };

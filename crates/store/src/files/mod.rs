@@ -4,7 +4,7 @@ mod error;
 mod name;
 mod put;
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{
@@ -64,6 +64,12 @@ impl Files {
     pub fn key(user: &str, name: &str) -> String {
         let (user, name) = (name::plain(user), name::plain(name));
         format!("{user}/{}/{name}", Uuid::now_v7().simple())
+    }
+
+    /// A name with its letters and marks as one character each where there is one (NFC): the same
+    /// name, however the system writes it that it comes from.
+    pub fn composed(name: &str) -> Cow<'_, str> {
+        name::composed(name)
     }
 
     /// What a file of this name is called here: at most 100 bytes, no separator, no control

@@ -102,12 +102,33 @@ pub struct NewRun<'a> {
     pub id: &'a str,
     pub chat: &'a str,
     pub origin: &'a str,
-    /// At least one.
+    /// None is a run that is over as soon as it begins.
     pub steps: &'a [NewStep],
     /// What the first step is done to; `None` for none.
     pub input: Option<i64>,
     /// How many runs may wait, this one included: for a worker, and in its chat.
     pub max_waiting: i64,
+    /// Sent again with the same key, it is the same run.
+    pub key: Option<RunKey<'a>>,
+}
+
+/// The idempotency key of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RunKey<'a> {
+    /// Who uses it; empty where nobody signs in.
+    pub user: &'a str,
+    pub key: &'a str,
+    /// A digest of what is asked for. The same key with another one is refused.
+    pub request: &'a str,
+}
+
+/// A step that was ended under a claim, and what the worker brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    pub run: Run,
+    pub step: Step,
+    /// The digest that the step was finished with.
+    pub digest: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -148,6 +169,8 @@ pub enum RunError {
     NoChat,
     #[error("too many runs are waiting; try again later")]
     Full,
+    #[error("the idempotency key came with another request")]
+    KeyReused,
     #[error(transparent)]
     Store(#[from] Error),
 }

@@ -11,6 +11,7 @@ mod files;
 mod keys;
 mod messages;
 mod open;
+mod run_keys;
 mod search;
 mod turns;
 mod uploads;

@@ -33,7 +33,7 @@ async fn an_old_schema_is_refused_unless_it_may_be_migrated() {
         for sql in ["DELETE FROM _sqlx_migrations", "DROP TABLE _sqlx_migrations"] {
             bed.execute(sql).await;
             let why = Store::open(&config).await.unwrap_err();
-            assert!(matches!(why, OpenError::Old(2)), "{why:?}");
+            assert!(matches!(why, OpenError::Old(3)), "{why:?}");
             assert!(why.to_string().contains("quadrille migrate"), "{why}");
         }
     })
@@ -72,9 +72,9 @@ async fn what_is_refused_for_its_schema_is_not_made() {
     let home = Scratch::new();
     let path = home.path().join("a/b.db");
     let config = Config { auto_migrate: false, ..at(&path) };
-    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(2))));
+    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(3))));
     assert!(!path.parent().unwrap().exists());
-    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 2 });
+    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 3 });
     Store::open(&config).await.unwrap();
 }
 
@@ -100,7 +100,7 @@ async fn many_that_start_at_once_migrate_once() {
         let config = config.clone();
         starting.spawn(async move { Store::migrate(&config).await.unwrap().applied });
     }
-    assert_eq!(starting.join_all().await.iter().sum::<usize>(), 2);
+    assert_eq!(starting.join_all().await.iter().sum::<usize>(), 3);
 }
 
 /// The files of a database in use are what a kill leaves behind.

@@ -16,7 +16,7 @@ use crate::{
     },
     door::{self, Door},
     engine,
-    http::{begin, error::Error, runs},
+    http::{begin, error::Error, key::Keyed, runs},
     news::Origin,
     wire,
 };
@@ -56,15 +56,31 @@ pub(super) enum Heard {
 }
 
 /// Hear it, answer, and keep both in the conversation.
-pub(super) async fn talk(door: &Arc<Door>, chat: &Chat, heard: Heard) -> Result<Answer, Error> {
+pub(super) async fn talk(
+    door: &Arc<Door>,
+    chat: &Chat,
+    heard: Heard,
+    key: Option<Keyed>,
+) -> Result<Answer, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
-    let talked = life.finish("bot", async move { answer(&door, &chat, heard).await });
+    let talked = life.finish("bot", async move { answer(&door, &chat, heard, key.as_ref()).await });
     talked.await.unwrap_or(Err(Error::Server))
 }
 
-async fn answer(door: &Door, chat: &Chat, mut heard: Heard) -> Result<Answer, Error> {
+async fn answer(
+    door: &Door,
+    chat: &Chat,
+    mut heard: Heard,
+    key: Option<&Keyed>,
+) -> Result<Answer, Error> {
     let _turn = door.talk(&chat.id).await;
     let store = &door.memory.store;
+    // It began a run before, and was answered so, whoever heard it.
+    if let Some(key) = key
+        && let Some(run) = store.run_of_key(&chat.id, key.stored()).await?
+    {
+        return Ok(Answer { reply: dialogue::started(), run: Some(run) });
+    }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
     let Kept { state: before, file } = recall(door, &chat).await?;
     let file = last_file(door, &chat, file).await?;
@@ -101,7 +117,7 @@ async fn answer(door: &Door, chat: &Chat, mut heard: Heard) -> Result<Answer, Er
             // Those that came are run as they came, with what is in them in its order.
             let given = given.filter(|it| !it.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(door, &chat, Origin::Bot, &steps).await {
+            match begin::begin(door, &chat, Origin::Bot, &steps, key).await {
                 Ok(run) => Some(run),
                 Err(why) => {
                     remember(door, &chat, &Kept { state: before, file }).await?;
