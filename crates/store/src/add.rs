@@ -10,6 +10,7 @@ use crate::{
     rows::FileRow,
     store::{clean, now},
     uploads, users,
+    workflows::keys,
 };
 
 /// Also keeps others from adding to the conversation until the end of the transaction, so that
@@ -177,7 +178,9 @@ impl Store {
     /// `store.keep_keys` mean nothing already, but take room.
     pub async fn forget_keys(&self, before: i64) -> Result<u64, Error> {
         Ok(writing!(self, |tx| {
-            sqlx::query(FORGET).bind(before).execute(&mut *tx).await?.rows_affected()
+            let runs = sqlx::query(keys::FORGET).bind(before).execute(&mut *tx).await?;
+            let messages = sqlx::query(FORGET).bind(before).execute(&mut *tx).await?;
+            runs.rows_affected() + messages.rows_affected()
         }))
     }
 }

@@ -31,8 +31,8 @@ pub use model::{
 };
 pub use store::{Migrated, Store};
 pub use workflows::{
-    BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, DeletedChat,
-    Download, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run, RunError,
-    RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus, WholeChat,
+    BackupError, Brought, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed,
+    DeletedChat, Download, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run,
+    RunError, RunKey, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus, WholeChat,
 };
 pub use writable::check_folder;

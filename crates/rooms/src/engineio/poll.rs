@@ -21,7 +21,6 @@ use super::{
 };
 use crate::socketio::{Client, Flow};
 
-
 /// Wait of a client's farewell for the poll that it sent just before, over another connection.
 const OVERTAKEN: Duration = Duration::from_millis(100);
 

@@ -207,6 +207,17 @@ impl Slot {
         true
     }
 
+    /// Ready when there is no session here any more.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.lock().as_mut() {
+            Some(polled) => {
+                polled.wake(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
     /// Whether it went on as a WebSocket.
     pub(super) fn is_upgraded(&self) -> bool {
         self.upgraded.load(Relaxed)

@@ -6,6 +6,7 @@ mod put;
 mod watch;
 
 use std::{
+    borrow::Cow,
     fmt,
     ops::Range,
     sync::{Arc, OnceLock},
@@ -81,6 +82,12 @@ impl Files {
     pub fn key(user: &str, name: &str) -> String {
         let (user, name) = (name::plain(user), name::plain(name));
         format!("{user}/{}/{name}", Uuid::now_v7().simple())
+    }
+
+    /// A name with its letters and marks as one character each where there is one (NFC): the same
+    /// name, however the system writes it that it comes from.
+    pub fn composed(name: &str) -> Cow<'_, str> {
+        name::composed(name)
     }
 
     /// What a file of this name is called here: at most 100 bytes, no separator, no control

@@ -8,7 +8,7 @@ use super::{
     chats::TOUCH,
     files::{ADD, NAMES, free},
     lease::{FAIL_STEP, FEED, FINISH_STEP, SKIP, too_far, until},
-    model::{Claim, NewChatFile, Run},
+    model::{Brought, Claim, NewChatFile, Run},
     runs::{RunRow, StepRow},
     words::ChatStatus,
 };
@@ -82,6 +82,12 @@ const FAIL: &str = "
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
 
+const BROUGHT: &str = "UPDATE run_steps SET brought = $3 WHERE run_id = $1 AND position = $2";
+
+const FIND_BROUGHT: &str = "
+    SELECT run_id, brought FROM run_steps
+    WHERE id = $1 AND claim = $2 AND status IN ('completed', 'failed')";
+
 /// Nobody finished it, as often as it was claimed.
 const GIVEN_UP: &str = "
     SELECT s.claim, r.id FROM run_steps AS s
@@ -140,11 +146,12 @@ impl Store {
         }))
     }
 
-    /// As [`finish_step`](Self::finish_step), under a claim.
+    /// As [`finish_step`](Self::finish_step), under a claim. By the `digest` of what the worker
+    /// brought, it is known again: see [`brought`](Self::brought).
     pub async fn finish_claimed(
         &self,
         held: &Claim,
-        result: &str,
+        (result, digest): (&str, &str),
         file: Option<NewChatFile<'_>>,
     ) -> Result<Option<(Run, Option<i64>)>, Error> {
         let Claim { claim, run, step, .. } = held;
@@ -164,10 +171,24 @@ impl Store {
             }
             let finish = sqlx::query(FINISH_STEP).bind(&run.id).bind(step.position);
             finish.bind(&*result).bind(output).bind(now).execute(&mut *tx).await?;
+            let known = sqlx::query(BROUGHT).bind(&run.id).bind(step.position).bind(digest);
+            known.execute(&mut *tx).await?;
             let feed = sqlx::query(FEED).bind(&run.id).bind(step.position).bind(output);
             feed.execute(&mut *tx).await?;
             Some((advanced, output))
         }))
+    }
+
+    /// The step that was ended under `claim`, finished or failed. `None` if none was.
+    pub async fn brought(&self, step: Uuid, claim: Uuid) -> Result<Option<Brought>, Error> {
+        let found: Option<(String, Option<String>)> = reading!(self, |connection| {
+            let found = sqlx::query_as(FIND_BROUGHT).bind(step).bind(claim);
+            found.fetch_optional(connection).await?
+        });
+        let Some((run, digest)) = found else { return Ok(None) };
+        let Some((run, steps)) = self.run_with_steps(&run).await? else { return Ok(None) };
+        let step = steps.into_iter().find(|it| it.id == step);
+        Ok(step.map(|step| Brought { run, step, digest }))
     }
 
     /// The step failed, and with it the run. `None` if the claim does not hold any more.

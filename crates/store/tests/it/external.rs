@@ -39,12 +39,12 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         let short = bed.store.renew_step(lost.step.id, claim.claim, Duration::ZERO, None);
         assert!(short.await.unwrap().is_some());
         assert_eq!(bed.store.claim_step(None, "u", LONG, 9).await.unwrap(), None);
-        assert_eq!(bed.store.finish_claimed(&lost, "{}", None).await.unwrap(), None);
+        assert_eq!(bed.store.finish_claimed(&lost, ("{}", "d"), None).await.unwrap(), None);
         let file = NewChatFile { place: Place::Intermediate, name: "x.csv", key: "k", size: 1 };
         let (run, file) =
-            bed.store.finish_claimed(&claim, "[1]", Some(file)).await.unwrap().unwrap();
+            bed.store.finish_claimed(&claim, ("[1]", "d"), Some(file)).await.unwrap().unwrap();
         assert_eq!((run.next, run.next_kind), (1, StepKind::Internal));
-        assert_eq!(bed.store.finish_claimed(&claim, "{}", None).await.unwrap(), None);
+        assert_eq!(bed.store.finish_claimed(&claim, ("{}", "d"), None).await.unwrap(), None);
         let (_, steps) = bed.all("r").await;
         assert_eq!((steps[0].output, steps[1].input), (file, file));
         assert_eq!(steps[0].result.as_deref(), Some("[1]"));

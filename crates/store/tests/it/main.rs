@@ -13,6 +13,7 @@ mod keys;
 mod messages;
 mod open;
 mod pending;
+mod run_keys;
 mod search;
 mod turns;
 mod uploads;

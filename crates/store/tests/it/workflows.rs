@@ -48,9 +48,22 @@ impl Bed {
         };
         let steps: Vec<_> = kinds.iter().map(step).collect();
         let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
-        let new =
-            NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3, share: 2 };
+        let new = NewRun {
+            id,
+            chat,
+            origin: "execute",
+            steps: &steps,
+            input,
+            max_waiting: 3,
+            share: 2,
+            key: None,
+        };
         self.store.create_run(new).await
+    }
+
+    pub(crate) async fn retry(&self, id: &str) -> Result<Option<Run>, RunError> {
+        let run = self.store.run(id).await?.unwrap();
+        self.store.retry_run(&run, 3, 3, None).await
     }
 
     pub(crate) async fn claim(&self) -> Option<Claimed> {
@@ -301,9 +314,9 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         assert!(matches!(cancelled, CancelRun::Ended(_)), "{cancelled:?}");
         assert_eq!(bed.claim().await, None);
         assert_eq!(bed.store.cancel_run("no").await.unwrap(), None);
-        let retried = bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
+        let retried = bed.retry("r").await.unwrap().unwrap();
         assert_eq!((retried.status, retried.seq), (RunStatus::Pending, 2));
-        assert_eq!(bed.store.retry_run("r", 3, 3).await.unwrap(), None);
+        assert_eq!(bed.retry("r").await.unwrap(), None);
         let claimed = bed.claim().await.unwrap();
         bed.work(&claimed, None).await.unwrap();
         let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
@@ -313,7 +326,7 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         let over = bed.store.cancel_run("r").await.unwrap().unwrap();
         assert!(matches!(over, CancelRun::Over(_)), "{over:?}");
         // What is completed stays so.
-        bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
+        bed.retry("r").await.unwrap().unwrap();
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
         assert_eq!(steps[1].status, StepStatus::Pending);

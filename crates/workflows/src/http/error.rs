@@ -64,6 +64,10 @@ pub(super) enum Error {
          send it again without its Idempotency-Key"
     )]
     GoesOn(String),
+    #[error("The Idempotency-Key came with another request; use a new one")]
+    KeyReused,
+    #[error("This step was finished with another result")]
+    OtherResult,
     #[error("Too many runs are waiting; try again later")]
     Full,
     #[error("Too many requests of this kind are under way; try again later")]
@@ -124,7 +128,7 @@ impl Error {
                 S::UNPROCESSABLE_ENTITY
             }
             Self::BadFile(_) | Self::Address => S::BAD_REQUEST,
-            Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
+            Self::Conflict(_) | Self::NoClaim | Self::KeyReused | Self::OtherResult => S::CONFLICT,
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
@@ -230,6 +234,7 @@ impl From<RunError> for Error {
             RunError::NoChat => Self::NoChat,
             RunError::Full => Self::Full,
             RunError::Share => Self::EnoughRuns,
+            RunError::KeyReused => Self::KeyReused,
             RunError::Store(why) => why.into(),
         }
     }

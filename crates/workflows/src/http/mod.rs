@@ -13,6 +13,7 @@ mod error;
 mod execute;
 mod files;
 mod forms;
+mod key;
 mod page;
 mod path;
 mod restore;

@@ -12,11 +12,13 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    key::{Key, Keyed},
     page::page,
     path::Path,
 };
 use crate::{
     CHATS,
+    digest::Digest,
     door::Door,
     news::{News, Origin},
     wire,
@@ -29,6 +31,7 @@ use crate::{
     path = "/{chat}/runs",
     operation_id = "create_run",
     tag = "chats",
+    params(Key),
     request_body = Asked,
     responses((status = 202, description = "The `job_id` and a `status_url`", body = Answer))
 )]
@@ -37,11 +40,13 @@ pub(super) async fn create(
     caller: Caller,
     base: Base,
     Path(chat): Path<String>,
+    key: Key,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
-    let run = begin::begin(&door, &chat, Origin::Runs, &steps).await?;
+    let key = key.of(&caller, || begin::digest("run", &steps));
+    let run = begin::begin(&door, &chat, Origin::Runs, &steps, key.as_ref()).await?;
     Ok(begin::submitted(&run, &base))
 }
 
@@ -152,6 +157,7 @@ pub(super) async fn end(door: &Door, chat: &Chat, run: &str) -> Result<(), Error
     path = "/{chat}/runs/{run}/retry",
     operation_id = "retry_run",
     tag = "chats",
+    params(Key),
     responses(
         (status = 202, description = "The run", body = Answer),
         (status = 409, description = "The run did not fail, and was neither cancelled nor interrupted", body = Answer),
@@ -162,10 +168,13 @@ pub(super) async fn retry(
     caller: Caller,
     base: Base,
     Path((chat, run)): Path<(String, String)>,
+    key: Key,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
+    let key = key.of(&caller, || Digest::new().part("retry").part(&run.id).done());
+    let key = key.as_ref().map(Keyed::stored);
     let (most, share) = begin::waiting(&door, &chat);
-    let retried = door.memory.store.retry_run(&run.id, most, share).await?;
+    let retried = door.memory.store.retry_run(&run, most, share, key).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;

@@ -17,7 +17,7 @@ use crate::{
     },
     door::{self, Door},
     engine,
-    http::{begin, caller::Caller, error::Error, runs},
+    http::{begin, caller::Caller, error::Error, key::Keyed, runs},
     news::Origin,
     wire,
 };
@@ -64,11 +64,13 @@ pub(super) async fn talk(
     caller: &Caller,
     place: Option<Permit>,
     heard: Heard,
+    key: Option<Keyed>,
 ) -> Result<Answer, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
     let caller = caller.clone();
-    let talked =
-        life.finish("bot", async move { answer(&door, &chat, &caller, place, heard).await });
+    let talked = life.finish("bot", async move {
+        answer(&door, &chat, &caller, place, heard, key.as_ref()).await
+    });
     talked.await.unwrap_or(Err(Error::Server))
 }
 
@@ -78,9 +80,16 @@ async fn answer(
     caller: &Caller,
     place: Option<Permit>,
     mut heard: Heard,
+    key: Option<&Keyed>,
 ) -> Result<Answer, Error> {
     let _turn = door.talk(&chat.id).await;
     let store = &door.memory.store;
+    // It began a run before, and was answered so, whoever heard it.
+    if let Some(key) = key
+        && let Some(run) = store.run_of_key(&chat.id, key.stored()).await?
+    {
+        return Ok(Answer { reply: dialogue::started(), run: Some(run) });
+    }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
     let Kept { state: before, file } = recall(door, &chat).await?;
     let file = last_file(door, &chat, caller, place, file).await?;
@@ -117,7 +126,7 @@ async fn answer(
             // Those that came are run as they came, with what is in them in its order.
             let given = given.filter(|it| !it.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(door, &chat, Origin::Bot, &steps).await {
+            match begin::begin(door, &chat, Origin::Bot, &steps, key).await {
                 Ok(run) => Some(run),
                 Err(why) => {
                     remember(door, &chat, &Kept { state: before, file }).await?;
