@@ -141,10 +141,10 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+    pub(crate) async fn open(config: &Config, core: &Core) -> Result<Self, StartError> {
         #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
-            let store = quadrille_store::Store::open(&config.store).await;
+            let store = quadrille_store::Store::divided(&config.store, &core.shares).await;
             let store =
                 store.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
             let files = quadrille_store::files::Files::open(&config.files);

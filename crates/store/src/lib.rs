@@ -9,6 +9,7 @@ mod messages;
 mod migrations;
 mod model;
 mod open;
+mod pages;
 mod rows;
 mod store;
 mod turns;
@@ -19,7 +20,7 @@ mod workflows;
 pub use config::{BadConfig, Config};
 pub use error::{AddError, Error, OpenError};
 pub use model::{
-    Added, Conversation, FileInfo, Interrupted, Message, NewFile, NewMessage, Page, Sender,
+    Added, Conversation, FileInfo, Found, Interrupted, Message, NewFile, NewMessage, Page, Sender,
     TurnEnd, Who,
 };
 pub use store::{Migrated, Store};

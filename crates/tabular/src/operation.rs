@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     arguments,
     error::{BadArguments, Error},
+    inline,
     limits::Limits,
     op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
     progress::Watch,
@@ -139,7 +140,7 @@ impl Operation {
     pub fn run(&self, task: &Task<'_>, watch: &mut Watch<'_>) -> Result<Outcome, Error> {
         let mut run = Run::new(task, watch);
         let run = &mut run;
-        match &self.0 {
+        let outcome = match &self.0 {
             Kind::ExtractData(it) => it.run(run),
             Kind::Extract(it) => it.run(run),
             Kind::Map(it) => it.run(run),
@@ -152,7 +153,15 @@ impl Operation {
             Kind::Sql(it) => it.run(run),
             Kind::Json(it) => it.run(run),
             Kind::JsonTemplate(it) => it.run(run),
-        }
+        }?;
+        let advice = match &self.0 {
+            Kind::ExtractData(_) => (extract::HELD, extract::INSTEAD),
+            Kind::Normalize(_) => {
+                ("the contents of the report", "set return_report to false, or use several steps")
+            }
+            _ => ("the statistics", "name fewer columns, or shorter ones"),
+        };
+        inline::bounded(outcome, &task.limits, advice)
     }
 }
 

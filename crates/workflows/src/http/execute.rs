@@ -50,8 +50,8 @@ pub(super) async fn execute(
         let why = run.error.unwrap_or_else(|| run.status.word().to_owned());
         return Err(Error::Run(why));
     }
-    let files = door.memory.store.chat_files(&chat.id).await?;
-    let steps = door.memory.store.steps(&run.id).await?;
+    let files = caller.store.chat_files(&chat.id).await?;
+    let steps = caller.store.steps(&run.id).await?;
     let results: Vec<_> =
         steps.iter().map(|it| wire::result(&chat, it, &files, Some(&base))).collect();
     let outputs: Vec<_> = files
