@@ -118,11 +118,7 @@ pub(super) async fn list(
     tag = "chats",
     responses((status = 200, description = "The chat", body = Answer))
 )]
-pub(super) async fn show(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    Path(chat): Path<String>,
-) -> Result<Envelope, Error> {
+pub(super) async fn show(caller: Caller, Path(chat): Path<String>) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
     Ok(ok("Conversation retrieved successfully", show_chat(&caller.store, &chat).await?))
 }

@@ -62,7 +62,6 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
     caller: Caller,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,

@@ -360,8 +360,7 @@ async fn operations(_: Caller) -> Envelope {
 
 async fn listed(door: &Door, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let files = files.iter().filter(|it| it.place == place);
-    Ok(files.map(|file| wire::file(chat, file, base)).collect())
+    Ok(wire::files(chat, &files, place, base).into())
 }
 
 /// Whether a request says that it has no body.

@@ -76,11 +76,18 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
         }
     };
     let store = &door.memory.store;
+    let result = Value::Object(result).to_string();
+    let steps = store.steps(&held.run.id).await?;
+    if !wire::fits(&result, steps.iter().filter(|it| it.id != held.step.id)) {
+        let keys: Vec<_> = file.into_iter().map(|it| it.key).collect();
+        engine::discard(&door.memory.files, &keys).await;
+        return Err(Error::TooMuch);
+    }
     let last = held.step.position + 1 == held.run.total;
     let place = if last { Place::Outputs } else { Place::Intermediate };
     let new =
         file.as_ref().map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
-    let finished = store.finish_claimed(held, &Value::Object(result).to_string(), new).await;
+    let finished = store.finish_claimed(held, &result, new).await;
     if let (Some(Kept { key, .. }), false) = (file, matches!(finished, Ok(Some(_)))) {
         engine::discard(&door.memory.files, &[key]).await;
     }
