@@ -175,7 +175,8 @@ impl Socket {
         limit: usize,
     ) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
-        let history = self.door.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
+        let from = since.map_or(Since::Now, Since::After);
+        let history = self.door.hub.history(&topic, from, limit).map(|it| it.page(from));
         let members = match history {
             Some(it) => {
                 let records = self.door.texts.history(&it.records);

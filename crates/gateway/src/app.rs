@@ -143,7 +143,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+    pub(crate) async fn open(config: &Config, core: &Core) -> Result<Self, StartError> {
         #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
             use quadrille_store::{Lock, Store, files::Files};
@@ -158,7 +158,7 @@ impl Kept {
             Store::lock(&config.store).map_err(store)?.map(Lock::hold);
             let kept = Files::open(&config.files).map_err(files)?;
             kept.lock().map_err(files)?;
-            let store = Store::open(&config.store).await.map_err(store)?;
+            let store = Store::divided(&config.store, &core.shares).await.map_err(store)?;
             store.remove_half_backups();
             kept.write_down_in(&store);
             Ok(Self { store, files: kept })

@@ -104,7 +104,7 @@ impl Gateway {
         let listeners = config.server.listen.iter().map(Listener::bind);
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: where the address is taken, the database may be in use as well.
-        let kept = Kept::open(&config).await?;
+        let kept = Kept::open(&config, &core).await?;
         let Protocols { router, mut doors, described, work } =
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());

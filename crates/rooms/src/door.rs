@@ -9,7 +9,7 @@ use std::{
 
 use quadrille_agents::Desk;
 use quadrille_core::{
-    Core, Draft, Publish, Topic,
+    Core, Draft, Holder, Publish, Topic,
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Conversation, Who};
@@ -96,7 +96,11 @@ impl Door {
             Some(user) => Who::Member(user),
             None => return Ok(None),
         };
-        self.memory.store.conversation(id, who).await
+        let holder = match user {
+            Some(user) if !self.is_open() => Holder::User(user.into()),
+            _ => Holder::Program,
+        };
+        self.memory.store.acting(holder).conversation(id, who).await
     }
 
     /// Wait until nobody else stores and publishes in this conversation, so that its log and the

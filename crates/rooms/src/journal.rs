@@ -71,7 +71,7 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
 async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
     let conversation = door::conversation(turn.topic())?;
     let window = u32::try_from(window).unwrap_or(u32::MAX);
-    let kept = door.memory.store.exchanges(conversation, window).await;
+    let kept = door.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
     let kept = kept.inspect_err(|why| {
         tracing::warn!(error = %why, "an agent is asked without what was said before");
     });

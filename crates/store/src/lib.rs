@@ -11,6 +11,7 @@ mod messages;
 mod migrations;
 mod model;
 mod open;
+mod pages;
 mod pending;
 mod rows;
 mod store;
@@ -26,7 +27,7 @@ pub use error::{AddError, Error, OpenError};
 pub use health::Fault;
 pub use lock::{Lock, LockError};
 pub use model::{
-    Added, Conversation, FileInfo, Interrupted, Message, NewFile, NewMessage, Page, Sender,
+    Added, Conversation, FileInfo, Found, Interrupted, Message, NewFile, NewMessage, Page, Sender,
     TurnEnd, Who,
 };
 pub use store::{Migrated, Store};

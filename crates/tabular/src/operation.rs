@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     arguments::{self, Told},
     error::{BadArguments, Error},
+    inline,
     limits::Limits,
     op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
     progress::Watch,
@@ -164,7 +165,7 @@ impl Operation {
     pub fn run(&self, task: &Task<'_>, watch: &mut Watch<'_>) -> Result<Outcome, Error> {
         let task = Task { sheet: self.sheet.as_deref().or(task.sheet), ..*task };
         let mut run = Run::new(&task, watch);
-        let mut outcome = self.work(&mut run)?;
+        let mut outcome = inline::bounded(self.work(&mut run)?, &task.limits, self.advice())?;
         let warnings = self.told.iter().cloned().chain(run.told);
         outcome.warnings = warnings.chain(outcome.warnings).collect();
         Ok(outcome)
@@ -184,6 +185,17 @@ impl Operation {
             Kind::Sql(it) => it.run(run),
             Kind::Json(it) => it.run(run),
             Kind::JsonTemplate(it) => it.run(run),
+        }
+    }
+
+    /// What of the outcome may be too large to be told, and what to do instead.
+    fn advice(&self) -> (&'static str, &'static str) {
+        match &self.kind {
+            Kind::ExtractData(_) => (extract::HELD, extract::INSTEAD),
+            Kind::Normalize(_) => {
+                ("the contents of the report", "set return_report to false, or use several steps")
+            }
+            _ => ("the statistics", "name fewer columns, or shorter ones"),
         }
     }
 }

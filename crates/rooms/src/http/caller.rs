@@ -8,7 +8,7 @@ use quadrille_core::{
     auth::{Action, Principal},
     ws::Peer,
 };
-use quadrille_store::Conversation;
+use quadrille_store::{Conversation, Store};
 
 use super::{error::Error, params::Params, token::Found};
 use crate::door::Door;
@@ -49,6 +49,12 @@ impl Caller {
     ) -> Result<Conversation, Error> {
         let found = self.door.conversation(id, action, &self.principal, user).await?;
         found.ok_or(Error::NoConversation)
+    }
+
+    /// The store, as the caller may use it.
+    pub(super) fn store(&self) -> Store {
+        let core = &self.door.core;
+        self.door.memory.store.acting(core.holder(&self.principal, self.peer.0))
     }
 
     /// Count something that will be published.

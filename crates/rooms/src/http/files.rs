@@ -33,13 +33,9 @@ pub(super) struct Listed<'a> {
     ),
     responses((status = 200, description = "Files", body = inline(Listed<'_>)))
 )]
-pub(super) async fn list(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    params: Params,
-) -> Result<Response, Error> {
+pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Error> {
     let user = caller.user(None)?;
-    let found = door.memory.store.files(&user, params.page()?).await?;
+    let found = caller.store().files(&user, params.page()?).await?;
     let files = found.iter().map(FileShape::from).collect();
     Ok(Json(Listed { files }).into_response())
 }
@@ -82,7 +78,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let user = caller.acting(None)?;
-    let file = door.memory.store.file(&key).await?.ok_or(Error::NoFile)?;
+    let file = caller.store().file(&key).await?.ok_or(Error::NoFile)?;
     if !may_see(&caller, user.as_deref(), &file).await? {
         return Err(Error::NoFile);
     }

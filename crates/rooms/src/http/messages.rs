@@ -41,24 +41,19 @@ struct Page<'a> {
     operation_id = "list_messages",
     tag = "rooms",
     params(
-        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("before" = Option<u128>, Query, description = "those before the message of this id"),
     ),
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
 )]
-pub(super) async fn list(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    Id(id): Id,
-    params: Params,
-) -> Result<Response, Error> {
+pub(super) async fn list(caller: Caller, Id(id): Id, params: Params) -> Result<Response, Error> {
     let (before, limit) = (params.number("before")?, params.limit()?);
     let user = caller.acting(None)?;
     let conversation = caller.conversation(id, Action::Read, user.as_deref()).await?;
-    let store = &door.memory.store;
+    let store = caller.store();
     let messages = store.messages(id, before, limit).await?;
     let has_more = match messages.first() {
-        Some(oldest) => !store.messages(id, Some(oldest.id), 1).await?.is_empty(),
+        Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
     };
     let page = Page {
@@ -73,6 +68,7 @@ pub(super) async fn list(
 struct Found<'a> {
     query: &'a str,
     messages: Vec<MessageShape<'a>>,
+    has_more: bool,
 }
 
 /// Find messages with every word of `q`, the newest first
@@ -82,21 +78,17 @@ struct Found<'a> {
     tag = "rooms",
     params(
         ("q" = String, Query, min_length = 1, pattern = r"[^\s\u0085]", description = "words"),
-        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
 )]
-pub(super) async fn search(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    params: Params,
-) -> Result<Response, Error> {
+pub(super) async fn search(caller: Caller, params: Params) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
-    let found = door.memory.store.search(&user, query, params.page()?).await?;
-    let messages = found.iter().map(MessageShape::from).collect();
-    Ok(Json(Found { query, messages }).into_response())
+    let found = caller.store().search(&user, query, params.page()?).await?;
+    let messages = found.messages.iter().map(MessageShape::from).collect();
+    Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
 }
 
 #[derive(Serialize, ToSchema)]

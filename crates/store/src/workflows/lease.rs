@@ -57,7 +57,7 @@ const OWNERS: &str = "
     WHERE (r.status = 'pending' AND NOT EXISTS (
             SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
         OR (r.status = 'running' AND r.next_kind = 'internal')
-    GROUP BY c.user_id ORDER BY MIN(r.created_at) LIMIT $1";
+    GROUP BY c.user_id ORDER BY MIN(r.created_at), MIN(r.id) LIMIT $1";
 
 const RENEW: &str = "
     UPDATE runs SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Error, Page, Store,
     db::{reading, writing},
+    pages::fitting,
     store::{clean, now},
 };
 
@@ -43,14 +44,23 @@ const LIST: &str = "
         created_at, started_at, ended_at
     FROM runs WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
 
+const MEASURED: &str = "
+    SELECT total_steps, CAST(COALESCE(OCTET_LENGTH(error), 0) AS BIGINT) FROM runs
+    WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+
 pub(super) const STEPS: &str = "
     SELECT id, position, operation, kind, arguments, status, progress, input_file, output_file,
         result, error, worker, started_at, completed_at
     FROM run_steps WHERE run_id = $1 ORDER BY position";
 
+const MEASURED_OF_CHAT: &str = "
+    SELECT s.id, CAST(OCTET_LENGTH(s.arguments) + COALESCE(OCTET_LENGTH(s.error), 0) AS BIGINT)
+    FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id
+    WHERE r.chat_id = $1 ORDER BY r.created_at DESC, r.id DESC, s.position LIMIT $2";
+
 const STEPS_OF_CHAT: &str = "
     SELECT s.id, s.position, s.operation, s.kind, s.arguments, s.status, s.progress, s.input_file,
-        s.output_file, s.result, s.error, s.worker, s.started_at, s.completed_at
+        s.output_file, CAST(NULL AS TEXT), s.error, s.worker, s.started_at, s.completed_at
     FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id
     WHERE r.chat_id = $1 ORDER BY r.created_at DESC, r.id DESC, s.position LIMIT $2";
 
@@ -216,9 +226,14 @@ impl Store {
         }
     }
 
-    /// Those of a chat, the newest first.
+    /// Those of a chat, the newest first; at most [`Page::BYTES`] of them.
     pub async fn runs(&self, chat: &str, page: Page) -> Result<Vec<Run>, Error> {
         let (chat, (limit, offset)) = (clean(chat), page.bounds());
+        let measured: Vec<(i64, i64)> = reading!(self, |connection| {
+            let list = sqlx::query_as(MEASURED).bind(&*chat).bind(limit).bind(offset);
+            list.fetch_all(connection).await?
+        });
+        let limit = i64::try_from(fitting(measured, Page::BYTES).len()).unwrap_or(i64::MAX);
         let rows: Vec<RunRow> = reading!(self, |connection| {
             let list = sqlx::query_as(LIST).bind(&*chat).bind(limit).bind(offset);
             list.fetch_all(connection).await?
@@ -235,9 +250,14 @@ impl Store {
         Ok(rows.into_iter().map(Step::from).collect())
     }
 
-    /// The steps of the newest runs of a chat, about `limit` of them, the oldest run first.
+    /// The steps of the newest runs of a chat, about `limit` of them and at most [`Page::BYTES`],
+    /// the oldest run first, without their results.
     pub async fn steps_of_chat(&self, chat: &str, limit: u32) -> Result<Vec<Step>, Error> {
         let (chat, (limit, _)) = (clean(chat), Page { limit, offset: 0 }.bounds());
+        let measured: Vec<(Uuid, i64)> = reading!(self, |connection| {
+            sqlx::query_as(MEASURED_OF_CHAT).bind(&*chat).bind(limit).fetch_all(connection).await?
+        });
+        let limit = i64::try_from(fitting(measured, Page::BYTES).len()).unwrap_or(i64::MAX);
         let rows: Vec<StepRow> = reading!(self, |connection| {
             sqlx::query_as(STEPS_OF_CHAT).bind(&*chat).bind(limit).fetch_all(connection).await?
         });

@@ -146,5 +146,5 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     assert_eq!(there.len(), 100);
     assert_eq!(there, bed.store.messages(id, None, 1000).await.unwrap());
     let found = store.search("ann", "word", quadrille_store::Page { limit: 1000, offset: 0 });
-    assert_eq!(found.await.unwrap().len(), 100);
+    assert_eq!(found.await.unwrap().messages.len(), 100);
 }

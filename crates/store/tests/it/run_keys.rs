@@ -21,7 +21,8 @@ impl Bed {
             arguments: "{}".to_owned(),
         };
         let (steps, key) = (&[step][..], Some(key));
-        let new = NewRun { id, chat, origin: "runs", steps, input: None, max_waiting: 3, key };
+        let new =
+            NewRun { id, chat, origin: "runs", steps, input: None, max_waiting: 3, share: 3, key };
         self.store.create_run(new).await
     }
 }
@@ -67,8 +68,16 @@ async fn of_many_at_once_with_one_key_one_begins_a_run() {
                 };
                 let (id, steps, key) = (format!("r{n}"), &[step][..], Some(key("ann", "x")));
                 let (chat, origin) = ("a", "runs");
-                let new =
-                    NewRun { id: &id, chat, origin, steps, input: None, max_waiting: 100, key };
+                let new = NewRun {
+                    id: &id,
+                    chat,
+                    origin,
+                    steps,
+                    input: None,
+                    max_waiting: 100,
+                    share: 100,
+                    key,
+                };
                 store.create_run(new).await.unwrap().id
             });
         }
@@ -106,13 +115,13 @@ async fn a_run_is_tried_again_once_for_each_key() {
         let run = bed.run_with("a", "r", key("ann", "x")).await.unwrap();
         bed.store.cancel_run("r").await.unwrap();
         let again = RunKey { key: "again", ..key("ann", "retry r") };
-        let retried = bed.store.retry_run(&run, 2, Some(again)).await.unwrap().unwrap();
+        let retried = bed.store.retry_run(&run, 2, 2, Some(again)).await.unwrap().unwrap();
         assert_eq!(retried.status, RunStatus::Pending);
         bed.store.cancel_run("r").await.unwrap();
         // It is as it stands, and is not begun once more.
-        let known = bed.store.retry_run(&run, 2, Some(again)).await.unwrap().unwrap();
+        let known = bed.store.retry_run(&run, 2, 2, Some(again)).await.unwrap().unwrap();
         assert_eq!(known.status, RunStatus::Cancelled);
-        let other = bed.store.retry_run(&run, 2, Some(key("ann", "retry r"))).await;
+        let other = bed.store.retry_run(&run, 2, 2, Some(key("ann", "retry r"))).await;
         assert!(matches!(other, Err(RunError::KeyReused)), "{other:?}");
     })
     .await;

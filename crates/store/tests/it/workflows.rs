@@ -105,9 +105,10 @@ async fn one_owner_has_a_share_of_the_runs_that_wait() {
         let full = bed.begin("c", "5", TWO).await.unwrap_err();
         assert!(matches!(full, RunError::Full), "{full}");
         bed.store.cancel_run("1").await.unwrap();
-        let refused = bed.store.retry_run("1", 3, 1).await.unwrap_err();
+        let run = bed.store.run("1").await.unwrap().unwrap();
+        let refused = bed.store.retry_run(&run, 3, 1, None).await.unwrap_err();
         assert!(matches!(refused, RunError::Share), "{refused}");
-        bed.store.retry_run("1", 3, 2).await.unwrap().unwrap();
+        bed.store.retry_run(&run, 3, 2, None).await.unwrap().unwrap();
         // Chats of nobody have no share.
         bed.store.cancel_run("1").await.unwrap();
         bed.store.cancel_run("2").await.unwrap();
@@ -224,6 +225,7 @@ async fn steps_feed_each_other_and_the_run_is_over_once() {
         assert!(steps.iter().all(|it| it.status == StepStatus::Completed && it.progress == 100));
         let chat = bed.store.chat("a").await.unwrap().unwrap();
         assert_eq!(chat.status, ChatStatus::Completed);
+        let steps: Vec<_> = steps.into_iter().map(|it| Step { result: None, ..it }).collect();
         assert_eq!(bed.store.steps_of_chat("a", 10).await.unwrap(), steps);
     })
     .await;
@@ -330,6 +332,54 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
         assert_eq!(steps[1].status, StepStatus::Pending);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_of_chats_messages_and_steps_have_a_bound_in_bytes() {
+    each(async |bed| {
+        let large = serde_json::json!({ "note": "x".repeat(300_000) }).to_string();
+        for n in 0..10 {
+            let id = format!("c{n}");
+            let new = NewChat {
+                id: &id,
+                user: Some("ann"),
+                participant: "Otter-1234",
+                status: ChatStatus::Created,
+                partition: "2026/11",
+                metadata: &large,
+                any_owner: true,
+            };
+            bed.store.put_chat(new).await.unwrap();
+            let said =
+                NewMessageOfChat { kind: Said::User, content: &n.to_string(), metadata: &large };
+            assert!(bed.store.say_in_chat("c0", None, &[said]).await.unwrap());
+        }
+        let chats = bed.store.chats(Some("ann"), None, ALL).await.unwrap();
+        assert_eq!(chats.len(), 6);
+        let said = bed.store.said_in_chat("c0", 1000).await.unwrap();
+        let said: Vec<_> = said.iter().map(|it| &*it.content).collect();
+        assert_eq!(said, ["4", "5", "6", "7", "8", "9"]);
+        let step = NewStep {
+            operation: "csv/search".to_owned(),
+            kind: StepKind::Internal,
+            arguments: large.clone(),
+        };
+        let steps = vec![step; 10];
+        let new = NewRun {
+            id: "r",
+            chat: "c0",
+            origin: "execute",
+            steps: &steps,
+            input: None,
+            max_waiting: 3,
+            share: 3,
+            key: None,
+        };
+        bed.store.create_run(new).await.unwrap();
+        assert_eq!(bed.store.steps_of_chat("c0", 1000).await.unwrap().len(), 6);
+        assert_eq!(bed.store.steps("r").await.unwrap().len(), 10);
     })
     .await;
 }

@@ -25,6 +25,7 @@ use custom::Custom;
 pub use dialect::DATABASES;
 use dialect::Database;
 use insert::Insert;
+pub(crate) use script::HELD;
 
 /// `sql/generate`, `sql/generate-to-text` and `sql/generate-custom-to-text`.
 #[derive(Clone, Debug)]

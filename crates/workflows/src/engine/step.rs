@@ -31,6 +31,12 @@ pub(super) enum StepError {
     NoInput,
     #[error("the input file of the step is gone; upload it again")]
     InputGone,
+    #[error(
+        "the results of the steps of this run take more than {} bytes together; extract columns to \
+         a file instead (excel/extract-columns-to-file), or use several runs",
+        wire::MAX_RESULTS
+    )]
+    TooMuch,
     #[error("there is no room left to do this; tell the operator")]
     DiskFull,
     #[error("cancelled")]

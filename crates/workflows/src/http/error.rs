@@ -12,7 +12,7 @@ use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError};
+use crate::{archive::BadArchive, engine::FetchError, wire};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,12 @@ pub(super) enum Error {
     Archive(BadArchive),
     #[error("The database has its own tools for backups; use pg_dump")]
     NoBackup,
+    #[error(
+        "The results of the steps of this run take more than {} bytes together; bring this one as a \
+         file",
+        wire::MAX_RESULTS
+    )]
+    TooMuch,
     #[error("Workflow execution failed: {0}")]
     Run(String),
     #[error("{0}")]
@@ -110,6 +116,7 @@ impl Error {
             Self::Body(BadBody::TooLarge(_))
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
             | Self::FileTooLarge(_)
+            | Self::TooMuch
             | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
             Self::Enough
             | Self::EnoughRuns
@@ -163,7 +170,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, told) = self.status();
         let data = json!({ "error_type": "Error", "details": null });
-        let message = self.to_string();
+        let message = wire::short(self.to_string());
         let mut response = Envelope { status, told, message, data, total: 0 }.into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {

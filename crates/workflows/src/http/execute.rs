@@ -56,15 +56,11 @@ pub(super) async fn execute(
         let why = run.error.unwrap_or_else(|| run.status.word().to_owned());
         return Err(Error::Run(why));
     }
-    let files = door.memory.store.chat_files(&chat.id).await?;
-    let steps = door.memory.store.steps(&run.id).await?;
+    let files = caller.store.chat_files(&chat.id).await?;
+    let steps = caller.store.steps(&run.id).await?;
     let results: Vec<_> =
         steps.iter().map(|it| wire::result(&chat, it, &files, Some(&base))).collect();
-    let outputs: Vec<_> = files
-        .iter()
-        .filter(|it| it.place == Place::Outputs)
-        .map(|file| wire::file(&chat, file, &base))
-        .collect();
+    let outputs = wire::files(&chat, &files, Place::Outputs, &base);
     let total = results.len();
     let data = json!({ "results": results, "output_files": outputs, "job_id": run.id });
     Ok(ok("Workflow executed successfully", data).total(total))

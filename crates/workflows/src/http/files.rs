@@ -162,7 +162,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let file = door.memory.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
+    let file = caller.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
     send(&door, &file, &method, &headers).await
 }
 

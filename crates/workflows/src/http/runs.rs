@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Query, Request, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{CancelRun, Chat, Place};
+use quadrille_store::{CancelRun, Chat, Place, Store};
 use serde_json::{Value, json};
 
 use super::{
@@ -67,13 +67,12 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
     caller: Caller,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let runs = door.memory.store.runs(&chat.id, page(&query)?).await?;
+    let runs = caller.store.runs(&chat.id, page(&query)?).await?;
     let shown: Vec<_> = runs
         .iter()
         .map(|run| {
@@ -107,7 +106,7 @@ pub(super) async fn show(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Read).await?;
-    Ok(ok("Run retrieved successfully", look(&door, &chat, &run.id, &base).await?))
+    Ok(ok("Run retrieved successfully", look(&door, &caller.store, &chat, &run.id, &base).await?))
 }
 
 /// Cancel a run
@@ -130,7 +129,7 @@ pub(super) async fn cancel(
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
     end(&door, &chat, &run.id).await?;
-    let shown = look(&door, &chat, &run.id, &base).await?;
+    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
 }
 
@@ -179,12 +178,17 @@ pub(super) async fn retry(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;
     door.work.notify_one();
-    let shown = look(&door, &chat, &run.id, &base).await?;
+    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Workflow submitted", shown).status(StatusCode::ACCEPTED))
 }
 
-pub(super) async fn look(door: &Door, chat: &Chat, run: &str, base: &Base) -> Result<Value, Error> {
-    let store = &door.memory.store;
+pub(super) async fn look(
+    door: &Door,
+    store: &Store,
+    chat: &Chat,
+    run: &str,
+    base: &Base,
+) -> Result<Value, Error> {
     let (run, steps) = store.run_with_steps(run).await?.ok_or(Error::NoRun)?;
     let files = store.chat_files(&chat.id).await?;
     Ok(wire::run(chat, &run, &steps, &files, door.percent(&run.id), Some(base)))

@@ -88,7 +88,7 @@ async fn create(
     let id = asked.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
     // What is somebody else's is not taken over, and not told of.
     let taken = Error::Conflict("this chat_id is taken; choose another one");
-    let there = door.memory.store.chat(&id).await?;
+    let there = caller.store.chat(&id).await?;
     match &there {
         None => caller.may_call(&id)?,
         Some(it) if door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal) => {}
@@ -301,7 +301,7 @@ async fn status(
     Path((chat, job)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &job, Action::Read).await?;
-    let mut shown = runs::look(&door, &chat, &run.id, &base).await?;
+    let mut shown = runs::look(&door, &caller.store, &chat, &run.id, &base).await?;
     // Who polls waits for one of the words that they know.
     if shown["status"] == RunStatus::Interrupted.word() {
         shown["status"] = RunStatus::Failed.word().into();
@@ -339,7 +339,7 @@ async fn history(
             .parse()
             .map_err(|_| Error::Invalid(format!("limit must be a whole number, found {text:?}")))?,
     };
-    let store = &door.memory.store;
+    let store = &caller.store;
     let said = store.said_in_chat(&chat.id, limit).await?;
     let steps = store.steps_of_chat(&chat.id, chats::SHOWN).await?;
     let files = store.chat_files(&chat.id).await?;
@@ -374,8 +374,7 @@ async fn operations(_: Caller) -> Envelope {
 
 async fn listed(door: &Door, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let files = files.iter().filter(|it| it.place == place);
-    Ok(files.map(|file| wire::file(chat, file, base)).collect())
+    Ok(wire::files(chat, &files, place, base).into())
 }
 
 /// Whether a request says that it has no body.

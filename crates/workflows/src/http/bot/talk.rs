@@ -22,8 +22,9 @@ use crate::{
     wire,
 };
 
-/// Columns that the bot knows of a file, at most.
+/// Columns that the bot knows of a file, at most, and the bytes of their names.
 const MAX_COLUMNS: usize = 1000;
+const MAX_NAMES: usize = 64 << 10;
 
 /// Runs among which the one is looked for that the bot began.
 const RUNS: Page = Page { limit: 100, offset: 0 };
@@ -294,7 +295,13 @@ async fn columns(door: &Door, place: &Permit, file: &ChatFile) -> Result<Vec<Str
             return Err(Error::Server);
         }
     };
+    let mut left = MAX_NAMES;
     columns.truncate(MAX_COLUMNS);
+    columns.retain(|name| {
+        let fits = name.len() <= left;
+        left = left.saturating_sub(name.len());
+        fits
+    });
     Ok(columns)
 }
 

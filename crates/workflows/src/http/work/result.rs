@@ -91,11 +91,17 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
     let read = read_result(door, Some(chat), request);
     let result = engine::kept_alive(lease, &held.run.id, read, renew).await?;
     let store = &door.memory.store;
+    let (members, digest) = (Value::Object(result.members.clone()).to_string(), result.digest());
+    let steps = store.steps(&held.run.id).await?;
+    if !wire::fits(&members, steps.iter().filter(|it| it.id != held.step.id)) {
+        let keys: Vec<_> = result.file.into_iter().map(|it| it.key).collect();
+        engine::discard(&door.memory.files, &keys).await;
+        return Err(Error::TooMuch);
+    }
     let last = held.step.position + 1 == held.run.total;
     let place = if last { Place::Outputs } else { Place::Intermediate };
     let file = result.file.as_ref();
     let new = file.map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
-    let (members, digest) = (Value::Object(result.members.clone()).to_string(), result.digest());
     let finished = store.finish_claimed(held, (&members, &digest), new).await;
     if let (Some(Kept { key, .. }), false) = (result.file, matches!(finished, Ok(Some(_)))) {
         engine::discard(&door.memory.files, &[key]).await;
