@@ -212,3 +212,25 @@ async fn pools_follow_the_configuration_at_a_reload() {
     gateway.signal("HUP").await;
     eventually("other sizes", async || (sizes().await == [50, 51, 52, 53]).then_some(())).await;
 }
+
+#[tokio::test]
+async fn every_pool_is_in_the_table_of_bounds() {
+    let gateway = start(&[]).await;
+    let text = gateway.get("/metrics").await.body;
+    let mut shown: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("quadrille_pool_size{pool=\"")?.split('"').next())
+        .collect();
+    shown.sort_unstable();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let document = std::fs::read_to_string(path).expect("a document");
+    let (_, table) = document.split_once("### How much").expect("a table of bounds");
+    let (table, _) = table.split_once("## Memory").expect("a chapter after it");
+    let pools = table.lines().filter_map(|row| {
+        let cell = row.strip_suffix('|')?.rsplit('|').next()?.trim();
+        cell.strip_prefix('`')?.strip_suffix('`')
+    });
+    let mut listed: Vec<_> = pools.collect();
+    listed.sort_unstable();
+    assert_eq!(shown, listed, "the last column of the table names each pool once");
+}
