@@ -50,8 +50,8 @@ pub(crate) enum Error {
     TooManyChannels(usize),
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
-    #[error("the server holds too many topics; use one that exists, or try again later")]
-    TooManyTopics,
+    #[error("{}", advice(*.0))]
+    TooManyTopics(TooManyTopics),
     #[error("the frame could not be stored just now; send it again")]
     Unavailable,
 }
@@ -80,7 +80,7 @@ impl Error {
                 Rate::Requests | Rate::Frames => "too_many_frames",
                 Rate::BadTokens => "too_many_bad_tokens",
             },
-            Self::TooManyTopics => "too_many_topics",
+            Self::TooManyTopics(_) => "too_many_topics",
             Self::Unavailable => "unavailable",
         }
     }
@@ -104,6 +104,15 @@ impl Error {
     }
 }
 
+fn advice(why: TooManyTopics) -> &'static str {
+    match why {
+        TooManyTopics::Full => {
+            "the server holds too many topics; use one that exists, or try again later"
+        }
+        TooManyTopics::Share => "you follow too many topics; unsubscribe from some first",
+    }
+}
+
 /// At most the beginning of a name that may be of any length.
 fn shortened(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(240) {
@@ -113,8 +122,8 @@ fn shortened(name: &str) -> Cow<'_, str> {
 }
 
 impl From<TooManyTopics> for Error {
-    fn from(_: TooManyTopics) -> Self {
-        Self::TooManyTopics
+    fn from(why: TooManyTopics) -> Self {
+        Self::TooManyTopics(why)
     }
 }
 

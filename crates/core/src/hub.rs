@@ -380,9 +380,23 @@ impl Hub {
     }
 
     /// The log of `topic`, made if there is none.
-    pub(crate) fn log(&self, topic: &Topic) -> Result<Arc<Log>, TooManyTopics> {
+    fn log(&self, topic: &Topic) -> Result<Arc<Log>, TooManyTopics> {
+        self.log_for(topic, &Holder::Program)
+    }
+
+    /// The log of `topic`, made for `holder` to follow if there is none.
+    pub(crate) fn log_for(
+        &self,
+        topic: &Topic,
+        holder: &Holder,
+    ) -> Result<Arc<Log>, TooManyTopics> {
         if let Some(log) = self.find(topic) {
             return Ok(log);
+        }
+        // Whoever is at its share makes nobody look for room.
+        match self.0.topics.check(holder, 1) {
+            Ok(()) | Err(Shortage::Full) => {}
+            Err(shortage) => return Err(shortage.into()),
         }
         if self.0.topics.used() >= self.0.topics.size() && !self.make_room() {
             return Err(TooManyTopics::Full);
@@ -393,7 +407,7 @@ impl Hub {
             return Ok(Arc::clone(log));
         }
         // Others may have taken the room meanwhile.
-        let place = self.0.topics.take(&Holder::Program, 1)?;
+        let place = self.0.topics.take(holder, 1)?;
         let budget = Arc::clone(&self.0.budget);
         let log = Log::new(topic.clone(), policy, self.next_epoch(), budget).counted(place);
         let log = Arc::new(log);

@@ -181,8 +181,9 @@ impl Inbox {
         since: Since,
         tag: Tag,
     ) -> Result<Position, TooManyTopics> {
+        let holder = self.holder();
         loop {
-            let log = self.hub.log(topic)?;
+            let log = self.hub.log_for(topic, &holder)?;
             if let Some((reader, top)) = log.join(since, tag, &self.mailbox)? {
                 // The new one first: without any reader the log might go.
                 if let Some(old) = self.readers.insert(topic.clone(), reader) {

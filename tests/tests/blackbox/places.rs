@@ -14,7 +14,7 @@ async fn silent(gateway: &Gateway, count: usize) -> Vec<TcpStream> {
         // An answer shows that it was accepted; those before it may not be gone yet.
         let connect = async || {
             let mut stream = TcpStream::connect(gateway.address()).await.ok()?;
-            let answer = http::get_over(&mut stream, "/healthz", &[]).await.ok()?;
+            let answer = http::get_over(&mut stream, "/", &[]).await.ok()?;
             (answer.status == 200).then_some(stream)
         };
         streams.push(eventually("a place", connect).await);
@@ -32,7 +32,7 @@ async fn counted(gateway: &Gateway) -> Metrics {
 }
 
 async fn get(gateway: &Gateway) -> http::Response {
-    http::get(gateway.address(), "/healthz", &[]).await.expect("it answers")
+    http::get(gateway.address(), "/", &[]).await.expect("it answers")
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn one_connection_too_many_is_told_so_and_closed_until_there_is_room() {
     let gateway = Gateway::start(&[("limits.http_connections", "2")]).await;
     let mut open = silent(&gateway, 2).await;
     let mut refused = TcpStream::connect(gateway.address()).await.unwrap();
-    let answer = http::get_over(&mut refused, "/healthz", &[]).await.unwrap();
+    let answer = http::get_over(&mut refused, "/", &[]).await.unwrap();
     assert_eq!(answer.problem(), (503, PROBLEM.into(), "/problems/server-full".into()));
     assert_eq!(
         [answer.header("connection"), answer.header("retry-after")],

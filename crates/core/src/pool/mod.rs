@@ -103,6 +103,12 @@ impl Pool {
         Ok(Permit::new(self, holder, units))
     }
 
+    /// Says why [`take`](Self::take) would refuse just now, if it would.
+    pub fn check(&self, holder: &Holder, units: usize) -> Result<(), Shortage> {
+        let checked = self.state().check(holder, units, &self.0.shares);
+        checked.map_err(|shortage| self.refuse(shortage))
+    }
+
     /// Takes `units` whether they are free or not, for a holder that must not be refused: it was
     /// admitted before, under another count. Bound how often that can be elsewhere.
     pub fn force(&self, holder: &Holder, units: usize) -> Permit {

@@ -71,7 +71,12 @@ impl State {
     }
 
     /// A share is looked at first: a client is told to give back what it has, not to wait for others.
-    fn check(&self, holder: &Holder, units: usize, shares: &Shares) -> Result<(), Shortage> {
+    pub(super) fn check(
+        &self,
+        holder: &Holder,
+        units: usize,
+        shares: &Shares,
+    ) -> Result<(), Shortage> {
         let held = self.held_by(holder);
         if held > 0 && held.saturating_add(units) > shares.limit(holder, self.size) {
             return Err(Shortage::Share);

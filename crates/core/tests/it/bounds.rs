@@ -1,7 +1,9 @@
 //! Every bound, and what happens at it.
 use std::time::Duration;
 
-use quadrille_core::{Draft, Hub, Life, Limits, OnSlow, Policies, Policy, Since};
+use quadrille_core::{
+    Draft, Holder, Hub, Inbox, Life, Limits, OnSlow, Policies, Policy, Since, TooManyTopics,
+};
 
 use crate::{drain, following, holding, hub, publish, topic};
 
@@ -133,4 +135,50 @@ async fn a_batch_is_as_large_as_the_room_for_it() {
         inbox.recv(quadrille_core::Room { records, bytes }, &mut out).await;
         assert_eq!(out.len(), want);
     }
+}
+
+#[tokio::test]
+async fn a_topic_counts_for_one_of_those_who_follow_it_and_for_nobody_while_it_is_idle() {
+    let limits = Limits { topics: 16, ..Limits::default() };
+    let hub = Hub::new(Policies::default(), &limits, None, &Life::new());
+    let holder = |name: &str| Holder::User(name.into());
+    let (ann, bob) = (holder("ann"), holder("bob"));
+    let follow = |inbox: &mut Inbox, name: &str| inbox.subscribe(&topic(name), Since::Now, 0);
+    let (mut first, mut second) = (hub.inbox_of(ann.clone()), hub.inbox_of(ann.clone()));
+    for name in ["1", "2", "3"] {
+        follow(&mut first, name).unwrap();
+    }
+    follow(&mut second, "4").unwrap();
+    assert_eq!(follow(&mut second, "5"), Err(TooManyTopics::Share));
+    assert_eq!(hub.top(&topic("5")), None, "no log is made for who is refused");
+    // What is followed already, or by somebody else, costs nothing more.
+    follow(&mut second, "1").unwrap();
+    let mut other = hub.inbox_of(bob.clone());
+    follow(&mut other, "6").unwrap();
+    follow(&mut second, "6").unwrap();
+    follow(&mut other, "1").unwrap();
+    follow(&mut other, "2").unwrap();
+    // The first follower leaves: another pays, however far behind it is.
+    other.subscribe(&topic("2"), Since::Start, 0).unwrap();
+    first.unsubscribe(&topic("2"));
+    follow(&mut first, "5").unwrap();
+    drop(other);
+    // Topic 6 is ann's now, beyond the share; she gets no further one before she leaves two.
+    assert_eq!(follow(&mut first, "7"), Err(TooManyTopics::Share));
+    second.unsubscribe(&topic("6"));
+    assert_eq!(follow(&mut first, "7"), Err(TooManyTopics::Share));
+    drop(second);
+    follow(&mut first, "7").unwrap();
+    // Idle topics are in nobody's share, and make room for as many as there may be.
+    drop(first);
+    let inboxes = ["a", "b", "c", "d"].map(|name| {
+        let mut inbox = hub.inbox_of(holder(name));
+        for n in 0..4 {
+            follow(&mut inbox, &format!("{name}{n}")).unwrap();
+        }
+        inbox
+    });
+    let mut late = hub.inbox_of(bob);
+    assert_eq!(follow(&mut late, "8"), Err(TooManyTopics::Full));
+    drop(inboxes);
 }

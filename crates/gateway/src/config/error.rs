@@ -96,6 +96,7 @@ fn expected(kind: &Kind, hidden: bool) -> String {
 fn plain(wanted: &str) -> &str {
     match wanted {
         "usize" | "u64" | "u32" | "u16" => "a whole number from 0 up",
+        "f64" => "a number such as 0.25",
         "a duration" => r#"a duration such as "10s" or "300ms""#,
         "a boolean" => "true or false",
         "a sequence" => r#"a list such as ["…", "…"]"#,

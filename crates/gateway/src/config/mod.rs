@@ -2,6 +2,8 @@
 mod absent;
 mod address;
 mod auth;
+#[cfg(test)]
+mod bounds;
 mod change;
 mod check;
 mod error;

@@ -6,7 +6,7 @@ use std::{
 
 use figment::{
     Error as FigmentError, Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Value},
+    value::{Dict, Map, Num, Value},
 };
 
 use super::{
@@ -156,6 +156,7 @@ fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Result
 /// password of digits is not a number.
 fn typed(text: &str, like: Option<&Value>) -> Value {
     let given = match like {
+        Some(Value::Num(_, Num::F64(_) | Num::F32(_))) => text.parse::<f64>().ok().map(Value::from),
         Some(Value::Num(..)) => text.parse::<i64>().ok().map(Value::from),
         Some(Value::Bool(..)) => text.parse::<bool>().ok().map(Value::from),
         Some(Value::Array(..)) => list(text),

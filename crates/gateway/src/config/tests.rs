@@ -326,6 +326,12 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
              \"many\"",
         ),
         (
+            "QUADRILLE_LIMITS__USER_SHARE",
+            "half",
+            "QUADRILLE_LIMITS__USER_SHARE: limits.user_share: expected a number such as 0.25, found \
+             \"half\"",
+        ),
+        (
             "QUADRILLE_LIMITS__TOPIC",
             "1",
             "QUADRILLE_LIMITS__TOPIC: limits.topic: unknown key, expected one of connections, \

@@ -39,8 +39,8 @@ pub(super) enum Error {
         keys::KEEP.as_secs()
     )]
     KeyReused,
-    #[error("use a topic that exists, or try again after the time in Retry-After")]
-    TooManyTopics,
+    #[error("{}", advice(*.0))]
+    TooManyTopics(TooManyTopics),
     #[error("try again after the time in Retry-After; with a key nothing is published twice")]
     Unavailable,
     #[error(transparent)]
@@ -72,9 +72,14 @@ impl Error {
             Self::KeyReused => {
                 (S::CONFLICT, "/problems/key-reused", "the key came with another payload")
             }
-            Self::TooManyTopics => {
+            Self::TooManyTopics(TooManyTopics::Full) => {
                 (S::SERVICE_UNAVAILABLE, "/problems/too-many-topics", "too many topics are in use")
             }
+            Self::TooManyTopics(TooManyTopics::Share) => (
+                S::TOO_MANY_REQUESTS,
+                "/problems/too-many-topics",
+                "this user follows too many topics",
+            ),
             Self::Unavailable => (
                 S::SERVICE_UNAVAILABLE,
                 "/problems/unavailable",
@@ -91,12 +96,21 @@ impl Error {
     }
 }
 
+fn advice(why: TooManyTopics) -> &'static str {
+    match why {
+        TooManyTopics::Full => {
+            "use a topic that exists, or try again after the time in Retry-After"
+        }
+        TooManyTopics::Share => "stop following some, or try again after the time in Retry-After",
+    }
+}
+
 impl From<Error> for Problem {
     fn from(why: Error) -> Self {
         let problem = why.problem().detail(why.to_string());
         match why {
             Error::Body(why) => why.into(),
-            Error::TooManyTopics | Error::Unavailable => {
+            Error::TooManyTopics(_) | Error::Unavailable => {
                 problem.retry_after(Duration::from_secs(5))
             }
             _ => problem,
@@ -111,8 +125,8 @@ impl IntoResponse for Error {
 }
 
 impl From<TooManyTopics> for Error {
-    fn from(_: TooManyTopics) -> Self {
-        Self::TooManyTopics
+    fn from(why: TooManyTopics) -> Self {
+        Self::TooManyTopics(why)
     }
 }
 

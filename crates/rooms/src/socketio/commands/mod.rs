@@ -94,8 +94,17 @@ enum NotSeen {
     Position(#[from] BadPosition),
     #[error("this connection is in {0} rooms already; leave one first")]
     TooMany(usize),
-    #[error("the server holds too many topics; use one that exists, or try again later")]
+    #[error("{}", advice(*.0))]
     Topics(#[from] TooManyTopics),
+}
+
+fn advice(why: TooManyTopics) -> &'static str {
+    match why {
+        TooManyTopics::Full => {
+            "the server holds too many topics; use one that exists, or try again later"
+        }
+        TooManyTopics::Share => "you are in too many rooms; leave some first",
+    }
 }
 
 impl Client {
