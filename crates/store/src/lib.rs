@@ -13,6 +13,7 @@ mod model;
 mod open;
 mod pending;
 mod rows;
+mod search;
 mod store;
 mod turns;
 mod uploads;

@@ -5,7 +5,6 @@ use crate::{
     Error, FileInfo, Message, Page, Store,
     db::reading,
     rows::{FileRow, MessageRow},
-    store::clean,
 };
 
 const GET: &str = "
@@ -21,21 +20,6 @@ const FILES: &str = "
     SELECT file_path, user_id, conversation_id, message_id, filename, content_type, size,
         uploaded_at
     FROM file_uploads WHERE message_id IN (";
-
-const SEARCH_SQLITE: &str = "
-    SELECT m.id, m.conversation_id, m.user_id, m.role, m.content, m.metadata, m.timestamp
-    FROM message_words AS w JOIN messages AS m ON m.id = w.rowid
-    JOIN members AS i ON i.conversation_id = m.conversation_id AND i.user_id = $1
-    WHERE w.content MATCH $2 ORDER BY w.rowid DESC LIMIT $3 OFFSET $4";
-
-const SEARCH_POSTGRES: &str = "
-    SELECT m.id, m.conversation_id, m.user_id, m.role, m.content, m.metadata, m.timestamp
-    FROM messages AS m
-    JOIN members AS i ON i.conversation_id = m.conversation_id AND i.user_id = $1
-    WHERE m.words @@ plainto_tsquery('simple', $2) ORDER BY m.id DESC LIMIT $3 OFFSET $4";
-
-/// Words of a query; further ones are not asked for.
-const MAX_WORDS: usize = 32;
 
 impl Store {
     pub async fn message(&self, id: i64) -> Result<Option<Message>, Error> {
@@ -65,31 +49,8 @@ impl Store {
         Ok(messages)
     }
 
-    /// Messages with every word of `query`, in the conversations that the user is a member of; the
-    /// newest first. Punctuation separates words and means nothing else. `PostgreSQL` knows the
-    /// first 100,000 characters of a message.
-    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Vec<Message>, Error> {
-        let words = query.split(separates).filter(|it| !it.is_empty());
-        let words: Vec<_> = words.take(MAX_WORDS).collect();
-        if words.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (user, (limit, offset)) = (clean(user), page.bounds());
-        let quoted = format!("\"{}\"", words.join("\" \""));
-        let plain = words.join(" ");
-        let search = self.db().either(SEARCH_SQLITE, SEARCH_POSTGRES);
-        let query = if search == SEARCH_SQLITE { quoted } else { plain };
-        let rows: Vec<MessageRow> = reading!(self, |connection| {
-            let search = sqlx::query_as(search).bind(&*user).bind(&*query);
-            search.bind(limit).bind(offset).fetch_all(connection).await?
-        });
-        let mut messages: Vec<_> = rows.into_iter().map(Message::from).collect();
-        self.add_files(&mut messages).await?;
-        Ok(messages)
-    }
-
     /// Each message's files, in the order in which they came.
-    async fn add_files(&self, messages: &mut [Message]) -> Result<(), Error> {
+    pub(crate) async fn add_files(&self, messages: &mut [Message]) -> Result<(), Error> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -112,10 +73,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// The same that separates words in the index of either database, as far as it matters: what is
-/// left in a word is taken apart by the database itself.
-fn separates(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || c.is_ascii_punctuation()
 }

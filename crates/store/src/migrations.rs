@@ -20,14 +20,14 @@ macro_rules! step {
 pub(crate) const SQLITE: Steps = [
     step!("sqlite", 1, "0001_conversations"),
     step!("sqlite", 2, "0002_workflows"),
-    step!("sqlite", 3, "0003_pending_files"),
+    step!("sqlite", 3, "0003_files"),
 ];
 
 #[cfg(feature = "postgres")]
 pub(crate) const POSTGRES: Steps = [
     step!("postgres", 1, "0001_conversations"),
     step!("postgres", 2, "0002_workflows"),
-    step!("postgres", 3, "0003_pending_files"),
+    step!("postgres", 3, "0003_files"),
 ];
 
 /// Take the steps that were not taken. On a connection of its own, or in a transaction.
