@@ -7,6 +7,9 @@ use crate::{Client, Gateway, http};
 
 const CHATS: &str = "/api/v1/chat/workflows";
 
+/// Where chats with the bot are.
+pub const CHATS_OF_BOT: &str = "/api/v1/chat/bot/conversations";
+
 /// The type of an upload's body.
 pub const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
 

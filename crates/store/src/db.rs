@@ -39,7 +39,7 @@ macro_rules! writing {
     ($store:expr, |$transaction:ident| $body:expr) => {
         match $store.db() {
             $crate::db::Db::Sqlite { writer, .. } => {
-                $store.usable()?;
+                $store.usable().await?;
                 let mut taken = $crate::db::take(writer).await?;
                 // One that reads first could not wait for the lock when it writes.
                 let begun = sqlx::Connection::begin_with(&mut *taken, "BEGIN IMMEDIATE");

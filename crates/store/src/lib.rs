@@ -14,6 +14,7 @@ mod open;
 mod pages;
 mod pending;
 mod rows;
+mod search;
 mod store;
 mod turns;
 mod uploads;

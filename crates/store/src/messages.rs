@@ -2,11 +2,10 @@
 use std::collections::HashMap;
 
 use crate::{
-    Error, FileInfo, Found, Message, Page, Store,
+    Error, FileInfo, Message, Page, Store,
     db::reading,
     pages::fitting,
     rows::{FileRow, MessageRow},
-    store::clean,
 };
 
 const GET: &str = "
@@ -28,21 +27,6 @@ const FILES: &str = "
     SELECT file_path, user_id, conversation_id, message_id, filename, content_type, size,
         uploaded_at
     FROM file_uploads WHERE message_id IN (";
-
-const SEARCH_SQLITE: &str = "
-    SELECT m.id, CAST(OCTET_LENGTH(m.content) + COALESCE(OCTET_LENGTH(m.metadata), 0) AS BIGINT)
-    FROM message_words AS w JOIN messages AS m ON m.id = w.rowid
-    JOIN members AS i ON i.conversation_id = m.conversation_id AND i.user_id = $1
-    WHERE w.content MATCH $2 ORDER BY w.rowid DESC LIMIT $3 OFFSET $4";
-
-const SEARCH_POSTGRES: &str = "
-    SELECT m.id, CAST(OCTET_LENGTH(m.content) + COALESCE(OCTET_LENGTH(m.metadata), 0) AS BIGINT)
-    FROM messages AS m
-    JOIN members AS i ON i.conversation_id = m.conversation_id AND i.user_id = $1
-    WHERE m.words @@ plainto_tsquery('simple', $2) ORDER BY m.id DESC LIMIT $3 OFFSET $4";
-
-/// Words of a query; further ones are not asked for.
-const MAX_WORDS: usize = 32;
 
 impl Store {
     pub async fn message(&self, id: i64) -> Result<Option<Message>, Error> {
@@ -83,7 +67,7 @@ impl Store {
     }
 
     /// Those messages that are still there, the newest first.
-    async fn these(&self, ids: &[i64]) -> Result<Vec<Message>, Error> {
+    pub(crate) async fn these(&self, ids: &[i64]) -> Result<Vec<Message>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -101,32 +85,8 @@ impl Store {
         Ok(messages)
     }
 
-    /// Messages with every word of `query`, in the conversations that the user is a member of; the
-    /// newest first, at most [`Page::BYTES`] of them. Punctuation separates words and means nothing
-    /// else. `PostgreSQL` knows the first 100,000 characters of a message.
-    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Found, Error> {
-        let words = query.split(separates).filter(|it| !it.is_empty());
-        let words: Vec<_> = words.take(MAX_WORDS).collect();
-        if words.is_empty() {
-            return Ok(Found::default());
-        }
-        let (user, (limit, offset)) = (clean(user), page.bounds());
-        let quoted = format!("\"{}\"", words.join("\" \""));
-        let plain = words.join(" ");
-        let search = self.db().either(SEARCH_SQLITE, SEARCH_POSTGRES);
-        let query = if search == SEARCH_SQLITE { quoted } else { plain };
-        let mut measured: Vec<(i64, i64)> = reading!(self, |connection| {
-            let search = sqlx::query_as(search).bind(&*user).bind(&*query);
-            search.bind(limit + 1).bind(offset).fetch_all(connection).await?
-        });
-        let found = measured.len();
-        measured.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let ids = fitting(measured, Page::BYTES);
-        Ok(Found { has_more: ids.len() < found, messages: self.these(&ids).await? })
-    }
-
     /// Each message's files, in the order in which they came.
-    async fn add_files(&self, messages: &mut [Message]) -> Result<(), Error> {
+    pub(crate) async fn add_files(&self, messages: &mut [Message]) -> Result<(), Error> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -149,10 +109,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// The same that separates words in the index of either database, as far as it matters: what is
-/// left in a word is taken apart by the database itself.
-fn separates(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || c.is_ascii_punctuation()
 }

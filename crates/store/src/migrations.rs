@@ -20,7 +20,7 @@ macro_rules! step {
 pub(crate) const SQLITE: Steps = &[
     step!("sqlite", 1, "0001_conversations"),
     step!("sqlite", 2, "0002_workflows"),
-    step!("sqlite", 3, "0003_pending_files"),
+    step!("sqlite", 3, "0003_files"),
     step!("sqlite", 4, "0004_run_keys"),
 ];
 
@@ -28,7 +28,7 @@ pub(crate) const SQLITE: Steps = &[
 pub(crate) const POSTGRES: Steps = &[
     step!("postgres", 1, "0001_conversations"),
     step!("postgres", 2, "0002_workflows"),
-    step!("postgres", 3, "0003_pending_files"),
+    step!("postgres", 3, "0003_files"),
     step!("postgres", 4, "0004_run_keys"),
 ];
 

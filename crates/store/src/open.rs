@@ -116,6 +116,9 @@ async fn sqlite(config: &Config, path: &Path, migrate: bool) -> Result<(Db, Migr
         CURRENT
     };
     drop(connection);
+    // From here on, a file that is not there was removed: another one would be empty.
+    let options = options.create_if_missing(false);
+    writer.set_connect_options(options.clone());
     let options = options.pragma("query_only", "on");
     let readers = pool().max_connections(config.max_connections).connect_lazy_with(options);
     Ok((Db::Sqlite { writer, readers }, migrated))

@@ -75,12 +75,12 @@ impl Store {
         tokio::join!(self.watch_quickly(), self.watch_thoroughly());
     }
 
-    /// Refuses what would be written to a database that is known to be of no use.
-    pub(crate) fn usable(&self) -> Result<(), Error> {
-        if self.fault().is_some() { Err(Error::Unavailable) } else { Ok(()) }
+    /// Refuses what would be written to a database that is of no use.
+    pub(crate) async fn usable(&self) -> Result<(), Error> {
+        if self.fault().is_some() { Err(Error::Unavailable) } else { self.still_there().await }
     }
 
-    /// After something was written: whether it is where it will be looked for.
+    /// Whether what is written, or was, is where it will be looked for.
     pub(crate) async fn still_there(&self) -> Result<(), Error> {
         let Some(file) = self.db_file().cloned() else { return Ok(()) };
         if self.blocking(move || file.is_there()).await == Some(true) {

@@ -14,21 +14,22 @@ use crate::{
 
 const ADD: &str = "
     INSERT INTO downloads (name, user_id, file_path, size, created_at)
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 
-const GET: &str =
-    "SELECT name, user_id, file_path, size, created_at FROM downloads WHERE name = $1";
+const GET: &str = "
+    SELECT name, user_id, file_path, size, created_at FROM downloads
+    WHERE name = $1 AND ($3 OR user_id = $2) ORDER BY created_at DESC LIMIT 1";
 
 const FORGET: &str = "
-    DELETE FROM downloads WHERE name IN (
-        SELECT name FROM downloads WHERE created_at < $1 ORDER BY created_at LIMIT 100)
+    DELETE FROM downloads WHERE file_path IN (
+        SELECT file_path FROM downloads WHERE created_at < $1 ORDER BY created_at LIMIT 100)
     RETURNING file_path";
 
 /// Names that are tried, each with a transaction, before one that nobody has.
 const TRIES: usize = 3;
 
 impl Store {
-    /// Gives the name that it has, which is another one if `name` is taken.
+    /// Gives the name that it has, which is another one if the user has one of that `name`.
     pub async fn add_download(
         &self,
         name: &str,
@@ -60,11 +61,18 @@ impl Store {
         }
     }
 
-    pub async fn download(&self, name: &str) -> Result<Option<Download>, Error> {
-        let name = clean(name);
+    /// The one that the user has; or with `any_owner`, the newest that anybody has.
+    pub async fn download(
+        &self,
+        name: &str,
+        user: Option<&str>,
+        any_owner: bool,
+    ) -> Result<Option<Download>, Error> {
+        let (name, user) = (clean(name), user.map(clean));
         let row: Option<(String, Option<String>, String, i64, i64)> =
             reading!(self, |connection| {
-                sqlx::query_as(GET).bind(&*name).fetch_optional(connection).await?
+                let get = sqlx::query_as(GET).bind(&*name).bind(user.as_deref()).bind(any_owner);
+                get.fetch_optional(connection).await?
             });
         Ok(row.map(|(name, user_id, key, size, created_at)| Download {
             name,

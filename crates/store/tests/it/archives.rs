@@ -11,16 +11,26 @@ use crate::{
 #[tokio::test]
 async fn downloads_have_names_of_their_own_until_they_are_forgotten() {
     each(async |bed| {
-        let first = bed.store.add_download("a.csv", None, "k1", 1).await.unwrap();
-        let second = bed.store.add_download("a.csv", Some("ann"), "k2", 2).await.unwrap();
-        assert_eq!([&*first, &*second], ["a.csv", "a_2.csv"]);
-        let found = bed.store.download("a_2.csv").await.unwrap().unwrap();
+        let owners = [(None, "k1"), (Some("ann"), "k2"), (Some("bob"), "k3"), (Some("ann"), "k4")];
+        let mut names = Vec::new();
+        for (owner, key) in owners {
+            names.push(bed.store.add_download("a.csv", owner, key, 2).await.unwrap());
+        }
+        // What others have makes no difference.
+        assert_eq!(names, ["a.csv", "a.csv", "a.csv", "a_2.csv"]);
+        let found = bed.store.download("a.csv", Some("ann"), false).await.unwrap().unwrap();
         assert_eq!((found.user_id.as_deref(), &*found.key, found.size), (Some("ann"), "k2", 2));
+        let others = [("a_2.csv", Some("bob"), false), ("a.csv", None, false)];
+        for (name, user, any) in others {
+            assert_eq!(bed.store.download(name, user, any).await.unwrap(), None);
+        }
+        let any = bed.store.download("a_2.csv", None, true).await.unwrap().unwrap();
+        assert_eq!(any.key, "k4");
         assert_eq!(bed.store.forget_downloads(found.created_at - 60_000).await.unwrap(), [""; 0]);
-        let mut keys = bed.store.forget_downloads(found.created_at + 1).await.unwrap();
+        let mut keys = bed.store.forget_downloads(any.created_at + 1).await.unwrap();
         keys.sort_unstable();
-        assert_eq!(keys, ["k1", "k2"]);
-        assert_eq!(bed.store.download("a.csv").await.unwrap(), None);
+        assert_eq!(keys, ["k1", "k2", "k3", "k4"]);
+        assert_eq!(bed.store.download("a.csv", None, true).await.unwrap(), None);
         // However many there are, the next one is not slower.
         let mut names = std::collections::HashSet::new();
         for n in 1..=6 {

@@ -92,7 +92,8 @@ async fn create(
     match &there {
         None => caller.may_call(&id)?,
         Some(it) if door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal) => {}
-        Some(_) => return Err(taken),
+        // A name that they could not use anyway is refused as if nobody had it.
+        Some(_) => return Err(caller.may_call(&id).err().unwrap_or(taken)),
     }
     let chat = chats::put(&door, &caller, &id, ChatStatus::Active, there.is_some()).await?;
     let chat = chat.ok_or(taken)?;

@@ -1,0 +1,169 @@
+//! Search in the conversations of one user. It looks at their messages alone: an index of everybody's
+//! would tell, by the time it takes, which words others have written.
+use futures_util::TryStreamExt;
+
+use crate::{
+    Error, Found, Page, Store,
+    db::{Db, reading},
+    pages::fitting,
+    store::clean,
+};
+
+/// The newest messages that are looked at.
+const NEWEST: i64 = 100_000;
+
+/// Messages that are read at once.
+const BATCH: usize = 256;
+
+/// Words of a query; further ones are not asked for.
+const MAX_WORDS: usize = 32;
+
+const OWN: &str = "
+    SELECT m.id FROM members AS i JOIN messages AS m ON m.conversation_id = i.conversation_id
+    WHERE i.user_id = $1 ORDER BY m.id DESC LIMIT $2";
+
+/// Followed by ids and the end of the list.
+const CONTENTS: &str = "SELECT id, content FROM messages WHERE id IN (";
+
+/// Followed by ids and the end of the list.
+const MEASURED: &str = "
+    SELECT id, CAST(OCTET_LENGTH(content) + COALESCE(OCTET_LENGTH(metadata), 0) AS BIGINT)
+    FROM messages WHERE id IN (";
+
+#[cfg(feature = "postgres")]
+const POSTGRES: &str = "
+    WITH own AS MATERIALIZED (
+        SELECT m.id, m.words FROM members AS i
+        JOIN messages AS m ON m.conversation_id = i.conversation_id
+        WHERE i.user_id = $1 ORDER BY m.id DESC LIMIT $2)
+    SELECT id FROM own WHERE words @@ plainto_tsquery('simple', $3)
+    ORDER BY id DESC LIMIT $4 OFFSET $5";
+
+impl Store {
+    /// Messages with every word of `query`, among the newest 100,000 in the conversations that the
+    /// user is a member of; the newest first, at most [`Page::BYTES`] of them. Punctuation separates words and means nothing else.
+    /// `PostgreSQL` knows the first 100,000 characters of a message.
+    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Found, Error> {
+        let words = query.split(separates).filter(|it| !it.is_empty());
+        let words: Vec<_> = words.take(MAX_WORDS).collect();
+        if words.is_empty() {
+            return Ok(Found::default());
+        }
+        let (user, (limit, _)) = (clean(user), page.bounds());
+        let mut found = match self.db() {
+            Db::Sqlite { .. } => self.scan(&user, &words, page).await?,
+            #[cfg(feature = "postgres")]
+            Db::Postgres(pool) => {
+                let (_, offset) = page.bounds();
+                let _permit = self.connection().await?;
+                let mut taken = crate::db::take(pool).await?;
+                let search = sqlx::query_scalar(POSTGRES).bind(&*user).bind(NEWEST);
+                let search = search.bind(words.join(" ")).bind(limit + 1).bind(offset);
+                search.fetch_all(&mut *taken).await?
+            }
+        };
+        let count = found.len();
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let ids = fitting(self.measured(&found).await?, Page::BYTES);
+        Ok(Found { has_more: ids.len() < count, messages: self.these(&ids).await? })
+    }
+
+    /// The messages of these ids that are still there, the newest first, and the bytes of each.
+    async fn measured(&self, ids: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(reading!(self, |connection| {
+            let mut query = sqlx::QueryBuilder::new(MEASURED);
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind(*id);
+            }
+            query.push(") ORDER BY id DESC");
+            // There is one text for every number of messages.
+            query.build_query_as().persistent(false).fetch_all(connection).await?
+        }))
+    }
+
+    /// The ids of the page and of one message more, found by reading the user's messages, the newest first.
+    async fn scan(&self, user: &str, words: &[&str], page: Page) -> Result<Vec<i64>, Error> {
+        let (limit, offset) = page.bounds();
+        let enough = usize::try_from(offset.saturating_add(limit + 1)).unwrap_or(usize::MAX);
+        let phrases: Vec<Vec<String>> = words.iter().map(|it| tokens(it)).collect();
+        let own: Vec<i64> = reading!(self, |connection| {
+            sqlx::query_scalar(OWN).bind(user).bind(NEWEST).fetch_all(connection).await?
+        });
+        let mut found = Vec::new();
+        for batch in own.chunks(BATCH) {
+            reading!(self, |connection| {
+                let mut query = sqlx::QueryBuilder::new(CONTENTS);
+                let mut list = query.separated(", ");
+                for id in batch {
+                    list.push_bind(*id);
+                }
+                query.push(") ORDER BY id DESC");
+                let query = query.build_query_as::<(i64, String)>().persistent(false);
+                let mut rows = query.fetch(connection);
+                while let Some((id, content)) = rows.try_next().await? {
+                    if has_all(&content, &phrases) {
+                        found.push(id);
+                    }
+                }
+            });
+            if found.len() >= enough {
+                break;
+            }
+        }
+        let skipped = found.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
+        Ok(skipped.take(usize::try_from(limit + 1).unwrap_or_default()).collect())
+    }
+}
+
+/// What separates words in a query, as far as it matters: what is left in a word is taken apart as
+/// messages are.
+fn separates(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || c.is_ascii_punctuation()
+}
+
+/// What belongs to a word: letters, digits, and the marks on them.
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36f}')
+}
+
+/// The words of a text, without regard to case.
+fn tokens(text: &str) -> Vec<String> {
+    let folded = text.to_lowercase();
+    let words = folded.split(|c| !is_part(c)).filter(|it| !it.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+/// Whether each phrase is somewhere in the text, its words one after the other.
+fn has_all(text: &str, phrases: &[Vec<String>]) -> bool {
+    let folded = text.to_lowercase();
+    let words: Vec<&str> = folded.split(|c| !is_part(c)).filter(|it| !it.is_empty()).collect();
+    let has = |phrase: &Vec<String>| {
+        !phrase.is_empty() && words.windows(phrase.len()).any(|it| it == phrase.as_slice())
+    };
+    phrases.iter().all(has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_whole_in_any_case_and_with_their_marks() {
+        let has = |text: &str, query: &str| {
+            let words = query.split(separates).filter(|it| !it.is_empty());
+            has_all(text, &words.map(tokens).collect::<Vec<_>>())
+        };
+        let text = "Grüße aus KÖLN, 3.5 km – e\u{301}t\u{e9}!";
+        for good in ["grüsse", "köln grüße", "GRÜSSE", "3 5", "3.5", "KM–e\u{301}t\u{e9}", "aus"]
+        {
+            assert_eq!(has(text, good), good != "grüsse" && good != "GRÜSSE", "{good}");
+        }
+        for bad in ["grusse", "kol", "ete", "–", "km 4", "aus–km"] {
+            assert!(!has(text, bad), "{bad}");
+        }
+    }
+}
