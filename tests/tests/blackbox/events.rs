@@ -25,7 +25,7 @@ async fn a_record_is_an_event_with_its_position_kind_and_payload() {
     });
     assert_eq!((&*event.id, &*event.kind, data), (&*position, "message", expected));
     let headers = ["cache-control", "x-accel-buffering", "vary"].map(|name| sse.head.header(name));
-    assert_eq!(headers, [Some("no-store"), Some("no"), Some("Origin")]);
+    assert_eq!(headers, [Some("no-store, no-transform"), Some("no"), Some("Origin")]);
 }
 
 #[tokio::test]
