@@ -7,10 +7,10 @@ use tokio::{
 
 /// Sends a request, and that nothing more will come; then reads all that is said.
 async fn half(gateway: &Gateway, request: &str) -> String {
-    let mut stream = TcpStream::connect(gateway.address()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    String::from_utf8(http::until_closed(&mut stream).await).unwrap()
+    let mut stream = TcpStream::connect(gateway.address()).await.expect("the gateway takes it");
+    stream.write_all(request.as_bytes()).await.expect("the gateway takes it");
+    stream.shutdown().await.expect("the gateway takes it");
+    String::from_utf8(http::until_closed(&mut stream).await).expect("text")
 }
 
 #[tokio::test]
@@ -58,8 +58,8 @@ async fn who_sends_no_more_may_wait_long_for_its_answer() {
     let poll = "/socket.io/?EIO=4&transport=polling";
     let opened = gateway.get(poll).await.body;
     let (_, rest) = opened.split_once("\"sid\":\"").expect("a session");
-    let (sid, _) = rest.split_once('"').expect("its id");
-    let request = format!("GET {poll}&sid={sid} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let (id, _) = rest.split_once('"').expect("its id");
+    let request = format!("GET {poll}&sid={id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let said = half(&gateway, &request).await;
     let (_, answer) = said.rsplit_once("HTTP/1.1 200 ").unwrap_or_else(|| panic!("{said}"));
     assert!(answer.ends_with("\r\n\r\n2"), "a ping: {answer}");

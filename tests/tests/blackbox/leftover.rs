@@ -112,8 +112,10 @@ async fn who_waits_to_be_asked_for_a_body_is_refused_without_it() {
 async fn it_is_the_same_with_tls_and_over_a_unix_socket() {
     let (authority, home) = (tls::Authority::new(), Scratch::new());
     let [certificate, key] = authority.issue().write(&home);
+    let socket = home.path().join("gateway.sock");
+    let listen = format!(r#"["https://127.0.0.1:0", "unix:{}"]"#, socket.display());
     let settings = [
-        ("server.listen", r#"["https://127.0.0.1:0", "unix:it.sock"]"#),
+        ("server.listen", &*listen),
         ("server.tls.certificate", &*certificate),
         ("server.tls.key", &*key),
     ];
@@ -121,7 +123,7 @@ async fn it_is_the_same_with_tls_and_over_a_unix_socket() {
     let request = sized("/nope", "text/plain", "");
     let stream = authority.connect(gateway.address_of("https://")).await.unwrap();
     assert_eq!(status(stream, &request).await, 404, "TLS");
-    let stream = UnixStream::connect(gateway.home().join("it.sock")).await.unwrap();
+    let stream = UnixStream::connect(&socket).await.unwrap();
     assert_eq!(status(stream, &request).await, 404, "a unix socket");
 }
 

@@ -16,7 +16,7 @@ pub(crate) const TRUSTING: (&str, &str) = ("server.trusted_proxies", r#"["127.0.
 pub(crate) enum Kind {
     /// `proxy_pass`, and nothing else: HTTP/1.0, and a connection for each request.
     Bare,
-    /// With what WebSockets need, and connections that are kept.
+    /// With what a WebSocket needs, and connections that are kept.
     Nginx,
     Haproxy,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
 
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::Nginx, Self::Haproxy];
-    /// Those that let WebSockets through.
+    /// Those that let a WebSocket through.
     pub(crate) const WHOLE: [Self; 2] = [Self::Nginx, Self::Haproxy];
 }
 
