@@ -4,10 +4,12 @@
 mod bench;
 mod ci;
 mod clients;
+mod debian;
 mod fuzz;
 mod libtest;
 mod postgres;
 mod project;
+mod proxies;
 mod ring;
 mod test;
 mod tidy;

@@ -3,14 +3,16 @@ use std::{
     fs,
     io::Read,
     net::TcpListener,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::project::Project;
+use crate::{
+    debian::{self, is_root},
+    project::Project,
+};
 
 /// Whom Debian's package has for it; the server refuses to run as root.
 const USER: &str = "postgres";
@@ -32,7 +34,9 @@ impl Server {
         let sh = &project.sh;
         let programs = match find() {
             Some(programs) => programs,
-            None => install(sh).and_then(|()| find()).ok_or("postgresql not found")?,
+            None => debian::install(sh, "postgresql")
+                .and_then(|()| find())
+                .ok_or("postgresql not found")?,
         };
         let home = project.target().join("postgres");
         Self::start_in(sh, programs, &home)
@@ -117,25 +121,6 @@ fn find() -> Option<PathBuf> {
     let debian = versions.into_iter().map(|it| it.join("bin"));
     let has_both = |it: &PathBuf| ["initdb", "pg_ctl"].iter().all(|name| it.join(name).is_file());
     std::env::split_paths(&path).chain(debian).find(has_both)
-}
-
-/// Debian's package, if this machine can have it.
-fn install(sh: &Shell) -> Option<()> {
-    let run = |command: Cmd<'_>| {
-        let command = command.env("DEBIAN_FRONTEND", "noninteractive");
-        command.quiet().ignore_stdout().ignore_stderr().run().ok()
-    };
-    let install = || run(cmd!(sh, "apt-get install -y --no-install-recommends postgresql"));
-    if !is_root() {
-        return None;
-    }
-    println!("installing postgresql");
-    // Images often come without the lists of packages.
-    install().or_else(|| run(cmd!(sh, "apt-get update")).and_then(|()| install()))
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
 }
 
 /// Nobody else on this machine shall get in.

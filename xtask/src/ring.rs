@@ -2,7 +2,7 @@
 use clap::ValueEnum;
 use xshell::{Cmd, cmd};
 
-use crate::{clients, postgres::Server, project::Project};
+use crate::{clients, postgres::Server, project::Project, proxies};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ring {
@@ -18,6 +18,8 @@ pub(crate) enum Ring {
     Python,
     /// The built gateway, driven by clients in JavaScript.
     Node,
+    /// The built gateway behind nginx and `HAProxy`.
+    Proxies,
 }
 
 /// What a ring runs with.
@@ -30,8 +32,15 @@ pub(crate) struct Prepared {
 }
 
 impl Ring {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Unit, Self::Model, Self::Postgres, Self::Blackbox, Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Unit,
+        Self::Model,
+        Self::Postgres,
+        Self::Blackbox,
+        Self::Python,
+        Self::Node,
+        Self::Proxies,
+    ];
     pub(crate) const CLIENTS: [Self; 3] = [Self::Blackbox, Self::Python, Self::Node];
 
     pub(crate) fn name(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Ring {
             Self::Blackbox => "blackbox",
             Self::Python => "python",
             Self::Node => "node",
+            Self::Proxies => "proxies",
         }
     }
 
@@ -64,6 +74,7 @@ impl Ring {
             Self::Blackbox => cmd!(sh, "cargo test --no-fail-fast -p e2e --lib --test blackbox"),
             Self::Python => cmd!(sh, "cargo test -p e2e --test python"),
             Self::Node => cmd!(sh, "cargo test -p e2e --test node"),
+            Self::Proxies => cmd!(sh, "cargo test -p e2e --test proxies"),
         }
     }
 
@@ -74,7 +85,7 @@ impl Ring {
             Self::Unit => cmd!(sh, "cargo build --workspace --all-targets"),
             Self::Model | Self::Postgres => self.command(project).arg("--no-run"),
             // With traces, which change nothing before they are configured.
-            Self::Blackbox | Self::Python | Self::Node => {
+            Self::Blackbox | Self::Python | Self::Node | Self::Proxies => {
                 cmd!(sh, "cargo build -p quadrille --features otel")
             }
         }
@@ -92,6 +103,7 @@ impl Ring {
             }
             Self::Python => clients::python(project)?,
             Self::Node => clients::node(project)?,
+            Self::Proxies => proxies::find(project)?,
         };
         Ok(Prepared { environment, _server: None })
     }

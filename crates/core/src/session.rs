@@ -3,7 +3,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
     ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -157,6 +160,8 @@ pub struct Info {
     user: OnceLock<Arc<str>>,
     why: OnceLock<Close>,
     waker: AtomicWaker,
+    /// Somebody wants to know whether the client is there.
+    asked: AtomicBool,
 }
 
 /// Holds one place in the registry; dropping it gives the place back.
@@ -284,6 +289,7 @@ impl Registry {
             user: who.user.map(OnceLock::from).unwrap_or_default(),
             why: OnceLock::new(),
             waker: AtomicWaker::new(),
+            asked: AtomicBool::new(false),
         });
         let standing = if who.holder.is_stranger() {
             Standing::Newcomer(live.newcomers.add(who.peer, info.id))
@@ -426,6 +432,17 @@ impl Info {
     pub fn opened(&self) -> u64 {
         let (seconds, nanos) = self.id.get_timestamp().map_or((0, 0), |at| at.to_unix());
         seconds * 1000 + u64::from(nanos / 1_000_000)
+    }
+
+    /// Have a stream of events show its client that it is alive: one that is gone is found out so. Who
+    /// asks has to wake the stream's task.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked since this was called last.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Whether it has to end, and its connection is not gone yet.

@@ -127,6 +127,9 @@ impl<S: Show> Stream<S> {
         loop {
             match self.state {
                 State::Opening => return Poll::Ready(Some(self.opening())),
+                State::Open if self.session.info().is_asked() => {
+                    return Poll::Ready(Some(":\n\n".to_owned()));
+                }
                 State::Open => {}
                 State::Ended => return Poll::Ready(None),
             }

@@ -122,16 +122,25 @@ impl Acceptor {
         http.timer(HeadTimer::new(purpose.clone(), self.patience));
         let connection = http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = purpose.displaced() => Ok(()),
-            () = self.closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
-                    Ok(ended) => ended,
-                    // Nobody waits for the rest of a first request's head.
-                    Err(_) if purpose.is_new() => Ok(()),
-                    Err(_) => connection.await,
+        let (mut halved, mut closing) = (pin!(purpose.halved()), pin!(self.closing.cancelled()));
+        let mut is_half = false;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = purpose.displaced() => break Ok(()),
+                // After this answer, if there is one.
+                () = halved.as_mut(), if !is_half => {
+                    is_half = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = closing.as_mut() => {
+                    connection.as_mut().graceful_shutdown();
+                    break match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
+                        Ok(ended) => ended,
+                        // Nobody waits for the rest of a first request's head.
+                        Err(_) if purpose.is_new() => Ok(()),
+                        Err(_) => connection.await,
+                    };
                 }
             }
         };
@@ -148,7 +157,8 @@ impl Acceptor {
     ) -> io::Result<Box<TlsStream<Watched<TcpStream>>>> {
         let Some(tls) = self.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
         // In a box from the beginning, or every connection would hold room for it.
-        let agreed = Box::pin(TlsAcceptor::from(tls).accept(Watched::new(stream, purpose.clone())));
+        let agreed =
+            Box::pin(TlsAcceptor::from(tls).accept(Watched::below_tls(stream, purpose.clone())));
         tokio::select! {
             agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
             () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
@@ -178,7 +188,7 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.purpose.requests();
+        self.purpose.requests(request.version());
         let request = leftover::Body::of(request, &self.purpose, &self.life);
         let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
         let (caller, secure) = (self.caller, self.secure);

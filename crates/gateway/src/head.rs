@@ -108,7 +108,7 @@ mod tests {
         let begin = Instant::now();
         timer.sleep(IDLE).await;
         assert_eq!(begin.elapsed().as_secs(), HEAD.as_secs(), "the first");
-        timer.purpose.requests();
+        timer.purpose.requests(axum::http::Version::HTTP_11);
         let begin = Instant::now();
         timer.sleep(IDLE).await;
         assert_eq!(begin.elapsed().as_secs(), IDLE.as_secs(), "nothing comes");

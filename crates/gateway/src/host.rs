@@ -28,8 +28,10 @@ impl Hosts {
         }
         let pages = server.origins.iter().filter_map(|it| it.split_once("://"));
         let pages = pages.filter_map(|(_, authority)| name(authority));
+        let public =
+            server.public_url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
         let listed = server.hosts.iter().map(|it| plain(it));
-        Self::Known(pages.chain(listed).collect())
+        Self::Known(pages.chain(public.and_then(name)).chain(listed).collect())
     }
 
     /// Refuse a request for another host. `local` says that it came over a unix socket, which no
@@ -74,7 +76,11 @@ fn is_known(authority: &str, known: &[String]) -> bool {
         || name.parse::<std::net::Ipv4Addr>().is_ok()
         || name == "localhost"
         || name.ends_with(".localhost")
-        || known.contains(&name)
+        || known.iter().any(|it| match it.strip_prefix('*') {
+            // Of every host below another.
+            Some(above) => name.ends_with(above),
+            None => *it == name,
+        })
 }
 
 /// The host of `HOST[:PORT]`.
@@ -111,7 +117,9 @@ mod tests {
     #[test]
     fn without_sign_in_only_addresses_and_known_names_are_answered() {
         let hosts = hosts(|config| {
-            config.server.origins = vec!["https://Chat.example:8443".into()];
+            config.server.origins =
+                vec!["https://Chat.example:8443".into(), "https://*.below.example".into()];
+            config.server.public_url = "https://public.example/assistant".into();
             config.server.hosts = vec!["Gateway.example".into()];
         });
         let known = [
@@ -125,6 +133,8 @@ mod tests {
             "chat.example",
             "CHAT.example:1",
             "gateway.example.",
+            "a.below.example",
+            "public.example",
         ];
         let unknown = [
             "",
@@ -139,6 +149,8 @@ mod tests {
             "[localhost]",
             "chat.example.evil.example",
             "gateway.example..",
+            "below.example",
+            "abelow.example",
         ];
         for host in known {
             assert_eq!(status(&hosts, "/", host), 200, "{host}");

@@ -12,6 +12,7 @@ mod full;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gateway;
+mod half;
 mod head;
 mod host;
 mod leftover;

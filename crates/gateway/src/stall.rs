@@ -14,17 +14,23 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
+    http::Version,
     response::Response,
 };
 use http_body::{Frame, SizeHint};
 use quadrille_core::{Carrier, Carry, Close, Holder, Info, Pool, Shortage, telemetry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{linger::Linger, places::Place};
+use crate::{
+    half::{Half, Next, SIGN, SocketError},
+    linger::Linger,
+    places::Place,
+};
 
 /// How long a peer may take no data at all while there is some.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +56,12 @@ struct Shared {
     unread: AtomicBool,
     /// How often something was read.
     reads: AtomicUsize,
+    /// The answer to the request at hand is on its way.
+    answered: AtomicBool,
+    /// The client understands interim answers.
+    is_current: AtomicBool,
+    /// The client sends no more.
+    halved: Notify,
 }
 
 /// One request, as pools count it.
@@ -91,6 +103,10 @@ pub(crate) struct Watched<S> {
     stuck: Option<(Instant, Pin<Box<Sleep>>)>,
     /// Once the writing side is closed.
     lingers: Option<Linger>,
+    /// Once the peer sends no more.
+    half: Option<Half>,
+    /// Whether what is below is HTTP itself, so that a client can be asked whether it is there.
+    waits_when_half: bool,
 }
 
 // === impl Purpose ===
@@ -104,11 +120,17 @@ impl Purpose {
             state: Mutex::new(state),
             unread: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
+            answered: AtomicBool::new(false),
+            is_current: AtomicBool::new(false),
+            halved: Notify::new(),
         };
         Self { closing, displaced, shared: Arc::new(shared) }
     }
 
-    pub(crate) fn requests(&self) {
+    /// A request has arrived, of this version of HTTP.
+    pub(crate) fn requests(&self, version: Version) {
+        self.shared.answered.store(false, Relaxed);
+        self.shared.is_current.store(version >= Version::HTTP_11, Relaxed);
         let mut state = self.state();
         state.kind = Kind::Requests;
         state.place.come_back();
@@ -124,6 +146,7 @@ impl Purpose {
     /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
     /// is at it until all of the answer is written.
     pub(crate) fn answers(&self, response: Response) -> Response {
+        self.shared.answered.store(true, Relaxed);
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
@@ -163,6 +186,17 @@ impl Purpose {
     /// All of it was read.
     pub(crate) fn body_ended(&self) {
         self.shared.unread.store(false, Relaxed);
+    }
+
+    /// Resolves when the client sends no more, and its answer is still to come.
+    pub(crate) async fn halved(&self) {
+        self.shared.halved.notified().await;
+    }
+
+    /// Whether an answer may be on its way to a client that sends no more.
+    fn may_be_half(&self) -> bool {
+        let answers = matches!(self.state().kind, Kind::Requests | Kind::Session(_));
+        answers && !self.shared.unread.load(Relaxed)
     }
 
     /// Resolves when the listeners close.
@@ -276,7 +310,47 @@ impl Drop for Busy {
 
 impl<S> Watched<S> {
     pub(crate) fn new(io: S, purpose: Purpose) -> Self {
-        Self { io, purpose, stuck: None, lingers: None }
+        Self { io, purpose, stuck: None, lingers: None, half: None, waits_when_half: true }
+    }
+
+    /// What is below TLS, which has an end of its own.
+    pub(crate) fn below_tls(io: S, purpose: Purpose) -> Self {
+        Self { waits_when_half: false, ..Self::new(io, purpose) }
+    }
+
+    /// Wait for the answer, which the client may have gone without.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        S: SocketError + AsyncWrite + Unpin,
+    {
+        let next = self.half.as_mut().map_or(Next::Gone, |half| half.poll(cx, &self.io));
+        let is_there = match next {
+            Next::Wait => true,
+            Next::Gone => false,
+            Next::Ask => self.ask(cx),
+        };
+        // As if it had just been read: whoever asked is gone.
+        if is_there { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Send the client something that it need not understand. False if that is not possible.
+    fn ask(&mut self, cx: &mut Context<'_>) -> bool
+    where
+        S: AsyncWrite + Unpin,
+    {
+        if let Kind::Session(info) = &self.purpose.state().kind {
+            info.ask();
+            return true;
+        }
+        let shared = &self.purpose.shared;
+        if shared.answered.load(Relaxed) {
+            // What comes of it does the same.
+            return true;
+        }
+        // Nothing can be half-written, for then the peer does not take anything.
+        shared.is_current.load(Relaxed)
+            && self.stuck.is_none()
+            && matches!(Pin::new(&mut self.io).poll_write(cx, SIGN), Poll::Ready(Ok(_)))
     }
 
     /// What to make of a write: one that got nowhere is an error when patience is over.
@@ -308,22 +382,34 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.half.is_some() {
+            // What is no HTTP any more has ends of its own.
+            let waits = this.purpose.may_be_half();
+            return if waits { this.wait(cx) } else { Poll::Ready(Ok(())) };
+        }
+        let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
-        if read.is_ready() {
+        if let Poll::Ready(Ok(())) = read {
             this.purpose.read();
+            let is_end = buf.filled().len() == before && buf.remaining() > 0;
+            if is_end && this.waits_when_half && this.purpose.may_be_half() {
+                this.half = Some(Half::new());
+                this.purpose.shared.halved.notify_one();
+                return this.wait(cx);
+            }
         }
         read
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

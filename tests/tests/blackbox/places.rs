@@ -99,7 +99,11 @@ async fn one_address_has_only_so_many_connections_besides_its_sessions() {
 
 #[tokio::test]
 async fn a_connection_that_asks_for_nothing_gives_its_place_back() {
-    let settings = [("limits.http_connections", "1"), ("server.header_timeout", "300ms")];
+    let settings = [
+        ("limits.http_connections", "1"),
+        ("server.header_timeout", "300ms"),
+        ("server.idle_timeout", "300ms"),
+    ];
     let gateway = Gateway::start(&settings).await;
     let mut idle = silent(&gateway, 1).await.remove(0);
     let mut mute = None;
