@@ -96,12 +96,13 @@ async fn a_run_that_is_asked_for_twice_with_one_key_is_one_also_after_a_restart(
 async fn a_key_is_its_users_own() {
     let grants = [JWT[0], JWT[1]];
     let gateway = Gateway::start(&grants).await;
-    let ann = token(&json!({"sub": "ann", "topics": ["chat:*"]}));
-    let bob = token(&json!({"sub": "bob", "topics": ["chat:*"]}));
+    let ann = token(json!({"sub": "ann", "topics": ["chat:*"]}));
+    let bob = token(json!({"sub": "bob", "topics": ["chat:*"]}));
     let bearer = |token: &str| format!("Bearer {token}");
     let (ann, bob) = (bearer(&ann), bearer(&bob));
-    let made = post(&gateway, "/api/v1/chat/workflows", &[("Authorization", &ann)], &json!({}));
-    let chat = text(&made.await.json()["data"]["chat_id"]);
+    let (at, headers) = ("/api/v1/chat/workflows", [("Authorization", ann.as_str())]);
+    let made = post(&gateway, at, &headers, &json!({})).await;
+    let chat = text(&made.json()["data"]["chat_id"]);
     let path = format!("/api/v1/chat/workflows/{chat}/runs");
     let body = json!({"steps": [{"operation": "o", "kind": "external"}]});
     let begin = async |who: &str| {
