@@ -25,8 +25,14 @@ impl Form {
     }
 
     /// The answer to a command. Acknowledgements in the two `type` forms repeat the verb as
-    /// `message`, as the first revision of the protocol did.
-    pub fn answer(self, verb: &str, fields: Value) -> Value {
+    /// `message`, as the first revision of the protocol did. Without an envelope the channel has
+    /// another name, since pages take what has theirs at the top for a record.
+    pub fn answer(self, verb: &str, mut fields: Value) -> Value {
+        if let (Self::Action | Self::FlatType, Some(members)) = (self, fields.as_object_mut())
+            && let Some(channel) = members.remove("channel")
+        {
+            members.insert("channel_name".to_owned(), channel);
+        }
         let said = matches!(verb, "subscribed" | "unsubscribed");
         match self {
             Self::Type | Self::FlatType if said => {

@@ -69,6 +69,11 @@ impl Raw {
         within("room to send", self.stream.write_all(bytes)).await.ok();
     }
 
+    /// Sends nothing more; what the gateway sends can still be read.
+    pub async fn finish(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
     /// Sends bytes while reading, because a gateway that has seen enough stops taking them.
     pub async fn send_until_closed(mut self, bytes: &[u8]) -> (u16, String) {
         let (mut reader, mut writer) = self.stream.get_mut().split();

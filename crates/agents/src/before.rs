@@ -9,7 +9,7 @@ use crate::Exchange;
 /// How far back it is looked, in records.
 const RECORDS: usize = 1024;
 
-/// The last `window` turns of `topic` that were completed, oldest first.
+/// The last `window` turns of `topic` that were completed with a reply, oldest first.
 pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange> {
     if window == 0 {
         return Vec::new();
@@ -24,7 +24,9 @@ pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange
         match Record::of(record) {
             Some(Record::Started(it)) => drop(asked.insert(it.turn, it.question.to_string())),
             Some(Record::Completed(it)) => {
-                if let Some(question) = asked.remove(&it.turn) {
+                if let Some(question) = asked.remove(&it.turn)
+                    && !it.text.trim().is_empty()
+                {
                     all.push(Exchange { question, reply: it.text.to_string() });
                 }
             }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::Topic;
+use quadrille_core::{Permit, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,8 +20,9 @@ pub(crate) struct Book {
     keys: HashMap<Key, Uuid>,
     /// Those that ended, in the order of their ends, and the bytes of each.
     ended: VecDeque<(Instant, usize, Arc<Turn>)>,
-    /// Bytes of those that did not end, and of those that did.
-    open: usize,
+    /// The bytes that those hold that did not end.
+    open: HashMap<Uuid, Permit>,
+    /// Bytes of those that ended.
     kept: usize,
 }
 
@@ -48,13 +49,9 @@ impl Book {
         self.turns.values().filter(|turn| turn.ended.get().is_none()).cloned().collect()
     }
 
-    /// Bytes of the turns that did not end.
-    pub(crate) fn open(&self) -> usize {
-        self.open
-    }
-
-    pub(crate) fn enter(&mut self, turn: Arc<Turn>) {
-        self.open += turn.size();
+    /// `bytes` are given back at its end.
+    pub(crate) fn enter(&mut self, turn: Arc<Turn>, bytes: Permit) {
+        self.open.insert(turn.id, bytes);
         if let Some(key) = key(&turn.ask) {
             self.keys.insert(key, turn.id);
         }
@@ -63,7 +60,7 @@ impl Book {
 
     /// `turn` has ended.
     pub(crate) fn close(&mut self, turn: Arc<Turn>, ending: &Ending) {
-        self.open -= turn.size();
+        self.open.remove(&turn.id);
         if *ending == Ending::Failed(Code::QueueTimeout) {
             // Nobody was asked: the same question may be asked again with the same key.
             self.release(&turn);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Core, Hub, Life, TooManyTopics, Topic};
+use quadrille_core::{Core, Holder, Hub, Life, Pool, Shares, Shortage, TooManyTopics, Topic};
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     life: Life,
     agents: HashMap<String, Arc<Named>>,
     pub(crate) journal: OnceLock<Journal>,
+    /// Bytes of all turns that wait or run.
+    bytes: Pool,
     state: Mutex<State>,
 }
 
@@ -53,6 +55,8 @@ pub struct Ask {
     pub topic: Topic,
     /// Who asks.
     pub user: Arc<str>,
+    /// The client whose share of the desk it takes.
+    pub holder: Holder,
     pub text: Arc<str>,
     /// The name of the agent, if not the default.
     pub agent: Option<Arc<str>>,
@@ -69,6 +73,9 @@ pub enum Refused {
     TopicFull,
     #[error("too many questions wait")]
     DeskFull,
+    /// Others may still ask.
+    #[error("your share of the questions that may wait is taken; wait for a reply first")]
+    Share,
     #[error("there is no agent of this name")]
     NoAgent,
     #[error("the key came with another question")]
@@ -84,9 +91,15 @@ pub enum Refused {
 impl Desk {
     /// A desk that serves `agents` and publishes in `hub`. The agent that `config` names as the
     /// default must be among them.
-    pub fn new(config: Config, agents: Vec<Named>, hub: &Hub, life: &Life) -> Self {
+    pub fn new(
+        config: Config,
+        agents: Vec<Named>,
+        hub: &Hub,
+        shares: &Shares,
+        life: &Life,
+    ) -> Self {
         let Config { max_running, max_queued, max_waiting, .. } = config;
-        let queue = Queue::new(max_running, max_queued, max_waiting);
+        let queue = Queue::new(max_running, max_queued, max_waiting, shares);
         let agents = agents.into_iter().map(|it| (it.name.to_string(), Arc::new(it))).collect();
         let state = State { queue, book: Book::default(), closed: false };
         let state = Mutex::new(state);
@@ -96,6 +109,7 @@ impl Desk {
             life: life.clone(),
             agents,
             journal: OnceLock::new(),
+            bytes: Pool::new("question_bytes", OPEN, shares),
             state,
         };
         let desk = Self(Arc::new(inner));
@@ -110,7 +124,7 @@ impl Desk {
             Ok(Named::new(name, dialect::open(name, settings, &core.life)?, settings))
         };
         let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
-        let desk = Self::new(config, agents, &core.hub, &core.life);
+        let desk = Self::new(config, agents, &core.hub, &core.shares, &core.life);
         let here = desk.clone();
         core.turns.serve(move |topic, turn| {
             let ticket = here.find(turn).filter(|it| it.topic() == topic);
@@ -137,6 +151,10 @@ impl Desk {
         if let Some(joined) = self.state().join_or_room(&ask, &agent.name)? {
             return Ok(joined);
         }
+        let bytes = self.0.bytes.take(&ask.holder, ask.size()).map_err(|why| match why {
+            Shortage::Full => Refused::DeskFull,
+            Shortage::Share | Shortage::Strangers => Refused::Share,
+        })?;
         // Only now: who is refused, or joins, needs no log. Meanwhile others may have asked.
         let since = self.0.hub.open(&ask.topic)?;
         let mut state = self.state();
@@ -145,8 +163,8 @@ impl Desk {
         }
         let turn = Arc::new(Turn::new(ask, agent, since));
         let Turn { ask, .. } = &*turn;
-        state.queue.push(&ask.topic, &ask.user, Arc::clone(&turn))?;
-        state.book.enter(Arc::clone(&turn));
+        state.queue.push(&ask.topic, &ask.user, &ask.holder, Arc::clone(&turn))?;
+        state.book.enter(Arc::clone(&turn), bytes);
         self.start(state);
         Ok(Ticket(turn))
     }
@@ -176,13 +194,21 @@ impl Desk {
         }
     }
 
+    /// End every turn of `topic`, whose replies would be for nobody, and wait for their last records.
+    pub async fn clear(&self, topic: &Topic) {
+        while let Some(turn) = self.current(topic) {
+            self.cancel(&turn);
+            turn.ended().await;
+        }
+    }
+
     /// Take no more questions, and let the turns that run go on for at most `limit`. Those that
     /// wait, and those that take longer, fail with `interrupted`.
     pub async fn drain(&self, limit: Duration) {
         let waiting = {
             let mut state = self.state();
             state.closed = true;
-            state.queue.remove_first(|_| true)
+            state.queue.remove_all(|_| true)
         };
         for turn in waiting {
             self.end_waiting(turn, Ending::Failed(Code::Interrupted));
@@ -269,7 +295,7 @@ impl Desk {
             let late = {
                 let mut state = self.state();
                 state.book.forget(keep, kept_bytes);
-                state.queue.remove_first(|turn| turn.asked.elapsed() >= queue_timeout)
+                state.queue.remove_all(|turn| turn.asked.elapsed() >= queue_timeout)
             };
             for turn in late {
                 self.end_waiting(turn, Ending::Failed(Code::QueueTimeout));
@@ -294,8 +320,8 @@ impl State {
         if self.closed {
             return Err(Refused::Draining);
         }
-        self.queue.room(&ask.topic)?;
-        if self.book.open() + ask.size() > OPEN { Err(Refused::DeskFull) } else { Ok(None) }
+        self.queue.room(&ask.topic, &ask.holder)?;
+        Ok(None)
     }
 }
 
@@ -317,6 +343,7 @@ impl From<Full> for Refused {
         match full {
             Full::Topic => Self::TopicFull,
             Full::Desk => Self::DeskFull,
+            Full::Share => Self::Share,
         }
     }
 }

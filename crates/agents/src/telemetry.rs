@@ -51,6 +51,7 @@ pub(crate) fn refused(why: &Refused) {
     let reason = match why {
         Refused::TopicFull => "topic_full",
         Refused::DeskFull => "desk_full",
+        Refused::Share => "share",
         Refused::NoAgent => "no_agent",
         Refused::KeyReused => "key_reused",
         Refused::Draining => "draining",

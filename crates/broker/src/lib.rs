@@ -131,12 +131,15 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let (token, agreed) = (Token::of(&request), auth::subprotocol(request.headers()));
+    let token = Token::of(&request, &core.origins);
+    let agreed = auth::subprotocol(request.headers());
     let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    let admission = Admission { protocol: NAME, user: who.user.clone(), peer };
+    let holder = core.holder(&who, peer);
+    let inbox = core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: who.user.clone(), holder, peer };
     let session = match core.sessions.admit(admission) {
         Ok(session) => session,
         Err(why) => return Problem::from(why).into_response(),
@@ -145,7 +148,6 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
     if let Some(agreed) = agreed {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, agreed);
     }
-    let inbox = core.hub.inbox();
     let pump = ws::Config {
         max_message_size: config.max_message_size,
         ping_interval: config.ping_interval,

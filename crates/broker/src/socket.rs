@@ -179,19 +179,19 @@ impl Socket {
         let members = match history {
             Some(it) => {
                 let records = self.door.texts.history(&it.records);
-                wire::history(channel, Some(it.at), since.is_some() && it.gap, &records)
+                wire::history(Some(it.at), since.is_some() && it.gap, &records)
             }
-            None => wire::history(channel, None, since.is_some(), &[]),
+            None => wire::history(None, since.is_some(), &[]),
         };
-        Ok(wire::answer(form, "history", &members))
+        Ok(wire::answer(form, "history", &format!("{},{members}", wire::about(form, channel))))
     }
 
     fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
         let (count, members) = self.door.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
-        let channel = wire::quoted(channel);
-        let members = format!(r#""channel":{channel},"count":{count},"members":{members}"#);
+        let about = wire::about(form, channel);
+        let members = format!(r#"{about},"count":{count},"members":{members}"#);
         Ok(wire::answer(form, "presence", &members))
     }
 
@@ -218,7 +218,8 @@ impl Socket {
             }
             None => (wire::FRAME, frame.clone()),
         };
-        let key = if keyed { json::message_id(&payload) } else { None };
+        let message = if keyed { json::message_id(&payload) } else { None };
+        let key = message.map(|it| self.identity.key(&self.session, kind, &it));
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
         match self.door.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {
@@ -294,6 +295,10 @@ impl Protocol for Socket {
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
             Delivery::Record(record, _) => out.text(record.frame::<Plain>()),
             Delivery::Gap(gap, _) => out.text(&wire::gap(&gap)),
+            Delivery::Deleted(topic, _) => {
+                self.seats.retain(|seat| *seat.topic() != topic);
+                out.text(&wire::deleted(topic.channel()));
+            }
             Delivery::End(_) => unreachable!("the pump ends the connection"),
         }
     }

@@ -32,6 +32,10 @@ impl Wire for Plain {
             format!(r#"{{"channel":{channel},"kind":{kind},"payload":{payload}}}"#).into()
         }
     }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
 }
 
 impl Wire for Positioned {
@@ -40,6 +44,10 @@ impl Wire for Positioned {
 
     fn encode(event: &Event) -> Text {
         with_position(event.frame::<Plain>(), event.at)
+    }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
     }
 }
 
@@ -74,6 +82,16 @@ pub(crate) fn answer(form: Form, action: &str, members: &str) -> String {
     }
 }
 
+/// The member of an answer that names the channel it is about. Pages take every frame with their
+/// channel at the top for a record, so in the forms without an envelope it has another name there.
+pub(crate) fn about(form: Form, channel: &str) -> String {
+    let name = match form {
+        Form::Envelope | Form::Type => "channel",
+        Form::Action | Form::Flat => "channel_name",
+    };
+    format!(r#""{name}":{}"#, quoted(channel))
+}
+
 /// The acknowledgement of a subscription, `at` which position it begins, or of its end.
 pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
     let action = if at.is_some() { "subscribed" } else { "unsubscribed" };
@@ -83,7 +101,13 @@ pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
         Form::Envelope | Form::Action => String::new(),
     };
     let position = at.map(|at| format!(r#","position":"{at}""#)).unwrap_or_default();
-    answer(form, action, &format!(r#""channel":{}{message}{position}"#, quoted(channel)))
+    answer(form, action, &format!("{}{message}{position}", about(form, channel)))
+}
+
+/// What a subscriber is told of a channel that was deleted.
+pub(crate) fn deleted(channel: &str) -> String {
+    let members = format!(r#""channel":{},"reason":"deleted""#, quoted(channel));
+    answer(Form::Envelope, "unsubscribed", &members)
 }
 
 /// The answer to `refresh`: in how many seconds the new token ends, if it does.
@@ -93,19 +117,15 @@ pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
 }
 
 /// The members of an answer to `history`.
-pub(crate) fn history(channel: &str, at: Option<Position>, gap: bool, records: &[Text]) -> String {
+pub(crate) fn history(at: Option<Position>, gap: bool, records: &[Text]) -> String {
     let records: Vec<&str> = records.iter().map(|it| &**it).collect();
     let at = at.map_or_else(|| "null".to_owned(), |at| format!(r#""{at}""#));
-    format!(
-        r#""channel":{},"position":{at},"gap":{gap},"records":[{}]"#,
-        quoted(channel),
-        records.join(",")
-    )
+    format!(r#""position":{at},"gap":{gap},"records":[{}]"#, records.join(","))
 }
 
 /// The answer to `cancel`: the turn is to end, and its last record says how it did.
 pub(crate) fn cancelling(form: Form, channel: &str, turn: Uuid) -> String {
-    answer(form, "cancelling", &format!(r#""channel":{},"turn":"{turn}""#, quoted(channel)))
+    answer(form, "cancelling", &format!(r#"{},"turn":"{turn}""#, about(form, channel)))
 }
 
 /// The frame that says what a subscriber will not get.
@@ -157,19 +177,20 @@ mod tests {
                 Form::Envelope,
                 r#"{"channel":"subscription","payload":{"action":"subscribed","channel":"c","position":"a-3"}}"#,
             ),
-            (Form::Action, r#"{"action":"subscribed","channel":"c","position":"a-3"}"#),
+            (Form::Action, r#"{"action":"subscribed","channel_name":"c","position":"a-3"}"#),
             (
                 Form::Type,
                 r#"{"type":"subscribed","payload":{"channel":"c","message":"subscribed","position":"a-3"}}"#,
             ),
             (
                 Form::Flat,
-                r#"{"type":"subscribed","channel":"c","message":"subscribed","position":"a-3"}"#,
+                r#"{"type":"subscribed","channel_name":"c","message":"subscribed","position":"a-3"}"#,
             ),
         ];
         for (form, frame) in cases {
             assert_eq!(ack(form, "c", at), frame);
         }
-        assert_eq!(ack(Form::Action, "c", None), r#"{"action":"unsubscribed","channel":"c"}"#);
+        let ended = r#"{"action":"unsubscribed","channel_name":"c"}"#;
+        assert_eq!(ack(Form::Action, "c", None), ended);
     }
 }

@@ -4,14 +4,17 @@ use std::{
     borrow::Cow,
     fmt,
     str::FromStr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::AcqRel},
+    },
     time::SystemTime,
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-use crate::{Text, Topic};
+use crate::{Text, Topic, budget::Budget};
 
 /// What clients switch on: `message`, `turn.delta`, `progress`.
 pub type Kind = Cow<'static, str>;
@@ -22,6 +25,13 @@ pub const MESSAGE: &str = "message";
 /// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
 /// of a key reaches a reader that has fallen behind.
 pub type Key = Text;
+
+/// The key of what `publisher` publishes about one `message`. It supersedes what the same publisher
+/// published about the same message, and nothing else: no other key begins in this way.
+pub fn published_key(publisher: &str, kind: &str, message: &str) -> Key {
+    let length = publisher.len();
+    Key::from(format!("published {kind} {length} {publisher} {message}").as_str())
+}
 
 /// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
 /// back verbatim to resume.
@@ -82,6 +92,8 @@ pub struct Draft {
     /// The session that published it, for protocols that do not echo.
     pub origin: Option<Uuid>,
     frames: Frames,
+    /// Bytes of `frames`.
+    framed: usize,
 }
 
 impl Draft {
@@ -93,6 +105,7 @@ impl Draft {
             key: None,
             origin: None,
             frames: Frames::default(),
+            framed: 0,
         }
     }
 
@@ -120,7 +133,8 @@ impl Draft {
 
     /// The event as it came in on wire `W`, so that it leaves on that wire unchanged.
     #[must_use]
-    pub fn framed<W: Wire>(self, frame: W::Frame) -> Self {
+    pub fn framed<W: Wire>(mut self, frame: W::Frame) -> Self {
+        self.framed += W::held(&frame, &self.payload) + FRAME_OVERHEAD;
         // The slot is empty: a draft is framed where it is made.
         drop(self.frames[W::SLOT].set(Box::new(frame)));
         self
@@ -139,7 +153,17 @@ pub struct Event {
     pub ts: u64,
     pub at: Position,
     frames: Frames,
+    /// Bytes of `frames`, with [`HELD`] set while a log holds the record.
+    framed: AtomicUsize,
+    /// What the log that took the record in counts its bytes against.
+    budget: OnceLock<Arc<Budget>>,
 }
+
+/// The bit of [`Event::framed`] that says that the bytes are counted.
+const HELD: usize = 1 << (usize::BITS - 1);
+
+/// What a frame takes besides its text: its box, and the counters of what is shared.
+const FRAME_OVERHEAD: usize = 48;
 
 type Frames = [OnceLock<Box<dyn Any + Send + Sync>>; SLOTS];
 
@@ -152,25 +176,64 @@ pub trait Wire {
     type Frame: Send + Sync + 'static;
     const SLOT: usize;
     fn encode(event: &Event) -> Self::Frame;
+
+    /// Bytes that `frame` keeps alive and `payload` does not.
+    fn held(frame: &Self::Frame, payload: &Text) -> usize;
 }
 
 impl Event {
     pub fn new(draft: Draft, at: Position) -> Self {
-        let Draft { topic, kind, payload, key, origin, frames } = draft;
-        Self { topic, kind, payload, key, origin, ts: now(), at, frames }
+        let Draft { topic, kind, payload, key, origin, frames, framed } = draft;
+        let (framed, budget) = (AtomicUsize::new(framed), OnceLock::new());
+        Self { topic, kind, payload, key, origin, ts: now(), at, frames, framed, budget }
     }
 
     /// The event encoded for `W`: built by whoever asks first, shared by everyone after.
     pub fn frame<W: Wire>(&self) -> &W::Frame {
         self.frames[W::SLOT]
-            .get_or_init(|| Box::new(W::encode(self)))
+            .get_or_init(|| {
+                let frame = W::encode(self);
+                self.grew(W::held(&frame, &self.payload) + FRAME_OVERHEAD);
+                Box::new(frame)
+            })
             .downcast_ref()
             .expect("each wire has a slot of its own")
     }
 
+    /// Counts `bytes` that a frame has come to hold after it was made.
+    pub fn grew(&self, bytes: usize) {
+        // Taken before it is known to be needed, so that no release gives back more than was taken.
+        let taken = self.budget.get();
+        taken.inspect(|budget| _ = budget.take(bytes));
+        match (self.framed.fetch_add(bytes, AcqRel) & HELD != 0, taken) {
+            (false, Some(budget)) => _ = budget.give(bytes),
+            (true, None) => _ = self.budget.get().map(|budget| budget.take(bytes)),
+            _ => {}
+        }
+    }
+
     /// What the event counts against a log's bound in bytes: its content and the record around it.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.payload.held()
+        let key = self.key.as_ref().map_or(0, |key| key.held_beside(&self.payload));
+        size_of::<Self>() + self.payload.held() + key
+    }
+
+    /// Counts the event and its frames, those that are made later included, until
+    /// [`release`](Self::release). True if that is more than there may be.
+    pub(crate) fn hold(&self, budget: &Arc<Budget>) -> bool {
+        // Fails if the record is in the log of the same hub again; the budget is the same.
+        drop(self.budget.set(Arc::clone(budget)));
+        let framed = self.framed.fetch_or(HELD, AcqRel) & !HELD;
+        budget.take(self.size() + framed)
+    }
+
+    /// Counts the event no more. True if there are still too many bytes.
+    pub(crate) fn release(&self) -> bool {
+        let framed = self.framed.fetch_and(!HELD, AcqRel);
+        match self.budget.get() {
+            Some(budget) if framed & HELD != 0 => budget.give(self.size() + (framed & !HELD)),
+            _ => false,
+        }
     }
 }
 

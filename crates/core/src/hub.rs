@@ -2,14 +2,15 @@
 mod publish;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
     future::ready,
     hash::BuildHasher,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{
-            AtomicU64, AtomicUsize,
+            AtomicU64,
             Ordering::{AcqRel, Relaxed},
         },
     },
@@ -19,8 +20,12 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Standing, Topic, budget::Budget, event::Record, log::Log, telemetry,
+    Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
+    Position, Shares, Shortage, Since, Standing, Topic,
+    budget::Budget,
+    event::Record,
+    log::{self, Log},
+    telemetry,
 };
 
 pub use self::publish::Publish;
@@ -33,11 +38,16 @@ struct Inner {
     hasher: RandomState,
     shards: [RwLock<HashMap<Topic, Arc<Log>>>; SHARDS],
     policies: Policies,
-    limit: AtomicUsize,
-    topics: AtomicUsize,
+    /// Each log holds one place. It counts for a client that follows the topic; while nobody does, the
+    /// log makes room when there are too many.
+    topics: Pool,
+    /// Logs of deleted topics that some readers have not read to the end.
+    deleted: Mutex<Vec<(Instant, Weak<Log>)>>,
     /// When to look for idle logs again, after few or none were found.
     next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
+    /// The shard to look at next when records have to go for want of bytes.
+    next_relief: Mutex<usize>,
     epoch: AtomicU64,
     backplane: Option<Arc<dyn Backplane>>,
     posts: mpsc::Sender<Draft>,
@@ -50,6 +60,9 @@ const POSTS: usize = 1024;
 
 /// How long between two attempts to drop idle logs for want of room.
 const RELIEF: Duration = Duration::from_millis(100);
+
+/// How long readers have to take what was published in a topic before it was deleted.
+const LAST_RECORDS: Duration = Duration::from_secs(30);
 
 /// How often idle logs are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -71,10 +84,25 @@ pub enum PublishError {
     Backplane(#[from] BackplaneError),
 }
 
-/// The node holds as many topics as it may, and all of them are in use.
+/// Why there is no room for a topic.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-#[error("too many topics")]
-pub struct TooManyTopics;
+pub enum TooManyTopics {
+    /// The node holds as many topics as it may, and all of them are in use.
+    #[error("too many topics")]
+    Full,
+    /// The client follows as many topics as one may; others may still follow more.
+    #[error("this user follows too many topics")]
+    Share,
+}
+
+impl From<Shortage> for TooManyTopics {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Full => Self::Full,
+            Shortage::Share | Shortage::Strangers => Self::Share,
+        }
+    }
+}
 
 /// [`Hub::post`] has no room: publish from a task that can wait, or drop the draft.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +122,21 @@ pub struct History {
 // === impl Hub ===
 
 impl Hub {
-    /// An empty hub whose background work runs on `life`.
+    /// An empty hub whose background work runs on `life`, with shares of its own.
     pub fn new(
         policies: Policies,
         limits: &Limits,
+        backplane: Option<Arc<dyn Backplane>>,
+        life: &Life,
+    ) -> Self {
+        Self::sharing(policies, limits, &Shares::new(limits), backplane, life)
+    }
+
+    /// An empty hub whose topics are divided by `shares`.
+    pub fn sharing(
+        policies: Policies,
+        limits: &Limits,
+        shares: &Shares,
         backplane: Option<Arc<dyn Backplane>>,
         life: &Life,
     ) -> Self {
@@ -106,10 +145,11 @@ impl Hub {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::default()),
             policies,
-            limit: AtomicUsize::new(limits.topics),
-            topics: AtomicUsize::new(0),
+            topics: Pool::new("topics", limits.topics, shares),
+            deleted: Mutex::default(),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
+            next_relief: Mutex::new(0),
             epoch: AtomicU64::new(0),
             backplane,
             posts,
@@ -122,12 +162,8 @@ impl Hub {
     /// Hold as many topics and bytes as these limits say from now on. Topics in use stay, even if
     /// they are more; idle ones make room for new ones.
     pub fn reload(&self, limits: &Limits) {
-        self.0.limit.store(limits.topics, Relaxed);
+        self.0.topics.resize(limits.topics);
         self.0.budget.set(limits.log_bytes);
-    }
-
-    fn limit(&self) -> usize {
-        self.0.limit.load(Relaxed)
     }
 
     /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
@@ -158,9 +194,16 @@ impl Hub {
         })
     }
 
-    /// A new connection's view.
+    /// A view of the gateway's own: what it follows counts for nobody.
     pub fn inbox(&self) -> Inbox {
         Inbox::new(self.clone())
+    }
+
+    /// A new connection's view; the topics that it follows count for `holder`.
+    pub fn inbox_of(&self, holder: Holder) -> Inbox {
+        let mut inbox = Inbox::new(self.clone());
+        inbox.set_holder(holder);
+        inbox
     }
 
     /// Where the log of `topic` stands, if there is one.
@@ -213,8 +256,13 @@ impl Hub {
 
     /// The backplane feeds remote records here, in order; see [`Backplane`].
     pub fn accept(&self, record: &Record) -> Result<(), TooManyTopics> {
-        while !self.log(&record.topic)?.accept(record) {}
-        Ok(())
+        loop {
+            let log = self.log(&record.topic)?;
+            if log.accept(record) {
+                self.relieve(Some(&log));
+                return Ok(());
+            }
+        }
     }
 
     /// The backplane lost continuity: every reader of `topic` sees a gap.
@@ -224,9 +272,32 @@ impl Hub {
         }
     }
 
-    /// What was published in `topic` is nobody's to read any more: every reader sees a gap.
-    pub fn forget(&self, topic: &Topic) {
-        self.reset(topic, self.next_epoch());
+    /// Delete `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
+    /// records that were published before, and nothing of a later topic of this name.
+    pub fn delete(&self, topic: &Topic) {
+        let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = shard.remove(topic) else { return };
+        let woken = log.delete();
+        drop(shard);
+        self.dropped(1);
+        if log.standing().readers > 0 {
+            let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            deleted.push((Instant::now(), Arc::downgrade(&log)));
+        }
+        log::ring(woken);
+    }
+
+    /// Let go of the records of topics that were deleted before a time.
+    fn let_go(&self, before: Option<Instant>) {
+        let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.retain(|(at, log)| {
+            let Some(log) = log.upgrade() else { return false };
+            let is_late = before.is_some_and(|before| *at <= before);
+            if is_late {
+                log.let_go();
+            }
+            !is_late
+        });
     }
 
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
@@ -236,10 +307,38 @@ impl Hub {
             })?;
             match log.append(draft) {
                 Ok(it) => {
+                    self.relieve(Some(&log));
                     let receipt = Receipt { at: it.at, subscribers: it.readers };
                     return Ok((receipt, it.crowded.then_some(log)));
                 }
                 Err(back) => draft = *back,
+            }
+        }
+    }
+
+    /// Drops records of the largest logs while all together hold more than they may, until a
+    /// sixteenth of that is free: first all but the newest of each log, then these. `published`,
+    /// which was written to just now, keeps its newest record.
+    fn relieve(&self, published: Option<&Arc<Log>>) {
+        if !self.0.budget.is_over() {
+            return;
+        }
+        // First what only readers of deleted topics have yet to be told.
+        self.let_go(Some(Instant::now()));
+        let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..2 * SHARDS {
+            if self.0.budget.has_slack() {
+                return;
+            }
+            *next = (*next + 1) % SHARDS;
+            let shard = self.0.shards[*next].read().unwrap_or_else(PoisonError::into_inner);
+            let other = |log: &&Arc<Log>| published.is_none_or(|it| !Arc::ptr_eq(log, it));
+            let mut logs: Vec<_> =
+                shard.values().filter(other).map(|log| (log.held(), log)).collect();
+            logs.sort_unstable_by_key(|(held, _)| Reverse(*held));
+            let full = logs.into_iter().take_while(|(held, _)| *held > 0);
+            for (_, log) in full.take_while(|_| !self.0.budget.has_slack()) {
+                log.trim();
             }
         }
     }
@@ -258,8 +357,8 @@ impl Hub {
         if let Some(log) = self.find(topic) {
             return Ok(log);
         }
-        if self.0.topics.load(Relaxed) >= self.limit() && !self.make_room() {
-            return Err(TooManyTopics);
+        if self.0.topics.used() >= self.0.topics.size() && !self.make_room() {
+            return Err(TooManyTopics::Full);
         }
         let policy = self.policy(topic);
         let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
@@ -267,14 +366,12 @@ impl Hub {
             return Ok(Arc::clone(log));
         }
         // Others may have taken the room meanwhile.
-        if self.0.topics.fetch_add(1, AcqRel) >= self.limit() {
-            self.0.topics.fetch_sub(1, AcqRel);
-            return Err(TooManyTopics);
-        }
+        let place = self.0.topics.take(&Holder::Program, 1)?;
         let budget = Arc::clone(&self.0.budget);
-        let log = Arc::new(Log::new(topic.clone(), policy, self.next_epoch(), budget));
+        let log = Log::new(topic.clone(), policy, self.next_epoch(), budget).counted(place);
+        let log = Arc::new(log);
         shard.insert(topic.clone(), Arc::clone(&log));
-        telemetry::topics(self.0.topics.load(Relaxed));
+        telemetry::topics(self.0.topics.used());
         Ok(log)
     }
 
@@ -285,9 +382,9 @@ impl Hub {
         if next.is_some_and(|next| Instant::now() < next) {
             return false;
         }
-        let limit = self.limit();
+        let limit = self.0.topics.size();
         // More than the limit, if that was lowered.
-        let over = self.0.topics.load(Relaxed).saturating_sub(limit);
+        let over = self.0.topics.used().saturating_sub(limit);
         let share = over + (limit / 16).max(1);
         let dropped = self.drop_idle(|dropped| dropped >= share);
         *next = (dropped < share).then(|| Instant::now() + RELIEF);
@@ -333,8 +430,7 @@ impl Hub {
 
     fn dropped(&self, count: usize) {
         if count > 0 {
-            let before = self.0.topics.fetch_sub(count, AcqRel);
-            telemetry::topics(before - count);
+            telemetry::topics(self.0.topics.used());
             telemetry::topics_expired(count);
         }
     }
@@ -367,9 +463,16 @@ impl Hub {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                _ = every.tick() => self.expire(Instant::now()),
+                _ = every.tick() => {
+                    let now = Instant::now();
+                    self.expire(now);
+                    self.let_go(now.checked_sub(LAST_RECORDS));
+                }
                 () = self.0.budget.pressed() => {
+                    self.let_go(Some(Instant::now()));
                     self.drop_idle(|_| !self.0.budget.is_tight());
+                    // Frames are encoded after their records were published.
+                    self.relieve(None);
                     // Once is enough for a while: what is held now is mostly in use.
                     tokio::time::sleep(RELIEF).await;
                 }

@@ -1,9 +1,12 @@
 //! Who sends a request or goes on with a connection, and whether there is room for it.
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
+
+use http::Extensions;
 
 use crate::{
-    Core, Exceeded, Holder, Payer, Problem, Quotas, Rate,
+    Carrier, Core, Exceeded, Holder, Payer, Problem, Quotas, Rate, Refused,
     auth::{Denied, Mode, Principal, Token},
+    ws::Peer,
 };
 
 /// Why a connection does not go on with a new token; everything stays as it was.
@@ -22,9 +25,31 @@ impl Core {
     pub fn holder(&self, who: &Principal, peer: IpAddr) -> Holder {
         match &who.user {
             Some(user) => Holder::user(user),
-            None if self.auth.mode() == Mode::Jwt => Holder::Program,
-            None => Holder::guest(peer),
+            None if self.auth.mode() == Mode::Open => Holder::guest(peer),
+            // Every token ends; whoever came without one is let in as a guest.
+            None if who.expires.is_none() => Holder::stranger(peer),
+            None => Holder::Program,
         }
+    }
+
+    /// [`Self::holder`], or the user that a program acts for. Where nobody signs in, a claimed user
+    /// counts for nothing.
+    pub fn holder_for(&self, who: &Principal, acting: Option<&Arc<str>>, peer: IpAddr) -> Holder {
+        match (self.holder(who, peer), acting) {
+            (Holder::Program, Some(user)) => Holder::user(user),
+            (holder, _) => holder,
+        }
+    }
+
+    /// The client that a connection from `peer` counts as before it has shown a token.
+    pub fn newcomer(&self, peer: IpAddr) -> Holder {
+        self.auth.mode().newcomer(peer)
+    }
+
+    /// Counts the connection that a request with these `extensions` came on as that of `who`.
+    pub fn carries(&self, extensions: &Extensions, who: &Principal) -> Result<(), Refused> {
+        let holder = self.holder(who, Peer::within(extensions).0);
+        Ok(Carrier::identified(extensions, &holder)?)
     }
 
     /// Who it is at `peer` that shows `token`. Counts the request: as the user's, or as the
@@ -34,13 +59,14 @@ impl Core {
         token: Option<&Token>,
         peer: IpAddr,
     ) -> Result<Principal, Problem> {
+        let blamed = token.map_or(peer, |it| it.blamed(peer));
         if token.is_some() {
-            self.quotas.may_show_token(peer)?;
+            self.quotas.may_show_token(blamed)?;
         }
         let known = self.auth.identify(token).await;
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
-        Ok(known.inspect_err(|why| self.quotas.token_refused(peer, *why))?)
+        Ok(known.inspect_err(|why| self.quotas.token_refused(blamed, *why))?)
     }
 
     /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Close, Hub, Position, Topic,
+    Close, Holder, Hub, Position, Topic,
     event::Record,
     hub::TooManyTopics,
     log::Reader,
@@ -35,6 +35,8 @@ pub enum Delivery {
     Record(Record, Tag),
     /// Records are gone for this subscriber; delivery goes on after it.
     Gap(Box<Gap>, Tag),
+    /// The topic was deleted, and is followed no more. What was in its log came before this.
+    Deleted(Topic, Tag),
     /// The connection is too slow for a topic that ends such connections.
     End(Close),
 }
@@ -94,11 +96,18 @@ struct Mail {
     ready: VecDeque<Arc<Reader>>,
     waker: Option<Waker>,
     closed: bool,
+    /// The client that the topics count for; `None` for the gateway itself.
+    holder: Option<Holder>,
 }
 
 // === impl Mailbox ===
 
 impl Mailbox {
+    /// The client that the topics count for.
+    pub(crate) fn holder(&self) -> Holder {
+        lock(&self.0).holder.clone().unwrap_or(Holder::Program)
+    }
+
     pub(crate) fn put(&self, reader: Arc<Reader>) {
         let mut mail = lock(&self.0);
         if mail.closed {
@@ -155,6 +164,16 @@ impl Inbox {
         Self { hub, mailbox: Arc::default(), readers: HashMap::new() }
     }
 
+    /// The client that the topics count for.
+    pub fn holder(&self) -> Holder {
+        self.mailbox.holder()
+    }
+
+    /// Counts the topics that are followed from now on for `holder`.
+    pub fn set_holder(&mut self, holder: Holder) {
+        lock(&self.mailbox.0).holder = Some(holder);
+    }
+
     /// Follow `topic`, and say where its log stands. Following it already, move there.
     pub fn subscribe(
         &mut self,
@@ -164,7 +183,7 @@ impl Inbox {
     ) -> Result<Position, TooManyTopics> {
         loop {
             let log = self.hub.log(topic)?;
-            if let Some((reader, top)) = log.join(since, tag, &self.mailbox) {
+            if let Some((reader, top)) = log.join(since, tag, &self.mailbox)? {
                 // The new one first: without any reader the log might go.
                 if let Some(old) = self.readers.insert(topic.clone(), reader) {
                     old.leave();
@@ -181,9 +200,9 @@ impl Inbox {
     }
 
     /// Go on following `topic` where it is, under another tag. Gives the position to resume from,
-    /// or `None` if it is not followed.
+    /// or `None` if it is not followed, or was deleted since.
     pub fn retag(&self, topic: &Topic, tag: Tag) -> Option<Position> {
-        self.readers.get(topic).map(|reader| reader.retag(tag))
+        self.readers.get(topic).and_then(|reader| reader.retag(tag))
     }
 
     /// The tag under which `topic` is followed; `None` if it is not.
@@ -213,7 +232,14 @@ impl Inbox {
         room: Room,
         out: &mut Vec<Delivery>,
     ) -> Poll<()> {
-        self.mailbox.poll_recv(cx, room, out)
+        let before = out.len();
+        let polled = self.mailbox.poll_recv(cx, room, out);
+        for delivery in out.iter().skip(before) {
+            if let Delivery::Deleted(topic, _) = delivery {
+                self.readers.remove(topic);
+            }
+        }
+        polled
     }
 
     /// [`poll_recv`](Self::poll_recv) as a future; cancel-safe.

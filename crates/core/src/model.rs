@@ -10,7 +10,7 @@ use crate::{
     Delivery, Draft, Policy, Room, Since,
     budget::Budget,
     inbox::Mailbox,
-    log::{Log, Reader},
+    log::{Log, Reader, ring},
 };
 
 fn log() -> Arc<Log> {
@@ -31,7 +31,7 @@ fn publisher(log: &Arc<Log>, records: usize) -> thread::JoinHandle<()> {
 
 fn joined(log: &Arc<Log>) -> (Arc<Mailbox>, Arc<Reader>) {
     let mailbox = Arc::<Mailbox>::default();
-    let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("not expired");
+    let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("no pool").expect("not expired");
     (mailbox, reader)
 }
 
@@ -44,7 +44,9 @@ fn read(mailbox: &Mailbox, count: usize, batch: usize) -> Vec<u64> {
     }
     let offset = |delivery| match delivery {
         Delivery::Record(record, _) => record.at.offset,
-        Delivery::Gap(..) | Delivery::End(_) => panic!("nothing is lost here"),
+        Delivery::Gap(..) | Delivery::Deleted(..) | Delivery::End(_) => {
+            panic!("nothing is lost here")
+        }
     };
     out.into_iter().map(offset).collect()
 }
@@ -89,11 +91,40 @@ fn a_reader_may_leave_and_another_come_while_records_arrive() {
         let log = log();
         let (mailbox, reader) = joined(&log);
         let publisher = publisher(&log, 1);
-        let at = reader.retag(0);
+        let at = reader.retag(0).expect("not deleted");
         reader.leave();
-        let (next, _) = log.join(Since::After(at), 0, &mailbox).expect("not expired");
+        let (next, _) =
+            log.join(Since::After(at), 0, &mailbox).expect("no pool").expect("not expired");
         assert_eq!(read(&mailbox, 1, 9), [1]);
         publisher.join().expect("no panic");
         end(&mailbox, &next);
+    });
+}
+
+#[test]
+fn a_reader_hears_once_that_its_topic_is_deleted_and_of_nothing_after() {
+    loom::model(|| {
+        let log = log();
+        let (mailbox, reader) = joined(&log);
+        let publisher = {
+            let log = Arc::clone(&log);
+            thread::spawn(move || {
+                let topic = "room:1".parse().expect("a topic");
+                log.append(Draft::new(topic, "n", "1")).is_ok()
+            })
+        };
+        let deleter = {
+            let log = Arc::clone(&log);
+            thread::spawn(move || ring(log.delete()))
+        };
+        let mut out = Vec::new();
+        while !matches!(out.last(), Some(Delivery::Deleted(..))) {
+            let room = Room { records: 9, bytes: usize::MAX };
+            block_on(poll_fn(|cx| mailbox.poll_recv(cx, room, &mut out)));
+        }
+        let is_published = publisher.join().expect("no panic");
+        deleter.join().expect("no panic");
+        assert_eq!(out.len(), 1 + usize::from(is_published));
+        end(&mailbox, &reader);
     });
 }

@@ -27,6 +27,10 @@ const RETRY: u32 = 2000;
 /// How often a comment shows that the stream is alive, to the client and to proxies on the way.
 const BEAT: Duration = Duration::from_secs(15);
 
+/// `Cache-Control` of answers that come bit by bit, or late: no proxy may compress them, for it would
+/// keep them back until it has enough.
+pub const NOT_KEPT: &str = "no-store, no-transform";
+
 /// What is taken from the logs at once; one record may exceed it.
 const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
 
@@ -179,7 +183,7 @@ impl<S: Show> IntoResponse for Stream<S> {
     fn into_response(self) -> Response {
         let headers = [
             (CONTENT_TYPE, "text/event-stream"),
-            (CACHE_CONTROL, "no-store"),
+            (CACHE_CONTROL, NOT_KEPT),
             // Or nginx would keep events back.
             (HeaderName::from_static("x-accel-buffering"), "no"),
             // The session had the connection's place among connections, and gives it back at its end.
@@ -250,7 +254,7 @@ pub fn put_data(out: &mut String, data: &str) {
 }
 
 /// What ends a line of data.
-pub const BREAKS: [char; 2] = ['\r', '\n'];
+const BREAKS: [char; 2] = ['\r', '\n'];
 
 /// A name that cannot begin another field.
 struct OneLine<'a>(&'a str);

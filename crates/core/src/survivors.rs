@@ -3,10 +3,14 @@
 //! Of each key the newest record survives. The deltas of one turn survive as one run of text, as
 //! long as each starts where the one before ended; it can be entered at any of its parts, so a
 //! reader that had the first half of a reply gets exactly the second.
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     Draft, Event, Position,
+    budget::Budget,
     event::{Key, Record},
     turn::{self, Delta, Turn},
 };
@@ -17,6 +21,8 @@ pub(crate) struct Survivors {
     by_offset: BTreeMap<u64, Survivor>,
     newest: HashMap<Key, u64>,
     bytes: usize,
+    /// Counts what a log holds; a copy for one reader counts nothing here.
+    budget: Option<Arc<Budget>>,
     /// The newest record that did not survive, nor was superseded.
     lost: u64,
 }
@@ -47,7 +53,41 @@ struct Part {
 
 // === impl Survivors ===
 
+/// What a survivor takes besides its record: its places in the two maps.
+const OVERHEAD: usize = 128;
+
 impl Survivors {
+    /// Survivors that a log holds. Their records are counted against `budget` already when they are
+    /// taken in, and released when they go.
+    pub(crate) fn of_log(budget: &Arc<Budget>) -> Self {
+        Self { budget: Some(Arc::clone(budget)), ..Self::default() }
+    }
+
+    /// Bytes that the survivors take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_offset.is_empty()
+    }
+
+    /// Everything up to `offset` is of another life of the log.
+    pub(crate) fn start_after(&mut self, offset: u64) {
+        self.lost = offset;
+    }
+
+    /// Drops all of them; everything up to `offset` is gone.
+    pub(crate) fn clear(&mut self, offset: u64) {
+        while let Some((&first, _)) = self.by_offset.first_key_value() {
+            if let Some(survivor) = self.remove(first) {
+                self.release(survivor.newest());
+            }
+        }
+        self.newest = HashMap::new();
+        self.lost = self.lost.max(offset);
+    }
+
     /// Take in the next record, with or without a key.
     pub(crate) fn keep(&mut self, record: Record) {
         if record.key.is_some() {
@@ -57,26 +97,35 @@ impl Survivors {
         }
     }
 
-    /// Everything up to `offset` is gone.
-    pub(crate) fn lose_until(&mut self, offset: u64) {
-        self.lost = offset;
-    }
-
     /// Take in the next record of the log; one without a key is lost.
     pub(crate) fn push(&mut self, record: Record) {
         let offset = record.at.offset;
         let Some(key) = record.key.clone() else {
             self.lost = offset;
+            self.release(&record);
             return;
         };
         let previous = self.newest.get(&key).copied();
         let previous = previous.and_then(|at| Some((at, self.remove(at)?)));
         let survivor = match previous {
-            Some((at, Survivor::Run(run))) => run.join(&record).unwrap_or_else(|run| {
-                self.insert(at, Survivor::Run(run));
+            Some((at, Survivor::Run(run))) => {
+                let before = Record::clone(&run.newest);
+                match run.join(&record) {
+                    Ok(joined) => {
+                        self.release(&before);
+                        joined
+                    }
+                    Err(run) => {
+                        self.insert(at, Survivor::Run(run));
+                        Survivor::start(record)
+                    }
+                }
+            }
+            Some((_, Survivor::Record(superseded))) => {
+                self.release(&superseded);
                 Survivor::start(record)
-            }),
-            Some((_, Survivor::Record(_))) | None => Survivor::start(record),
+            }
+            None => Survivor::start(record),
         };
         self.insert(offset, survivor);
         self.newest.insert(key, offset);
@@ -91,14 +140,26 @@ impl Survivors {
         }
     }
 
+    fn release(&self, record: &Record) {
+        if self.budget.is_some() {
+            record.release();
+        }
+    }
+
     fn insert(&mut self, offset: u64, survivor: Survivor) {
         self.bytes += survivor.size();
+        if let Some(budget) = &self.budget {
+            budget.take(survivor.extra());
+        }
         self.by_offset.insert(offset, survivor);
     }
 
     fn remove(&mut self, offset: u64) -> Option<Survivor> {
         let survivor = self.by_offset.remove(&offset)?;
         self.bytes -= survivor.size();
+        if let Some(budget) = &self.budget {
+            budget.give(survivor.extra());
+        }
         Some(survivor)
     }
 
@@ -112,6 +173,7 @@ impl Survivors {
                     let key = key.clone();
                     self.newest.remove(&key);
                 }
+                self.release(survivor.newest());
             }
             self.lost = self.lost.max(offset);
         }
@@ -156,12 +218,16 @@ impl Survivor {
     }
 
     fn size(&self) -> usize {
-        match self {
-            Self::Record(record) => record.size(),
-            Self::Run(run) => {
-                run.newest.size() + run.whole.text.len() + run.parts.len() * size_of::<Part>()
-            }
-        }
+        self.newest().size() + self.extra()
+    }
+
+    /// Bytes besides the record.
+    fn extra(&self) -> usize {
+        let run = match self {
+            Self::Record(_) => 0,
+            Self::Run(run) => run.whole.text.capacity() + run.parts.capacity() * size_of::<Part>(),
+        };
+        OVERHEAD + run
     }
 
     fn since(&self, cursor: u64) -> Self {

@@ -1,10 +1,13 @@
 //! One function for each thing worth telling: the log line and the metric together, so that their
 //! names cannot drift apart. No label carries a user, a topic or an id.
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Close, session::Refused};
+use crate::{Close, Shares, Shortage, Throttle, session::Refused};
+
+/// Characters of what others chose that a line of the log shows.
+const SHOWN: usize = 100;
 
 /// What hot paths count, looked up once. The recorder must be installed before the first use.
 struct Hot {
@@ -28,6 +31,9 @@ pub const METRICS: &[(&str, &str)] = &[
     ("quadrille_connections_total", "sessions opened, by protocol"),
     ("quadrille_connections_refused_total", "connections refused, by protocol and reason"),
     ("quadrille_connections_ended_total", "connections that the server ended, by close code"),
+    ("quadrille_pool_used", "units held of a shared pool, by pool"),
+    ("quadrille_pool_size", "units of a shared pool, by pool"),
+    ("quadrille_pool_refusals_total", "times that a shared pool had nothing to give, by reason"),
     ("quadrille_rate_limited_total", "what a rate of section limits refused, by limit"),
     ("quadrille_http_refused_total", "requests answered with a problem document, by its type"),
     ("quadrille_records_published_total", "records appended to logs"),
@@ -74,10 +80,32 @@ fn count_refused(protocol: &'static str, why: Refused) {
     let reason = match why {
         Refused::Full => "full",
         Refused::Address => "address",
+        Refused::Share => "share",
+        Refused::Strangers => "strangers",
         Refused::Draining => "draining",
     };
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
         .increment(1);
+}
+
+/// A shared pool had nothing for a holder.
+pub(crate) fn pool_refused(pool: &'static str, shortage: Shortage) {
+    tracing::debug!(pool, %shortage, "nothing left for a holder");
+    let reason = match shortage {
+        Shortage::Full => "full",
+        Shortage::Share => "share",
+        Shortage::Strangers => "strangers",
+    };
+    counter!("quadrille_pool_refusals_total", "pool" => pool, "reason" => reason).increment(1);
+}
+
+/// Sets the gauges of all pools, for a reading of the metrics.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+pub fn pools(shares: &Shares) {
+    for usage in shares.pools() {
+        gauge!("quadrille_pool_used", "pool" => usage.name).set(usage.used as f64);
+        gauge!("quadrille_pool_size", "pool" => usage.name).set(usage.size as f64);
+    }
 }
 
 /// A user or an address has used up a rate.
@@ -91,6 +119,20 @@ pub(crate) fn http_refused(kind: Cow<'static, str>) {
     counter!("quadrille_http_refused_total", "type" => kind).increment(1);
 }
 
+/// A web page from elsewhere was refused. Any page can cause this as often as it likes, so it is
+/// told once in ten seconds, with the origin of the first and how many there were since.
+pub(crate) fn origin_refused(origin: &[u8]) {
+    static TOLD: Throttle = Throttle::new(Duration::from_secs(10));
+    let Some(others) = TOLD.pass() else { return };
+    let origin: String = String::from_utf8_lossy(origin).chars().take(SHOWN).collect();
+    let origin = origin.escape_default();
+    tracing::info!(
+        %origin,
+        others,
+        "a web page was refused; if it is yours, add its origin to server.origins"
+    );
+}
+
 /// There is an HTTP connection more that is no session.
 pub fn http_connection_opened() {
     HOT.http.increment(1);
@@ -99,6 +141,12 @@ pub fn http_connection_opened() {
 /// There is one less.
 pub fn http_connection_closed() {
     HOT.http.decrement(1);
+}
+
+/// A session that is open already may not go on as that of its client.
+pub fn connection_kept_out(protocol: &'static str, why: Refused) {
+    tracing::debug!(protocol, %why, "connection refused");
+    count_refused(protocol, why);
 }
 
 /// An HTTP connection was refused before its first request.

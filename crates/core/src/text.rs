@@ -29,6 +29,11 @@ impl Text {
     pub fn held(&self) -> usize {
         self.whole.len()
     }
+
+    /// The bytes that this text keeps alive and `other` does not.
+    pub fn held_beside(&self, other: &Self) -> usize {
+        if Arc::ptr_eq(&self.whole, &other.whole) { 0 } else { self.whole.len() }
+    }
 }
 
 impl<T: Into<Arc<str>>> From<T> for Text {

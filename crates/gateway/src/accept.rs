@@ -10,7 +10,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use quadrille_core::Life;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     edge::Edge,
     full::Refusals,
+    head::HeadTimer,
+    leftover,
     listen::{Accepted, Listener},
     places::{Place, Places},
     proxies::Caller,
@@ -40,16 +42,16 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 /// What every connection is served with.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
-    edge: Arc<Edge>,
-    places: Places,
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) places: Places,
     refusals: Refusals,
-    http: http1::Builder,
-    tls: Option<Arc<ServerConfig>>,
+    pub(crate) http: http1::Builder,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// For a request's head, and for the handshake of TLS before the first.
     patience: Duration,
-    life: Life,
+    pub(crate) life: Life,
     /// Accept no more, and close connections between two requests.
-    closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Acceptor {
@@ -57,12 +59,12 @@ impl Acceptor {
         edge: Edge,
         places: Places,
         tls: Option<Arc<ServerConfig>>,
-        patience: Duration,
+        (patience, idle): (Duration, Duration),
         life: Life,
         closing: CancellationToken,
     ) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(patience);
+        http.header_read_timeout(idle);
         http.max_header_size(BUFFER).max_buf_size(BUFFER);
         let refusals = Refusals::default();
         Self { edge: edge.into(), places, refusals, http, tls, patience, life, closing }
@@ -93,11 +95,9 @@ impl Acceptor {
     /// Serve a connection if there is a place for it.
     fn take(&self, accepted: Accepted) {
         let caller = accepted.caller();
-        // All clients of a proxy have its address.
-        let address = caller.address().filter(|_| !self.edge.trusts(caller));
-        match self.places.take(address) {
+        match self.places.take(caller, self.edge.trusts(caller)) {
             Ok(place) => self.life.spawn("http", self.clone().connection(accepted, place)),
-            Err(why) => self.refusals.refuse(accepted, why, &self.life),
+            Err(why) => self.refusals.refuse(accepted, why, self),
         }
     }
 
@@ -116,11 +116,15 @@ impl Acceptor {
             },
         };
         let secure = matches!(socket, Socket::Tls(_));
-        let requests = Requests { edge: self.edge, caller, secure, purpose: purpose.clone() };
-        let connection = self.http.serve_connection(TokioIo::new(socket), requests);
+        let (edge, life) = (self.edge, self.life);
+        let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
+        let mut http = self.http.clone();
+        http.timer(HeadTimer::new(purpose.clone(), self.patience));
+        let connection = http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = purpose.displaced() => Ok(()),
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
@@ -147,6 +151,7 @@ impl Acceptor {
         let agreed = Box::pin(TlsAcceptor::from(tls).accept(Watched::new(stream, purpose.clone())));
         tokio::select! {
             agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
+            () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
             () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
@@ -159,11 +164,12 @@ fn is_of_the_peer(why: &io::Error) -> bool {
 }
 
 /// The requests of one connection.
-struct Requests {
-    edge: Arc<Edge>,
-    caller: Caller,
-    secure: bool,
-    purpose: Purpose,
+pub(crate) struct Requests {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) caller: Caller,
+    pub(crate) secure: bool,
+    pub(crate) life: Life,
+    pub(crate) purpose: Purpose,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -173,6 +179,7 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.purpose.requests();
+        let request = leftover::Body::of(request, &self.purpose, &self.life);
         let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
         let (caller, secure) = (self.caller, self.secure);
         Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })

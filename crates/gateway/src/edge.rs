@@ -2,20 +2,23 @@
 //! for this host, and a line in the log.
 use axum::{
     Router,
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
+        header::ACCESS_CONTROL_REQUEST_METHOD,
+    },
     response::{IntoResponse, Response},
 };
-use hyper::body::Incoming;
-use quadrille_core::ws::{Peer, Scheme};
+use quadrille_core::ws::Peer;
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    below::Below,
     config::Config,
     host::Hosts,
+    leftover::Body,
     proxies::{Caller, Proxies},
     stall::Purpose,
 };
@@ -32,6 +35,7 @@ pub(crate) struct Edge {
     app: Router,
     hosts: Hosts,
     proxies: Proxies,
+    below: Below,
 }
 
 /// Visible ASCII only.
@@ -41,9 +45,9 @@ struct RequestId(HeaderValue);
 // === impl Edge ===
 
 impl Edge {
-    pub(crate) fn new(app: Router, config: &Config) -> Self {
+    pub(crate) fn new(app: Router, below: Below, config: &Config) -> Self {
         let proxies = config.server.trusted_proxies.clone();
-        Self { app, hosts: Hosts::new(config), proxies }
+        Self { app, hosts: Hosts::new(config), proxies, below }
     }
 
     pub(crate) fn trusts(&self, caller: Caller) -> bool {
@@ -52,7 +56,7 @@ impl Edge {
 
     pub(crate) async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         caller: Caller,
         secure: bool,
         connection: Purpose,
@@ -62,11 +66,20 @@ impl Edge {
         let peer = self.proxies.client(caller, request.headers());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let span = tracing::error_span!("request", id = id.text());
-        let secure = secure || self.proxies.forwarded_secure(caller, request.headers());
+        let secure = self.proxies.forwarded_secure(caller, request.headers()).unwrap_or(secure);
+        let prefix = self.proxies.forwarded_prefix(caller, request.headers());
+        let without = self.below.without_base(&uri);
+        let taken = without.is_some();
+        if let Some(without) = without {
+            *request.uri_mut() = without;
+        }
         request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(Scheme(if secure { "https" } else { "http" }));
+        let scheme = if secure { "https" } else { "http" };
+        request.extensions_mut().insert(self.below.site(scheme, prefix, taken));
         request.extensions_mut().insert(connection.clone());
-        let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
+        request.extensions_mut().insert(connection.carrier(peer));
+        let response = match self.hosts.check(&request, caller == Caller::Unix) {
+            Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -74,7 +87,7 @@ impl Edge {
             Err(problem) => problem.into_response(),
         };
         // Not a layer of the router, which would clone all services below it for each request.
-        connection.answers(&response);
+        let mut response = connection.answers(response);
         tracing::debug!(
             target: "quadrille::access",
             %method,
@@ -89,6 +102,14 @@ impl Edge {
         response.headers_mut().insert(REQUEST_ID, id.0);
         response
     }
+}
+
+/// Whether somebody asks what could be done, as health checks do, and no browser whether its page may.
+/// Where that depends on whether traffic is taken, `ops` answers.
+fn is_bare_question<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && !matches!(request.uri().path(), "/" | "/readyz")
+        && !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 // === impl RequestId ===

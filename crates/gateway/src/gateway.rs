@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accept::Acceptor,
     app::{self, Door, Kept, Protocols, Work},
+    below::Below,
     cli::USAGE,
     config::{self, Config, Sources},
     doors,
@@ -108,7 +109,10 @@ impl Gateway {
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
-        let (operations, mut all) = ops::router(exporter, leaving.clone(), &doors);
+        let looked_after = kept.clone();
+        let fault = move || looked_after.fault();
+        let (operations, mut all) =
+            ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &doors);
         all.merge(described);
         let app = operations.merge(router).merge(doors::router(&core, all));
         let traces = Traces::start(&config, sources)?;
@@ -132,7 +136,7 @@ impl Gateway {
     /// What to say to whoever started it.
     pub(crate) fn ready(&self, took: Duration) -> String {
         let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
-        ready::lines(&addresses, self.config.auth.mode, &self.doors, took)
+        ready::lines(&addresses, &self.config.server, self.config.auth.mode, &self.doors, took)
     }
 
     /// Serve until a signal comes, and read the configuration again at SIGHUP.
@@ -158,18 +162,20 @@ impl Gateway {
         let closing = CancellationToken::new();
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
-        let places = Places::new(&config.limits);
+        let places = Places::new(&core, &config.limits);
+        let below = Below::new(&config, app::paths(&config));
         let acceptor = Acceptor::new(
-            Edge::new(app, &config),
+            Edge::new(app, below, &config),
             places.clone(),
             tls,
-            config.server.header_timeout,
+            (config.server.header_timeout, config.server.idle_timeout),
             core.life.clone(),
             closing.clone(),
         );
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
         kept.start(&core.life);
+        core.life.spawn("repeats", level.repeats.clone().tell(core.life.clone()));
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));

@@ -9,8 +9,11 @@ use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::below;
+
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +66,35 @@ impl Proxies {
         })
     }
 
-    /// Whether `caller` speaks for a client that uses TLS.
-    pub(crate) fn forwarded_secure(&self, caller: Caller, headers: &HeaderMap) -> bool {
-        let mut sent = headers.get_all(FORWARDED_SCHEME).iter().filter(|_| self.trust(caller));
-        let (Some(scheme), None) = (sent.next(), sent.next()) else { return false };
-        scheme.as_bytes().eq_ignore_ascii_case(b"https")
+    /// Whether `caller` speaks for a client that uses TLS. Each proxy may add what it was called
+    /// with, so the first counts: that is what the client used.
+    pub(crate) fn forwarded_secure(&self, caller: Caller, headers: &HeaderMap) -> Option<bool> {
+        if !self.trust(caller) {
+            return None;
+        }
+        let first = headers.get(FORWARDED_SCHEME)?.as_bytes().split(|&byte| byte == b',').next()?;
+        let scheme = unquoted(first.trim_ascii());
+        let is = |names: [&[u8]; 2]| names.iter().any(|it| scheme.eq_ignore_ascii_case(it));
+        if is([b"https", b"wss"]) { Some(true) } else { is([b"http", b"ws"]).then_some(false) }
+    }
+
+    /// The path that proxies have taken away before `caller` passed a request on: of several, each
+    /// takes one from what the one before it left.
+    pub(crate) fn forwarded_prefix(&self, caller: Caller, headers: &HeaderMap) -> Option<String> {
+        if !self.trust(caller) {
+            return None;
+        }
+        let mut whole = String::new();
+        for list in headers.get_all(FORWARDED_PREFIX) {
+            for part in list.to_str().ok()?.split(',').map(str::trim) {
+                match part.trim_end_matches('/') {
+                    "" => {}
+                    part if below::is_path(part) => whole.push_str(part),
+                    _ => return None,
+                }
+            }
+        }
+        (below::is_path(&whole)).then_some(whole)
     }
 
     /// The address of the client that `caller` speaks for. Each proxy adds the address that it was
@@ -91,11 +118,25 @@ impl Proxies {
     }
 }
 
-/// An address, with a port or not.
+/// An address, with a port or not, in quotes or not. One of IPv6 may be in brackets, and have the
+/// name of a network card, which means nothing to others.
 fn address(hop: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(hop).ok()?.trim();
-    let ip = text.parse::<IpAddr>().ok();
-    ip.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip())).map(|ip| ip.to_canonical())
+    let text = std::str::from_utf8(unquoted(hop.trim_ascii())).ok()?.trim();
+    let ip = |text: &str| text.parse::<IpAddr>().ok();
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    let in_brackets = || {
+        let (address, rest) = text.strip_prefix('[')?.split_once(']')?;
+        let port = rest.strip_prefix(':').is_none_or(|it| it.parse::<u16>().is_ok());
+        let address = address.split_once('%').map_or(address, |(address, _)| address);
+        (port && (rest.is_empty() || rest.starts_with(':'))).then(|| ip(address)).flatten()
+    };
+    let of_a_card = || ip(text.split_once('%')?.0);
+    let found = ip(text).or_else(with_port).or_else(in_brackets).or_else(of_a_card);
+    found.map(|ip| ip.to_canonical())
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(text)
 }
 
 // === impl Proxy ===
@@ -154,7 +195,7 @@ mod tests {
     #[test]
     fn the_client_is_the_last_address_that_is_no_proxy() {
         let proxy = Caller::Address([10, 0, 0, 1].into());
-        let cases: [(&[&str], &str); 13] = [
+        let cases: [(&[&str], &str); 22] = [
             (&[], "10.0.0.1"),
             (&["198.51.100.7"], "198.51.100.7"),
             (&["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
@@ -168,6 +209,15 @@ mod tests {
             (&["[2001:db8::1]:80"], "2001:db8::1"),
             (&["::ffff:198.51.100.7"], "198.51.100.7"),
             (&["192.0.2.2"], "192.0.2.2"),
+            (&["\"[2001:DB8::1]:4711\""], "2001:db8::1"),
+            (&["\"198.51.100.7:80\" , 10.9.9.9:1"], "198.51.100.7"),
+            (&["[2001:db8::1]"], "2001:db8::1"),
+            (&["\t198.51.100.7\t"], "198.51.100.7"),
+            (&["fe80::1%eth0"], "fe80::1"),
+            (&["[fe80::1%eth0]:80"], "fe80::1"),
+            (&["_hidden"], "10.0.0.1"),
+            (&["[2001:db8::1]x"], "10.0.0.1"),
+            (&["198.51.100.7:99999"], "10.0.0.1"),
         ];
         for (sent, expected) in cases {
             assert_eq!(client(proxy, sent), expected, "{sent:?}");
@@ -197,11 +247,50 @@ mod tests {
             proxies.forwarded_secure(caller, &headers)
         };
         let stranger = Caller::Address([192, 0, 2, 2].into());
-        assert!(secure(Caller::Unix, &["HTTPS"]));
-        assert!(!secure(stranger, &["https"]));
-        for sent in [&[][..], &["http"], &["https", "https"], &["https, http"]] {
-            assert!(!secure(Caller::Unix, sent), "{sent:?}");
+        assert_eq!(secure(stranger, &["https"]), None);
+        let https: [&[&str]; 9] = [
+            &["https"],
+            &["HTTPS"],
+            &["https", "http"],
+            &["https", "https"],
+            &["https, http"],
+            &["HTTPS , http"],
+            &["\"https\""],
+            &["wss"],
+            &["\thttps ,"],
+        ];
+        for sent in https {
+            assert_eq!(secure(Caller::Unix, sent), Some(true), "{sent:?}");
         }
+        for sent in [&["http"][..], &["http, https"], &["http", "https"], &["ws"]] {
+            assert_eq!(secure(Caller::Unix, sent), Some(false), "{sent:?}");
+        }
+        for sent in [&[][..], &[""], &["httpss"], &[", https"]] {
+            assert_eq!(secure(Caller::Unix, sent), None, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_says_which_paths_were_taken_away() {
+        let proxies = Proxies(vec!["unix".parse().unwrap()]);
+        let prefix = |caller, sent: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for it in sent {
+                headers.append(FORWARDED_PREFIX, it.parse().unwrap());
+            }
+            proxies.forwarded_prefix(caller, &headers)
+        };
+        let unix = |sent: &[&'static str]| prefix(Caller::Unix, sent);
+        assert_eq!(unix(&["/chat"]).as_deref(), Some("/chat"));
+        assert_eq!(unix(&["/chat/"]).as_deref(), Some("/chat"));
+        assert_eq!(unix(&["/a, /b/c"]).as_deref(), Some("/a/b/c"));
+        assert_eq!(unix(&["/a", "/b"]).as_deref(), Some("/a/b"));
+        for sent in
+            [&[][..], &[""], &["/"], &["chat"], &["//evil.example"], &["/a/../b"], &["/<x>"]]
+        {
+            assert_eq!(unix(sent), None, "{sent:?}");
+        }
+        assert_eq!(prefix(Caller::Address([192, 0, 2, 2].into()), &["/chat"]), None);
     }
 
     #[test]

@@ -36,6 +36,10 @@ pub(crate) enum Error {
     KeyReused,
     #[error("try again after the time in Retry-After; with a key nothing is asked twice")]
     Busy,
+    #[error(
+        "wait for the reply to one of your questions, or try again after the time in Retry-After"
+    )]
+    Share,
     #[error("try again after the time in Retry-After")]
     Draining,
     #[error("somebody cancelled it")]
@@ -65,6 +69,11 @@ impl Error {
                 (S::CONFLICT, "/problems/key-reused", "the key came with another question")
             }
             Self::Busy => (S::SERVICE_UNAVAILABLE, "/problems/busy", "too many questions wait"),
+            Self::Share => (
+                S::TOO_MANY_REQUESTS,
+                "/problems/share-taken",
+                "your share of the questions that may wait is taken",
+            ),
             Self::Draining => {
                 (S::SERVICE_UNAVAILABLE, "/problems/draining", "the server is shutting down")
             }
@@ -131,6 +140,7 @@ impl From<Error> for Problem {
         match why {
             Error::Body(why) => why.into(),
             Error::Busy
+            | Error::Share
             | Error::Draining
             | Error::Failed(Code::QueueTimeout | Code::Interrupted | Code::NotStored) => {
                 problem.retry_after(SOON)
@@ -150,6 +160,7 @@ impl From<Refused> for Error {
     fn from(why: Refused) -> Self {
         match why {
             Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => Self::Busy,
+            Refused::Share => Self::Share,
             Refused::NoAgent => Self::Agent,
             Refused::KeyReused => Self::KeyReused,
             Refused::Draining => Self::Draining,

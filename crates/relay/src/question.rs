@@ -64,8 +64,9 @@ impl Relay {
             return Err(Error::Key);
         }
         let key = in_header.or(idempotency_key);
-        let agent = agent.map(Into::into);
-        Ok(Ask { topic, user, text: text.into(), agent, key: key.map(Into::into), id: None })
+        let (agent, key) = (agent.map(Into::into), key.map(Into::into));
+        let holder = self.0.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
+        Ok(Ask { topic, user, holder, text: text.into(), agent, key, id: None })
     }
 
     /// The user who asks, and the topic in which they do.

@@ -4,9 +4,12 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, header::ACCEPT};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use quadrille_agents::{Ended, Ending, Ticket};
-use quadrille_core::{Problem, rest::Caller};
+use quadrille_core::{
+    Problem,
+    rest::{self, Caller},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,6 +51,7 @@ pub(crate) struct Reply<'a> {
         (status = 409, description = "The turn was cancelled, or the key came with another question"),
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 500, description = "The gateway has a defect"),
         (status = 502, description = "The agent failed"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
@@ -62,8 +66,7 @@ pub(crate) async fn send(
     let streams = wants_events(request.headers());
     let ask = relay.question(&caller, request).await?;
     // Whoever wants events has a place for the stream before anything is asked.
-    let session =
-        if streams { Some(relay.admit(Some(ask.user.clone()), caller.peer)?) } else { None };
+    let session = if streams { Some(relay.admit(&caller, Some(ask.user.clone()))?) } else { None };
     let ticket = relay.0.desk.ask(ask).map_err(Error::from)?;
     let mut response = match session {
         Some(session) => {
@@ -93,9 +96,5 @@ fn text(ticket: &Ticket) -> HeaderValue {
 
 /// Whether a client names the media type of events as one that it takes.
 fn wants_events(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = values
-        .flat_map(|value| value.split(','))
-        .map(|range| range.split(';').next().unwrap_or_default().trim());
-    types.any(|media| media.eq_ignore_ascii_case("text/event-stream"))
+    rest::accepts(headers, "text/event-stream")
 }

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, Path, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, StatusCode, Uri, request::Parts};
 use quadrille_agents::{Ended, Ending, Phase, Ticket};
 use quadrille_core::{Position, Problem, auth::Action, rest::Caller};
 use serde::Serialize;
@@ -99,6 +99,7 @@ impl From<&Ticket> for Standing {
         (status = 409, description = "The key came with another question"),
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]
@@ -169,6 +170,8 @@ pub(crate) async fn cancel(
     params(
         ("id" = Uuid, Path, description = "the turn"),
         ("Last-Event-ID" = Option<String>, Header, description = "the `id` to go on after"),
+        ("lastEventId" = Option<String>, Query,
+         description = "the same, for clients that cannot set the header, which wins"),
     ),
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
@@ -183,13 +186,14 @@ pub(crate) async fn watch(
     caller: Caller,
     Id(id): Id,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let ticket = relay.find(&caller, id, Action::Read)?;
-    let since = since(&headers)?.unwrap_or(ticket.since());
+    let since = since(&headers, &uri)?.unwrap_or(ticket.since());
     if events::is_over(&ticket, since, relay.0.core.hub.top(ticket.topic())) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let session = relay.admit(caller.principal.user.clone(), caller.peer)?;
+    let session = relay.admit(&caller, caller.principal.user.clone())?;
     Ok(events::stream(&relay, session, &caller, &ticket, since)?.into_response())
 }
 
@@ -214,15 +218,17 @@ impl Relay {
     }
 }
 
-fn since(headers: &HeaderMap) -> Result<Option<Position>, Error> {
+/// The header wins over the query; one that is empty is none.
+fn since(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Error> {
     let mut sent = headers.get_all("last-event-id").iter();
-    match (sent.next(), sent.next()) {
-        (None, _) => Ok(None),
-        (Some(id), None) => {
-            let id = id.to_str().map_err(|_| Error::Position)?;
-            let position = (!id.is_empty()).then(|| id.parse()).transpose();
-            position.map_err(|_| Error::Position)
-        }
-        _ => Err(Error::Position),
-    }
+    let sent = match (sent.next(), sent.next()) {
+        (None, _) => None,
+        (Some(id), None) => Some(id.to_str().map_err(|_| Error::Position)?),
+        _ => return Err(Error::Position),
+    };
+    let query = uri.query().unwrap_or_default().split('&');
+    let asked = query.filter_map(|it| it.strip_prefix("lastEventId=")).next_back();
+    let id = [sent, asked].into_iter().flatten().find(|id| !id.is_empty());
+    // An id has no character that would be escaped.
+    id.map(str::parse).transpose().map_err(|_| Error::Position)
 }

@@ -1,7 +1,10 @@
 //! What all connections and requests have in common.
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use quadrille_agents::Desk;
@@ -11,6 +14,7 @@ use quadrille_core::{
 };
 use quadrille_store::{self as store, Conversation, Who};
 use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 use crate::{Config, Guests, Memory, engineio::Sessions, socketio::Recovery};
 
@@ -25,6 +29,8 @@ pub(crate) struct Door {
     /// Clients that are connected to a namespace.
     connected: AtomicUsize,
     lines: [Mutex<()>; LINES],
+    /// Turns that run in no conversation, though their topic has the name of one.
+    unkept: std::sync::Mutex<HashSet<Uuid>>,
 }
 
 /// Conversations that can be written to at once, more or less.
@@ -44,6 +50,7 @@ impl Door {
             recovery: Recovery::new(config.recovery),
             connected: AtomicUsize::new(0),
             lines: std::array::from_fn(|_| Mutex::default()),
+            unkept: std::sync::Mutex::default(),
             core,
             desk,
             memory,
@@ -100,14 +107,29 @@ impl Door {
         self.lines[at].lock().await
     }
 
+    pub(crate) fn unkept(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a named room is open to `who`.
     pub(crate) fn may_use(&self, action: Action, who: &Principal, topic: &Topic) -> bool {
         self.takes_guests() || self.core.auth.allow(who, action, topic).is_ok()
     }
 
-    /// Named rooms with somebody in them, and how many; `limit` of them at most.
-    pub(crate) fn named_rooms(&self, limit: usize) -> Vec<(String, usize)> {
-        let counts = self.core.presence.counts(NAMED_ROOMS, limit);
+    /// Named rooms with somebody in them that are open to `who`, and how many; `limit` of them at
+    /// most. Of others, nobody learns that they are there.
+    pub(crate) fn named_rooms(&self, who: &Principal, limit: usize) -> Vec<(String, usize)> {
+        let is_open = |topic: &Topic| self.may_use(Action::Read, who, topic);
+        self.rooms(limit, is_open)
+    }
+
+    /// How many named rooms there are with somebody in them, up to `limit`.
+    pub(crate) fn count_rooms(&self, limit: usize) -> usize {
+        self.rooms(limit, |_| true).len()
+    }
+
+    fn rooms(&self, limit: usize, wanted: impl Fn(&Topic) -> bool) -> Vec<(String, usize)> {
+        let counts = self.core.presence.counts(NAMED_ROOMS, limit, wanted);
         let named = counts.into_iter().filter_map(|(topic, count)| {
             let room = topic.as_str().strip_prefix(NAMED_ROOMS)?.to_owned();
             // Who watches what is said to everybody is in no room.

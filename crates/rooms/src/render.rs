@@ -2,7 +2,7 @@
 //! conversations speak one dialect, named rooms another, and everything else is shown as it is.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Topic, Wire, turn::Turn};
+use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::Turn};
 use serde_json::json;
 
 use crate::{
@@ -26,6 +26,11 @@ impl Wire for SocketIo {
     fn encode(_: &Event) -> Self::Frame {
         Default::default()
     }
+
+    /// Each packet is counted when it is made.
+    fn held(_: &Self::Frame, _: &Text) -> usize {
+        size_of::<Self::Frame>()
+    }
 }
 
 /// Nothing, for what this dialect has no event for.
@@ -40,7 +45,12 @@ pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str
         (false, true) => named,
         (true, true) => both,
     };
-    frame.get_or_init(|| encode(event, position, offset)).as_deref()
+    let made = || {
+        let packet = encode(event, position, offset);
+        event.grew(packet.as_ref().map_or(0, |packet| packet.len()));
+        packet
+    };
+    frame.get_or_init(made).as_deref()
 }
 
 fn encode(event: &Event, position: bool, offset: bool) -> Packet {

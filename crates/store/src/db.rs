@@ -38,6 +38,7 @@ macro_rules! writing {
     ($store:expr, |$transaction:ident| $body:expr) => {
         match $store.db() {
             $crate::db::Db::Sqlite { writer, .. } => {
+                $store.usable()?;
                 let mut taken = $crate::db::take(writer).await?;
                 // One that reads first could not wait for the lock when it writes.
                 let begun = sqlx::Connection::begin_with(&mut *taken, "BEGIN IMMEDIATE");
@@ -45,6 +46,7 @@ macro_rules! writing {
                 let $transaction = &mut *transaction;
                 let done = $body;
                 transaction.commit().await?;
+                $store.still_there().await?;
                 done
             }
             #[cfg(feature = "postgres")]

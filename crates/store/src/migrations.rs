@@ -20,14 +20,16 @@ macro_rules! step {
 pub(crate) const SQLITE: Steps = &[
     step!("sqlite", 1, "0001_conversations"),
     step!("sqlite", 2, "0002_workflows"),
-    step!("sqlite", 3, "0003_run_keys"),
+    step!("sqlite", 3, "0003_pending_files"),
+    step!("sqlite", 4, "0004_run_keys"),
 ];
 
 #[cfg(feature = "postgres")]
 pub(crate) const POSTGRES: Steps = &[
     step!("postgres", 1, "0001_conversations"),
     step!("postgres", 2, "0002_workflows"),
-    step!("postgres", 3, "0003_run_keys"),
+    step!("postgres", 3, "0003_pending_files"),
+    step!("postgres", 4, "0004_run_keys"),
 ];
 
 /// Take the steps that were not taken. On a connection of its own, or in a transaction.

@@ -1,7 +1,7 @@
 //! The handle on the database.
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{Config, OpenError, db::Db, open};
+use crate::{Config, Lock, OpenError, config::Place, db::Db, health::Health, open, watch::DbFile};
 
 /// The database. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -10,6 +10,11 @@ pub struct Store(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     db: Db,
+    /// Of `SQLite`.
+    file: Option<Arc<DbFile>>,
+    health: Health,
+    /// When it was opened, in Unix milliseconds.
+    opened: i64,
     keep_keys: Duration,
     busy_timeout: Duration,
 }
@@ -31,12 +36,36 @@ impl Store {
         if migrated.applied > 0 {
             tracing::info!(applied = migrated.applied, "migrated the database");
         }
+        let file = match config.place()? {
+            Place::Sqlite(path) => Some(DbFile::open(path.into())),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => None,
+        };
+        let file = file.transpose().map_err(|why| OpenError::Open(why.into()))?.map(Arc::new);
         let Config { keep_keys, busy_timeout, .. } = *config;
-        Ok(Self(Arc::new(Shared { db, keep_keys, busy_timeout })))
+        let (health, opened) = (Health::default(), now());
+        Ok(Self(Arc::new(Shared { db, file, health, opened, keep_keys, busy_timeout })))
     }
 
-    /// Bring the schema up to date, whatever `auto_migrate` says.
+    /// Keep other processes from this database, as long as the lock is held; nothing to hold if it
+    /// has a server that does so, or is not there and is not to be made.
+    pub fn lock(config: &Config) -> Result<Option<Lock>, OpenError> {
+        match config.place()? {
+            Place::Sqlite(path) => {
+                let path = PathBuf::from(path);
+                if !config.auto_migrate && !path.exists() {
+                    return Ok(None);
+                }
+                Ok(Some(Lock::take(&open::lock_of(&path)?)?))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Bring the schema up to date, whatever `auto_migrate` says. Nobody else may use it meanwhile.
     pub async fn migrate(config: &Config) -> Result<Migrated, OpenError> {
+        let _lock = Self::lock(&Config { auto_migrate: true, ..config.clone() })?;
         let (db, migrated) = open::open(config, true).await?;
         db.close(config.busy_timeout).await;
         Ok(migrated)
@@ -49,6 +78,22 @@ impl Store {
 
     pub(crate) fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    pub(crate) fn db_file(&self) -> Option<&Arc<DbFile>> {
+        self.0.file.as_ref()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    pub(crate) fn opened(&self) -> i64 {
+        self.0.opened
+    }
+
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        self.0.busy_timeout
     }
 
     /// How long an idempotency key is remembered, in milliseconds.

@@ -24,7 +24,11 @@ const OPEN: &str = "
 const COMPLETED: &str = "
     SELECT q.content, r.content FROM turns AS t
     JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
-    WHERE t.conversation_id = $1 AND t.state = 'completed' ORDER BY r.id DESC LIMIT $2";
+    WHERE t.conversation_id = $1 AND t.state = 'completed' AND trim(r.content, $3) <> ''
+    ORDER BY r.id DESC LIMIT $2";
+
+/// What a reply that says nothing may have all the same.
+const WHITE: &str = " \n\r\t";
 
 impl Store {
     /// Store the reply, and close the turn that it belongs to. `None`, and no reply is stored, if
@@ -63,8 +67,8 @@ impl Store {
         }
     }
 
-    /// The questions of the last `limit` turns that were completed, each with its reply, the oldest
-    /// first.
+    /// The questions of the last `limit` turns that were completed with a reply, each with it, the
+    /// oldest first. An empty reply is none.
     pub async fn exchanges(
         &self,
         conversation: i64,
@@ -72,7 +76,8 @@ impl Store {
     ) -> Result<Vec<(String, String)>, Error> {
         let (limit, _) = Page { limit, offset: 0 }.bounds();
         let mut newest: Vec<(String, String)> = reading!(self, |connection| {
-            sqlx::query_as(COMPLETED).bind(conversation).bind(limit).fetch_all(connection).await?
+            let query = sqlx::query_as(COMPLETED).bind(conversation).bind(limit).bind(WHITE);
+            query.fetch_all(connection).await?
         });
         newest.reverse();
         Ok(newest)

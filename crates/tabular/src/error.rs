@@ -57,6 +57,10 @@ pub enum Unreadable {
     Encrypted,
     #[error("the workbook has the old .xls format; save it as .xlsx")]
     OldFormat,
+    #[error("the workbook has the binary .xlsb format; save it as .xlsx")]
+    Binary,
+    #[error("the file is an OpenDocument spreadsheet (.ods); save it as .xlsx")]
+    OpenDocument,
     #[error("Failed to read Excel file: {0}")]
     Workbook(String),
     #[error("Failed to read Excel file: Worksheet named '{name}' not found")]
@@ -67,6 +71,13 @@ pub enum Unreadable {
         "mixed encodings: line {utf8} is UTF-8 and line {other} is not; save the file as UTF-8"
     )]
     MixedEncodings { utf8: u64, other: u64 },
+    #[error(
+        "line {line} holds the byte {byte:#04x}, which stands for no character in Windows-1252, \
+         and the file is not UTF-8; save the file as UTF-8"
+    )]
+    NoCharacter { line: u64, byte: u8 },
+    #[error("line {line} holds half a character of UTF-16; save the file again, as UTF-8")]
+    HalfCharacter { line: u64 },
     #[error(
         "mixed delimiters: the header is separated by {header:?} and row {row} by {other:?}; \
          use one of them"

@@ -230,7 +230,9 @@ mod tests {
         assert_eq!(read("stored").unwrap(), 3);
         assert_eq!(read("deflated").unwrap(), 3);
         assert_eq!(read("no_references").unwrap(), 1);
-        for name in ["bomb", "declares_much", "far_cell", "many_rows"] {
+        // What a sheet declares is only a hint.
+        assert_eq!(read("declares_much").unwrap(), 3);
+        for name in ["bomb", "far_cell", "many_rows"] {
             let read = read(name);
             assert!(matches!(read, Err(Error::TooMuch(_))), "{name}: {read:?}");
         }

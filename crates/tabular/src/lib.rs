@@ -38,6 +38,7 @@ pub mod fuzz;
 mod info;
 mod json;
 mod limits;
+mod name;
 mod normalize;
 mod number;
 mod op;
@@ -54,6 +55,7 @@ pub use cell::{Cell, Row, float_text};
 pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
 pub use info::Info;
 pub use limits::Limits;
+pub use name::same as same_name;
 pub use normalize::TYPES;
 pub use op::{
     search::{OPERATORS, TEXT_OPERATORS},

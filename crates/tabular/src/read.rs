@@ -9,6 +9,7 @@ use crate::{
     cell::Row,
     error::{Error, Unreadable},
     limits::Limits,
+    name,
     progress::Meter,
 };
 
@@ -90,17 +91,21 @@ impl Table {
         &self.sheets
     }
 
-    /// Where the column `name` is.
+    pub(crate) fn is_workbook(&self) -> bool {
+        matches!(self.rows, Rows::Xlsx(_))
+    }
+
+    /// Where the column `name` is, however its marks are written.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|it| it == name)
+        name::find(&self.columns, name)
     }
 
     /// Replace `row` by the next one, if there is one. It then has as many cells as there are columns.
     pub(crate) fn read(&mut self, row: &mut Row, meter: &mut Meter<'_>) -> Result<bool, Error> {
         row.clear();
         let more = match &mut self.rows {
-            Rows::Csv(rows) => rows.read(row)?,
-            Rows::Xlsx(rows) => rows.read(row)?,
+            Rows::Csv(rows) => rows.read(row, meter)?,
+            Rows::Xlsx(rows) => rows.read(row, meter)?,
         };
         if more {
             meter.row(|| self.part())?;
@@ -127,6 +132,10 @@ fn kind(path: &Path) -> Result<Kind, Unreadable> {
     }
     if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
         return Ok(Kind::Ole);
+    }
+    // The first record of older workbooks, which have no container.
+    if matches!(head, [0x09, 0x00 | 0x02 | 0x04, 0x04 | 0x06, 0x00, ..]) {
+        return Err(Unreadable::OldFormat);
     }
     let text = head.trim_ascii_start().to_ascii_lowercase();
     match NOT_TABLES.iter().find(|(start, _)| text.starts_with(start)) {

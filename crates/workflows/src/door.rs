@@ -1,7 +1,6 @@
 //! What all connections, requests and workers have in common.
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -17,7 +16,12 @@ use quadrille_core::{
 use quadrille_store::{self as store, Chat, Run};
 use tokio::sync::{Notify, futures::Notified};
 
-use crate::{Config, Memory, engine::Scratch, room::Room};
+use crate::{
+    Config, Memory,
+    engine::{Scratch, Workers},
+    locks::{Locked, Locks},
+    room::Room,
+};
 
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -35,8 +39,10 @@ pub(crate) struct Door {
     watching: AtomicUsize,
     /// How far the steps are that are done here, by run.
     percents: Mutex<HashMap<String, u8>>,
-    /// Who talks with the bot waits for who did so in the same chat, or seldom in another one.
-    talks: [tokio::sync::Mutex<()>; TALKS],
+    /// Workers, and the clients whose runs they do.
+    pub(crate) workers: Workers,
+    /// Those who talk with the bot in one chat do so one after the other.
+    talks: Locks,
     /// A run is to be cancelled.
     cancels: tokio::sync::broadcast::Sender<Arc<str>>,
 }
@@ -47,9 +53,6 @@ pub(crate) struct Watching(Arc<Door>);
 
 /// Wishes to cancel that are waiting; one that is lost is seen with the next renewal of a lease.
 const CANCELS: usize = 64;
-
-/// Conversations with the bot that can go on at once.
-const TALKS: usize = 64;
 
 /// How long until a run is looked at again that another node may do.
 const LOOK: Duration = Duration::from_secs(1);
@@ -62,7 +65,8 @@ impl Door {
         config: Config,
         scratch: Scratch,
     ) -> Self {
-        let room = Room::new(config.workers(), config.max_waiting);
+        let room = Room::new(config.workers(), config.max_waiting, &core.shares);
+        let workers = Workers::new(config.workers(), &core.shares);
         Self {
             core,
             desk,
@@ -74,7 +78,8 @@ impl Door {
             changed: Notify::new(),
             watching: AtomicUsize::new(0),
             percents: Mutex::default(),
-            talks: std::array::from_fn(|_| tokio::sync::Mutex::default()),
+            workers,
+            talks: Locks::default(),
             cancels: tokio::sync::broadcast::Sender::new(CANCELS),
         }
     }
@@ -117,11 +122,8 @@ impl Door {
     }
 
     /// Keeps others from talking with the bot in the same chat.
-    pub(crate) async fn talk(&self, chat: &str) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        chat.hash(&mut hasher);
-        let place = hasher.finish() % TALKS as u64;
-        self.talks[usize::try_from(place).unwrap_or_default()].lock().await
+    pub(crate) async fn talk(&self, chat: &str) -> Locked<'_> {
+        self.talks.lock(chat).await
     }
 
     /// Who does the run here sees at once that it is to be cancelled; others see it in time.

@@ -6,6 +6,7 @@ mod digest;
 mod door;
 mod engine;
 mod http;
+mod locks;
 mod news;
 mod room;
 mod socket;

@@ -138,23 +138,43 @@ impl<'a> News<'a> {
     }
 
     /// The record is in the log when this ends; slow readers were waited for a little.
-    async fn tell(&self, run: &Run, kind: &'static str, step: Option<&Step>, mut frame: Value) {
-        let members = json!({
-            "type": kind,
-            "chat_id": self.chat.id,
-            "run_id": run.id,
-            "seq": run.seq,
-            "timestamp": wire::now(),
-        });
-        if let (Value::Object(frame), Value::Object(members)) = (&mut frame, members) {
-            frame.extend(members);
-        }
-        // Of each kind and step only the newest counts for who is behind.
-        let about = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
-        let key = Key::from(format!("{kind} {about}").as_str());
-        let draft = Draft::new(self.topic.clone(), kind, frame.to_string()).key(Some(key));
+    async fn tell(&self, run: &Run, kind: &'static str, step: Option<&Step>, frame: Value) {
+        let draft = draft(&self.topic, run, kind, step, frame);
         if let Err(why) = self.door.core.hub.publish(draft).await {
             tracing::warn!(error = %why, chat = %self.chat.id, "observers were not told of a run");
         }
     }
+}
+
+/// Tell those who watch a chat that was deleted that its runs were cancelled. Waits for nobody.
+pub(crate) fn deleted(door: &Door, topic: &Topic, cancelled: &[Run]) {
+    for run in cancelled {
+        let message = "Workflow execution cancelled: the chat was deleted";
+        let frame = json!({ "error": "cancelled", "message": message });
+        // The record is in the log before this could be awaited.
+        drop(door.core.hub.publish(draft(topic, run, "workflow_cancelled", None, frame)));
+    }
+}
+
+fn draft(
+    topic: &Topic,
+    run: &Run,
+    kind: &'static str,
+    step: Option<&Step>,
+    mut frame: Value,
+) -> Draft {
+    let members = json!({
+        "type": kind,
+        "chat_id": topic.name(),
+        "run_id": run.id,
+        "seq": run.seq,
+        "timestamp": wire::now(),
+    });
+    if let (Value::Object(frame), Value::Object(members)) = (&mut frame, members) {
+        frame.extend(members);
+    }
+    // Of each kind and step only the newest counts for who is behind.
+    let about = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
+    let key = Key::from(format!("{kind} {about}").as_str());
+    Draft::new(topic.clone(), kind, frame.to_string()).key(Some(key))
 }

@@ -1,99 +1,54 @@
-//! How many requests there are at once that work on files of their own.
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+//! How many requests there are at once that work on files of their own, and how users share them.
+use quadrille_core::{Holder, Permit, Pool, Shares, Shortage};
 
-use quadrille_core::Payer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Room for requests, and for those of them that work; the others wait.
+/// Places for requests, and for those of them that work; the others wait.
 #[derive(Debug)]
 pub(crate) struct Room {
-    inside: Arc<Semaphore>,
-    working: Arc<Semaphore>,
-    /// Who has how many places.
-    taken: Arc<Mutex<HashMap<Payer, usize>>>,
-    /// The most for one of them: who sends slowly leaves as much to the others.
-    most: usize,
+    inside: Pool,
+    working: Pool,
 }
-
-/// A place for a request, as long as it is held.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    payer: Payer,
-    taken: Arc<Mutex<HashMap<Payer, usize>>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// Why there is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoPlace {
-    /// All are taken.
-    Full,
-    /// Who asks has half of them.
-    Enough,
-}
-
-// === impl Room ===
 
 impl Room {
-    pub(crate) fn new(workers: usize, waiting: usize) -> Self {
-        let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
-        let places = workers.saturating_add(waiting);
-        Self {
-            inside: semaphore(places),
-            working: semaphore(workers),
-            taken: Arc::default(),
-            most: places.div_ceil(2),
-        }
+    pub(crate) fn new(workers: usize, waiting: usize, shares: &Shares) -> Self {
+        let inside = Pool::new("direct_requests", workers.saturating_add(waiting), shares);
+        Self { inside, working: Pool::new("direct_workers", workers, shares) }
     }
 
-    pub(crate) fn enter(&self, payer: Payer) -> Result<Inside, NoPlace> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.get(&payer).is_some_and(|it| *it >= self.most) {
-            return Err(NoPlace::Enough);
-        }
-        let permit = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| NoPlace::Full)?;
-        *taken.entry(payer.clone()).or_default() += 1;
-        Ok(Inside { payer, taken: Arc::clone(&self.taken), _permit: permit })
+    /// Takes a place for a request.
+    pub(crate) fn enter(&self, holder: &Holder) -> Result<Permit, Shortage> {
+        self.inside.take(holder, 1)
     }
 
-    /// Wait until there is a worker. `None` only when there will be none any more.
-    pub(crate) async fn work(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.working).acquire_owned().await.ok()
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.payer) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.payer);
-            }
-        }
+    /// Waits for a worker, for who has a place: in the order of asking, but a client that has its
+    /// share of the workers is passed over until one of them is done.
+    pub(crate) async fn work(&self, place: &Permit) -> Permit {
+        self.working.acquire(place.holder(), 1).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
-    fn nobody_has_more_than_half_of_the_places() {
-        let room = Room::new(1, 3);
-        let [ann, bob, eve] = ["ann", "bob", "eve"].map(|it| Payer::User(it.into()));
-        let enter = |who: &Payer| room.enter(who.clone());
-        let mut held = vec![enter(&ann).unwrap(), enter(&ann).unwrap()];
-        assert_eq!(enter(&ann).unwrap_err(), NoPlace::Enough);
-        held.extend([enter(&bob).unwrap(), enter(&bob).unwrap()]);
-        assert_eq!(enter(&eve).unwrap_err(), NoPlace::Full);
-        drop(held.remove(0));
-        held.push(enter(&ann).unwrap());
-        drop(held);
-        assert!(room.taken.lock().unwrap().is_empty());
-        enter(&eve).unwrap();
+    fn nobody_has_more_than_a_quarter_of_the_places_and_of_the_workers() {
+        let room = Room::new(4, 4, &Shares::default());
+        let [ann, bob] = ["ann", "bob"].map(|it| Holder::User(it.into()));
+        let mut held = vec![room.enter(&ann).unwrap(), room.enter(&ann).unwrap()];
+        assert_eq!(room.enter(&ann).unwrap_err(), Shortage::Share);
+        held.push(room.enter(&bob).unwrap());
+        let works = |place: &Permit| room.work(place).now_or_never();
+        let [first, second, other] = [0, 1, 2].map(|at| works(&held[at]));
+        assert!(first.is_some() && second.is_none() && other.is_some());
+        drop(first);
+        assert!(works(&held[1]).is_some());
+        // Others fill what is left, until there is none.
+        let others = (0..).map(|n: u32| room.enter(&Holder::User(n.to_string().into())));
+        held.extend(others.map_while(Result::ok));
+        assert_eq!((held.len(), room.enter(&Holder::Program).unwrap_err()), (8, Shortage::Full));
+        held.clear();
+        drop(room.enter(&ann).unwrap());
     }
 }

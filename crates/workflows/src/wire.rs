@@ -32,7 +32,7 @@ pub(crate) fn folder(chat: &Chat) -> String {
 
 /// Where a file of a chat can be downloaded.
 pub(crate) fn url(base: &Base, chat: &str, name: &str) -> String {
-    format!("{}{}/{}/files/{}", base.0, crate::CHATS, escaped(chat), escaped(name))
+    base.url(&format!("{}/{}/files/{}", crate::CHATS, escaped(chat), escaped(name)))
 }
 
 /// A file of a chat and where it can be downloaded.

@@ -18,7 +18,7 @@ async def subscribe(connection, channel, since):
         options["since"] = since
     await connection.send(json.dumps({"action": "subscribe", **options}))
     answer = json.loads(await connection.recv())
-    assert answer["action"] == "subscribed" and answer["channel"] == channel, answer
+    assert answer["action"] == "subscribed" and answer["channel_name"] == channel, answer
     return answer["position"]
 
 

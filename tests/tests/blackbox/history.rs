@@ -88,7 +88,7 @@ async fn the_history_of_an_unknown_channel_is_empty() {
     let mut client = Client::connect(&gateway).await;
     let answer = history(&mut client, json!({"channel": "void"})).await;
     let expected = json!({
-        "action": "history", "channel": "void", "position": null, "gap": false, "records": [],
+        "action": "history", "channel_name": "void", "position": null, "gap": false, "records": [],
     });
     assert_eq!(answer, expected);
 }

@@ -12,6 +12,7 @@ mod bad_frames;
 mod bad_requests;
 mod compression;
 mod config;
+mod deleted;
 mod delivery;
 mod drain;
 mod drain_crowd;

@@ -44,7 +44,7 @@ async fn an_unknown_channel_has_nobody() {
     let gateway = Gateway::start(&[]).await;
     let mut client = Client::connect(&gateway).await;
     let answer = client.ask(Form::Action, "presence", json!({"channel": "void"})).await;
-    let expected = json!({"action": "presence", "channel": "void", "count": 0, "members": []});
+    let expected = json!({"action": "presence", "channel_name": "void", "count": 0, "members": []});
     assert_eq!(answer, expected);
 }
 

@@ -184,22 +184,22 @@ async fn bombs_harm_their_sender_alone() {
         format!("42/{long},[\"a\"]"),
         format!("42[\"{long}\"]"),
         format!("42{}[\"a\"]", "9".repeat(500_000)),
-        format!("45{}-[\"a\"]", "9".repeat(500_000)),
         "45999999999-[\"a\",{\"_placeholder\":true,\"num\":0}]".to_owned(),
         "451-[\"a\",{\"_placeholder\":true,\"num\":-1}]".to_owned(),
         deep,
         many,
-        "4".to_owned(),
-        "49".to_owned(),
-        "42".to_owned(),
-        "42{}".to_owned(),
-        "42[]".to_owned(),
-        "42[null]".to_owned(),
-        "42[\"message\"".to_owned(),
+        "42[7]".to_owned(),
+        "44{}".to_owned(),
         "2probe".to_owned(),
         "2".to_owned(),
         "5".to_owned(),
         "6".to_owned(),
+    ];
+    let last = [
+        format!("45{}-[\"a\"]", "9".repeat(500_000)),
+        format!("42[\"{}", "a".repeat(500_000)),
+        "49".to_owned(),
+        "42[null]".to_owned(),
         "rubbish".to_owned(),
         "\u{0}".to_owned(),
     ];
@@ -214,6 +214,11 @@ async fn bombs_harm_their_sender_alone() {
             client.send(packet).await;
         }
         while client.ask("join_room", &json!({"room": "den"})).await[0]["position"].is_null() {}
+    }
+    for packet in &last {
+        let mut client = Sio::guest(&gateway).await;
+        client.send(packet).await;
+        client.ended().await;
     }
     assert!(healthy.ask("join_room", &json!({"room": "den"})).await[0]["position"].is_string());
     let mut big = Sio::guest(&gateway).await;
@@ -246,7 +251,8 @@ async fn rates_are_those_of_every_door() {
 async fn what_cannot_be_read_counts_like_what_can() {
     let gateway = Gateway::start(&[("limits.frames_per_second", "20")]).await;
     let mut client = Sio::user(&gateway, "7").await;
-    let flood: Vec<_> = ["48", "45x-[]", "4"].repeat(100).into_iter().map(str::to_owned).collect();
+    let flood: Vec<_> =
+        ["42[7]", "44{}", "4517-[]"].repeat(100).into_iter().map(str::to_owned).collect();
     client.send_all(&flood).await;
     let mut told = Vec::new();
     while told.len() < flood.len() {

@@ -154,7 +154,7 @@ async fn who_asks_for_much_and_polls_for_none_of_it_is_closed() {
     let (polling, _) = Polling::open(gateway.address(), "", &[]).await.expect("a session");
     polling.send(&["40"]).await;
     // Each is refused in words, which nobody comes for.
-    let body = vec!["42"; 20_000].join("\u{1e}");
+    let body = vec!["42[7]"; 20_000].join("\u{1e}");
     let refused = eventually("an end", async || {
         let answer = polling.post(body.as_bytes()).await;
         (answer.status != 200).then_some(answer)

@@ -47,7 +47,7 @@ async fn a_handshake_says_what_a_client_must_know() {
     let gateway = Gateway::start(&[]).await;
     let mut ids = HashSet::new();
     for path in ["/socket.io/", "/socket.io"] {
-        for query in ["EIO=4&transport=polling", "EIO=4", "transport=polling&EIO=4&t=abc&b64=1"] {
+        for query in ["EIO=4&transport=polling", "transport=polling&EIO=4&t=abc&b64=1"] {
             let answer = gateway.get(&format!("{path}?{query}")).await;
             assert_eq!(answer.status, 200, "{path}?{query}: {answer:?}");
             assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
@@ -93,6 +93,8 @@ async fn each_mistake_of_a_request_has_its_code() {
     let elsewhere = websocket.hello["sid"].as_str().expect("an id");
     let cases = [
         ("GET", "EIO=4&transport=carrier-pigeon", TRANSPORT),
+        ("GET", "EIO=4", TRANSPORT),
+        ("POST", "EIO=4", TRANSPORT),
         ("GET", "EIO=4&transport=", TRANSPORT),
         ("GET", "EIO=4&transport=WebSocket", TRANSPORT),
         ("GET", "EIO=4&transport=polling&sid=nobody", SESSION),
@@ -102,7 +104,7 @@ async fn each_mistake_of_a_request_has_its_code() {
         ("GET", &format!("EIO=4&transport=polling&sid={elsewhere}"), SESSION),
         ("POST", &format!("EIO=4&transport=polling&sid={elsewhere}"), SESSION),
         ("POST", "EIO=4&transport=polling", METHOD),
-        ("PUT", "EIO=4", METHOD),
+        ("PUT", "EIO=4&transport=polling", METHOD),
         ("DELETE", "EIO=4&transport=websocket", METHOD),
         ("GET", "EIO=3&transport=polling", VERSION),
         ("GET", "EIO=5&transport=websocket", VERSION),
@@ -194,12 +196,40 @@ async fn a_body_over_the_limit_is_refused_and_one_at_it_is_not() {
 async fn two_polls_at_once_end_the_session() {
     let gateway = Gateway::start(&[]).await;
     let polling = connected(&gateway).await;
-    // Whichever of the two comes second is told; the other one ends as well.
+    // Whichever of the two comes second is refused, and the other one told of the end.
     let (one, other) = tokio::join!(polling.get(), polling.get());
-    let mut told = [one.json()["code"].clone(), other.json()["code"].clone()];
-    told.sort_by_key(Value::to_string);
-    assert_eq!(told, [1, 3]);
+    let (told, refused) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!((told.status, &*told.body), (200, "1"));
+    refusal(&refused, REQUEST);
     refusal(&polling.get().await, SESSION);
+}
+
+#[tokio::test]
+async fn a_poll_that_waits_when_the_client_closes_is_told() {
+    let gateway = Gateway::start(&[]).await;
+    for packets in [&["1"][..], &["42[\"e\"]", "1", "42[\"e\"]"]] {
+        let polling = connected(&gateway).await;
+        let (waits, ()) = tokio::join!(polling.get(), polling.send(packets));
+        assert_eq!(waits.status, 200, "{waits:?}");
+        assert_eq!(waits.body.rsplit('\u{1e}').next(), Some("6"));
+        refusal(&polling.get().await, SESSION);
+        // Nobody waits, and nobody is told.
+        let polling = connected(&gateway).await;
+        polling.send(&["1"]).await;
+        refusal(&polling.get().await, SESSION);
+    }
+    eventually("no session", async || (sessions(&gateway).await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn who_was_silent_for_too_long_finds_no_session() {
+    let settings = [("rooms.ping_interval", "300ms"), ("rooms.ping_timeout", "200ms")];
+    let gateway = Gateway::start(&settings).await;
+    let polling = polling(&gateway).await;
+    // It may still be known, but not for long.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    refusal(&polling.get().await, SESSION);
+    refusal(&polling.post(b"3").await, SESSION);
 }
 
 #[tokio::test]
@@ -222,16 +252,11 @@ async fn two_posts_at_once_end_the_session() {
 }
 
 #[tokio::test]
-async fn a_poll_whose_client_gave_up_does_not_stand_in_the_way_of_the_next() {
+async fn a_poll_that_its_client_gives_up_ends_the_session() {
     let gateway = Gateway::start(&[]).await;
     let polling = connected(&gateway).await;
-    for n in 0..5 {
-        let waits = tokio::time::timeout(std::time::Duration::from_millis(50), polling.get()).await;
-        assert!(waits.is_err(), "there is nothing to say: {waits:?}");
-        // The gateway sees that the other side is gone, and one that is not must not be closed.
-        let open = async || gateway.metrics().await.sum("quadrille_http_connections", &[]);
-        eventually("it to be gone", async || (open().await <= 1).then_some(())).await;
-        polling.send(&[&format!(r#"42{n}["e"]"#)]).await;
-        assert_eq!(polling.packets().await, [format!("43{n}[]")]);
-    }
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(50), polling.get()).await;
+    assert!(waits.is_err(), "there is nothing to say: {waits:?}");
+    eventually("no session", async || (sessions(&gateway).await == 0).then_some(())).await;
+    refusal(&polling.get().await, SESSION);
 }

@@ -81,7 +81,7 @@ async fn events_before_the_connect_and_after_the_end_are_ignored() {
     for way in Way::ALL {
         let mut client = Sio::open(&gateway, way).await;
         let says = r#"421["message",{"room":"den","message":"too soon"}]"#;
-        for packet in [says, "42[\"e\"]", "41", "437[]", "450-[\"e\"]", "4rubbish"] {
+        for packet in [says, "42[\"e\"]", "41", "437[]", "450-[\"e\"]", "44{}"] {
             client.send(packet).await;
         }
         client.sign_in(&json!({})).await;
@@ -217,6 +217,30 @@ async fn acknowledgements_and_errors_of_clients_mean_nothing() {
         assert_eq!(client.settled().await, [""; 0]);
         client.send(r#"44{"message":"no"}"#).await;
         assert_eq!(client.settled().await.len(), 1, "it is told that this is the server's");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_packet_ends_the_connection_as_in_the_original() {
+    let gateway = Gateway::start(&[]).await;
+    let bad = ["4abc", "4", "42{}", "42[]", "42abc[\"e\"]", "42[\"e\"", "45[\"e\"]", "42[{}]"];
+    for way in Way::ALL {
+        for packet in bad {
+            let mut client = Sio::connected(&gateway, way, &json!({})).await;
+            client.send(packet).await;
+            client.ended().await;
+        }
+        let mut client = Sio::open(&gateway, way).await;
+        client.send("4abc").await;
+        client.ended().await;
+        // What can be read and is of no use is told, and the connection goes on.
+        let mut client = Sio::connected(&gateway, way, &json!({})).await;
+        let long = format!("42[\"{}\"]", "e".repeat(300));
+        for packet in [&*long, "42[7]", "44{}", "4517-[\"e\"]"] {
+            client.send(packet).await;
+            client.expect("error").await;
+        }
+        assert_eq!(client.settled().await, [""; 0]);
     }
 }
 

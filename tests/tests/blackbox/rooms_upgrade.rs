@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use e2e::{
-    Gateway, Raw, Sio, eventually,
+    Gateway, Raw, Sio,
     raw::{BINARY, CLOSE, FIN, PING, PONG, TEXT, frame},
     sio::Polling,
 };
@@ -66,7 +66,7 @@ async fn a_probe_lets_the_poll_go_and_the_session_goes_on_as_a_websocket() {
     }
     // A second upgrade of it is none.
     let again = Raw::knock(gateway.address(), &polling.upgrade_path(), &[], &[]).await;
-    assert_eq!(again.expect_err("a refusal").status, 400);
+    assert_eq!(again.expect("a WebSocket").closed().await.0, 1000);
     let mut other = Sio::guest(&gateway).await;
     say(&mut other, 7).await;
     assert_eq!(number(&text(&mut raw).await), Some(7), "it is in its room");
@@ -170,16 +170,12 @@ async fn who_probes_and_then_does_not_come_goes_on_polling() {
     let mut other = Sio::guest(&gateway).await;
     for (n, frames) in (0..).zip(ends) {
         let path = polling.upgrade_path();
-        // The one before may not be over yet, and two at once are refused.
-        let mut raw = eventually("another try", async || {
-            Raw::knock(gateway.address(), &path, &[], &[]).await.ok()
-        })
-        .await;
+        let mut raw = Raw::knock(gateway.address(), &path, &[], &[]).await.expect("a WebSocket");
         let leave = async {
             raw.send(&frames.concat()).await;
-            if frames.len() > 1 {
-                raw.closed().await;
-            }
+            raw.finish().await;
+            // Of two at once the second one would be closed.
+            raw.closed().await;
             drop(raw);
             say(&mut other, n).await;
         };
@@ -217,8 +213,7 @@ async fn two_websockets_cannot_have_one_session() {
     let polling = in_den(&gateway).await;
     let mut raw = probe(&gateway, &polling).await;
     let second = Raw::knock(gateway.address(), &polling.upgrade_path(), &[], &[]).await;
-    let refused = second.expect_err("a refusal");
-    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(3)));
+    assert_eq!(second.expect("a WebSocket").closed().await.0, 1000);
     send(&mut raw, "5").await;
     send(&mut raw, r#"421["e"]"#).await;
     assert_eq!(text(&mut raw).await, "431[]");
@@ -240,12 +235,34 @@ async fn a_ping_of_rfc_6455_is_answered_before_and_after_the_upgrade() {
 async fn packets_of_a_probe_that_has_ended_mean_nothing_on_a_websocket() {
     let gateway = Gateway::start(&[]).await;
     let mut client = Sio::guest(&gateway).await;
-    for packet in ["2probe", "3probe", "2", "3", "5", "6", "0", "7", "", "b", "é", "\u{1e}"] {
+    for packet in ["2probe", "3probe", "2", "3", "5", "6", "0"] {
         client.send(packet).await;
         assert_eq!(client.settled().await, [""; 0], "{packet:?}");
     }
     client.raw().send(&frame(FIN | BINARY, &[4, 2])).await;
     assert_eq!(client.settled().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_no_packet_ends_the_connection() {
+    let gateway = Gateway::start(&[]).await;
+    for packet in ["7", "", "b", "é", "\u{1e}", "abc"] {
+        let mut client = Sio::guest(&gateway).await;
+        client.send(packet).await;
+        assert_eq!(client.raw().closed().await.0, 1002, "{packet:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_poll_after_an_upgrade_that_waited_for_nothing_is_refused() {
+    let gateway = Gateway::start(&[]).await;
+    let polling = in_den(&gateway).await;
+    let path = polling.upgrade_path();
+    let mut raw = Raw::knock(gateway.address(), &path, &[], &[]).await.expect("a WebSocket");
+    let upgrade = ["2probe", "5"].map(|it| frame(FIN | TEXT, it.as_bytes())).concat();
+    let (poll, ()) = tokio::join!(polling.get(), raw.send(&upgrade));
+    assert_eq!((poll.status, &poll.json()["code"]), (400, &json!(1)));
+    assert_eq!(text(&mut raw).await, "3probe");
 }
 
 #[tokio::test]

@@ -31,7 +31,50 @@ async fn unsubscribing_from_a_channel_never_subscribed_is_acknowledged() {
     let gateway = Gateway::start(&[]).await;
     let mut client = Client::connect(&gateway).await;
     let answer = client.ask(Form::Action, "unsubscribe", json!({"channel": "never"})).await;
-    assert_eq!(answer, json!({"action": "unsubscribed", "channel": "never"}));
+    assert_eq!(answer, json!({"action": "unsubscribed", "channel_name": "never"}));
+}
+
+#[tokio::test]
+async fn nothing_but_records_has_the_channel_of_a_page_at_the_top() {
+    let small = [("topics.chan.events", "4"), ("broker.max_channels", "1")];
+    let gateway = Gateway::start(&small).await;
+    let mut publisher = Client::connect(&gateway).await;
+    let first = publisher.subscribe("c").await;
+    for n in 0..10 {
+        publisher.publish("c", &json!({"n": n})).await;
+    }
+    for form in Form::ALL {
+        let mut page = Client::connect(&gateway).await;
+        // Answers, a gap, and errors of several kinds.
+        let commands = [
+            form.command("subscribe", json!({"channel": "c", "since": first})),
+            form.command("history", json!({"channel": "c"})),
+            form.command("history", json!({"channel": "c", "limit": 0})),
+            form.command("presence", json!({"channel": "c"})),
+            form.command("subscribe", json!({"channel": "c", "since": "never"})),
+            form.command("cancel", json!({"channel": "c", "turn": first})),
+            form.command("subscribe", json!({"channel": "d"})),
+        ];
+        for command in &commands {
+            page.send_json(command).await;
+        }
+        let (mut records, mut others, mut gaps) = (Vec::new(), 0, 0);
+        while others < commands.len() || records.len() < 4 {
+            let frame = page.next_json().await;
+            assert_ne!(frame["channel"], "d", "{form:?}: {frame}");
+            if frame["channel"] == "c" {
+                records.push(frame["payload"]["n"].clone());
+            } else if frame["payload"]["action"] == "gap" {
+                gaps += 1;
+            } else {
+                others += 1;
+            }
+        }
+        assert_eq!(gaps, 1, "{form:?}");
+        let end = page.ask(form, "unsubscribe", json!({"channel": "c"})).await;
+        assert_eq!(end, form.answer("unsubscribed", json!({"channel": "c"})));
+        assert!(records.iter().eq(&[6, 7, 8, 9]), "{form:?}: {records:?}");
+    }
 }
 
 #[tokio::test]
@@ -93,7 +136,7 @@ async fn commands_of_all_forms_mix_on_one_connection() {
     let mut client = Client::connect(&gateway).await;
     client.ask(Form::Type, "subscribe", json!({"channel": "c"})).await;
     let answer = client.ask(Form::Action, "unsubscribe", json!({"channel": "c"})).await;
-    assert_eq!(answer, json!({"action": "unsubscribed", "channel": "c"}));
+    assert_eq!(answer, json!({"action": "unsubscribed", "channel_name": "c"}));
 }
 
 #[tokio::test]

@@ -2,5 +2,6 @@
 //! workflows.
 
 mod page;
+mod protocol;
 mod rooms;
 mod workflows;

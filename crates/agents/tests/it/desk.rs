@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket};
-use quadrille_core::{Limits, Since, turn::Turn as Record};
+use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::Turn as Record};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 
@@ -93,7 +93,10 @@ async fn equal_keys_ask_once_and_another_question_with_the_key_is_refused() {
 
 #[tokio::test]
 async fn what_there_is_no_room_for_is_refused() {
-    let stage = Stage::with(
+    let all = Shares::new(&Limits { user_share: 1.0, ..Limits::default() });
+    let stage = Stage::shared(
+        &all,
+        Policy::default(),
         |config, _| {
             config.max_running = 2;
             config.max_queued = 3;
@@ -120,6 +123,47 @@ async fn what_there_is_no_room_for_is_refused() {
         desk.ask(Ask { agent: Some("who".into()), ..ask("e", "?") }).unwrap_err(),
         Refused::NoAgent
     );
+}
+
+#[tokio::test]
+async fn one_user_leaves_room_for_the_questions_of_others() {
+    let stage = Stage::with(
+        |config, _| (config.max_running, config.max_waiting) = (4, 8),
+        |_| silent_after(vec![]),
+    );
+    let desk = &stage.desk;
+    // One of four runs, and two of eight wait; more is refused, whatever it is about.
+    let told: Vec<_> = (0..5)
+        .map(|n| desk.ask(Ask { topic: topic(n), ..ask("ann", "?") }).map(|it| it.phase()))
+        .collect();
+    let (runs, waits, refused) = (Ok(Phase::Running), Ok(Phase::Waiting), Err(Refused::Share));
+    assert_eq!(told, [runs.clone(), waits.clone(), waits, refused.clone(), refused]);
+    assert_eq!(desk.ask(ask("bob", "?")).map(|it| it.phase()), runs);
+    // Where nobody signs in, an address has no share unless the operator gives it one.
+    for n in 0..8 {
+        let guest = Holder::guest([192, 0, 2, 1].into());
+        desk.ask(Ask { holder: guest, ..ask(&n.to_string(), "?") }).ok();
+    }
+    assert_eq!(desk.ask(ask("eve", "?")).unwrap_err(), Refused::DeskFull);
+}
+
+#[tokio::test]
+async fn one_user_leaves_bytes_for_the_questions_of_others() {
+    let stage = Stage::new(|_| silent_after(vec![]));
+    let desk = &stage.desk;
+    let long = "x".repeat(9 << 20);
+    let ask_in = |n: usize, user: &str| desk.ask(Ask { topic: topic(n), ..ask(user, &long) });
+    // A quarter of 256 MiB.
+    let taken = (0..100).take_while(|n| ask_in(*n, "ann").is_ok()).count();
+    assert_eq!(taken, 7);
+    assert_eq!(ask_in(100, "ann").unwrap_err(), Refused::Share);
+    let ticket = ask_in(100, "bob").unwrap();
+    desk.ask(ask("ann", "a short one still fits")).unwrap();
+    // What ends gives its bytes back.
+    desk.cancel(&desk.current(&topic(0)).unwrap());
+    desk.cancel(&ticket);
+    ticket.ended().await;
+    e2e::eventually("bytes that were given back", async || ask_in(200, "ann").ok()).await;
 }
 
 #[tokio::test]

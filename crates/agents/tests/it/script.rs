@@ -11,7 +11,9 @@ use futures_util::{StreamExt, future, stream};
 use quadrille_agents::{
     Agent, Ask, Config, Desk, Failure, Kind, Named, Part, Question, Reply, Settings,
 };
-use quadrille_core::{Hub, Life, Limits, Policies, Policy, Since, Topic, turn::Turn as Record};
+use quadrille_core::{
+    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::Turn as Record,
+};
 
 pub(crate) type Make = Box<dyn Fn(Question) -> Reply + Send + Sync>;
 
@@ -72,6 +74,16 @@ impl Stage {
         change: impl FnOnce(&mut Config, &mut Settings),
         make: impl Fn(Question) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::shared(&Shares::default(), policy, change, make)
+    }
+
+    /// A stage whose desk is divided by `shares`.
+    pub(crate) fn shared(
+        shares: &Shares,
+        policy: Policy,
+        change: impl FnOnce(&mut Config, &mut Settings),
+        make: impl Fn(Question) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let mut config = Config { default: "script".to_owned(), ..Config::default() };
         let mut settings = Settings::new(Kind::Echo);
         change(&mut config, &mut settings);
@@ -85,7 +97,7 @@ impl Stage {
         };
         let script = Arc::new(script);
         let named = Named::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
-        let desk = Desk::new(config, vec![named], &hub, &life);
+        let desk = Desk::new(config, vec![named], &hub, shares, &life);
         Self { desk, hub, life, script }
     }
 
@@ -118,6 +130,7 @@ pub(crate) fn ask(user: &str, text: &str) -> Ask {
     Ask {
         topic: topic(user),
         user: user.into(),
+        holder: Holder::User(user.into()),
         text: text.into(),
         agent: None,
         key: None,

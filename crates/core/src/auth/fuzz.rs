@@ -11,7 +11,7 @@ use super::{
     Action, Algorithm, Authority, Mode, Settings, Token, claims::Claims, key, pattern::Pattern,
     subprotocol,
 };
-use crate::Topic;
+use crate::{Topic, ws::Origins};
 
 const SECRET: &str = "a secret of thirty-two bytes, ok";
 const LEEWAY: Duration = Duration::from_secs(5);
@@ -167,7 +167,7 @@ pub fn places(data: &[u8]) {
         assert!(offered.any(|it| it == agreed) && !agreed.starts_with("quadrille.token."));
     }
     let Ok(uri) = Uri::try_from(address) else { return };
-    if let Some(token) = Token::find(&headers, &uri) {
+    if let Some(token) = Token::find(&http::Method::GET, &headers, &uri, &Origins::default()) {
         let sent = [offer, authorization, address].map(|it| String::from_utf8_lossy(it));
         assert!(sent.iter().any(|it| it.contains(token.expose())) && !token.expose().is_empty());
     }

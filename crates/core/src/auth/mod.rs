@@ -25,7 +25,7 @@ pub use issue::Issue;
 pub use key::Algorithm;
 pub use principal::{Action, Principal};
 pub use secret::Secret;
-pub use token::{Token, subprotocol};
+pub use token::{Token, cookie, subprotocol};
 
 /// Choose the cryptography of the process. To be called before anything else: what is used before
 /// that chooses by itself, and cannot be corrected.

@@ -1,41 +1,74 @@
 //! A token as a client sends it, and where in a request it is looked for.
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::ws::Origins;
 
 /// What a client shows to say who it is. No way of printing it shows it.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token {
+    secret: SecretString,
+    /// A page from elsewhere made a browser send it.
+    foreign: bool,
+}
 
 /// What the entry of `Sec-WebSocket-Protocol` begins with that carries a token.
 const PREFIX: &str = "quadrille.token.";
+
+/// The cookie that holds a token.
+const COOKIE: &str = "access_token";
 
 impl Token {
     /// The longest one, in bytes.
     pub const MAX: usize = 8 << 10;
 
     /// The token of `request`: of `Authorization: Bearer`, or else of `Sec-WebSocket-Protocol`, or
-    /// else of the query. The first that is there counts, whether it is good or not.
-    pub fn of<B>(request: &Request<B>) -> Option<Self> {
-        Self::find(request.headers(), request.uri())
+    /// else of the query, or else of the cookie, where [that counts](Origins::takes_cookie). The
+    /// first that is there counts, whether it is good or not.
+    pub fn of<B>(request: &Request<B>, origins: &Origins) -> Option<Self> {
+        Self::find(request.method(), request.headers(), request.uri(), origins)
     }
 
     /// [`Self::of`] a request that was taken apart.
-    pub fn find(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
+    pub fn find(
+        method: &Method,
+        headers: &HeaderMap,
+        uri: &Uri,
+        origins: &Origins,
+    ) -> Option<Self> {
         let in_list = || protocols(headers).find_map(|it| it.strip_prefix(PREFIX));
-        let found = bearer(headers).or_else(in_list).or_else(|| in_query(uri));
-        found.filter(|token| !token.is_empty()).map(Self::from)
+        let in_cookie = || cookie(headers).filter(|_| origins.takes_cookie(method, headers));
+        let found = bearer(headers).or_else(in_list).or_else(|| in_query(uri)).or_else(in_cookie);
+        found.filter(|token| !token.is_empty()).map(|it| Self::within(it, headers))
+    }
+
+    /// `text`, which a request with these headers shows in a place of its own.
+    pub fn within(text: &str, headers: &HeaderMap) -> Self {
+        // Such a request names no origin when it is for a picture, say.
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let foreign = matches!(site, Some(b"cross-site" | b"same-site"));
+        Self { foreign: foreign && !headers.contains_key(header::ORIGIN), ..Self::from(text) }
+    }
+
+    /// The address that pays for the token if it is forged: `peer`, that it came from. What pages from
+    /// elsewhere have browsers send is paid for together, by an address that nobody has.
+    pub fn blamed(&self, peer: IpAddr) -> IpAddr {
+        if self.foreign { Ipv6Addr::UNSPECIFIED.into() } else { peer }
     }
 
     pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.secret.expose_secret()
     }
 }
 
 impl From<&str> for Token {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self { secret: text.into(), foreign: false }
     }
 }
 
@@ -59,6 +92,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     values.filter_map(|value| value.to_str().ok()).find_map(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+    })
+}
+
+/// The token in the cookie that holds one.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then_some(value.trim_matches('"'))
     })
 }
 
@@ -88,13 +130,16 @@ mod tests {
     }
 
     fn found(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
-        Token::of(&request(uri, headers)).map(|token| token.expose().to_owned())
+        let origins = Origins::new(&["https://chat.example"]).unwrap();
+        Token::of(&request(uri, headers), &origins).map(|token| token.expose().to_owned())
     }
 
     #[test]
     fn a_token_is_found_in_each_of_its_places() {
         let list = ("Sec-WebSocket-Protocol", "quadrille, quadrille.token.a.b.c");
-        let cases: [(&str, &[(&str, &str)], _); 9] = [
+        let cookie = ("Cookie", "a=b; access_token=\"a.b.c\"");
+        let upgrade = ("Upgrade", "websocket");
+        let cases: [(&str, &[(&str, &str)], _); 14] = [
             ("/ws", &[], None),
             ("/ws?token=a.b.c", &[], Some("a.b.c")),
             ("/ws?x=1&token=a.b.c&y", &[], Some("a.b.c")),
@@ -104,6 +149,11 @@ mod tests {
             ("/ws?token=q", &[("Authorization", "Basic YTpi")], Some("q")),
             ("/ws?token=q", &[list], Some("a.b.c")),
             ("/ws?token=q", &[list, ("Authorization", "Bearer h")], Some("h")),
+            ("/ws", &[cookie, upgrade], Some("a.b.c")),
+            ("/ws?token=q", &[cookie], Some("q")),
+            ("/ws", &[cookie, upgrade, ("Origin", "https://chat.example")], Some("a.b.c")),
+            ("/ws", &[cookie, upgrade, ("Origin", "https://evil.example")], None),
+            ("/ws", &[("Cookie", "xaccess_token=a; access_token=")], None),
         ];
         for (uri, headers, token) in cases {
             assert_eq!(found(uri, headers).as_deref(), token, "{uri} {headers:?}");
@@ -124,6 +174,19 @@ mod tests {
             let chosen = subprotocol(request.headers());
             assert_eq!(chosen.as_ref().map(|it| it.to_str().unwrap()), agreed, "{offer}");
         }
+    }
+
+    #[test]
+    fn what_a_page_from_elsewhere_has_a_browser_fetch_is_known_as_foreign() {
+        let foreign = |sent: &[(&str, &str)]| {
+            let request = request("/events?token=a", sent);
+            let token = Token::of(&request, &Origins::default()).unwrap();
+            token.blamed([127, 0, 0, 1].into()).is_unspecified()
+        };
+        let cross = ("Sec-Fetch-Site", "cross-site");
+        assert!(foreign(&[cross]) && foreign(&[("Sec-Fetch-Site", "same-site")]));
+        assert!(!foreign(&[]) && !foreign(&[("Sec-Fetch-Site", "same-origin")]));
+        assert!(!foreign(&[cross, ("Origin", "https://listed.example")]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod state;
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Instant};
 
 use crate::{
-    Draft, Event, OnSlow, Policy, Position, Topic,
+    Draft, Event, OnSlow, Permit, Policy, Position, Shortage, Topic,
     budget::Budget,
     event::Record,
     inbox::{Mailbox, Since, Tag},
@@ -42,13 +42,17 @@ struct State {
     bytes: usize,
     /// What is left of evicted records; only under [`OnSlow::Coalesce`].
     survivors: Option<Box<Survivors>>,
-    readers: usize,
+    /// All readers, in no order. The topic counts for the first.
+    followers: Vec<Arc<Reader>>,
+    /// The place that the log holds among all topics.
+    place: Option<Permit>,
     parked: Vec<Arc<Reader>>,
     /// Counts how often the parked readers were taken; a reader is parked if it parked this round.
     round: u64,
     pace: Pace,
     touched: Instant,
-    /// The hub has dropped this log: look the topic up again.
+    /// The hub has dropped this log: look the topic up again. Its readers, if there are any, get what
+    /// is left of it, and then the end.
     expired: bool,
 }
 
@@ -78,7 +82,8 @@ pub struct Standing {
 
 impl Log {
     pub(crate) fn new(topic: Topic, policy: Policy, epoch: u64, budget: Arc<Budget>) -> Self {
-        let survivors = (policy.on_slow == OnSlow::Coalesce).then(Box::default);
+        let survivors =
+            (policy.on_slow == OnSlow::Coalesce).then(|| Box::new(Survivors::of_log(&budget)));
         let state = State {
             epoch,
             life: 0,
@@ -86,7 +91,8 @@ impl Log {
             ring: VecDeque::new(),
             bytes: 0,
             survivors,
-            readers: 0,
+            followers: Vec::new(),
+            place: None,
             parked: Vec::new(),
             round: 1,
             pace: Pace::default(),
@@ -94,6 +100,12 @@ impl Log {
             expired: false,
         };
         Self { topic, policy, budget, state: Mutex::new(state) }
+    }
+
+    /// Holds `place` among all topics until it expires.
+    pub(crate) fn counted(self, place: Permit) -> Self {
+        lock(&self.state).place = Some(place);
+        self
     }
 
     /// Append and wake whoever has read everything. Gives the draft back if the log is expired.
@@ -105,7 +117,7 @@ impl Log {
         let at = Position { epoch: state.epoch, offset: state.next };
         let record = Record::new(Event::new(draft, at));
         let (crowded, woken) = state.push(record, &self.policy, &self.budget);
-        let readers = state.readers;
+        let readers = state.followers.len();
         drop(state); // order lives in the ring, so the bells need no lock
         ring(woken);
         Ok(Appended { at, readers, crowded })
@@ -121,11 +133,11 @@ impl Log {
         let at = record.at;
         let mut woken = Vec::new();
         if at.epoch != state.epoch {
-            woken = state.restart(at.epoch, at.offset, &self.budget);
+            woken = state.restart(at.epoch, at.offset);
         } else if at.offset < state.next {
             return true;
         } else if at.offset > state.next {
-            state.skip_to(at.offset, &self.budget);
+            state.skip_to(at.offset);
         }
         let (_, more) = state.push(Record::clone(record), &self.policy, &self.budget);
         drop(state);
@@ -137,7 +149,7 @@ impl Log {
     /// Continuity is lost: forget everything, so that every reader sees a gap.
     pub(crate) fn reset(&self, epoch: u64) {
         let mut state = lock(&self.state);
-        let woken = state.restart(epoch, 1, &self.budget);
+        let woken = state.restart(epoch, 1);
         drop(state);
         ring(woken);
     }
@@ -182,7 +194,7 @@ impl Log {
         Standing {
             topic: self.topic.clone(),
             at: state.top(),
-            readers: state.readers,
+            readers: state.followers.len(),
             records: state.ring.len(),
             bytes: state.bytes,
         }
@@ -200,20 +212,25 @@ impl Log {
         (gap, records, state.top())
     }
 
-    /// Add a reader; `None` if the log is expired.
+    /// Adds a reader; `None` if the log is expired. The first one needs room in its share of topics.
     pub(crate) fn join(
         self: &Arc<Self>,
         since: Since,
         tag: Tag,
         mailbox: &Arc<Mailbox>,
-    ) -> Option<(Arc<Reader>, Position)> {
+    ) -> Result<Option<(Arc<Reader>, Position)>, Shortage> {
         let mut state = lock(&self.state);
         if state.expired {
-            return None;
+            return Ok(None);
+        }
+        if state.followers.is_empty()
+            && let Some(place) = &mut state.place
+        {
+            place.assign(&mailbox.holder())?;
         }
         let cursor = state.cursor(since);
         let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, &state));
-        state.readers += 1;
+        state.follow(&reader);
         let top = state.top();
         if cursor < state.next {
             state.pace.joined_late();
@@ -222,29 +239,62 @@ impl Log {
         } else {
             state.park(&reader);
         }
-        Some((reader, top))
+        Ok(Some((reader, top)))
     }
 
     /// Expire the log if nobody reads it and it was not touched since `before`. True only once: the
     /// caller, who holds the hub's lock on the topic, has to remove it.
     pub(crate) fn expire(&self, before: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        let idle = state.readers == 0 && before.is_some_and(|before| state.touched <= before);
+        let idle =
+            state.followers.is_empty() && before.is_some_and(|before| state.touched <= before);
         if !idle || state.expired {
             return false;
         }
         state.expired = true;
-        state.forget(&self.budget);
+        state.place = None;
+        state.forget();
         true
+    }
+
+    /// Bytes that trimming the log would free, at most: all that it holds, its newest record aside,
+    /// and if there is nothing but that, the record.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.state).held()
+    }
+
+    /// Drops all records but the newest, or that one if it is all there is. Readers that have not
+    /// read them see a gap.
+    pub(crate) fn trim(&self) {
+        let mut state = lock(&self.state);
+        let more =
+            state.ring.len() > 1 || state.survivors.as_ref().is_some_and(|it| !it.is_empty());
+        if more { state.trim() } else { state.forget() }
+    }
+
+    /// The topic is deleted: readers get the records that are held, and then are told so. The caller,
+    /// who holds the hub's lock on the topic, has to remove the log, and to wake the readers after.
+    pub(crate) fn delete(&self) -> Vec<Arc<Reader>> {
+        let mut state = lock(&self.state);
+        state.expired = true;
+        if state.followers.is_empty() {
+            state.forget();
+        }
+        state.take_parked()
+    }
+
+    /// Hold the records of a deleted topic no longer: readers that did not get them see a gap.
+    pub(crate) fn let_go(&self) {
+        lock(&self.state).forget();
     }
 
     /// When the log was last used, if nobody reads it.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        (state.readers == 0).then_some(state.touched)
+        state.followers.is_empty().then_some(state.touched)
     }
 }
 
-fn ring(woken: Vec<Arc<Reader>>) {
+pub(crate) fn ring(woken: Vec<Arc<Reader>>) {
     woken.into_iter().for_each(Reader::ring_owned);
 }

@@ -10,7 +10,8 @@ use std::{
 
 use super::{Log, State, state::Backlog};
 use crate::{
-    Close, OnSlow, Position, Topic,
+    Close, Holder, OnSlow, Position, Topic,
+    budget::Copied,
     event::Record,
     inbox::{Delivery, Gap, Mailbox, Room, Tag},
     survivors::Survivors,
@@ -26,16 +27,25 @@ pub(crate) struct Reader {
     mailbox: Arc<Mailbox>,
     tag: AtomicU32,
     /// What a coalescing log had for the reader and its last batch had no room for.
-    rest: Mutex<VecDeque<Record>>,
+    rest: Mutex<Rest>,
     life: AtomicU64,
     /// Offset of the next record to read.
     cursor: AtomicU64,
     pub(super) round: AtomicU64,
     pub(super) slot: AtomicUsize,
+    /// Where it is among the followers.
+    pub(super) seat: AtomicUsize,
     laggard: AtomicBool,
     /// Joined after records it asked for were gone: the gap is its absence, not its slowness.
     absent: AtomicBool,
     left: AtomicBool,
+}
+
+/// Records that are no longer where the cursor is, and their count against the bytes of all logs.
+#[derive(Debug, Default)]
+struct Rest {
+    records: VecDeque<Record>,
+    copied: Option<Copied>,
 }
 
 // === impl Reader ===
@@ -53,11 +63,12 @@ impl Reader {
             log: Arc::clone(log),
             mailbox: Arc::clone(mailbox),
             tag: tag.into(),
-            rest: Mutex::new(VecDeque::new()),
+            rest: Mutex::default(),
             life: state.life.into(),
             cursor: cursor.into(),
             round: 0.into(),
             slot: 0.into(),
+            seat: 0.into(),
             laggard: (cursor < state.next).into(),
             absent: (cursor < state.floor()).into(),
             left: false.into(),
@@ -73,6 +84,11 @@ impl Reader {
         mailbox.put(self);
     }
 
+    /// The client that follows.
+    pub(super) fn holder(&self) -> Holder {
+        self.mailbox.holder()
+    }
+
     pub(crate) fn topic(&self) -> &Topic {
         &self.log.topic
     }
@@ -83,26 +99,36 @@ impl Reader {
 
     /// Deliver under another tag from now on. Gives the position before the next record, to resume
     /// from; one that is in no log if the log started over and the reader has yet to be told.
-    pub(crate) fn retag(&self, tag: Tag) -> Position {
-        self.tag.store(tag, Relaxed);
+    /// `None` if the topic was deleted.
+    pub(crate) fn retag(&self, tag: Tag) -> Option<Position> {
         let state = lock(&self.log.state);
-        let first = lock(&self.rest).front().map(|record| record.at.offset);
-        match first.unwrap_or_else(|| self.position(&state)) {
+        if state.expired {
+            return None;
+        }
+        self.tag.store(tag, Relaxed);
+        let first = lock(&self.rest).records.front().map(|record| record.at.offset);
+        Some(match first.unwrap_or_else(|| self.position(&state)) {
             0 => Position { epoch: 0, offset: 0 },
             next => Position { epoch: state.epoch, offset: next - 1 },
-        }
+        })
     }
 
     pub(crate) fn leave(self: &Arc<Self>) {
-        let mut state = lock(&self.log.state);
+        self.leave_from(&mut lock(&self.log.state));
+    }
+
+    fn leave_from(&self, state: &mut State) {
         if self.left.swap(true, Relaxed) {
             return;
         }
         state.unpark(self);
-        state.readers -= 1;
+        state.unfollow(self);
         state.touched = Instant::now();
-        let at = self.position(&state);
+        let at = self.position(state);
         state.pace.left(self.laggard.load(Relaxed), at);
+        if state.expired && state.followers.is_empty() {
+            state.forget();
+        }
     }
 
     /// The cursor, or 0 if the log has started over: before every record, and the pace's line.
@@ -126,8 +152,12 @@ impl Reader {
         let policy = &self.log.policy;
         let mut cursor = old;
         let mut behind = None;
-        if policy.on_slow == OnSlow::Coalesce && old > 0 && state.is_behind(old, policy) {
-            behind = Some(state.backlog(old));
+        let coalesces = policy.on_slow == OnSlow::Coalesce && old > 0;
+        if coalesces
+            && state.is_behind(old, policy)
+            && let Some(copied) = self.log.budget.copy(state.held())
+        {
+            behind = Some((state.backlog(old), copied));
             cursor = state.next;
         } else if old < state.floor() {
             if policy.on_slow == OnSlow::Disconnect && !absent && old > 0 {
@@ -153,15 +183,18 @@ impl Reader {
         let next = state.next;
         let laggard = state.pace.moved(self.laggard.load(Relaxed), old, cursor, next);
         self.laggard.store(laggard, Relaxed);
-        if let Some(backlog) = behind {
+        if let Some((backlog, copied)) = behind {
             let at = Position { epoch: state.epoch, offset: old - 1 };
             drop(state);
-            self.coalesce(backlog, at, tag, out);
+            self.coalesce(backlog, copied, at, tag, out);
             self.take_rest(room, tag, out);
             return true;
         }
         let more = cursor < next;
-        if !more {
+        if !more && state.expired {
+            self.leave_from(&mut state);
+            out.push(Delivery::Deleted(self.topic().clone(), tag));
+        } else if !more {
             state.park(self);
         }
         more
@@ -170,20 +203,27 @@ impl Reader {
     /// Deliver what the last batch had no room for. True if there was anything.
     fn take_rest(&self, room: &mut Room, tag: Tag, out: &mut Vec<Delivery>) -> bool {
         let mut rest = lock(&self.rest);
-        if rest.is_empty() {
+        if rest.records.is_empty() {
             return false;
         }
-        while let Some(record) = rest.pop_front_if(|record| room.take(record.size())) {
+        while let Some(record) = rest.records.pop_front_if(|record| room.take(record.size())) {
             out.push(Delivery::Record(record, tag));
         }
-        if rest.is_empty() {
-            *rest = VecDeque::new();
+        if rest.records.is_empty() {
+            *rest = Rest::default();
         }
         true
     }
 
     /// What is worth telling a reader that has read up to `at`, from copies, without the lock.
-    fn coalesce(&self, backlog: Backlog, at: Position, tag: Tag, out: &mut Vec<Delivery>) {
+    fn coalesce(
+        &self,
+        backlog: Backlog,
+        copied: Copied,
+        at: Position,
+        tag: Tag,
+        out: &mut Vec<Delivery>,
+    ) {
         if backlog.lost {
             out.push(self.gap(None, at, tag, "slow"));
         }
@@ -191,8 +231,9 @@ impl Reader {
         backlog.survivors.into_iter().for_each(|(offset, survivor)| all.take(offset, survivor));
         backlog.records.into_iter().for_each(|record| all.keep(record));
         let mut rest = lock(&self.rest);
-        rest.extend(all.records());
-        telemetry::coalesced(backlog.span - rest.len() as u64);
+        rest.records.extend(all.records());
+        rest.copied = (!rest.records.is_empty()).then_some(copied);
+        telemetry::coalesced(backlog.span - rest.records.len() as u64);
     }
 
     fn gap(&self, missed: Option<u64>, at: Position, tag: Tag, cause: &'static str) -> Delivery {

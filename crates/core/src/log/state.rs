@@ -1,5 +1,6 @@
 //! The ring of a log, under its lock.
 use std::{
+    collections::VecDeque,
     mem,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
@@ -7,11 +8,7 @@ use std::{
 
 use super::{Reader, State};
 use crate::{
-    Policy, Position,
-    budget::Budget,
-    event::Record,
-    inbox::Since,
-    survivors::{Survivor, Survivors},
+    Holder, Policy, Position, budget::Budget, event::Record, inbox::Since, survivors::Survivor,
     telemetry,
 };
 
@@ -54,30 +51,33 @@ impl State {
         &mut self,
         record: Record,
         policy: &Policy,
-        budget: &Budget,
+        budget: &Arc<Budget>,
     ) -> (bool, Vec<Arc<Reader>>) {
-        let size = record.size();
-        self.bytes += size;
-        let mut over = budget.take(size);
+        self.bytes += record.size();
+        let over = record.hold(budget);
         self.ring.push_back(record);
         self.next += 1;
-        while self.ring.len() > 1
-            && (self.ring.len() > policy.events || self.bytes > policy.bytes || over)
+        if over {
+            self.trim();
+        }
+        while self.ring.len() > 1 && (self.ring.len() > policy.events || self.bytes > policy.bytes)
         {
             let Some(old) = self.ring.pop_front() else { break };
             self.bytes -= old.size();
-            over = budget.give(old.size());
-            if let Some(survivors) = &mut self.survivors {
-                survivors.push(old);
-                survivors.bound(policy.events, policy.bytes);
+            match &mut self.survivors {
+                Some(survivors) => {
+                    survivors.push(old);
+                    survivors.bound(policy.events, policy.bytes);
+                }
+                None => _ = old.release(),
             }
         }
         self.touched = Instant::now();
         // Large records fill the ring before there are as many as it may hold.
         let tight = self.bytes * 2 > policy.bytes;
         let capacity = if tight { self.ring.len() } else { policy.events };
-        let crowded =
-            !policy.patience.is_zero() && self.pace.appended(self.next, capacity, self.readers);
+        let crowded = !policy.patience.is_zero()
+            && self.pace.appended(self.next, capacity, self.followers.len());
         telemetry::published();
         (crowded, self.take_parked())
     }
@@ -103,6 +103,27 @@ impl State {
         }
     }
 
+    pub(super) fn follow(&mut self, reader: &Arc<Reader>) {
+        reader.seat.store(self.followers.len(), Relaxed);
+        self.followers.push(Arc::clone(reader));
+    }
+
+    /// The topic counts for another follower if it counted for this one, and for nobody when this was
+    /// the last.
+    pub(super) fn unfollow(&mut self, reader: &Reader) {
+        let seat = reader.seat.load(Relaxed);
+        self.followers.swap_remove(seat);
+        if let Some(moved) = self.followers.get(seat) {
+            moved.seat.store(seat, Relaxed);
+        }
+        if let Some(place) = self.place.as_mut().filter(|_| seat == 0) {
+            place.pass_to(&self.followers.first().map_or(Holder::Program, |it| it.holder()));
+        }
+        if self.followers.is_empty() {
+            self.followers = Vec::new();
+        }
+    }
+
     /// Whether a reader at `cursor` gets survivors instead of records: the ring has moved past it,
     /// or it has more than a quarter log to read, which is when publishers begin to wait.
     pub(super) fn is_behind(&self, cursor: u64, policy: &Policy) -> bool {
@@ -116,29 +137,53 @@ impl State {
         Backlog { span: self.next - cursor, lost, survivors, records }
     }
 
-    pub(super) fn forget(&mut self, budget: &Budget) {
-        budget.give(self.bytes);
-        self.bytes = 0;
-        self.ring.clear();
+    /// Bytes that an empty log would not hold, frames aside.
+    pub(super) fn held(&self) -> usize {
+        self.bytes + self.survivors.as_ref().map_or(0, |it| it.bytes())
+    }
+
+    /// Drops what is left of evicted records, and every record but the newest.
+    pub(super) fn trim(&mut self) {
+        while self.ring.len() > 1
+            && let Some(old) = self.ring.pop_front()
+        {
+            self.bytes -= old.size();
+            old.release();
+        }
+        self.ring.shrink_to_fit();
+        let gone = self.floor() - 1;
         if let Some(survivors) = &mut self.survivors {
-            **survivors = Survivors::default();
+            survivors.clear(gone);
         }
     }
 
-    pub(super) fn restart(&mut self, epoch: u64, next: u64, budget: &Budget) -> Vec<Arc<Reader>> {
-        self.skip_to(next, budget);
+    /// Drops every record.
+    pub(super) fn forget(&mut self) {
+        self.trim();
+        if let Some(last) = self.ring.pop_front() {
+            last.release();
+        }
+        (self.ring, self.bytes) = (VecDeque::new(), 0);
+        let gone = self.next - 1;
+        if let Some(survivors) = &mut self.survivors {
+            survivors.clear(gone);
+        }
+    }
+
+    pub(super) fn restart(&mut self, epoch: u64, next: u64) -> Vec<Arc<Reader>> {
+        self.skip_to(next);
         self.epoch = epoch;
         self.life += 1;
-        self.pace.restarted(next, self.readers);
+        self.pace.restarted(next, self.followers.len());
         self.take_parked()
     }
 
     /// Go on at `next`; what was before is gone.
-    pub(super) fn skip_to(&mut self, next: u64, budget: &Budget) {
-        self.forget(budget);
+    pub(super) fn skip_to(&mut self, next: u64) {
+        self.forget();
         self.next = next;
         if let Some(survivors) = &mut self.survivors {
-            survivors.lose_until(next - 1);
+            survivors.start_after(next - 1);
         }
     }
 }

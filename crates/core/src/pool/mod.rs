@@ -4,6 +4,7 @@
 //! readers of the database) is a [`Pool`]. A signed-in user holds at most [`Shares::user`] of it, so
 //! a pool that one user has filled still serves the others.
 mod holder;
+mod newcomers;
 mod permit;
 mod shares;
 mod state;
@@ -15,16 +16,27 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use crate::telemetry;
+
 use self::state::{State, Waiter};
-pub use self::{holder::Holder, permit::Permit, shares::Shares};
+pub use self::{holder::Holder, newcomers::Newcomers, permit::Permit, shares::Shares};
 
 /// A bounded number of units, such as places or bytes. Cloning shares it.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
 struct Inner {
+    name: &'static str,
     shares: Shares,
     state: Mutex<State>,
+}
+
+/// A pool as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub name: &'static str,
+    pub used: usize,
+    pub size: usize,
 }
 
 /// Why a pool has nothing to give.
@@ -42,10 +54,13 @@ pub enum Shortage {
 }
 
 impl Pool {
-    /// A pool of `size` units, divided by `shares`.
-    pub fn new(size: usize, shares: &Shares) -> Self {
+    /// A pool of `size` units, divided by `shares`. Metrics and the table of bounds in
+    /// `docs/operations.md` call it `name`, a word such as `sessions`.
+    pub fn new(name: &'static str, size: usize, shares: &Shares) -> Self {
         let state = Mutex::new(State::new(size));
-        Self(Arc::new(Inner { shares: shares.clone(), state }))
+        let pool = Self(Arc::new(Inner { name, shares: shares.clone(), state }));
+        shares.register(&pool.0);
+        pool
     }
 
     /// Changes the number of units. Units that are held stay held, also where they are now more.
@@ -60,6 +75,11 @@ impl Pool {
 
     pub fn size(&self) -> usize {
         self.state().size
+    }
+
+    /// Units that `holder` may hold.
+    pub fn limit(&self, holder: &Holder) -> usize {
+        self.0.shares.limit(holder, self.size())
     }
 
     /// Units that are held now.
@@ -78,8 +98,16 @@ impl Pool {
     /// A holder that holds nothing may take more than its share in one piece, and an empty pool
     /// gives more than its size: bound single requests elsewhere.
     pub fn take(&self, holder: &Holder, units: usize) -> Result<Permit, Shortage> {
-        self.state().take_in_turn(holder, units, &self.0.shares)?;
+        let taken = self.state().take_in_turn(holder, units, &self.0.shares);
+        taken.map_err(|shortage| self.refuse(shortage))?;
         Ok(Permit::new(self, holder, units))
+    }
+
+    /// Takes `units` whether they are free or not, for a holder that must not be refused: it was
+    /// admitted before, under another count. Bound how often that can be elsewhere.
+    pub fn force(&self, holder: &Holder, units: usize) -> Permit {
+        self.state().put_back(holder, units);
+        Permit::new(self, holder, units)
     }
 
     /// Waits until `units` are free for `holder`, in the order of asking; cancel-safe. A holder
@@ -105,6 +133,11 @@ impl Pool {
         permit
     }
 
+    fn refuse(&self, shortage: Shortage) -> Shortage {
+        telemetry::pool_refused(self.0.name, shortage);
+        shortage
+    }
+
     fn release(&self, holder: &Holder, units: usize) {
         let granted = {
             let mut state = self.state();
@@ -124,17 +157,30 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state()
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn usage(&self) -> Usage {
+        let state = self.state();
+        Usage { name: self.name, used: state.used, size: state.size }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pool").field(&self.usage()).finish()
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
-        f.debug_struct("Pool")
-            .field("size", &state.size)
-            .field("used", &state.used)
-            .finish_non_exhaustive()
+        self.0.fmt(f)
     }
 }
 

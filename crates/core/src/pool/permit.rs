@@ -35,7 +35,7 @@ impl Permit {
             let taken = state.take(holder, self.units, &self.pool.0.shares);
             if let Err(err) = taken {
                 state.put_back(&self.holder, self.units);
-                return Err(err);
+                return Err(self.pool.refuse(err));
             }
             state.grant(&self.pool.0.shares)
         };
@@ -44,9 +44,25 @@ impl Permit {
         Ok(())
     }
 
+    /// Counts the units as those of `holder` from now on, even if that is more than its share.
+    pub fn pass_to(&mut self, holder: &Holder) {
+        if self.holder == *holder {
+            return;
+        }
+        let granted = {
+            let mut state = self.pool.state();
+            state.release(&self.holder, self.units);
+            state.put_back(holder, self.units);
+            state.grant(&self.pool.0.shares)
+        };
+        self.holder = holder.clone();
+        self.pool.hand_out(granted);
+    }
+
     /// Takes `units` more, or says why there are none; then nothing changes.
     pub fn grow(&mut self, units: usize) -> Result<(), Shortage> {
-        self.pool.state().take(&self.holder, units, &self.pool.0.shares)?;
+        let taken = self.pool.state().take(&self.holder, units, &self.pool.0.shares);
+        taken.map_err(|shortage| self.pool.refuse(shortage))?;
         self.units += units;
         Ok(())
     }

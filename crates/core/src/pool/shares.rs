@@ -1,22 +1,27 @@
 //! How pools are divided.
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use super::Holder;
+use super::{Holder, Inner, Usage};
 use crate::Limits;
 
 /// The part of a pool that one holder may have. Cloning shares it, so one reload changes all pools.
 #[derive(Clone, Debug)]
 pub struct Shares(Arc<Parts>);
 
-/// Each is the bits of an `f64` from 0 to 1.
+/// Each part is the bits of an `f64` from 0 to 1.
 #[derive(Debug)]
 struct Parts {
     user: AtomicU64,
     address: AtomicU64,
     strangers: AtomicU64,
+    /// All pools that are divided like this.
+    pools: Mutex<Vec<Weak<Inner>>>,
 }
 
 impl Shares {
@@ -27,12 +32,32 @@ impl Shares {
             user: part(user_share),
             address: part(address_share),
             strangers: part(stranger_share),
+            pools: Mutex::default(),
         }))
+    }
+
+    pub(super) fn register(&self, pool: &Arc<Inner>) {
+        let mut pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// Every pool that is divided like this, in the order of their names. Pools of one name, as those
+    /// of several agents, are added up.
+    pub fn pools(&self) -> Vec<Usage> {
+        let pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums: BTreeMap<&'static str, Usage> = BTreeMap::new();
+        for usage in pools.iter().filter_map(Weak::upgrade).map(|pool| pool.usage()) {
+            let sum = sums.entry(usage.name).or_insert(Usage { used: 0, size: 0, ..usage });
+            sum.used = sum.used.saturating_add(usage.used);
+            sum.size = sum.size.saturating_add(usage.size);
+        }
+        sums.into_values().collect()
     }
 
     /// Divides every pool by these limits from now on. What is held stays held.
     pub fn reload(&self, limits: &Limits) {
-        let Parts { user, address, strangers } = &*self.0;
+        let Parts { user, address, strangers, .. } = &*self.0;
         user.store(limits.user_share.to_bits(), Relaxed);
         address.store(limits.address_share.to_bits(), Relaxed);
         strangers.store(limits.stranger_share.to_bits(), Relaxed);

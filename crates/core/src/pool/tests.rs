@@ -23,7 +23,7 @@ fn shares(user: f64, address: f64, strangers: f64) -> Shares {
 }
 
 fn pool(size: usize) -> Pool {
-    Pool::new(size, &shares(0.25, 0.0, 0.25))
+    Pool::new("places", size, &shares(0.25, 0.0, 0.25))
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_user_holds_its_share_and_no_more_and_leaves_the_rest_to_others() {
 #[test]
 fn guests_have_no_share_unless_an_operator_sets_one_by_address() {
     let shares = shares(0.25, 0.0, 0.25);
-    let pool = Pool::new(4, &shares);
+    let pool = Pool::new("places", 4, &shares);
     let guest = Holder::guest(HERE);
     let held = [(); 4].map(|()| pool.take(&guest, 1).unwrap());
     drop(held);
@@ -114,7 +114,7 @@ async fn a_holder_at_its_share_is_passed_over_and_served_when_it_gives_back() {
 async fn waiters_are_served_in_order_and_not_overtaken() {
     let cid = user("cid");
     let bob = user("bob");
-    let pool = Pool::new(2, &shares(1.0, 0.0, 1.0));
+    let pool = Pool::new("places", 2, &shares(1.0, 0.0, 1.0));
     let held = pool.take(&user("ann"), 1).unwrap();
     let mut large = Box::pin(pool.acquire(&bob, 2));
     assert!(poll!(&mut large).is_pending());
@@ -132,7 +132,7 @@ async fn waiters_are_served_in_order_and_not_overtaken() {
 #[tokio::test]
 async fn a_caller_that_stops_waiting_holds_up_nobody() {
     let bob = user("bob");
-    let pool = Pool::new(2, &shares(1.0, 0.0, 1.0));
+    let pool = Pool::new("places", 2, &shares(1.0, 0.0, 1.0));
     let _held = pool.take(&user("ann"), 1).unwrap();
     let mut large = Box::pin(pool.acquire(&bob, 2));
     assert!(poll!(&mut large).is_pending());
@@ -156,9 +156,23 @@ async fn units_granted_to_a_caller_that_has_left_come_back() {
 #[tokio::test]
 async fn a_larger_pool_serves_those_that_wait() {
     let ann = user("ann");
-    let pool = Pool::new(0, &Shares::default());
+    let pool = Pool::new("places", 0, &Shares::default());
     let mut next = Box::pin(pool.acquire(&ann, 1));
     assert!(poll!(&mut next).is_pending());
     pool.resize(1);
     assert_eq!(next.await.units(), 1);
+}
+
+#[test]
+fn pools_of_one_name_are_shown_as_one_until_they_are_dropped() {
+    let shares = shares(0.5, 0.0, 0.25);
+    let places = Pool::new("places", 4, &shares);
+    let bytes = Pool::new("bytes", 100, &shares);
+    let more = Pool::new("places", 2, &shares);
+    let _held = places.take(&user("ann"), 1).unwrap();
+    let _more = more.take(&user("ann"), 1).unwrap();
+    let shown = |name, used, size| Usage { name, used, size };
+    assert_eq!(shares.pools(), [shown("bytes", 0, 100), shown("places", 2, 6)]);
+    drop(bytes);
+    assert_eq!(shares.pools(), [shown("places", 2, 6)]);
 }

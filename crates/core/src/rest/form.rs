@@ -1,6 +1,7 @@
 //! A form of parts (RFC 7578), read as it comes and within bounds: of parts, of bytes, of time.
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod names;
 
 use std::{
     mem,
@@ -16,9 +17,14 @@ use std::{
 use axum_core::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{
+    HeaderMap,
+    header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+};
 use multer::{Field, Multipart};
 use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use self::names::Names;
 
 /// Bytes of all texts in a form.
 pub const TEXTS: usize = 1_000_000;
@@ -54,6 +60,10 @@ pub enum FormError {
     TooSlow,
     #[error("A form has at most {PARTS} parts")]
     Parts,
+    #[error(
+        "The name of a part or of its file is not UTF-8; send it as UTF-8, or as filename*=UTF-8''…"
+    )]
+    Name,
     #[error("The head of a part has at most {SCRAPS} bytes")]
     Head,
     #[error("The texts of a form have at most {0} bytes together")]
@@ -92,6 +102,7 @@ pub struct Form<'a> {
 #[derive(Debug)]
 pub struct Part<'a> {
     field: Field<'a>,
+    names: Names,
     scraps: Arc<AtomicUsize>,
 }
 
@@ -199,7 +210,10 @@ impl<'a> Form<'a> {
         if self.count > PARTS {
             return Err(FormError::Parts);
         }
-        Ok(Some(Part { field, scraps: Arc::clone(&self.scraps) }))
+        let head = field.headers().get(CONTENT_DISPOSITION);
+        let names = head.map(|it| Names::of(it.as_bytes())).transpose();
+        let names = names.map_err(|names::NotText| FormError::Name)?.unwrap_or_default();
+        Ok(Some(Part { field, names, scraps: Arc::clone(&self.scraps) }))
     }
 
     /// What is no UTF-8 of it is replaced.
@@ -228,11 +242,11 @@ impl<'a> Form<'a> {
 
 impl Part<'_> {
     pub fn name(&self) -> Option<&str> {
-        self.field.name()
+        self.names.field.as_deref()
     }
 
     pub fn file_name(&self) -> Option<&str> {
-        self.field.file_name()
+        self.names.file.as_deref()
     }
 
     /// What the client says that it is, without parameters.

@@ -10,12 +10,14 @@ mod frame;
 pub mod fuzz;
 mod heart;
 mod input;
+mod origins;
 mod protocol;
 mod pump;
 mod upgrade;
 
 pub use exchange::Exchange;
 pub use frame::Frames;
+pub use origins::{BadOrigin, Origins, Page};
 pub use protocol::{Flow, Link, Protocol};
 pub use pump::{Config, serve};
-pub use upgrade::{Handshake, Origins, Peer, Scheme};
+pub use upgrade::{Handshake, Peer};

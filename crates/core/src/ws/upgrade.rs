@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455, section 4.2), and who may begin one.
+//! The opening handshake (RFC 6455, section 4.2).
 use std::{net::IpAddr, net::Ipv4Addr};
 
 use axum_core::{
@@ -28,109 +28,6 @@ impl Peer {
     pub fn within(extensions: &Extensions) -> Self {
         extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }
-}
-
-/// How the client addressed this server: `http` or `https`. The listener puts it into every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scheme(pub &'static str);
-
-impl Scheme {
-    /// What the listener said; `http` if it said nothing.
-    pub fn within(extensions: &Extensions) -> Self {
-        extensions.get().copied().unwrap_or(Self("http"))
-    }
-}
-
-/// The web pages that may connect. Programs that are not browsers send no `Origin` and are not
-/// concerned. Pages of this very machine are always let in: they need not be trusted less than any
-/// other program on it.
-#[derive(Clone, Debug, Default)]
-pub struct Origins {
-    any: bool,
-    own: bool,
-    listed: Vec<String>,
-}
-
-/// The text is not an origin.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an origin; write scheme and host, as in https://chat.example.com, or `*`")]
-pub struct BadOrigin(String);
-
-impl Origins {
-    /// The pages of these origins, `scheme://host[:port]` each; `*` is all.
-    pub fn new<S: AsRef<str>>(list: &[S]) -> Result<Self, BadOrigin> {
-        let mut origins = Self::default();
-        for text in list.iter().map(AsRef::as_ref) {
-            if text == "*" {
-                origins.any = true;
-            } else if split(text).is_some_and(|(_, host)| !host.is_empty()) {
-                origins.listed.push(text.to_ascii_lowercase());
-            } else {
-                return Err(BadOrigin(text.to_owned()));
-            }
-        }
-        Ok(origins)
-    }
-
-    /// Let in the pages of the very host that is asked, too. Only for where a page needs more than
-    /// to be there: whoever has a name can make it point here.
-    #[must_use]
-    pub fn with_own(self, own: bool) -> Self {
-        Self { own, ..self }
-    }
-
-    /// Refuse a request of a page from elsewhere.
-    pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let mut sent = headers.get_all(header::ORIGIN).iter();
-        let allowed = match (sent.next(), sent.next()) {
-            (None, _) => true,
-            (Some(origin), None) => origin
-                .to_str()
-                .is_ok_and(|origin| self.allows(origin) || (self.own && is_own(origin, headers))),
-            (Some(_), Some(_)) => false,
-        };
-        if allowed {
-            return Ok(());
-        }
-        Err(Problem::new(StatusCode::FORBIDDEN, "/problems/origin", "origin not allowed")
-            .detail("add the page's origin to server.origins"))
-    }
-
-    fn allows(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
-        self.any || self.listed.contains(&origin) || is_loopback(&origin)
-    }
-}
-
-/// Scheme and authority of an origin, which has neither a path nor anything after it.
-fn split(origin: &str) -> Option<(&str, &str)> {
-    let (scheme, authority) = origin.split_once("://")?;
-    let plain = |c: char| c.is_ascii_graphic() && !"/?#@\\".contains(c);
-    authority.chars().all(plain).then_some((scheme, authority))
-}
-
-/// Whether `origin` is the host that the request is for.
-fn is_own(origin: &str, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Some((scheme, authority)) = split(origin) else { return false };
-    let port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    // Neither names the port that is usual, or only one does.
-    let plain = |it: &str| it.strip_suffix(port).unwrap_or(it).to_ascii_lowercase();
-    !authority.is_empty() && host.to_str().is_ok_and(|host| plain(host) == plain(authority))
-}
-
-fn is_loopback(origin: &str) -> bool {
-    let Some((scheme, authority)) = split(origin) else { return false };
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    matches!(scheme, "http" | "https") && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// A request that may become a WebSocket.
@@ -213,57 +110,5 @@ mod tests {
     fn the_accept_header_is_that_of_the_rfc() {
         // RFC 6455, 1.3
         assert_eq!(accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
-
-    #[test]
-    fn pages_from_elsewhere_are_refused_unless_listed() {
-        let origins = Origins::new(&["https://chat.example.com"]).unwrap();
-        let allowed = [
-            "http://localhost:3000",
-            "https://LOCALHOST",
-            "http://127.0.0.1:8080",
-            "http://[::1]:1",
-            "https://chat.example.com",
-            "https://Chat.Example.com",
-        ];
-        let refused = [
-            "null",
-            "",
-            "https://evil.example",
-            "https://chat.example.com.evil.example",
-            "https://chat.example.com:444",
-            "http://chat.example.com",
-            "http://localhost.evil.example",
-            "http://127.0.0.1.evil.example",
-            "http://localhost:80@evil.example",
-            "http://evil.example/http://localhost",
-            "http://localhost:",
-            "file://localhost",
-            "http://127.0.0.2",
-        ];
-        assert!(allowed.iter().all(|origin| origins.allows(origin)));
-        for origin in refused {
-            assert!(!origins.allows(origin), "{origin}");
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, HeaderValue::from_static("Chat.example.org:443"));
-        let own = origins.with_own(true);
-        let check = |origin: &'static str| {
-            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
-            own.check(&headers).is_ok()
-        };
-        let pages = [
-            "https://chat.example.org",
-            "https://chat.example.org:443",
-            "http://chat.example.org",
-            "https://chat.example.org:8443",
-            "https://x.chat.example.org",
-            "ftp://chat.example.org:443",
-        ];
-        assert_eq!(pages.map(check), [true, true, false, false, false, false]);
-        assert!(Origins::new(&["*"]).unwrap().allows("https://evil.example"));
-        for text in ["example.com", "https://", "https://a/b"] {
-            assert_eq!(Origins::new(&[text]).unwrap_err(), BadOrigin(text.into()));
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod bounds;
 mod cluster;
 mod coalesce;
+mod deleted;
 mod listing;
 mod log;
 mod model;
@@ -55,6 +56,7 @@ fn told(delivery: &Delivery) -> String {
     match delivery {
         Delivery::Record(record, _) => record.at.offset.to_string(),
         Delivery::Gap(gap, _) => format!("-{}", gap.missed.unwrap_or_default()),
+        Delivery::Deleted(..) => "deleted".to_owned(),
         Delivery::End(why) => format!("end {}", why.code),
     }
 }

@@ -71,6 +71,7 @@ fn read(inbox: &mut Inbox, room: Room, next: &mut u64, model: &Model) -> Result<
                 *next = model.floor();
                 prop_assert_eq!(gap.at.offset, *next - 1);
             }
+            Delivery::Deleted(topic, _) => prop_assert!(false, "{} is deleted", topic),
             Delivery::End(why) => prop_assert!(false, "{:?}", why),
         }
     }

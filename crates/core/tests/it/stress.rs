@@ -44,6 +44,7 @@ async fn read_all(mut inbox: Inbox, topics: Vec<Topic>) -> u64 {
                     assert_eq!(gap.at.offset, *next - 1);
                     missed += gap.missed.unwrap();
                 }
+                Delivery::Deleted(topic, _) => panic!("{topic} is deleted"),
                 Delivery::End(why) => panic!("{why:?}"),
             }
         }
@@ -93,6 +94,10 @@ impl Wire for Counted {
 
     fn encode(event: &Event) -> Self::Frame {
         (event.payload.clone(), Arc::new(()))
+    }
+
+    fn held((frame, _): &Self::Frame, payload: &Text) -> usize {
+        frame.held_beside(payload)
     }
 }
 

@@ -9,7 +9,7 @@ use quadrille_core::{
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::{Address, Config, Log, Server, auth::Jwt};
-use crate::host;
+use crate::{below, host};
 
 /// A key whose value cannot be served.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
 }
 
 fn server(server: &Server) -> Result<(), Wrong> {
-    let Server { listen, origins, hosts, header_timeout, drain_delay, drain_window, grace, .. } =
-        server;
+    let Server { listen, origins, hosts, header_timeout, idle_timeout, grace, .. } = server;
+    let Server { public_url, base_path, drain_delay, drain_window, .. } = server;
     if listen.is_empty() {
         return wrong("server.listen", "expected at least one IP:PORT, found none");
     }
@@ -61,11 +61,25 @@ fn server(server: &Server) -> Result<(), Wrong> {
             format!("expected names without port as in chat.example.com, found {name:?}");
         return wrong("server.hosts", expected);
     }
-    tls(server)?;
-    if header_timeout.is_zero() {
-        return wrong("server.header_timeout", "expected more than zero, as in \"10s\"");
+    if !public_url.is_empty() && !below::is_address(public_url) {
+        let expected = format!(
+            "expected an address as in https://chat.example.com/assistant, without a query, found \
+             {public_url:?}"
+        );
+        return wrong("server.public_url", expected);
     }
-    duration("server.header_timeout", *header_timeout)?;
+    if !matches!(&**base_path, "" | "/") && !below::is_path(base_path) {
+        let expected = format!("expected a path as in /assistant, found {base_path:?}");
+        return wrong("server.base_path", expected);
+    }
+    tls(server)?;
+    let needed = [("server.header_timeout", header_timeout), ("server.idle_timeout", idle_timeout)];
+    for (key, given) in needed {
+        if given.is_zero() {
+            return wrong(key, "expected more than zero, as in \"10s\"");
+        }
+        duration(key, *given)?;
+    }
     duration("server.drain_delay", *drain_delay)?;
     duration("server.drain_window", *drain_window)?;
     duration("server.grace", *grace)
@@ -145,6 +159,7 @@ pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), 
 
 fn limits(limits: &Limits) -> Result<(), Wrong> {
     at_least_one("limits.http_connections", limits.http_connections)?;
+    at_least_one("limits.input_bytes", limits.input_bytes)?;
     let Limits { user_share, address_share, stranger_share, .. } = *limits;
     let parts = [("limits.user_share", user_share), ("limits.stranger_share", stranger_share)];
     for (key, part) in parts {

@@ -2,7 +2,7 @@
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use quadrille_core::{Core, Life, Turns};
+use quadrille_core::{Core, Life, Shares, Turns};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,8 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     // Two doors at one path would be a panic.
     listed.extend(doors::listed());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let (operations, described) = ops::router(metrics, CancellationToken::new(), &listed);
+    let (operations, described) =
+        ops::router(metrics, Shares::default(), CancellationToken::new(), || None, &listed);
     drop(operations.merge(router).merge(doors::router(&core, described)));
     Ok(config)
 }

@@ -5,10 +5,13 @@
 const COMMENTS: &str = r#"
 server: Listeners, and how the process ends.
 server.listen: Where to listen: IP:PORT, "https://IP:PORT", "unix:/PATH"; port 0 takes a free one.
-server.origins: Other pages that may connect, such as "https://chat.example.com"; "*" is all.
+server.origins: Other pages that may connect: "https://chat.example.com", "https://*.example.com"; "*" is all.
 server.hosts: Names by which clients may ask, besides localhost and those in origins.
-server.trusted_proxies: Whose X-Forwarded-For is believed: ["10.0.0.0/8", "unix"].
-server.header_timeout: How long TLS may take, a request's head to arrive, a connection idle for one.
+server.trusted_proxies: Whose X-Forwarded-For, -Proto, -Prefix are believed: ["10.0.0.0/8", "unix"].
+server.public_url: The whole address that clients have of it, for those in answers; "" is theirs.
+server.base_path: The path below which a proxy serves it, such as "/assistant"; "" is none.
+server.header_timeout: How long TLS may take, and a request's head to arrive.
+server.idle_timeout: How long a connection may be idle between two requests; longer than at balancers.
 server.drain_delay: After SIGTERM, how long to serve on while /readyz says 503 to the balancers.
 server.drain_window: Then over what time to close the connections: not all clients return at once.
 server.grace: Then how long to wait for what is left, before the process ends with exit code 2.
@@ -31,6 +34,7 @@ limits.connections: Sessions of every protocol together; each needs an open file
 limits.connections_per_ip: Sessions from one address (IPv6: a /64), and HTTP connections; 0 is no limit.
 limits.http_connections: HTTP connections besides: requests, idle ones, handshakes; then 503.
 limits.topics: Topics held at once; one more replaces the one idle longest, or is refused.
+limits.input_bytes: Bytes of bodies and messages that are being received, of all clients together.
 limits.log_bytes: Bytes of all logs together; above it, a log keeps only its newest record.
 limits.user_share: Part of every shared pool that one signed-in user may hold; see docs/operations.md.
 limits.address_share: The same for one address where nobody signs in; 0 is no limit.

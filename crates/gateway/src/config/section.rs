@@ -13,8 +13,12 @@ pub(crate) struct Server {
     pub(crate) origins: Vec<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) trusted_proxies: Proxies,
+    pub(crate) public_url: String,
+    pub(crate) base_path: String,
     #[serde(with = "humantime_serde")]
     pub(crate) header_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) idle_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) drain_delay: Duration,
     #[serde(with = "humantime_serde")]
@@ -40,7 +44,10 @@ impl Default for Server {
             origins: Vec::new(),
             hosts: Vec::new(),
             trusted_proxies: Proxies::default(),
+            public_url: String::new(),
+            base_path: String::new(),
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(90),
             drain_delay: Duration::ZERO,
             drain_window: Duration::from_secs(2),
             grace: Duration::from_secs(10),

@@ -26,6 +26,7 @@ pub(super) const NAME: &str = "sse";
 pub(super) const TOPICS: usize = 100;
 
 const LAST_EVENT_ID: &str = "last-event-id";
+const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
 
 /// Watch topics
 ///
@@ -41,7 +42,9 @@ const LAST_EVENT_ID: &str = "last-event-id";
          description = "once for each topic"),
         ("since" = Option<Ats>, Query,
          description = "the position to go on after; of several topics all, joined by commas"),
-        ("Last-Event-ID" = Option<Ats>, Header, description = "the same, and wins over `since`"),
+        ("lastEventId" = Option<Ats>, Query,
+         description = "the same, and wins over `since`: for clients that cannot set the header"),
+        ("Last-Event-ID" = Option<Ats>, Header, description = "the same, and wins over both"),
     ),
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
@@ -59,10 +62,11 @@ pub(super) async fn events(
     let allowed = topics.iter().try_for_each(|topic| caller.allow(Action::Read, topic));
     allowed.map_err(Error::from)?;
     let since = since(&query, request.headers(), topics.len())?;
+    let holder = caller.holder(None);
     let Principal { user, expires, .. } = caller.principal;
-    let admission = Admission { protocol: NAME, user, peer: Peer::of(&request).0 };
-    let session = core.sessions.admit(admission)?;
-    let mut inbox = core.hub.inbox();
+    let peer = Peer::of(&request).0;
+    let mut inbox = core.hub.inbox_of(holder.clone());
+    let session = core.sessions.admit(Admission { protocol: NAME, user, holder, peer })?;
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
     let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();
@@ -90,7 +94,11 @@ pub(super) fn since(
     let mut sent = headers.get_all(LAST_EVENT_ID).iter();
     let given = match (sent.next(), sent.next()) {
         (Some(id), None) if !id.is_empty() => Some(id.to_str().map_err(|_| Error::Position)?),
-        (_, None) => query.one("since")?,
+        // Polyfills that cannot set the header add the parameter to the address that they were given.
+        (_, None) => {
+            let last = query.one(LAST_EVENT_ID_PARAMETER)?.filter(|id| !id.is_empty());
+            last.map_or_else(|| query.one("since"), |id| Ok(Some(id)))?
+        }
         _ => return Err(Error::Position),
     };
     let Some(given) = given else { return Ok(Vec::new()) };

@@ -41,7 +41,8 @@ pub fn query(data: &[u8]) {
     if let Ok(since) = events::since(&parsed, &headers, topics.len()) {
         let written: Vec<_> = since.iter().map(Position::to_string).collect();
         let sent = headers.get("last-event-id").map(|it| it.to_str().unwrap_or_default());
-        let sent = sent.filter(|it| !it.is_empty()).or(parsed.all("since").next());
+        let last = parsed.all("lastEventId").next().filter(|it| !it.is_empty());
+        let sent = sent.filter(|it| !it.is_empty()).or(last).or(parsed.all("since").next());
         assert_eq!(written.join(","), sent.unwrap_or_default());
     }
 }

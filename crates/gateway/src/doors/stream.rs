@@ -7,14 +7,28 @@ use quadrille_core::{
     sse::{self, Show},
 };
 
+use serde::Serialize;
+
 use super::wire;
 
 /// How far each topic of a stream has been delivered; written, the id of its last event.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
     topics: Vec<(Topic, Position)>,
-    _seats: Vec<Seat>,
+    /// Topics that were deleted.
+    deleted: usize,
+    seats: Vec<Seat>,
 }
+
+/// What a client is told of a topic that is not shown any more.
+#[derive(Serialize)]
+struct Gone<'a> {
+    topic: &'a str,
+    reason: &'static str,
+}
+
+/// Why a topic is not shown any more.
+const DELETED: &str = "deleted";
 
 // === impl Cursors ===
 
@@ -34,7 +48,20 @@ impl Cursors {
 
     /// Present in the topics for as long as they are followed.
     pub(super) fn seated(self, seats: Vec<Seat>) -> Self {
-        Self { _seats: seats, ..self }
+        Self { seats, ..self }
+    }
+
+    /// A topic is followed no more. False if it was the last one.
+    fn deleted(&mut self, out: &mut String, topic: &Topic) -> bool {
+        self.seats.retain(|seat| seat.topic() != topic);
+        self.deleted += 1;
+        sse::put_id(out, &*self);
+        sse::notice(out, "unsubscribed", &Gone { topic: topic.as_str(), reason: DELETED });
+        let goes_on = self.deleted < self.topics.len();
+        if !goes_on {
+            self.end(out, &Close::DELETED);
+        }
+        goes_on
     }
 
     fn move_to(&mut self, tag: Tag, to: Position) {
@@ -69,6 +96,7 @@ impl Show for Cursors {
                 sse::put_id(out, &*self);
                 sse::gap(out, gap);
             }
+            Delivery::Deleted(topic, _) => return self.deleted(out, topic),
             Delivery::End(_) => return false,
         }
         true
@@ -109,7 +137,8 @@ mod tests {
     fn open() -> Stage {
         let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
         let registry = Registry::default();
-        let who = Admission { protocol: "sse", user: None, peer: [127, 0, 0, 1].into() };
+        let holder = quadrille_core::Holder::Program;
+        let who = Admission { protocol: "sse", user: None, holder, peer: [127, 0, 0, 1].into() };
         let session = registry.admit(who).unwrap();
         let (mut inbox, mut cursors) = (hub.inbox(), Cursors::default());
         for name in ["chan:a", "chan:b"] {

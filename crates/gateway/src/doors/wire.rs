@@ -1,7 +1,7 @@
 //! A record as the doors show it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
 use std::fmt::Display;
 
-use quadrille_core::{Event, Position, Wire, sse};
+use quadrille_core::{Event, Position, Text, Wire, sse};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -37,30 +37,26 @@ impl<'a> Record<'a> {
 pub(super) struct Sse;
 
 impl Wire for Sse {
-    /// `None` for a record that takes up to six times its size, because each line break in it needs
-    /// another `data:`. The logs do not count what is encoded, so such a one is not kept.
-    type Frame = Option<String>;
+    type Frame = String;
     const SLOT: usize = 2;
 
-    fn encode(event: &Event) -> Option<String> {
-        (!event.payload.contains(sse::BREAKS)).then(|| encode(event))
+    fn encode(event: &Event) -> String {
+        let json =
+            serde_json::to_string(&Record::of(event)).expect("texts, numbers and JSON are JSON");
+        let mut text = String::with_capacity(json.len() + event.kind.len() + 20);
+        sse::put(&mut text, &event.kind, &json);
+        text
     }
-}
 
-fn encode(event: &Event) -> String {
-    let json = serde_json::to_string(&Record::of(event)).expect("texts, numbers and JSON are JSON");
-    let mut text = String::with_capacity(json.len() + event.kind.len() + 20);
-    sse::put(&mut text, &event.kind, &json);
-    text
+    fn held(frame: &String, _: &Text) -> usize {
+        frame.capacity()
+    }
 }
 
 /// Append `event` with the `id` to resume after it.
 pub(super) fn record(out: &mut String, id: impl Display, event: &Event) {
     sse::put_id(out, id);
-    match event.frame::<Sse>() {
-        Some(text) => out.push_str(text),
-        None => out.push_str(&encode(event)),
-    }
+    out.push_str(event.frame::<Sse>());
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod poll;
 mod sessions;
 mod socket;
 mod upgrade;
+mod work;
 
 use std::sync::Arc;
 

@@ -28,6 +28,8 @@ pub(crate) enum Packet<'a> {
     /// An answer to a ping, or something that has no meaning from a client in an open session: it is
     /// a sign of life and nothing else.
     Life,
+    /// No packet at all.
+    Unknown,
 }
 
 /// Packets that are to be sent, in one body.
@@ -46,7 +48,8 @@ impl<'a> Packet<'a> {
         match chars.next() {
             Some('4') => Self::Message(chars.as_str()),
             Some('1') => Self::Close,
-            _ => Self::Life,
+            Some('0' | '2' | '3' | '5' | '6') => Self::Life,
+            _ => Self::Unknown,
         }
     }
 
@@ -170,6 +173,16 @@ mod tests {
             let found = Packet::all(&body).unwrap();
             let expected: Vec<_> = texts.iter().map(|it| Packet::of(it)).collect();
             prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_frame_of_no_known_type_is_no_packet() {
+        for frame in ["", "7", "abc", "b", "é", "\u{1e}"] {
+            assert_eq!(Packet::of(frame), Packet::Unknown, "{frame:?}");
+        }
+        for frame in ["0", "2probe", "3", "5", "6"] {
+            assert_eq!(Packet::of(frame), Packet::Life, "{frame:?}");
         }
     }
 }

@@ -1,46 +1,62 @@
 //! Polling: a GET waits for packets, a POST brings some.
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use quadrille_core::Close;
+use quadrille_core::{
+    Close, json,
+    rest::{self, BadBody},
+    sse::NOT_KEPT,
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     error::Error,
-    packet::{NOOP, Packet},
-    sessions::{Refused, Slot, Work},
+    packet::{CLOSE, NOOP, Packet},
+    sessions::Slot,
+    work::{Refused, Work},
 };
 use crate::socketio::{Client, Flow};
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Wait of a client's farewell for the poll that it sent just before, over another connection.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// Packets, as the body of an answer.
 pub(super) fn body(packets: String) -> Response {
-    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, "text/plain; charset=UTF-8"), (CACHE_CONTROL, NOT_KEPT)];
     (headers, packets).into_response()
 }
 
 /// Wait for packets, but no longer than until the next ping.
-pub(super) async fn read(slot: &Slot) -> Response {
-    let _reading = match slot.begin(Work::Reading) {
+pub(super) async fn read(slot: &Arc<Slot>) -> Response {
+    let reading = match slot.begin(Work::Reading) {
         Ok(guard) => guard,
         Err(why) => return refuse(slot, why),
     };
+    let answer = next(slot, reading.is_probed()).await;
+    reading.answered();
+    answer
+}
+
+async fn next(slot: &Slot, is_probed: bool) -> Response {
     loop {
-        let Some(due) = slot.due() else { return Error::Session.into_response() };
+        let due = slot.due().unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
             packets = poll_fn(|cx| slot.poll_read(cx)) => {
                 return match packets {
-                    Some(packets) => body(packets),
+                    Some(packets) if !packets.is_empty() => body(packets),
+                    Some(_) => body(NOOP.to_owned()),
+                    // Who polls during an upgrade that waits for no poll has no reason to.
+                    None if is_probed && slot.is_upgraded() => Error::Session.into_response(),
                     None if slot.is_upgraded() => body(NOOP.to_owned()),
-                    None => Error::Session.into_response(),
+                    None => match slot.farewell() {
+                        Some(packet) => body(packet.to_owned()),
+                        None => Error::Session.into_response(),
+                    },
                 };
             }
             () = sleep_until(due) => slot.ping(Instant::now()),
@@ -49,7 +65,7 @@ pub(super) async fn read(slot: &Slot) -> Response {
 }
 
 /// Take the packets of a body, one after the other.
-pub(super) async fn write(slot: &Slot, request: Request) -> Response {
+pub(super) async fn write(slot: &Arc<Slot>, request: Request) -> Response {
     let _writing = match slot.begin(Work::Writing) {
         Ok(guard) => guard,
         Err(why) => return refuse(slot, why),
@@ -58,8 +74,11 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
     let text = match text(request, limit).await {
         Ok(text) => text,
         Err(why) => {
-            let is_large = why == Error::TooLarge;
-            slot.close(&if is_large { Close::TOO_BIG } else { Close::PROTOCOL });
+            slot.close(&match why {
+                Error::TooLarge => Close::TOO_BIG,
+                Error::Busy => Close::BUSY,
+                _ => Close::PROTOCOL,
+            });
             return why.into_response();
         }
     };
@@ -74,8 +93,14 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
         let flow = match packet {
             Packet::Message(message) => slot.with(|client, link| client.packet(message, link)),
             Packet::Binary => slot.with(Client::attachment),
-            Packet::Close => Some(Flow::Close(Close::NORMAL)),
+            Packet::Close => {
+                // At the time-out there is none, and nobody to be told.
+                timeout(OVERTAKEN, poll_fn(|cx| slot.poll_reader(cx))).await.ok();
+                slot.part(&Close::NORMAL, NOOP);
+                break;
+            }
             Packet::Life => Some(Flow::Continue),
+            Packet::Unknown => Some(Flow::Close(Close::PROTOCOL)),
         };
         match flow {
             None => return Error::Session.into_response(),
@@ -85,7 +110,7 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
                 slot.with(|client, link| then(client, link));
             }
             Some(Flow::Close(why)) => {
-                slot.close(&why);
+                slot.part(&why, CLOSE);
                 break;
             }
         }
@@ -99,11 +124,13 @@ pub(super) async fn write(slot: &Slot, request: Request) -> Response {
 }
 
 async fn text(request: Request, limit: usize) -> Result<String, Error> {
-    let whole = timeout(PATIENCE, Limited::new(request.into_body(), limit).collect()).await;
-    let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
-        if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
+    let (bytes, _counted) = rest::whole(request, limit).await.map_err(|err| match err {
+        BadBody::TooLarge(_) => Error::TooLarge,
+        BadBody::Busy(_) => Error::Busy,
+        _ => Error::Request,
     })?;
-    String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)
+    let text = String::from_utf8(bytes).map_err(|_| Error::Request)?;
+    Ok(text.strip_prefix(json::MARK).map(str::to_owned).unwrap_or(text))
 }
 
 /// Two requests of one kind at once are a mistake of the client, which has lost track.
@@ -111,7 +138,7 @@ fn refuse(slot: &Slot, why: Refused) -> Response {
     match why {
         Refused::Gone => Error::Session.into_response(),
         Refused::Overlap => {
-            slot.close(&Close::PROTOCOL);
+            slot.part(&Close::PROTOCOL, CLOSE);
             Error::Request.into_response()
         }
     }

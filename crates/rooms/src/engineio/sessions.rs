@@ -3,17 +3,20 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
-use quadrille_core::{Close, Delivery, Inbox, Room, Session, telemetry};
+use quadrille_core::{Close, Delivery, Holder, Inbox, Room, Session, telemetry};
 use tokio::time::Instant;
 
-use super::packet::{self, Packets, Payload};
+use super::{
+    packet::{self, Packets, Payload},
+    work::{Busy, Guard, Refused, Work},
+};
 use crate::{
     Config, NAME,
     door::Door,
@@ -46,6 +49,9 @@ const CONGESTED: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Slot {
     polled: Mutex<Option<Polled>>,
+    /// Answer to the poll that waits when the session ends, if there is one besides a refusal.
+    farewell: OnceLock<&'static str>,
+    /// A WebSocket has taken the session over. It holds the slot until it ends.
     upgraded: AtomicBool,
 }
 
@@ -65,32 +71,14 @@ pub(super) struct Polled {
     ping_interval: Duration,
     ping_timeout: Duration,
     wakers: Vec<Waker>,
+    /// Told of the end of the session while nobody polls.
+    watch: Waker,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Busy {
-    reading: bool,
-    writing: bool,
-    probing: bool,
-}
-
-/// What a session can be at, once at a time each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Reading,
-    Writing,
-    Probing,
-}
-
-/// A request under way; dropping it ends it.
-#[derive(Debug)]
-pub(super) struct Guard<'a>(&'a Slot, Work);
-
-/// The session is gone, or is at such a request already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    Gone,
-    Overlap,
+/// Forgets a session that has to make room for another as soon as it has to: no task looks after it.
+struct Watch {
+    door: Weak<Door>,
+    sid: Box<str>,
 }
 
 // === impl Sessions ===
@@ -100,8 +88,8 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, sid: &str, slot: Slot) {
-        self.all().insert(sid.into(), Arc::new(slot));
+    fn add(&self, sid: Box<str>, slot: Slot) {
+        self.all().insert(sid, Arc::new(slot));
     }
 
     pub(super) fn find(&self, sid: &str) -> Option<Arc<Slot>> {
@@ -114,7 +102,9 @@ impl Sessions {
         for slot in &slots {
             slot.end_if_over(now);
         }
-        self.all().retain(|_, slot| !slot.is_gone());
+        drop(slots);
+        // Of a WebSocket the id is known as long as it lasts.
+        self.all().retain(|_, slot| !slot.is_gone() || Arc::strong_count(slot) > 1);
     }
 }
 
@@ -133,10 +123,37 @@ pub(super) async fn look_after(door: Arc<Door>) {
     }
 }
 
+impl Wake for Watch {
+    fn wake(self: Arc<Self>) {
+        let Some(door) = self.door.upgrade() else { return };
+        if let Some(slot) = door.polling.find(&self.sid)
+            && slot.make_room()
+        {
+            door.polling.all().remove(&self.sid);
+        }
+    }
+}
+
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(client: Client, session: Session, inbox: Inbox, config: &Config) -> Self {
+    /// Begins a session that polls.
+    pub(super) fn open(
+        door: &Arc<Door>,
+        sid: &str,
+        client: Client,
+        session: Session,
+        inbox: Inbox,
+    ) {
+        let watch = Arc::new(Watch { door: Arc::downgrade(door), sid: sid.into() });
+        let slot = Self::new(client, session, inbox, &door.config, watch.into());
+        door.polling.add(sid.into(), slot);
+        if let Some(slot) = door.polling.find(sid) {
+            slot.watch();
+        }
+    }
+
+    fn new(client: Client, session: Session, inbox: Inbox, config: &Config, watch: Waker) -> Self {
         let now = Instant::now();
         let Config { ping_interval, ping_timeout, .. } = *config;
         let polled = Polled {
@@ -152,12 +169,53 @@ impl Slot {
             ping_interval,
             ping_timeout,
             wakers: Vec::new(),
+            watch,
         };
-        Self { polled: Mutex::new(Some(polled)), upgraded: AtomicBool::new(false) }
+        Self {
+            polled: Mutex::new(Some(polled)),
+            farewell: OnceLock::new(),
+            upgraded: AtomicBool::new(false),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Polled>> {
         self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client that the session counts for; `None` if it is gone.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        self.lock().as_ref().map(|it| it.inbox.holder())
+    }
+
+    /// Be told when the session has to end, unless somebody who polls will be.
+    pub(super) fn watch(&self) {
+        if let Some(polled) = self.lock().as_ref().filter(|it| !it.busy.reading) {
+            // That it has to end already is seen at the next sweep.
+            let _is_over = polled.session.poll_ended(&mut Context::from_waker(&polled.watch));
+        }
+    }
+
+    /// Forgets a session whose place another has. False if it stays: it has to be told first, or
+    /// somebody is at it just now, and the next sweep ends it.
+    fn make_room(&self) -> bool {
+        let Ok(mut slot) = self.polled.try_lock() else { return false };
+        let is_displaced =
+            slot.as_ref().is_some_and(|it| it.session.info().ending() == Some(&Close::CROWDED));
+        let Some(polled) = slot.take_if(|_| is_displaced) else { return false };
+        drop(slot);
+        polled.wakers.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    /// Ready when there is no session here any more.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.lock().as_mut() {
+            Some(polled) => {
+                polled.wake(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
     }
 
     /// Whether it went on as a WebSocket.
@@ -165,21 +223,53 @@ impl Slot {
         self.upgraded.load(Relaxed)
     }
 
+    /// Answer to the poll that waited when the session ended.
+    pub(super) fn farewell(&self) -> Option<&'static str> {
+        self.farewell.get().copied()
+    }
+
     fn is_gone(&self) -> bool {
         self.lock().is_none()
     }
 
-    /// Begin a request, unless one like it is under way.
-    pub(super) fn begin(&self, work: Work) -> Result<Guard<'_>, Refused> {
+    /// Begin a request, unless one like it is under way, or the client was silent for too long.
+    pub(super) fn begin(self: &Arc<Self>, work: Work) -> Result<Guard, Refused> {
+        let now = Instant::now();
+        self.end_if_over(now);
         let mut slot = self.lock();
         let polled = slot.as_mut().ok_or(Refused::Gone)?;
+        let is_probed = polled.busy.probing;
         let flag = polled.busy.flag(work);
         if *flag {
             return Err(Refused::Overlap);
         }
         *flag = true;
-        polled.heard = Instant::now();
-        Ok(Guard(self, work))
+        polled.heard = now;
+        let wakers = std::mem::take(&mut polled.wakers);
+        drop(slot);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(Guard::new(self, work, is_probed))
+    }
+
+    /// A request has ended.
+    pub(super) fn finish(&self, work: Work) {
+        let mut slot = self.lock();
+        let Some(polled) = slot.as_mut() else { return };
+        *polled.busy.flag(work) = false;
+        let wakers = std::mem::take(&mut polled.wakers);
+        drop(slot);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ready when a poll waits, or there is no session any more.
+    pub(super) fn poll_reader(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.lock().as_mut().filter(|it| !it.busy.reading) {
+            Some(polled) => {
+                polled.wake(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
     }
 
     /// Do something with the session, and let whoever polls see what came of it. `None` if it is
@@ -215,7 +305,8 @@ impl Slot {
         }
     }
 
-    /// Ready with a body for whoever polls; `None` if there is no session any more.
+    /// Ready with a body for whoever polls, which is empty if a WebSocket is about to take over;
+    /// `None` if there is no session any more.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut slot = self.lock();
         let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };
@@ -257,7 +348,7 @@ impl Slot {
             return Poll::Ready(Some(body).filter(|it| !it.is_empty()));
         }
         if polled.out.is_empty() && polled.release {
-            return Poll::Ready(Some(packet::NOOP.to_owned()));
+            return Poll::Ready(Some(String::new()));
         }
         if polled.out.is_empty() {
             polled.wake(cx);
@@ -266,7 +357,14 @@ impl Slot {
         Poll::Ready(Some(polled.out.take()))
     }
 
-    /// End the session; who polls is told.
+    /// End the session; the poll that waits is answered with `farewell`.
+    pub(super) fn part(&self, why: &Close, farewell: &'static str) {
+        // Of two ends the first counts.
+        self.farewell.set(farewell).ok();
+        self.close(why);
+    }
+
+    /// End the session; the poll that waits is refused.
     pub(super) fn close(&self, why: &Close) {
         let mut slot = self.lock();
         let Some(polled) = slot.take() else { return };
@@ -363,6 +461,9 @@ impl Polled {
             self.ending = None;
             return None;
         }
+        if self.session.info().ending() == Some(&Close::CROWDED) {
+            return Some(Close::CROWDED);
+        }
         let since = *self.ending.get_or_insert(now);
         let why = self.client_ended(now).unwrap_or(Close::KICKED);
         (now >= since + LINGER).then_some(why)
@@ -381,27 +482,5 @@ impl Polled {
 impl fmt::Debug for Polled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Polled").field("busy", &self.busy).finish_non_exhaustive()
-    }
-}
-
-impl Busy {
-    fn flag(&mut self, work: Work) -> &mut bool {
-        match work {
-            Work::Reading => &mut self.reading,
-            Work::Writing => &mut self.writing,
-            Work::Probing => &mut self.probing,
-        }
-    }
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        let Self(slot, work) = self;
-        let mut slot = slot.lock();
-        let Some(polled) = slot.as_mut() else { return };
-        *polled.busy.flag(*work) = false;
-        let wakers = std::mem::take(&mut polled.wakers);
-        drop(slot);
-        wakers.into_iter().for_each(Waker::wake);
     }
 }

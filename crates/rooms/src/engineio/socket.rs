@@ -64,6 +64,7 @@ impl Protocol for Socket {
             Packet::Message(message) => self.client.packet(message, &mut link),
             Packet::Close => Flow::Close(Close::NORMAL),
             Packet::Binary | Packet::Life => Flow::Continue,
+            Packet::Unknown => Flow::Close(Close::PROTOCOL),
         };
         self.flow(flow)
     }

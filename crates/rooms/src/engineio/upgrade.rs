@@ -1,5 +1,5 @@
 //! A session that polls goes on as a WebSocket: probed first, and taken over with nothing lost.
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -18,36 +18,42 @@ use super::{
     error::Error,
     open::pump,
     packet::{PROBE, PROBED, UPGRADE},
-    sessions::{Guard, Polled, Slot, Work},
+    sessions::{Polled, Slot},
     socket::Socket,
+    work::{Refused, Work},
 };
-use crate::NAME;
+use crate::{NAME, door::Door};
 
 /// How long an upgrade may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn upgrade(slot: Arc<Slot>, mut request: Request) -> Response {
+/// Wait for a client that completes the upgrade without waiting for its poll to end. After it, the
+/// poll is let go.
+const EAGER: Duration = Duration::from_millis(10);
+
+pub(super) fn upgrade(door: &Arc<Door>, slot: &Arc<Slot>, mut request: Request) -> Response {
     let handshake = match Handshake::of(&mut request) {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let Some(door) = slot.with(|client, _| Arc::clone(&client.door)) else {
-        return Error::Session.into_response();
+    let probing = match slot.begin(Work::Probing) {
+        Ok(guard) => Some(guard),
+        Err(Refused::Gone) if !slot.is_upgraded() => return Error::Session.into_response(),
+        // As in the original server: opened, and closed at once.
+        Err(Refused::Gone | Refused::Overlap) => None,
     };
-    // Only to see that nobody else is at it; the task begins again, and holds it.
-    if slot.begin(Work::Probing).is_err() {
-        return Error::Request.into_response();
-    }
     let (response, upgraded) = handshake.accept();
+    let (slot, door) = (Arc::clone(slot), Arc::clone(door));
     let config = pump(&door);
     door.core.life.clone().spawn(NAME, async move {
         let Ok(io) = upgraded.await else { return };
-        let Ok(probing) = slot.begin(Work::Probing) else { return };
-        let mut exchange = Exchange::new(io, config.max_message_size);
+        let mut exchange = Exchange::new(io);
+        let Some(probing) = probing else { return close(exchange).await };
         let stopping = door.core.life.draining();
         let taken = tokio::select! {
-            taken = timeout(PATIENCE, take_over(&slot, &probing, &mut exchange)) => taken,
+            taken = timeout(PATIENCE, take_over(&slot, &mut exchange)) => taken,
             () = stopping => Ok(None),
+            () = poll_fn(|cx| slot.poll_gone(cx)) => Ok(None),
         };
         drop(probing);
         if let Ok(Some(polled)) = taken {
@@ -55,27 +61,38 @@ pub(super) fn upgrade(slot: Arc<Slot>, mut request: Request) -> Response {
             let Polled { client, session, inbox, .. } = polled;
             let socket = Socket::upgraded(client, first);
             exchange.serve(session, inbox, socket, config).await;
+            // Until now its id was known, and another WebSocket of it closed.
+            drop(slot);
         } else {
             slot.keep();
-            // Fails if the client is gone, which is as good.
-            exchange.close(&Close::NORMAL).await.ok();
+            close(exchange).await;
         }
     });
     response
 }
 
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(exchange: Exchange<S>) {
+    // Fails if the client is gone, or takes nothing, which is as good.
+    timeout(PATIENCE, exchange.close(&Close::NORMAL)).await.ok();
+}
+
 /// The session, once the client has probed the way and wants to take it.
 async fn take_over<S: AsyncRead + AsyncWrite + Unpin>(
     slot: &Slot,
-    _: &Guard<'_>,
     exchange: &mut Exchange<S>,
 ) -> Option<Polled> {
     if exchange.text().await.ok()?? != PROBE {
         return None;
     }
     exchange.send(PROBED).await.ok()?;
-    slot.release();
-    if exchange.text().await.ok()?? != UPGRADE {
+    let mut next = pin!(exchange.text());
+    let told = if let Ok(told) = timeout(EAGER, &mut next).await {
+        told
+    } else {
+        slot.release();
+        next.await
+    };
+    if told.ok()?? != UPGRADE {
         return None;
     }
     poll_fn(|cx| slot.poll_take(cx)).await

@@ -64,17 +64,19 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let core = &door.core;
         let peer = Peer::within(&parts.extensions);
         let found = Found::of(&parts.headers, &parts.uri);
+        let blamed = found.as_ref().map_or(peer.0, |it| it.token.blamed(peer.0));
         if found.is_some() {
-            core.quotas.may_show_token(peer.0)?;
+            core.quotas.may_show_token(blamed)?;
         }
         let known = core.auth.identify(found.as_ref().map(|it| &it.token)).await;
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         let payer = Payer::new(user, peer.0);
         core.quotas.take(Rate::Requests, &payer)?;
-        let principal = known.inspect_err(|why| core.quotas.token_refused(peer.0, *why))?;
+        let principal = known.inspect_err(|why| core.quotas.token_refused(blamed, *why))?;
         if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
             return Err(Error::Unasked);
         }
+        core.carries(&parts.extensions, &principal).map_err(|err| Error::Full(err.into()))?;
         let claimed = Params::of(&parts.uri).text("user_id").map(str::to_owned);
         Ok(Self { principal, peer, door: Arc::clone(door), payer, claimed })
     }

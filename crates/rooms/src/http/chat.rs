@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use quadrille_agents::{Ask, Ended, Ending, Phase, Ticket};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
-    sse::{self, Show, Stream},
+    sse::{self, NOT_KEPT, Show, Stream},
     turn::{self, Turn},
 };
 
@@ -56,16 +56,19 @@ pub(super) async fn stream(
     let text = text.ok_or(Error::Required("message"))?;
     caller.count_publication()?;
     // Whoever wants a stream has a place for it before anything is asked.
-    let admission = Admission { protocol: NAME, user: Some(user.clone()), peer: caller.peer.0 };
+    let peer = caller.peer.0;
+    let holder = door.core.holder_for(&caller.principal, Some(&user), peer);
+    let mut inbox = door.core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
     let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
-    let ask = Ask { topic, user, text: text.into(), agent: None, key: None, id: None };
+    let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
+    let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match door.desk.ask(ask) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(why) => return Ok(only(form, &why.to_string())),
     };
-    let mut inbox = door.core.hub.inbox();
     let at = ticket.since();
     inbox.subscribe(ticket.topic(), Since::After(at), 0).map_err(|_| Error::Busy)?;
     let shown = Shown { ticket, form, at, had: 0 };
@@ -76,7 +79,7 @@ pub(super) async fn stream(
 fn only(form: Form, why: &str) -> Response {
     let mut out = String::new();
     form.error(&mut out, why);
-    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], out).into_response()
+    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
 // === impl Form ===
@@ -160,6 +163,12 @@ impl Show for Shown {
         match delivery {
             Delivery::Record(event, _) => self.record(out, event),
             Delivery::Gap(gap, _) => self.gap(out, gap),
+            Delivery::Deleted(..) => {
+                if self.go_on(out, Position { epoch: 0, offset: 0 }) {
+                    self.end(out, &Close::DELETED);
+                }
+                false
+            }
             Delivery::End(_) => false,
         }
     }

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use quadrille_core::{Topic, auth::Action};
+use quadrille_core::auth::Action;
 use quadrille_store::Who;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -146,21 +146,15 @@ async fn remove(door: &Door, id: i64, user: &str) -> Result<(), Error> {
     let deleted = door.memory.store.delete_conversation(id, user).await?;
     drop(line);
     let keys = deleted.ok_or(Error::NoConversation)?;
-    cancel_turns(door, &topic).await;
+    // The replies would be for nobody.
+    door.desk.clear(&topic).await;
+    door.core.hub.delete(&topic);
     for key in keys {
         if let Err(why) = door.memory.files.delete(&key).await {
             tracing::warn!(error = ?why, key, "a file of a deleted conversation is left");
         }
     }
     Ok(())
-}
-
-/// The replies would be for nobody.
-async fn cancel_turns(door: &Door, topic: &Topic) {
-    while let Some(turn) = door.desk.current(topic) {
-        door.desk.cancel(&turn);
-        turn.ended().await;
-    }
 }
 
 fn title(fields: &Fields) -> Result<Option<String>, Error> {

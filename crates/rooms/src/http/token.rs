@@ -1,9 +1,9 @@
 //! Where clients put their token, and when a browser may have sent it without being asked.
 use http::{HeaderMap, Method, Uri, header};
-use quadrille_core::{auth::Token, ws::Origins};
-
-/// The cookie that holds a token.
-const COOKIE: &str = "access_token";
+use quadrille_core::{
+    auth::{Token, cookie},
+    ws::Origins,
+};
 
 /// A token, and whether it was in a cookie.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Found {
     /// of the query as `jwt`, or as `token`.
     pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
         let found = |text: &str, in_cookie| {
-            (!text.is_empty()).then(|| Self { token: Token::from(text), in_cookie })
+            (!text.is_empty()).then(|| Self { token: Token::within(text, headers), in_cookie })
         };
         let in_query = || query(uri, "jwt=").or_else(|| query(uri, "token="));
         bearer(headers)
@@ -26,16 +26,9 @@ impl Found {
             .or_else(|| in_query().and_then(|it| found(it, false)))
     }
 
-    /// Whether the client meant to send the token. Cookies also come with what a page from elsewhere
-    /// makes a browser send.
+    /// Whether the client meant to send the token.
     pub(super) fn is_meant(&self, method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
-        let changes = !matches!(*method, Method::GET | Method::HEAD);
-        let own_page = || {
-            let site = headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes);
-            matches!(site, Some(b"same-origin" | b"none"))
-        };
-        let known_page = || headers.contains_key(header::ORIGIN) && origins.check(headers).is_ok();
-        !self.in_cookie || !changes || own_page() || known_page()
+        !self.in_cookie || origins.takes_cookie(method, headers)
     }
 }
 
@@ -44,14 +37,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     values.filter_map(|value| value.to_str().ok()).find_map(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
-    })
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(';')).find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value.trim_matches('"'))
     })
 }
 

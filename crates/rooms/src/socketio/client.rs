@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    commands,
+    closed, commands,
     own::{Form, Owned},
-    packet::{self, Event, Kind, Packet},
+    packet::{self, BadPacket, Event, Kind, Packet},
     recovery::{Hold, Offset},
 };
 use crate::{
@@ -195,7 +195,7 @@ impl Client {
             Ok(packet) => packet,
             Err(why) => {
                 return match self.count_frame() {
-                    Ok(()) => self.bad(&why, None, link),
+                    Ok(()) => self.bad_packet(why, None, link),
                     Err(excess) => self.bad(&excess, None, link),
                 };
             }
@@ -241,8 +241,13 @@ impl Client {
         }
         match Event::parse(packet.data) {
             Ok(event) => commands::run(self, &event, packet.id, link),
-            Err(why) => self.bad(&why, packet.id, link),
+            Err(why) => self.bad_packet(why, packet.id, link),
         }
+    }
+
+    fn bad_packet(&self, why: BadPacket, id: Option<u64>, link: &mut Link<'_>) -> Flow {
+        let flow = self.bad(&why, id, link);
+        if why.is_malformed() { Flow::Close(Close::PROTOCOL) } else { flow }
     }
 
     fn count_frame(&self) -> Result<(), Exceeded> {
@@ -301,7 +306,20 @@ impl Client {
                     }
                 }
             }
+            Delivery::Deleted(topic, tag) => self.deleted(&topic, tag, out),
             Delivery::End(_) => {}
+        }
+    }
+
+    /// A topic is shown no more.
+    fn deleted(&mut self, topic: &Topic, tag: Tag, out: &mut dyn Packets) {
+        let Some(connected) = self.connected() else { return };
+        connected.seats.retain(|it| it.topic() != topic);
+        connected.leaves(topic);
+        if tag & SEEN != 0 {
+            for packet in closed::deleted(topic) {
+                out.packet(&packet);
+            }
         }
     }
 

@@ -5,10 +5,11 @@ use quadrille_core::{
 };
 use serde_json::json;
 
-use super::Link;
+use super::{Link, packet};
 use crate::{
     door::{self, Door},
     render::Place,
+    wire,
 };
 
 /// Those of `followed` that `who` may not see.
@@ -34,6 +35,21 @@ pub(super) async fn closed(
         }
     }
     closed
+}
+
+/// What a client is told of a topic that was deleted: by the event of `join_room`, if it is a
+/// conversation, and by that of `watch`, for both may show it.
+pub(super) fn deleted(topic: &Topic) -> Vec<String> {
+    let mut events = Vec::new();
+    if let Some(id) = door::conversation(topic) {
+        let left = json!({
+            "conversation_id": id, "message": "Conversation deleted", "reason": "deleted",
+        });
+        events.push(packet::event("left_room", &wire::json(&left)));
+    }
+    let unwatched = json!({"topic": topic.as_str(), "reason": "deleted"});
+    events.push(packet::event("unwatched", &wire::json(&unwatched)));
+    events
 }
 
 /// Tell a client that `topic` is shown no more.

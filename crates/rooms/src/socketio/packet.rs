@@ -37,20 +37,34 @@ pub(crate) enum Kind {
 /// Why a packet cannot be used.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum BadPacket {
-    #[error("the packet has no type that a client may send")]
+    #[error("the packet has none of the types that there are")]
+    Unknown,
+    #[error("the packet has a type that only servers send")]
     Kind,
-    #[error("the packet announces more than {ATTACHMENTS} attachments, or does not say how many")]
+    #[error("the packet does not say how many attachments it has")]
+    NoCount,
+    #[error("the packet announces more than {ATTACHMENTS} attachments")]
     Attachments,
     #[error("the namespace is longer than {NAME} bytes")]
     Namespace,
     #[error("the acknowledgement's id is not a number below 2^64")]
     Id,
-    #[error(
-        "an event is a list of its name, a text of at most {NAME} bytes, and at most {ARGUMENTS} arguments"
-    )]
+    #[error("an event is a list of its name, a text, and its arguments")]
     Event,
+    #[error("an event has a name of at most {NAME} bytes, and at most {ARGUMENTS} arguments")]
+    TooLarge,
+    #[error("the name of an event is a text here")]
+    Name,
     #[error("the packet is nested deeper than {} levels", json::DEPTH)]
     Depth,
+}
+
+impl BadPacket {
+    /// Whether this is no packet of the protocol at all, and ends the connection, as in the original
+    /// server. Anything else is a packet that is of no use here, and the connection goes on.
+    pub(crate) fn is_malformed(self) -> bool {
+        matches!(self, Self::Unknown | Self::NoCount | Self::Event)
+    }
 }
 
 /// An event: its name and what comes with it.
@@ -71,15 +85,17 @@ impl<'a> Packet<'a> {
             Some('3') => (Kind::Ack, false),
             Some('5') => (Kind::Event, true),
             Some('6') => (Kind::Ack, true),
-            _ => return Err(BadPacket::Kind),
+            Some('4') => return Err(BadPacket::Kind),
+            _ => return Err(BadPacket::Unknown),
         };
         let rest = chars.as_str();
         if !binary {
             return Self::after(kind, 0, rest);
         }
-        let (count, rest) = rest.split_once('-').ok_or(BadPacket::Attachments)?;
-        let count = number(count).and_then(|it| u32::try_from(it).ok());
-        let count = count.filter(|it| *it <= ATTACHMENTS).ok_or(BadPacket::Attachments)?;
+        let (count, rest) = rest.split_once('-').ok_or(BadPacket::NoCount)?;
+        let count = number(count).ok_or(BadPacket::NoCount)?;
+        let count = u32::try_from(count).ok().filter(|it| *it <= ATTACHMENTS);
+        let count = count.ok_or(BadPacket::Attachments)?;
         Self::after(kind, count, rest)
     }
 
@@ -115,9 +131,14 @@ impl<'a> Event<'a> {
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
         let list: Vec<&RawValue> = serde_json::from_str(data).map_err(|_| BadPacket::Event)?;
         let (name, arguments) = list.split_first().ok_or(BadPacket::Event)?;
-        let Name(name) = serde_json::from_str(name.get()).map_err(|_| BadPacket::Event)?;
+        let is_number = name.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let wrong = if is_number { BadPacket::Name } else { BadPacket::Event };
+        let name = match serde_json::from_str(name.get()) {
+            Ok(Name(name)) => name,
+            Err(_) => json::read(name.get()).map(Cow::Owned).map_err(|_| wrong)?,
+        };
         if name.len() > NAME || arguments.len() > ARGUMENTS {
-            return Err(BadPacket::Event);
+            return Err(BadPacket::TooLarge);
         }
         Ok(Self { name, arguments: arguments.to_vec() })
     }

@@ -88,7 +88,7 @@ impl Bed {
         let settings = Settings::new(Kind::Echo);
         let parrot = Parrot(quadrille_agents::open("echo", &settings, &life).unwrap());
         let named = Named::new("echo", Arc::new(parrot), &settings);
-        let desk = Desk::new(Agents::default(), vec![named], &core.hub, &life);
+        let desk = Desk::new(Agents::default(), vec![named], &core.hub, &core.shares, &life);
         let (database, folder) = (home.path().join("rooms.db"), home.path().join("files"));
         let url = format!("sqlite://{}", database.display());
         let config = StoreConfig { url, busy_timeout: BUSY, ..StoreConfig::default() };

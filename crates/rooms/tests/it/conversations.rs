@@ -1,6 +1,7 @@
 //! Conversations, made, listed, changed and deleted.
 use e2e::eventually;
 use quadrille_agents::Ask;
+use quadrille_core::Holder;
 use serde_json::{Value, json};
 
 use crate::{
@@ -106,6 +107,7 @@ async fn with_a_conversation_go_its_files_and_its_turns() {
     let ask = |text: &str| Ask {
         topic: topic.clone(),
         user: "ann".into(),
+        holder: Holder::User("ann".into()),
         text: text.into(),
         agent: None,
         key: None,

@@ -64,6 +64,22 @@ impl Config {
         Ok(())
     }
 
+    /// Whether files could be kept there: a folder that is there can be written to, and one that is
+    /// not can be made. Leaves nothing behind.
+    pub fn check_writable(&self) -> Result<(), OpenError> {
+        let Some(path) = self.folder() else { return Ok(()) };
+        crate::writable::check_folder(std::path::Path::new(path))
+            .map_err(|(folder, why)| OpenError::Unwritable(folder.display().to_string(), why))
+    }
+
+    /// The folder, if it is one.
+    pub(super) fn folder(&self) -> Option<&str> {
+        match self.place() {
+            Ok(Place::Folder(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Nothing of the address is repeated in an error: it may hold a password.
     fn place(&self) -> Result<Place<'_>, BadConfig> {
         let wrong = |expected: String| BadConfig { key: "files.url", expected };

@@ -2,7 +2,8 @@
 use uuid::Uuid;
 
 use super::{
-    model::{Chat, ChatMessage, NewChat, NewMessageOfChat},
+    model::{Chat, ChatMessage, DeletedChat, NewChat, NewMessageOfChat, Run},
+    runs::RunRow,
     words::{ChatStatus, Said},
 };
 use crate::{
@@ -39,6 +40,12 @@ pub(super) const TOUCH: &str =
     "UPDATE chats SET updated_at = $2, status = COALESCE($3, status) WHERE id = $1 RETURNING id";
 
 const FILES: &str = "SELECT file_path FROM chat_files WHERE chat_id = $1";
+
+const CANCEL: &str = "
+    UPDATE runs SET status = 'cancelled', seq = seq + 1, ended_at = $2
+    WHERE chat_id = $1 AND status IN ('pending', 'running')
+    RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
+        created_at, started_at, ended_at";
 
 const DELETE: &str = "DELETE FROM chats WHERE id = $1";
 
@@ -97,21 +104,23 @@ impl Store {
         Ok(rows.into_iter().map(Chat::from).collect())
     }
 
-    /// With everything in it. Gives the keys of its files, whose bytes are the caller's to delete;
-    /// `None` if it is not there.
-    pub async fn delete_chat(&self, id: &str) -> Result<Option<Vec<String>>, Error> {
-        let id = clean(id);
-        let keys = writing!(self, |tx| {
-            let touch = sqlx::query(TOUCH).bind(&*id).bind(now()).bind(None::<&str>);
+    /// With everything in it. `None` if it is not there.
+    pub async fn delete_chat(&self, id: &str) -> Result<Option<DeletedChat>, Error> {
+        let (id, now) = (clean(id), now());
+        let (keys, runs) = writing!(self, |tx| {
+            let touch = sqlx::query(TOUCH).bind(&*id).bind(now).bind(None::<&str>);
             if touch.fetch_optional(&mut *tx).await?.is_none() {
                 return Ok(None);
             }
             let files = sqlx::query_scalar(FILES).bind(&*id);
             let keys: Vec<String> = files.fetch_all(&mut *tx).await?;
+            let cancel = sqlx::query_as(CANCEL).bind(&*id).bind(now);
+            let runs: Vec<RunRow> = cancel.fetch_all(&mut *tx).await?;
             sqlx::query(DELETE).bind(&*id).execute(&mut *tx).await?;
-            keys
+            (keys, runs)
         });
-        Ok(Some(keys))
+        let cancelled = runs.into_iter().map(Run::from).collect();
+        Ok(Some(DeletedChat { keys, cancelled }))
     }
 
     /// What the bot waits for from now on, as JSON.

@@ -7,25 +7,30 @@ use uuid::Uuid;
 use super::{
     chats::TOUCH,
     files::{ADD, NAMES, free},
-    model::{Claimed, NewChatFile, Run, Start, Step},
+    model::{Claimed, NewChatFile, Run, RunsOf, Start, Step},
     runs::RunRow,
     words::{ChatStatus, RunStatus},
 };
 use crate::{
     Error, Store,
-    db::writing,
+    db::{reading, writing},
     store::{clean, now},
 };
 
-/// One run of a chat at a time, the oldest first. What another worker left is gone on with.
+/// One run of a chat at a time, the oldest first. What another worker left is gone on with, also if
+/// its lease ends later than any can.
 const CLAIM_SQLITE: &str = "
     UPDATE runs SET status = 'running', lease_owner = $1, lease_until = $2, attempts = attempts + 1,
         seq = seq + 1, started_at = COALESCE(started_at, $3)
     WHERE id = (
         SELECT r.id FROM runs AS r
-        WHERE (r.status = 'pending' AND NOT EXISTS (
+        WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3)
+            OR (r.status = 'running' AND r.next_kind = 'internal'
+                AND (r.lease_until < $3 OR r.lease_until > $6)))
+            AND ($4 OR EXISTS (
+                SELECT 1 FROM chats AS c
+                WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
         ORDER BY r.created_at, r.id LIMIT 1)
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
@@ -34,12 +39,25 @@ const CLAIM_POSTGRES: &str = "
         seq = seq + 1, started_at = COALESCE(started_at, $3)
     WHERE id = (
         SELECT r.id FROM runs AS r
-        WHERE (r.status = 'pending' AND NOT EXISTS (
+        WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3)
+            OR (r.status = 'running' AND r.next_kind = 'internal'
+                AND (r.lease_until < $3 OR r.lease_until > $6)))
+            AND ($4 OR EXISTS (
+                SELECT 1 FROM chats AS c
+                WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
         ORDER BY r.created_at, r.id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
+
+/// Also those whose runs are being done: one of them may have been left. The one that has waited
+/// longest is first.
+const OWNERS: &str = "
+    SELECT c.user_id FROM runs AS r JOIN chats AS c ON c.id = r.chat_id
+    WHERE (r.status = 'pending' AND NOT EXISTS (
+            SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
+        OR (r.status = 'running' AND r.next_kind = 'internal')
+    GROUP BY c.user_id ORDER BY MIN(r.created_at) LIMIT $1";
 
 const RENEW: &str = "
     UPDATE runs SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'
@@ -98,13 +116,30 @@ const HAND_OUT: &str = "
         AND NOT cancel";
 
 impl Store {
+    /// The owners of chats with runs to do, at most `limit` of them.
+    pub async fn owners_of_runs(&self, limit: u32) -> Result<Vec<Option<String>>, Error> {
+        Ok(reading!(self, |connection| {
+            sqlx::query_scalar(OWNERS).bind(i64::from(limit)).fetch_all(connection).await?
+        }))
+    }
+
     /// The next run that there is to do, for as long as `lease`, unless it is
     /// [renewed](Self::renew_run).
-    pub async fn claim_run(&self, lease: Duration) -> Result<Option<Claimed>, Error> {
+    pub async fn claim_run(
+        &self,
+        lease: Duration,
+        of: RunsOf<'_>,
+    ) -> Result<Option<Claimed>, Error> {
+        let user = match of {
+            RunsOf::Anyone => None,
+            RunsOf::Owner(owner) => owner.map(clean),
+        };
         let (owner, now) = (Uuid::now_v7(), now());
         let claim = self.db().either(CLAIM_SQLITE, CLAIM_POSTGRES);
         let row: Option<RunRow> = writing!(self, |tx| {
             let claim = sqlx::query_as(claim).bind(owner).bind(until(now, lease)).bind(now);
+            let claim = claim.bind(of == RunsOf::Anyone).bind(user.as_deref());
+            let claim = claim.bind(too_far(now, lease));
             match claim.fetch_optional(&mut *tx).await {
                 Ok(row) => row,
                 // Another node was faster with another run of the chat.
@@ -238,4 +273,10 @@ impl Store {
 /// When a lease from `now` on ends.
 pub(super) fn until(now: i64, lease: Duration) -> i64 {
     now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A lease that ends after this was given before the clock was set back, and counts as over. Clocks of
+/// other nodes may be ahead by as much as a lease.
+pub(super) fn too_far(now: i64, lease: Duration) -> i64 {
+    until(now, lease.saturating_mul(2))
 }

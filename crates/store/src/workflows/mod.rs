@@ -14,9 +14,9 @@ mod words;
 pub use self::{
     backup::BackupError,
     model::{
-        Brought, CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, Download, NewChat,
-        NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey, Start, Step,
-        WholeChat,
+        Brought, CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download,
+        NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey, RunsOf,
+        Start, Step, WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

@@ -33,6 +33,15 @@ pub struct NewChat<'a> {
     pub any_owner: bool,
 }
 
+/// What is left of a chat that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedChat {
+    /// Of its files, whose bytes are the caller's to delete.
+    pub keys: Vec<String>,
+    /// The runs that were not over, as they are now.
+    pub cancelled: Vec<Run>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatMessage {
     pub id: Uuid,
@@ -108,8 +117,19 @@ pub struct NewRun<'a> {
     pub input: Option<i64>,
     /// How many runs may wait, this one included: for a worker, and in its chat.
     pub max_waiting: i64,
+    /// How many of them may be those of the chat's owner, this one included; a chat without an
+    /// owner has no share.
+    pub share: i64,
     /// Sent again with the same key, it is the same run.
     pub key: Option<RunKey<'a>>,
+}
+
+/// Whose runs are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsOf<'a> {
+    Anyone,
+    /// Runs in the chats of this user; `None` is in chats that have no owner.
+    Owner(Option<&'a str>),
 }
 
 /// The idempotency key of a request.
@@ -169,6 +189,8 @@ pub enum RunError {
     NoChat,
     #[error("too many runs are waiting; try again later")]
     Full,
+    #[error("too many runs of this user are waiting; try again when one of them is done")]
+    Share,
     #[error("the idempotency key came with another request")]
     KeyReused,
     #[error(transparent)]

@@ -20,6 +20,11 @@ const WAITING: &str = "
 
 const WAITING_IN_CHAT: &str = "SELECT count(*) FROM runs WHERE status = 'pending' AND chat_id = $1";
 
+/// Those of all chats of the owner of chat $1, also behind other runs; a chat of nobody has none.
+const WAITING_OF_OWNER: &str = "
+    SELECT count(*) FROM chats AS c JOIN runs AS r ON r.chat_id = c.id
+    WHERE c.user_id = (SELECT user_id FROM chats WHERE id = $1) AND r.status = 'pending'";
+
 const CREATE: &str = "
     INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
     VALUES ($1, $2, $3, 'pending', $4, $5, $6)";
@@ -146,7 +151,7 @@ impl Store {
     }
 
     async fn create(&self, new: &NewRun<'_>) -> Result<(), Stop> {
-        let NewRun { id, chat, origin, steps, input, max_waiting, key } = *new;
+        let NewRun { id, chat, origin, steps, input, max_waiting, share, key } = *new;
         let (chat, now, key) = (clean(chat), now(), key.map(RunKey::clean));
         let since = now.saturating_sub(self.keep_keys());
         let first = steps.first().map_or(StepKind::Internal, |it| it.kind);
@@ -169,6 +174,11 @@ impl Store {
             let behind: i64 = behind.fetch_one(&mut *tx).await?;
             if waiting.max(behind) >= max_waiting {
                 return Err(RunError::Full.into());
+            }
+            let own: i64 =
+                sqlx::query_scalar(WAITING_OF_OWNER).bind(&*chat).fetch_one(&mut *tx).await?;
+            if own >= share {
+                return Err(RunError::Share.into());
             }
             let create = sqlx::query(CREATE).bind(id).bind(&*chat).bind(origin).bind(total);
             create.bind(first.word()).bind(now).execute(&mut *tx).await?;
@@ -263,14 +273,16 @@ impl Store {
     }
 
     /// Let a run that failed, was cancelled or was interrupted go on at its first unfinished step.
-    /// `None` if it is none of these. With a key that is known it is the run as it stands.
+    /// `None` if it is none of these. At most `max_waiting` runs may wait, and `share` of one
+    /// owner. With a key that is known it is the run as it stands.
     pub async fn retry_run(
         &self,
         run: &Run,
         max_waiting: i64,
+        share: i64,
         key: Option<RunKey<'_>>,
     ) -> Result<Option<Run>, RunError> {
-        match self.retry(run, max_waiting, key).await {
+        match self.retry(run, max_waiting, share, key).await {
             Ok(run) => Ok(run),
             Err(Stop::Known(id)) => Ok(self.run(&id).await?),
             Err(Stop::Refused(why)) => Err(why),
@@ -281,6 +293,7 @@ impl Store {
         &self,
         run: &Run,
         max_waiting: i64,
+        share: i64,
         key: Option<RunKey<'_>>,
     ) -> Result<Option<Run>, Stop> {
         let (id, chat, now) = (clean(&run.id), clean(&run.chat_id), now());
@@ -299,6 +312,11 @@ impl Store {
             let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
             if waiting >= max_waiting {
                 return Err(RunError::Full.into());
+            }
+            let own = sqlx::query_scalar(WAITING_OF_OWNER).bind(&*chat);
+            let own: i64 = own.fetch_one(&mut *tx).await?;
+            if own >= share {
+                return Err(RunError::Share.into());
             }
             let retry = sqlx::query_as(RETRY).bind(&*id);
             let row: Option<RunRow> = retry.fetch_optional(&mut *tx).await?;

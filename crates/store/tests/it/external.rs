@@ -69,6 +69,26 @@ async fn a_run_that_is_to_be_cancelled_is_not_handed_out() {
 }
 
 #[tokio::test]
+async fn a_claim_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", &[StepKind::External]).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        bed.store.hand_out(&claimed).await.unwrap();
+        let hour = quadrille_store::Store::LONGEST_CLAIM;
+        bed.store.claim_step(None, "v", hour, 2).await.unwrap().unwrap();
+        assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
+        bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
+        let next = bed.store.claim_step(None, "w", hour, 2).await.unwrap().unwrap();
+        assert_eq!(bed.store.given_up(2).await.unwrap(), None);
+        bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
+        let given_up = bed.store.given_up(2).await.unwrap();
+        assert_eq!(given_up, Some((next.claim, "r".to_owned())));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_external_step_that_nobody_finishes_is_given_up() {
     each(async |bed| {
         bed.chat("a", None).await;

@@ -71,6 +71,10 @@ async fn a_reply_stays_with_its_question_whatever_was_said_in_between() {
         bed.store.end_turn(first, TurnEnd::Completed, "one").await.unwrap();
         bed.store.end_turn(second, TurnEnd::Failed, "sorry").await.unwrap();
         bed.store.end_turn(third, TurnEnd::Completed, "three").await.unwrap();
+        for nothing in ["", " \r\n\t"] {
+            let silent = ask(bed, id).await;
+            bed.store.end_turn(silent, TurnEnd::Completed, nothing).await.unwrap();
+        }
         ask(bed, id).await;
         let all = bed.store.exchanges(id, 9).await.unwrap();
         let replies = |all: &[(String, String)]| -> Vec<_> {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use quadrille_store::{
     CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
-    NewStep, Place, Run, RunError, RunStatus, Said, Start, Step, StepKind, StepStatus,
+    NewStep, Place, Run, RunError, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus,
 };
 use tokio::task::JoinSet;
 
@@ -48,18 +48,26 @@ impl Bed {
         };
         let steps: Vec<_> = kinds.iter().map(step).collect();
         let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
-        let new =
-            NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3, key: None };
+        let new = NewRun {
+            id,
+            chat,
+            origin: "execute",
+            steps: &steps,
+            input,
+            max_waiting: 3,
+            share: 2,
+            key: None,
+        };
         self.store.create_run(new).await
     }
 
     pub(crate) async fn retry(&self, id: &str) -> Result<Option<Run>, RunError> {
         let run = self.store.run(id).await?.unwrap();
-        self.store.retry_run(&run, 3, None).await
+        self.store.retry_run(&run, 3, 3, None).await
     }
 
     pub(crate) async fn claim(&self) -> Option<Claimed> {
-        self.store.claim_run(LONG).await.unwrap()
+        self.store.claim_run(LONG, RunsOf::Anyone).await.unwrap()
     }
 
     pub(crate) async fn all(&self, id: &str) -> (Run, Vec<Step>) {
@@ -79,6 +87,63 @@ impl Bed {
 }
 
 pub(crate) const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
+
+#[tokio::test]
+async fn one_owner_has_a_share_of_the_runs_that_wait() {
+    each(async |bed| {
+        for (chat, user) in [("a", Some("ann")), ("b", Some("ann")), ("c", Some("bob"))] {
+            bed.chat(chat, user).await;
+        }
+        bed.begin("a", "1", TWO).await.unwrap();
+        bed.begin("b", "2", TWO).await.unwrap();
+        // In whatever chat.
+        for chat in ["a", "b"] {
+            let refused = bed.begin(chat, "3", TWO).await.unwrap_err();
+            assert!(matches!(refused, RunError::Share), "{refused}");
+        }
+        bed.begin("c", "4", TWO).await.unwrap();
+        let full = bed.begin("c", "5", TWO).await.unwrap_err();
+        assert!(matches!(full, RunError::Full), "{full}");
+        bed.store.cancel_run("1").await.unwrap();
+        let refused = bed.store.retry_run("1", 3, 1).await.unwrap_err();
+        assert!(matches!(refused, RunError::Share), "{refused}");
+        bed.store.retry_run("1", 3, 2).await.unwrap().unwrap();
+        // Chats of nobody have no share.
+        bed.store.cancel_run("1").await.unwrap();
+        bed.store.cancel_run("2").await.unwrap();
+        bed.chat("d", None).await;
+        bed.begin("d", "6", TWO).await.unwrap();
+        bed.begin("d", "7", TWO).await.unwrap();
+        let full = bed.begin("d", "8", TWO).await.unwrap_err();
+        assert!(matches!(full, RunError::Full), "{full}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn runs_are_claimed_of_one_owner() {
+    each(async |bed| {
+        let owners = [("a", Some("ann")), ("b", Some("bob")), ("c", None)];
+        for (chat, user) in owners {
+            bed.chat(chat, user).await;
+            bed.begin(chat, chat, TWO).await.unwrap();
+        }
+        let named = [Some("ann".to_owned()), Some("bob".to_owned()), None];
+        assert_eq!(bed.store.owners_of_runs(10).await.unwrap(), named);
+        assert_eq!(bed.store.owners_of_runs(2).await.unwrap(), named[..2]);
+        for (chat, user) in owners.into_iter().rev() {
+            let of = RunsOf::Owner(user);
+            let claimed = bed.store.claim_run(LONG, of).await.unwrap().unwrap();
+            assert_eq!(claimed.run.id, chat);
+            assert_eq!(bed.store.claim_run(LONG, of).await.unwrap().map(|it| it.run.id), None);
+            // Its worker may go away.
+            bed.store.give_back(&claimed).await.unwrap();
+            assert!(bed.store.claim_run(LONG, of).await.unwrap().is_some());
+        }
+        assert_eq!(bed.claim().await, None);
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
@@ -120,8 +185,11 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_file("b", "d.csv").await.unwrap(), None);
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
-        let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.len(), 2);
+        let deleted = bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert_eq!(deleted.keys, ["k1", "k2"]);
+        // It was in the middle of it.
+        let [cancelled] = &deleted.cancelled[..] else { panic!("{deleted:?}") };
+        assert_eq!((&*cancelled.id, cancelled.status), ("r", RunStatus::Cancelled));
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })
@@ -174,7 +242,7 @@ async fn a_run_is_done_by_one_worker_and_runs_of_a_chat_one_after_the_other() {
         let mut racing = JoinSet::new();
         for _ in 0..8 {
             let store = bed.store.clone();
-            racing.spawn(async move { store.claim_run(LONG).await.unwrap() });
+            racing.spawn(async move { store.claim_run(LONG, RunsOf::Anyone).await.unwrap() });
         }
         let mut claimed: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
         // A worker that lost a race looks again.
@@ -199,7 +267,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
     each(async |bed| {
         bed.chat("a", None).await;
         bed.begin("a", "r", TWO).await.unwrap();
-        let dead = bed.store.claim_run(Duration::ZERO).await.unwrap().unwrap();
+        let dead = bed.store.claim_run(Duration::ZERO, RunsOf::Anyone).await.unwrap().unwrap();
         bed.work(&dead, None).await.unwrap();
         let next = e2e::patience::eventually("the lease is over", async || bed.claim().await).await;
         assert_eq!(next.start, Start::Resumed);
@@ -215,6 +283,24 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
         assert_eq!((again.run.attempts, again.start), (1, Start::Resumed));
         let end = bed.store.end_run(&again, RunStatus::Completed, None, None).await.unwrap();
         assert_eq!(end.unwrap().status, RunStatus::Completed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let before = bed.claim().await.unwrap();
+        assert!(bed.claim().await.is_none());
+        // The clock of another node may be a little ahead.
+        bed.execute("UPDATE runs SET lease_until = lease_until + 30000").await;
+        assert!(bed.claim().await.is_none());
+        bed.execute("UPDATE runs SET lease_until = lease_until + 86400000").await;
+        let next = bed.claim().await.unwrap();
+        assert_eq!((next.start, &next.run.id), (Start::Resumed, &before.run.id));
+        assert_eq!(bed.store.renew_run(&before, LONG, None).await.unwrap(), None);
     })
     .await;
 }

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arguments::or_default,
+    arguments::{Takes, Told, Unknown, or_default},
     cell::{Cell, Row, float_text},
     distinct::Distinct,
     error::Error,
@@ -19,6 +19,14 @@ pub(crate) struct Data {
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
     include_statistics: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Data {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// `excel/extract-columns-to-file`.
@@ -28,6 +36,14 @@ pub(crate) struct Extract {
     columns: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Extract {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// One column, as far as it was read.
@@ -58,7 +74,7 @@ impl Data {
         }
         let statistics = self.include_statistics.unwrap_or(true);
         let mut held = 0;
-        let rows = run.rows(&mut table, |row| {
+        let rows = run.rows(&mut table, |row, _| {
             for column in &mut columns {
                 let size = column.add(&row[column.at], self.remove_duplicates, statistics)?;
                 hold(&mut held, size, limits.max_held, HELD, INSTEAD)?;
@@ -81,7 +97,7 @@ impl Data {
             },
             "columns": data,
         });
-        Ok(Outcome { file: None, rows, data, warnings })
+        Ok(Outcome { file: None, rows, data, warnings, complete: true })
     }
 }
 
@@ -143,7 +159,7 @@ impl Extract {
         let limits = run.task.limits;
         let mut seen = Distinct::new(limits.max_distinct);
         let mut picked = Row::new();
-        run.rows(&mut table, |row| {
+        run.rows(&mut table, |row, _| {
             picked.clear();
             let mut room = Room::of(&limits);
             for at in &places {

@@ -71,12 +71,20 @@ impl Rows {
     ) -> Result<(Vec<String>, Self), Error> {
         let encoding = Encoding::detect(path, meter)?;
         let size = open(path)?.metadata().map_err(|source| failed(path, source))?.len();
-        let delimiter = delimiter::detect(&encoding.sample(path, SAMPLE)?, size <= SAMPLE);
+        let sample = encoding.sample(path, SAMPLE)?;
+        let (delimiter, hint) = match delimiter::named(&sample) {
+            Some((delimiter, hint)) => (delimiter, hint),
+            None => (delimiter::detect(&sample, size <= SAMPLE), 0),
+        };
         let gauge = Rc::new(Gauge::default());
         let ahead = usize::try_from(SAMPLE).unwrap_or_default();
         let most = limits.max_row.saturating_add(ahead);
         let file = Gauged { inner: open(path)?, gauge: Rc::clone(&gauge), most };
-        let text: Box<dyn Read> = Box::new(encoding.decode(file).chain(END));
+        let mut text = encoding.decode(file);
+        let mut skipped = Vec::new();
+        let skip = (&mut text).take(hint as u64).read_to_end(&mut skipped);
+        skip.map_err(|source| failed(path, source))?;
+        let text: Box<dyn Read> = Box::new(text.chain(END));
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
@@ -91,19 +99,20 @@ impl Rows {
             ahead: false,
             columns: 0,
             delimiter,
-            records: 0,
+            // The line that names the delimiter is one, for whoever looks for a row.
+            records: u64::from(hint > 0),
             max_row: limits.max_row,
             gauge,
             size,
             encoding,
         };
-        let header = rows.header(limits)?;
+        let header = rows.header(limits, meter)?;
         Ok((header, rows))
     }
 
     /// The header, as wide as the first row if that is wider: nothing of it is lost.
-    fn header(&mut self, limits: &Limits) -> Result<Vec<String>, Error> {
-        if !self.next()? {
+    fn header(&mut self, limits: &Limits, meter: &mut Meter<'_>) -> Result<Vec<String>, Error> {
+        if !self.next(meter)? {
             return Err(Unreadable::Csv("No columns to parse from file".to_owned()).into());
         }
         let most = limits.max_columns;
@@ -112,7 +121,7 @@ impl Rows {
         };
         check(self.record.len())?;
         let mut header: Vec<_> = self.record.iter().map(str::to_owned).collect();
-        self.ahead = self.next()?;
+        self.ahead = self.next(meter)?;
         if self.ahead && self.record.len() > header.len() {
             check(self.record.len())?;
             header.resize(self.record.len(), String::new());
@@ -122,8 +131,9 @@ impl Rows {
     }
 
     /// Read the next record that is not blank.
-    fn next(&mut self) -> Result<bool, Error> {
+    fn next(&mut self, meter: &mut Meter<'_>) -> Result<bool, Error> {
         loop {
+            meter.step()?;
             self.gauge.row.set(0);
             let read = self.reader.read_record(&mut self.record);
             if !read.map_err(|error| self.broken(error))? {
@@ -172,8 +182,8 @@ impl Rows {
         }
     }
 
-    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, Error> {
-        if !std::mem::take(&mut self.ahead) && !self.next()? {
+    pub(super) fn read(&mut self, row: &mut Row, meter: &mut Meter<'_>) -> Result<bool, Error> {
+        if !std::mem::take(&mut self.ahead) && !self.next(meter)? {
             return Ok(false);
         }
         let (columns, found) = (self.columns, self.record.len());

@@ -24,11 +24,16 @@ pub(super) enum Encoding {
 #[derive(Debug, Default)]
 struct Seen {
     lines: u64,
+    /// The first byte that Windows-1252 does not have, and its line.
+    unknown: Option<(u64, u8)>,
     /// The first line with a character of several bytes.
     utf8: Option<u64>,
     /// The first line with bytes that are no UTF-8.
     other: Option<u64>,
 }
+
+/// Bytes that stand for no character in Windows-1252.
+const UNKNOWN: [u8; 5] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
 
 const BINARY: Unreadable =
     Unreadable::NotASpreadsheet("holds zero bytes: it is binary, or UTF-16 without a mark");
@@ -43,7 +48,11 @@ impl Encoding {
         loop {
             let read = fill(&mut file, &mut block[kept..]).map_err(|it| failed(path, it))?;
             let (end, last) = (kept + read, read == 0);
-            if first && matches!(block[..end], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            if first
+                && let [mark @ (0xff | 0xfe), second, ..] = block[..end]
+                && mark ^ second == 1
+            {
+                units(path, mark == 0xfe, meter)?;
                 return Ok(Self::Utf16);
             }
             first = false;
@@ -59,6 +68,9 @@ impl Encoding {
         }
         match (seen.utf8, seen.other) {
             (Some(utf8), Some(other)) => Err(Unreadable::MixedEncodings { utf8, other }.into()),
+            (None, Some(_)) if let Some((line, byte)) = seen.unknown => {
+                Err(Unreadable::NoCharacter { line, byte }.into())
+            }
             (None, Some(_)) => Ok(Self::Windows1252),
             (_, None) => Ok(Self::Utf8),
         }
@@ -106,9 +118,41 @@ impl Seen {
                 Some((rest, None)) => return rest.len(),
                 Some((rest, Some(len))) => {
                     self.other.get_or_insert(self.lines + 1);
+                    let unknown = rest[..len].iter().find(|it| UNKNOWN.contains(it));
+                    if let (None, Some(byte)) = (self.unknown, unknown) {
+                        self.unknown = Some((self.lines + 1, *byte));
+                    }
                     bytes = &rest[len..];
                 }
             }
+        }
+    }
+}
+
+/// Read a file of UTF-16 to its end. What is half a character is refused by its line.
+fn units(path: &Path, big: bool, meter: &mut Meter<'_>) -> Result<(), Error> {
+    let mut file = open(path)?;
+    let mut block = vec![0; 256 << 10];
+    let mut line = 1;
+    let mut high = false;
+    loop {
+        let read = fill(&mut file, &mut block).map_err(|it| failed(path, it))?;
+        let (pairs, rest) = block[..read].as_chunks::<2>();
+        for pair in pairs {
+            let unit = if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+            let low = matches!(unit, 0xdc00..=0xdfff);
+            if high != low {
+                return Err(Unreadable::HalfCharacter { line }.into());
+            }
+            high = matches!(unit, 0xd800..=0xdbff);
+            line += u64::from(unit == u16::from(b'\n'));
+        }
+        if !rest.is_empty() || (high && read < block.len()) {
+            return Err(Unreadable::HalfCharacter { line }.into());
+        }
+        meter.tell(0.0)?;
+        if read < block.len() {
+            return Ok(());
         }
     }
 }

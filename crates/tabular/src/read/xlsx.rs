@@ -2,19 +2,25 @@
 //!
 //! The parts of the file are read as a stream, twice: to find what the sheet spans, and for the rows.
 //! Whole numbers never pass through a double, which would round those of more than 15 digits.
-use std::{path::Path, rc::Rc};
+use std::{
+    collections::{BTreeMap, btree_map},
+    path::Path,
+    rc::Rc,
+};
 
 use crate::{
     cell::{Cell, Row},
     error::{Error, TooMuch, Unreadable},
     limits::Limits,
     progress::Meter,
+    run::hold,
 };
 
 mod package;
 mod place;
 mod serial;
 mod sheet;
+mod space;
 mod styles;
 mod text;
 mod value;
@@ -26,12 +32,21 @@ use sheet::{Cells, Sheet};
 
 #[derive(Debug)]
 pub(super) struct Rows {
-    sheet: Sheet,
+    source: Source,
     /// The row after the one that was read last, and its number.
     ahead: Option<(u64, Cells)>,
     next: u64,
     span: Span,
     sheets: Vec<String>,
+    max_row: usize,
+}
+
+/// Where rows come from, with those of one number after each other.
+#[derive(Debug)]
+enum Source {
+    Sheet(Box<Sheet>),
+    /// All of them, where the sheet has them in another order.
+    Sorted(btree_map::IntoIter<u64, Cells>),
 }
 
 /// What a sheet uses: the cells that are not empty.
@@ -39,6 +54,8 @@ pub(super) struct Rows {
 struct Span {
     rows: u64,
     columns: u64,
+    /// A row comes before one with a smaller number.
+    jumbled: bool,
 }
 
 /// A new error about a workbook that is not as it must be.
@@ -56,21 +73,25 @@ impl Rows {
         meter: &mut Meter<'_>,
     ) -> Result<(Vec<String>, Self), Error> {
         let mut package = Package::open(path, limits.max_unzipped)?;
-        let mut workbook = workbook::read(&mut package, sheet)?;
-        let styles = Rc::new(styles::read(&mut package, &workbook)?);
-        let texts = Rc::new(text::shared(&mut package, &workbook, limits)?);
-        let mut open =
-            || Sheet::open(&mut package, &workbook, Rc::clone(&styles), Rc::clone(&texts), limits);
-        let mut sheet = open()?;
-        if let Some((rows, columns)) = sheet.declared() {
-            Span { rows, columns }.check(limits)?;
-        }
-        let span = Span::of(&mut sheet, limits, meter)?;
-        let mut rows = Self { sheet: open()?, ahead: None, next: 0, span, sheets: Vec::new() };
-        rows.ahead = rows.sheet.row()?;
-        rows.sheets = std::mem::take(&mut workbook.sheets);
+        let mut workbook = workbook::read(&mut package, sheet, meter)?;
+        let styles = Rc::new(styles::read(&mut package, &workbook, meter)?);
+        let texts = Rc::new(text::shared(&mut package, &workbook, limits, meter)?);
+        let mut open = |meter: &mut Meter<'_>| {
+            let (styles, texts) = (Rc::clone(&styles), Rc::clone(&texts));
+            Sheet::open(&mut package, &workbook, styles, texts, limits, meter)
+        };
+        let span = Span::of(&mut open(meter)?, limits, meter)?;
+        let sheet = open(meter)?;
+        let source = if span.jumbled {
+            Source::Sorted(sorted(sheet, limits, meter)?.into_iter())
+        } else {
+            Source::Sheet(Box::new(sheet))
+        };
+        let (sheets, max_row) = (std::mem::take(&mut workbook.sheets), limits.max_row);
+        let mut rows = Self { source, ahead: None, next: 0, span, sheets, max_row };
+        rows.ahead = rows.source.row(meter)?;
         let mut header = Row::new();
-        rows.read(&mut header)?;
+        rows.read(&mut header, meter)?;
         let header = header.iter().map(|cell| cell.text().unwrap_or_default().into_owned());
         Ok((header.collect(), rows))
     }
@@ -80,19 +101,24 @@ impl Rows {
         std::mem::take(&mut self.sheets)
     }
 
-    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, Error> {
+    pub(super) fn read(&mut self, row: &mut Row, meter: &mut Meter<'_>) -> Result<bool, Error> {
         if self.next >= self.span.rows {
             return Ok(false);
         }
         let columns = usize::try_from(self.span.columns).unwrap_or(usize::MAX);
         row.resize(columns, Cell::EMPTY);
-        if let Some((at, cells)) = &mut self.ahead
+        let mut bytes = 0;
+        while let Some((at, cells)) = &mut self.ahead
             && *at == self.next
         {
             for (column, cell) in cells.drain(..).filter(|(column, _)| *column < columns) {
+                bytes += cell.len();
                 row[column] = cell;
             }
-            self.ahead = self.sheet.row()?;
+            if bytes > self.max_row {
+                return Err(TooMuch::Row { row: self.next + 1, most: self.max_row }.into());
+            }
+            self.ahead = self.source.row(meter)?;
         }
         self.next += 1;
         Ok(true)
@@ -104,13 +130,45 @@ impl Rows {
     }
 }
 
+// === impl Source ===
+
+impl Source {
+    fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, Cells)>, Error> {
+        match self {
+            Self::Sheet(sheet) => sheet.row(meter),
+            Self::Sorted(rows) => Ok(rows.next()),
+        }
+    }
+}
+
+/// All rows by their numbers, each in one piece.
+fn sorted(
+    mut sheet: Sheet,
+    limits: &Limits,
+    meter: &mut Meter<'_>,
+) -> Result<BTreeMap<u64, Cells>, Error> {
+    let mut rows: BTreeMap<u64, Cells> = BTreeMap::new();
+    let mut held = 0;
+    while let Some((at, cells)) = sheet.row(meter)? {
+        let size = cells.iter().map(|(_, cell)| size_of::<usize>() + cell.size()).sum::<usize>();
+        let what = "the rows of the sheet, which are not in their order,";
+        let instead = "save it again in a spreadsheet program";
+        hold(&mut held, size_of::<Cells>() + size, limits.max_held, what, instead)?;
+        rows.entry(at).or_default().extend(cells);
+    }
+    Ok(rows)
+}
+
 // === impl Span ===
 
 impl Span {
     fn of(sheet: &mut Sheet, limits: &Limits, meter: &mut Meter<'_>) -> Result<Self, Error> {
         let mut span = Self::default();
         let mut read: u64 = 0;
-        while let Some((at, cells)) = sheet.row()? {
+        let mut last = 0;
+        while let Some((at, cells)) = sheet.row(meter)? {
+            span.jumbled |= at < last;
+            last = at;
             let used = cells.iter().filter(|(_, cell)| cell.is_missing() || !cell.is_empty());
             if let Some(last) = used.map(|(column, _)| *column as u64).max() {
                 span.rows = span.rows.max(at + 1);
@@ -130,7 +188,7 @@ impl Span {
     }
 
     fn check(self, limits: &Limits) -> Result<(), TooMuch> {
-        let Self { rows, columns } = self;
+        let Self { rows, columns, .. } = self;
         let most = limits.max_cells;
         if rows.saturating_mul(columns) > most {
             return Err(TooMuch::Cells { rows, columns, most });

@@ -11,6 +11,7 @@ mod extract;
 mod json;
 mod map;
 mod normalize;
+mod programs;
 mod reading;
 mod search;
 mod sql;

@@ -8,7 +8,7 @@ use crate::desk::{Desk, NOW};
 fn run(
     desk: &Desk,
     input: &Path,
-    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    watch: &mut quadrille_tabular::Watch<'_>,
 ) -> Result<Outcome, Error> {
     let operation = Operation::parse("csv/convert-to-excel", "{}").unwrap();
     let task = Task {

@@ -32,10 +32,16 @@ const STYLES: &str = r#"<styleSheet><numFmts count="1">
 
 /// A zip archive of parts.
 pub(crate) fn archive(parts: &[(&str, &str)]) -> Vec<u8> {
+    let parts: Vec<_> =
+        parts.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
+    archive_of(&parts)
+}
+
+pub(crate) fn archive_of(parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in parts {
         archive.start_file(*name, SimpleFileOptions::default()).unwrap();
-        archive.write_all(content.as_bytes()).unwrap();
+        archive.write_all(content).unwrap();
     }
     archive.finish().unwrap().into_inner()
 }
@@ -54,6 +60,18 @@ pub(crate) fn with_sheet(sheet: &str, texts: &str) -> Vec<u8> {
         ("xl/texts.xml", &format!("<sst>{texts}</sst>")),
         ("xl/sheets/one.xml", sheet),
         ("xl/sheets/two.xml", "<worksheet><sheetData/></worksheet>"),
+    ])
+}
+
+/// A workbook of the sheet `First` and another one, called `second`, with these rows.
+pub(crate) fn two_sheets(first: &str, other: &str, second: &str) -> Vec<u8> {
+    let sheet = |rows: &str| format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+    archive(&[
+        ("_rels/.rels", RELATIONS),
+        ("xl/workbook.xml", &WORKBOOK.replace("\"Second\"", &format!("{second:?}"))),
+        ("xl/_rels/workbook.xml.rels", PARTS),
+        ("xl/sheets/one.xml", &sheet(first)),
+        ("xl/sheets/two.xml", &sheet(other)),
     ])
 }
 

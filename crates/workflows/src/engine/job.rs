@@ -219,8 +219,9 @@ async fn watch(
                 }
                 let percent = *doing.percent.borrow_and_update();
                 door.set_percent(&run.id, Some(percent));
-                // The last is told when what came of it is stored.
-                if (1..100).contains(&percent) {
+                // Who is cancelled has no more to say: its chat may be deleted. The last is told when
+                // what came of it is stored.
+                if !doing.stop.load(Relaxed) && (1..100).contains(&percent) {
                     let message = format!("Processing {}", step.operation);
                     news.progress(run, step, percent, &message).await;
                 }

@@ -4,6 +4,7 @@ mod job;
 mod lease;
 mod scratch;
 mod step;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ pub(crate) use self::{
     lease::kept_alive,
     scratch::Scratch,
     step::is_full,
+    workers::Workers,
 };
 use crate::door::Door;
 
@@ -35,11 +37,12 @@ async fn work(door: Arc<Door>) {
     let mut closing = std::pin::pin!(closing);
     while !door.core.life.is_closing() {
         let work = door.work.notified();
-        match door.memory.store.claim_run(door.config.lease).await {
-            Ok(Some(claimed)) => {
+        match door.workers.claim(&door.memory.store, door.config.lease).await {
+            Ok(Some((claimed, worker))) => {
                 // There may be more.
                 door.work.notify_one();
                 job::run(&door, claimed).await;
+                drop(worker);
                 continue;
             }
             Ok(None) => {}

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use quadrille_core::Permit;
 use quadrille_store::BackupError;
 use serde_json::json;
 
@@ -40,18 +41,15 @@ pub(super) async fn backup(
     caller.need(SCOPE)?;
     let inside = caller.place()?;
     let life = door.core.life.clone();
-    let work = async move {
-        let _inside = inside;
-        make(&door).await
-    };
+    let work = async move { make(&door, &inside).await };
     let (name, path) = life.finish("backup", work).await.unwrap_or(Err(Error::Server))?;
     let data = json!({ "backup_file": name, "path": path });
     Ok(ok("Database backup created successfully", data))
 }
 
 /// Gives the name of the backup, and its path from the folder of the database on.
-async fn make(door: &Door) -> Result<(String, String), Error> {
-    let _turn = door.room.work().await.ok_or(Error::Server)?;
+async fn make(door: &Door, place: &Permit) -> Result<(String, String), Error> {
+    let _turn = door.room.work(place).await;
     let store = &door.memory.store;
     let folder = store.backups().ok_or(Error::NoBackup)?;
     let there = std::fs::read_dir(&folder).map_or(0, Iterator::count);

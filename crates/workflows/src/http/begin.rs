@@ -1,6 +1,7 @@
 //! Steps that a client sends become a run.
 use axum::extract::Request;
 use http::StatusCode;
+use quadrille_core::Holder;
 use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
 use quadrille_tabular::NAMES;
 use serde::Deserialize;
@@ -91,13 +92,24 @@ pub(super) async fn begin(
     let millis = quadrille_core::now();
     let random = id.as_u128() & 0xffff_ffff;
     let id = format!("{}_workflow_{millis}_{random:08x}", chat.id);
-    let max_waiting = i64::try_from(door.config.max_waiting).unwrap_or(i64::MAX);
+    let (max_waiting, share) = waiting(door, chat);
     let key = key.map(Keyed::stored);
     let (chat, origin) = (&*chat.id, origin.word());
-    let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, key };
+    let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, share, key };
     let run = door.memory.store.create_run(new).await?;
     door.work.notify_one();
     Ok(run)
+}
+
+/// How many runs may wait, and how many of them may be those of the chat's owner.
+pub(super) fn waiting(door: &Door, chat: &Chat) -> (i64, i64) {
+    let most = door.config.max_waiting;
+    let share = chat
+        .user_id
+        .as_deref()
+        .map_or(most, |user| door.core.shares.limit(&Holder::User(user.into()), most));
+    let number = |it| i64::try_from(it).unwrap_or(i64::MAX);
+    (number(most), number(share))
 }
 
 /// What is said of a run that nobody waits for.
@@ -107,7 +119,7 @@ pub(super) fn submitted(run: &Run, base: &Base) -> Envelope {
     let data = json!({
         "job_id": run.id,
         "status": "submitted",
-        "status_url": format!("{}{at}", base.0),
+        "status_url": base.url(&at),
     });
     ok("Workflow submitted", data).status(StatusCode::ACCEPTED)
 }

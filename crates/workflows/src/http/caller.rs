@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
-    Payer,
+    Holder, Permit, Problem,
     auth::{Action, Principal, Token},
     ws::Peer,
 };
@@ -12,10 +12,7 @@ use quadrille_store::{Chat, Run};
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::{
-    door::{self, Door},
-    room::Inside,
-};
+use crate::door::{self, Door};
 
 /// The client of a request. Extracting it counts the request.
 #[derive(Clone, Debug)]
@@ -52,7 +49,7 @@ impl Caller {
     }
 
     /// Who what is made belongs to, and a place for a request that works on files of its own.
-    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, Inside), Error> {
+    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, Permit), Error> {
         let owner = self.principal.user.clone();
         if owner.is_none() && !self.door.is_open() {
             return Err(Error::Nobody);
@@ -61,9 +58,18 @@ impl Caller {
     }
 
     /// A place for a request of this kind.
-    pub(super) fn place(&self) -> Result<Inside, Error> {
-        let payer = Payer::new(self.principal.user.as_ref(), self.peer);
-        Ok(self.door.room.enter(payer)?)
+    pub(super) fn place(&self) -> Result<Permit, Error> {
+        Ok(self.door.room.enter(&self.holder())?)
+    }
+
+    /// The client that the request counts as in what all share.
+    pub(super) fn holder(&self) -> Holder {
+        self.door.core.holder(&self.principal, self.peer)
+    }
+
+    /// The client that work for `user` counts as.
+    pub(super) fn acting_holder(&self, user: &Arc<str>) -> Holder {
+        self.door.core.holder_for(&self.principal, Some(user), self.peer)
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
@@ -88,9 +94,10 @@ impl FromRequestParts<Arc<Door>> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let token = Token::find(&parts.headers, &parts.uri);
+        let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
+        door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
         Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     CHATS, bot,
     door::{self, Door},
-    engine, wire,
+    engine, news, wire,
 };
 
 /// Messages and steps that are shown of a chat.
@@ -145,12 +145,21 @@ pub(super) async fn delete(
     // A client that leaves meanwhile does not leave bytes behind.
     let (life, id) = (door.core.life.clone(), chat.id.clone());
     let deleted = life.finish("delete", async move {
-        let keys = door.memory.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
-        // Nor does who makes a chat of this name again find what was said in this one.
-        if let Ok(topic) = door::topic(&id) {
-            door.core.hub.forget(&topic);
+        let topic = door::topic(&id).ok();
+        // The replies would be for nobody.
+        if let Some(topic) = &topic {
+            door.desk.clear(topic).await;
         }
-        engine::discard(&door.memory.files, &keys).await;
+        let deleted = door.memory.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
+        for run in &deleted.cancelled {
+            door.cancel(&run.id);
+        }
+        // At once: from here on the name is free for somebody else.
+        if let Some(topic) = &topic {
+            news::deleted(&door, topic, &deleted.cancelled);
+            door.core.hub.delete(topic);
+        }
+        engine::discard(&door.memory.files, &deleted.keys).await;
         door.run_changed();
         Ok(())
     });

@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 use axum::extract::State;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
-use quadrille_core::{Life, auth::Action};
+use quadrille_core::{Life, Permit, auth::Action};
 use quadrille_store::{WholeChat, files::Files};
 use serde_json::json;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -44,20 +44,22 @@ pub(super) async fn dump(
     let (owner, inside) = caller.enter()?;
     let chat = caller.chat(&chat, Action::Read).await?;
     let life = door.core.life.clone();
-    let work = async move {
-        let _inside = inside;
-        make(&door, &chat.id, owner.as_deref()).await
-    };
+    let work = async move { make(&door, &inside, &chat.id, owner.as_deref()).await };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
-    let url = format!("{}{DOWNLOADS}/{}", base.0, wire::escaped(&name));
+    let url = base.url(&format!("{DOWNLOADS}/{}", wire::escaped(&name)));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
 }
 
 /// Gives the name of the download.
-async fn make(door: &Door, chat: &str, owner: Option<&str>) -> Result<String, Error> {
-    let turn = door.core.life.unless_closing(door.room.work()).await.ok_or(Error::Stopping)?;
-    let _turn = turn.ok_or(Error::Server)?;
+async fn make(
+    door: &Door,
+    place: &Permit,
+    chat: &str,
+    owner: Option<&str>,
+) -> Result<String, Error> {
+    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let _turn = turn.ok_or(Error::Stopping)?;
     let (store, files) = (&door.memory.store, &door.memory.files);
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();

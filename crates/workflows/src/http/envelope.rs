@@ -1,33 +1,16 @@
 //! What every answer is wrapped in.
-use std::convert::Infallible;
-
 use axum::{
     Json,
-    extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, request::Parts};
-use quadrille_core::ws::Scheme;
+use http::StatusCode;
+pub(crate) use quadrille_core::rest::Base;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::wire;
-
-/// What addresses in answers begin with: the scheme and the host that the client used.
-#[derive(Clone, Debug)]
-pub(crate) struct Base(pub(crate) String);
-
-impl<S: Sync> FromRequestParts<S> for Base {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let host = parts.headers.get(header::HOST).and_then(|it| it.to_str().ok());
-        let Scheme(scheme) = Scheme::within(&parts.extensions);
-        Ok(Self(format!("{scheme}://{}", host.unwrap_or("localhost"))))
-    }
-}
 
 /// An answer. The status in the body is not always that of the response, as clients know it.
 #[derive(Debug)]

@@ -5,14 +5,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use quadrille_agents::{Code, Refused};
 use quadrille_core::{
-    Problem,
+    Problem, Shortage,
     rest::{BadBody, form::FormError},
 };
 use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError, room::NoPlace};
+use crate::{archive::BadArchive, engine::FetchError};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -72,14 +72,24 @@ pub(super) enum Error {
     Full,
     #[error("Too many requests of this kind are under way; try again later")]
     NoPlace,
-    #[error("You have half of all requests of this kind under way; try again when one is done")]
+    #[error(
+        "You have your share of the requests of this kind under way; try again when one is done"
+    )]
     Enough,
+    #[error(
+        "You have your share of the runs that may wait; try again when one of them is done, or cancel one"
+    )]
+    EnoughRuns,
+    #[error("You have your share of the questions that may wait; try again after a reply")]
+    EnoughQuestions,
     #[error("Too many questions are waiting; try again later")]
     AgentBusy,
     #[error("The agent did not answer: {}", .0.title())]
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
+    #[error("Nothing can be stored or read now; try again later")]
+    Unavailable,
     #[error("There is no room left to store this; tell the operator")]
     DiskFull,
     #[error("The server failed; its log has the cause")]
@@ -101,6 +111,18 @@ impl Error {
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
             | Self::FileTooLarge(_)
             | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
+            Self::Enough
+            | Self::EnoughRuns
+            | Self::EnoughQuestions
+            | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
+            Self::Stopping
+            | Self::GoesOn(_)
+            | Self::Full
+            | Self::NoPlace
+            | Self::AgentBusy
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Body(BadBody::Busy(_)) => S::SERVICE_UNAVAILABLE,
             Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
             Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
                 S::UNPROCESSABLE_ENTITY
@@ -110,13 +132,6 @@ impl Error {
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
-            Self::Stopping
-            | Self::GoesOn(_)
-            | Self::Full
-            | Self::NoPlace
-            | Self::AgentBusy
-            | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Enough => S::TOO_MANY_REQUESTS,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -133,8 +148,12 @@ impl Error {
             | Self::Full
             | Self::NoPlace
             | Self::Enough
+            | Self::EnoughRuns
+            | Self::EnoughQuestions
             | Self::AgentBusy
-            | Self::Busy => Some(SOON),
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Body(BadBody::Busy(_)) => Some(SOON),
             _ => None,
         }
     }
@@ -169,7 +188,8 @@ impl From<store::Error> for Error {
         match why {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
-            store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+            store::Error::Unavailable => Self::Unavailable,
+            store::Error::Internal(_) => Self::Server,
         }
     }
 }
@@ -191,6 +211,7 @@ impl From<Refused> for Error {
     fn from(why: Refused) -> Self {
         match why {
             Refused::NoAgent | Refused::KeyReused => Self::Server,
+            Refused::Share => Self::EnoughQuestions,
             Refused::TopicFull | Refused::DeskFull | Refused::Draining | Refused::Topics(_) => {
                 Self::AgentBusy
             }
@@ -212,6 +233,7 @@ impl From<RunError> for Error {
         match why {
             RunError::NoChat => Self::NoChat,
             RunError::Full => Self::Full,
+            RunError::Share => Self::EnoughRuns,
             RunError::KeyReused => Self::KeyReused,
             RunError::Store(why) => why.into(),
         }
@@ -223,7 +245,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::DiskFull,
-            PutError::Storage(_) => Self::Server,
+            PutError::Unavailable | PutError::Storage(_) => Self::Unavailable,
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(_) => Self::Server,
@@ -232,11 +254,11 @@ impl From<PutError> for Error {
     }
 }
 
-impl From<NoPlace> for Error {
-    fn from(why: NoPlace) -> Self {
+impl From<Shortage> for Error {
+    fn from(why: Shortage) -> Self {
         match why {
-            NoPlace::Full => Self::NoPlace,
-            NoPlace::Enough => Self::Enough,
+            Shortage::Full => Self::NoPlace,
+            Shortage::Share | Shortage::Strangers => Self::Enough,
         }
     }
 }

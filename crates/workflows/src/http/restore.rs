@@ -3,7 +3,10 @@ use std::{path::Path, sync::Arc};
 
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
-use quadrille_core::rest::form::{self, Form, Part, Source};
+use quadrille_core::{
+    Permit,
+    rest::form::{self, Form, Part, Source},
+};
 use tokio::{
     fs::File,
     io::{AsyncWriteExt, BufWriter},
@@ -19,7 +22,7 @@ use super::{
 use crate::{
     CHATS,
     archive::{self, Restored, UPLOADS},
-    door::Door,
+    door::{self, Door},
     engine,
 };
 
@@ -45,16 +48,14 @@ pub(super) async fn restore(
 ) -> Result<Envelope, Error> {
     let (owner, inside) = caller.enter()?;
     let life = door.core.life.clone();
-    let work = async move {
-        let _inside = inside;
-        take(&door, &caller, owner.as_deref(), request).await
-    };
+    let work = async move { take(&door, &caller, &inside, owner.as_deref(), request).await };
     life.finish("restore", work).await.unwrap_or(Err(Error::Server))
 }
 
 async fn take(
     door: &Door,
     caller: &Caller,
+    place: &Permit,
     owner: Option<&str>,
     request: Request,
 ) -> Result<Envelope, Error> {
@@ -74,8 +75,8 @@ async fn take(
         }
     }
     // Until it is stored, as that keeps others from writing.
-    let turn = door.core.life.unless_closing(door.room.work()).await.ok_or(Error::Stopping)?;
-    let _turn = turn.ok_or(Error::Server)?;
+    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let _turn = turn.ok_or(Error::Stopping)?;
     let (owner, inside) = (owner.map(str::to_owned), folder.path().to_owned());
     let work = move || {
         let unpacked = archive::unpack(&path, &inside, limit)?;
@@ -98,6 +99,10 @@ async fn store(door: &Door, restored: Restored) -> Result<Envelope, Error> {
         for (file, path) in whole.files.iter().zip(&bytes) {
             keys.push(file.key.clone());
             engine::put(files, &file.key, path).await?;
+        }
+        // Who had a chat of this name, and still watches it, does not see this one.
+        if let Some(topic) = door::topic(&whole.chat.id).ok().filter(|_| !door.is_open()) {
+            door.core.hub.delete(&topic);
         }
         if store.restore_chat(&whole).await? { Ok(()) } else { Err(taken()) }
     };

@@ -173,8 +173,8 @@ pub(super) async fn retry(
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
     let key = key.of(&caller, || Digest::new().part("retry").part(&run.id).done());
     let key = key.as_ref().map(Keyed::stored);
-    let most = i64::try_from(door.config.max_waiting).unwrap_or(i64::MAX);
-    let retried = door.memory.store.retry_run(&run, most, key).await?;
+    let (most, share) = begin::waiting(&door, &chat);
+    let retried = door.memory.store.retry_run(&run, most, share, key).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;

@@ -16,6 +16,11 @@ impl Wire for Workflows {
     fn encode(_: &Event) -> Self::Frame {
         Default::default()
     }
+
+    /// Each frame is counted when it is made.
+    fn held(_: &Self::Frame, _: &Text) -> usize {
+        size_of::<Self::Frame>()
+    }
 }
 
 /// The frame that shows a record, shared by everybody who sees it alike.
@@ -25,7 +30,11 @@ pub(super) fn frame(record: &Event, position: bool) -> &str {
     }
     let [plain, positioned] = record.frame::<Workflows>();
     let frame = if position { positioned } else { plain };
-    frame.get_or_init(|| encode(record, position))
+    frame.get_or_init(|| {
+        let text = encode(record, position);
+        record.grew(text.len());
+        text
+    })
 }
 
 /// Whether the payload of a record is a frame of this protocol.

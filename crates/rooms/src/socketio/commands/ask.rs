@@ -61,6 +61,7 @@ pub(super) fn ask(
         return None;
     }
     let (door, sid) = (Arc::clone(&client.door), client.sid());
+    let peer = client.peer;
     let connected = client.connected()?;
     let user = connected.user.clone().unwrap_or_else(|| sid.to_string().into());
     if connected.own.is_full() {
@@ -69,8 +70,9 @@ pub(super) fn ask(
         return None;
     }
     let topic = Topic::new("user", &user).ok()?;
-    let question =
-        Ask { topic: topic.clone(), user, text: text.into(), agent, key: None, id: None };
+    let holder = door.core.holder_for(&connected.who, Some(&user), peer);
+    let (text, topic_of) = (text.into(), topic.clone());
+    let question = Ask { topic: topic_of, user, holder, text, agent, key: None, id: None };
     let refused = |client: &Client, why: &Refused, link: &mut Link<'_>| {
         client.refuse("not_asked", &why.to_string(), None, link);
     };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use futures_util::FutureExt;
 use quadrille_agents::{Ask, Refused};
 use quadrille_core::{
-    Draft, Topic,
+    Draft, Holder, Topic,
     auth::{Action, Principal},
     turn::{Failed, Turn},
 };
@@ -48,6 +48,7 @@ struct New {
     conversation: i64,
     text: String,
     user: Arc<str>,
+    holder: Holder,
     who: Principal,
     key: Option<String>,
     agent: Option<Arc<str>>,
@@ -122,12 +123,13 @@ fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> 
         return Err(format!("Failed to send message: {why}").into());
     }
     let agent = message.agent.as_deref().map(Arc::from);
-    Ok(New { conversation, text: text.to_owned(), user, who, key, agent })
+    let holder = client.door.core.holder_for(&who, Some(&user), client.peer);
+    Ok(New { conversation, text: text.to_owned(), user, holder, who, key, agent })
 }
 
 /// Store a message, show it, and ask. What is acknowledged is in the store.
 async fn store(door: &Arc<Door>, new: New) -> Result<Value, Unsent> {
-    let New { conversation, text, user, who, key, agent } = new;
+    let New { conversation, text, user, holder, who, key, agent } = new;
     let found = door.conversation(conversation, Action::Write, &who, Some(&user)).await?;
     let topic = found.and_then(|it| door::room(it.id)).ok_or(Unsent::NoConversation)?;
     let turn = Uuid::now_v7();
@@ -153,8 +155,8 @@ async fn store(door: &Arc<Door>, new: New) -> Result<Value, Unsent> {
     let said = Said { temp_id: key.as_deref(), turn: Some(turn), ..Said::of(&message) };
     let draft = Draft::new(topic.clone(), "new_message", wire::json(&said));
     let published = door.publish(draft);
-    let question =
-        Ask { topic: topic.clone(), user, text: text.into(), agent, key: None, id: Some(turn) };
+    let (text, asked_in) = (text.into(), topic.clone());
+    let question = Ask { topic: asked_in, user, holder, text, agent, key: None, id: Some(turn) };
     let asked = door.desk.ask(question);
     // Questions are asked in the order of their messages, but nobody waits for another's readers.
     drop(line);
@@ -175,7 +177,7 @@ async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
         Refused::NoAgent => "no_agent",
         Refused::Draining => "interrupted",
         Refused::KeyReused => "internal",
-        Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => "busy",
+        Refused::TopicFull | Refused::DeskFull | Refused::Share | Refused::Topics(_) => "busy",
     };
     let content = wire::apology(&why.to_string());
     let stored = journal::close(door, turn, TurnEnd::Failed, &content).await;

@@ -36,15 +36,15 @@ fn what_is_no_packet_is_refused_with_its_reason() {
     let deep = format!("2[\"a\",{}{}]", "[".repeat(200), "]".repeat(200));
     let long = format!("0/{},", "n".repeat(300));
     let cases = [
-        ("", BadPacket::Kind),
+        ("", BadPacket::Unknown),
         ("4{}", BadPacket::Kind),
-        ("7[]", BadPacket::Kind),
-        ("é", BadPacket::Kind),
-        ("5[\"a\"]", BadPacket::Attachments),
-        ("5-[\"a\"]", BadPacket::Attachments),
-        ("5+1-[\"a\"]", BadPacket::Attachments),
+        ("7[]", BadPacket::Unknown),
+        ("é", BadPacket::Unknown),
+        ("5[\"a\"]", BadPacket::NoCount),
+        ("5-[\"a\"]", BadPacket::NoCount),
+        ("5+1-[\"a\"]", BadPacket::NoCount),
         ("5999999999-[\"a\"]", BadPacket::Attachments),
-        ("599999999999999999999999-[\"a\"]", BadPacket::Attachments),
+        ("599999999999999999999999-[\"a\"]", BadPacket::NoCount),
         ("299999999999999999999999[\"a\"]", BadPacket::Id),
         (deep.as_str(), BadPacket::Depth),
         (long.as_str(), BadPacket::Namespace),
@@ -61,9 +61,17 @@ fn an_event_is_a_list_that_begins_with_a_name() {
     assert_eq!((&*event.name, arguments), ("ab", vec!["{\"x\": 1.50}", "2"]));
     let bomb = format!("[\"{}\"]", "x".repeat(1 << 20));
     let many = format!("[\"a\"{}]", ",1".repeat(100));
-    for data in ["", "[]", "{}", "[1]", "[null]", "[\"a\"", "\"a\"", &bomb, &many] {
-        assert_eq!(Event::parse(data).map(|it| it.name.into_owned()), Err(BadPacket::Event));
+    let is = |data: &str, why| {
+        assert_eq!(Event::parse(data).map(|it| it.name.into_owned()), Err(why), "{data}");
+    };
+    // What no client can mean ends the connection; what is of no use here does not.
+    for data in ["", "[]", "{}", "[null]", "[\"a\"", "\"a\"", "abc[\"a\"]"] {
+        is(data, BadPacket::Event);
     }
+    is(&bomb, BadPacket::TooLarge);
+    is(&many, BadPacket::TooLarge);
+    is("[1]", BadPacket::Name);
+    assert!(BadPacket::Event.is_malformed() && !BadPacket::TooLarge.is_malformed());
 }
 
 proptest! {

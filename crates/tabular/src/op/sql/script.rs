@@ -97,7 +97,13 @@ impl Script {
                 inner.extend(lines);
                 data["statements"] = inner.into();
                 data["generated_at"] = run.stamp().into();
-                return Ok(Outcome { file: None, rows, data, warnings: Vec::new() });
+                return Ok(Outcome {
+                    file: None,
+                    rows,
+                    data,
+                    warnings: Vec::new(),
+                    complete: true,
+                });
             }
         };
         let mut output = run.output(kind, "sql")?;
@@ -114,7 +120,13 @@ impl Script {
             io::copy(&mut body, &mut output).map(drop)
         })();
         written.map_err(|source| output.failed(source))?;
-        Ok(Outcome { file: Some(output.finish()?), rows, data, warnings: Vec::new() })
+        Ok(Outcome {
+            file: Some(output.finish()?),
+            rows,
+            data,
+            warnings: Vec::new(),
+            complete: true,
+        })
     }
 }
 

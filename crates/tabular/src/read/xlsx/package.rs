@@ -7,11 +7,13 @@ use std::{
     rc::Rc,
 };
 
+use encoding_rs::{UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{
-    super::{failed, open},
+    super::{failed, fill, open},
     broken,
 };
 use crate::error::{Error, TooMuch, Unreadable};
@@ -57,7 +59,25 @@ impl Package {
     pub(super) fn open(path: &Path, most: u64) -> Result<Self, Error> {
         let archive = ZipArchive::new(BufReader::new(open(path)?));
         let archive = archive.map_err(|_| broken("File is not a zip file"))?;
-        Ok(Self { path: path.to_owned(), archive, most })
+        let mut package = Self { path: path.to_owned(), archive, most };
+        match package.other() {
+            Some(what) => Err(what.into()),
+            None => Ok(package),
+        }
+    }
+
+    /// What the archive is, if it is a spreadsheet of another kind.
+    fn other(&mut self) -> Option<Unreadable> {
+        if self.archive.file_names().any(|it| it.is_ok_and(|it| it.ends_with(".iwa"))) {
+            return Some(Unreadable::NotASpreadsheet("is a document of Numbers"));
+        }
+        let mut kind = String::new();
+        let part = self.part("mimetype").ok()??;
+        part.take(200).read_to_string(&mut kind).ok()?;
+        let open = kind.strip_prefix("application/vnd.oasis.opendocument.")?;
+        let spreadsheet = open.starts_with("spreadsheet");
+        let other = Unreadable::NotASpreadsheet("is a text document");
+        Some(if spreadsheet { Unreadable::OpenDocument } else { other })
     }
 
     /// A part that says what others are, of which much is kept.
@@ -96,6 +116,7 @@ impl Package {
             CompressionMethod::Deflated => Box::new(DeflateDecoder::new(file)),
             other => return Err(broken(format!("entries are compressed as {other}"))),
         };
+        let inner = decoded(inner);
         Ok(Some(Part {
             inner: BufReader::with_capacity(64 << 10, inner),
             left: self.most,
@@ -106,6 +127,22 @@ impl Package {
             size,
         }))
     }
+}
+
+/// `inner` as UTF-8. A part may be in UTF-16, too, which its first bytes say.
+fn decoded(mut inner: Box<dyn Read>) -> Box<dyn Read> {
+    let mut head = [0; 4];
+    // What is damaged is told when it is read.
+    let len = fill(&mut inner, &mut head).unwrap_or_default();
+    let encoding = match head {
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(UTF_16LE),
+        [0xfe, 0xff, ..] | [0, b'<', ..] => Some(UTF_16BE),
+        _ => None,
+    };
+    let all = io::Cursor::new(head).take(len as u64).chain(inner);
+    let Some(encoding) = encoding else { return Box::new(all) };
+    let mut builder = DecodeReaderBytesBuilder::new();
+    Box::new(builder.encoding(Some(encoding)).strip_bom(true).bom_override(true).build(all))
 }
 
 // === impl Part ===

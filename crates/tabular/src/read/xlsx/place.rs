@@ -23,13 +23,6 @@ pub(super) fn row(digits: &str) -> Option<u64> {
     (1..=MAX_ROWS).contains(&row).then(|| row - 1)
 }
 
-/// Rows and columns that a range such as `A1:C7` reaches to from the first cell.
-pub(super) fn extent(range: &str) -> Option<(u64, u64)> {
-    let last = range.rsplit(':').next()?;
-    let (row, column) = parse(last)?;
-    Some((row + 1, column as u64 + 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,7 +35,5 @@ mod tests {
         for text in ["XFE1", "A0", "A1048577", "AAAA1", "1", "A", "", "é1", "A-1"] {
             assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(extent("A1:C7"), Some((7, 3)));
-        assert_eq!(extent("B2"), Some((2, 2)));
     }
 }

@@ -54,18 +54,24 @@ fn clock(millis: i64) -> String {
     format!("{hours:02}:{minutes:02}:{seconds:02}{fraction}")
 }
 
-/// The text of a date that is written as ISO 8601.
+/// The text of a date or a time of day that is written as ISO 8601. A zone is left out: cells have
+/// the time of the wall.
 pub(super) fn iso(text: &str) -> Option<String> {
-    let text = text.trim().trim_end_matches('Z');
-    if let Ok(moment) = text.parse::<DateTime>() {
-        let millis = i64::from(moment.subsec_nanosecond()) / 1_000_000;
-        let seconds = i64::from(moment.hour()) * 3600
-            + i64::from(moment.minute()) * 60
-            + i64::from(moment.second());
-        return Some(format!("{} {}", moment.date(), clock(seconds * 1000 + millis)));
+    let text = text.trim().trim_end_matches(['Z', 'z']);
+    let text = text.strip_prefix(['T', 't']).unwrap_or(text);
+    let of_day = |time: Time| {
+        let seconds = i64::from(time.hour()) * 3600
+            + i64::from(time.minute()) * 60
+            + i64::from(time.second());
+        clock(seconds * 1000 + i64::from(time.subsec_nanosecond()) / 1_000_000)
+    };
+    // A time has no more than two digits before its first colon.
+    if text.find(':').is_some_and(|at| at <= 2) {
+        let time = text.find(['+', '-']).and_then(|at| text.get(..at)).unwrap_or(text);
+        return Some(of_day(time.parse().ok()?));
     }
-    let time: Time = text.parse().ok()?;
-    Some(time.strftime("%H:%M:%S").to_string())
+    let moment: DateTime = text.parse().ok()?;
+    Some(format!("{} {}", moment.date(), of_day(moment.time())))
 }
 
 #[cfg(test)]
@@ -108,6 +114,19 @@ mod tests {
         assert_eq!(iso("2024-01-15").as_deref(), Some("2024-01-15 00:00:00"));
         assert_eq!(iso("2024-01-15T10:30:00Z").as_deref(), Some("2024-01-15 10:30:00"));
         assert_eq!(iso("10:30:00").as_deref(), Some("10:30:00"));
+        let cases = [
+            ("23:44:51.894", "23:44:51.894000"),
+            ("T23:44:51.894Z", "23:44:51.894000"),
+            ("09:05", "09:05:00"),
+            ("09:05:00+02:00", "09:05:00"),
+            ("2024-02-29T12:00:00.5", "2024-02-29 12:00:00.500000"),
+            ("2024-02-29T12:00:00.25+05:30", "2024-02-29 12:00:00.250000"),
+            ("2024-02-29T12:00:00-08:00", "2024-02-29 12:00:00"),
+            ("2024-02-29 12:00", "2024-02-29 12:00:00"),
+        ];
+        for (text, read) in cases {
+            assert_eq!(iso(text).as_deref(), Some(read), "{text}");
+        }
         assert_eq!(iso("soon"), None);
     }
 }

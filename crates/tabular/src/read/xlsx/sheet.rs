@@ -1,21 +1,21 @@
 //! The cells of a worksheet, row by row.
 use std::rc::Rc;
 
-use quick_xml::events::{BytesStart, Event};
-
 use super::{
     broken,
     package::Package,
     place,
+    space::Space,
     styles::Shown,
     text, value,
     workbook::Workbook,
-    xml::{self, Xml, attribute},
+    xml::{Node, Xml},
 };
 use crate::{
     Cell,
     error::{Error, TooMuch},
     limits::Limits,
+    progress::Meter,
 };
 
 #[derive(Debug)]
@@ -26,7 +26,6 @@ pub(super) struct Sheet {
     from_1904: bool,
     max_columns: usize,
     max_row: usize,
-    declared: Option<(u64, u64)>,
     /// The row that comes next if it does not say which it is.
     next: u64,
     /// There are no more rows.
@@ -39,6 +38,8 @@ pub(super) type Cells = Vec<(usize, Cell)>;
 /// What a cell says of itself before its value.
 #[derive(Debug)]
 struct Head {
+    /// The row, if the cell says which.
+    row: Option<u64>,
     column: usize,
     shown: Shown,
     kind: Kind,
@@ -64,27 +65,22 @@ impl Sheet {
         styles: Rc<Vec<Shown>>,
         texts: Rc<Vec<Box<str>>>,
         limits: &Limits,
+        meter: &mut Meter<'_>,
     ) -> Result<Self, Error> {
         let part = package.part(&workbook.sheet)?;
         let part = part.ok_or_else(|| broken("the archive lacks the worksheet"))?;
         let mut sheet = Self {
-            xml: Xml::new(part),
+            xml: Xml::new(part, Space::Main),
             styles,
             texts,
             from_1904: workbook.from_1904,
             max_columns: limits.max_columns,
             max_row: limits.max_row,
-            declared: None,
             next: 0,
             ended: false,
         };
-        sheet.begin()?;
+        sheet.begin(meter)?;
         Ok(sheet)
-    }
-
-    /// Rows and columns that the sheet says it has, which need not be true.
-    pub(super) fn declared(&self) -> Option<(u64, u64)> {
-        self.declared
     }
 
     /// The part of the sheet that was read.
@@ -92,49 +88,41 @@ impl Sheet {
         self.xml.part()
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self, meter: &mut Meter<'_>) -> Result<(), Error> {
         loop {
-            match self.xml.next()? {
-                Event::Start(element) => match element.local_name().as_ref() {
-                    "dimension" => {
-                        let range = attribute(&element, "ref")?;
-                        self.declared = range.and_then(|range| place::extent(&range));
-                    }
-                    "sheetData" => return Ok(()),
-                    _ => {}
-                },
-                Event::Eof => return Err(broken("the worksheet has no data")),
+            match (self.xml.next(meter)?, self.xml.level()) {
+                (Node::Start, 2) if self.xml.name() == "sheetData" => return Ok(()),
+                (Node::Eof, _) => return Err(broken("the worksheet has no data")),
                 _ => {}
             }
         }
     }
 
-    /// The next row that is written: its place from 0, and its cells with their columns.
-    pub(super) fn row(&mut self) -> Result<Option<(u64, Cells)>, Error> {
+    /// The next row that is written: its place from 0, and its cells with their columns. Rows may
+    /// come in any order, and in pieces.
+    pub(super) fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, Cells)>, Error> {
         if self.ended {
             return Ok(None);
         }
-        let at = loop {
-            match self.xml.next()? {
-                Event::Start(element) if element.local_name().as_ref() == "row" => {
-                    break match attribute(&element, "r")? {
-                        Some(number) => place::row(&number)
-                            .ok_or_else(|| broken(format!("there is no row {number}")))?,
-                        None => self.next,
+        let mut at = loop {
+            match (self.xml.next(meter)?, self.xml.level()) {
+                (Node::Start, 3) if self.xml.name() == "row" => {
+                    break match self.xml.attribute("r")? {
+                        Some(number) => {
+                            let row = place::row(number.trim());
+                            Some(row.ok_or_else(|| broken(format!("there is no row {number}")))?)
+                        }
+                        None => None,
                     };
                 }
-                Event::End(element) if element.local_name().as_ref() == "sheetData" => {
+                (Node::End, 2) => {
                     self.ended = true;
                     return Ok(None);
                 }
-                Event::Eof => return Err(broken("the worksheet is cut off")),
+                (Node::Eof, _) => return Err(broken("the worksheet is cut off")),
                 _ => {}
             }
         };
-        if at < self.next || at >= place::MAX_ROWS {
-            return Err(broken(format!("row {} is out of order", at + 1)));
-        }
-        self.next = at + 1;
         let mut cells = Vec::new();
         // Many cells may have one text, so that a small file may have large rows.
         let mut bytes = 0;
@@ -142,23 +130,21 @@ impl Sheet {
         // Where a cell is that does not say so.
         let mut expected = 0;
         loop {
-            let head = match self.xml.next()? {
-                Event::Start(element) if element.local_name().as_ref() == "c" => {
-                    Head::read(&element, expected, &self.styles)?
-                }
-                Event::End(element) if element.local_name().as_ref() == "row" => {
-                    return Ok(Some((at, cells)));
-                }
-                Event::Eof => return Err(broken("the worksheet is cut off")),
+            let head = match (self.xml.next(meter)?, self.xml.level()) {
+                (Node::Start, 4) if self.xml.name() == "c" => self.head(expected)?,
+                (Node::End, 3) => break,
+                (Node::Eof, _) => return Err(broken("the worksheet is cut off")),
                 _ => continue,
             };
+            at = at.or(head.row);
+            let number = at.unwrap_or(self.next) + 1;
             let column = head.column;
             expected = column + 1;
             written += 1;
             if written > place::MAX_COLUMNS {
-                return Err(broken(format!("row {} has cells more than once", at + 1)));
+                return Err(broken(format!("row {number} has cells more than once")));
             }
-            let cell = self.cell(&head)?;
+            let cell = self.cell(&head, meter)?;
             // A cell that is only formatted may be anywhere.
             if !cell.is_missing() && cell.is_empty() {
                 continue;
@@ -168,36 +154,37 @@ impl Sheet {
                 return Err(TooMuch::Columns { found, most }.into());
             }
             if cells.len() >= self.max_columns {
-                return Err(broken(format!("row {} has cells more than once", at + 1)));
+                return Err(broken(format!("row {number} has cells more than once")));
             }
             bytes += cell.len();
             if bytes > self.max_row {
-                return Err(TooMuch::Row { row: at + 1, most: self.max_row }.into());
+                return Err(TooMuch::Row { row: number, most: self.max_row }.into());
             }
             cells.push((column, cell));
         }
+        let at = at.unwrap_or(self.next);
+        if at >= place::MAX_ROWS {
+            return Err(broken(format!("there is no row {}", at + 1)));
+        }
+        self.next = at + 1;
+        Ok(Some((at, cells)))
     }
 
-    fn cell(&mut self, head: &Head) -> Result<Cell, Error> {
+    fn cell(&mut self, head: &Head, meter: &mut Meter<'_>) -> Result<Cell, Error> {
         let mut written = String::new();
         let mut inline = None;
         let mut inside = false;
         loop {
-            match self.xml.next()? {
-                Event::Start(element) => match element.local_name().as_ref() {
-                    "is" => inline = Some(text::read(&mut self.xml, "is")?),
+            match (self.xml.next(meter)?, self.xml.level()) {
+                (Node::Start, 5) => match self.xml.name() {
+                    "is" => inline = Some(text::read(&mut self.xml, meter)?),
                     "v" => inside = true,
                     _ => {}
                 },
-                Event::End(element) => match element.local_name().as_ref() {
-                    "v" => inside = false,
-                    "c" => break,
-                    _ => {}
-                },
-                Event::Text(piece) if inside => written.push_str(&piece.xml10_content()),
-                Event::CData(piece) if inside => written.push_str(&piece.xml10_content()),
-                Event::GeneralRef(reference) if inside => xml::resolve(&reference, &mut written)?,
-                Event::Eof => return Err(broken("the worksheet is cut off")),
+                (Node::End, 5) => inside = false,
+                (Node::End, 4) => break,
+                (Node::Text, _) if inside => written.push_str(self.xml.text()),
+                (Node::Eof, _) => return Err(broken("the worksheet is cut off")),
                 _ => {}
             }
             if written.len() > MAX_VALUE {
@@ -206,8 +193,8 @@ impl Sheet {
         }
         Ok(match head.kind {
             Kind::Error => Cell::Missing,
-            Kind::Inline => Cell::Text(inline.unwrap_or_default()),
-            _ if written.is_empty() => Cell::EMPTY,
+            Kind::Inline => Cell::Text(inline.unwrap_or_else(|| text::unescape(written))),
+            _ if written.is_empty() => Cell::Text(inline.unwrap_or_default()),
             Kind::Number => value::number(&written, head.shown, self.from_1904),
             Kind::Boolean => value::boolean(&written),
             Kind::Formula => Cell::Text(text::unescape(written)),
@@ -219,43 +206,46 @@ impl Sheet {
             }
         })
     }
-}
 
-const MAX_VALUE: usize = 1 << 20;
-
-// === impl Head ===
-
-impl Head {
-    fn read(element: &BytesStart<'_>, expected: usize, styles: &[Shown]) -> Result<Self, Error> {
-        let mut head = Self { column: expected, shown: Shown::Number, kind: Kind::Number };
-        for attribute in element.attributes().with_checks(false) {
-            let attribute = attribute.map_err(broken)?;
-            let value = &*attribute.value;
-            match attribute.key.as_ref() {
+    /// What the cell that began says of itself.
+    fn head(&self, expected: usize) -> Result<Head, Error> {
+        let mut head =
+            Head { row: None, column: expected, shown: Shown::Number, kind: Kind::Number };
+        self.xml.attributes(|name, value| {
+            match name {
                 "r" => {
-                    let (_, column) = place::parse(value)
-                        .ok_or_else(|| broken(format!("there is no cell {value}")))?;
-                    head.column = column;
+                    let place = place::parse(value.trim());
+                    let (row, column) =
+                        place.ok_or_else(|| broken(format!("there is no cell {value}")))?;
+                    (head.row, head.column) = (Some(row), column);
                 }
                 "s" => {
-                    let style = value.parse::<usize>().ok().and_then(|at| styles.get(at));
+                    let style = value.trim().parse::<usize>().ok();
+                    let style = style.and_then(|at| self.styles.get(at));
                     head.shown = style.copied().unwrap_or(Shown::Number);
                 }
-                "t" => {
-                    head.kind = match value {
-                        "n" => Kind::Number,
-                        "s" => Kind::Shared,
-                        "inlineStr" => Kind::Inline,
-                        "str" => Kind::Formula,
-                        "b" => Kind::Boolean,
-                        "d" => Kind::Date,
-                        "e" => Kind::Error,
-                        other => return Err(broken(format!("there is no cell type {other}"))),
-                    };
-                }
+                "t" => head.kind = Kind::parse(value)?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(head)
     }
 }
+
+impl Kind {
+    fn parse(word: &str) -> Result<Self, Error> {
+        Ok(match word {
+            "n" | "" => Self::Number,
+            "s" => Self::Shared,
+            "inlineStr" => Self::Inline,
+            "str" => Self::Formula,
+            "b" => Self::Boolean,
+            "d" => Self::Date,
+            "e" => Self::Error,
+            other => return Err(broken(format!("there is no cell type {other}"))),
+        })
+    }
+}
+
+const MAX_VALUE: usize = 1 << 20;

@@ -1,14 +1,13 @@
 //! Which cells show dates, told by their number formats.
 use std::collections::HashMap;
 
-use quick_xml::events::Event;
-
 use super::{
     package::Package,
+    space::Space,
     workbook::Workbook,
-    xml::{Xml, attribute},
+    xml::{Node, Xml},
 };
-use crate::error::Error;
+use crate::{error::Error, progress::Meter};
 
 /// What a number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,36 +20,38 @@ pub(super) enum Shown {
 }
 
 /// What the numbers of each style stand for.
-pub(super) fn read(package: &mut Package, workbook: &Workbook) -> Result<Vec<Shown>, Error> {
-    let mut styles = Vec::new();
-    let Some(path) = &workbook.styles else { return Ok(styles) };
-    let Some(part) = package.small_part(path)? else { return Ok(styles) };
-    let mut xml = Xml::new(part);
+pub(super) fn read(
+    package: &mut Package,
+    workbook: &Workbook,
+    meter: &mut Meter<'_>,
+) -> Result<Vec<Shown>, Error> {
+    let Some(path) = &workbook.styles else { return Ok(Vec::new()) };
+    let Some(part) = package.small_part(path)? else { return Ok(Vec::new()) };
+    let mut xml = Xml::new(part, Space::Main);
     let mut formats: HashMap<u32, Shown> = HashMap::new();
-    let mut of_cells = false;
+    let mut of_cells: Vec<u32> = Vec::new();
+    // Formats that depend on conditions have the same elements elsewhere.
+    let mut section = String::new();
     loop {
-        match xml.next()? {
-            Event::Start(element) => match element.local_name().as_ref() {
-                "numFmt" => {
-                    let id = attribute(&element, "numFmtId")?.and_then(|it| it.parse().ok());
-                    let code = attribute(&element, "formatCode")?;
-                    if let (Some(id), Some(code)) = (id, code) {
-                        formats.insert(id, shown(&code));
-                    }
+        match (xml.next(meter)?, xml.level()) {
+            (Node::Start, 2) => xml.name().clone_into(&mut section),
+            (Node::Start, 3) if section == "numFmts" && xml.name() == "numFmt" => {
+                let id = xml.attribute("numFmtId")?.and_then(|it| it.trim().parse().ok());
+                let code = xml.attribute("formatCode")?;
+                if let (Some(id), Some(code)) = (id, code) {
+                    formats.insert(id, shown(&code));
                 }
-                "cellXfs" => of_cells = true,
-                "xf" if of_cells => {
-                    let id = attribute(&element, "numFmtId")?.and_then(|it| it.parse().ok());
-                    let id = id.unwrap_or_default();
-                    styles.push(formats.get(&id).copied().unwrap_or_else(|| built_in(id)));
-                }
-                _ => {}
-            },
-            Event::End(element) if element.local_name().as_ref() == "cellXfs" => of_cells = false,
-            Event::Eof => return Ok(styles),
+            }
+            (Node::Start, 3) if section == "cellXfs" && xml.name() == "xf" => {
+                let id = xml.attribute("numFmtId")?.and_then(|it| it.trim().parse().ok());
+                of_cells.push(id.unwrap_or_default());
+            }
+            (Node::Eof, _) => break,
             _ => {}
         }
     }
+    let style = |id: u32| formats.get(&id).copied().unwrap_or_else(|| built_in(id));
+    Ok(of_cells.into_iter().map(style).collect())
 }
 
 /// The formats that have numbers only (ECMA-376 part 1, 18.8.30).

@@ -1,15 +1,15 @@
 //! Texts of cells: those that cells share, and runs of rich text joined.
-use quick_xml::events::Event;
-
 use super::{
     broken,
     package::Package,
+    space::Space,
     workbook::Workbook,
-    xml::{self, Xml},
+    xml::{Node, Xml},
 };
 use crate::{
     error::{Error, TooMuch},
     limits::Limits,
+    progress::Meter,
 };
 
 /// The longest text of a cell, in bytes. Spreadsheet programs stop at 32,767 characters.
@@ -20,19 +20,20 @@ pub(super) fn shared(
     package: &mut Package,
     workbook: &Workbook,
     limits: &Limits,
+    meter: &mut Meter<'_>,
 ) -> Result<Vec<Box<str>>, Error> {
     let mut texts: Vec<Box<str>> = Vec::new();
     let Some(path) = &workbook.texts else { return Ok(texts) };
     let Some(part) = package.part(path)? else { return Ok(texts) };
-    let mut xml = Xml::new(part);
+    let mut xml = Xml::new(part, Space::Main);
     let mut held = 0;
     loop {
-        match xml.next()? {
-            Event::Start(element) if element.local_name().as_ref() == "si" => {}
-            Event::Eof => return Ok(texts),
+        match (xml.next(meter)?, xml.level()) {
+            (Node::Start, 2) if xml.name() == "si" => {}
+            (Node::Eof, _) => return Ok(texts),
             _ => continue,
         }
-        let text = read(&mut xml, "si")?;
+        let text = read(&mut xml, meter)?;
         held += text.len() + size_of::<Box<str>>();
         if held > limits.max_held {
             let (what, instead) = ("the texts of the workbook", "save the sheet as .csv");
@@ -42,28 +43,27 @@ pub(super) fn shared(
     }
 }
 
-/// The text up to the end of the element `name`, which was opened: without its pronunciation.
-pub(super) fn read(xml: &mut Xml, name: &str) -> Result<String, Error> {
+/// The text up to the end of the element that began: without its pronunciation.
+pub(super) fn read(xml: &mut Xml, meter: &mut Meter<'_>) -> Result<String, Error> {
     let mut text = String::new();
     let (mut inside, mut spoken) = (false, false);
+    let level = xml.level();
     loop {
-        match xml.next()? {
-            Event::Start(element) => match element.local_name().as_ref() {
+        match xml.next(meter)? {
+            Node::Start => match xml.name() {
                 "t" => inside = !spoken,
                 "rPh" => spoken = true,
                 _ => {}
             },
-            Event::End(element) => match element.local_name().as_ref() {
+            Node::End if xml.level() == level => return Ok(unescape(text)),
+            Node::End => match xml.name() {
                 "t" => inside = false,
                 "rPh" => spoken = false,
-                it if it == name => return Ok(unescape(text)),
                 _ => {}
             },
-            Event::Text(piece) if inside => text.push_str(&piece.xml10_content()),
-            Event::CData(piece) if inside => text.push_str(&piece.xml10_content()),
-            Event::GeneralRef(reference) if inside => xml::resolve(&reference, &mut text)?,
-            Event::Eof => return Err(broken(format!("the part ends within <{name}>"))),
-            _ => {}
+            Node::Text if inside => text.push_str(xml.text()),
+            Node::Text => {}
+            Node::Eof => return Err(broken("a part ends within a text")),
         }
         if text.len() > MAX_TEXT {
             return Err(broken(format!("a cell has more than {MAX_TEXT} bytes")));
@@ -86,7 +86,8 @@ pub(super) fn unescape(text: String) -> String {
         let code = code.filter(|(hex, _)| hex.bytes().all(|it| it.is_ascii_hexdigit()));
         let character =
             code.and_then(|(hex, _)| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
-        let character = character.filter(|it| it.is_control() || *it == '_');
+        // No text holds the zero character.
+        let character = character.filter(|it| *it != '\0' && (it.is_control() || *it == '_'));
         if let (Some(character), Some(end)) = (character, after.get(5..)) {
             plain.push(character);
             rest = end;
@@ -110,7 +111,7 @@ mod tests {
             ("_x005F_x000D_", "_x000D_"),
             ("_x000_ _xD800_ _xyz_", "_x000_ _xD800_ _xyz_"),
             ("_x_x0009_ _x0041_", "_x\t _x0041_"),
-            ("_x00é41_", "_x00é41_"),
+            ("_x00é41_ _x0000_", "_x00é41_ _x0000_"),
             ("plain", "plain"),
         ];
         for (escaped, text) in cases {

@@ -1,12 +1,15 @@
 //! Where the parts of a workbook are.
-use quick_xml::events::Event;
-
 use super::{
     broken,
     package::Package,
-    xml::{Xml, attribute},
+    space::Space,
+    xml::{Node, Xml},
 };
-use crate::error::{Error, Unreadable};
+use crate::{
+    error::{Error, Unreadable},
+    name,
+    progress::Meter,
+};
 
 /// The parts that matter.
 #[derive(Debug, Default)]
@@ -25,46 +28,66 @@ pub(super) struct Workbook {
 #[derive(Debug)]
 struct Relation {
     id: String,
-    /// The last word of its type.
     kind: String,
     target: String,
 }
 
-pub(super) fn read(package: &mut Package, wanted: Option<&str>) -> Result<Workbook, Error> {
-    let root = relations(package, "", "_rels/.rels")?;
-    let path = root.into_iter().find(|it| it.kind == "officeDocument").map(|it| it.target);
+/// What the types of relations begin with, in usual and in strict files.
+const TYPES: [&str; 2] = [
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships/",
+    "http://purl.oclc.org/ooxml/officeDocument/relationships/",
+];
+
+pub(super) fn read(
+    package: &mut Package,
+    wanted: Option<&str>,
+    meter: &mut Meter<'_>,
+) -> Result<Workbook, Error> {
+    let root = relations(package, "", "_rels/.rels", meter)?;
+    let path = root.into_iter().find(|it| it.is("officeDocument")).map(|it| it.target);
     let path = path.ok_or_else(|| broken("the archive holds no workbook"))?;
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
-    let relations = relations(package, folder, &format!("{folder}/_rels/{file}.rels"))?;
+    let relations = relations(package, folder, &format!("{folder}/_rels/{file}.rels"), meter)?;
     let named = |kind: &str| {
-        relations.iter().find(|it| it.kind == kind).map(|relation| relation.target.clone())
+        relations.iter().find(|it| it.is(kind)).map(|relation| relation.target.clone())
     };
-    let part = package.small_part(&path)?.ok_or_else(|| broken("the archive holds no workbook"))?;
-    let mut xml = Xml::new(part);
+    let part = package.small_part(&path)?.ok_or_else(|| match path.rsplit_once('.') {
+        Some((_, "bin")) => Unreadable::Binary.into(),
+        _ => broken("the archive holds no workbook"),
+    })?;
+    if path.to_ascii_lowercase().ends_with(".bin") {
+        return Err(Unreadable::Binary.into());
+    }
+    let mut xml = Xml::new(part, Space::Main);
     let mut workbook =
         Workbook { styles: named("styles"), texts: named("sharedStrings"), ..Workbook::default() };
-    let mut sheet = None;
+    let mut parts = Vec::new();
+    let mut within_sheets = false;
     loop {
-        match xml.next()? {
-            Event::Start(element) if element.local_name().as_ref() == "workbookPr" => {
-                let value = attribute(&element, "date1904")?;
-                workbook.from_1904 = matches!(value.as_deref(), Some("1" | "true"));
-            }
-            Event::Start(element) if element.local_name().as_ref() == "sheet" => {
-                let id = relation_id(&element)?;
-                let named = relations.iter().find(|it| it.id == id && it.kind == "worksheet");
-                let Some(part) = named else { continue };
-                let name = attribute(&element, "name")?.unwrap_or_default();
-                if wanted.is_none_or(|wanted| wanted == name) {
-                    sheet = sheet.or(Some(part.target.clone()));
+        match (xml.next(meter)?, xml.level()) {
+            (Node::Start, 2) => {
+                within_sheets = xml.name() == "sheets";
+                if xml.name() == "workbookPr" {
+                    let value = xml.attribute("date1904")?;
+                    workbook.from_1904 = matches!(value.as_deref(), Some("1" | "true"));
                 }
-                workbook.sheets.push(name);
             }
-            Event::Eof => break,
+            (Node::Start, 3) if within_sheets && xml.name() == "sheet" => {
+                let id = xml.relation()?.ok_or_else(|| broken("a sheet has no relation"))?;
+                let part = relations.iter().find(|it| it.id == id && it.is("worksheet"));
+                let Some(part) = part else { continue };
+                workbook.sheets.push(xml.attribute("name")?.unwrap_or_default());
+                parts.push(part.target.clone());
+            }
+            (Node::Eof, _) => break,
             _ => {}
         }
     }
-    workbook.sheet = sheet.ok_or_else(|| match wanted {
+    let at = match wanted {
+        Some(wanted) => name::find(&workbook.sheets, wanted),
+        None => Some(0),
+    };
+    workbook.sheet = at.and_then(|at| parts.into_iter().nth(at)).ok_or_else(|| match wanted {
         Some(name) if !workbook.sheets.is_empty() => {
             Unreadable::NoSheet { name: name.to_owned(), sheets: workbook.sheets.clone() }.into()
         }
@@ -73,27 +96,36 @@ pub(super) fn read(package: &mut Package, wanted: Option<&str>) -> Result<Workbo
     Ok(workbook)
 }
 
-/// `r:id`; a sheet has a `sheetId`, too, which says nothing.
-fn relation_id(element: &quick_xml::events::BytesStart<'_>) -> Result<String, Error> {
-    attribute(element, "id")?.ok_or_else(|| broken("a sheet has no relation"))
-}
-
-fn relations(package: &mut Package, folder: &str, path: &str) -> Result<Vec<Relation>, Error> {
+fn relations(
+    package: &mut Package,
+    folder: &str,
+    path: &str,
+    meter: &mut Meter<'_>,
+) -> Result<Vec<Relation>, Error> {
     let Some(part) = package.small_part(path)? else { return Ok(Vec::new()) };
-    let mut xml = Xml::new(part);
+    let mut xml = Xml::new(part, Space::Package);
     let mut relations = Vec::new();
     loop {
-        match xml.next()? {
-            Event::Start(element) if element.local_name().as_ref() == "Relationship" => {
-                let [id, kind, target] =
-                    ["Id", "Type", "Target"].map(|name| attribute(&element, name));
+        match xml.next(meter)? {
+            Node::Start if xml.name() == "Relationship" => {
+                let [id, kind, target, mode] =
+                    ["Id", "Type", "Target", "TargetMode"].map(|name| xml.attribute(name));
                 let (Some(id), Some(kind), Some(target)) = (id?, kind?, target?) else { continue };
-                let kind = kind.rsplit('/').next().unwrap_or_default().to_owned();
-                relations.push(Relation { id, kind, target: resolve(folder, &target) });
+                if mode?.is_none_or(|it| it != "External") {
+                    relations.push(Relation { id, kind, target: resolve(folder, &target) });
+                }
             }
-            Event::Eof => return Ok(relations),
+            Node::Eof => return Ok(relations),
             _ => {}
         }
+    }
+}
+
+impl Relation {
+    /// Whether it is of the type that ends with `kind`. Those of other makers end alike.
+    fn is(&self, kind: &str) -> bool {
+        let start = self.kind.trim().strip_suffix(kind);
+        start.is_some_and(|start| TYPES.contains(&start) || !start.contains("://"))
     }
 }
 

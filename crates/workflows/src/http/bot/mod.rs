@@ -163,11 +163,10 @@ async fn message(
     let Message { message } = read(request).await?;
     let heard = Heard::Message(message.clone());
     let key = key.of(&caller, || Digest::new().part("message").part(&message).done());
-    let Answer { mut reply, run } = talk::talk(&door, &chat, heard, key).await?;
+    let Answer { mut reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
     if reply.understood == Understood::Unknown && !door.config.agent.is_empty() {
-        let user = caller.principal.user.as_deref().unwrap_or(&chat.participant);
         reply = Reply {
-            text: talk::ask(&door, &chat, user, &message).await?,
+            text: talk::ask(&door, &chat, &caller, &message).await?,
             understood: Understood::Yes,
             ..reply
         };
@@ -216,8 +215,11 @@ async fn upload(
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
+    // Before the file comes: what is refused then would be there all the same.
+    let place = caller.place()?;
     let file = files::take(&door, &chat, request).await?;
-    let Answer { reply, .. } = talk::talk(&door, &chat, Heard::Uploaded, None).await?;
+    let Answer { reply, .. } =
+        talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded, None).await?;
     let mut data = files::uploaded(&chat, &file, &base);
     data["bot_response"] = reply.text.into();
     data["suggested_workflow"] = json!(reply.suggested);
@@ -262,7 +264,7 @@ async fn confirm(
     let word = if confirmed { "confirm" } else { "decline" };
     let key = key.of(&caller, || begin::digest(word, modified.as_deref().unwrap_or_default()));
     let heard = Heard::Confirmed { confirmed, modified };
-    let Answer { reply, run } = talk::talk(&door, &chat, heard, key).await?;
+    let Answer { reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
     if reply.understood != Understood::Yes {
         return Ok(refused(&reply).status(StatusCode::BAD_REQUEST).into_response());
     }

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use quadrille_agents::{Ask, Ending};
+use quadrille_core::Permit;
 use quadrille_store::{
     Chat, ChatFile, NewMessageOfChat, NewStep, Page, Place, Run, RunStatus, Said, StepKind,
 };
@@ -16,7 +17,7 @@ use crate::{
     },
     door::{self, Door},
     engine,
-    http::{begin, error::Error, key::Keyed, runs},
+    http::{begin, caller::Caller, error::Error, key::Keyed, runs},
     news::Origin,
     wire,
 };
@@ -55,21 +56,29 @@ pub(super) enum Heard {
     Confirmed { confirmed: bool, modified: Option<Vec<NewStep>> },
 }
 
-/// Hear it, answer, and keep both in the conversation.
+/// Hear it, answer, and keep both in the conversation. To look at a file takes a place among direct
+/// requests, if the caller has none.
 pub(super) async fn talk(
     door: &Arc<Door>,
     chat: &Chat,
+    caller: &Caller,
+    place: Option<Permit>,
     heard: Heard,
     key: Option<Keyed>,
 ) -> Result<Answer, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
-    let talked = life.finish("bot", async move { answer(&door, &chat, heard, key.as_ref()).await });
+    let caller = caller.clone();
+    let talked = life.finish("bot", async move {
+        answer(&door, &chat, &caller, place, heard, key.as_ref()).await
+    });
     talked.await.unwrap_or(Err(Error::Server))
 }
 
 async fn answer(
     door: &Door,
     chat: &Chat,
+    caller: &Caller,
+    place: Option<Permit>,
     mut heard: Heard,
     key: Option<&Keyed>,
 ) -> Result<Answer, Error> {
@@ -83,7 +92,7 @@ async fn answer(
     }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
     let Kept { state: before, file } = recall(door, &chat).await?;
-    let file = last_file(door, &chat, file).await?;
+    let file = last_file(door, &chat, caller, place, file).await?;
     let seen = file
         .as_ref()
         .map(|(file, known)| FileSeen { name: file.name.clone(), columns: known.columns.clone() });
@@ -178,6 +187,8 @@ impl Heard {
 async fn last_file(
     door: &Door,
     chat: &Chat,
+    caller: &Caller,
+    place: Option<Permit>,
     known: Option<KeptFile>,
 ) -> Result<Option<(ChatFile, KeptFile)>, Error> {
     let files = door.memory.store.chat_files(&chat.id).await?;
@@ -186,7 +197,10 @@ async fn last_file(
     };
     let known = match known.filter(|it| it.id == last.id) {
         Some(known) => known,
-        None => KeptFile { id: last.id, columns: columns(door, &last).await? },
+        None => {
+            let place = place.map_or_else(|| caller.place(), Ok)?;
+            KeptFile { id: last.id, columns: columns(door, &place, &last).await? }
+        }
     };
     Ok(Some((last, known)))
 }
@@ -199,18 +213,20 @@ async fn remember(door: &Door, chat: &Chat, kept: &Kept) -> Result<(), Error> {
     Ok(door.memory.store.remember_dialogue(&chat.id, &kept).await?)
 }
 
-/// Let the agent answer what `user` says, in the topic of the chat, and keep both, also if the
+/// Let the agent answer what the caller says, in the topic of the chat, and keep both, also if the
 /// client leaves meanwhile.
 pub(super) async fn ask(
     door: &Arc<Door>,
     chat: &Chat,
-    user: &str,
+    caller: &Caller,
     message: &str,
 ) -> Result<String, Error> {
     let topic = door::topic(&chat.id).map_err(|why| Error::Invalid(why.to_string()))?;
-    let (user, text) = (Arc::from(user), Arc::from(message));
+    let known = caller.principal.user.clone();
+    let user = known.unwrap_or_else(|| Arc::from(chat.participant.as_str()));
+    let (holder, text) = (caller.acting_holder(&user), Arc::from(message));
     let agent = Some(Arc::from(&*door.config.agent));
-    let ticket = door.desk.ask(Ask { topic, user, text, agent, key: None, id: None })?;
+    let ticket = door.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
     let (store, id) = (door.memory.store.clone(), chat.id.clone());
     let life = door.core.life.clone();
     let answered = door.core.life.finish("bot", async move {
@@ -222,8 +238,8 @@ pub(super) async fn ask(
         };
         let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
         let said = [of(Said::User, ticket.question()), of(Said::System, &text)];
-        store.say_in_chat(&id, None, &said).await?;
-        Ok(text)
+        // What is kept nowhere was not said.
+        if store.say_in_chat(&id, None, &said).await? { Ok(text) } else { Err(Error::NoChat) }
     });
     answered.await.unwrap_or(Err(Error::Server))
 }
@@ -258,7 +274,8 @@ async fn open(door: &Door, chat: &Chat) -> Result<Option<Run>, Error> {
 }
 
 /// The columns of a file; none if it is no table.
-async fn columns(door: &Door, file: &ChatFile) -> Result<Vec<String>, Error> {
+async fn columns(door: &Door, place: &Permit, file: &ChatFile) -> Result<Vec<String>, Error> {
+    let worker = door.room.work(place).await;
     let folder = door.scratch.folder().map_err(|why| {
         tracing::error!(error = %why, "there is no place to look at a file");
         Error::Server
@@ -267,7 +284,7 @@ async fn columns(door: &Door, file: &ChatFile) -> Result<Vec<String>, Error> {
     engine::fetch(&door.memory.files, &file.key, &path).await?;
     let read = door.core.life.blocking(move || {
         let columns = quadrille_tabular::columns(&path, &Limits::default());
-        drop(folder);
+        drop((folder, worker));
         columns
     });
     let mut columns = match read.await {

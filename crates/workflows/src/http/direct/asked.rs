@@ -3,6 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use jiff::Timestamp;
+use quadrille_core::Permit;
 use quadrille_store::files::Files;
 use quadrille_tabular::{Info, Limits, Operation, Outcome, Task};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::{
     take::{self, Taken},
     work::{aside, perform},
 };
-use crate::{door::Door, room::Inside};
+use crate::door::Door;
 
 /// Extracting it counts the request, finds a place for it, and takes its form.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Place {
     folder: TempDir,
-    _inside: Inside,
+    inside: Permit,
 }
 
 /// An operation, and which files of the form it is for.
@@ -60,7 +61,7 @@ impl FromRequest<Arc<Door>> for Asked {
         let caller = Caller::from_request_parts(&mut parts, door).await?;
         let Ok(base) = Base::from_request_parts(&mut parts, door).await;
         let (owner, inside) = caller.enter()?;
-        let place = Arc::new(Place { folder: door.scratch.folder()?, _inside: inside });
+        let place = Arc::new(Place { folder: door.scratch.folder()?, inside });
         let request = Request::from_parts(parts, body);
         let limit = door.memory.max_upload_size;
         let taken = take::take(request, place.folder.path(), limit).await?;
@@ -151,7 +152,7 @@ impl Asked {
         let sheet = sheet.map(str::to_owned);
         let place = Arc::clone(&self.place);
         let backup_original = self.door.config.backup_original;
-        perform(&self.door.core.life, &self.door.room, move |watch| {
+        perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
             let folder = place.folder.path();
             let bind = bind.map(|bind| folder.join(bind));
             let task = Task {
@@ -196,7 +197,7 @@ impl Asked {
     pub(super) async fn look(&self, part: &'static str) -> Result<Info, Error> {
         self.file(part)?;
         let place = Arc::clone(&self.place);
-        perform(&self.door.core.life, &self.door.room, move |watch| {
+        perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
             Info::read(&place.folder.path().join(part), &Limits::default(), watch)
         })
         .await

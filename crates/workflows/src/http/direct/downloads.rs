@@ -63,5 +63,5 @@ pub(super) async fn keep(
 }
 
 pub(super) fn url(base: &Base, name: &str) -> String {
-    format!("{}{ROOT}/files/downloads/{}", base.0, wire::escaped(name))
+    base.url(&format!("{ROOT}/files/downloads/{}", wire::escaped(name)))
 }

@@ -7,7 +7,7 @@ use std::{
     },
 };
 
-use quadrille_core::Life;
+use quadrille_core::{Life, Permit};
 use quadrille_tabular::{Error as TabularError, Watch};
 
 use super::super::error::Error;
@@ -23,9 +23,15 @@ impl Drop for Stop {
     }
 }
 
-/// Do `work` when there is room. It ends early if its caller does not wait for it any more, or if the
-/// process begins to close; then its thread may be left alone for what it does not end in time.
-pub(super) async fn perform<T, F>(life: &Life, room: &Room, work: F) -> Result<T, Error>
+/// Does `work` on behalf of the holder of `place`, when a worker is free. It ends early if its
+/// caller no longer waits for it, or if the process begins to close; its thread may then be left
+/// alone for what it does not end in time.
+pub(super) async fn perform<T, F>(
+    life: &Life,
+    room: &Room,
+    place: &Permit,
+    work: F,
+) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
@@ -33,8 +39,7 @@ where
     if life.is_closing() {
         return Err(Error::Stopping);
     }
-    let worker = life.unless_closing(room.work()).await.ok_or(Error::Stopping)?;
-    let worker = worker.ok_or(Error::Server)?;
+    let worker = life.unless_closing(room.work(place)).await.ok_or(Error::Stopping)?;
     let stop = Stop::default();
     let stopped = Arc::clone(&stop.0);
     let done = aside(life, move || {
@@ -61,18 +66,20 @@ pub(super) async fn aside<T: Send + 'static>(
 mod tests {
     use std::time::SystemTime;
 
+    use quadrille_core::{Holder, Shares};
     use quadrille_tabular::{Limits, Operation, Progress, Task};
 
     use super::*;
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let (life, room) = (Life::new(), Room::new(1, 0));
+        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
+        let place = room.enter(&Holder::Program).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "a\n".repeat(5000)).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (ended, ends) = std::sync::mpsc::channel();
-        let asking = perform(&life, &room, move |watch| {
+        let asking = perform(&life, &room, &place, move |watch| {
             begun.send(()).unwrap();
             let task = Task {
                 input: &folder.path().join("file"),
@@ -101,14 +108,15 @@ mod tests {
         }
         assert!(ends.recv().unwrap(), "it was cancelled");
         // There is room for the next one.
-        perform(&life, &room, |_| Ok(())).await.unwrap();
+        perform(&life, &room, &place, |_| Ok(())).await.unwrap();
     }
 
     #[tokio::test]
     async fn who_waits_for_work_is_answered_when_the_process_stops_and_the_work_ends() {
-        let (life, room) = (Life::new(), Room::new(1, 0));
+        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
+        let place = room.enter(&Holder::Program).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let asking = perform(&life, &room, move |watch| {
+        let asking = perform(&life, &room, &place, move |watch| {
             begun.send(()).unwrap();
             let progress = Progress { rows: 0, done: 0.0 };
             while watch(progress).is_continue() {}

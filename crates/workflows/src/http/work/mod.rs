@@ -39,7 +39,7 @@ const CLAIM: &str = "x-claim";
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a claim may hold without a sign of life.
-const MAX_LEASE: Duration = Duration::from_hours(1);
+const MAX_LEASE: Duration = quadrille_store::Store::LONGEST_CLAIM;
 
 /// How long until steps are looked for that another node offers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ async fn claim(
 async fn show(door: &Door, chat: &Chat, held: &Claim, base: &Base) -> Result<Value, Error> {
     let Claim { claim, run, step, until } = held;
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let at = format!("{}{WORK}/{}", base.0, step.id);
+    let at = base.url(&format!("{WORK}/{}", step.id));
     let input = files.iter().find(|it| Some(it.id) == step.input).map(
         |file| json!({ "filename": file.name, "size": file.size, "url": format!("{at}/input") }),
     );

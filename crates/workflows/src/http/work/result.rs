@@ -196,5 +196,5 @@ fn object(text: &str) -> Result<Map<String, Value>, Error> {
     if json::is_deep(text) {
         return Err(bad(format!("nest at most {} levels", json::DEPTH)));
     }
-    serde_json::from_str(text).map_err(|why| bad(why.to_string()))
+    json::read(text).map_err(|why| bad(why.to_string()))
 }

@@ -1,0 +1,230 @@
+//! What the logs count against `limits.log_bytes`, and that they keep to it.
+use futures_util::task::noop_waker;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    Delivery, Event, OnSlow, Room, Text, Wire,
+    turn::{Delta, Turn},
+};
+
+/// A frame that is three times as long as the payload.
+#[derive(Debug)]
+struct Triple;
+
+impl Wire for Triple {
+    type Frame = Text;
+    const SLOT: usize = 0;
+
+    fn encode(event: &Event) -> Text {
+        event.payload.repeat(3).into()
+    }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
+}
+
+/// A frame that is its payload.
+#[derive(Debug)]
+struct Same;
+
+impl Wire for Same {
+    type Frame = Text;
+    const SLOT: usize = 1;
+
+    fn encode(event: &Event) -> Text {
+        event.payload.clone()
+    }
+
+    fn held(frame: &Text, payload: &Text) -> usize {
+        frame.held_beside(payload)
+    }
+}
+
+fn hub(policy: Policy, log_bytes: usize) -> Hub {
+    let limits = Limits { log_bytes, ..Limits::default() };
+    Hub::new(Policies::from(policy), &limits, None, &Life::new())
+}
+
+fn topic(n: usize) -> Topic {
+    Topic::new("room", n).expect("a topic")
+}
+
+fn held(hub: &Hub) -> usize {
+    hub.0.budget.held()
+}
+
+/// What is there now for `inbox`, of which `room` is taken.
+fn read(inbox: &mut Inbox, room: Room) -> Vec<Delivery> {
+    let waker = noop_waker();
+    let mut out = Vec::new();
+    _ = inbox.poll_recv(&mut std::task::Context::from_waker(&waker), room, &mut out);
+    out
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Publish { topic: usize, size: usize, key: Option<u8> },
+    Delta { topic: usize, text: usize },
+    Encode { topic: usize },
+    Read { reader: usize, records: usize },
+    Forget { topic: usize },
+    Relieve,
+    Limit { bytes: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (0..3_usize, 1..3000_usize, proptest::option::of(0..60_u8))
+            .prop_map(|(topic, size, key)| Step::Publish { topic, size, key }),
+        4 => (0..3_usize, 1..200_usize).prop_map(|(topic, text)| Step::Delta { topic, text }),
+        3 => (0..3_usize).prop_map(|topic| Step::Encode { topic }),
+        2 => (0..3_usize, 1..9_usize).prop_map(|(reader, records)| Step::Read { reader, records }),
+        1 => (0..3_usize).prop_map(|topic| Step::Forget { topic }),
+        1 => Just(Step::Relieve),
+        1 => (4_000..80_000_usize).prop_map(|bytes| Step::Limit { bytes }),
+    ]
+}
+
+async fn run(on_slow: OnSlow, steps: Vec<Step>) {
+    let policy =
+        Policy { events: 6, bytes: 20_000, on_slow, patience: Duration::ZERO, ..Policy::default() };
+    let hub = hub(policy, 50_000);
+    let mut inboxes: Vec<_> = (0..3).map(|_| hub.inbox()).collect();
+    for (n, inbox) in inboxes.iter_mut().enumerate() {
+        inbox.subscribe(&topic(n), Since::Now, 0).expect("room");
+    }
+    let mut said = [0; 3];
+    for step in steps {
+        match step {
+            Step::Publish { topic: n, size, key } => {
+                let key = key.map(|key| Text::from(key.to_string()));
+                let draft = Draft::new(topic(n), "n", "x".repeat(size)).key(key);
+                let framed = size % 2 == 0;
+                let frame: Text = "y".repeat(size / 2).into();
+                let draft = if framed { draft.framed::<Same>(frame) } else { draft };
+                hub.publish(draft).await.expect("room");
+            }
+            Step::Delta { topic: n, text } => {
+                let (turn, text) = (Uuid::nil(), "z".repeat(text));
+                let start = said[n];
+                said[n] += text.len() as u64;
+                let draft = Turn::Delta(Delta { turn, start, text }).draft(topic(n));
+                hub.publish(draft).await.expect("room");
+            }
+            Step::Encode { topic: n } => {
+                let records = hub.history(&topic(n), Since::Start, 9).map(|it| it.records);
+                for record in records.unwrap_or_default() {
+                    record.frame::<Triple>();
+                    record.frame::<Same>();
+                }
+            }
+            Step::Read { reader, records } => {
+                read(&mut inboxes[reader], Room { records, bytes: usize::MAX });
+            }
+            Step::Forget { topic: n } => hub.delete(&topic(n)),
+            Step::Relieve => hub.relieve(None),
+            Step::Limit { bytes } => hub.reload(&Limits { log_bytes: bytes, ..Limits::default() }),
+        }
+        let counted = hub.0.budget.held();
+        assert!(counted < 1 << 40, "more was given back than taken");
+    }
+    drop(inboxes);
+    hub.drop_idle(|_| false);
+    assert_eq!(held(&hub), 0, "something is counted that is not held");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn whatever_happens_all_is_given_back(steps in proptest::collection::vec(step(), 1..200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        for on_slow in [OnSlow::Skip, OnSlow::Coalesce] {
+            runtime.block_on(run(on_slow, steps.clone()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_records_of_many_topics_in_use_do_not_exceed_the_limit() {
+    let hub = hub(Policy { patience: Duration::ZERO, ..Policy::default() }, 1 << 20);
+    let mut inbox = hub.inbox();
+    for n in 0..100 {
+        inbox.subscribe(&topic(n), Since::Now, 0).expect("room");
+        hub.publish(Draft::new(topic(n), "n", "x".repeat(100_000))).await.expect("room");
+        assert!(held(&hub) <= 1 << 20, "{} bytes after {n}", held(&hub));
+        let newest = hub.history(&topic(n), Since::Now, 1).expect("a log").records;
+        assert_eq!(newest.len(), 1, "what was just published is there");
+    }
+    // Nobody is left without a word: what is gone is a gap.
+    let told = read(&mut inbox, Room { records: usize::MAX, bytes: usize::MAX });
+    let gaps = told.iter().filter(|it| matches!(it, Delivery::Gap(..))).count();
+    let records = told.iter().filter(|it| matches!(it, Delivery::Record(..))).count();
+    assert_eq!((gaps + records, records > 0), (100, true));
+}
+
+#[tokio::test]
+async fn frames_count_from_when_they_are_made() {
+    let hub = hub(Policy::default(), 1 << 20);
+    hub.publish(Draft::new(topic(1), "n", "x".repeat(1000))).await.expect("room");
+    let before = held(&hub);
+    let record = hub.history(&topic(1), Since::Start, 1).expect("a log").records.remove(0);
+    record.frame::<Same>();
+    let same = held(&hub) - before;
+    assert!(same < 100, "{same}: the frame is the payload");
+    record.frame::<Triple>();
+    record.frame::<Triple>();
+    let triple = held(&hub) - before - same;
+    assert!((3000..3100).contains(&triple), "{triple}");
+}
+
+#[tokio::test]
+async fn what_is_left_for_slow_readers_of_a_coalescing_log_counts() {
+    let policy = Policy {
+        events: 8,
+        on_slow: OnSlow::Coalesce,
+        patience: Duration::ZERO,
+        ..Policy::default()
+    };
+    let hub = hub(policy, 1 << 20);
+    for n in 0..16 {
+        let key = Some(Text::from(n.to_string()));
+        let draft = Draft::new(topic(1), "n", "x".repeat(10_000)).key(key);
+        hub.publish(draft).await.expect("room");
+    }
+    assert!(held(&hub) > 160_000, "{}: eight in the ring, eight that survive", held(&hub));
+}
+
+#[tokio::test]
+async fn readers_that_do_not_read_hold_a_quarter_of_the_limit_together() {
+    let limit = 1 << 20;
+    let policy = Policy {
+        events: 64,
+        bytes: 100_000,
+        on_slow: OnSlow::Coalesce,
+        patience: Duration::ZERO,
+        ..Policy::default()
+    };
+    let hub = hub(policy, limit);
+    let mut readers: Vec<_> = (0..50).map(|_| hub.inbox()).collect();
+    for inbox in &mut readers {
+        inbox.subscribe(&topic(1), Since::Now, 0).expect("room");
+    }
+    for round in 0..10 {
+        for n in 0..64 {
+            let key = Some(Text::from(format!("{round}-{n}")));
+            let draft = Draft::new(topic(1), "n", "x".repeat(1000)).key(key);
+            hub.publish(draft).await.expect("room");
+        }
+        for inbox in &mut readers {
+            // One record, and the rest of the backlog stays with the reader.
+            read(inbox, Room { records: 1, bytes: 1 });
+        }
+        assert!(held(&hub) <= limit / 4 + 300_000, "{} bytes", held(&hub));
+    }
+}
