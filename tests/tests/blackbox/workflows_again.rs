@@ -100,8 +100,8 @@ async fn a_key_is_its_users_own() {
     let bob = token(json!({"sub": "bob", "topics": ["chat:*"]}));
     let bearer = |token: &str| format!("Bearer {token}");
     let (ann, bob) = (bearer(&ann), bearer(&bob));
-    let made =
-        post(&gateway, "/api/v1/chat/workflows", &[("Authorization", &ann)], &json!({})).await;
+    let (at, headers) = ("/api/v1/chat/workflows", [("Authorization", ann.as_str())]);
+    let made = post(&gateway, at, &headers, &json!({})).await;
     let chat = text(&made.json()["data"]["chat_id"]);
     let path = format!("/api/v1/chat/workflows/{chat}/runs");
     let body = json!({"steps": [{"operation": "o", "kind": "external"}]});

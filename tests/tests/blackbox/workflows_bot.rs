@@ -148,7 +148,8 @@ async fn what_the_bot_does_not_understand_is_refused_as_its_clients_know_it() {
     let talk = Talk::begin(&gateway).await;
     let odd = talk.say("hello").await;
     assert_eq!((&odd["status_code"], &odd["data"]["error_type"]), (&json!(400), &json!("Error")));
-    assert!(odd["message"].as_str().unwrap().contains("help"), "{odd}");
+    assert_eq!(odd["message"], "Unknown error");
+    assert!(odd["data"]["bot_response"].as_str().unwrap().contains("help"), "{odd}");
     let wrong = talk.post("/message", &json!({"text": "hello"})).await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.body.contains("message"), "{}", wrong.body);

@@ -107,7 +107,7 @@ store.url: "sqlite://PATH", or "postgres://USER:PASSWORD@HOST/DATABASE", better 
 store.max_connections: Connections that read; with PostgreSQL, all of them.
 store.busy_timeout: How long to wait for a lock or a connection before the client is told to.
 store.auto_migrate: Whether a start migrates an old schema; otherwise `quadrille migrate` does.
-store.keep_keys: How long the idempotency key of a message is remembered.
+store.keep_keys: How long the idempotency key of a message or of a run is remembered.
 files: Where uploaded files are kept.
 files.url: "file://PATH", or a bucket: s3://, gs://, az://.
 files.max_upload_size: Bytes of one file.

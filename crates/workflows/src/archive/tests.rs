@@ -349,3 +349,82 @@ fn an_archive_of_the_original_is_understood() {
     let Restored { whole, .. } = restored(&tar(&[file("./metadata.json", METADATA_ONLY)]));
     assert_eq!((&*whole.chat.id, whole.chat.status), ("c", ChatStatus::Active));
 }
+
+/// With a header of its own before each entry, as some write them.
+fn with_pax<'a>(entries: &[Raw<'a>]) -> Vec<Raw<'a>> {
+    let pax = b"40 LIBARCHIVE.creationtime=1795207139.2\n30 mtime=1795207139.263209000\n";
+    let with = entries.iter().flat_map(|Raw(path, kind, bytes)| {
+        [Raw("PaxHeader/x", EntryType::XHeader, &pax[..]), Raw(path, *kind, bytes)]
+    });
+    with.collect()
+}
+
+#[test]
+fn what_a_system_leaves_beside_files_is_passed_over() {
+    let description = |name: &str| {
+        json!({"chat_id": "c", "files": [{"path": format!("workflows/c/uploads/{name}")}]})
+            .to_string()
+    };
+    // Composed in the description, and as a Mac writes it in the archive.
+    let (listed, name) = (description("k\u{e1}va.csv"), "uploads/ka\u{301}va.csv");
+    let double = b"\0\x05\x16\x07 resources";
+    let folder = |path| Raw(path, EntryType::Directory, b"");
+    let ours = || [file("metadata.json", listed.as_bytes()), file(name, b"a\n1\n")];
+    let hidden = "uploads/._ka\u{301}va.csv";
+    let beside = [
+        vec![file("._metadata.json", double), file(hidden, double)],
+        vec![file(".DS_Store", b"Bud1"), file("uploads/.DS_Store", b"Bud1")],
+        vec![folder("__MACOSX/"), file("__MACOSX/uploads/._a", double)],
+        vec![file("__MACOSX", b""), file("./._.", double), folder("uploads/.AppleDouble")],
+        vec![folder(".Trashes"), file(".Spotlight-V100/x/y", b""), file(".localized", b"")],
+        vec![file("uploads/Icon\r", b""), file("Icon\r", b"")],
+        vec![file("Thumbs.db", b"x"), file("uploads/Thumbs.db", b"x"), file("desktop.ini", b"")],
+        vec![file("uploads/desktop.ini", b""), file("@eaDir/uploads@SynoEAStream", b"")],
+    ];
+    for companions in beside {
+        let paths: Vec<_> = companions.iter().map(|it| it.0).collect();
+        let [first, second] = ours();
+        let mut all = vec![first, second];
+        all.splice(1..1, companions);
+        for archive in [tar(&all), tar(&with_pax(&all))] {
+            let (_folder, unpacked) = opened(&archive);
+            let unpacked = unpacked.unwrap_or_else(|why| panic!("{paths:?}: {why}"));
+            let Restored { whole, bytes } = understand(unpacked, None).unwrap();
+            let names: Vec<_> = whole.files.iter().map(|it| it.name.as_str()).collect();
+            assert_eq!(names, ["k\u{e1}va.csv"], "{paths:?}");
+            assert_eq!(fs::read(&bytes[0]).unwrap(), b"a\n1\n", "{paths:?}");
+        }
+    }
+    // All of it in a folder, which has a companion of its own.
+    let inside = [
+        file("._chat", double),
+        folder("chat"),
+        file("chat/._uploads", double),
+        file("chat/metadata.json", METADATA_ONLY),
+        file("chat/uploads/a.csv", b"a"),
+    ];
+    assert_eq!(restored(&tar(&inside)).whole.files.len(), 1);
+    // A file of the chat is one, whatever it is called.
+    let listed = description("Thumbs.db");
+    let own = [file("metadata.json", listed.as_bytes()), file("uploads/Thumbs.db", b"x")];
+    assert_eq!(restored(&tar(&own)).whole.files[0].name, "Thumbs.db");
+    // Nothing leaves the archive so.
+    let away = [file("metadata.json", METADATA_ONLY), file("../._evil", b"x")];
+    assert!(refused(&tar(&away)).contains("leaves the archive"));
+    let many: Vec<_> = (0..=MAX_ENTRIES).map(|_| file("._a", b"")).collect();
+    assert!(refused(&tar(&many)).contains("at most 10000 entries"));
+}
+
+#[test]
+fn a_step_has_its_file_however_the_archive_writes_its_name() {
+    let described = json!({
+        "chat_id": "c",
+        "runs": [{"run_id": "r", "steps": [{"operation": "csv/search",
+            "input_file": "workflows/c/uploads/k\u{e1}va.csv"}]}],
+    });
+    let described = described.to_string();
+    let entries =
+        [file("metadata.json", described.as_bytes()), file("uploads/ka\u{301}va.csv", b"a")];
+    let Restored { whole, .. } = restored(&tar(&entries));
+    assert_eq!(whole.runs[0].1[0].input, Some(whole.files[0].id));
+}
