@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use self::run::Run;
+pub(super) use self::run::Run;
 use super::{
     reply::{self, Parts},
     upstream,

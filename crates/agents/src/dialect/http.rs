@@ -40,7 +40,7 @@ struct Names {
 
 /// What has been heard of one answer.
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     names: Names,
     halves: Halves,
 }
@@ -183,4 +183,12 @@ impl Reader for Stream {
 
 fn no_text(name: &str) -> Trouble {
     Trouble::new(Code::BadAnswer, format!("the field {name:?} is not a text"))
+}
+
+#[cfg(test)]
+impl Default for Stream {
+    fn default() -> Self {
+        let reply = ["response", "full_response"].map(str::to_owned).into();
+        Self { names: Names { token: "token".into(), reply }, halves: Halves::default() }
+    }
 }

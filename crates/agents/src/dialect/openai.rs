@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use self::stream::Stream;
+pub(super) use self::stream::Stream;
 use super::{reply, upstream, web::Web};
 use crate::{Agent, BadConfig, Question, Reply, Settings};
 

@@ -1,6 +1,7 @@
 //! Agents against upstreams on real sockets, without the gateway around them.
 mod agui;
 mod ask;
+mod corpus;
 mod documented;
 mod failures;
 mod http;
