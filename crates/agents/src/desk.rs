@@ -11,7 +11,7 @@ use quadrille_core::{Core, Hub, Life, TooManyTopics, Topic};
 use uuid::Uuid;
 
 use crate::{
-    BadConfig, Code, Config, Journal, Settings, Ticket,
+    BadConfig, Code, Config, Given, Journal, Settings, Ticket,
     book::Book,
     dialect,
     journal::NotKept,
@@ -128,22 +128,28 @@ impl Desk {
 
     /// Take a question: its turn runs now or waits, or is the one that its key stands for.
     pub fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
-        self.take(ask).inspect_err(telemetry::refused)
+        self.ask_with(ask, Given::default())
     }
 
-    fn take(&self, ask: Ask) -> Result<Ticket, Refused> {
+    /// [`Self::ask`], with what the client gives along with the question. It is the agent's alone, and
+    /// is told to nobody who watches.
+    pub fn ask_with(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
+        self.take(ask, given).inspect_err(telemetry::refused)
+    }
+
+    fn take(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
         let name = ask.agent.as_deref().unwrap_or(&self.0.config.default);
         let agent = Arc::clone(self.0.agents.get(name).ok_or(Refused::NoAgent)?);
-        if let Some(joined) = self.state().join_or_room(&ask, &agent.name)? {
+        if let Some(joined) = self.state().join_or_room(&ask, &given, &agent.name)? {
             return Ok(joined);
         }
         // Only now: who is refused, or joins, needs no log. Meanwhile others may have asked.
         let since = self.0.hub.open(&ask.topic)?;
         let mut state = self.state();
-        if let Some(joined) = state.join_or_room(&ask, &agent.name)? {
+        if let Some(joined) = state.join_or_room(&ask, &given, &agent.name)? {
             return Ok(joined);
         }
-        let turn = Arc::new(Turn::new(ask, agent, since));
+        let turn = Arc::new(Turn::new(ask, given, agent, since));
         let Turn { ask, .. } = &*turn;
         state.queue.push(&ask.topic, &ask.user, Arc::clone(&turn))?;
         state.book.enter(Arc::clone(&turn));
@@ -286,7 +292,12 @@ impl Desk {
 
 impl State {
     /// The turn that `ask` joins, or `None` if it is to have one of its own and there is room.
-    fn join_or_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
+    fn join_or_room(
+        &self,
+        ask: &Ask,
+        given: &Given,
+        agent: &str,
+    ) -> Result<Option<Ticket>, Refused> {
         if let Some(turn) = self.book.joined(ask) {
             let same = turn.ask.text == ask.text && *turn.agent.name == *agent;
             return if same { Ok(Some(Ticket(Arc::clone(turn)))) } else { Err(Refused::KeyReused) };
@@ -295,7 +306,11 @@ impl State {
             return Err(Refused::Draining);
         }
         self.queue.room(&ask.topic)?;
-        if self.book.open() + ask.size() > OPEN { Err(Refused::DeskFull) } else { Ok(None) }
+        if self.book.open() + ask.size() + given.size() > OPEN {
+            Err(Refused::DeskFull)
+        } else {
+            Ok(None)
+        }
     }
 }
 

@@ -202,5 +202,7 @@ impl Events {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod play;
 #[cfg(test)]
 mod tests;

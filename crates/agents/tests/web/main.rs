@@ -4,6 +4,7 @@ mod ask;
 mod corpus;
 mod documented;
 mod failures;
+mod given;
 mod http;
 mod keys;
 mod openai;

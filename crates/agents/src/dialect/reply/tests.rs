@@ -1,76 +1,12 @@
 //! Every recorded stream is read the same wherever it is cut.
-use std::sync::Arc;
-
 use e2e::fake::corpus::{End, Recording, recordings};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::*;
-use crate::{
-    Question,
-    dialect::{agui, http, openai},
-};
+use super::{play::play as play_as, *};
 
-/// What becomes of a stream: its parts with the texts put together, and how it failed.
-type Heard = (Vec<Part>, Option<Code>);
-
-/// Read a stream that comes in these pieces.
-fn heard(mut reader: impl Reader, pieces: &[&[u8]], end: End) -> Heard {
-    let (mut decoder, mut events, mut parts) =
-        (Decoder::new(1 << 20), VecDeque::new(), Parts::new());
-    let mut failed = None;
-    let is_over = |parts: &Parts| parts.iter().any(|it| matches!(it, Part::End(_)));
-    let last: &[u8] = b"";
-    for (n, piece) in pieces.iter().chain([&last]).enumerate() {
-        let is_last = n == pieces.len();
-        if is_last && matches!(end, End::Chunked | End::Close) {
-            decoder.finish(&mut events).unwrap();
-        } else {
-            decoder.push(piece, &mut events).unwrap();
-        }
-        for event in events.drain(..) {
-            if !is_over(&parts) && failed.is_none() {
-                failed = read(&mut reader, &event, is_last, &mut parts).err().map(|why| why.code);
-            }
-        }
-    }
-    if !is_over(&parts) && failed.is_none() {
-        let standing = reader.standing();
-        let is_cut = matches!(end, End::Cut | End::Short) && standing == Standing::Paused;
-        let standing = if is_cut { Standing::Open } else { standing };
-        failed = over(&mut reader, standing, &mut parts).err().map(|why| why.code);
-    }
-    (merged(parts), failed)
-}
-
-/// What is shown: no empty texts, and none of two parts.
-fn merged(parts: Parts) -> Vec<Part> {
-    let mut all = Vec::new();
-    for part in parts {
-        match (part, all.last_mut()) {
-            (Part::Text(text), _) if text.is_empty() => {}
-            (Part::Text(text), Some(Part::Text(before))) => before.push_str(&text),
-            (part, _) => all.push(part),
-        }
-    }
-    all
-}
-
-fn play(dialect: &str, pieces: &[&[u8]], end: End) -> Heard {
-    match dialect {
-        "openai" => heard(openai::Stream::default(), pieces, end),
-        "agui" => heard(agui::Run::new(&question(), 1 << 20), pieces, end),
-        _ => heard(http::Stream::default(), pieces, end),
-    }
-}
-
-fn question() -> Question {
-    Question {
-        turn: uuid::Uuid::nil(),
-        topic: "user:7".parse().unwrap(),
-        user: Arc::from("7"),
-        text: Arc::from("Hi"),
-        before: Vec::new(),
-    }
+/// [`play_as`] a stream that ends like this.
+fn play(dialect: &str, pieces: &[&[u8]], end: End) -> play::Heard {
+    play_as(dialect, pieces, matches!(end, End::Cut | End::Short))
 }
 
 /// The recorded streams of every dialect, without those that are long.
