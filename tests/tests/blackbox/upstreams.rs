@@ -73,12 +73,7 @@ async fn what_a_client_gives_along_reaches_the_agent() {
         "user_id": "7", "message": "This?", "history": history, "intelligence_level": "nano",
         "image": "https://example.org/a.png",
     });
-    let headers = [("Content-Type", "application/json")];
-    let post = async |body: &serde_json::Value| {
-        let (at, body) = (gateway.address(), body.to_string());
-        http::send(at, "POST", "/chat/stream", &headers, body.as_bytes()).await.expect("an answer")
-    };
-    assert_eq!(post(&body).await.status, 200);
+    assert_eq!(e2e::relay::chat_stream(&gateway, &body.to_string()).await, "Meow");
     let asked = upstream.only().body;
     assert_eq!(asked["level"], "nano");
     let question = json!([
@@ -89,14 +84,17 @@ async fn what_a_client_gives_along_reaches_the_agent() {
     messages.push(json!({"role": "user", "content": question}));
     assert_eq!(asked["messages"], json!(messages));
     // Without them it is as before, and the level is left out.
-    assert_eq!(post(&json!({"user_id": "8", "message": "Hi", "history": []})).await.status, 200);
+    let plain = json!({"user_id": "8", "message": "Hi", "history": []}).to_string();
+    assert_eq!(e2e::relay::chat_stream(&gateway, &plain).await, "Meow");
     let asked = upstream.asked().pop().expect("a question").body;
     assert_eq!(
         (&asked["level"], &asked["messages"]),
         (&json!(null), &json!([message("user", "Hi")]))
     );
-    let bad = json!({"user_id": "8", "message": "Hi", "image": "file:///etc/passwd"});
-    assert_eq!(post(&bad).await.status, 400);
+    let bad = json!({"user_id": "8", "message": "Hi", "image": "file:///etc/passwd"}).to_string();
+    let headers = [("Content-Type", "application/json")];
+    let bad = http::send(gateway.address(), "POST", "/chat/stream", &headers, bad.as_bytes()).await;
+    assert_eq!(bad.expect("an answer").status, 400);
 }
 
 #[tokio::test]
