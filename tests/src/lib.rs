@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod http;
 pub mod jwks;
 pub mod metrics;
+pub mod official;
 pub mod patience;
 pub mod process;
 pub mod program;

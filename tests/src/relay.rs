@@ -55,3 +55,15 @@ pub async fn cancel(gateway: &Gateway, id: &str) -> Response {
     let path = format!("/api/v1/turns/{id}");
     http::request(gateway.address(), "DELETE", &path, &[]).await.expect("the gateway answers")
 }
+
+/// The whole reply of `POST /chat/stream`, which is read to its end.
+pub async fn chat_stream(gateway: &Gateway, body: &str) -> String {
+    let length = body.len().to_string();
+    let headers = [("Content-Type", "application/json"), ("Content-Length", &*length)];
+    let mut stream = Sse::request(gateway, "POST", "/chat/stream", &headers, body).await;
+    let mut reply = String::new();
+    while let Some(event) = stream.next().await {
+        reply += &event.data;
+    }
+    reply
+}

@@ -20,6 +20,7 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
         ("rooms", "QUADRILLE_TEST_PYTHON_ROOMS"),
         ("api", "QUADRILLE_TEST_PYTHON_API"),
         ("workflows", "QUADRILLE_TEST_PYTHON_WORKFLOWS"),
+        ("upstreams", "QUADRILLE_TEST_PYTHON_UPSTREAMS"),
     ];
     let environment = environment.map(|(version, variable)| {
         let list = format!("tests/clients/py/requirements-{version}.txt");
@@ -79,7 +80,11 @@ fn venv(project: &Project, python: &str, list: &str, name: &str) -> Result<Strin
 
 pub(crate) fn node(project: &Project) -> Result<Environment, String> {
     let modules = node_modules(project, "tests/clients/js", "node")?;
-    Ok(vec![("QUADRILLE_TEST_NODE_MODULES", modules)])
+    let upstreams = node_modules(project, "tests/clients/upstreams", "upstreams")?;
+    Ok(vec![
+        ("QUADRILLE_TEST_NODE_MODULES", modules),
+        ("QUADRILLE_TEST_UPSTREAM_MODULES", upstreams),
+    ])
 }
 
 /// The path of modules that have socket.io, for `cargo xtask bench rooms`.

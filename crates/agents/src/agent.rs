@@ -35,6 +35,18 @@ pub struct Question {
     pub text: Arc<str>,
     /// The topic's earlier turns, oldest first, as many as [`Agent::window`] at most.
     pub before: Vec<Exchange>,
+    pub given: Given,
+}
+
+/// What a client gives along with a question, beyond its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// What was said before, as the client has it, in place of what the topic has.
+    pub before: Option<Arc<[Exchange]>>,
+    /// The picture that is asked about: an address, or a `data:` URI. Nobody here opens it.
+    pub image: Option<Arc<str>>,
+    /// How much effort the client asks for, in its own word.
+    pub level: Option<Arc<str>>,
 }
 
 /// An earlier question and its reply.
@@ -47,6 +59,17 @@ pub struct Exchange {
 impl Exchange {
     /// Bytes of all that comes along with a question, at most, unless the newest alone has more.
     pub const BYTES: usize = 1 << 20;
+}
+
+// === impl Given ===
+
+impl Given {
+    /// Bytes of memory that it takes.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [&self.image, &self.level].into_iter().flatten().map(|it| it.len());
+        let before = self.before.iter().flat_map(|it| it.iter());
+        texts.chain(before.map(|it| it.question.len() + it.reply.len())).sum()
+    }
 }
 
 /// A part of a reply.

@@ -11,7 +11,7 @@ use quadrille_core::{Core, Holder, Hub, Life, Pool, Shares, Shortage, TooManyTop
 use uuid::Uuid;
 
 use crate::{
-    BadConfig, Code, Config, Journal, Settings, Ticket,
+    BadConfig, Code, Config, Given, Journal, Settings, Ticket,
     book::Book,
     dialect,
     journal::NotKept,
@@ -142,26 +142,33 @@ impl Desk {
 
     /// Take a question: its turn runs now or waits, or is the one that its key stands for.
     pub fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
-        self.take(ask).inspect_err(telemetry::refused)
+        self.ask_with(ask, Given::default())
     }
 
-    fn take(&self, ask: Ask) -> Result<Ticket, Refused> {
+    /// [`Self::ask`], with what the client gives along with the question. It is the agent's alone, and
+    /// is told to nobody who watches.
+    pub fn ask_with(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
+        self.take(ask, given).inspect_err(telemetry::refused)
+    }
+
+    fn take(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
         let name = ask.agent.as_deref().unwrap_or(&self.0.config.default);
         let agent = Arc::clone(self.0.agents.get(name).ok_or(Refused::NoAgent)?);
         if let Some(joined) = self.state().join_or_room(&ask, &agent.name)? {
             return Ok(joined);
         }
-        let bytes = self.0.bytes.take(&ask.holder, ask.size()).map_err(|why| match why {
-            Shortage::Full => Refused::DeskFull,
-            Shortage::Share | Shortage::Strangers => Refused::Share,
-        })?;
+        let bytes =
+            self.0.bytes.take(&ask.holder, ask.size() + given.size()).map_err(|why| match why {
+                Shortage::Full => Refused::DeskFull,
+                Shortage::Share | Shortage::Strangers => Refused::Share,
+            })?;
         // Only now: who is refused, or joins, needs no log. Meanwhile others may have asked.
         let since = self.0.hub.open(&ask.topic)?;
         let mut state = self.state();
         if let Some(joined) = state.join_or_room(&ask, &agent.name)? {
             return Ok(joined);
         }
-        let turn = Arc::new(Turn::new(ask, agent, since));
+        let turn = Arc::new(Turn::new(ask, given, agent, since));
         let Turn { ask, .. } = &*turn;
         state.queue.push(&ask.topic, &ask.user, &ask.holder, Arc::clone(&turn))?;
         state.book.enter(Arc::clone(&turn), bytes);

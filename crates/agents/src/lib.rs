@@ -6,6 +6,8 @@ mod config;
 mod desk;
 mod dialect;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod journal;
 mod lenient;
 mod named;
@@ -17,7 +19,7 @@ mod sse;
 mod telemetry;
 mod ticket;
 
-pub use agent::{Agent, Exchange, Part, Question, Reply};
+pub use agent::{Agent, Exchange, Given, Part, Question, Reply};
 pub use config::{BadConfig, Config, Content, Kind, Orphans, Settings};
 pub use desk::{Ask, Desk, Refused};
 pub use dialect::open;

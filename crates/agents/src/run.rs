@@ -102,6 +102,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
         user: Arc::clone(&turn.ask.user),
         text: Arc::clone(&turn.ask.text),
         before,
+        given: turn.given.clone(),
     });
     let mut said = Said::new(&desk.hub, turn);
     let halt = listen(desk, turn, &mut reply, &mut said).await;
@@ -128,6 +129,10 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
 /// further question.
 async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
     let window = turn.agent.agent.window();
+    if let Some(given) = &turn.given.before {
+        let said: Vec<_> = given.iter().filter(|it| !it.reply.trim().is_empty()).collect();
+        return said.into_iter().rev().take(window).rev().cloned().collect();
+    }
     if window > 0
         && let Some(journal) = desk.journal.get()
         && let Some(kept) = journal.before(Ticket(Arc::clone(turn)), window).await

@@ -14,7 +14,7 @@ use quadrille_core::{Position, Topic};
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
 
-use crate::{Ask, Code, named::Named};
+use crate::{Ask, Code, Given, named::Named};
 
 /// A turn. Cloning shares it, and dropping it changes nothing.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Ticket(pub(crate) Arc<Turn>);
 pub(crate) struct Turn {
     pub(crate) id: Uuid,
     pub(crate) ask: Ask,
+    pub(crate) given: Given,
     pub(crate) agent: Arc<Named>,
     /// Where the topic stood when the turn was asked for: its records come after.
     pub(crate) since: Position,
@@ -139,10 +140,11 @@ impl fmt::Debug for Ticket {
 // === impl Turn ===
 
 impl Turn {
-    pub(crate) fn new(ask: Ask, agent: Arc<Named>, since: Position) -> Self {
+    pub(crate) fn new(ask: Ask, given: Given, agent: Arc<Named>, since: Position) -> Self {
         Self {
             id: ask.id.unwrap_or_else(Uuid::now_v7),
             ask,
+            given,
             agent,
             since,
             asked: Instant::now(),
@@ -159,7 +161,7 @@ impl Turn {
 
     /// Bytes of memory that the turn takes, without its reply.
     pub(crate) fn size(&self) -> usize {
-        self.ask.size()
+        self.ask.size() + self.given.size()
     }
 }
 

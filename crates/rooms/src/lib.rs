@@ -8,6 +8,7 @@ mod door;
 mod engineio;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod given;
 mod http;
 mod journal;
 mod render;

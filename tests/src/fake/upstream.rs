@@ -1,5 +1,6 @@
 //! An HTTP/1.1 server that plays scripts, byte by byte if need be, and remembers what it was asked.
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     sync::{
@@ -30,6 +31,8 @@ pub struct Upstream {
 #[derive(Debug, Default)]
 struct Shared {
     script: Mutex<Script>,
+    /// For addresses with these folders first, instead.
+    scripts: HashMap<String, Script>,
     asked: Mutex<Vec<Asked>>,
     connections: AtomicUsize,
     left: AtomicUsize,
@@ -159,9 +162,16 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 impl Upstream {
     /// An upstream that answers every request so.
     pub async fn start(script: Script) -> Self {
+        let upstream = Self::of(HashMap::new()).await;
+        upstream.play(script);
+        upstream
+    }
+
+    /// An upstream with a script for each folder: what is asked at `/NAME` and below it.
+    pub async fn of(scripts: HashMap<String, Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared { scripts, ..Shared::default() });
         let mut serving = JoinSet::new();
         let upstream = Arc::clone(&shared);
         serving.spawn(async move {
@@ -171,9 +181,7 @@ impl Upstream {
                 connections.spawn(serve(stream, Arc::clone(&upstream)));
             }
         });
-        let upstream = Self { address, shared, _serving: serving };
-        upstream.play(script);
-        upstream
+        Self { address, shared, _serving: serving }
     }
 
     /// Answers so from now on.
@@ -229,8 +237,10 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         let mut from = BufReader::new(from);
         loop {
             let Ok(Some(asked)) = request(&mut from).await else { break Next::Close };
+            let folder = asked.path.split('/').nth(1).unwrap_or_default();
+            let own = shared.scripts.get(folder).cloned();
             lock(&shared.asked).push(asked);
-            let script = lock(&shared.script).clone();
+            let script = own.unwrap_or_else(|| lock(&shared.script).clone());
             // Nothing is sent during an answer, so what there is to read is the end.
             let next = tokio::select! {
                 next = script.play(&mut to) => next.ok(),

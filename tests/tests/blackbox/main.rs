@@ -19,6 +19,7 @@ mod drain;
 mod drain_crowd;
 mod events;
 mod events_end;
+mod halves;
 mod heartbeat;
 mod history;
 mod host;

@@ -58,6 +58,69 @@ async fn a_question_brings_along_the_turns_before_it() {
 }
 
 #[tokio::test]
+async fn what_a_client_gives_along_reaches_the_agent() {
+    let upstream = Upstream::start(Script::sse(&stream(&["Meow"]))).await;
+    let more = [("agents.gpt.body.level", "{intelligence_level}"), ("agents.gpt.window", "1")];
+    let gateway = gateway(&upstream, &more).await;
+    let message = |role: &str, content: &str| json!({"role": role, "content": content});
+    let history = [
+        message("user", "One?"),
+        message("assistant", "1"),
+        message("user", "Two?"),
+        message("assistant", "2"),
+    ];
+    let body = json!({
+        "user_id": "7", "message": "This?", "history": history, "intelligence_level": "nano",
+        "image": "https://example.org/a.png",
+    });
+    assert_eq!(e2e::relay::chat_stream(&gateway, &body.to_string()).await, "Meow");
+    let asked = upstream.only().body;
+    assert_eq!(asked["level"], "nano");
+    let question = json!([
+        {"type": "text", "text": "This?"},
+        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+    ]);
+    let mut messages = history[2..].to_vec();
+    messages.push(json!({"role": "user", "content": question}));
+    assert_eq!(asked["messages"], json!(messages));
+    // Without them it is as before, and the level is left out.
+    let plain = json!({"user_id": "8", "message": "Hi", "history": []}).to_string();
+    assert_eq!(e2e::relay::chat_stream(&gateway, &plain).await, "Meow");
+    let asked = upstream.asked().pop().expect("a question").body;
+    assert_eq!(
+        (&asked["level"], &asked["messages"]),
+        (&json!(null), &json!([message("user", "Hi")]))
+    );
+    let bad = json!({"user_id": "8", "message": "Hi", "image": "file:///etc/passwd"}).to_string();
+    let headers = [("Content-Type", "application/json")];
+    let bad = http::send(gateway.address(), "POST", "/chat/stream", &headers, bad.as_bytes()).await;
+    assert_eq!(bad.expect("an answer").status, 400);
+}
+
+#[tokio::test]
+async fn an_empty_reply_is_told_and_left_out_of_what_is_told_later() {
+    let upstream = Upstream::start(Script::sse(&stream(&["Meow"]))).await;
+    let gateway = gateway(&upstream, &[("agents.gpt.window", "9")]).await;
+    assert_eq!(ask(&gateway, "One?").await.json(), json!({"response": "Meow"}));
+    for nothing in ["", " \n"] {
+        upstream.play(Script::sse(&stream(&[nothing])));
+        assert_eq!(ask(&gateway, "Nothing?").await.json(), json!({"response": nothing}));
+    }
+    upstream.play(Script::sse(&stream(&[""])));
+    let mut told = e2e::relay::stream(&gateway, "7", "Nothing again?").await;
+    let mut names = Vec::new();
+    while let Some(event) = told.next().await {
+        names.push(event.kind);
+    }
+    assert!(names.iter().any(|it| it == "status"), "{names:?}");
+    upstream.play(Script::sse(&stream(&["Meow"])));
+    assert_eq!(ask(&gateway, "Two?").await.json(), json!({"response": "Meow"}));
+    let message = |role: &str, content: &str| json!({"role": role, "content": content});
+    let before = [message("user", "One?"), message("assistant", "Meow"), message("user", "Two?")];
+    assert_eq!(upstream.asked().pop().expect("a question").body["messages"], json!(before));
+}
+
+#[tokio::test]
 async fn each_time_out_ends_the_turn_and_closes_the_connection() {
     let text = delta(&json!({"content": "Me"}));
     let cases = [

@@ -1,7 +1,8 @@
 //! Clients in Python: the publisher that never reads, a subscriber that resumes, the client of the
-//! Cheshire Cat, which the gateway takes the place of, Socket.IO, workflows, and the tools that test
-//! an API by its description.
+//! Cheshire Cat, which the gateway takes the place of, Socket.IO, workflows, the tools that test an
+//! API by its description, and the client of what upstreams say.
 mod rooms;
+mod upstreams;
 mod workflows;
 
 use std::path::Path;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use self::run::Run;
+pub(super) use self::run::Run;
 use super::{
     reply::{self, Parts},
     upstream,
@@ -54,7 +54,11 @@ impl Agui {
             messages.push(self.message(&format!("{turn}-{n}q"), "user", &exchange.question));
             messages.push(self.message(&format!("{turn}-{n}r"), "assistant", &exchange.reply));
         }
-        messages.push(self.message(&turn.to_string(), "user", &question.text));
+        let mut asked = self.message(&turn.to_string(), "user", &question.text);
+        if let Some(image) = question.given.image.as_deref() {
+            asked["content"] = json!([{"type": "text", "text": &*question.text}, picture(image)]);
+        }
+        messages.push(asked);
         let mut body = json!({
             "threadId": question.topic.as_str(),
             "runId": turn,
@@ -64,7 +68,12 @@ impl Agui {
             "context": [],
             "forwardedProps": {},
         });
-        upstream::add(&mut body, &self.body);
+        upstream::add(&mut body, &self.body, &question.given);
+        if let Some(level) = question.given.level.as_deref()
+            && let Some(props) = body["forwardedProps"].as_object_mut()
+        {
+            props.entry("intelligence_level").or_insert_with(|| level.into());
+        }
         body
     }
 
@@ -86,6 +95,16 @@ impl Agent for Agui {
     fn window(&self) -> usize {
         self.window
     }
+}
+
+/// A picture as a part of a message. What is in a `data:` URI stands by itself.
+fn picture(image: &str) -> Value {
+    let data = image.strip_prefix("data:").and_then(|it| it.split_once(";base64,"));
+    let source = match data {
+        Some((media, data)) => json!({"type": "data", "value": data, "mimeType": media}),
+        None => json!({"type": "url", "value": image}),
+    };
+    json!({"type": "image", "source": source})
 }
 
 /// Something came, but nothing to show.

@@ -14,7 +14,7 @@ use super::{
     web::{Trouble, Web},
 };
 use crate::{
-    Agent, BadConfig, Code, Part, Question, Reply, Settings,
+    Agent, BadConfig, Code, Given, Part, Question, Reply, Settings,
     lenient::{Document, Halves, Json},
     sse::Event,
 };
@@ -40,7 +40,7 @@ struct Names {
 
 /// What has been heard of one answer.
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     names: Names,
     halves: Halves,
 }
@@ -89,7 +89,14 @@ impl Http {
             body.insert(field.clone(), value.into());
         }
         let mut body = Value::Object(body);
-        upstream::add(&mut body, &self.body);
+        upstream::add(&mut body, &self.body, &question.given);
+        // What the backend itself calls them. Who asks knows better than the configuration.
+        let Given { image, level, .. } = &question.given;
+        for (field, value) in [("intelligence_level", level), ("image", image)] {
+            if let Some(value) = value.as_deref() {
+                body[field] = value.into();
+            }
+        }
         body
     }
 }
@@ -183,4 +190,12 @@ impl Reader for Stream {
 
 fn no_text(name: &str) -> Trouble {
     Trouble::new(Code::BadAnswer, format!("the field {name:?} is not a text"))
+}
+
+#[cfg(any(test, fuzzing))]
+impl Default for Stream {
+    fn default() -> Self {
+        let reply = ["response", "full_response"].map(str::to_owned).into();
+        Self { names: Names { token: "token".into(), reply }, halves: Halves::default() }
+    }
 }

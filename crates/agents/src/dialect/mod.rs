@@ -7,7 +7,7 @@ mod fault;
 mod http;
 mod openai;
 mod reason;
-mod reply;
+pub(crate) mod reply;
 mod secrets;
 mod tools;
 mod upstream;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use self::stream::Stream;
+pub(super) use self::stream::Stream;
 use super::{reply, upstream, web::Web};
 use crate::{Agent, BadConfig, Question, Reply, Settings};
 
@@ -60,9 +60,15 @@ impl Openai {
             messages.push(message("user", &exchange.question));
             messages.push(message("assistant", &exchange.reply));
         }
-        messages.push(message("user", &question.text));
+        messages.push(match question.given.image.as_deref() {
+            None => message("user", &question.text),
+            Some(image) => json!({"role": "user", "content": [
+                {"type": "text", "text": &*question.text},
+                {"type": "image_url", "image_url": {"url": image}},
+            ]}),
+        });
         let mut body = json!({"model": self.model, "messages": messages, "stream": true});
-        upstream::add(&mut body, &self.body);
+        upstream::add(&mut body, &self.body, &question.given);
         body
     }
 }

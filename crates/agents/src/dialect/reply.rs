@@ -53,7 +53,7 @@ pub(super) trait Reader: Send + 'static {
 /// Post `body`, and let `reader` read the answer.
 pub(super) fn reply(web: &Arc<Web>, body: Vec<u8>, reader: impl Reader) -> Reply {
     let web = Arc::clone(web);
-    let run = Run { web, reader, parts: Parts::new(), stage: Stage::Ask(body) };
+    let run = Run { web, reader, parts: Parts::new(), failure: None, stage: Stage::Ask(body) };
     stream::try_unfold(run, Run::next).boxed()
 }
 
@@ -62,6 +62,8 @@ struct Run<R> {
     reader: R,
     /// Those of the last event.
     parts: Parts,
+    /// What is told after them.
+    failure: Option<Failure>,
     stage: Stage,
 }
 
@@ -83,6 +85,30 @@ struct Events {
     ended: bool,
 }
 
+/// Read an event. One at the end of an answer may have been cut off, and half of one is none.
+fn read(
+    reader: &mut impl Reader,
+    event: &Event,
+    cut: bool,
+    parts: &mut Parts,
+) -> Result<(), Trouble> {
+    if event.data.trim().is_empty() && !reader.ends(&event.kind) {
+        return Ok(());
+    }
+    match reader.event(event, parts) {
+        Err(Trouble { code: Code::BadAnswer, .. }) if cut => Ok(()),
+        read => read,
+    }
+}
+
+/// Nothing more will come.
+fn over(reader: &mut impl Reader, standing: Standing, parts: &mut Parts) -> Result<(), Trouble> {
+    match standing {
+        Standing::Open => Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply")),
+        Standing::Paused | Standing::Complete => reader.end(parts),
+    }
+}
+
 // === impl Run ===
 
 impl<R: Reader> Run<R> {
@@ -94,10 +120,13 @@ impl<R: Reader> Run<R> {
                 }
                 return Ok(Some((part, self)));
             }
-            self.step().await?;
-            if matches!(self.stage, Stage::Over) && self.parts.is_empty() {
+            if let Some(why) = self.failure.take() {
+                return Err(why);
+            }
+            if matches!(self.stage, Stage::Over) {
                 return Ok(None);
             }
+            self.step().await?;
         }
     }
 
@@ -112,24 +141,12 @@ impl<R: Reader> Run<R> {
             Stage::Read(events) => (events.next(&self.web).await?, events.ended),
             Stage::Over => return Ok(()),
         };
-        let Some(event) = event else { return self.over(standing) };
-        if event.data.trim().is_empty() && !self.reader.ends(&event.kind) {
-            return Ok(());
-        }
-        match self.reader.event(&event, &mut self.parts) {
-            // Half of an event is none.
-            Err(Trouble { code: Code::BadAnswer, .. }) if cut => Ok(()),
-            read => read.map_err(|why| self.web.failure(&why)),
-        }
-    }
-
-    /// Nothing more will come.
-    fn over(&mut self, standing: Standing) -> Result<(), Failure> {
-        if standing == Standing::Open {
-            let said = "the stream ended before the reply";
-            return Err(self.web.failure(&Trouble::new(Code::BrokenOff, said)));
-        }
-        self.reader.end(&mut self.parts).map_err(|why| self.web.failure(&why))
+        let read = match event {
+            Some(event) => read(&mut self.reader, &event, cut, &mut self.parts),
+            None => over(&mut self.reader, standing, &mut self.parts),
+        };
+        self.failure = read.err().map(|why| self.web.failure(&why));
+        Ok(())
     }
 
     async fn begin(&mut self) -> Result<(), Failure> {
@@ -143,7 +160,7 @@ impl<R: Reader> Run<R> {
             Answer::Json(begin, answer) => {
                 let json = self.web.whole(begin, answer).await?;
                 let read = self.reader.whole(&json, &mut self.parts);
-                read.map_err(|why| self.web.failure(&why))?;
+                self.failure = read.err().map(|why| self.web.failure(&why));
                 self.stage = Stage::Over;
             }
         }
@@ -184,3 +201,8 @@ impl Events {
         }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod play;
+#[cfg(test)]
+mod tests;

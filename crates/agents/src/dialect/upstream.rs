@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::{BadConfig, Kind, Settings};
+use crate::{BadConfig, Given, Kind, Settings};
 
 /// Earlier turns that a question brings along unless the configuration says otherwise.
 const WINDOW: usize = 10;
@@ -90,9 +90,30 @@ pub(super) fn body(
     }
 }
 
+/// What stands in a constant for the level that the client asks for.
+const LEVEL: &str = "{intelligence_level}";
+
 /// Put the constants into a request.
-pub(super) fn add(request: &mut Value, constants: &Map<String, Value>) {
+pub(super) fn add(request: &mut Value, constants: &Map<String, Value>, given: &Given) {
     if let Value::Object(request) = request {
-        request.extend(constants.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let level = given.level.as_deref();
+        let all = constants.iter();
+        request.extend(all.filter_map(|(key, value)| Some((key.clone(), filled(value, level)?))));
+    }
+}
+
+/// A constant with the level in its place. One that is nothing but a level is left out without it.
+fn filled(value: &Value, level: Option<&str>) -> Option<Value> {
+    match value {
+        Value::String(text) if text == LEVEL => level.map(Value::from),
+        Value::Object(members) => {
+            let all = members.iter();
+            let all = all.filter_map(|(key, it)| Some((key.clone(), filled(it, level)?)));
+            Some(Value::Object(all.collect()))
+        }
+        Value::Array(items) => {
+            Some(Value::Array(items.iter().filter_map(|it| filled(it, level)).collect()))
+        }
+        _ => Some(value.clone()),
     }
 }

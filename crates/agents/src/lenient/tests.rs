@@ -81,8 +81,8 @@ fn units() -> impl Strategy<Value = Vec<u16>> {
 }
 
 fn escaped(units: &[u16]) -> String {
-    let escapes: String = units.iter().map(|it| format!("\\u{it:04x}")).collect();
-    format!("\"{escapes}\"")
+    let escapes: Vec<_> = units.iter().map(|it| format!("\\u{it:04x}")).collect();
+    format!("\"{}\"", escapes.concat())
 }
 
 proptest! {

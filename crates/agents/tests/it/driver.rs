@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use e2e::{fake::cat::Cat, patience::within};
 use futures_util::StreamExt;
-use quadrille_agents::{Agent, Failure, Kind, Part, Question, Reply, Settings, open};
+use quadrille_agents::{Agent, Failure, Given, Kind, Part, Question, Reply, Settings, open};
 use quadrille_core::Life;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ pub(crate) fn ask(agent: &Arc<dyn Agent>, user: &str, text: &str) -> Reply {
         user: user.into(),
         text: text.into(),
         before: Vec::new(),
+        given: Given::default(),
     })
 }
 

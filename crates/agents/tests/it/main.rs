@@ -1,4 +1,5 @@
 //! The turn desk with agents that do as the test says, and the agents with upstreams that do so.
+mod cat_corpus;
 mod cat_failures;
 mod cat_frames;
 mod cat_pool;

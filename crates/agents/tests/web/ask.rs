@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use e2e::patience::within;
 use futures_util::StreamExt;
-use quadrille_agents::{Agent, Code, Exchange, Failure, Part, Question, Settings, open};
+use quadrille_agents::{Agent, Code, Exchange, Failure, Given, Part, Question, Settings, open};
 use quadrille_core::Life;
 use uuid::Uuid;
 
@@ -35,6 +35,7 @@ pub(crate) fn question(text: &str) -> Question {
         user: "7".into(),
         text: text.into(),
         before: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
+        given: Given::default(),
     }
 }
 

@@ -130,6 +130,23 @@ fn question() -> Value {
             "user_id": user(),
             "message": { "type": "string", "pattern": SAID },
             "conversation_id": any("if there is one, pieces of the reply are JSON strings"),
+            "history": {
+                "type": "array",
+                "description": "what was said before, in place of what the gateway knows",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "role": { "enum": ["user", "assistant"] },
+                        "content": { "type": "string" },
+                    },
+                },
+            },
+            "image": {
+                "type": "string",
+                "description": "the picture that is asked about",
+                "pattern": "^(https?://|data:image/)",
+            },
+            "intelligence_level": { "type": "string" },
         },
     })
 }
@@ -141,6 +158,7 @@ fn question_in_form() -> Value {
             "user_id": { "type": "string" },
             "message": { "type": "string", "pattern": SAID },
             "conversation_id": { "type": "string" },
+            "intelligence_level": { "type": "string" },
         },
     })
 }

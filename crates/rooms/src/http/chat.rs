@@ -6,14 +6,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use quadrille_agents::{Ask, Ended, Ending, Phase, Ticket};
+use quadrille_agents::{Ask, Ended, Ending, Given, Phase, Ticket};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
     sse::{self, NOT_KEPT, Show, Stream},
     turn::{self, Turn},
 };
 
-use super::{caller::Caller, error::Error, fields::Fields};
+use super::{caller::Caller, error::Error, fields::Fields, given};
 use crate::{NAME, door::Door, wire};
 
 /// How the text is written in events.
@@ -54,6 +54,11 @@ pub(super) async fn stream(
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let text = fields.text("message")?.filter(|it| !it.trim().is_empty());
     let text = text.ok_or(Error::Required("message"))?;
+    let given = Given {
+        before: given::history(&fields)?,
+        image: given::image(&fields)?,
+        level: crate::given::level(fields.name("intelligence_level")?),
+    };
     caller.count_publication()?;
     // Whoever wants a stream has a place for it before anything is asked.
     let peer = caller.peer.0;
@@ -64,7 +69,7 @@ pub(super) async fn stream(
     let topic = Topic::new("user", &user).map_err(Error::User)?;
     let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
-    let ticket = match door.desk.ask(ask) {
+    let ticket = match door.desk.ask_with(ask, given) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(why) => return Ok(only(form, &why.to_string())),

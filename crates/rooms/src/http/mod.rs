@@ -8,6 +8,7 @@ mod described;
 mod error;
 mod fields;
 mod files;
+mod given;
 mod intake;
 mod messages;
 mod params;

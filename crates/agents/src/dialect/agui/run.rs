@@ -23,7 +23,7 @@ use crate::{
 const MAX_NOTICE: usize = 1000;
 
 #[derive(Debug)]
-pub(super) struct Run {
+pub(in crate::dialect) struct Run {
     asked: Asked,
     messages: Messages,
     snapshot: Option<Snapshot>,
@@ -38,7 +38,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(question: &Question, max_reply: usize) -> Self {
+    pub(in crate::dialect) fn new(question: &Question, max_reply: usize) -> Self {
         Self {
             asked: Asked::new(question),
             messages: Messages::new(max_reply),

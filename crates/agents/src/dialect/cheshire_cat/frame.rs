@@ -4,7 +4,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::super::{fault, web::Trouble};
 use crate::{
-    Code,
+    Code, Given,
     lenient::{Document, Json},
 };
 
@@ -20,9 +20,14 @@ pub(super) enum Said {
     Other,
 }
 
-/// The frame that asks; the space is there because the Python client writes one.
-pub(super) fn question(text: &str) -> Utf8Bytes {
-    format!("{{\"text\": {}}}", Value::from(text)).into()
+/// The frame that asks; the space is there because the Python client writes one. A picture is a member
+/// from 1.8 on, and what else is in the frame reaches plugins.
+pub(super) fn question(text: &str, given: &Given) -> Utf8Bytes {
+    let more = [("image", &given.image), ("intelligence_level", &given.level)];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let members = [("text", text)].into_iter().chain(more);
+    let members = members.map(|(name, value)| format!("\"{name}\": {}", Value::from(value)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", ")).into()
 }
 
 /// Read a frame, and of it only what the reply needs.
@@ -97,7 +102,15 @@ mod tests {
 
     #[test]
     fn a_question_is_what_the_python_client_sends() {
-        assert_eq!(question("a \"b\"\n").as_str(), r#"{"text": "a \"b\"\n"}"#);
+        let alone = question("a \"b\"\n", &Given::default());
+        assert_eq!(alone.as_str(), r#"{"text": "a \"b\"\n"}"#);
+        let given = Given {
+            image: Some("https://a/\"".into()),
+            level: Some("nano".into()),
+            ..Given::default()
+        };
+        let expected = r#"{"text": "a", "image": "https://a/\"", "intelligence_level": "nano"}"#;
+        assert_eq!(question("a", &given).as_str(), expected);
     }
 
     #[test]

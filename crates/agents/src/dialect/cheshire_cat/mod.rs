@@ -103,7 +103,7 @@ impl Upstream {
     /// was closed already, or did not take the frame as a whole.
     async fn begin(&self, question: &Question) -> Result<Turn, Failure> {
         let mut claim = self.pool.claim(&question.user).await;
-        let asked = frame::question(&question.text);
+        let asked = frame::question(&question.text, &question.given);
         if let Some(mut link) = claim.parked()
             && link.is_quiet().await
             && link.send(asked.clone()).await.is_ok()

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(in crate::dialect) struct Stream {
     calls: Calls,
     halves: Halves,
     told: Told,

@@ -2,21 +2,22 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
-use quadrille_agents::{Ask, Refused};
+use quadrille_agents::{Ask, Given, Refused};
 use quadrille_core::{Since, Topic, auth::Action};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
 use super::{Call, ConversationId, conversation::UNKNOWN};
 use crate::{
-    door,
+    door, given,
     render::NAMED,
     socketio::{
         Client, Flow, Link, Then,
         client::OWN,
         own::{Form, Owned},
     },
+    wire,
 };
 
 #[derive(Deserialize)]
@@ -25,6 +26,8 @@ struct Request<'a> {
     message: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     agent: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    intelligence_level: Option<&'a RawValue>,
 }
 
 /// `llm_request`: the reply comes to the caller alone.
@@ -39,7 +42,12 @@ pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
         return Flow::Continue;
     }
     let agent = request.agent.as_deref().map(Arc::from);
-    if let Some(turn) = ask(client, &text, Form::Tokens, agent, link) {
+    let level = request.intelligence_level.and_then(|it| {
+        let value: Value = quadrille_core::json::read(it.get()).ok()?;
+        given::level(wire::text_or_number(&value))
+    });
+    let given = Given { level, ..Given::default() };
+    if let Some(turn) = ask(client, &text, Form::Tokens, agent, given, link) {
         link.ack(call.id, Some(&json!({"turn": turn})));
     } else {
         link.ack(call.id, Some(&json!({"error": "the question is not taken"})));
@@ -54,6 +62,7 @@ pub(super) fn ask(
     text: &str,
     form: Form,
     agent: Option<Arc<str>>,
+    given: Given,
     link: &mut Link<'_>,
 ) -> Option<Uuid> {
     if let Err(why) = client.count_publication() {
@@ -89,7 +98,7 @@ pub(super) fn ask(
             }
         }
     }
-    match door.desk.ask(question) {
+    match door.desk.ask_with(question, given) {
         Ok(ticket) => {
             client.connected()?.asked(ticket.id(), form);
             Some(ticket.id())

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
+use quadrille_agents::Given;
 use quadrille_core::{BadTopic, Draft, Publish, PublishError, Receipt, Topic, auth::Action};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -138,7 +139,7 @@ pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
     if let Ok(question) = quadrille_core::json::read::<String>(text)
         && let Some(question) = question.strip_prefix(QUESTION)
     {
-        ask::ask(client, question, Form::Whole, None, link);
+        ask::ask(client, question, Form::Whole, None, Given::default(), link);
     }
     client.say(Draft::new(topic, "new_message", payload), call.id, link)
 }

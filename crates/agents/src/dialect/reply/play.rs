@@ -1,0 +1,76 @@
+//! Streams without a network, for what tries all the ways that one may come.
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{Parts, Reader, Standing, over, read};
+use crate::{
+    Code, Given, Part, Question,
+    dialect::{agui, http, openai},
+    sse::Decoder,
+};
+
+/// What becomes of a stream: its parts with the texts put together, and how it failed.
+pub(crate) type Heard = (Vec<Part>, Option<Code>);
+
+fn heard(mut reader: impl Reader, pieces: &[&[u8]], is_cut: bool) -> Heard {
+    let (mut decoder, mut events, mut parts) =
+        (Decoder::new(1 << 20), VecDeque::new(), Parts::new());
+    let mut failed = None;
+    let is_over = |parts: &Parts| parts.iter().any(|it| matches!(it, Part::End(_)));
+    let last: &[u8] = b"";
+    for (n, piece) in pieces.iter().chain([&last]).enumerate() {
+        let is_last = n == pieces.len();
+        let taken = if is_last && !is_cut {
+            decoder.finish(&mut events)
+        } else {
+            decoder.push(piece, &mut events)
+        };
+        if taken.is_err() {
+            failed = failed.or(Some(Code::TooLong));
+        }
+        for event in events.drain(..) {
+            if !is_over(&parts) && failed.is_none() {
+                failed = read(&mut reader, &event, is_last, &mut parts).err().map(|why| why.code);
+            }
+        }
+    }
+    if !is_over(&parts) && failed.is_none() {
+        let standing = reader.standing();
+        let is_lost = is_cut && standing == Standing::Paused;
+        let standing = if is_lost { Standing::Open } else { standing };
+        failed = over(&mut reader, standing, &mut parts).err().map(|why| why.code);
+    }
+    (merged(parts), failed)
+}
+
+/// What is shown: no empty texts, and none of two parts.
+fn merged(parts: Parts) -> Vec<Part> {
+    let mut all = Vec::new();
+    for part in parts {
+        match (part, all.last_mut()) {
+            (Part::Text(text), _) if text.is_empty() => {}
+            (Part::Text(text), Some(Part::Text(before))) => before.push_str(&text),
+            (part, _) => all.push(part),
+        }
+    }
+    all
+}
+
+/// Read a stream of a dialect that comes in these pieces, and is cut off after them or ends in order.
+pub(crate) fn play(dialect: &str, pieces: &[&[u8]], is_cut: bool) -> Heard {
+    match dialect {
+        "openai" => heard(openai::Stream::default(), pieces, is_cut),
+        "agui" => heard(agui::Run::new(&question(), 1 << 20), pieces, is_cut),
+        _ => heard(http::Stream::default(), pieces, is_cut),
+    }
+}
+
+fn question() -> Question {
+    Question {
+        turn: uuid::Uuid::nil(),
+        topic: "user:7".parse().expect("a topic"),
+        user: Arc::from("7"),
+        text: Arc::from("Hi"),
+        before: Vec::new(),
+        given: Given::default(),
+    }
+}

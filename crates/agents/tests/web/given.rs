@@ -1,0 +1,72 @@
+//! What a client gives along with a question, in each dialect.
+use e2e::fake::{
+    agui, django, model,
+    upstream::{Script, Upstream},
+};
+use futures_util::StreamExt;
+use quadrille_agents::Given;
+use serde_json::{Value, json};
+
+use crate::ask::{agent, question};
+
+/// The body of a question with these given.
+async fn asked(kind: &str, more: &str, given: Given) -> Value {
+    let script = match kind {
+        "openai" => Script::sse(&model::stream(&["Meow"])),
+        "agui" => Script::sse(&agui::run(&["Meow"])),
+        _ => Script::json(&django::whole("Meow")),
+    };
+    let upstream = Upstream::start(script).await;
+    let agent = agent(&format!("kind = \"{kind}\"\nurl = \"{}\"\n{more}", upstream.url("/")));
+    let mut question = question("This?");
+    question.before.clear();
+    question.given = given;
+    let parts: Vec<_> = agent.ask(question).collect().await;
+    assert!(parts.iter().all(Result::is_ok), "{parts:?}");
+    upstream.only().body
+}
+
+fn given(image: &str) -> Given {
+    Given { image: Some(image.into()), level: Some("nano".into()), before: None }
+}
+
+#[tokio::test]
+async fn a_picture_is_a_part_of_the_question() {
+    let image = "https://example.org/a.png";
+    let openai = asked("openai", "model = \"m\"", given(image)).await;
+    let expected = json!([
+        {"type": "text", "text": "This?"},
+        {"type": "image_url", "image_url": {"url": image}},
+    ]);
+    assert_eq!(openai["messages"][0]["content"], expected);
+    let sources = [
+        (image, json!({"type": "url", "value": image})),
+        (
+            "data:image/png;base64,AA==",
+            json!({"type": "data", "value": "AA==", "mimeType": "image/png"}),
+        ),
+    ];
+    for (image, source) in sources {
+        let agui = asked("agui", "", given(image)).await;
+        let expected =
+            json!([{"type": "text", "text": "This?"}, {"type": "image", "source": source}]);
+        assert_eq!(agui["messages"][0]["content"], expected);
+    }
+    assert_eq!(asked("http", "", given(image)).await["image"], image);
+}
+
+#[tokio::test]
+async fn a_level_is_where_the_upstream_looks_for_it() {
+    let agui = asked("agui", "body = { forwardedProps = { a = 1 } }", given("https://a")).await;
+    assert_eq!(agui["forwardedProps"], json!({"a": 1, "intelligence_level": "nano"}));
+    let constant = "body = { intelligence_level = \"super\" }";
+    assert_eq!(asked("http", constant, given("https://a")).await["intelligence_level"], "nano");
+    let none = asked("http", constant, Given::default()).await;
+    assert_eq!((&none["intelligence_level"], &none["image"]), (&json!("super"), &Value::Null));
+    let body =
+        "model = \"m\"\nbody = { metadata = { level = \"{intelligence_level}\", a = \"b\" } }";
+    let openai = asked("openai", body, given("https://a")).await;
+    assert_eq!(openai["metadata"], json!({"level": "nano", "a": "b"}));
+    let openai = asked("openai", body, Given::default()).await;
+    assert_eq!(openai["metadata"], json!({"a": "b"}));
+}

@@ -1,0 +1,106 @@
+//! What a form gives along with a question: what was said before, and a picture.
+use std::sync::Arc;
+
+use quadrille_agents::Exchange;
+use serde_json::Value;
+
+use super::{error::Error, fields::Fields};
+
+/// The conversation as the client has it, in a list of messages: JSON, or JSON in a text. Questions
+/// and replies that stand alone are left out, as models read them in turn.
+pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[Exchange]>>, Error> {
+    let wrong = || Error::Field { name: "history", expected: "a list of messages" };
+    let Some(text) = fields.json_text("history")? else { return Ok(None) };
+    let given = match serde_json::from_str(&text).map_err(|_| wrong())? {
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => serde_json::from_str(&text).map_err(|_| wrong())?,
+        given => given,
+    };
+    let Value::Array(messages) = given else { return Err(wrong()) };
+    let (mut exchanges, mut asked) = (Vec::<Exchange>::new(), None);
+    for message in &messages {
+        let role = ["role", "sender"].into_iter().find_map(|it| message[it].as_str());
+        let Some(said) = said(message).filter(|it| !it.trim().is_empty()) else { continue };
+        match role.unwrap_or_default() {
+            "user" | "human" => asked = Some(said),
+            "assistant" | "model" | "ai" | "bot" => {
+                if let Some(question) = asked.take() {
+                    exchanges.push(Exchange { question, reply: said });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(exchanges.into()))
+}
+
+/// The text of a message: a text, or parts of which some are texts.
+fn said(message: &Value) -> Option<String> {
+    let names = ["content", "parts", "text", "message"];
+    names.into_iter().find_map(|name| match &message[name] {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let text = |it: &Value| it.as_str().or_else(|| it["text"].as_str()).map(str::to_owned);
+            Some(parts.iter().filter_map(text).collect())
+        }
+        _ => None,
+    })
+}
+
+/// The picture that is asked about: its address, or the picture itself as a `data:` URI.
+pub(super) fn image(fields: &Fields) -> Result<Option<Arc<str>>, Error> {
+    for name in ["image", "image_url"] {
+        let Some(image) = fields.text(name)?.filter(|it| !it.trim().is_empty()) else { continue };
+        let image = image.trim();
+        let begins = ["https://", "http://", "data:image/"];
+        if !begins.iter().any(|it| image.starts_with(it)) {
+            return Err(Error::Field { name, expected: "an address, or a data: URI of a picture" });
+        }
+        return Ok(Some(image.into()));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(name: &str, text: &str) -> Fields {
+        let mut fields = Fields::default();
+        fields.put(name.to_owned(), text.to_owned());
+        fields
+    }
+
+    #[test]
+    fn a_history_is_questions_with_their_replies() {
+        let text = r#"[{"role":"assistant","content":"alone"},{"role":"user","content":"a"},
+            {"role":"model","parts":[{"text":"b"},"c"]},{"sender":"user","text":"d"},
+            {"role":"system","content":"x"},{"sender":"assistant","message":"e\ud83d"},
+            {"role":"user","content":"f"},{"role":"assistant","content":" "},7]"#;
+        let exchange = |question: &str, reply: &str| Exchange {
+            question: question.to_owned(),
+            reply: reply.to_owned(),
+        };
+        let expected = [exchange("a", "bc"), exchange("d", "e\u{fffd}")];
+        assert_eq!(history(&fields("history", text)).unwrap().as_deref(), Some(&expected[..]));
+        assert_eq!(history(&fields("history", "[]")).unwrap().as_deref(), Some(&[][..]));
+        assert_eq!(history(&fields("history", " ")).unwrap(), None);
+        for wrong in ["{}", "7", "[", "\"x\""] {
+            assert!(history(&fields("history", wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_an_address_or_itself() {
+        for good in ["https://a/b.png", " http://a", "data:image/png;base64,AA=="] {
+            for name in ["image", "image_url"] {
+                let image = image(&fields(name, good)).unwrap();
+                assert_eq!(image.as_deref(), Some(good.trim()));
+            }
+        }
+        assert_eq!(image(&fields("image", "")).unwrap(), None);
+        for wrong in ["file:///etc/passwd", "data:text/html,x", "b.png"] {
+            assert!(image(&fields("image", wrong)).is_err(), "{wrong}");
+        }
+    }
+}
