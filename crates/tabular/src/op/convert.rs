@@ -52,7 +52,8 @@ impl ToCsv {
     pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let output = run.output("converted", Format::Csv.extension())?;
-        let mut writer = Writer::begin(Format::Csv, output, table.columns(), Look::Plain)?;
+        let mut writer =
+            Writer::begin(Format::Csv, output, table.columns(), Look::Plain, run.cells)?;
         run.rows(&mut table, |row, _| writer.row(row))?;
         Ok(Outcome::of(writer.finish()?, Value::Null))
     }

@@ -97,7 +97,7 @@ impl Data {
             },
             "columns": data,
         });
-        Ok(Outcome { file: None, rows, data, warnings, complete: true })
+        Ok(Outcome::new(rows, data, warnings))
     }
 }
 

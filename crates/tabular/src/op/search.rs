@@ -114,7 +114,8 @@ impl Search {
         let mut table = run.open()?;
         let places = self.places(&table)?;
         let output = run.output("search", self.format.extension())?;
-        let mut writer = Writer::begin(self.format, output, table.columns(), Look::Plain)?;
+        let mut writer =
+            Writer::begin(self.format, output, table.columns(), Look::Plain, run.cells)?;
         let tests: Vec<_> = self
             .conditions
             .iter()

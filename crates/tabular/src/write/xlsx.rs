@@ -141,7 +141,7 @@ impl Writer {
             0 => Vec::new(),
             n => vec![format!("control characters were removed from {n} cells")],
         };
-        Ok(Written { path: output.finish()?, rows, warnings })
+        Ok(Written { path: output.finish()?, rows, warnings, formulas: 0 })
     }
 
     /// Widths of columns, and the sheet about the file.
@@ -231,6 +231,14 @@ fn sheet_name(name: &str) -> Result<&str, Error> {
     let name = if name.trim().is_empty() { DEFAULT_SHEET } else { name };
     if let Some(wrong) = name.chars().find(|it| "*:?/\\[]".contains(*it)) {
         return Err(Error::Workbook(format!("Invalid character {wrong} found in sheet title")));
+    }
+    if name.contains(|it: char| it.is_control() || matches!(it, '\u{fffe}' | '\u{ffff}')) {
+        let what = format!("Invalid character in the sheet title {name:?}: no sheet can have it");
+        return Err(Error::Workbook(what));
+    }
+    if name.eq_ignore_ascii_case("history") {
+        let what = format!("{name:?} cannot be a sheet title, spreadsheet programs keep it");
+        return Err(Error::Workbook(what));
     }
     if name.starts_with('\'') || name.ends_with('\'') {
         let what = "a sheet title begins and ends with something else than an apostrophe";

@@ -19,7 +19,7 @@ use super::{
     discard, kept_alive, put,
     step::{Doing, StepError, operate},
 };
-use crate::{door::Door, news::News};
+use crate::{door::Door, http::values, news::News, wire};
 
 /// How long an operation may take to end when the process stops. After that its thread is left alone,
 /// and the run given back.
@@ -149,6 +149,9 @@ async fn step_of(
     if !outcome.warnings.is_empty() {
         result.insert("warnings".to_owned(), outcome.warnings.into());
     }
+    if !outcome.complete {
+        result.insert(wire::SUCCESS.to_owned(), false.into());
+    }
     let result = Value::Object(result).to_string();
     let Some(path) = outcome.file else {
         let finished = store.finish_step(claimed, step, &result, None).await?;
@@ -156,7 +159,7 @@ async fn step_of(
     };
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
-    let key = Files::key(&chat.id, &name);
+    let key = values::key(&chat.id, &name, outcome.formulas);
     let kept = put(&door.memory.files, &key, &path);
     let size = match kept_alive(lease, &run.id, kept, renew).await {
         Ok(size) => i64::try_from(size).unwrap_or(i64::MAX),

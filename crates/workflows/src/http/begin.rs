@@ -3,6 +3,7 @@ use axum::extract::Request;
 use http::StatusCode;
 use quadrille_core::Holder;
 use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
+use quadrille_tabular::NAMES;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use utoipa::ToSchema;
@@ -67,6 +68,15 @@ pub(super) async fn begin(
     let Some(first) = steps.first() else {
         return Err(Error::Invalid("No steps provided".to_owned()));
     };
+    for (at, step) in steps.iter().enumerate() {
+        if step.kind == StepKind::Internal && !NAMES.contains(&step.operation.as_str()) {
+            return Err(Error::Invalid(format!(
+                "No handler found for operation: {} (steps[{at}]; the operations are: {})",
+                step.operation,
+                NAMES.join(", ")
+            )));
+        }
+    }
     let most = door.config.max_steps;
     if steps.len() > most {
         return Err(Error::Invalid(format!("a run has at most {most} steps")));

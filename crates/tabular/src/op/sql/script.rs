@@ -97,13 +97,7 @@ impl Script {
                 inner.extend(lines);
                 data["statements"] = inner.into();
                 data["generated_at"] = run.stamp().into();
-                return Ok(Outcome {
-                    file: None,
-                    rows,
-                    data,
-                    warnings: Vec::new(),
-                    complete: true,
-                });
+                return Ok(Outcome::new(rows, data, Vec::new()));
             }
         };
         let mut output = run.output(kind, "sql")?;
@@ -120,13 +114,7 @@ impl Script {
             io::copy(&mut body, &mut output).map(drop)
         })();
         written.map_err(|source| output.failed(source))?;
-        Ok(Outcome {
-            file: Some(output.finish()?),
-            rows,
-            data,
-            warnings: Vec::new(),
-            complete: true,
-        })
+        Ok(Outcome { file: Some(output.finish()?), ..Outcome::new(rows, data, Vec::new()) })
     }
 }
 
