@@ -165,7 +165,6 @@ async fn what_is_wrong_with_a_request_is_named() {
 
     let condition = |column: Value, operator: Value| json!({"conditions": [{"column": column, "operator": operator, "value": "x"}]});
     let cases = [
-        ("csv/burn", json!({}), "No handler found for operation: csv/burn"),
         ("csv/search", json!([1]), "the arguments are not a JSON object"),
         ("csv/search", json!({"conditions": "x"}), "argument `conditions`: invalid type: string"),
         ("csv/search", condition(json!(7), json!("equals")), "argument `conditions[0].column`: "),
@@ -180,6 +179,13 @@ async fn what_is_wrong_with_a_request_is_named() {
         ("json/generate", json!({"pretty_print": "yes"}), "argument `pretty_print`: "),
         ("excel/bind-single-key", json!({"comparison_column": "id"}), "argument `bind_file` "),
     ];
+    // Before anything runs.
+    let steps = json!({"steps": [
+        {"operation": "excel/convert-to-csv"}, {"operation": "csv/burn", "arguments": {}},
+    ]});
+    let (status, message) = body(&steps.to_string()).await;
+    let told = "No handler found for operation: csv/burn (steps[1]; the operations are: csv/convert-to-excel, ";
+    assert!(status == 422 && message.starts_with(told), "{status} {message}");
     for (operation, arguments, expected) in cases {
         let why = failed(&chat, operation, arguments).await;
         assert!(why.contains(expected), "{operation}: {why}");
