@@ -60,7 +60,8 @@ fn again(table: &Read, folder: &Path) {
         let writer = Writer::begin(Format::Csv, output, &table.columns, Look::Plain, cells);
         let written = writer.and_then(|mut writer| {
             table.rows.iter().try_for_each(|row| writer.row(row))?;
-            writer.finish()
+            let mut watch = |_| ControlFlow::Continue(());
+            writer.finish(&mut Meter::new(&mut watch, 1))
         });
         let written = written.expect("it can be written");
         (fs::read(written.path).expect("it is there"), written.formulas)

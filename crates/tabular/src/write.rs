@@ -1,7 +1,7 @@
 //! Tables as files.
 use std::path::PathBuf;
 
-use crate::{cell::Cell, error::Error, output::Output};
+use crate::{cell::Cell, error::Error, output::Output, progress::Meter};
 
 mod csv;
 pub(crate) mod formula;
@@ -81,9 +81,10 @@ impl Writer {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<Written, Error> {
+    /// The complete file. What is done last takes long for a large workbook, and can be ended, too.
+    pub(crate) fn finish(self, meter: &mut Meter<'_>) -> Result<Written, Error> {
         match self {
-            Self::Xlsx(it) => it.finish(),
+            Self::Xlsx(it) => it.finish(meter),
             Self::Csv(it) => it.finish(),
             Self::Json(it) => it.finish(),
         }

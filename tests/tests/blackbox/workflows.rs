@@ -186,7 +186,8 @@ async fn a_step_gets_the_values_and_a_download_gets_apostrophes() {
     let whole = "id,handle\n1,'@anna\n2,'=1+1\n3,'=own\n4,'-dash\n";
     let file = gateway.get(&path(0)).await;
     assert_eq!(file.body, whole);
-    let part = e2e::http::get(gateway.addr(), &path(0), &[("range", "bytes=12-20")]).await.unwrap();
+    let part =
+        e2e::http::get(gateway.address(), &path(0), &[("range", "bytes=12-20")]).await.unwrap();
     assert_eq!((part.status, part.body.as_str()), (206, &whole[12..=20]));
     assert_eq!(gateway.get(&path(2)).await.body, "id,handle\n1,'@anna\n");
 }

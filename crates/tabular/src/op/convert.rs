@@ -43,7 +43,7 @@ impl ToExcel {
         let sheet = self.sheet_name.as_deref().unwrap_or_default();
         let mut writer = run.writer("converted", sheet, table.columns())?;
         run.rows(&mut table, |row, _| writer.row(row))?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }
 
@@ -55,6 +55,6 @@ impl ToCsv {
         let mut writer =
             Writer::begin(Format::Csv, output, table.columns(), Look::Plain, run.cells)?;
         run.rows(&mut table, |row, _| writer.row(row))?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }

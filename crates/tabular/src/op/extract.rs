@@ -170,6 +170,6 @@ impl Extract {
             }
             Ok(())
         })?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }

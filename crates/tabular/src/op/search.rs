@@ -135,7 +135,7 @@ impl Search {
             }
             if found { writer.row(row) } else { Ok(()) }
         })?;
-        let written = writer.finish()?;
+        let written = writer.finish(&mut run.meter)?;
         let data = json!({ "total_rows": total, "filtered_rows": written.rows });
         Ok(Outcome::of(written, data))
     }

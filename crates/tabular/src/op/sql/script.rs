@@ -1,7 +1,7 @@
 //! Statements, as a file or as a list.
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Read, Seek, Write},
     path::Path,
 };
 
@@ -83,7 +83,7 @@ impl Script {
     /// Put it together: head, what `inner` makes of the number of rows, and the statements.
     pub(super) fn finish(
         self,
-        run: &Run<'_>,
+        run: &mut Run<'_>,
         kind: &str,
         inner: impl FnOnce(u64) -> Vec<String>,
     ) -> Result<Outcome, Error> {
@@ -111,9 +111,20 @@ impl Script {
             }
             let mut body = body.into_inner().map_err(io::IntoInnerError::into_error)?;
             body.rewind()?;
-            io::copy(&mut body, &mut output).map(drop)
+            Ok::<_, io::Error>(body)
         })();
-        written.map_err(|source| output.failed(source))?;
+        let mut body = written.map_err(|source| output.failed(source))?;
+        let mut block = vec![0; 256 << 10];
+        loop {
+            run.meter.pulse()?;
+            match body.read(&mut block).map_err(|source| output.failed(source))? {
+                0 => break,
+                read => {
+                    let copied = output.write_all(block.get(..read).unwrap_or_default());
+                    copied.map_err(|source| output.failed(source))?;
+                }
+            }
+        }
         Ok(Outcome { file: Some(output.finish()?), ..Outcome::new(rows, data, Vec::new()) })
     }
 }
