@@ -11,7 +11,10 @@ use crate::{
     progress::Meter,
     read::{Table, delimiter, header},
     template::{Hole, Kind, Piece, Value, pieces},
-    write::{Format, Look, Writer, formula::defuse},
+    write::{
+        Cells, Format, Look, Writer,
+        formula::{Defuse, defuse},
+    },
 };
 
 /// Small, so that a file gets there.
@@ -52,13 +55,25 @@ pub fn csv(data: &[u8]) {
 }
 
 fn again(table: &Read, folder: &Path) {
-    let output = Output::create(folder, "b".to_owned(), "csv", LIMITS.max_result).expect("a file");
-    let writer = Writer::begin(Format::Csv, output, &table.columns, Look::Plain);
-    let written = writer.and_then(|mut writer| {
-        table.rows.iter().try_for_each(|row| writer.row(row))?;
-        writer.finish()
-    });
-    let written = fs::read(written.expect("it can be written").path).expect("it is there");
+    let write = |cells| {
+        let name = "b".to_owned();
+        let output = Output::create(folder, name, "csv", LIMITS.max_result).expect("a file");
+        let writer = Writer::begin(Format::Csv, output, &table.columns, Look::Plain, cells);
+        let written = writer.and_then(|mut writer| {
+            table.rows.iter().try_for_each(|row| writer.row(row))?;
+            let mut watch = |_| ControlFlow::Continue(());
+            writer.finish(&mut Meter::new(&mut watch, 1))
+        });
+        let written = written.expect("it can be written");
+        (fs::read(written.path).expect("it is there"), written.formulas)
+    };
+    let (written, _) = write(Cells::Defused);
+    // What is made of the values on their way out is the same.
+    let (values, formulas) = write(Cells::Values);
+    let (mut on_its_way, mut download) = (Defuse::default(), Vec::new());
+    on_its_way.push(&values, &mut download);
+    assert_eq!(on_its_way.finish(&mut download), formulas);
+    assert_eq!(download, written, "{}", values.escape_ascii());
     let columns = table.columns.iter().map(|it| defuse(it).into_owned()).collect();
     let columns = header::names(columns);
     let cells = |it: &[Row], change: fn(&str) -> String| -> Vec<Vec<String>> {

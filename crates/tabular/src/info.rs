@@ -19,7 +19,7 @@ const INSTEAD: &str = "shorten them";
 pub struct Info {
     /// The names of the sheets of a workbook; none of a text file.
     pub sheets: Vec<String>,
-    /// The names of the columns, of the first sheet.
+    /// The names of the columns, of the sheet that was asked for or the first one.
     pub columns: Vec<String>,
     /// Without the header.
     pub rows: u64,
@@ -27,9 +27,14 @@ pub struct Info {
 
 impl Info {
     /// Read all of the file; `watch` can end it.
-    pub fn read(path: &Path, limits: &Limits, watch: &mut Watch<'_>) -> Result<Self, Error> {
+    pub fn read(
+        path: &Path,
+        sheet: Option<&str>,
+        limits: &Limits,
+        watch: &mut Watch<'_>,
+    ) -> Result<Self, Error> {
         let mut meter = Meter::new(watch, 1);
-        let mut table = Table::open(path, None, limits, &mut meter)?;
+        let mut table = Table::open(path, sheet, limits, &mut meter)?;
         let mut row = Row::new();
         let mut rows = 0;
         while table.read(&mut row, &mut meter)? {

@@ -88,7 +88,14 @@ mod tests {
     #[test]
     fn many_warnings_are_counted_and_not_told() {
         let warnings = vec!["x".repeat(1000); 100];
-        let outcome = Outcome { file: None, rows: 0, data: Value::Null, warnings, complete: true };
+        let outcome = Outcome {
+            file: None,
+            rows: 0,
+            data: Value::Null,
+            warnings,
+            complete: true,
+            formulas: 0,
+        };
         let bounded = bounded(outcome, &Limits::default(), ("it", "ask for less")).unwrap();
         assert_eq!(bounded.warnings.len(), 66);
         assert_eq!(bounded.warnings[65], "there are 35 more warnings");

@@ -64,3 +64,4 @@ pub use op::{
 };
 pub use operation::{NAMES, Operation, Outcome, Task, columns};
 pub use progress::{EVERY, Progress, Watch};
+pub use write::formula::Defuse;

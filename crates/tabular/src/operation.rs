@@ -14,6 +14,7 @@ use crate::{
     op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
     progress::Watch,
     run::Run,
+    write::Cells,
 };
 
 /// Something to do with a table.
@@ -24,6 +25,7 @@ pub struct Operation {
     sheet: Option<String>,
     /// What is said of the arguments.
     told: Vec<String>,
+    cells: Cells,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Whether all was done that was asked for; if not, the warnings say what was not.
     pub complete: bool,
+    /// Cells of a text file that begin like a formula, if it was asked to keep them as they are.
+    pub formulas: u64,
 }
 
 /// The operations, by the names that clients use.
@@ -112,7 +116,7 @@ impl Operation {
             Kind::ToExcel(_) => None,
             _ => arguments::sheet(arguments)?,
         };
-        Ok(Self { kind, sheet, told: told.warnings })
+        Ok(Self { kind, sheet, told: told.warnings, cells: Cells::Defused })
     }
 
     fn kind(name: &str, arguments: &str, told: &mut Told) -> Result<Kind, BadArguments> {
@@ -143,14 +147,31 @@ impl Operation {
     pub fn overwrite(arguments: &str) -> Result<Self, BadArguments> {
         let mut told = Told::default();
         let kind = Kind::Overwrite(arguments::read(arguments, &mut told)?);
-        Ok(Self { kind, sheet: arguments::sheet(arguments)?, told: told.warnings })
+        Ok(Self {
+            kind,
+            sheet: arguments::sheet(arguments)?,
+            told: told.warnings,
+            cells: Cells::Defused,
+        })
     }
 
     /// As `sql/generate`, with the lines as data and no file.
     pub fn statements(arguments: &str) -> Result<Self, BadArguments> {
         let mut told = Told::default();
         let kind = Kind::Sql(sql::Sql::statements(arguments, &mut told)?);
-        Ok(Self { kind, sheet: arguments::sheet(arguments)?, told: told.warnings })
+        Ok(Self {
+            kind,
+            sheet: arguments::sheet(arguments)?,
+            told: told.warnings,
+            cells: Cells::Defused,
+        })
+    }
+
+    /// Write cells of text files as they are, also those that begin like a formula: for others that
+    /// work on with the file. Who downloads it gets it through [`Defuse`](crate::Defuse).
+    #[must_use]
+    pub fn keeping_values(self) -> Self {
+        Self { cells: Cells::Values, ..self }
     }
 
     /// The name of another file that is needed, as the client gave it: not a path to be trusted.
@@ -164,7 +185,7 @@ impl Operation {
     /// Do it. Blocks for as long as it takes; `watch` hears how far it is and can end it.
     pub fn run(&self, task: &Task<'_>, watch: &mut Watch<'_>) -> Result<Outcome, Error> {
         let task = Task { sheet: self.sheet.as_deref().or(task.sheet), ..*task };
-        let mut run = Run::new(&task, watch);
+        let mut run = Run::new(&task, self.cells, watch);
         let mut outcome = inline::bounded(self.work(&mut run)?, &task.limits, self.advice())?;
         let warnings = self.told.iter().cloned().chain(run.told);
         outcome.warnings = warnings.chain(outcome.warnings).collect();

@@ -14,7 +14,7 @@ use crate::{
     output::Output,
     progress::{Meter, Watch},
     read::Table,
-    write::{Format, Look, Writer, Written},
+    write::{Cells, Format, Look, Writer, Written},
 };
 
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Run<'a> {
     pub(crate) meter: Meter<'a>,
     /// What is to be said besides the result.
     pub(crate) told: Vec<String>,
+    pub(crate) cells: Cells,
     started: Instant,
 }
 
@@ -32,8 +33,8 @@ const MAX_STEM: usize = 150;
 // === impl Run ===
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(task: &'a Task<'a>, watch: &'a mut Watch<'_>) -> Self {
-        Self { task, meter: Meter::new(watch, 1), told: Vec::new(), started: Instant::now() }
+    pub(crate) fn new(task: &'a Task<'a>, cells: Cells, watch: &'a mut Watch<'_>) -> Self {
+        Self { task, meter: Meter::new(watch, 1), told: Vec::new(), cells, started: Instant::now() }
     }
 
     /// The input, from its beginning.
@@ -75,7 +76,8 @@ impl<'a> Run<'a> {
     ) -> Result<Writer, Error> {
         let output = self.output(kind, Format::Xlsx.extension())?;
         let created = civil(self.task.now).strftime("%Y-%m-%d %H:%M:%S").to_string();
-        Writer::begin(Format::Xlsx, output, columns, Look::Full { sheet, created: &created })
+        let look = Look::Full { sheet, created: &created };
+        Writer::begin(Format::Xlsx, output, columns, look, self.cells)
     }
 
     /// What time it is now, as far as clients shall know.
@@ -125,9 +127,14 @@ pub(crate) fn hold(
 // === impl Outcome ===
 
 impl Outcome {
+    /// One that leaves no file, or a file that is put in later.
+    pub(crate) fn new(rows: u64, data: serde_json::Value, warnings: Vec<String>) -> Self {
+        Self { file: None, rows, data, warnings, complete: true, formulas: 0 }
+    }
+
     pub(crate) fn of(written: Written, data: serde_json::Value) -> Self {
-        let Written { path, rows, warnings } = written;
-        Self { file: Some(path), rows, data, warnings, complete: true }
+        let Written { path, rows, warnings, formulas } = written;
+        Self { file: Some(path), formulas, ..Self::new(rows, data, warnings) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables as files.
 use std::path::PathBuf;
 
-use crate::{cell::Cell, error::Error, output::Output};
+use crate::{cell::Cell, error::Error, output::Output, progress::Meter};
 
 mod csv;
 pub(crate) mod formula;
@@ -32,6 +32,17 @@ pub(crate) struct Written {
     pub(crate) path: PathBuf,
     pub(crate) rows: u64,
     pub(crate) warnings: Vec<String>,
+    /// Cells of a text file that begin like a formula, and are as they are.
+    pub(crate) formulas: u64,
+}
+
+/// How cells are written that a spreadsheet program would run, if it opened the text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cells {
+    /// With an apostrophe before them, for people.
+    Defused,
+    /// As they are, for what works on with them.
+    Values,
 }
 
 impl Format {
@@ -53,10 +64,11 @@ impl Writer {
         output: Output,
         columns: &[String],
         look: Look<'_>,
+        cells: Cells,
     ) -> Result<Self, Error> {
         Ok(match format {
             Format::Xlsx => Self::Xlsx(Box::new(xlsx::Writer::begin(output, columns, look)?)),
-            Format::Csv => Self::Csv(Box::new(csv::Writer::begin(output, columns)?)),
+            Format::Csv => Self::Csv(Box::new(csv::Writer::begin(output, columns, cells)?)),
             Format::Json => Self::Json(json::Writer::begin(output, columns)?),
         })
     }
@@ -69,9 +81,10 @@ impl Writer {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<Written, Error> {
+    /// The complete file. What is done last takes long for a large workbook, and can be ended, too.
+    pub(crate) fn finish(self, meter: &mut Meter<'_>) -> Result<Written, Error> {
         match self {
-            Self::Xlsx(it) => it.finish(),
+            Self::Xlsx(it) => it.finish(meter),
             Self::Csv(it) => it.finish(),
             Self::Json(it) => it.finish(),
         }

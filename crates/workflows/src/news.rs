@@ -74,7 +74,11 @@ impl<'a> News<'a> {
 
     /// `step` and `files` as they are now, with what it made.
     pub(crate) async fn finished(&self, run: &Run, step: &Step, files: &[ChatFile]) {
-        self.progress(run, step, 100, "Step completed successfully").await;
+        let said = match wire::incomplete(std::slice::from_ref(step)) {
+            Some(_) => "Step completed with errors",
+            None => "Step completed successfully",
+        };
+        self.progress(run, step, 100, said).await;
         let result = wire::result(self.chat, step, files, None);
         let frame = json!({ "step_id": step.id, "operation": step.operation, "result": result });
         self.tell(run, "step_result", Some(step), frame).await;
@@ -87,8 +91,9 @@ impl<'a> News<'a> {
 
     /// `outputs` are files of the chat that are for the user.
     pub(crate) async fn over(&self, run: &Run, outputs: usize) {
+        let incomplete = self.incomplete(run).await;
         if run.origin == Origin::Bot.word() {
-            self.bot_says(run).await;
+            self.bot_says(run, incomplete.as_deref()).await;
         }
         let (kind, frame) = match run.status {
             RunStatus::Completed => (
@@ -96,7 +101,9 @@ impl<'a> News<'a> {
                 json!({
                     "total_steps": run.total,
                     "output_files_count": outputs,
-                    "message": if run.origin == Origin::Bot.word() {
+                    "message": if let Some(incomplete) = &incomplete {
+                        incomplete
+                    } else if run.origin == Origin::Bot.word() {
                         "✅ Workflow completed successfully!"
                     } else {
                         "Workflow execution completed successfully"
@@ -120,9 +127,26 @@ impl<'a> News<'a> {
         self.door.run_changed();
     }
 
+    /// What is said of a run that ended without having done all that was asked.
+    async fn incomplete(&self, run: &Run) -> Option<String> {
+        if run.status != RunStatus::Completed {
+            return None;
+        }
+        match self.door.memory.store.steps(&run.id).await {
+            Ok(steps) => wire::incomplete(&steps),
+            Err(why) => {
+                tracing::warn!(error = %why, run = run.id, "the results of a run were not read");
+                None
+            }
+        }
+    }
+
     /// What became of a run that the bot began is a part of the conversation.
-    async fn bot_says(&self, run: &Run) {
+    async fn bot_says(&self, run: &Run, incomplete: Option<&str>) {
         let (kind, content) = match (run.status, &run.error) {
+            (RunStatus::Completed, _) if let Some(incomplete) = incomplete => {
+                (Said::System, incomplete.to_owned())
+            }
             (RunStatus::Completed, _) => (Said::System, texts::COMPLETED.to_owned()),
             (RunStatus::Cancelled, _) => (Said::System, texts::CANCELLED.to_owned()),
             (status, error) => {

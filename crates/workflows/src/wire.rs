@@ -100,6 +100,24 @@ pub(crate) fn stored(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
+/// In the result of a step that did not do all that was asked; its `warnings` say what.
+pub(crate) const SUCCESS: &str = "success";
+
+/// What is said of steps that ended without having done all that was asked.
+pub(crate) fn incomplete(steps: &[Step]) -> Option<String> {
+    let failed = |step: &&Step| {
+        let result = step.result.as_deref().map(stored).unwrap_or_default();
+        result[SUCCESS] == false || result["report"][SUCCESS] == false
+    };
+    let failed: Vec<_> =
+        steps.iter().filter(failed).map(|it| (it.position + 1).to_string()).collect();
+    let word = if failed.len() == 1 { "step" } else { "steps" };
+    let which = failed.join(", ");
+    (!failed.is_empty()).then(|| {
+        format!("Workflow executed with errors: {word} {which} could not do all, see the warnings")
+    })
+}
+
 /// What a step made: what it counted, and its file.
 pub(crate) fn result(
     chat: &Chat,

@@ -160,3 +160,55 @@ async fn who_comes_to_the_name_of_a_deleted_chat_finds_nothing_of_it() {
     let told = [late.next_json().await["type"].clone(), late.next_json().await["type"].clone()];
     assert!(told == ["gap", "pong"] || told == ["pong", "gap"], "{told:?}");
 }
+
+#[tokio::test]
+async fn a_step_gets_the_values_and_a_download_gets_apostrophes() {
+    let gateway = Gateway::start(&[]).await;
+    let chat = Chat::create(&gateway).await;
+    chat.upload("names.csv", "id,handle\n1,@anna\n2,=1+1\n3,'=own\n4,-dash\n").await;
+    let search = |operator: &str, value: &str| {
+        json!({"operation": "csv/search", "arguments": {"output_format": "csv", "conditions":
+            [{"column": "handle", "operator": operator, "value": value}]}})
+    };
+    let steps = json!([
+        search("is_not_empty", ""),
+        search("not_equals", "-dash"),
+        search("starts_with", "@")
+    ]);
+    let done = chat.execute(&steps).await.json();
+    let results = &done["data"]["results"];
+    let found = [0, 1, 2].map(|at| results[at]["statistics"]["filtered_rows"].clone());
+    assert_eq!(found, [4, 3, 1].map(serde_json::Value::from));
+    let path = |at: usize| {
+        let url = results[at]["download_url"].as_str().unwrap();
+        url[url.find("/api").unwrap()..].to_owned()
+    };
+    // What somebody wrote stays, and what was put in is only in the download.
+    let whole = "id,handle\n1,'@anna\n2,'=1+1\n3,'=own\n4,'-dash\n";
+    let file = gateway.get(&path(0)).await;
+    assert_eq!(file.body, whole);
+    let part =
+        e2e::http::get(gateway.address(), &path(0), &[("range", "bytes=12-20")]).await.unwrap();
+    assert_eq!((part.status, part.body.as_str()), (206, &whole[12..=20]));
+    assert_eq!(gateway.get(&path(2)).await.body, "id,handle\n1,'@anna\n");
+}
+
+#[tokio::test]
+async fn work_that_could_not_do_all_says_so() {
+    let gateway = Gateway::start(&[]).await;
+    let chat = Chat::create(&gateway).await;
+    chat.upload("n.csv", "n\n1\nx\n").await;
+    let items = |kind: &str| {
+        json!([{"operation": "normalization/apply", "arguments":
+            {"normalizations": [{"column": "n", "type": kind}], "colour": 1}}])
+    };
+    let done = chat.execute(&items("bad")).await;
+    assert_eq!(done.status, 200);
+    let message = "Workflow executed with errors: step 1 could not do all, see the warnings";
+    assert_eq!(done.json()["message"], message);
+    assert_eq!(done.json()["data"]["results"][0]["report"]["success"], false);
+    let done = chat.execute(&items("integer_convert")).await.json();
+    assert_eq!(done["message"], "Workflow executed successfully");
+    let warnings = done["data"]["results"][0]["warnings"].to_string();
+    assert!(warnings.contains("`colour`") && warnings.contains("the rows 3,"), "{warnings}");
+}

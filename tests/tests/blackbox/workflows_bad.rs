@@ -84,8 +84,11 @@ async fn what_is_no_table_is_named_and_the_chat_goes_on() {
         ("a.csv", wide, "the table has 16384 columns or more, 4096 is the most; remove those"),
         (
             "a.xlsx",
-            sheet("<worksheet><dimension ref=\"A1:XFD61036\"/><sheetData><row>"),
-            "the sheet spans 61036 rows and 16384 columns, 200000000 cells is the most; delete",
+            sheet(
+                "<worksheet><sheetData><row><c><v>1</v></c></row><row r=\"1048576\">\
+                 <c r=\"ALL1048576\"><v>1</v></c></row></sheetData></worksheet>",
+            ),
+            "the sheet spans 1048576 rows and 1000 columns, 200000000 cells is the most; delete",
         ),
         (
             "bomb.xlsx",
@@ -179,6 +182,13 @@ async fn what_is_wrong_with_a_request_is_named() {
         ("json/generate", json!({"pretty_print": "yes"}), "argument `pretty_print`: "),
         ("excel/bind-single-key", json!({"comparison_column": "id"}), "argument `bind_file` "),
     ];
+    // Before anything runs.
+    let steps = json!({"steps": [
+        {"operation": "excel/convert-to-csv"}, {"operation": "csv/burn", "arguments": {}},
+    ]});
+    let (status, message) = body(&steps.to_string()).await;
+    let told = "No handler found for operation: csv/burn (steps[1]; the operations are: csv/convert-to-excel, ";
+    assert!(status == 422 && message.starts_with(told), "{status} {message}");
     for (operation, arguments, expected) in cases {
         let why = failed(&chat, operation, arguments).await;
         assert!(why.contains(expected), "{operation}: {why}");

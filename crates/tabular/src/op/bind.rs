@@ -157,7 +157,7 @@ impl Bind {
             writer.row(row)
         })?;
         let data = self.describe(&bound, rows, matched);
-        Ok(Outcome::of(writer.finish()?, data))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, data))
     }
 
     fn keys_of(&self, table: &Table, file: &str) -> Result<Vec<usize>, Error> {

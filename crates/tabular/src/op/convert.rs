@@ -43,7 +43,7 @@ impl ToExcel {
         let sheet = self.sheet_name.as_deref().unwrap_or_default();
         let mut writer = run.writer("converted", sheet, table.columns())?;
         run.rows(&mut table, |row, _| writer.row(row))?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }
 
@@ -52,8 +52,9 @@ impl ToCsv {
     pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let output = run.output("converted", Format::Csv.extension())?;
-        let mut writer = Writer::begin(Format::Csv, output, table.columns(), Look::Plain)?;
+        let mut writer =
+            Writer::begin(Format::Csv, output, table.columns(), Look::Plain, run.cells)?;
         run.rows(&mut table, |row, _| writer.row(row))?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }

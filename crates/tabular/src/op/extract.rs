@@ -103,7 +103,7 @@ impl Data {
             },
             "columns": data,
         });
-        Ok(Outcome { file: None, rows, data, warnings, complete: true })
+        Ok(Outcome::new(rows, data, warnings))
     }
 }
 
@@ -178,6 +178,6 @@ impl Extract {
             }
             Ok(())
         })?;
-        Ok(Outcome::of(writer.finish()?, Value::Null))
+        Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }
 }

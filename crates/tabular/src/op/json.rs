@@ -105,7 +105,7 @@ impl Generate {
         run.rows(&mut table, |row, _| array.push(&self.object(&keys, row, Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
-        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new(), complete: true })
+        Ok(Outcome { file: Some(file), ..Outcome::new(rows, data, Vec::new()) })
     }
 
     fn keys(&self, table: &Table) -> Result<Vec<(String, usize)>, Error> {

@@ -99,7 +99,7 @@ impl Map {
             }
             writer.row(&mapped)
         })?;
-        let mut outcome = Outcome::of(writer.finish()?, Value::Null);
+        let mut outcome = Outcome::of(writer.finish(&mut run.meter)?, Value::Null);
         outcome.warnings.extend(warnings);
         Ok(outcome)
     }

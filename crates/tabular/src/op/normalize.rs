@@ -72,7 +72,7 @@ impl Normalize {
             plan.apply(row, &mut changed, meter)?;
             writer.row(&changed)
         })?;
-        let written = writer.finish()?;
+        let written = writer.finish(&mut run.meter)?;
         report.told.extend(plan.failures());
         let requested: Vec<_> = self.normalizations.iter().map(Item::describe).collect();
         let data = if counting {

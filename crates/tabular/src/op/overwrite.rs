@@ -54,7 +54,7 @@ impl Overwrite {
             writer.row(&row)?;
             rows += 1;
         }
-        let mut outcome = Outcome::of(writer.finish()?, Value::Null);
+        let mut outcome = Outcome::of(writer.finish(&mut run.meter)?, Value::Null);
         outcome.data = json!({ "target_rows": rows, "bound_rows": used });
         if left && other.read(&mut bound, &mut run.meter)? {
             let warning =

@@ -114,7 +114,8 @@ impl Search {
         let mut table = run.open()?;
         let places = self.places(&table)?;
         let output = run.output("search", self.format.extension())?;
-        let mut writer = Writer::begin(self.format, output, table.columns(), Look::Plain)?;
+        let mut writer =
+            Writer::begin(self.format, output, table.columns(), Look::Plain, run.cells)?;
         let tests: Vec<_> = self
             .conditions
             .iter()
@@ -134,7 +135,7 @@ impl Search {
             }
             if found { writer.row(row) } else { Ok(()) }
         })?;
-        let written = writer.finish()?;
+        let written = writer.finish(&mut run.meter)?;
         let data = json!({ "total_rows": total, "filtered_rows": written.rows });
         Ok(Outcome::of(written, data))
     }

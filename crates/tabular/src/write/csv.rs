@@ -1,7 +1,7 @@
 //! A table as text: UTF-8, commas, and quotes only where they are needed.
 use std::{borrow::Cow, io};
 
-use super::{Written, formula};
+use super::{Cells, Written, formula};
 use crate::{cell::Cell, error::Error, output::Output};
 
 #[derive(Debug)]
@@ -10,37 +10,66 @@ pub(crate) struct Writer {
     /// There is one column: a blank field would look like a blank line.
     alone: bool,
     rows: u64,
+    cells: Cells,
+    /// Cells that begin like a formula.
+    formulas: u64,
 }
 
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn begin(output: Output, columns: &[String]) -> Result<Self, Error> {
-        let alone = columns.len() == 1;
-        let style = if alone { csv::QuoteStyle::Never } else { csv::QuoteStyle::Necessary };
+    pub(super) fn begin(output: Output, columns: &[String], cells: Cells) -> Result<Self, Error> {
         let writer = csv::WriterBuilder::new()
             .terminator(csv::Terminator::Any(b'\n'))
             .flexible(true)
-            .quote_style(style)
+            // It is done here.
+            .quote_style(csv::QuoteStyle::Never)
             .from_writer(output);
-        let mut writer = Self { lines: writer, alone, rows: 0 };
-        writer.record(columns.iter().map(|name| formula::defuse(name)))?;
+        let alone = columns.len() == 1;
+        let mut writer = Self { lines: writer, alone, rows: 0, cells, formulas: 0 };
+        // Two letters at its beginning make a file another one to spreadsheet programs.
+        let first = columns.first().is_some_and(|it| it.starts_with("ID"));
+        writer.record(columns.iter().map(|name| Cow::Borrowed(name.as_str())), true, first)?;
         Ok(writer)
     }
 
     pub(super) fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
         self.rows += 1;
-        self.record(row.iter().map(|cell| match cell {
-            Cell::Text(text) => formula::defuse(text),
-            cell => cell.text().unwrap_or_default(),
-        }))
+        self.record(row.iter().map(|cell| cell.text().unwrap_or_default()), false, false)
     }
 
-    fn record<'a>(&mut self, fields: impl Iterator<Item = Cow<'a, str>>) -> Result<(), Error> {
+    /// One more line; its first field is in quotes in any case if that is wanted. In the `header` so
+    /// are names that could be cut by another delimiter, which readers find by looking there.
+    fn record<'a>(
+        &mut self,
+        fields: impl Iterator<Item = Cow<'a, str>>,
+        header: bool,
+        mut quotes: bool,
+    ) -> Result<(), Error> {
+        let mut none = true;
         for field in fields {
-            let field = if self.alone { quoted(field) } else { field };
+            none = false;
+            let formula = formula::is_formula(&field);
+            self.formulas += u64::from(formula);
+            let field = match self.cells {
+                Cells::Defused if formula => formula::defuse(&field),
+                _ => field.as_ref().into(),
+            };
+            let blank = self.alone && field.trim_matches([' ', '\t']).is_empty();
+            let field = if std::mem::take(&mut quotes)
+                || blank
+                || is_special(&field)
+                || (header && field.contains([';', '\t', '|']))
+            {
+                format!("\"{}\"", field.replace('"', "\"\"")).into()
+            } else {
+                field
+            };
             let written = self.lines.write_field(&*field);
             written.map_err(|error| self.failed(error))?;
+        }
+        if none {
+            self.lines.write_field("\"\"").map_err(|error| self.failed(error))?;
         }
         let written = self.lines.write_record(None::<&[u8]>);
         written.map_err(|error| self.failed(error))
@@ -63,15 +92,12 @@ impl Writer {
                 return Err(error.into_inner().get_ref().failed(source));
             }
         };
-        Ok(Written { path: output.finish()?, rows: self.rows, warnings: Vec::new() })
+        let formulas = if self.cells == Cells::Values { self.formulas } else { 0 };
+        Ok(Written { path: output.finish()?, rows: self.rows, warnings: Vec::new(), formulas })
     }
 }
 
-/// A field that is alone on its line, in quotes if it needs them.
-fn quoted(field: Cow<'_, str>) -> Cow<'_, str> {
-    let special = |it: char| matches!(it, ',' | '"' | '\n' | '\r');
-    if field.trim_matches([' ', '\t']).is_empty() || field.contains(special) {
-        return format!("\"{}\"", field.replace('"', "\"\"")).into();
-    }
-    field
+/// Whether a field needs quotes.
+fn is_special(field: &str) -> bool {
+    field.contains([',', '"', '\n', '\r'])
 }

@@ -53,7 +53,12 @@ impl Writer {
 
     pub(super) fn finish(mut self) -> Result<Written, Error> {
         self.write("\n]")?;
-        Ok(Written { path: self.output.finish()?, rows: self.rows, warnings: Vec::new() })
+        Ok(Written {
+            path: self.output.finish()?,
+            rows: self.rows,
+            warnings: Vec::new(),
+            formulas: 0,
+        })
     }
 }
 

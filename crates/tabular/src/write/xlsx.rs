@@ -1,6 +1,7 @@
 //! A table as a workbook, written with memory for one row.
 use std::{
-    io,
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
     panic::{self, AssertUnwindSafe},
 };
 
@@ -12,6 +13,7 @@ use crate::{
     cell::{Cell, float_text},
     error::{ColumnName, Error, TooMuch},
     output::Output,
+    progress::Meter,
 };
 
 pub(crate) struct Writer {
@@ -125,11 +127,15 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Written, Error> {
+    pub(super) fn finish(mut self, meter: &mut Meter<'_>) -> Result<Written, Error> {
         let rows = u64::from(self.rows.saturating_sub(1));
         self.adorn(rows).map_err(|error| failed(&error))?;
         let Self { mut workbook, output, stripped, .. } = self;
-        let saved = caught(|| workbook.save_to_writer(output.file()));
+        let mut file = Watched { file: output.file(), meter, ended: None };
+        let saved = caught(|| workbook.save_to_writer(&mut file));
+        if let Some(why) = file.ended {
+            return Err(why);
+        }
         match saved.map_err(XlsxError::IoError).and_then(|saved| saved) {
             Ok(()) => {}
             Err(XlsxError::IoError(why) | XlsxError::ZipError(ZipError::Io(why))) => {
@@ -141,7 +147,7 @@ impl Writer {
             0 => Vec::new(),
             n => vec![format!("control characters were removed from {n} cells")],
         };
-        Ok(Written { path: output.finish()?, rows, warnings })
+        Ok(Written { path: output.finish()?, rows, warnings, formulas: 0 })
     }
 
     /// Widths of columns, and the sheet about the file.
@@ -171,6 +177,33 @@ impl Writer {
         info.write_number(3, 1, rows as f64)?;
         info.write_number(4, 1, u32::try_from(self.columns.len()).unwrap_or_default())?;
         Ok(())
+    }
+}
+
+/// A file that is written as long as nobody ends the work.
+struct Watched<'a, 'b> {
+    file: &'a File,
+    meter: &'a mut Meter<'b>,
+    ended: Option<Error>,
+}
+
+impl Write for Watched<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(why) = self.meter.pulse() {
+            self.ended = Some(why);
+            return Err(io::Error::other("the work was ended"));
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Watched<'_, '_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 
@@ -231,6 +264,14 @@ fn sheet_name(name: &str) -> Result<&str, Error> {
     let name = if name.trim().is_empty() { DEFAULT_SHEET } else { name };
     if let Some(wrong) = name.chars().find(|it| "*:?/\\[]".contains(*it)) {
         return Err(Error::Workbook(format!("Invalid character {wrong} found in sheet title")));
+    }
+    if name.contains(|it: char| it.is_control() || matches!(it, '\u{fffe}' | '\u{ffff}')) {
+        let what = format!("Invalid character in the sheet title {name:?}: no sheet can have it");
+        return Err(Error::Workbook(what));
+    }
+    if name.eq_ignore_ascii_case("history") {
+        let what = format!("{name:?} cannot be a sheet title, spreadsheet programs keep it");
+        return Err(Error::Workbook(what));
     }
     if name.starts_with('\'') || name.ends_with('\'') {
         let what = "a sheet title begins and ends with something else than an apostrophe";

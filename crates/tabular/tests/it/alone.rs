@@ -11,7 +11,7 @@ use crate::{
 
 fn info(desk: &Desk, content: impl AsRef<[u8]>) -> Result<Info, Error> {
     let path = desk.file("in", content);
-    Info::read(&path, &Limits::default(), &mut |_| ControlFlow::Continue(()))
+    Info::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Continue(()))
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_file_says_what_it_has() {
     assert!(why.contains("is an image"), "{why}");
     let rows = "1\n".repeat(5000);
     let path = desk.file("in", format!("a\n{rows}"));
-    let ended = Info::read(&path, &Limits::default(), &mut |_| ControlFlow::Break(()));
+    let ended = Info::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Break(()));
     assert!(matches!(ended, Err(Error::Cancelled { .. })), "{ended:?}");
 }
 

@@ -2,7 +2,9 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
 };
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -10,6 +12,7 @@ use quadrille_store::{
     Chat, ChatFile, ChatMessage, ChatStatus, Place, Run, RunStatus, Said, Step, StepKind,
     StepStatus, WholeChat, files::Files,
 };
+use quadrille_tabular::Defuse;
 use serde_json::Number;
 use uuid::Uuid;
 
@@ -21,7 +24,7 @@ use super::{
     path,
     read::UnpackedFile,
 };
-use crate::bot;
+use crate::{bot, http::values};
 
 /// A chat that is not stored yet.
 #[derive(Debug)]
@@ -54,20 +57,33 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     let known = |file: &UnpackedFile| listed.get(&named(file)).copied();
     files.retain(|it| known(it).is_some() || !path::is_stray(&it.name));
     files.sort_by_cached_key(|it| known(it).map_or(usize::MAX, |(at, _)| at));
-    let kept: Vec<_> = (1..)
+    let with_values: HashSet<_> = described
+        .files
+        .iter()
+        .flatten()
+        .filter(|it| it.values)
+        .filter_map(|it| path::last(&it.path))
+        .collect();
+    let kept: Result<Vec<_>, BadArchive> = (1..)
         .zip(&files)
         .map(|(id, file)| {
             let name = Files::sanitise(&file.name);
-            ChatFile {
+            let formulas = if with_values.contains(&named(file)) {
+                count(&file.at).map_err(BadArchive::Scratch)?
+            } else {
+                0
+            };
+            Ok(ChatFile {
                 id,
                 place: file.place,
-                key: Files::key(&described.chat_id, &name),
+                key: values::key(&described.chat_id, &name, formulas),
                 name,
                 size: i64::try_from(file.size).unwrap_or(i64::MAX),
                 created_at: known(file).and_then(|(_, at)| at).unwrap_or(updated_at),
-            }
+            })
         })
         .collect();
+    let kept = kept?;
     let ids = (1..).zip(&files).map(|(id, it)| (named(it), id)).collect();
     let chat = Chat {
         user_id: owner.map(str::to_owned),
@@ -203,6 +219,21 @@ impl DescribedStep {
             started_at: time(self.started_at.as_deref()),
             completed_at: time(self.completed_at.as_deref()),
         }
+    }
+}
+
+/// The cells of a file that begin like a formula.
+fn count(path: &Path) -> io::Result<u64> {
+    let (mut defuse, mut download) = (Defuse::default(), Vec::new());
+    let mut file = File::open(path)?;
+    let mut block = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            return Ok(defuse.finish(&mut download));
+        }
+        defuse.push(block.get(..read).unwrap_or_default(), &mut download);
+        download.clear();
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Number, value::RawValue};
 use super::{BadArchive, MAX_ENTRIES, MAX_METADATA, MAX_PARTS};
 use crate::{
     door,
+    http::values,
     wire::{self, MAX_RESULTS},
 };
 
@@ -47,6 +48,9 @@ pub(super) struct DescribedMessage {
 pub(super) struct DescribedFile {
     pub(super) path: String,
     pub(super) created_at: Option<String>,
+    /// Cells that begin like a formula are as they are, and get an apostrophe in a download.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) values: bool,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -255,8 +259,14 @@ impl DescribedFile {
         Self {
             path: format!("{}/{}", file.place.word(), file.name),
             created_at: Some(wire::time(file.created_at)),
+            values: values::formulas(&file.name, &file.key) > 0,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 // === impl DescribedRun ===

@@ -19,7 +19,7 @@ use super::{
     discard, kept_alive, put,
     step::{Doing, StepError, operate},
 };
-use crate::{door::Door, news::News, wire};
+use crate::{door::Door, http::values, news::News, wire};
 
 /// How long an operation may take to end when the process stops. After that its thread is left alone,
 /// and the run given back.
@@ -150,6 +150,9 @@ async fn step_of(
     if !outcome.warnings.is_empty() {
         result.insert("warnings".to_owned(), outcome.warnings.into());
     }
+    if !outcome.complete {
+        result.insert(wire::SUCCESS.to_owned(), false.into());
+    }
     let result = Value::Object(result).to_string();
     // Of a step that is done once more, the result before does not count.
     if !wire::fits(&result, steps.iter().filter(|it| it.id != step.id)) {
@@ -161,7 +164,7 @@ async fn step_of(
     };
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
-    let key = Files::key(&chat.id, &name);
+    let key = values::key(&chat.id, &name, outcome.formulas);
     let kept = put(&door.memory.files, &key, &path);
     let size = match kept_alive(lease, &run.id, kept, renew).await {
         Ok(size) => i64::try_from(size).unwrap_or(i64::MAX),

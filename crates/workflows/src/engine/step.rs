@@ -9,12 +9,9 @@ use std::{
     time::SystemTime,
 };
 
-use quadrille_store::{
-    self as store, Chat, ChatFile, Step,
-    files::{Files, PutError},
-};
+use quadrille_store::{self as store, Chat, ChatFile, Step, files::PutError};
 use quadrille_tabular::{
-    BadArguments, Error as TabularError, Limits, Operation, Outcome, Task, Unreadable,
+    BadArguments, Error as TabularError, Limits, Operation, Outcome, Task, Unreadable, same_name,
 };
 use tokio::sync::watch;
 
@@ -75,6 +72,7 @@ pub(super) async fn operate(
     let group = group.map_or("", |(_, text)| *text);
     let operation = parse(door, asked.operation.clone(), asked.arguments.clone()).await?;
     let operation = operation.map_err(|why| StepError::Failed(format!("{group}{why}")))?;
+    let operation = operation.keeping_values();
     let input = asked.input.ok_or(StepError::NoInput)?;
     let input = files.iter().find(|it| it.id == input).ok_or(StepError::InputGone)?;
     let path = folder.join("input");
@@ -177,13 +175,11 @@ impl Work {
 /// The file of the chat that an argument names: by its name, or by its path as it was told, however
 /// its letters are written.
 pub(super) fn resolve<'a>(chat: &Chat, files: &'a [ChatFile], name: &str) -> Option<&'a ChatFile> {
-    let exact = files.iter().find(|file| file.name == name || wire::path(chat, file) == name);
-    let name = Files::composed(name);
-    exact.or_else(|| {
-        files.iter().find(|file| {
-            Files::composed(&file.name) == name || Files::composed(&wire::path(chat, file)) == name
-        })
-    })
+    let is = |file: &&ChatFile| file.name == name || wire::path(chat, file) == name;
+    // However the marks of its letters are written.
+    let same =
+        |file: &&ChatFile| same_name(&file.name, name) || same_name(&wire::path(chat, file), name);
+    files.iter().find(is).or_else(|| files.iter().find(same))
 }
 
 /// Whether there is no room left on the disk.

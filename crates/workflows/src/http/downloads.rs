@@ -40,6 +40,7 @@ pub(super) async fn show(
         media_type: media_type(&download.name),
         key: &download.key,
         size: download.size,
+        formulas: 0,
     };
     sent.answer(&door, &method, &headers).await
 }

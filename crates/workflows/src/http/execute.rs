@@ -63,5 +63,7 @@ pub(super) async fn execute(
     let outputs = wire::files(&chat, &files, Place::Outputs, &base);
     let total = results.len();
     let data = json!({ "results": results, "output_files": outputs, "job_id": run.id });
-    Ok(ok("Workflow executed successfully", data).total(total))
+    let said = wire::incomplete(&steps);
+    let said = said.as_deref().unwrap_or("Workflow executed successfully");
+    Ok(ok(said, data).total(total))
 }

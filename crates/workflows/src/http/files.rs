@@ -23,6 +23,7 @@ use super::{
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
     path::Path,
+    values,
 };
 use crate::{CHATS, door::Door, engine, wire};
 
@@ -172,8 +173,8 @@ pub(super) async fn send(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let media_type = media_type(&file.name);
-    let sent = Sent { name: &file.name, media_type, key: &file.key, size: file.size };
+    let formulas = values::formulas(&file.name, &file.key);
+    let sent = Sent { formulas, ..Sent::values(file) };
     sent.answer(door, method, headers).await
 }
 
@@ -184,28 +185,43 @@ pub(super) struct Sent<'a> {
     pub(super) media_type: &'a str,
     pub(super) key: &'a str,
     pub(super) size: i64,
+    /// Cells that begin like a formula and get an apostrophe on their way.
+    pub(super) formulas: u64,
 }
 
-impl Sent<'_> {
+impl<'a> Sent<'a> {
+    /// A file with its cells as they are, for what works on with it.
+    pub(super) fn values(file: &'a ChatFile) -> Self {
+        let (name, key) = (file.name.as_str(), file.key.as_str());
+        Self { name, media_type: media_type(name), key, size: file.size, formulas: 0 }
+    }
+
     pub(super) async fn answer(
         self,
         door: &Door,
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Response, Error> {
-        let Self { name, media_type, key, size } = self;
+        let Self { name, media_type, key, size, formulas } = self;
         let etag = format!("\"{}\"", key.split('/').nth(1).unwrap_or(key));
-        let size = u64::try_from(size).unwrap_or_default();
+        let size = u64::try_from(size).unwrap_or_default().saturating_add(formulas);
         let download = Download { name, media_type, etag: &etag, size };
         let part = match download.part(method, headers) {
             Ok(part) => part,
             Err(answer) => return Ok(answer),
         };
-        let object = door.memory.files.get(key, part.clone()).await?.ok_or_else(|| {
+        // Where a part of it is in the file is not known without reading what comes before.
+        let read = part.clone().filter(|_| formulas == 0);
+        let object = door.memory.files.get(key, read).await?.ok_or_else(|| {
             tracing::error!(key, "the bytes of a file are gone");
             Error::NoFile
         })?;
-        Ok(download.answer(part, Body::from_stream(object.stream)))
+        let body = if formulas == 0 {
+            Body::from_stream(object.stream)
+        } else {
+            Body::from_stream(values::defused(object.stream, part.clone()))
+        };
+        Ok(download.answer(part, body))
     }
 }
 

@@ -18,6 +18,7 @@ mod page;
 mod path;
 mod restore;
 mod runs;
+pub(crate) mod values;
 mod work;
 
 use std::sync::Arc;

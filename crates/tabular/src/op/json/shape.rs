@@ -127,7 +127,7 @@ impl Template {
         run.rows(&mut table, |row, _| array.push(&shape.fill(row, &mut Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
-        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new(), complete: true })
+        Ok(Outcome { file: Some(file), ..Outcome::new(rows, data, Vec::new()) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements, as a file or as a list.
 use std::{
     fs::File,
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Read, Seek, Write},
     path::Path,
 };
 
@@ -87,7 +87,7 @@ impl Script {
     /// Put it together: head, what `inner` makes of the number of rows, and the statements.
     pub(super) fn finish(
         self,
-        run: &Run<'_>,
+        run: &mut Run<'_>,
         kind: &str,
         inner: impl FnOnce(u64) -> Vec<String>,
     ) -> Result<Outcome, Error> {
@@ -101,13 +101,7 @@ impl Script {
                 inner.extend(lines);
                 data["statements"] = inner.into();
                 data["generated_at"] = run.stamp().into();
-                return Ok(Outcome {
-                    file: None,
-                    rows,
-                    data,
-                    warnings: Vec::new(),
-                    complete: true,
-                });
+                return Ok(Outcome::new(rows, data, Vec::new()));
             }
         };
         let mut output = run.output(kind, "sql")?;
@@ -121,16 +115,21 @@ impl Script {
             }
             let mut body = body.into_inner().map_err(io::IntoInnerError::into_error)?;
             body.rewind()?;
-            io::copy(&mut body, &mut output).map(drop)
+            Ok::<_, io::Error>(body)
         })();
-        written.map_err(|source| output.failed(source))?;
-        Ok(Outcome {
-            file: Some(output.finish()?),
-            rows,
-            data,
-            warnings: Vec::new(),
-            complete: true,
-        })
+        let mut body = written.map_err(|source| output.failed(source))?;
+        let mut block = vec![0; 256 << 10];
+        loop {
+            run.meter.pulse()?;
+            match body.read(&mut block).map_err(|source| output.failed(source))? {
+                0 => break,
+                read => {
+                    let copied = output.write_all(block.get(..read).unwrap_or_default());
+                    copied.map_err(|source| output.failed(source))?;
+                }
+            }
+        }
+        Ok(Outcome { file: Some(output.finish()?), ..Outcome::new(rows, data, Vec::new()) })
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     super::{caller::Caller, envelope::Base, error::Error},
-    arguments::Json,
+    arguments::{Arguments, Json},
     downloads,
     take::{self, Taken},
     work::{aside, perform},
@@ -37,11 +37,10 @@ pub(super) struct Place {
 
 /// An operation, and which files of the form it is for.
 #[derive(Debug)]
-pub(super) struct Job<'a> {
+pub(super) struct Job {
     pub(super) operation: Operation,
     pub(super) input: &'static str,
     pub(super) bind: Option<&'static str>,
-    pub(super) sheet: Option<&'a str>,
 }
 
 /// A file that can be fetched from now on.
@@ -71,10 +70,10 @@ impl FromRequest<Arc<Door>> for Asked {
 
 // === impl Job ===
 
-impl Job<'_> {
+impl Job {
     /// For the one file that most requests have.
     pub(super) fn new(operation: Operation) -> Self {
-        Self { operation, input: take::FILE, bind: None, sheet: None }
+        Self { operation, input: take::FILE, bind: None }
     }
 }
 
@@ -103,6 +102,11 @@ impl Asked {
     /// A text that is not blank.
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         self.taken.texts.get(field).map(String::as_str).filter(|it| !it.trim().is_empty())
+    }
+
+    /// The arguments that all operations have: which sheet of the workbook is read.
+    pub(super) fn arguments(&self) -> Arguments {
+        Arguments::default().text("sheet_name", self.text("sheet_name"))
     }
 
     /// Only the word `true` is true.
@@ -146,10 +150,9 @@ impl Asked {
     }
 
     /// Do `job`, with what it leaves called `output`.
-    pub(super) async fn run(&self, job: Job<'_>, output: Option<&str>) -> Result<Outcome, Error> {
-        let Job { operation, input, bind, sheet } = job;
+    pub(super) async fn run(&self, job: Job, output: Option<&str>) -> Result<Outcome, Error> {
+        let Job { operation, input, bind } = job;
         let (name, output) = (self.file(input)?.to_owned(), output.map(str::to_owned));
-        let sheet = sheet.map(str::to_owned);
         let place = Arc::clone(&self.place);
         let backup_original = self.door.config.backup_original;
         perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
@@ -158,7 +161,7 @@ impl Asked {
             let task = Task {
                 input: &folder.join(input),
                 name: &name,
-                sheet: sheet.as_deref(),
+                sheet: None,
                 folder,
                 output: output.as_deref(),
                 bind_file: bind.as_deref(),
@@ -172,7 +175,7 @@ impl Asked {
     }
 
     /// Do `job`, and keep what it leaves under a name like `output`.
-    pub(super) async fn make(&self, job: Job<'_>, output: &str) -> Result<Made, Error> {
+    pub(super) async fn make(&self, job: Job, output: &str) -> Result<Made, Error> {
         let outcome = self.run(job, Some(output)).await?;
         let file: PathBuf = outcome.file.clone().ok_or(Error::Server)?;
         let (name, size) = self.keep(file, output).await?;
@@ -196,9 +199,12 @@ impl Asked {
     /// What the file of a part is.
     pub(super) async fn look(&self, part: &'static str) -> Result<Info, Error> {
         self.file(part)?;
+        // Of two files it is the sheet of the one that is changed.
+        let sheet = self.text("sheet_name").filter(|_| part != take::SOURCE).map(str::to_owned);
         let place = Arc::clone(&self.place);
         perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
-            Info::read(&place.folder.path().join(part), &Limits::default(), watch)
+            let path = place.folder.path().join(part);
+            Info::read(&path, sheet.as_deref(), &Limits::default(), watch)
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! Columns of a second table: by keys, or row by row.
 use std::collections::BTreeMap;
 
-use quadrille_tabular::Operation;
+use quadrille_tabular::{Operation, same_name};
 use serde_json::json;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
         error::Error,
     },
     ROOT,
-    arguments::{Arguments, Json},
+    arguments::Json,
     asked::{Asked, Job},
     take::{BIND, SOURCE, TARGET},
 };
@@ -38,7 +38,8 @@ pub(super) async fn single(asked: Asked) -> Result<Envelope, Error> {
     let (_, file) = (asked.file(SOURCE)?, asked.file(BIND)?);
     let key = key.ok_or_else(|| invalid("comparison_column parameter is required"))?;
     let columns = bind_columns(asked.list("bind_columns")?)?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .text("bind_file", Some(file))
         .text("comparison_column", Some(key))
         .json("bind_columns", Some(columns));
@@ -60,7 +61,8 @@ pub(super) async fn multi(asked: Asked) -> Result<Envelope, Error> {
     let (keys, columns) = (asked.list("comparison_columns")?, asked.list("bind_columns")?);
     let keys = keys.filter(|it| it.len > 0);
     let keys = keys.ok_or_else(|| invalid("At least one comparison column must be specified"))?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .text("bind_file", Some(file))
         .json("comparison_columns", Some(keys))
         .json("bind_columns", Some(bind_columns(columns)?));
@@ -70,7 +72,7 @@ pub(super) async fn multi(asked: Asked) -> Result<Envelope, Error> {
 
 async fn bound(asked: &Asked, operation: Operation, kind: &str) -> Result<Envelope, Error> {
     let name = asked.name(Some(SOURCE), kind, "xlsx");
-    let job = Job { operation, input: SOURCE, bind: Some(BIND), sheet: None };
+    let job = Job { operation, input: SOURCE, bind: Some(BIND) };
     let made = asked.make(job, &name).await?;
     let mut data = made.data();
     data["statistics"] = made.outcome.data;
@@ -91,10 +93,10 @@ pub(super) async fn overwrite(asked: Asked) -> Result<Envelope, Error> {
     asked.file(TARGET)?;
     let mapping = asked.object("column_mapping")?.filter(|it| it.len > 0);
     let mapping = mapping.ok_or_else(|| invalid("column_mapping is required"))?;
-    let arguments = Arguments::default().json("column_mapping", Some(mapping));
+    let arguments = asked.arguments().json("column_mapping", Some(mapping));
     let operation = Operation::overwrite(&arguments.done())?;
     let name = asked.name(Some(TARGET), "bound", "xlsx");
-    let job = Job { operation, input: TARGET, bind: Some(SOURCE), sheet: None };
+    let job = Job { operation, input: TARGET, bind: Some(SOURCE) };
     let made = asked.make(job, &name).await?;
     let mut data = made.data();
     data["statistics"] = made.outcome.data;
@@ -121,10 +123,10 @@ pub(super) async fn preview(asked: Asked) -> Result<Envelope, Error> {
     let (source, target) = (asked.look(SOURCE).await?, asked.look(TARGET).await?);
     let mut issues = Vec::new();
     for (to, from) in &mapping {
-        if !source.columns.contains(from) {
+        if !source.columns.iter().any(|it| same_name(it, from)) {
             issues.push(format!("Source column '{from}' not found"));
         }
-        if !target.columns.contains(to) {
+        if !target.columns.iter().any(|it| same_name(it, to)) {
             issues.push(format!("Target column '{to}' not found"));
         }
     }

@@ -110,7 +110,8 @@ fn columns(asked: &Asked) -> Result<Json<'_>, Error> {
 )]
 pub(super) async fn extract(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("columns", Some(columns(&asked)?))
         .flag("remove_duplicates", asked.flag("remove_duplicates", false))
         .flag("include_statistics", asked.flag("include_statistics", true));
@@ -131,7 +132,8 @@ pub(super) async fn extract(asked: Asked) -> Result<Envelope, Error> {
 )]
 pub(super) async fn extract_to_file(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("columns", Some(columns(&asked)?))
         .flag("remove_duplicates", asked.flag("remove_duplicates", false));
     let operation = Operation::parse("excel/extract-columns-to-file", &arguments.done())?;
@@ -152,7 +154,7 @@ pub(super) async fn map(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let mapping = asked.object("mapping")?.filter(|it| it.len > 0);
     let mapping = mapping.ok_or_else(|| Error::Invalid("No column mapping provided".to_owned()))?;
-    let arguments = Arguments::default().json("mapping", Some(mapping));
+    let arguments = asked.arguments().json("mapping", Some(mapping));
     let operation = Operation::parse("excel/map-columns", &arguments.done())?;
     let name = asked.name(Some(FILE), "mapped", "xlsx");
     Ok(ok(MADE, asked.make(Job::new(operation), &name).await?.data()))
@@ -197,7 +199,8 @@ async fn found(asked: &Asked, format: &str) -> Result<Envelope, Error> {
         "excel" => "xlsx",
         format => format,
     };
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("conditions", Some(conditions))
         .text("logic", asked.text("logic"))
         // Its own error comes after those of the rest.

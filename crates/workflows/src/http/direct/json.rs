@@ -8,7 +8,6 @@ use super::{
         error::Error,
     },
     ROOT,
-    arguments::Arguments,
     asked::{Asked, Job},
     take::FILE,
 };
@@ -26,7 +25,8 @@ use super::{
 )]
 pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("columns", asked.list("columns")?)
         .json("column_mapping", asked.object("column_mapping")?)
         .flag("pretty_print", asked.flag("pretty_print", true))
@@ -60,7 +60,8 @@ pub(super) async fn with_template(asked: Asked) -> Result<Envelope, Error> {
         .map_err(|why| Error::Invalid(format!("Invalid template JSON: {why}")))?;
     let mapping = asked.object("column_mapping")?.filter(|it| it.len > 0);
     let mapping = mapping.ok_or_else(|| invalid("column_mapping cannot be empty"))?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .text("template", Some(template))
         .json("column_mapping", Some(mapping))
         .text("aggregation_mode", asked.text("aggregation_mode"))

@@ -9,7 +9,6 @@ use super::{
         error::Error,
     },
     ROOT,
-    arguments::Arguments,
     asked::{Asked, Job},
     excel::MADE,
     take::FILE,
@@ -48,7 +47,7 @@ pub(super) async fn apply(asked: Asked) -> Result<Envelope, Error> {
     let items = items.ok_or_else(none)?;
     let report = asked.flag("return_report", false);
     let arguments =
-        Arguments::default().json("normalizations", Some(items)).flag("return_report", report);
+        asked.arguments().json("normalizations", Some(items)).flag("return_report", report);
     let arguments = arguments.done();
     // Patterns take a while.
     let operation = asked.aside(move || Operation::parse("normalization/apply", &arguments));
@@ -56,10 +55,13 @@ pub(super) async fn apply(asked: Asked) -> Result<Envelope, Error> {
     let name = asked.name(Some(FILE), "normalized", "xlsx");
     let made = asked.make(Job::new(operation), &name).await?;
     let mut data = made.data();
+    let errors = "Normalization completed with errors, see the warnings";
+    let said = |said| if made.outcome.complete { said } else { errors };
     if !report {
-        return Ok(ok(MADE, data));
+        return Ok(ok(said(MADE), data));
     }
+    let said = said("Normalization completed successfully");
     data["report"] = made.outcome.data;
     data["output_file"] = made.name.into();
-    Ok(ok("Normalization completed successfully", data))
+    Ok(ok(said, data))
 }

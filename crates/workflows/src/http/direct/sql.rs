@@ -9,7 +9,6 @@ use super::{
         error::Error,
     },
     ROOT,
-    arguments::Arguments,
     asked::{Asked, Job},
     take::FILE,
 };
@@ -47,7 +46,8 @@ pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
     let table = required(asked.text("table_name"), "table_name")?;
     let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
     let database = asked.text("database_type").unwrap_or(DATABASES[0]);
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .text("table_name", Some(table))
         .json("column_mapping", Some(mapping))
         .text("database_type", Some(database))
@@ -84,7 +84,8 @@ pub(super) async fn to_text(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let table = required(asked.text("table_name"), "table_name")?;
     let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("columns", asked.list("columns")?)
         .text("table_name", Some(table))
         .json("column_mapping", Some(mapping))
@@ -110,16 +111,17 @@ pub(super) async fn custom(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let template = required(asked.text("template").map(unquoted), "template")?;
     let mapping = required(asked.object("column_mapping")?, "column_mapping")?;
-    let arguments = Arguments::default()
+    let arguments = asked
+        .arguments()
         .json("columns", asked.list("columns")?)
         .text("template", Some(template))
         .json("column_mapping", Some(mapping))
         .flag("remove_duplicates", asked.flag("remove_duplicates", false))
+        .text("database_type", asked.text("database_type"))
         .json("auto_increment", asked.object("auto_increment")?);
     let operation = Operation::parse("sql/generate-custom-to-text", &arguments.done())?;
     let name = asked.name(None, "custom_sql", "txt");
-    let job = Job { sheet: asked.text("sheet_name"), ..Job::new(operation) };
-    let made = asked.make(job, &name).await?;
+    let made = asked.make(Job::new(operation), &name).await?;
     Ok(ok("Custom SQL text file generated successfully", made.data()))
 }
 

@@ -20,7 +20,7 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
-    files::{self, Sent},
+    files::Sent,
     path::Path,
     read,
 };
@@ -170,7 +170,7 @@ async fn input(
     let held = worker.holds(&door, &step, door.config.lease, None).await?;
     let files = door.memory.store.chat_files(&held.run.chat_id).await?;
     let file = files.iter().find(|it| Some(it.id) == held.step.input).ok_or(Error::NoFile)?;
-    files::send(&door, file, &method, &headers).await
+    Sent::values(file).answer(&door, &method, &headers).await
 }
 
 #[derive(Deserialize, ToSchema)]
