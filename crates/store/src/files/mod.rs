@@ -1,10 +1,11 @@
 //! Uploaded files: bytes in a folder or a bucket, streamed in and out.
 mod config;
 mod error;
+mod link;
 mod name;
 mod put;
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{
@@ -30,6 +31,10 @@ struct Place {
     prefix: Path,
     /// Bytes that are written at once.
     part: usize,
+    /// The folder, if it is one.
+    folder: Option<PathBuf>,
+    /// What signs the addresses of a bucket.
+    signer: Option<link::Signer>,
 }
 
 /// A file that is read.
@@ -56,8 +61,7 @@ impl fmt::Debug for Object {
 impl Files {
     /// Makes the folder if there is none. A bucket is not asked before the first file.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let (store, prefix, part) = config::open(config)?;
-        Ok(Self(Arc::new(Place { store, prefix, part })))
+        Ok(Self(Arc::new(config::open(config)?)))
     }
 
     /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.
