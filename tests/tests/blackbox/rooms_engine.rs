@@ -51,7 +51,7 @@ async fn a_handshake_says_what_a_client_must_know() {
             let answer = gateway.get(&format!("{path}?{query}")).await;
             assert_eq!(answer.status, 200, "{path}?{query}: {answer:?}");
             assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
-            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("cache-control"), Some("no-store, no-transform"));
             let hello = answer.body.strip_prefix('0').expect("an opening");
             let mut hello: Value = serde_json::from_str(hello).expect("JSON");
             assert!(ids.insert(hello["sid"].take()), "an id of its own");
