@@ -44,6 +44,11 @@ pub struct Exchange {
     pub reply: String,
 }
 
+impl Exchange {
+    /// Bytes of all that comes along with a question, at most, unless the newest alone has more.
+    pub const BYTES: usize = 1 << 20;
+}
+
 /// A part of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -9,7 +9,8 @@ use crate::Exchange;
 /// How far back it is looked, in records.
 const RECORDS: usize = 1024;
 
-/// The last `window` turns of `topic` that were completed, oldest first.
+/// The last `window` turns of `topic` that were completed with a reply, oldest first, as far as they
+/// fit into [`Exchange::BYTES`].
 pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange> {
     if window == 0 {
         return Vec::new();
@@ -24,12 +25,22 @@ pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange
         match Record::of(record) {
             Some(Record::Started(it)) => drop(asked.insert(it.turn, it.question.to_string())),
             Some(Record::Completed(it)) => {
-                if let Some(question) = asked.remove(&it.turn) {
+                if let Some(question) = asked.remove(&it.turn)
+                    && !it.text.trim().is_empty()
+                {
                     all.push(Exchange { question, reply: it.text.to_string() });
                 }
             }
             _ => {}
         }
     }
-    all.split_off(all.len().saturating_sub(window))
+    let mut left = Exchange::BYTES;
+    let fits = |it: &&Exchange| {
+        let size = it.question.len() + it.reply.len();
+        let fits = size <= left || left == Exchange::BYTES;
+        left = left.saturating_sub(size);
+        fits
+    };
+    let fitting = all.iter().rev().take(window).take_while(fits).count();
+    all.split_off(all.len() - fitting)
 }

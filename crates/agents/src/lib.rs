@@ -7,6 +7,7 @@ mod desk;
 mod dialect;
 mod failure;
 mod journal;
+mod lenient;
 mod named;
 mod orphan;
 mod queue;

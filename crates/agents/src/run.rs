@@ -16,6 +16,9 @@ use crate::{
     ticket::{Ending, Stop, Turn},
 };
 
+/// What is told of a reply that is complete and empty, so that nobody waits for more.
+const NOTHING: &str = "the agent said nothing";
+
 /// Why nothing more is listened to.
 enum Halt {
     /// The agent is done; its whole reply if it told that.
@@ -106,14 +109,23 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
     drop(reply);
     said.flush().await;
     match halt {
-        Ok(Halt::Reply(whole)) => Ending::Completed(whole.unwrap_or(said.text).into()),
+        Ok(Halt::Reply(whole)) => {
+            let text = whole.unwrap_or(said.text);
+            if text.trim().is_empty() {
+                let status = turn::Status { turn: turn.id, text: NOTHING.to_owned() };
+                publish(&desk.hub, turn, Record::Status(status)).await;
+            }
+            Ending::Completed(text.into())
+        }
         Ok(Halt::Stop(Stop::Cancelled)) => Ending::Cancelled(said.text.into()),
         Ok(Halt::Stop(Stop::Interrupted)) => Ending::Failed(Code::Interrupted),
         Err(why) => Ending::Failed(report(turn, &why)),
     }
 }
 
-/// What was said before in the topic: from where it is kept, or else from the log.
+/// What was said before in the topic: from where it is kept, or else from the log. An exchange
+/// without a reply is left out: providers refuse to read an empty message, and so would refuse every
+/// further question.
 async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
     let window = turn.agent.agent.window();
     if window > 0

@@ -84,6 +84,16 @@ impl Decoder {
         self.keep(bytes)
     }
 
+    /// The body is over. By the standard, what was not followed by an empty line is lost; some servers
+    /// leave that line, or the last line break, out.
+    pub(crate) fn finish(&mut self, events: &mut VecDeque<Event>) -> Result<(), TooLong> {
+        let line = mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.end_line(&line, events)?;
+        }
+        self.end_line(b"", events)
+    }
+
     fn keep(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
         if self.line.len() + bytes.len() > self.max {
             return Err(TooLong);

@@ -130,7 +130,10 @@ impl<'a> Members<'a> {
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    serde_json::from_str(value.get()).ok().map(|Text(text)| text)
+    match serde_json::from_str(value.get()) {
+        Ok(Text(text)) => Some(text),
+        Err(_) => json::read(value.get()).ok().map(Cow::Owned),
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

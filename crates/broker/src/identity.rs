@@ -3,8 +3,9 @@ use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Payer, Quotas, Rate, Topic,
+    Info, Key, Payer, Quotas, Rate, Topic,
     auth::{Action, Authority, NotAllowed, Principal, Token},
+    published_key,
 };
 use tokio::time::Instant;
 
@@ -41,6 +42,14 @@ impl Identity {
 
     pub(crate) fn allow(&self, action: Action, topic: &Topic) -> Result<(), NotAllowed> {
         self.authority.allow(&self.who, action, topic)
+    }
+
+    /// The key of what this client publishes about a message: its user's, or else its own.
+    pub(crate) fn key(&self, session: &Info, kind: &str, message: &str) -> Key {
+        match &self.who.user {
+            Some(user) => published_key(&format!("user {user}"), kind, message),
+            None => published_key(&format!("session {}", session.id), kind, message),
+        }
     }
 
     pub(crate) fn expires(&self) -> Option<Instant> {

@@ -137,7 +137,9 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    let admission = Admission { protocol: NAME, user: who.user.clone(), peer };
+    let holder = core.holder(&who, peer);
+    let inbox = core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: who.user.clone(), holder, peer };
     let session = match core.sessions.admit(admission) {
         Ok(session) => session,
         Err(why) => return Problem::from(why).into_response(),
@@ -146,7 +148,6 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
     if let Some(agreed) = agreed {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, agreed);
     }
-    let inbox = core.hub.inbox();
     let pump = ws::Config {
         max_message_size: config.max_message_size,
         ping_interval: config.ping_interval,

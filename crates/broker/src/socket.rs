@@ -175,7 +175,8 @@ impl Socket {
         limit: usize,
     ) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
-        let history = self.door.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
+        let from = since.map_or(Since::Now, Since::After);
+        let history = self.door.hub.history(&topic, from, limit).map(|it| it.page(from));
         let members = match history {
             Some(it) => {
                 let records = self.door.texts.history(&it.records);
@@ -218,7 +219,8 @@ impl Socket {
             }
             None => (wire::FRAME, frame.clone()),
         };
-        let key = if keyed { json::message_id(&payload) } else { None };
+        let message = if keyed { json::message_id(&payload) } else { None };
+        let key = message.map(|it| self.identity.key(&self.session, kind, &it));
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
         match self.door.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {

@@ -22,6 +22,8 @@ impl Close {
     pub const FRAGMENTS: Self = Self::new(1008, "too many fragments in one message");
     /// The message is larger than the configured bound.
     pub const TOO_BIG: Self = Self::new(1009, "message too big");
+    /// Too much is being received at once; come back and send it again.
+    pub const BUSY: Self = Self::new(1013, "too much is being received; try again later");
     /// Its client has come back, and goes on over another connection.
     pub const MOVED: Self = Self::new(3000, "goes on over another connection");
     /// The server shuts down; come back, to another node perhaps.
@@ -36,6 +38,8 @@ impl Close {
     pub const NO_PONG: Self = Self::new(3012, "no pong");
     /// Everything that the connection was for is deleted; there is nothing to come back to.
     pub const DELETED: Self = Self::new(3520, "deleted");
+    /// The client has shown no token, and made room for another; come back, and show one sooner.
+    pub const CROWDED: Self = Self::new(3013, "too many connections without a token");
     /// An operator ended the session; stay away.
     pub const KICKED: Self = Self::new(3503, "ended by the operator");
 

@@ -26,6 +26,13 @@ pub const MESSAGE: &str = "message";
 /// of a key reaches a reader that has fallen behind.
 pub type Key = Text;
 
+/// The key of what `publisher` publishes about one `message`. It supersedes what the same publisher
+/// published about the same message, and nothing else: no other key begins in this way.
+pub fn published_key(publisher: &str, kind: &str, message: &str) -> Key {
+    let length = publisher.len();
+    Key::from(format!("published {kind} {length} {publisher} {message}").as_str())
+}
+
 /// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
 /// back verbatim to resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

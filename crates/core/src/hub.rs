@@ -10,7 +10,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{
-            AtomicU64, AtomicUsize,
+            AtomicU64,
             Ordering::{AcqRel, Relaxed},
         },
     },
@@ -20,8 +20,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Backplane, BackplaneError, Draft, Inbox, Life, Limits, Policies, Policy, Position, Since,
-    Standing, Topic,
+    Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
+    Position, Shares, Shortage, Since, Standing, Topic,
     budget::Budget,
     event::Record,
     log::{self, Log},
@@ -38,8 +38,9 @@ struct Inner {
     hasher: RandomState,
     shards: [RwLock<HashMap<Topic, Arc<Log>>>; SHARDS],
     policies: Policies,
-    limit: AtomicUsize,
-    topics: AtomicUsize,
+    /// Each log holds one place. It counts for a client that follows the topic; while nobody does, the
+    /// log makes room when there are too many.
+    topics: Pool,
     /// Logs of deleted topics that some readers have not read to the end.
     deleted: Mutex<Vec<(Instant, Weak<Log>)>>,
     /// When to look for idle logs again, after few or none were found.
@@ -83,10 +84,25 @@ pub enum PublishError {
     Backplane(#[from] BackplaneError),
 }
 
-/// The node holds as many topics as it may, and all of them are in use.
+/// Why there is no room for a topic.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-#[error("too many topics")]
-pub struct TooManyTopics;
+pub enum TooManyTopics {
+    /// The node holds as many topics as it may, and all of them are in use.
+    #[error("too many topics")]
+    Full,
+    /// The client follows as many topics as one may; others may still follow more.
+    #[error("this user follows too many topics")]
+    Share,
+}
+
+impl From<Shortage> for TooManyTopics {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Full => Self::Full,
+            Shortage::Share | Shortage::Strangers => Self::Share,
+        }
+    }
+}
 
 /// [`Hub::post`] has no room: publish from a task that can wait, or drop the draft.
 #[derive(Debug, thiserror::Error)]
@@ -103,13 +119,51 @@ pub struct History {
     pub at: Position,
 }
 
+// === impl History ===
+
+impl History {
+    /// Bytes of the records in one answer, at most, unless its only record has more.
+    pub const BYTES: usize = 2 << 20;
+
+    /// Keeps what one answer may hold: the newest records, or with a position in `since` those that
+    /// come first after it.
+    #[must_use]
+    pub fn page(mut self, since: Since) -> Self {
+        let mut left = Self::BYTES;
+        let fits = |it: &&Record| {
+            let fits = it.size() <= left || left == Self::BYTES;
+            left = left.saturating_sub(it.size());
+            fits
+        };
+        if matches!(since, Since::Now) {
+            let kept = self.records.iter().rev().take_while(fits).count();
+            self.records.drain(..self.records.len() - kept);
+        } else {
+            let kept = self.records.iter().take_while(fits).count();
+            self.records.truncate(kept);
+        }
+        self
+    }
+}
+
 // === impl Hub ===
 
 impl Hub {
-    /// An empty hub whose background work runs on `life`.
+    /// An empty hub whose background work runs on `life`, with shares of its own.
     pub fn new(
         policies: Policies,
         limits: &Limits,
+        backplane: Option<Arc<dyn Backplane>>,
+        life: &Life,
+    ) -> Self {
+        Self::sharing(policies, limits, &Shares::new(limits), backplane, life)
+    }
+
+    /// An empty hub whose topics are divided by `shares`.
+    pub fn sharing(
+        policies: Policies,
+        limits: &Limits,
+        shares: &Shares,
         backplane: Option<Arc<dyn Backplane>>,
         life: &Life,
     ) -> Self {
@@ -118,8 +172,7 @@ impl Hub {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::default()),
             policies,
-            limit: AtomicUsize::new(limits.topics),
-            topics: AtomicUsize::new(0),
+            topics: Pool::new("topics", limits.topics, shares),
             deleted: Mutex::default(),
             next_search: Mutex::new(None),
             budget: Arc::new(Budget::new(limits.log_bytes)),
@@ -136,12 +189,8 @@ impl Hub {
     /// Hold as many topics and bytes as these limits say from now on. Topics in use stay, even if
     /// they are more; idle ones make room for new ones.
     pub fn reload(&self, limits: &Limits) {
-        self.0.limit.store(limits.topics, Relaxed);
+        self.0.topics.resize(limits.topics);
         self.0.budget.set(limits.log_bytes);
-    }
-
-    fn limit(&self) -> usize {
-        self.0.limit.load(Relaxed)
     }
 
     /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
@@ -172,9 +221,16 @@ impl Hub {
         })
     }
 
-    /// A new connection's view.
+    /// A view of the gateway's own: what it follows counts for nobody.
     pub fn inbox(&self) -> Inbox {
         Inbox::new(self.clone())
+    }
+
+    /// A new connection's view; the topics that it follows count for `holder`.
+    pub fn inbox_of(&self, holder: Holder) -> Inbox {
+        let mut inbox = Inbox::new(self.clone());
+        inbox.set_holder(holder);
+        inbox
     }
 
     /// Where the log of `topic` stands, if there is one.
@@ -328,8 +384,8 @@ impl Hub {
         if let Some(log) = self.find(topic) {
             return Ok(log);
         }
-        if self.0.topics.load(Relaxed) >= self.limit() && !self.make_room() {
-            return Err(TooManyTopics);
+        if self.0.topics.used() >= self.0.topics.size() && !self.make_room() {
+            return Err(TooManyTopics::Full);
         }
         let policy = self.policy(topic);
         let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
@@ -337,14 +393,12 @@ impl Hub {
             return Ok(Arc::clone(log));
         }
         // Others may have taken the room meanwhile.
-        if self.0.topics.fetch_add(1, AcqRel) >= self.limit() {
-            self.0.topics.fetch_sub(1, AcqRel);
-            return Err(TooManyTopics);
-        }
+        let place = self.0.topics.take(&Holder::Program, 1)?;
         let budget = Arc::clone(&self.0.budget);
-        let log = Arc::new(Log::new(topic.clone(), policy, self.next_epoch(), budget));
+        let log = Log::new(topic.clone(), policy, self.next_epoch(), budget).counted(place);
+        let log = Arc::new(log);
         shard.insert(topic.clone(), Arc::clone(&log));
-        telemetry::topics(self.0.topics.load(Relaxed));
+        telemetry::topics(self.0.topics.used());
         Ok(log)
     }
 
@@ -355,9 +409,9 @@ impl Hub {
         if next.is_some_and(|next| Instant::now() < next) {
             return false;
         }
-        let limit = self.limit();
+        let limit = self.0.topics.size();
         // More than the limit, if that was lowered.
-        let over = self.0.topics.load(Relaxed).saturating_sub(limit);
+        let over = self.0.topics.used().saturating_sub(limit);
         let share = over + (limit / 16).max(1);
         let dropped = self.drop_idle(|dropped| dropped >= share);
         *next = (dropped < share).then(|| Instant::now() + RELIEF);
@@ -403,8 +457,7 @@ impl Hub {
 
     fn dropped(&self, count: usize) {
         if count > 0 {
-            let before = self.0.topics.fetch_sub(count, AcqRel);
-            telemetry::topics(before - count);
+            telemetry::topics(self.0.topics.used());
             telemetry::topics_expired(count);
         }
     }

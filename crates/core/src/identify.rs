@@ -1,9 +1,12 @@
 //! Who sends a request or goes on with a connection, and whether there is room for it.
 use std::{net::IpAddr, sync::Arc};
 
+use http::Extensions;
+
 use crate::{
-    Core, Exceeded, Holder, Payer, Problem, Quotas, Rate,
+    Carrier, Core, Exceeded, Holder, Payer, Problem, Quotas, Rate, Refused,
     auth::{Denied, Mode, Principal, Token},
+    ws::Peer,
 };
 
 /// Why a connection does not go on with a new token; everything stays as it was.
@@ -23,19 +26,30 @@ impl Core {
         match &who.user {
             Some(user) => Holder::user(user),
             None if self.auth.mode() == Mode::Open => Holder::guest(peer),
-            // Every token has an end.
-            None if who.expires.is_some() => Holder::Program,
-            None => Holder::stranger(peer),
+            // Every token ends; whoever came without one is let in as a guest.
+            None if who.expires.is_none() => Holder::stranger(peer),
+            None => Holder::Program,
         }
     }
 
-    /// The client that work for `user` counts as, which `who` at `peer` asks for: a program that
-    /// acts for many is counted by the users that it names.
-    pub fn acting_holder(&self, who: &Principal, user: &Arc<str>, peer: IpAddr) -> Holder {
-        match self.holder(who, peer) {
-            Holder::Program => Holder::user(user),
-            holder => holder,
+    /// [`Self::holder`], or the user that a program acts for. Where nobody signs in, a claimed user
+    /// counts for nothing.
+    pub fn holder_for(&self, who: &Principal, acting: Option<&Arc<str>>, peer: IpAddr) -> Holder {
+        match (self.holder(who, peer), acting) {
+            (Holder::Program, Some(user)) => Holder::user(user),
+            (holder, _) => holder,
         }
+    }
+
+    /// The client that a connection from `peer` counts as before it has shown a token.
+    pub fn newcomer(&self, peer: IpAddr) -> Holder {
+        self.auth.mode().newcomer(peer)
+    }
+
+    /// Counts the connection that a request with these `extensions` came on as that of `who`.
+    pub fn carries(&self, extensions: &Extensions, who: &Principal) -> Result<(), Refused> {
+        let holder = self.holder(who, Peer::within(extensions).0);
+        Ok(Carrier::identified(extensions, &holder)?)
     }
 
     /// Who it is at `peer` that shows `token`. Counts the request: as the user's, or as the

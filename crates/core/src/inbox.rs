@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Close, Hub, Position, Topic,
+    Close, Holder, Hub, Position, Topic,
     event::Record,
     hub::TooManyTopics,
     log::Reader,
@@ -96,11 +96,18 @@ struct Mail {
     ready: VecDeque<Arc<Reader>>,
     waker: Option<Waker>,
     closed: bool,
+    /// The client that the topics count for; `None` for the gateway itself.
+    holder: Option<Holder>,
 }
 
 // === impl Mailbox ===
 
 impl Mailbox {
+    /// The client that the topics count for.
+    pub(crate) fn holder(&self) -> Holder {
+        lock(&self.0).holder.clone().unwrap_or(Holder::Program)
+    }
+
     pub(crate) fn put(&self, reader: Arc<Reader>) {
         let mut mail = lock(&self.0);
         if mail.closed {
@@ -157,6 +164,16 @@ impl Inbox {
         Self { hub, mailbox: Arc::default(), readers: HashMap::new() }
     }
 
+    /// The client that the topics count for.
+    pub fn holder(&self) -> Holder {
+        self.mailbox.holder()
+    }
+
+    /// Counts the topics that are followed from now on for `holder`.
+    pub fn set_holder(&mut self, holder: Holder) {
+        lock(&self.mailbox.0).holder = Some(holder);
+    }
+
     /// Follow `topic`, and say where its log stands. Following it already, move there.
     pub fn subscribe(
         &mut self,
@@ -166,7 +183,7 @@ impl Inbox {
     ) -> Result<Position, TooManyTopics> {
         loop {
             let log = self.hub.log(topic)?;
-            if let Some((reader, top)) = log.join(since, tag, &self.mailbox) {
+            if let Some((reader, top)) = log.join(since, tag, &self.mailbox)? {
                 // The new one first: without any reader the log might go.
                 if let Some(old) = self.readers.insert(topic.clone(), reader) {
                     old.leave();

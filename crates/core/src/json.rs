@@ -1,9 +1,9 @@
 //! What is read of a payload without taking it apart: how deep it is, and which message it is of.
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::OnceLock};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, value::MapAccessDeserializer},
+    de::{self, DeserializeOwned, MapAccess, value::MapAccessDeserializer},
 };
 
 use crate::{Key, Text};
@@ -64,13 +64,82 @@ pub fn is_deep(text: &str) -> bool {
     false
 }
 
+/// Read JSON as clients write it: a half of a surrogate pair in a string, which JavaScript and Python
+/// send of a text that was cut, is U+FFFD. What is only passed on stays as it was written.
+pub fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    serde_json::from_str(text).or_else(|why| match without_halves(text) {
+        Some(copy) => serde_json::from_str(&copy),
+        None => Err(why),
+    })
+}
+
+/// [`read`] what borrows from the text, or from a `copy` of it that is made if it must.
+pub fn read_in<'a, T: Deserialize<'a>>(
+    text: &'a str,
+    copy: &'a OnceLock<String>,
+) -> serde_json::Result<T> {
+    serde_json::from_str(text).or_else(|why| match without_halves(text) {
+        Some(changed) => serde_json::from_str(copy.get_or_init(|| changed)),
+        None => Err(why),
+    })
+}
+
+/// A copy of the JSON `text` with `\ufffd` for each half of a surrogate pair that is alone; `None` if
+/// there is none.
+pub fn without_halves(text: &str) -> Option<String> {
+    const ALONE: &str = "\\ufffd";
+    let mut copy = String::new();
+    let (mut done, mut at) = (0, 0);
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find('\\')) {
+        let from = at + found;
+        let next = match (half(text, from), half(text, from + ALONE.len())) {
+            (None, _) => {
+                from + 1
+                    + text
+                        .get(from + 1..)
+                        .and_then(|it| it.chars().next())
+                        .map_or(0, char::len_utf8)
+            }
+            (Some(Half::First), Some(Half::Second)) => from + 2 * ALONE.len(),
+            (Some(_), _) => {
+                copy.push_str(text.get(done..from).unwrap_or_default());
+                copy.push_str(ALONE);
+                done = from + ALONE.len();
+                done
+            }
+        };
+        at = next;
+    }
+    if done == 0 {
+        return None;
+    }
+    copy.push_str(text.get(done..).unwrap_or_default());
+    Some(copy)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    First,
+    Second,
+}
+
+/// The half that is written as an escape at this place.
+fn half(text: &str, at: usize) -> Option<Half> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xD800..=0xDBFF => Some(Half::First),
+        0xDC00..=0xDFFF => Some(Half::Second),
+        _ => None,
+    }
+}
+
 /// What a message is known by among its updates, each of which supersedes the one before.
 pub fn message_id(payload: &str) -> Option<Key> {
     #[derive(Deserialize)]
     struct Message {
         message_id: Option<String>,
     }
-    let Object::<Message>(message) = serde_json::from_str(payload).ok()?;
+    let Object::<Message>(message) = read(payload).ok()?;
     message.message_id.map(Text::from)
 }
 
@@ -85,6 +154,33 @@ mod tests {
         let quoted = format!(r#"["\"{}"]"#, nested(500));
         let deep = [nested(DEPTH), nested(DEPTH + 1), wide, quoted].map(|text| is_deep(&text));
         assert_eq!(deep, [false, true, false, false]);
+    }
+
+    #[test]
+    fn halves_of_pairs_are_replaced_and_nothing_else_is() {
+        let cases = [
+            (r#""\ud83d""#, Some(r#""\ufffd""#)),
+            (
+                r#"{"\uDE00":"a\ud83d\ud83d\ude00b\uDBFF"}"#,
+                Some(r#"{"\ufffd":"a\ufffd\ud83d\ude00b\ufffd"}"#),
+            ),
+            (r#""\ude00\ud83d""#, Some(r#""\ufffd\ufffd""#)),
+            (r#""\ud83d\u0041 \ud83d\\ude00""#, Some(r#""\ufffd\u0041 \ufffd\\ude00""#)),
+            (r#""\ud83d\ude00""#, None),
+            (r#""\\ud83d \\\\ude00 \u00e8é""#, None),
+            (r#""\ud83""#, None),
+            ("\"\\", None),
+            ("\"\\é", None),
+            ("plain", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(without_halves(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!(read::<String>(r#""a\ud83d""#).unwrap(), "a\u{fffd}");
+        assert!(read::<String>(r#""\ud83d"#).is_err() && read::<u8>(r#""\ud83d""#).is_err());
+        let copy = OnceLock::new();
+        let (a, b): (&str, String) = read_in(r#"["x","\ude00"]"#, &copy).unwrap();
+        assert_eq!((a, &*b), ("x", "\u{fffd}"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod auth;
 mod backplane;
 mod budget;
+mod carrier;
 mod close;
 mod event;
 #[cfg(any(test, fuzzing))]
@@ -14,6 +15,7 @@ pub mod fuzz;
 mod hub;
 mod identify;
 mod inbox;
+mod inflow;
 pub mod json;
 mod life;
 mod log;
@@ -39,15 +41,19 @@ mod turns;
 pub mod ws;
 
 pub use backplane::{Backplane, BackplaneError};
+pub use carrier::{Carrier, Carry};
 pub use close::Close;
-pub use event::{BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now};
+pub use event::{
+    BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
+};
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use identify::NotRefreshed;
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
+pub use inflow::Inflow;
 pub use life::Life;
 pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
-pub use pool::{Holder, Permit, Pool, Shares, Shortage, Usage};
+pub use pool::{Holder, Newcomers, Permit, Pool, Shares, Shortage, Usage};
 pub use presence::{Member, Presence, Seat};
 pub use problem::Problem;
 pub use quota::{Exceeded, Payer, Quotas, Rate, network};

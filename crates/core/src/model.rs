@@ -31,7 +31,7 @@ fn publisher(log: &Arc<Log>, records: usize) -> thread::JoinHandle<()> {
 
 fn joined(log: &Arc<Log>) -> (Arc<Mailbox>, Arc<Reader>) {
     let mailbox = Arc::<Mailbox>::default();
-    let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("not expired");
+    let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("no pool").expect("not expired");
     (mailbox, reader)
 }
 
@@ -93,7 +93,8 @@ fn a_reader_may_leave_and_another_come_while_records_arrive() {
         let publisher = publisher(&log, 1);
         let at = reader.retag(0).expect("not deleted");
         reader.leave();
-        let (next, _) = log.join(Since::After(at), 0, &mailbox).expect("not expired");
+        let (next, _) =
+            log.join(Since::After(at), 0, &mailbox).expect("no pool").expect("not expired");
         assert_eq!(read(&mailbox, 1, 9), [1]);
         publisher.join().expect("no panic");
         end(&mailbox, &next);

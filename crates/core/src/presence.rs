@@ -62,13 +62,19 @@ impl Presence {
         Seat { presence: self.clone(), topic: topic.clone(), session: session.id }
     }
 
-    /// The first `limit` topics that begin with `prefix` and have somebody in them, in the order of
-    /// their names, and how many each.
-    pub fn counts(&self, prefix: &str, limit: usize) -> Vec<(Topic, usize)> {
+    /// The first `limit` topics that begin with `prefix`, are `wanted` and have somebody in them, in
+    /// the order of their names, and how many each.
+    pub fn counts(
+        &self,
+        prefix: &str,
+        limit: usize,
+        wanted: impl Fn(&Topic) -> bool,
+    ) -> Vec<(Topic, usize)> {
         let mut first = BTreeMap::new();
         for shard in &self.0.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            for (topic, members) in shard.iter().filter(|(it, _)| it.as_str().starts_with(prefix)) {
+            let is_one = |topic: &Topic| topic.as_str().starts_with(prefix) && wanted(topic);
+            for (topic, members) in shard.iter().filter(|(it, _)| is_one(it)) {
                 first.insert(topic.clone(), members.len());
                 if first.len() > limit {
                     first.pop_last();
@@ -111,7 +117,7 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Admission, Registry};
+    use crate::{Admission, Holder, Registry};
 
     #[test]
     fn a_dropped_seat_leaves_no_trace() {
@@ -120,14 +126,20 @@ mod tests {
         let who = |user: &str| Admission {
             protocol: "test",
             user: Some(user.into()),
+            holder: Holder::Program,
             peer: [127, 0, 0, 1].into(),
         };
         let (a, b) = (registry.admit(who("a")).unwrap(), registry.admit(who("b")).unwrap());
         let seat = presence.join(&topic, a.info());
         let other = presence.join(&topic, b.info());
         assert_eq!(presence.members(&topic, 1).0, 2);
-        assert_eq!(presence.counts("room:", 9), [(topic.clone(), 2)]);
-        assert_eq!((presence.counts("room:", 0), presence.counts("chan:", 9)), (vec![], vec![]));
+        assert_eq!(presence.counts("room:", 9, |_| true), [(topic.clone(), 2)]);
+        let none = [
+            presence.counts("room:", 0, |_| true),
+            presence.counts("chan:", 9, |_| true),
+            presence.counts("room:", 9, |it| *it != topic),
+        ];
+        assert!(none.iter().all(Vec::is_empty), "{none:?}");
         drop(seat);
         let left = Member { session: b.id(), user: Some("b".into()) };
         assert_eq!(presence.members(&topic, 9), (1, vec![left]));

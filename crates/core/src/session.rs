@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Close, Problem, network, telemetry};
+use crate::{
+    Close, Holder, Inflow, Newcomers, Permit, Pool, Problem, Shares, Shortage, network, telemetry,
+};
 
 /// How many may be connected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct Limits {
     /// Topics held at once, in every namespace together. The longest idle ones make room for a new
     /// one; when all are in use, it is refused.
     pub topics: usize,
+    /// Bytes of messages and bodies that are being received, of all clients together.
+    pub input_bytes: usize,
     /// Bytes held in all logs together, with every encoded form of their records and the backlogs
     /// copied for slow readers. From three quarters of it on, idle logs are dropped, the longest
     /// idle first; above it, a log keeps only its newest record, and the largest logs not even that.
@@ -57,6 +61,7 @@ impl Default for Limits {
             connections_per_ip: 0,
             http_connections: 2048,
             topics: 100_000,
+            input_bytes: 256 << 20,
             log_bytes: 1 << 30,
             user_share: 0.25,
             address_share: 0.0,
@@ -74,6 +79,8 @@ impl Default for Limits {
 pub struct Admission {
     pub protocol: &'static str,
     pub user: Option<Arc<str>>,
+    /// The client that the session counts for.
+    pub holder: Holder,
     /// Unspecified for who has none; only the limit of all counts then.
     pub peer: IpAddr,
 }
@@ -85,12 +92,33 @@ pub enum Refused {
     Full,
     #[error("too many connections from this address")]
     Address,
+    #[error("this user has too many connections")]
+    Share,
+    #[error("too many clients without a token")]
+    Strangers,
     #[error("the server is shutting down")]
     Draining,
 }
 
+impl From<Shortage> for Refused {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Full => Self::Full,
+            Shortage::Share => Self::Share,
+            Shortage::Strangers => Self::Strangers,
+        }
+    }
+}
+
 impl From<Refused> for Problem {
     fn from(why: Refused) -> Self {
+        let detail = match why {
+            Refused::Share => "close some, or try again after the time in Retry-After",
+            Refused::Strangers => "show a token, or try again after the time in Retry-After",
+            Refused::Full | Refused::Address | Refused::Draining => {
+                "try again after the time in Retry-After"
+            }
+        };
         let (status, kind, title) = match why {
             Refused::Full => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/server-full", "the server is full")
@@ -100,15 +128,23 @@ impl From<Refused> for Problem {
                 "/problems/too-many-connections",
                 "too many connections from this address",
             ),
+            Refused::Share => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/too-many-connections",
+                "this user has too many connections",
+            ),
+            Refused::Strangers => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "/problems/server-full",
+                "too many clients without a token",
+            ),
             Refused::Draining => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "/problems/draining",
                 "the server is shutting down",
             ),
         };
-        Self::new(status, kind, title)
-            .detail("try again after the time in Retry-After")
-            .retry_after(Duration::from_secs(5))
+        Self::new(status, kind, title).detail(detail).retry_after(Duration::from_secs(5))
     }
 }
 
@@ -134,11 +170,14 @@ pub struct Session {
 const TELL: Duration = Duration::from_secs(10);
 
 /// Every connection of the process. Cloning shares it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Registry(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    places: Pool,
+    /// Bytes of what is being received.
+    input: Pool,
     live: Mutex<Live>,
 }
 
@@ -149,52 +188,95 @@ struct Live {
     /// When the log last said that there is no place left.
     told_full: Option<Instant>,
     /// In the order in which they came: that is the order of their ids.
-    sessions: BTreeMap<Uuid, Arc<Info>>,
+    sessions: BTreeMap<Uuid, Entry>,
     /// By [`network`].
     by_address: HashMap<IpAddr, usize>,
+    /// Sessions whose client may still show a token.
+    newcomers: Newcomers<Uuid>,
+    /// Sessions whose client goes on without one.
+    guests: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    info: Arc<Info>,
+    /// `None` once another session has taken it.
+    place: Option<Permit>,
+    standing: Standing,
+}
+
+/// How well the client of a session is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not yet: it is among the newcomers, by this number.
+    Newcomer(u64),
+    /// It has shown no token, and goes on without one.
+    Guest,
+    Known,
 }
 
 // === impl Registry ===
 
 impl Registry {
+    /// Sessions within `limits`, with shares of their own.
     pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Shared { live: Mutex::new(Live { limits, ..Live::default() }) }))
+        let shares = Shares::new(&limits);
+        Self::sharing(limits, &shares)
+    }
+
+    /// Sessions within `limits`, divided by `shares`.
+    pub fn sharing(limits: Limits, shares: &Shares) -> Self {
+        let places = Pool::new("sessions", limits.connections, shares);
+        let input = Pool::new("input", limits.input_bytes, shares);
+        let live = Mutex::new(Live { limits, ..Live::default() });
+        Self(Arc::new(Shared { places, input, live }))
     }
 
     /// Admit by other limits from now on. Who is connected stays, even if that is more than these
     /// allow.
     pub fn reload(&self, limits: &Limits) {
+        self.0.places.resize(limits.connections);
+        self.0.input.resize(limits.input_bytes);
         self.live().limits = limits.clone();
+    }
+
+    /// Bytes of bodies and messages that are being received.
+    pub fn input(&self) -> &Pool {
+        &self.0.input
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Take a place, or say why there is none.
+    /// Takes a place, or says why there is none. Where there is none for a client that may still show
+    /// a token, the session of another such client ends.
     pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
         let refuse = |why: Refused, loud: bool| {
             telemetry::connection_refused(who.protocol, why, loud);
             why
         };
         let mut live = self.live();
-        let Limits { connections, connections_per_ip, .. } = live.limits;
+        let each = live.limits.connections_per_ip;
         if live.draining {
             return Err(refuse(Refused::Draining, false));
         }
-        if live.sessions.len() >= connections {
-            let loud = live.told_full.is_none_or(|at| at.elapsed() >= TELL);
-            if loud {
-                live.told_full = Some(Instant::now());
-            }
-            return Err(refuse(Refused::Full, loud));
-        }
-        let from = live.by_address.entry(network(who.peer)).or_default();
-        let limited = connections_per_ip > 0 && !who.peer.is_unspecified();
-        if limited && *from >= connections_per_ip {
+        let from = live.by_address.get(&network(who.peer)).copied().unwrap_or(0);
+        if each > 0 && !who.peer.is_unspecified() && from >= each {
             return Err(refuse(Refused::Address, false));
         }
-        *from += 1;
+        let (place, displaced) = match self.place(&mut live, &who) {
+            Ok(taken) => taken,
+            Err(shortage) => {
+                let loud = shortage == Shortage::Full
+                    && live.told_full.is_none_or(|at| at.elapsed() >= TELL);
+                if loud {
+                    live.told_full = Some(Instant::now());
+                }
+                return Err(refuse(shortage.into(), loud));
+            }
+        };
+        *live.by_address.entry(network(who.peer)).or_default() += 1;
         let info = Arc::new(Info {
             id: Uuid::now_v7(),
             protocol: who.protocol,
@@ -203,10 +285,67 @@ impl Registry {
             why: OnceLock::new(),
             waker: AtomicWaker::new(),
         });
-        live.sessions.insert(info.id, Arc::clone(&info));
+        let standing = if who.holder.is_stranger() {
+            Standing::Newcomer(live.newcomers.add(who.peer, info.id))
+        } else {
+            Standing::Known
+        };
+        let entry = Entry { info: Arc::clone(&info), place: Some(place), standing };
+        live.sessions.insert(info.id, entry);
         drop(live);
+        if let Some(displaced) = displaced {
+            displaced.end(Close::CROWDED);
+        }
         telemetry::connected(info.protocol);
         Ok(Session { info, registry: self.clone() })
+    }
+
+    /// A place, and the session that has to end for it, if one has.
+    fn place(
+        &self,
+        live: &mut Live,
+        who: &Admission,
+    ) -> Result<(Permit, Option<Arc<Info>>), Shortage> {
+        let shortage = match self.0.places.take(&who.holder, 1) {
+            Ok(place) => return Ok((place, None)),
+            Err(shortage) => shortage,
+        };
+        if shortage == Shortage::Share && !who.holder.is_stranger() {
+            return Err(shortage);
+        }
+        let oldest = live.newcomers.displace(who.peer, |_| true).ok_or(shortage)?;
+        let displaced = live.sessions.get_mut(&oldest).map(|entry| {
+            entry.place = None;
+            entry.standing = Standing::Known;
+            Arc::clone(&entry.info)
+        });
+        Ok((self.0.places.take(&who.holder, 1)?, displaced))
+    }
+
+    /// Counts a session as that of `holder` from now on: its client has shown a token, or goes on
+    /// without one. Guests that go on without one leave a quarter of the strangers' places to clients
+    /// that may still show theirs.
+    pub fn identified(&self, session: Uuid, holder: &Holder) -> Result<(), Refused> {
+        let mut live = self.live();
+        let Live { sessions, newcomers, guests, .. } = &mut *live;
+        // A session that is gone, or has to go, holds nothing.
+        let entry = sessions.get_mut(&session).ok_or(Refused::Strangers)?;
+        let place = entry.place.as_mut().ok_or(Refused::Strangers)?;
+        if holder.is_stranger() {
+            let all = self.0.places.limit(holder);
+            if entry.standing != Standing::Guest && *guests >= all - all / 4 {
+                return Err(Refused::Strangers);
+            }
+        }
+        place.assign(holder)?;
+        let standing = if holder.is_stranger() { Standing::Guest } else { Standing::Known };
+        *guests += usize::from(standing == Standing::Guest);
+        match std::mem::replace(&mut entry.standing, standing) {
+            Standing::Newcomer(number) => drop(newcomers.remove(number)),
+            Standing::Guest => *guests -= 1,
+            Standing::Known => {}
+        }
+        Ok(())
     }
 
     pub fn count(&self) -> usize {
@@ -220,20 +359,22 @@ impl Registry {
         live.sessions
             .range((from, Bound::Unbounded))
             .take(limit)
-            .map(|(_, it)| it.clone())
+            .map(|(_, entry)| Arc::clone(&entry.info))
             .collect()
     }
 
     /// End one session; false if there is none of this id.
     pub fn end(&self, session: Uuid, why: &Close) -> bool {
-        let found = self.live().sessions.get(&session).cloned();
+        let found = self.live().sessions.get(&session).map(|entry| Arc::clone(&entry.info));
         found.inspect(|info| info.end(why.clone())).is_some()
     }
 
     /// End the sessions that `pick` chooses; tells how many.
     pub fn kick(&self, mut pick: impl FnMut(&Info) -> bool, why: &Close) -> usize {
-        let picked: Vec<_> =
-            self.live().sessions.values().filter(|info| pick(info)).cloned().collect();
+        let live = self.live();
+        let all = live.sessions.values().map(|entry| &entry.info);
+        let picked: Vec<_> = all.filter(|info| pick(info)).cloned().collect();
+        drop(live);
         for info in &picked {
             info.end(why.clone());
         }
@@ -246,7 +387,7 @@ impl Registry {
         let all: Vec<_> = {
             let mut live = self.live();
             live.draining = true;
-            live.sessions.values().cloned().collect()
+            live.sessions.values().map(|entry| Arc::clone(&entry.info)).collect()
         };
         let begin = Instant::now();
         for (n, info) in (0_u32..).zip(&all) {
@@ -258,6 +399,12 @@ impl Registry {
             }
             info.end(Close::SHUTDOWN);
         }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new(Limits::default())
     }
 }
 
@@ -310,6 +457,18 @@ impl Session {
         self.info.id
     }
 
+    /// The client that the session counts for.
+    pub fn holder(&self) -> Holder {
+        let live = self.registry.live();
+        let place = live.sessions.get(&self.info.id).and_then(|entry| entry.place.as_ref());
+        place.map_or_else(|| Holder::stranger(self.info.peer), |place| place.holder().clone())
+    }
+
+    /// Bytes of what the client is sending.
+    pub fn input(&self) -> Inflow {
+        Inflow::new(self.registry.input())
+    }
+
     /// Ready when the session must end, with what to tell the peer. One task at a time may wait.
     pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Close> {
         self.info.waker.register(cx.waker());
@@ -325,7 +484,12 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let mut live = self.registry.live();
-        live.sessions.remove(&self.info.id);
+        let entry = live.sessions.remove(&self.info.id);
+        match entry.map(|entry| entry.standing) {
+            Some(Standing::Newcomer(number)) => drop(live.newcomers.remove(number)),
+            Some(Standing::Guest) => live.guests -= 1,
+            Some(Standing::Known) | None => {}
+        }
         let from = network(self.info.peer);
         if let Some(count) = live.by_address.get_mut(&from) {
             *count -= 1;

@@ -80,6 +80,8 @@ fn count_refused(protocol: &'static str, why: Refused) {
     let reason = match why {
         Refused::Full => "full",
         Refused::Address => "address",
+        Refused::Share => "share",
+        Refused::Strangers => "strangers",
         Refused::Draining => "draining",
     };
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
@@ -139,6 +141,12 @@ pub fn http_connection_opened() {
 /// There is one less.
 pub fn http_connection_closed() {
     HOT.http.decrement(1);
+}
+
+/// A session that is open already may not go on as that of its client.
+pub fn connection_kept_out(protocol: &'static str, why: Refused) {
+    tracing::debug!(protocol, %why, "connection refused");
+    count_refused(protocol, why);
 }
 
 /// An HTTP connection was refused before its first request.

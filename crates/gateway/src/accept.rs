@@ -42,16 +42,16 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 /// What every connection is served with.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
-    edge: Arc<Edge>,
-    places: Places,
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) places: Places,
     refusals: Refusals,
-    http: http1::Builder,
-    tls: Option<Arc<ServerConfig>>,
+    pub(crate) http: http1::Builder,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// For a request's head, and for the handshake of TLS before the first.
     patience: Duration,
-    life: Life,
+    pub(crate) life: Life,
     /// Accept no more, and close connections between two requests.
-    closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Acceptor {
@@ -95,11 +95,9 @@ impl Acceptor {
     /// Serve a connection if there is a place for it.
     fn take(&self, accepted: Accepted) {
         let caller = accepted.caller();
-        // All clients of a proxy have its address.
-        let address = caller.address().filter(|_| !self.edge.trusts(caller));
-        match self.places.take(address) {
+        match self.places.take(caller, self.edge.trusts(caller)) {
             Ok(place) => self.life.spawn("http", self.clone().connection(accepted, place)),
-            Err(why) => self.refusals.refuse(accepted, why, &self.life),
+            Err(why) => self.refusals.refuse(accepted, why, self),
         }
     }
 
@@ -126,6 +124,7 @@ impl Acceptor {
         let mut connection = pin!(connection.with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = purpose.displaced() => Ok(()),
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
@@ -152,6 +151,7 @@ impl Acceptor {
         let agreed = Box::pin(TlsAcceptor::from(tls).accept(Watched::new(stream, purpose.clone())));
         tokio::select! {
             agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
+            () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
             () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
@@ -164,12 +164,12 @@ fn is_of_the_peer(why: &io::Error) -> bool {
 }
 
 /// The requests of one connection.
-struct Requests {
-    edge: Arc<Edge>,
-    caller: Caller,
-    secure: bool,
-    life: Life,
-    purpose: Purpose,
+pub(crate) struct Requests {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) caller: Caller,
+    pub(crate) secure: bool,
+    pub(crate) life: Life,
+    pub(crate) purpose: Purpose,
 }
 
 impl Service<Request<Incoming>> for Requests {

@@ -55,13 +55,14 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
     // Elsewhere a page that a name server sent here would pass for one of this host's.
     let public = config.server.public_url.as_str();
     let origins = origins.with_own(auth.mode() == Mode::Jwt, Some(public));
+    let shares = Shares::new(&config.limits);
     Ok(Core {
-        hub: Hub::new(config.topics.clone(), &config.limits, None, &life),
-        sessions: Registry::new(config.limits.clone()),
+        hub: Hub::sharing(config.topics.clone(), &config.limits, &shares, None, &life),
+        sessions: Registry::sharing(config.limits.clone(), &shares),
         presence: Presence::default(),
         auth,
         quotas: Quotas::new(&config.limits),
-        shares: Shares::new(&config.limits),
+        shares,
         origins,
         turns: Turns::default(),
         life,
@@ -144,16 +145,25 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+    pub(crate) async fn open(config: &Config, core: &Core) -> Result<Self, StartError> {
         #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
-            let store = quadrille_store::Store::open(&config.store).await;
-            let store =
-                store.map_err(|why| StartError::Kept { key: "store.url", why: why.into() })?;
-            let files = quadrille_store::files::Files::open(&config.files);
-            let files =
-                files.map_err(|why| StartError::Kept { key: "files.url", why: why.into() })?;
-            Ok(Self { store, files })
+            use quadrille_store::{Lock, Store, files::Files};
+            let store = |why: quadrille_store::OpenError| StartError::Kept {
+                key: "store.url",
+                why: why.into(),
+            };
+            let files = |why: quadrille_store::files::OpenError| StartError::Kept {
+                key: "files.url",
+                why: why.into(),
+            };
+            Store::lock(&config.store).map_err(store)?.map(Lock::hold);
+            let kept = Files::open(&config.files).map_err(files)?;
+            kept.lock().map_err(files)?;
+            let store = Store::divided(&config.store, &core.shares).await.map_err(store)?;
+            store.remove_half_backups();
+            kept.write_down_in(&store);
+            Ok(Self { store, files: kept })
         }
         #[cfg(not(any(feature = "rooms", feature = "workflows")))]
         Ok(Self {})
@@ -163,14 +173,35 @@ impl Kept {
     pub(crate) fn start(&self, life: &Life) {
         #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
-            let (store, draining) = (self.store.clone(), life.clone());
+            let (kept, draining) = (self.clone(), life.clone());
             life.spawn("store", async move {
                 tokio::select! {
                     () = draining.draining() => {}
-                    () = store.sweep() => {}
+                    () = kept.store.sweep() => {}
+                    () = kept.store.watch() => {}
+                    () = kept.store.tidy(&kept.files) => {}
+                }
+            });
+            let (kept, draining) = (self.clone(), life.clone());
+            life.spawn("files", async move {
+                tokio::select! {
+                    () = draining.draining() => {}
+                    // There may be nothing to look after.
+                    () = kept.files.watch() => {}
                 }
             });
         }
+    }
+
+    /// What cannot be written to now, and why.
+    pub(crate) fn fault(&self) -> Option<String> {
+        #[cfg(any(feature = "rooms", feature = "workflows"))]
+        {
+            let store = self.store.fault().map(|why| format!("store: {why}"));
+            store.or_else(|| self.files.fault().map(|why| format!("files: {why}")))
+        }
+        #[cfg(not(any(feature = "rooms", feature = "workflows")))]
+        None
     }
 
     /// Nothing is written after.
@@ -348,6 +379,25 @@ pub(crate) fn blame(why: &impl std::error::Error, sources: &Sources) -> config::
     sources.blame(key, expected)
 }
 
+/// Whether what is kept can be written to, as far as it is on this machine.
+fn writable(config: &Config, sources: &Sources) -> Result<(), config::Error> {
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    {
+        let cannot = |key, why: String| sources.blame(key, why);
+        config.store.check_writable().map_err(|why| cannot("store.url", why.to_string()))?;
+        config.files.check_writable().map_err(|why| cannot("files.url", why.to_string()))?;
+    }
+    #[cfg(feature = "workflows")]
+    if config.workflows.enabled {
+        let checked = quadrille_store::check_folder(&config.workflows.scratch);
+        checked.map_err(|(folder, why)| {
+            let why = format!("cannot write in the folder {}: {why}", folder.display());
+            sources.blame("workflows.scratch", why)
+        })?;
+    }
+    Ok(())
+}
+
 /// What would be served, in one line.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let life = Life::new();
@@ -358,6 +408,7 @@ pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config
     let doors: Vec<_> = doors.iter().map(|it| format!("{} at {}", it.name, it.path)).collect();
     let doors = if doors.is_empty() { "no protocol".to_owned() } else { doors.join(", ") };
     certificates(config, sources)?;
+    writable(config, sources)?;
     let listen: Vec<_> = config.server.listen.iter().map(Address::to_string).collect();
     Ok(format!("the configuration is good: {doors} on {}\n", listen.join(", ")))
 }

@@ -77,7 +77,8 @@ impl Edge {
         let scheme = if secure { "https" } else { "http" };
         request.extensions_mut().insert(self.below.site(scheme, prefix, taken));
         request.extensions_mut().insert(connection.clone());
-        let mut response = match self.hosts.check(&request, caller == Caller::Unix) {
+        request.extensions_mut().insert(connection.carrier(peer));
+        let response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
                 Ok(response) => response,
@@ -86,7 +87,7 @@ impl Edge {
             Err(problem) => problem.into_response(),
         };
         // Not a layer of the router, which would clone all services below it for each request.
-        connection.answers(&response);
+        let mut response = connection.answers(response);
         tracing::debug!(
             target: "quadrille::access",
             %method,

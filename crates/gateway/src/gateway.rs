@@ -104,13 +104,15 @@ impl Gateway {
         let listeners = config.server.listen.iter().map(Listener::bind);
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: where the address is taken, the database may be in use as well.
-        let kept = Kept::open(&config).await?;
+        let kept = Kept::open(&config, &core).await?;
         let Protocols { router, mut doors, described, work } =
             protocols.with(&kept, &core, &config)?;
         doors.extend(doors::listed());
         let leaving = CancellationToken::new();
+        let looked_after = kept.clone();
+        let fault = move || looked_after.fault();
         let (operations, mut all) =
-            ops::router(exporter, core.shares.clone(), leaving.clone(), &doors);
+            ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &doors);
         all.merge(described);
         let app = operations.merge(router).merge(doors::router(&core, all));
         let traces = Traces::start(&config, sources)?;
@@ -134,7 +136,7 @@ impl Gateway {
     /// What to say to whoever started it.
     pub(crate) fn ready(&self, took: Duration) -> String {
         let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
-        ready::lines(&addresses, self.config.auth.mode, &self.doors, took)
+        ready::lines(&addresses, &self.config.server, self.config.auth.mode, &self.doors, took)
     }
 
     /// Serve until a signal comes, and read the configuration again at SIGHUP.
@@ -160,7 +162,7 @@ impl Gateway {
         let closing = CancellationToken::new();
         let tls = certificates.as_ref().map(Certificates::server).transpose();
         let tls = tls.map_err(|why| StartError::Other(why.into()))?;
-        let places = Places::new(&config.limits);
+        let places = Places::new(&core, &config.limits);
         let below = Below::new(&config, app::paths(&config));
         let acceptor = Acceptor::new(
             Edge::new(app, below, &config),
@@ -173,6 +175,7 @@ impl Gateway {
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
         kept.start(&core.life);
+        core.life.spawn("repeats", level.repeats.clone().tell(core.life.clone()));
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));

@@ -4,11 +4,11 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant as StdInstant},
 };
 
 use hyper::rt::{Sleep, Timer};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::stall::Purpose;
 
@@ -42,14 +42,18 @@ impl fmt::Debug for HeadTimer {
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(self.now() + duration)
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+    fn now(&self) -> StdInstant {
+        Instant::now().into_std()
+    }
+
+    fn sleep_until(&self, deadline: StdInstant) -> Pin<Box<dyn Sleep>> {
         let is_new = self.purpose.is_new();
-        let deadline = if is_new { Instant::now() + self.head } else { deadline };
+        let deadline = if is_new { Instant::now() + self.head } else { deadline.into() };
         let idle_since = (!is_new).then(|| self.purpose.reads());
-        let sleep = Box::pin(sleep_until(deadline.into()));
+        let sleep = Box::pin(sleep_until(deadline));
         Box::pin(Waiting { sleep, timer: self.clone(), idle_since })
     }
 }
@@ -61,7 +65,7 @@ impl Future for Waiting {
         let it = self.get_mut();
         if it.idle_since.is_some_and(|reads| reads != it.timer.purpose.reads()) {
             it.idle_since = None;
-            it.sleep.as_mut().reset((Instant::now() + it.timer.head).into());
+            it.sleep.as_mut().reset(Instant::now() + it.timer.head);
         }
         it.sleep.as_mut().poll(cx)
     }
@@ -71,22 +75,22 @@ impl Sleep for Waiting {}
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::Limits;
+    use quadrille_core::{Limits, auth::Mode};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::places::Places;
+    use crate::places::tests::places;
 
     const HEAD: Duration = Duration::from_secs(10);
     const IDLE: Duration = Duration::from_secs(75);
 
     fn timer() -> HeadTimer {
-        let place = Places::new(&Limits::default()).take(None).unwrap();
+        let place = places(Mode::Open, &Limits::default()).reserve();
         HeadTimer::new(Purpose::new(CancellationToken::new(), place), HEAD)
     }
 
     async fn waits(timer: &HeadTimer, mut wait: Pin<Box<dyn Sleep>>) -> Duration {
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         // As a connection does: it looks at the clock when something comes.
         loop {
             let bytes = tokio::time::sleep(Duration::from_secs(3));
@@ -101,14 +105,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_first_request_and_one_that_has_begun_have_to_arrive_soon() {
         let timer = timer();
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         timer.sleep(IDLE).await;
-        assert_eq!(begin.elapsed(), HEAD, "the first");
+        assert_eq!(begin.elapsed().as_secs(), HEAD.as_secs(), "the first");
         timer.purpose.requests();
-        let begin = tokio::time::Instant::now();
+        let begin = Instant::now();
         timer.sleep(IDLE).await;
-        assert_eq!(begin.elapsed(), IDLE, "nothing comes");
+        assert_eq!(begin.elapsed().as_secs(), IDLE.as_secs(), "nothing comes");
         let wait = timer.sleep(IDLE);
-        assert_eq!(waits(&timer, wait).await, Duration::from_secs(3) + HEAD, "bytes come");
+        assert_eq!(waits(&timer, wait).await.as_secs(), 3 + HEAD.as_secs(), "bytes come");
     }
 }

@@ -24,6 +24,7 @@ mod places;
 mod proxies;
 mod ready;
 mod reload;
+mod repeats;
 mod signals;
 mod socket;
 mod stall;
@@ -76,6 +77,9 @@ async fn run(
     }
     let origin = Origin { file: cli.config, environment };
     let (config, sources) = origin.load()?;
+    // What is said in confidence is for the owner of the process alone, in whatever folder it is
+    // kept. A socket gets its mode when it is made.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match cli.command.unwrap_or_default() {
         Command::PrintConfig { .. } => Ok(cli::print(&config.to_toml())),
         Command::Token(token) => Ok(cli::print(&token::make(token, &config, &sources)?)),

@@ -109,7 +109,7 @@ mod tests {
             }
         };
         let ends = async {
-            let took = linger(Linger::new(false, false), &mut near).await;
+            let took = linger(Linger::new(true, false), &mut near).await;
             drop(near);
             took
         };

@@ -2,14 +2,21 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::FilterExt, layer::SubscriberExt, reload,
+    util::SubscriberInitExt,
 };
 
-use crate::config::{Format, Log};
+use crate::{
+    config::{Format, Log},
+    repeats::Repeats,
+};
 
 /// What is logged, and what is not.
 #[derive(Debug)]
-pub(crate) struct Level(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct Level {
+    filter: reload::Handle<EnvFilter, Registry>,
+    pub(crate) repeats: Repeats,
+}
 
 /// From here on everything that is logged is seen. Called once.
 pub(crate) fn init(log: &Log) -> Level {
@@ -21,15 +28,17 @@ pub(crate) fn init(log: &Log) -> Level {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
+    let repeats = Repeats::default();
+    let filter = filter.and(repeats.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    Level(handle)
+    Level { filter: handle, repeats }
 }
 
 impl Level {
     /// Log by the filter `to`, and call `tell` while what it tells is logged, before or after that.
     pub(crate) fn change(&self, to: &str, tell: impl FnOnce()) {
         let change = || {
-            let changed = self.0.reload(EnvFilter::new(to));
+            let changed = self.filter.reload(EnvFilter::new(to));
             // An error is that there is no log any more.
             changed.ok();
         };

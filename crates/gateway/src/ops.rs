@@ -9,7 +9,7 @@ use axum::{
     routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::{Problem, Shares, telemetry};
+use quadrille_core::{Problem, Shares, rest::Site, telemetry};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,19 +19,24 @@ use crate::{app::Door, compress};
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 
+/// Says what cannot be written to, and why.
+type Fault = dyn Fn() -> Option<String> + Send + Sync;
+
 #[derive(Clone)]
 struct Ops {
     metrics: PrometheusHandle,
     shares: Shares,
     leaving: CancellationToken,
+    fault: Arc<Fault>,
     listing: Arc<str>,
 }
 
-/// `leaving` turns `/readyz` to 503.
+/// `leaving` turns `/readyz` to 503, and so does a fault of what is kept.
 pub(crate) fn router(
     metrics: PrometheusHandle,
     shares: Shares,
     leaving: CancellationToken,
+    fault: impl Fn() -> Option<String> + Send + Sync + 'static,
     doors: &[Door],
 ) -> (Router, OpenApi) {
     let paths: Vec<_> = PATHS.into_iter().chain(doors.iter().map(|it| it.path.as_str())).collect();
@@ -51,7 +56,13 @@ pub(crate) fn router(
             Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")
                 .detail(known)
         })
-        .with_state(Ops { metrics, shares, leaving, listing: listing(doors).into() });
+        .with_state(Ops {
+            metrics,
+            shares,
+            leaving,
+            fault: Arc::new(fault),
+            listing: listing(doors).into(),
+        });
     (router, described)
 }
 
@@ -68,8 +79,16 @@ pub(crate) async fn method_not_allowed(method: Method) -> Problem {
     tag = "operators",
     responses((status = 200, description = "A line for each path", body = String))
 )]
-async fn root(State(ops): State<Ops>) -> String {
-    ops.listing.to_string()
+async fn root(State(ops): State<Ops>, request: Request) -> String {
+    let site = request.extensions().get::<Site>().cloned().unwrap_or_default();
+    if site.path.is_empty() {
+        return ops.listing.to_string();
+    }
+    let below = |line: &str| {
+        let path = if line.starts_with('/') { &*site.path } else { "" };
+        format!("{path}{line}\n")
+    };
+    ops.listing.lines().map(below).collect()
 }
 
 /// Ask whether the process lives
@@ -90,14 +109,16 @@ async fn healthz() -> &'static str {
     tag = "operators",
     responses(
         (status = 200, description = "It does", body = String),
-        (status = 503, description = "It shuts down", body = String),
+        (status = 503, description = "It shuts down, or cannot store anything", body = String),
     )
 )]
-async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
+async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
     if ops.leaving.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else {
-        (StatusCode::OK, "ready")
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
+    }
+    match (ops.fault)() {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        None => (StatusCode::OK, "ready".to_owned()),
     }
 }
 
@@ -124,7 +145,7 @@ fn listing(doors: &[Door]) -> String {
         line(&door.path, &format!("{}: {}", door.name, door.what));
     }
     line("/healthz", "200 while the process lives");
-    line("/readyz", "200 while it takes traffic, 503 while it shuts down");
+    line("/readyz", "200 while it takes traffic, 503 while it shuts down or cannot store");
     line("/metrics", "what it counts, for Prometheus");
     text
 }

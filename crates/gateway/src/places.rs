@@ -2,114 +2,294 @@
 //! for something or not.
 use std::{
     collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-use quadrille_core::{Limits, Refused, network, telemetry};
+use quadrille_core::{
+    Core, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, auth::Mode, network,
+    telemetry,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::proxies::Caller;
 
 /// All places. Cloning shares them.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Arc<Mutex<Taken>>);
+pub(crate) struct Places(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    mode: Mode,
+    pool: Pool,
+    /// Bytes of what clients are sending.
+    input: Pool,
+    taken: Mutex<Taken>,
+}
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// How many there may be.
-    all: usize,
     /// For one address; 0 is no limit.
     each: usize,
-    count: usize,
     /// By [`network`].
     by_address: HashMap<IpAddr, usize>,
+    /// Connections of clients that have shown no token where one is needed.
+    newcomers: Newcomers<Arc<Held>>,
+}
+
+/// What a connection holds.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None` while the connection is a session, and once another connection has taken it.
+    permit: Mutex<Option<Permit>>,
+    /// A request is being answered.
+    busy: AtomicBool,
+    /// The connection has to go.
+    displaced: CancellationToken,
 }
 
 /// One connection's place; dropping it gives the place back.
 #[derive(Debug)]
 pub(crate) struct Place {
     places: Places,
-    /// What it counts for.
-    address: Option<IpAddr>,
-    held: bool,
+    origin: Origin,
+    /// The client that it counts for.
+    holder: Holder,
+    held: Arc<Held>,
+    /// What it is called among the newcomers, if it is one of them.
+    number: Option<u64>,
+    is_counted: bool,
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Client(IpAddr),
+    /// A program on this machine that is no trusted proxy.
+    Machine,
+    /// A trusted proxy: the connection carries requests of many clients and counts for none of them.
+    Proxy,
+    /// The reserve for health: it is bounded elsewhere.
+    Reserve,
 }
 
 // === impl Places ===
 
 impl Places {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let places = Self(Arc::default());
-        places.reload(limits);
-        places
+    pub(crate) fn new(core: &Core, limits: &Limits) -> Self {
+        let input = core.sessions.input().clone();
+        Self::divided(core.auth.mode(), &core.shares, input, limits)
+    }
+
+    fn divided(mode: Mode, shares: &Shares, input: Pool, limits: &Limits) -> Self {
+        let pool = Pool::new("http_connections", limits.http_connections, shares);
+        let taken = Taken { each: limits.connections_per_ip, ..Taken::default() };
+        Self(Arc::new(Inner { mode, pool, input, taken: Mutex::new(taken) }))
     }
 
     /// Other limits from now on. Who has a place keeps it.
     pub(crate) fn reload(&self, limits: &Limits) {
-        let mut taken = self.taken();
-        (taken.all, taken.each) = (limits.http_connections, limits.connections_per_ip);
+        self.0.pool.resize(limits.http_connections);
+        self.taken().each = limits.connections_per_ip;
     }
 
-    /// A place for a connection, or why there is none. Without an address, only the limit of all
-    /// counts.
-    pub(crate) fn take(&self, address: Option<IpAddr>) -> Result<Place, Refused> {
-        let address = address.map(network);
+    /// A place for a connection, or why there is none. Then the oldest connection of a client without
+    /// a token makes room where one is needed: one that waits for a request, or, if there is none and
+    /// the newcomer has no token either, any.
+    pub(crate) fn take(&self, caller: Caller, is_proxy: bool) -> Result<Place, Refused> {
+        let origin = Origin::of(caller, is_proxy);
+        let holder = self.newcomer(origin);
+        let address = origin.address();
         let mut taken = self.taken();
-        if taken.count >= taken.all {
-            return Err(Refused::Full);
-        }
         let from = address.and_then(|it| taken.by_address.get(&it));
         if taken.each > 0 && from.is_some_and(|&count| count >= taken.each) {
             return Err(Refused::Address);
         }
-        taken.add(address);
+        let permit = match self.0.pool.take(&holder, 1) {
+            Ok(permit) => permit,
+            Err(Shortage::Share) if !holder.is_stranger() => return Err(Refused::Address),
+            Err(shortage) => {
+                taken.make_room(&holder, origin).ok_or(shortage)?;
+                self.0.pool.take(&holder, 1)?
+            }
+        };
+        let mut place = self.place(origin, holder);
+        place.enter(&mut taken, permit);
         drop(taken);
         telemetry::http_connection_opened();
-        Ok(Place { places: self.clone(), address, held: true })
+        Ok(place)
+    }
+
+    /// A place that counts for nothing, for a connection that is bounded otherwise.
+    pub(crate) fn reserve(&self) -> Place {
+        self.place(Origin::Reserve, Holder::Program)
+    }
+
+    fn newcomer(&self, origin: Origin) -> Holder {
+        match origin {
+            Origin::Client(address) => self.0.mode.newcomer(address),
+            // Where nobody signs in, all such programs would be one address.
+            Origin::Machine => match self.0.mode.newcomer(Ipv4Addr::UNSPECIFIED.into()) {
+                Holder::Guest(_) => Holder::Program,
+                stranger => stranger,
+            },
+            Origin::Proxy | Origin::Reserve => Holder::Program,
+        }
+    }
+
+    fn place(&self, origin: Origin, holder: Holder) -> Place {
+        let held = Arc::default();
+        Place { places: self.clone(), origin, holder, held, number: None, is_counted: false }
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    fn of(caller: Caller, is_proxy: bool) -> Self {
+        match caller {
+            _ if is_proxy => Self::Proxy,
+            Caller::Address(address) => Self::Client(network(address)),
+            Caller::Unix => Self::Machine,
+        }
+    }
+
+    /// What `limits.connections_per_ip` counts.
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Client(address) => Some(address),
+            Self::Machine | Self::Proxy | Self::Reserve => None,
+        }
     }
 }
 
 // === impl Taken ===
 
 impl Taken {
-    fn add(&mut self, address: Option<IpAddr>) {
-        self.count += 1;
-        if let Some(address) = address {
-            *self.by_address.entry(address).or_default() += 1;
+    /// Takes the place of a connection that may have to go; `None` if there is none.
+    fn make_room(&mut self, holder: &Holder, origin: Origin) -> Option<()> {
+        let address = origin.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let is_idle = |held: &Arc<Held>| !held.busy.load(Relaxed);
+        let mut found = self.newcomers.displace(address, is_idle);
+        if found.is_none() && holder.is_stranger() {
+            found = self.newcomers.displace(address, |_| true);
         }
+        let held = found?;
+        drop(held.permit().take());
+        held.displaced.cancel();
+        Some(())
     }
+}
 
-    fn remove(&mut self, address: Option<IpAddr>) {
-        self.count -= 1;
-        let Some(address) = address else { return };
-        if let Some(count) = self.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&address);
-            }
-        }
+// === impl Held ===
+
+impl Held {
+    fn permit(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // === impl Place ===
 
 impl Place {
+    fn enter(&mut self, taken: &mut Taken, permit: Permit) {
+        if let Some(address) = self.origin.address() {
+            *taken.by_address.entry(address).or_default() += 1;
+        }
+        if self.holder.is_stranger() {
+            let address = self.origin.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+            self.number = Some(taken.newcomers.add(address, Arc::clone(&self.held)));
+        }
+        *self.held.permit() = Some(permit);
+        self.is_counted = true;
+    }
+
     /// Give the place back: a session counts elsewhere.
     pub(crate) fn leave(&mut self) {
-        if std::mem::take(&mut self.held) {
-            self.places.taken().remove(self.address);
-            telemetry::http_connection_closed();
+        if !std::mem::take(&mut self.is_counted) {
+            return;
         }
+        let mut taken = self.places.taken();
+        if let Some(number) = self.number.take() {
+            taken.newcomers.remove(number);
+        }
+        if let Some(address) = self.origin.address()
+            && let Some(count) = taken.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                taken.by_address.remove(&address);
+            }
+        }
+        drop(taken);
+        drop(self.held.permit().take());
+        telemetry::http_connection_closed();
     }
 
     /// Count again when a session is over and its connection goes on. That is no newcomer, so it is
     /// not refused.
     pub(crate) fn come_back(&mut self) {
-        if !std::mem::replace(&mut self.held, true) {
-            self.places.taken().add(self.address);
-            telemetry::http_connection_opened();
+        if self.is_counted || self.origin == Origin::Reserve {
+            return;
         }
+        let places = self.places.clone();
+        let permit = places.0.pool.force(&self.holder, 1);
+        self.enter(&mut places.taken(), permit);
+        telemetry::http_connection_opened();
+    }
+
+    /// Whether a request is being answered: such a connection is not the first to make room.
+    pub(crate) fn set_busy(&self, busy: bool) {
+        self.held.busy.store(busy, Relaxed);
+    }
+
+    /// Whether the connection carries requests of many clients, and counts for none of them.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.origin, Origin::Proxy | Origin::Reserve)
+    }
+
+    /// Bytes of what clients are sending.
+    pub(crate) fn input(&self) -> Pool {
+        self.places.0.input.clone()
+    }
+
+    /// The client that a request of `peer` counts for before it has shown a token.
+    pub(crate) fn unknown(&self, peer: IpAddr) -> Holder {
+        self.places.0.mode.newcomer(peer)
+    }
+
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Counts the connection as that of `holder`, whom a request on it named. On an error nothing
+    /// changes.
+    pub(crate) fn identified(&mut self, holder: &Holder) -> Result<(), Shortage> {
+        if self.is_shared() || self.holder == *holder {
+            return Ok(());
+        }
+        if let Some(permit) = &mut *self.held.permit() {
+            permit.assign(holder)?;
+        }
+        self.holder = holder.clone();
+        if !holder.is_stranger()
+            && let Some(number) = self.number.take()
+        {
+            self.places.taken().newcomers.remove(number);
+        }
+        Ok(())
+    }
+
+    /// Cancelled when the connection has to go, because another has its place.
+    pub(crate) fn displaced(&self) -> CancellationToken {
+        self.held.displaced.clone()
     }
 }
 
@@ -120,59 +300,4 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    fn places(http_connections: usize, connections_per_ip: usize) -> Places {
-        Places::new(&Limits { http_connections, connections_per_ip, ..Limits::default() })
-    }
-
-    const ONE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    const TWO: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::BROADCAST));
-
-    #[test]
-    fn each_limit_refuses_with_its_own_reason_and_a_dropped_place_is_free() {
-        let places = places(3, 2);
-        let first = places.take(ONE).unwrap();
-        let second = places.take(ONE).unwrap();
-        assert_eq!(places.take(ONE).unwrap_err(), Refused::Address);
-        let _third = places.take(None).unwrap();
-        assert_eq!(places.take(TWO).unwrap_err(), Refused::Full);
-        drop(first);
-        drop(places.take(ONE).unwrap());
-        let third = places.take(TWO).unwrap();
-        places.reload(&Limits { http_connections: 2, ..Limits::default() });
-        assert_eq!(places.take(TWO).unwrap_err(), Refused::Full);
-        drop((third, second));
-        assert!(places.take(ONE).is_ok());
-    }
-
-    #[test]
-    fn addresses_of_one_network_of_ipv6_count_as_one() {
-        let places = places(9, 1);
-        let take = |address: &str| places.take(Some(address.parse().unwrap()));
-        let first = take("2001:db8::1").unwrap();
-        assert_eq!(take("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
-        let _other = take("2001:db8:0:1::1").unwrap();
-        drop(first);
-        assert!(take("2001:db8::2").is_ok());
-    }
-
-    #[test]
-    fn a_session_counts_elsewhere_until_it_is_over() {
-        let places = places(1, 1);
-        let mut place = places.take(ONE).unwrap();
-        place.leave();
-        place.leave();
-        let other = places.take(ONE).unwrap();
-        place.come_back();
-        place.come_back();
-        drop(other);
-        assert_eq!(places.take(TWO).unwrap_err(), Refused::Full);
-        drop(place);
-        let taken = places.taken();
-        assert_eq!((taken.count, taken.by_address.len()), (0, 0));
-    }
-}
+pub(crate) mod tests;

@@ -9,10 +9,17 @@ use quadrille_core::auth::Mode;
 
 use crate::{
     app::{Door, Way},
-    config::Address,
+    config::{Address, Server},
 };
 
-pub(crate) fn lines(addresses: &[&Address], mode: Mode, doors: &[Door], took: Duration) -> String {
+/// `public` is where clients find it, if that was said.
+pub(crate) fn lines(
+    addresses: &[&Address],
+    public: &Server,
+    mode: Mode,
+    doors: &[Door],
+    took: Duration,
+) -> String {
     let urls: Vec<_> = addresses.iter().map(|it| url(it)).collect();
     let local = addresses.iter().all(|it| it.is_local());
     let sign_in = match mode {
@@ -27,13 +34,17 @@ pub(crate) fn lines(addresses: &[&Address], mode: Mode, doors: &[Door], took: Du
         took.as_millis()
     );
     let Some(first) = addresses.first() else { return text };
-    let way = Way::to(first);
+    let way = Way::to(first).below(public.base_path.trim_end_matches('/'));
     for door in doors {
         writeln!(text, "  {:<8} {}", door.name, (door.try_it)(&way, &door.path, mode))
             .expect("a String takes all");
     }
     writeln!(text, "  {:<8} {} {}/healthz", "health", way.curl, way.http)
         .expect("a String takes all");
+    if !public.public_url.is_empty() {
+        let url = public.public_url.trim_end_matches('/');
+        writeln!(text, "  {:<8} {url}/", "public").expect("a String takes all");
+    }
     text
 }
 
@@ -65,6 +76,14 @@ impl Way {
     }
 }
 
+impl Way {
+    /// To the gateway below `path`.
+    fn below(self, path: &str) -> Self {
+        let Self { http, ws, curl } = self;
+        Self { http: http + path, ws: ws + path, curl }
+    }
+}
+
 /// Where this machine reaches a listener: "any address" is none to connect to.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
@@ -92,7 +111,7 @@ mod tests {
             path: "/ws".into(),
             try_it: |way, path, mode| format!("connect {}{path} ({mode:?})", way.ws),
         };
-        lines(&addresses, mode, &[door], Duration::from_millis(12))
+        lines(&addresses, &Server::default(), mode, &[door], Duration::from_millis(12))
             .replace(env!("CARGO_PKG_VERSION"), "VERSION")
     }
 

@@ -2,17 +2,22 @@
 //! and a body is not asked for its end before that is gone.
 use std::{
     io::{self, IoSlice},
+    net::IpAddr,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::response::Response;
-use quadrille_core::{Close, Info, telemetry};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    response::Response,
+};
+use http_body::{Frame, SizeHint};
+use quadrille_core::{Carrier, Carry, Close, Holder, Info, Pool, Shortage, telemetry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
@@ -27,10 +32,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for one whose connection has to end.
 pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes of an answer that is written at once.
+const SHORT: u64 = 64 << 10;
+
 /// What a connection is for, as those who serve it tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose {
     closing: CancellationToken,
+    displaced: CancellationToken,
     shared: Arc<Shared>,
 }
 
@@ -41,6 +50,17 @@ struct Shared {
     unread: AtomicBool,
     /// How often something was read.
     reads: AtomicUsize,
+}
+
+/// One request, as pools count it.
+#[derive(Debug)]
+struct Request {
+    connection: Purpose,
+    /// The address that it comes from, behind trusted proxies.
+    peer: IpAddr,
+    /// Who it turned out to be, where the connection counts for nobody.
+    holder: OnceLock<Holder>,
+    input: Pool,
 }
 
 #[derive(Debug)]
@@ -78,26 +98,52 @@ pub(crate) struct Watched<S> {
 impl Purpose {
     /// Requests, until `closing`.
     pub(crate) fn new(closing: CancellationToken, place: Place) -> Self {
+        let displaced = place.displaced();
         let state = State { kind: Kind::New, place };
         let shared = Shared {
             state: Mutex::new(state),
             unread: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
         };
-        Self { closing, shared: Arc::new(shared) }
+        Self { closing, displaced, shared: Arc::new(shared) }
     }
 
     pub(crate) fn requests(&self) {
         let mut state = self.state();
         state.kind = Kind::Requests;
         state.place.come_back();
+        state.place.set_busy(true);
     }
 
-    /// An answer goes on for as long as a session if its extensions have one.
-    pub(crate) fn answers(&self, response: &Response) {
+    /// What carries a request of `peer`, for those who find out whose it is.
+    pub(crate) fn carrier(&self, peer: IpAddr) -> Carrier {
+        let (connection, input) = (self.clone(), self.state().place.input());
+        Carrier::new(Arc::new(Request { connection, peer, holder: OnceLock::new(), input }))
+    }
+
+    /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
+    /// is at it until all of the answer is written.
+    pub(crate) fn answers(&self, response: Response) -> Response {
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
+        let state = self.state();
+        if !state.place.holder().is_stranger() {
+            return response;
+        }
+        let is_short = response.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT);
+        if is_short {
+            state.place.set_busy(false);
+            return response;
+        }
+        let connection = self.clone();
+        drop(state);
+        response.map(|body| Body::new(Busy { body, connection }))
+    }
+
+    /// Resolves when the connection has to go, because another has its place.
+    pub(crate) async fn displaced(&self) {
+        self.displaced.cancelled().await;
     }
 
     /// Something was read.
@@ -169,6 +215,60 @@ impl Purpose {
         {
             telemetry::connection_ended(info.protocol, info.id, &Close::SLOW);
         }
+    }
+}
+
+impl Carry for Request {
+    fn identified(&self, holder: &Holder) -> Result<(), Shortage> {
+        let mut state = self.connection.state();
+        // A request is identified once; a second time says the same.
+        self.holder.set(holder.clone()).ok();
+        state.place.identified(holder)
+    }
+
+    fn holder(&self) -> Holder {
+        let state = self.connection.state();
+        if !state.place.is_shared() {
+            return state.place.holder().clone();
+        }
+        self.holder.get().cloned().unwrap_or_else(|| state.place.unknown(self.peer))
+    }
+
+    fn input(&self) -> &Pool {
+        &self.input
+    }
+}
+
+/// The body of an answer that its connection is at until it is written.
+#[derive(Debug)]
+struct Busy {
+    body: Body,
+    connection: Purpose,
+}
+
+impl HttpBody for Busy {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.connection.state().place.set_busy(false);
     }
 }
 
@@ -267,14 +367,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::{Admission, Limits, Registry};
+    use quadrille_core::{Admission, Limits, Registry, auth::Mode};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
-    use crate::places::Places;
+    use crate::{places::tests::places, proxies::Caller};
 
     fn purpose(closing: &CancellationToken) -> Purpose {
-        Purpose::new(closing.clone(), Places::new(&Limits::default()).take(None).unwrap())
+        Purpose::new(
+            closing.clone(),
+            places(Mode::Open, &Limits::default()).take(Caller::Unix, false).unwrap(),
+        )
     }
 
     fn pair(purpose: &Purpose) -> (Watched<DuplexStream>, DuplexStream) {
@@ -298,7 +401,8 @@ mod tests {
         closing.cancel();
         assert_eq!(patience(&mut pair(&purpose).0).await, 2);
         let registry = Registry::default();
-        let who = Admission { protocol: "test", user: None, peer: [127, 0, 0, 1].into() };
+        let holder = Holder::Program;
+        let who = Admission { protocol: "test", user: None, holder, peer: [127, 0, 0, 1].into() };
         let session = registry.admit(who).unwrap();
         purpose.session(session.info());
         assert_eq!(patience(&mut pair(&purpose).0).await, 30);

@@ -8,7 +8,6 @@ use quadrille_core::{
     rest::Caller,
     sse::{self, Show, Stream},
     turn,
-    ws::Peer,
 };
 
 /// What a stream shows of a topic: one turn of it.
@@ -20,8 +19,13 @@ pub(crate) struct Shown {
 
 impl Relay {
     /// A place for a stream.
-    pub(crate) fn admit(&self, user: Option<Arc<str>>, peer: Peer) -> Result<Session, Problem> {
-        let admission = Admission { protocol: NAME, user, peer: peer.0 };
+    pub(crate) fn admit(
+        &self,
+        caller: &Caller,
+        user: Option<Arc<str>>,
+    ) -> Result<Session, Problem> {
+        let holder = caller.holder(user.as_ref());
+        let admission = Admission { protocol: NAME, user, holder, peer: caller.peer.0 };
         Ok(self.0.core.sessions.admit(admission)?)
     }
 }
@@ -44,7 +48,7 @@ pub(crate) fn stream(
     ticket: &Ticket,
     since: Position,
 ) -> Result<Stream<Shown>, Error> {
-    let mut inbox = relay.0.core.hub.inbox();
+    let mut inbox = relay.0.core.hub.inbox_of(session.holder());
     inbox.subscribe(ticket.topic(), Since::After(since), 0).map_err(|_| Error::Busy)?;
     let shown = Shown { ticket: ticket.clone(), at: since };
     Ok(Stream::new(session, caller.principal.expires, inbox, shown))

@@ -65,7 +65,7 @@ impl Relay {
         }
         let key = in_header.or(idempotency_key);
         let (agent, key) = (agent.map(Into::into), key.map(Into::into));
-        let holder = self.0.core.acting_holder(&caller.principal, &user, caller.peer.0);
+        let holder = self.0.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
         Ok(Ask { topic, user, holder, text: text.into(), agent, key, id: None })
     }
 

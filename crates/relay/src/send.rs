@@ -66,8 +66,7 @@ pub(crate) async fn send(
     let streams = wants_events(request.headers());
     let ask = relay.question(&caller, request).await?;
     // Whoever wants events has a place for the stream before anything is asked.
-    let session =
-        if streams { Some(relay.admit(Some(ask.user.clone()), caller.peer)?) } else { None };
+    let session = if streams { Some(relay.admit(&caller, Some(ask.user.clone()))?) } else { None };
     let ticket = relay.0.desk.ask(ask).map_err(Error::from)?;
     let mut response = match session {
         Some(session) => {

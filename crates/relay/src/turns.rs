@@ -193,7 +193,7 @@ pub(crate) async fn watch(
     if events::is_over(&ticket, since, relay.0.core.hub.top(ticket.topic())) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let session = relay.admit(caller.principal.user.clone(), caller.peer)?;
+    let session = relay.admit(&caller, caller.principal.user.clone())?;
     Ok(events::stream(&relay, session, &caller, &ticket, since)?.into_response())
 }
 

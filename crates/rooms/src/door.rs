@@ -1,16 +1,20 @@
 //! What all connections and requests have in common.
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use quadrille_agents::Desk;
 use quadrille_core::{
-    Core, Draft, Publish, Topic,
+    Core, Draft, Holder, Publish, Topic,
     auth::{Action, Mode, Principal},
 };
 use quadrille_store::{self as store, Conversation, Who};
 use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 use crate::{Config, Guests, Memory, engineio::Sessions, links::Links, socketio::Recovery};
 
@@ -26,6 +30,8 @@ pub(crate) struct Door {
     /// Clients that are connected to a namespace.
     connected: AtomicUsize,
     lines: [Mutex<()>; LINES],
+    /// Turns that run in no conversation, though their topic has the name of one.
+    unkept: std::sync::Mutex<HashSet<Uuid>>,
 }
 
 /// Conversations that can be written to at once, more or less.
@@ -46,6 +52,7 @@ impl Door {
             links: Links::new(&memory.files, &memory.link_secrets, memory.link_ttl),
             connected: AtomicUsize::new(0),
             lines: std::array::from_fn(|_| Mutex::default()),
+            unkept: std::sync::Mutex::default(),
             core,
             desk,
             memory,
@@ -91,7 +98,11 @@ impl Door {
             Some(user) => Who::Member(user),
             None => return Ok(None),
         };
-        self.memory.store.conversation(id, who).await
+        let holder = match user {
+            Some(user) if !self.is_open() => Holder::User(user.into()),
+            _ => Holder::Program,
+        };
+        self.memory.store.acting(holder).conversation(id, who).await
     }
 
     /// Wait until nobody else stores and publishes in this conversation, so that its log and the
@@ -102,14 +113,29 @@ impl Door {
         self.lines[at].lock().await
     }
 
+    pub(crate) fn unkept(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a named room is open to `who`.
     pub(crate) fn may_use(&self, action: Action, who: &Principal, topic: &Topic) -> bool {
         self.takes_guests() || self.core.auth.allow(who, action, topic).is_ok()
     }
 
-    /// Named rooms with somebody in them, and how many; `limit` of them at most.
-    pub(crate) fn named_rooms(&self, limit: usize) -> Vec<(String, usize)> {
-        let counts = self.core.presence.counts(NAMED_ROOMS, limit);
+    /// Named rooms with somebody in them that are open to `who`, and how many; `limit` of them at
+    /// most. Of others, nobody learns that they are there.
+    pub(crate) fn named_rooms(&self, who: &Principal, limit: usize) -> Vec<(String, usize)> {
+        let is_open = |topic: &Topic| self.may_use(Action::Read, who, topic);
+        self.rooms(limit, is_open)
+    }
+
+    /// How many named rooms there are with somebody in them, up to `limit`.
+    pub(crate) fn count_rooms(&self, limit: usize) -> usize {
+        self.rooms(limit, |_| true).len()
+    }
+
+    fn rooms(&self, limit: usize, wanted: impl Fn(&Topic) -> bool) -> Vec<(String, usize)> {
+        let counts = self.core.presence.counts(NAMED_ROOMS, limit, wanted);
         let named = counts.into_iter().filter_map(|(topic, count)| {
             let room = topic.as_str().strip_prefix(NAMED_ROOMS)?.to_owned();
             // Who watches what is said to everybody is in no room.

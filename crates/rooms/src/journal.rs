@@ -57,7 +57,10 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
             door.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
         }
         // A topic that looks like a conversation, and is none.
-        Err(AddError::NoConversation) => return Ok(()),
+        Err(AddError::NoConversation) => {
+            door.unkept().insert(turn.id());
+            return Ok(());
+        }
         Err(why) => return Err(not_kept(&why)),
     };
     drop(line);
@@ -68,7 +71,7 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
 async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
     let conversation = door::conversation(turn.topic())?;
     let window = u32::try_from(window).unwrap_or(u32::MAX);
-    let kept = door.memory.store.exchanges(conversation, window).await;
+    let kept = door.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
     let kept = kept.inspect_err(|why| {
         tracing::warn!(error = %why, "an agent is asked without what was said before");
     });
@@ -77,7 +80,7 @@ async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exch
 }
 
 async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
-    if door::conversation(turn.topic()).is_none() {
+    if door::conversation(turn.topic()).is_none() || door.unkept().remove(&turn.id()) {
         return Ok(None);
     }
     let (how, content) = match &ending {
@@ -85,10 +88,19 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
         Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
         Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
     };
-    close(&door, turn.id(), how, &content).await.map_err(|why| not_kept(&why))
+    match close(&door, turn.id(), how, &content).await {
+        Ok(Some(message)) => Ok(Some(message)),
+        // It was closed by somebody else, or its conversation was deleted: what it says is nowhere.
+        Ok(None) => {
+            tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end is not stored");
+            Err(NotKept)
+        }
+        Err(why) => Err(not_kept(&why)),
+    }
 }
 
-/// Store how a turn ended, and give the id of what stands for its reply.
+/// Store how a turn ended, and give the id of what stands for its reply. `None`, and nothing is
+/// stored, if the turn is not open.
 pub(crate) async fn close(
     door: &Door,
     turn: Uuid,

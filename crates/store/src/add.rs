@@ -1,6 +1,7 @@
 //! Adding a message: once for each key, with its turn and its files, or not at all.
 use std::{borrow::Cow, time::Duration};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     rows::FileRow,
     store::{clean, now},
     uploads, users,
+    workflows::keys,
 };
 
 /// Also keeps others from adding to the conversation until the end of the transaction, so that
@@ -16,7 +18,7 @@ use crate::{
 const TOUCH: &str = "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING title";
 
 const KNOWN: &str = "
-    SELECT m.id, m.content FROM idempotency_keys AS k JOIN messages AS m ON m.id = k.message_id
+    SELECT k.message_id FROM idempotency_keys AS k
     WHERE k.conversation_id = $1 AND k.user_id = $2 AND k.key = $3 AND k.created_at > $4";
 
 /// The first message of a user names the conversation.
@@ -80,6 +82,9 @@ impl Store {
             Err(Stop::Refused(why)) => Err(why),
             Err(Stop::Known(id)) => {
                 let message = self.message(id).await?.ok_or(AddError::NoConversation)?;
+                if !is_same(&message, &new, uploads) {
+                    return Err(AddError::KeyReused);
+                }
                 let turn = self.turn_of(id).await?;
                 Ok(Added { message, is_new: false, turn, title: None })
             }
@@ -99,7 +104,8 @@ impl Store {
                 let since = now.saturating_sub(self.keep_keys());
                 let known = sqlx::query_as(KNOWN).bind(conversation).bind(&*user);
                 let known = known.bind(key).bind(since).fetch_optional(&mut *tx).await?;
-                known.map_or(Ok(()), |known| Err(Stop::of(known, &content)))?;
+                let known: Option<(i64,)> = known;
+                known.map_or(Ok(()), |(id,)| Err(Stop::Known(id)))?;
             }
             sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
             let mut given = None;
@@ -172,9 +178,30 @@ impl Store {
     /// `store.keep_keys` mean nothing already, but take room.
     pub async fn forget_keys(&self, before: i64) -> Result<u64, Error> {
         Ok(writing!(self, |tx| {
-            sqlx::query(FORGET).bind(before).execute(&mut *tx).await?.rows_affected()
+            let runs = sqlx::query(keys::FORGET).bind(before).execute(&mut *tx).await?;
+            let messages = sqlx::query(FORGET).bind(before).execute(&mut *tx).await?;
+            runs.rows_affected() + messages.rows_affected()
         }))
     }
+}
+
+/// Whether `message` is what would be made of `new`, as far as is known here of its files: their
+/// names, types and sizes.
+fn is_same(message: &Message, new: &NewMessage<'_>, uploads: &[NewFile<'_>]) -> bool {
+    let value = |text: Option<&str>| -> Option<Value> {
+        text.map(|it| serde_json::from_str(it).unwrap_or_else(|_| Value::from(it)))
+    };
+    let metadata = new.metadata.map(clean);
+    let uploaded: Vec<_> = message.files.iter().filter(|it| !new.files.contains(&it.key)).collect();
+    message.sender == new.sender
+        && message.content == clean(new.content)
+        && value(message.metadata.as_deref()) == value(metadata.as_deref())
+        && uploaded.len() == uploads.len()
+        && uploaded.iter().zip(uploads).all(|(old, new)| {
+            old.name == clean(new.name)
+                && old.media_type == clean(new.media_type)
+                && old.size == new.size
+        })
 }
 
 /// What a message makes of the title of its conversation.
@@ -188,14 +215,6 @@ fn title_of(title: &str, sender: Sender, content: &str) -> Option<String> {
         title.push_str("...");
     }
     Some(title)
-}
-
-// === impl Stop ===
-
-impl Stop {
-    fn of((id, known): (i64, String), content: &str) -> Self {
-        if known == content { Self::Known(id) } else { AddError::KeyReused.into() }
-    }
 }
 
 impl From<AddError> for Stop {

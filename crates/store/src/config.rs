@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 use quadrille_core::auth::Secret;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::OpenError;
+
 /// A setting that cannot be used; the text begins with its key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{key}: {expected}")]
@@ -82,6 +84,18 @@ impl Config {
         match durations.iter().find(|(_, given)| given.is_zero() || *given > LONGEST) {
             Some((key, _)) => wrong(key, "expected more than zero and at most \"365days\""),
             None => Ok(()),
+        }
+    }
+
+    /// Whether a database that is a file can be written to, or be made. Leaves nothing behind.
+    pub fn check_writable(&self) -> Result<(), OpenError> {
+        match self.place()? {
+            Place::Sqlite(path) => {
+                let good = crate::writable::check_file(std::path::Path::new(path));
+                good.map_err(|(at, why)| OpenError::Unwritable(at.display().to_string(), why))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(()),
         }
     }
 

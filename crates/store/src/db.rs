@@ -16,7 +16,8 @@ pub(crate) enum Db {
 
 /// A connection that only reads, for the expression.
 macro_rules! reading {
-    ($store:expr, |$connection:ident| $body:expr) => {
+    ($store:expr, |$connection:ident| $body:expr) => {{
+        let _place = $store.connection().await?;
         match $store.db() {
             $crate::db::Db::Sqlite { readers, .. } => {
                 let mut taken = $crate::db::take(readers).await?;
@@ -30,7 +31,7 @@ macro_rules! reading {
                 $body
             }
         }
-    };
+    }};
 }
 
 /// A transaction that may write. It is committed unless the expression returns before its end.
@@ -38,6 +39,7 @@ macro_rules! writing {
     ($store:expr, |$transaction:ident| $body:expr) => {
         match $store.db() {
             $crate::db::Db::Sqlite { writer, .. } => {
+                $store.usable()?;
                 let mut taken = $crate::db::take(writer).await?;
                 // One that reads first could not wait for the lock when it writes.
                 let begun = sqlx::Connection::begin_with(&mut *taken, "BEGIN IMMEDIATE");
@@ -45,10 +47,12 @@ macro_rules! writing {
                 let $transaction = &mut *transaction;
                 let done = $body;
                 transaction.commit().await?;
+                $store.still_there().await?;
                 done
             }
             #[cfg(feature = "postgres")]
             $crate::db::Db::Postgres(pool) => {
+                let _place = $store.connection().await?;
                 let mut taken = $crate::db::take(pool).await?;
                 let mut transaction = sqlx::Connection::begin(&mut *taken).await?;
                 let $transaction = &mut *transaction;

@@ -3,7 +3,7 @@ use std::{error::Error as StdError, io};
 
 use sqlx::{error::DatabaseError, sqlite::SqliteError};
 
-use crate::BadConfig;
+use crate::{BadConfig, LockError, health};
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -27,7 +27,7 @@ pub enum Error {
 pub enum AddError {
     #[error("there is no such conversation")]
     NoConversation,
-    /// The same key was used with another content.
+    /// The same key was used with another content, sender, metadata or file.
     #[error("the key was used for another message; take a new one")]
     KeyReused,
     #[error(transparent)]
@@ -41,6 +41,10 @@ pub enum OpenError {
     Config(#[from] BadConfig),
     #[error("cannot make the folder {0}: {1}")]
     Folder(String, #[source] io::Error),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("cannot write to {0}: {1}")]
+    Unwritable(String, #[source] io::Error),
     #[error("cannot open the database: {0}")]
     Open(#[source] Source),
     #[error("cannot migrate the database: {0}")]
@@ -90,12 +94,20 @@ impl From<sqlx::Error> for Error {
             Verdict::Busy => Self::Busy,
             Verdict::Full => Self::Full,
             Verdict::Unavailable => {
+                health::suspect();
                 tracing::warn!(error = %why, "the database cannot be reached");
                 Self::Unavailable
             }
             Verdict::Internal => Self::internal(why.into()),
         }
     }
+}
+
+/// Whether the file of the database is damaged: CORRUPT, NOTADB.
+pub(crate) fn is_damage(why: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(why) = why else { return false };
+    let code: i32 = why.code().unwrap_or_default().parse().unwrap_or_default();
+    why.try_downcast_ref::<SqliteError>().is_some() && matches!(code & 0xff, 11 | 26)
 }
 
 fn database(why: &dyn DatabaseError) -> Verdict {
@@ -114,8 +126,8 @@ fn sqlite(code: i32) -> Verdict {
         5 | 6 => Verdict::Busy,
         // FULL.
         13 => Verdict::Full,
-        // READONLY, IOERR, CANTOPEN, NOTADB.
-        8 | 10 | 14 | 26 => Verdict::Unavailable,
+        // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB.
+        8 | 10 | 11 | 14 | 26 => Verdict::Unavailable,
         _ => Verdict::Internal,
     }
 }

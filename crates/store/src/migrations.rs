@@ -9,7 +9,7 @@ use crate::{Migrated, OpenError};
 /// Where the database keeps what was applied.
 const TABLE: &str = "_sqlx_migrations";
 
-type Steps = [(i64, &'static str, &'static str); 2];
+type Steps = &'static [(i64, &'static str, &'static str)];
 
 macro_rules! step {
     ($folder:literal, $number:literal, $name:literal) => {
@@ -17,12 +17,20 @@ macro_rules! step {
     };
 }
 
-pub(crate) const SQLITE: Steps =
-    [step!("sqlite", 1, "0001_conversations"), step!("sqlite", 2, "0002_workflows")];
+pub(crate) const SQLITE: Steps = &[
+    step!("sqlite", 1, "0001_conversations"),
+    step!("sqlite", 2, "0002_workflows"),
+    step!("sqlite", 3, "0003_pending_files"),
+    step!("sqlite", 4, "0004_run_keys"),
+];
 
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: Steps =
-    [step!("postgres", 1, "0001_conversations"), step!("postgres", 2, "0002_workflows")];
+pub(crate) const POSTGRES: Steps = &[
+    step!("postgres", 1, "0001_conversations"),
+    step!("postgres", 2, "0002_workflows"),
+    step!("postgres", 3, "0003_pending_files"),
+    step!("postgres", 4, "0004_run_keys"),
+];
 
 /// Take the steps that were not taken. On a connection of its own, or in a transaction.
 ///
@@ -60,7 +68,7 @@ async fn pending<C: Migrate>(
     if let Some(version) = connection.dirty_version(TABLE).await? {
         return Err(MigrateError::Dirty(version).into());
     }
-    let mut pending = steps.map(migration).to_vec();
+    let mut pending: Vec<_> = steps.iter().copied().map(migration).collect();
     for applied in connection.list_applied_migrations(TABLE).await? {
         let at = pending.iter().position(|it| it.version == applied.version);
         let step = pending.remove(at.ok_or(OpenError::New)?);

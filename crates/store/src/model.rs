@@ -10,7 +10,7 @@ pub enum Who<'a> {
     Granted,
 }
 
-/// A part of a list. At most [`Page::MAX`] are given, whatever the limit.
+/// A part of a list. At most [`Page::MAX`] are given, and at most [`Page::BYTES`], whatever the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub limit: u32,
@@ -58,6 +58,14 @@ pub struct Message {
     pub metadata: Option<String>,
     pub files: Vec<FileInfo>,
     pub created_at: i64,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub messages: Vec<Message>,
+    /// Whether there are others after these.
+    pub has_more: bool,
 }
 
 #[derive(Clone, Copy, Debug)]

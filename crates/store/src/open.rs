@@ -1,5 +1,9 @@
 //! From an address to a database with the current schema.
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path};
+use std::{
+    fs::{self, DirBuilder, Permissions},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
 use sqlx::{
     Connection, Sqlite,
@@ -26,16 +30,51 @@ pub(crate) async fn open(config: &Config, migrate: bool) -> Result<(Db, Migrated
     }
 }
 
+/// The file that is locked for the database at `path`: one for all the ways that lead there.
+pub(crate) fn lock_of(path: &Path) -> Result<PathBuf, OpenError> {
+    let mut real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(_) => {
+            make_folder(path)?;
+            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+            let failed = |why| OpenError::Folder(path.display().to_string(), why);
+            folder.map_err(failed)?.join(path.file_name().unwrap_or_default())
+        }
+    };
+    real.as_mut_os_string().push(".lock");
+    Ok(real)
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) else { return Ok(()) };
+    // What is said in confidence is not for everybody on the machine.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|why| OpenError::Folder(folder.display().to_string(), why))
+}
+
+/// A database of an earlier version may be open to everybody on the machine. What its group may do is
+/// left as it is.
+fn close_to_others(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = path.to_owned();
+        path.as_mut_os_string().push(suffix);
+        let Ok(meta) = fs::metadata(&path) else { continue };
+        let mode = meta.permissions().mode();
+        if mode & 0o007 != 0
+            && let Err(why) = fs::set_permissions(&path, Permissions::from_mode(mode & 0o770))
+        {
+            tracing::warn!(error = %why, ?path, "everybody on this machine may read this");
+        }
+    }
+}
+
 async fn sqlite(config: &Config, path: &Path, migrate: bool) -> Result<(Db, Migrated), OpenError> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
     if !migrate && !path.exists() {
         return Err(OpenError::Old(SQLITE.len()));
     }
-    if let Some(folder) = folder {
-        // What is said in confidence is not for everybody on the machine.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|why| OpenError::Folder(folder.display().to_string(), why))?;
-    }
+    make_folder(path)?;
+    close_to_others(path);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(migrate)

@@ -1,15 +1,30 @@
 //! The handle on the database.
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{Config, OpenError, db::Db, open};
+use quadrille_core::{Holder, Permit, Pool, Shares};
 
-/// The database. Cloning shares it.
+use crate::{
+    Config, Error, Lock, OpenError, config::Place, db::Db, health::Health, open, watch::DbFile,
+};
+
+/// The database, as one client uses it. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Shared>);
+pub struct Store {
+    shared: Arc<Shared>,
+    /// The client that what is done here counts as.
+    holder: Holder,
+}
 
 #[derive(Debug)]
 struct Shared {
     db: Db,
+    /// Of `SQLite`.
+    file: Option<Arc<DbFile>>,
+    health: Health,
+    /// When it was opened, in Unix milliseconds.
+    opened: i64,
+    /// Connections that clients share. What writes to `SQLite` has one of its own.
+    connections: Pool,
     keep_keys: Duration,
     busy_timeout: Duration,
 }
@@ -27,16 +42,61 @@ impl Store {
     /// Makes the folder and the file of `sqlite://` if there are none. Migrates an old schema, or
     /// refuses it, as `auto_migrate` says.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
+        Self::divided(config, &Shares::default()).await
+    }
+
+    /// As [`open`](Self::open); clients have `shares` of its connections.
+    pub async fn divided(config: &Config, shares: &Shares) -> Result<Self, OpenError> {
         let (db, migrated) = open::open(config, config.auto_migrate).await?;
         if migrated.applied > 0 {
             tracing::info!(applied = migrated.applied, "migrated the database");
         }
-        let Config { keep_keys, busy_timeout, .. } = *config;
-        Ok(Self(Arc::new(Shared { db, keep_keys, busy_timeout })))
+        let file = match config.place()? {
+            Place::Sqlite(path) => Some(DbFile::open(path.into())),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => None,
+        };
+        let file = file.transpose().map_err(|why| OpenError::Open(why.into()))?.map(Arc::new);
+        let Config { keep_keys, busy_timeout, max_connections, .. } = *config;
+        let size = usize::try_from(max_connections).unwrap_or(usize::MAX);
+        let connections = Pool::new("database_connections", size, shares);
+        let (health, opened) = (Health::default(), now());
+        let shared = Shared { db, file, health, opened, connections, keep_keys, busy_timeout };
+        Ok(Self { shared: Arc::new(shared), holder: Holder::Program })
     }
 
-    /// Bring the schema up to date, whatever `auto_migrate` says.
+    /// The same for `holder`: what is read here takes its share of the connections.
+    #[must_use]
+    pub fn acting(&self, holder: Holder) -> Self {
+        Self { shared: Arc::clone(&self.shared), holder }
+    }
+
+    /// Waits for a connection that the client may use, for as long as for the database.
+    pub(crate) async fn connection(&self) -> Result<Permit, Error> {
+        let waiting = self.shared.connections.acquire(&self.holder, 1);
+        let waited = tokio::time::timeout(self.shared.busy_timeout, waiting).await;
+        waited.map_err(|_| Error::Busy)
+    }
+
+    /// Keep other processes from this database, as long as the lock is held; nothing to hold if it
+    /// has a server that does so, or is not there and is not to be made.
+    pub fn lock(config: &Config) -> Result<Option<Lock>, OpenError> {
+        match config.place()? {
+            Place::Sqlite(path) => {
+                let path = PathBuf::from(path);
+                if !config.auto_migrate && !path.exists() {
+                    return Ok(None);
+                }
+                Ok(Some(Lock::take(&open::lock_of(&path)?)?))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Bring the schema up to date, whatever `auto_migrate` says. Nobody else may use it meanwhile.
     pub async fn migrate(config: &Config) -> Result<Migrated, OpenError> {
+        let _lock = Self::lock(&Config { auto_migrate: true, ..config.clone() })?;
         let (db, migrated) = open::open(config, true).await?;
         db.close(config.busy_timeout).await;
         Ok(migrated)
@@ -44,16 +104,32 @@ impl Store {
 
     /// Waits for what is being done, at most `busy_timeout`; nothing can be done after.
     pub async fn close(&self) {
-        self.db().close(self.0.busy_timeout).await;
+        self.db().close(self.shared.busy_timeout).await;
     }
 
     pub(crate) fn db(&self) -> &Db {
-        &self.0.db
+        &self.shared.db
+    }
+
+    pub(crate) fn db_file(&self) -> Option<&Arc<DbFile>> {
+        self.shared.file.as_ref()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
+    pub(crate) fn opened(&self) -> i64 {
+        self.shared.opened
+    }
+
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        self.shared.busy_timeout
     }
 
     /// How long an idempotency key is remembered, in milliseconds.
     pub(crate) fn keep_keys(&self) -> i64 {
-        i64::try_from(self.0.keep_keys.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(self.shared.keep_keys.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
@@ -65,4 +141,35 @@ pub(crate) fn now() -> i64 {
 /// `PostgreSQL` takes no NUL in a text; what both would give back is the same.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use e2e::scratch::Scratch;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_user_leaves_connections_to_the_others() {
+        let home = Scratch::new();
+        let config = Config {
+            url: format!("sqlite://{}/a.db", home.path().display()),
+            busy_timeout: Duration::from_millis(200),
+            ..Config::default()
+        };
+        let store = Store::open(&config).await.unwrap();
+        let [ann, bob] = ["ann", "bob"].map(|it| store.acting(Holder::User(it.into())));
+        // A quarter of eight.
+        let held = [ann.connection().await.unwrap(), ann.connection().await.unwrap()];
+        let refused = ann.user_name("ann").await;
+        assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+        assert_eq!(bob.user_name("ann").await.unwrap(), None);
+        assert_eq!(store.user_name("ann").await.unwrap(), None);
+        drop(held);
+        // However many wait, all have their turn.
+        let many = join_all((0..50).map(|_| ann.user_name("ann"))).await;
+        assert!(many.iter().all(Result::is_ok), "{many:?}");
+        assert_eq!(store.shared.connections.used(), 0);
+    }
 }

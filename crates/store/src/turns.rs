@@ -6,6 +6,7 @@ use crate::{
     Error, Interrupted, Message, Page, Sender, Store, TurnEnd,
     add::INSERT,
     db::{reading, writing},
+    pages::fitting,
     store::{clean, now},
 };
 
@@ -21,10 +22,24 @@ const CLOSE: &str = "
 const OPEN: &str = "
     SELECT id FROM turns WHERE state = 'open' AND started_at < $1 ORDER BY started_at LIMIT 1";
 
+/// The newest replies to completed turns, and the bytes of each with its question.
 const COMPLETED: &str = "
+    SELECT r.id, CAST(OCTET_LENGTH(q.content) + OCTET_LENGTH(r.content) AS BIGINT)
+    FROM turns AS t
+    JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
+    WHERE t.conversation_id = $1 AND t.state = 'completed' AND trim(r.content, $3) <> ''
+    ORDER BY r.id DESC LIMIT $2";
+
+/// What a reply that says nothing may have all the same.
+const WHITE: &str = " \n\r\t";
+
+/// From reply $2 on.
+const EXCHANGES: &str = "
     SELECT q.content, r.content FROM turns AS t
     JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
-    WHERE t.conversation_id = $1 AND t.state = 'completed' ORDER BY r.id DESC LIMIT $2";
+    WHERE t.conversation_id = $1 AND t.state = 'completed' AND r.id >= $2
+        AND trim(r.content, $4) <> ''
+    ORDER BY r.id LIMIT $3";
 
 impl Store {
     /// Store the reply, and close the turn that it belongs to. `None`, and no reply is stored, if
@@ -63,19 +78,27 @@ impl Store {
         }
     }
 
-    /// The questions of the last `limit` turns that were completed, each with its reply, the oldest
-    /// first.
+    /// The questions of the last `limit` turns that were completed with a reply, each with it, the
+    /// oldest first. An empty reply is none. Of more than `bytes` only the newest are given, and at
+    /// least one.
     pub async fn exchanges(
         &self,
         conversation: i64,
         limit: u32,
+        bytes: usize,
     ) -> Result<Vec<(String, String)>, Error> {
         let (limit, _) = Page { limit, offset: 0 }.bounds();
-        let mut newest: Vec<(String, String)> = reading!(self, |connection| {
-            sqlx::query_as(COMPLETED).bind(conversation).bind(limit).fetch_all(connection).await?
+        let measured: Vec<(i64, i64)> = reading!(self, |connection| {
+            let query = sqlx::query_as(COMPLETED).bind(conversation).bind(limit).bind(WHITE);
+            query.fetch_all(connection).await?
         });
-        newest.reverse();
-        Ok(newest)
+        let fitting = fitting(measured, bytes);
+        let Some(oldest) = fitting.last() else { return Ok(Vec::new()) };
+        let count = i64::try_from(fitting.len()).unwrap_or(i64::MAX);
+        Ok(reading!(self, |connection| {
+            let exchanges = sqlx::query_as(EXCHANGES).bind(conversation).bind(*oldest);
+            exchanges.bind(count).bind(WHITE).fetch_all(connection).await?
+        }))
     }
 
     async fn close_turn(

@@ -4,6 +4,8 @@
 //! to do about it. Errors that are new here say both themselves.
 use std::{fmt::Write as _, io, path::PathBuf};
 
+use crate::op::{extract, sql};
+
 /// The arguments of an operation are not what it takes.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadArguments {
@@ -172,6 +174,12 @@ impl Error {
             }
             Self::Unreadable(Unreadable::NoSheet { sheets, .. }) => {
                 Some(format!("the sheets of the workbook are: {}", sheets.join(", ")))
+            }
+            Self::TooMuch(TooMuch::Held { what: extract::HELD, .. }) => {
+                Some("the operation for that is excel/extract-columns-to-file".to_owned())
+            }
+            Self::TooMuch(TooMuch::Held { what: sql::HELD, .. }) => {
+                Some("set return_file to true, or use the operation sql/generate".to_owned())
             }
             Self::Within { source, .. } => source.advice(),
             _ => None,

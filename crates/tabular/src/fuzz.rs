@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     max_row: 1 << 10,
     max_made: 1 << 14,
     max_result: 1 << 20,
+    max_inline: 1 << 20,
 };
 
 /// All of a file.

@@ -4,10 +4,15 @@ use std::path::Path;
 use crate::{
     cell::Row,
     error::Error,
+    inline,
     limits::Limits,
     progress::{Meter, Watch},
     read::Table,
+    run::hold,
 };
+
+const HELD: &str = "the names of the columns and sheets";
+const INSTEAD: &str = "shorten them";
 
 /// A file as a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +36,12 @@ impl Info {
             rows += 1;
         }
         let (sheets, columns) = (table.sheets().to_vec(), table.columns().to_vec());
+        // They are told several times.
+        let most = limits.max_inline / 4;
+        let mut held = 0;
+        for name in sheets.iter().chain(&columns) {
+            hold(&mut held, inline::text(name), most, HELD, INSTEAD)?;
+        }
         Ok(Self { sheets, columns, rows })
     }
 }

@@ -36,6 +36,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod info;
+mod inline;
 mod json;
 mod limits;
 mod name;

@@ -20,6 +20,9 @@ pub struct Limits {
     pub max_made: usize,
     /// Bytes of a result.
     pub max_result: u64,
+    /// Bytes of what an operation says besides its file, as JSON: values, statements, statistics,
+    /// a report. It goes into answers and databases.
+    pub max_inline: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +36,7 @@ impl Default for Limits {
             max_row: 16 << 20,
             max_made: 64 << 20,
             max_result: 2 << 30,
+            max_inline: 2 << 20,
         }
     }
 }

@@ -7,8 +7,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    arguments,
+    arguments::{self, Told},
     error::{BadArguments, Error},
+    inline,
     limits::Limits,
     op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
     progress::Watch,
@@ -17,7 +18,13 @@ use crate::{
 
 /// Something to do with a table.
 #[derive(Clone, Debug)]
-pub struct Operation(Kind);
+pub struct Operation {
+    kind: Kind,
+    /// The sheet of the workbook that the arguments name.
+    sheet: Option<String>,
+    /// What is said of the arguments.
+    told: Vec<String>,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -69,6 +76,8 @@ pub struct Outcome {
     pub data: Value,
     /// What is not as one might expect.
     pub warnings: Vec<String>,
+    /// Whether all was done that was asked for; if not, the warnings say what was not.
+    pub complete: bool,
 }
 
 /// The operations, by the names that clients use.
@@ -96,40 +105,57 @@ impl Operation {
     /// Read `arguments`, a JSON object, for the operation `name`. It is text, as the order of its
     /// members is that of the columns that come out. No file is touched.
     pub fn parse(name: &str, arguments: &str) -> Result<Self, BadArguments> {
-        Ok(Self(match name {
-            "excel/extract-columns" => Kind::ExtractData(arguments::read(arguments)?),
-            "excel/extract-columns-to-file" => Kind::Extract(arguments::read(arguments)?),
-            "excel/map-columns" => Kind::Map(map::Map::parse(arguments)?),
-            "excel/bind-single-key" => Kind::Bind(bind::Bind::single(arguments)?),
-            "excel/bind-multi-key" => Kind::Bind(bind::Bind::multi(arguments)?),
-            "excel/search" => Kind::Search(search::Search::parse(arguments, "xlsx")?),
-            "csv/search" => Kind::Search(search::Search::parse(arguments, "csv")?),
-            "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments)?),
-            "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments)?),
-            "normalization/apply" => Kind::Normalize(normalize::Normalize::parse(arguments)?),
-            "sql/generate" => Kind::Sql(sql::Sql::generate(arguments)?),
-            "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments)?),
-            "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments)?),
-            "json/generate" => Kind::Json(json::Generate::parse(arguments)?),
-            "json/generate-with-template" => Kind::JsonTemplate(json::Template::parse(arguments)?),
+        let mut told = Told::default();
+        let kind = Self::kind(name, arguments, &mut told)?;
+        // There it is what the new sheet is called.
+        let sheet = match kind {
+            Kind::ToExcel(_) => None,
+            _ => arguments::sheet(arguments)?,
+        };
+        Ok(Self { kind, sheet, told: told.warnings })
+    }
+
+    fn kind(name: &str, arguments: &str, told: &mut Told) -> Result<Kind, BadArguments> {
+        Ok(match name {
+            "excel/extract-columns" => Kind::ExtractData(arguments::read(arguments, told)?),
+            "excel/extract-columns-to-file" => Kind::Extract(arguments::read(arguments, told)?),
+            "excel/map-columns" => Kind::Map(map::Map::parse(arguments, told)?),
+            "excel/bind-single-key" => Kind::Bind(bind::Bind::single(arguments, told)?),
+            "excel/bind-multi-key" => Kind::Bind(bind::Bind::multi(arguments, told)?),
+            "excel/search" => Kind::Search(search::Search::parse(arguments, "xlsx", told)?),
+            "csv/search" => Kind::Search(search::Search::parse(arguments, "csv", told)?),
+            "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments, told)?),
+            "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments, told)?),
+            "normalization/apply" => Kind::Normalize(normalize::Normalize::parse(arguments, told)?),
+            "sql/generate" => Kind::Sql(sql::Sql::generate(arguments, told)?),
+            "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments, told)?),
+            "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments, told)?),
+            "json/generate" => Kind::Json(json::Generate::parse(arguments, told)?),
+            "json/generate-with-template" => {
+                Kind::JsonTemplate(json::Template::parse(arguments, told)?)
+            }
             _ => return Err(BadArguments::Unknown { name: name.to_owned() }),
-        }))
+        })
     }
 
     /// Columns of the bind file in the place of columns of the input, row by row; not a step of
     /// workflows. `arguments` is a JSON object with `column_mapping`, columns by what they replace.
     pub fn overwrite(arguments: &str) -> Result<Self, BadArguments> {
-        Ok(Self(Kind::Overwrite(arguments::read(arguments)?)))
+        let mut told = Told::default();
+        let kind = Kind::Overwrite(arguments::read(arguments, &mut told)?);
+        Ok(Self { kind, sheet: arguments::sheet(arguments)?, told: told.warnings })
     }
 
     /// As `sql/generate`, with the lines as data and no file.
     pub fn statements(arguments: &str) -> Result<Self, BadArguments> {
-        Ok(Self(Kind::Sql(sql::Sql::statements(arguments)?)))
+        let mut told = Told::default();
+        let kind = Kind::Sql(sql::Sql::statements(arguments, &mut told)?);
+        Ok(Self { kind, sheet: arguments::sheet(arguments)?, told: told.warnings })
     }
 
     /// The name of another file that is needed, as the client gave it: not a path to be trusted.
     pub fn bind_file(&self) -> Option<&str> {
-        match &self.0 {
+        match &self.kind {
             Kind::Bind(bind) => Some(bind.file()),
             _ => None,
         }
@@ -137,9 +163,16 @@ impl Operation {
 
     /// Do it. Blocks for as long as it takes; `watch` hears how far it is and can end it.
     pub fn run(&self, task: &Task<'_>, watch: &mut Watch<'_>) -> Result<Outcome, Error> {
-        let mut run = Run::new(task, watch);
-        let run = &mut run;
-        match &self.0 {
+        let task = Task { sheet: self.sheet.as_deref().or(task.sheet), ..*task };
+        let mut run = Run::new(&task, watch);
+        let mut outcome = inline::bounded(self.work(&mut run)?, &task.limits, self.advice())?;
+        let warnings = self.told.iter().cloned().chain(run.told);
+        outcome.warnings = warnings.chain(outcome.warnings).collect();
+        Ok(outcome)
+    }
+
+    fn work(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+        match &self.kind {
             Kind::ExtractData(it) => it.run(run),
             Kind::Extract(it) => it.run(run),
             Kind::Map(it) => it.run(run),
@@ -152,6 +185,17 @@ impl Operation {
             Kind::Sql(it) => it.run(run),
             Kind::Json(it) => it.run(run),
             Kind::JsonTemplate(it) => it.run(run),
+        }
+    }
+
+    /// What of the outcome may be too large to be told, and what to do instead.
+    fn advice(&self) -> (&'static str, &'static str) {
+        match &self.kind {
+            Kind::ExtractData(_) => (extract::HELD, extract::INSTEAD),
+            Kind::Normalize(_) => {
+                ("the contents of the report", "set return_report to false, or use several steps")
+            }
+            _ => ("the statistics", "name fewer columns, or shorter ones"),
         }
     }
 }

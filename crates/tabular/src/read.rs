@@ -91,6 +91,10 @@ impl Table {
         &self.sheets
     }
 
+    pub(crate) fn is_workbook(&self) -> bool {
+        matches!(self.rows, Rows::Xlsx(_))
+    }
+
     /// Where the column `name` is, however its marks are written.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         name::find(&self.columns, name)

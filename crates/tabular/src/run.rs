@@ -21,6 +21,8 @@ use crate::{
 pub(crate) struct Run<'a> {
     pub(crate) task: &'a Task<'a>,
     pub(crate) meter: Meter<'a>,
+    /// What is to be said besides the result.
+    pub(crate) told: Vec<String>,
     started: Instant,
 }
 
@@ -31,12 +33,18 @@ const MAX_STEM: usize = 150;
 
 impl<'a> Run<'a> {
     pub(crate) fn new(task: &'a Task<'a>, watch: &'a mut Watch<'_>) -> Self {
-        Self { task, meter: Meter::new(watch, 1), started: Instant::now() }
+        Self { task, meter: Meter::new(watch, 1), told: Vec::new(), started: Instant::now() }
     }
 
     /// The input, from its beginning.
     pub(crate) fn open(&mut self) -> Result<Table, Error> {
-        Table::open(self.task.input, self.task.sheet, &self.task.limits, &mut self.meter)
+        let Task { input, sheet, limits, .. } = self.task;
+        let table = Table::open(input, *sheet, limits, &mut self.meter)?;
+        if sheet.is_some() && !table.is_workbook() && self.told.is_empty() {
+            self.told
+                .push("the file is a text without sheets, `sheet_name` has no effect".to_owned());
+        }
+        Ok(table)
     }
 
     pub(crate) fn open_other(&mut self, path: &Path) -> Result<Table, Error> {
@@ -83,12 +91,12 @@ impl<'a> Run<'a> {
     pub(crate) fn rows(
         &mut self,
         table: &mut Table,
-        mut each: impl FnMut(&mut Row) -> Result<(), Error>,
+        mut each: impl FnMut(&mut Row, &mut Meter<'_>) -> Result<(), Error>,
     ) -> Result<u64, Error> {
         let mut row = Row::new();
         let mut rows = 0;
         while table.read(&mut row, &mut self.meter)? {
-            each(&mut row)?;
+            each(&mut row, &mut self.meter)?;
             rows += 1;
         }
         self.meter.end_pass();
@@ -119,7 +127,7 @@ pub(crate) fn hold(
 impl Outcome {
     pub(crate) fn of(written: Written, data: serde_json::Value) -> Self {
         let Written { path, rows, warnings } = written;
-        Self { file: Some(path), rows, data, warnings }
+        Self { file: Some(path), rows, data, warnings, complete: true }
     }
 }
 

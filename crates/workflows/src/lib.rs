@@ -2,6 +2,7 @@
 //! their progress; the protocol is in `docs/protocol/workflows.md`.
 mod archive;
 mod bot;
+mod digest;
 mod door;
 mod engine;
 mod http;

@@ -35,6 +35,15 @@ pub(crate) fn url(base: &Base, chat: &str, name: &str) -> String {
     base.url(&format!("{}/{}/files/{}", crate::CHATS, escaped(chat), escaped(name)))
 }
 
+/// The files of a place, and where they can be downloaded.
+pub(crate) fn files(chat: &Chat, files: &[ChatFile], place: Place, base: &Base) -> Vec<Value> {
+    listed(files, place, |it| {
+        let shown = file(chat, it, base);
+        let size = shown.to_string().len();
+        (shown, size)
+    })
+}
+
 /// A file of a chat and where it can be downloaded.
 pub(crate) fn file(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
     json!({ "file_path": path(chat, file), "download_url": url(base, &chat.id, &file.name) })
@@ -42,6 +51,48 @@ pub(crate) fn file(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
 
 pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// Bytes of the results of all steps of a run together, at most.
+pub(crate) const MAX_RESULTS: usize = 2 << 20;
+
+/// Bytes of why something failed, at most: it may name what a file or a client made up.
+const MAX_WHY: usize = 4 << 10;
+
+/// Bytes of the files that one answer lists, about, at most.
+const MAX_LISTED: usize = 1 << 20;
+
+/// Why something failed, without what would be too long of it.
+pub(crate) fn short(mut why: String) -> String {
+    if why.len() > MAX_WHY {
+        why.truncate(why.floor_char_boundary(MAX_WHY));
+        why.push('…');
+    }
+    why
+}
+
+/// Whether a step may have `result` besides those of the other steps of its run.
+pub(crate) fn fits<'a>(result: &str, others: impl IntoIterator<Item = &'a Step>) -> bool {
+    let others = others.into_iter().filter_map(|it| it.result.as_deref());
+    others.map(str::len).sum::<usize>().saturating_add(result.len()) <= MAX_RESULTS
+}
+
+/// The files of a place, as `show` makes them; of very many only the newest.
+pub(crate) fn listed(
+    files: &[ChatFile],
+    place: Place,
+    show: impl Fn(&ChatFile) -> (Value, usize),
+) -> Vec<Value> {
+    let mut left = MAX_LISTED;
+    let newest = files.iter().rev().filter(|it| it.place == place).map(show);
+    let fitting = newest.take_while(|(_, size)| {
+        let fits = *size <= left;
+        left = left.saturating_sub(*size);
+        fits
+    });
+    let mut listed: Vec<_> = fitting.map(|(shown, _)| shown).collect();
+    listed.reverse();
+    listed
 }
 
 /// JSON that is in the store, where it was checked.
@@ -89,8 +140,11 @@ pub(crate) fn chat<'a>(
     files: &[ChatFile],
 ) -> Value {
     let paths = |place| {
-        let files = files.iter().filter(|it| it.place == place);
-        files.map(|file| path(chat, file)).collect::<Vec<_>>()
+        listed(files, place, |file| {
+            let path = path(chat, file);
+            let size = path.len();
+            (path.into(), size)
+        })
     };
     let mut shown = head(chat);
     shown["messages"] = said.iter().map(message).collect();

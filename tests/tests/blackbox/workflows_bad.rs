@@ -155,7 +155,7 @@ async fn what_is_wrong_with_a_request_is_named() {
         let (status, message) = body(not).await;
         assert!(status == 422 && message.contains(shape), "{not}: {status} {message}");
     }
-    for none in ["{}", "{\"steps\":[]}"] {
+    for none in ["{}", "{\"steps\":null}"] {
         assert_eq!(body(none).await, (422, "No steps provided".to_owned()));
     }
     let many = json!({"steps": vec![json!({"operation": "csv/search"}); 4]}).to_string();
@@ -165,7 +165,6 @@ async fn what_is_wrong_with_a_request_is_named() {
 
     let condition = |column: Value, operator: Value| json!({"conditions": [{"column": column, "operator": operator, "value": "x"}]});
     let cases = [
-        ("csv/burn", json!({}), "No handler found for operation: csv/burn"),
         ("csv/search", json!([1]), "the arguments are not a JSON object"),
         ("csv/search", json!({"conditions": "x"}), "argument `conditions`: invalid type: string"),
         ("csv/search", condition(json!(7), json!("equals")), "argument `conditions[0].column`: "),

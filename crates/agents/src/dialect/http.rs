@@ -8,11 +8,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    reply::{self, Parts, Reader},
+    fault,
+    reply::{self, Parts, Reader, Standing},
     upstream,
     web::{Trouble, Web},
 };
-use crate::{Agent, BadConfig, Code, Part, Question, Reply, Settings, sse::Event};
+use crate::{
+    Agent, BadConfig, Code, Part, Question, Reply, Settings,
+    lenient::{Document, Halves, Json},
+    sse::Event,
+};
 
 #[derive(Debug)]
 pub(super) struct Http {
@@ -31,6 +36,13 @@ struct Names {
     token: Arc<str>,
     /// Of the whole text.
     reply: Arc<[String]>,
+}
+
+/// What has been heard of one answer.
+#[derive(Debug)]
+struct Stream {
+    names: Names,
+    halves: Halves,
 }
 
 // === impl Http ===
@@ -85,68 +97,90 @@ impl Http {
 impl Agent for Http {
     fn ask(&self, question: Question) -> Reply {
         let body = self.body(&question).to_string().into_bytes();
-        reply::reply(&self.web, body, self.names.clone())
+        let reader = Stream { names: self.names.clone(), halves: Halves::default() };
+        reply::reply(&self.web, body, reader)
     }
 }
 
 // === impl Names ===
 
-impl Reader for Names {
+impl Names {
+    /// The whole text, if it is there.
+    fn reply(&self, fields: Json<'_>) -> Result<Option<String>, Trouble> {
+        let told = self.reply.iter().map(|name| (name, fields.get(name)));
+        match told.into_iter().find(|(_, it)| !it.is_null()) {
+            None => Ok(None),
+            Some((name, it)) => it.said().map(Some).ok_or_else(|| no_text(name)),
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Reader for Stream {
     fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble> {
-        if event.data.trim() == "[DONE]" {
-            parts.push_back(Part::End(None));
-            return Ok(());
-        }
         if event.kind == "error" {
-            return Err(Trouble::new(Code::Upstream, &*event.data));
+            return Err(fault::event(&event.data));
         }
-        let fields = fields(event.data.as_bytes())?;
-        if let Some(token) = text(&fields, &self.token)? {
-            parts.push_back(Part::Text(token));
+        let is_end = matches!(&*event.kind, "end" | "done");
+        if event.data.trim_start().starts_with("[DONE]") || event.data.trim().is_empty() {
+            return self.end(parts);
         }
-        if let Some(reply) = self.reply(&fields)? {
-            parts.push_back(Part::End(Some(reply)));
-        } else if matches!(&*event.kind, "end" | "done") {
-            parts.push_back(Part::End(None));
+        let document = match Document::read(&event.data) {
+            Err(_) if is_end => return self.end(parts),
+            read => read?,
+        };
+        let fields = document.root();
+        if !fields.is_object() {
+            fault::of_another_shape(fields)?;
+            return Err(Trouble::new(Code::BadAnswer, "an event that is no object"));
+        }
+        fault::named(fields)?;
+        let token = fields.get(&self.names.token);
+        let reply = self.names.reply(fields)?;
+        match token.words() {
+            Some(words) => parts.push_back(Part::Text(self.halves.join(&words))),
+            None if token.is_set() && token.raw() != "true" => {
+                return Err(no_text(&self.names.token));
+            }
+            None if reply.is_none() => fault::of_another_shape(fields)?,
+            None => {}
+        }
+        if reply.is_some() {
+            parts.push_back(Part::End(reply));
+        } else if is_end {
+            self.end(parts)?;
         }
         Ok(())
     }
 
-    fn whole(&mut self, json: &[u8], parts: &mut Parts) -> Result<(), Trouble> {
-        let Some(reply) = self.reply(&fields(json)?)? else {
-            let said = format!("no field {:?} in the answer", self.reply.join("\" or \""));
+    fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble> {
+        let document = Document::read(json)?;
+        fault::named(document.root())?;
+        let Some(reply) = self.names.reply(document.root())? else {
+            fault::of_another_shape(document.root())?;
+            let said = format!("no field {:?} in the answer", self.names.reply.join("\" or \""));
             return Err(Trouble::new(Code::BadAnswer, said));
         };
         parts.push_back(Part::End(Some(reply)));
         Ok(())
     }
-}
 
-impl Names {
-    fn reply(&self, fields: &Map<String, Value>) -> Result<Option<String>, Trouble> {
-        for name in &*self.reply {
-            if let Some(reply) = text(fields, name)? {
-                return Ok(Some(reply));
-            }
-        }
-        Ok(None)
+    fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        parts.extend(self.halves.end().map(|it| Part::Text(it.into())));
+        parts.push_back(Part::End(None));
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::Open
+    }
+
+    fn ends(&self, kind: &str) -> bool {
+        matches!(kind, "error" | "end" | "done")
     }
 }
 
-/// The fields of an object that is not about an error.
-fn fields(json: &[u8]) -> Result<Map<String, Value>, Trouble> {
-    let fields: Map<String, Value> = serde_json::from_slice(json)?;
-    match fields.get("error") {
-        None | Some(Value::Null) => Ok(fields),
-        Some(error) => Err(Trouble::new(Code::Upstream, error.to_string())),
-    }
-}
-
-/// The text in a field that may be missing or null.
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Trouble> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Trouble::new(Code::BadAnswer, format!("the field {name:?} is not a text"))),
-    }
+fn no_text(name: &str) -> Trouble {
+    Trouble::new(Code::BadAnswer, format!("the field {name:?} is not a text"))
 }

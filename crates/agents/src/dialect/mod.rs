@@ -3,9 +3,12 @@
 mod agui;
 mod cheshire_cat;
 mod echo;
+mod fault;
 mod http;
 mod openai;
+mod reason;
 mod reply;
+mod secrets;
 mod tools;
 mod upstream;
 mod web;

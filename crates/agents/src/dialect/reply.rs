@@ -11,22 +11,41 @@ use crate::{
     sse::{Decoder, Event},
 };
 
-/// How long an upstream may take to end an answer after it has said that the reply is complete.
-const LINGER: Duration = Duration::from_secs(1);
-
 pub(super) type Parts = VecDeque<Part>;
+
+/// How far a reply is, and so what the end of its answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It goes on: an answer that ends has broken off.
+    Open,
+    /// It may go on, or be over: an answer that ends in order ends it.
+    Paused,
+    /// It is over, unless more comes. However the answer ends, or if it does not, it was whole.
+    Complete,
+}
 
 /// Makes the parts of one reply out of an answer. An error ends the reply, and so does
 /// [`Part::End`]; nothing comes after either.
 pub(super) trait Reader: Send + 'static {
-    /// An event of a streamed answer.
+    /// How long it is waited for the end of an answer whose reply is complete: some go on after they
+    /// have said that they are, and some never end.
+    const LINGER: Duration = Duration::from_secs(10);
+
+    /// An event of a streamed answer. Those whose data is blank are passed over unless they are
+    /// [named](Self::ends).
     fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble>;
 
     /// An answer in one piece.
-    fn whole(&mut self, json: &[u8], parts: &mut Parts) -> Result<(), Trouble>;
+    fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble>;
 
-    /// The reply is complete, though the answer may go on: its end, however it comes, is one.
-    fn is_complete(&self) -> bool {
+    /// The answer is over, and the reply is, too: its last parts, of which the last is
+    /// [`Part::End`].
+    fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble>;
+
+    fn standing(&self) -> Standing;
+
+    /// Whether an event of this name means something without data.
+    fn ends(&self, _kind: &str) -> bool {
         false
     }
 }
@@ -60,6 +79,8 @@ struct Events {
     queue: VecDeque<Event>,
     /// The bytes after them make no sense.
     broken: bool,
+    /// There are no more bytes. What is in the queue may have been cut off.
+    ended: bool,
 }
 
 // === impl Run ===
@@ -81,36 +102,52 @@ impl<R: Reader> Run<R> {
     }
 
     async fn step(&mut self) -> Result<(), Failure> {
-        let read = match &mut self.stage {
-            Stage::Ask(body) => {
-                self.stage = match self.web.post(mem::take(body)).await? {
-                    Answer::Events(answer) => {
-                        Stage::Read(Box::new(Events::new(answer, self.web.max)))
-                    }
-                    Answer::Json(answer) => {
-                        let json = self.web.whole(answer).await?;
-                        let read = self.reader.whole(&json, &mut self.parts);
-                        read.map_err(|why| self.web.failure(&why))?;
-                        Stage::Over
-                    }
-                };
-                return Ok(());
+        let standing = self.reader.standing();
+        let (event, cut) = match &mut self.stage {
+            Stage::Ask(_) => return self.begin().await,
+            Stage::Read(events) if standing == Standing::Complete => {
+                let next = timeout(R::LINGER.min(self.web.linger), events.next(&self.web)).await;
+                (next.ok().and_then(Result::ok).flatten(), events.ended)
             }
-            Stage::Read(events) if self.reader.is_complete() => {
-                timeout(LINGER, events.next(&self.web)).await.ok().and_then(Result::ok).flatten()
-            }
-            Stage::Read(events) => events.next(&self.web).await?,
+            Stage::Read(events) => (events.next(&self.web).await?, events.ended),
             Stage::Over => return Ok(()),
         };
-        let read = match read {
-            Some(event) => self.reader.event(&event, &mut self.parts),
-            None if self.reader.is_complete() => {
-                self.parts.push_back(Part::End(None));
-                Ok(())
+        let Some(event) = event else { return self.over(standing) };
+        if event.data.trim().is_empty() && !self.reader.ends(&event.kind) {
+            return Ok(());
+        }
+        match self.reader.event(&event, &mut self.parts) {
+            // Half of an event is none.
+            Err(Trouble { code: Code::BadAnswer, .. }) if cut => Ok(()),
+            read => read.map_err(|why| self.web.failure(&why)),
+        }
+    }
+
+    /// Nothing more will come.
+    fn over(&mut self, standing: Standing) -> Result<(), Failure> {
+        if standing == Standing::Open {
+            let said = "the stream ended before the reply";
+            return Err(self.web.failure(&Trouble::new(Code::BrokenOff, said)));
+        }
+        self.reader.end(&mut self.parts).map_err(|why| self.web.failure(&why))
+    }
+
+    async fn begin(&mut self) -> Result<(), Failure> {
+        let Stage::Ask(body) = &mut self.stage else { return Ok(()) };
+        match self.web.post(mem::take(body)).await? {
+            Answer::Events(begin, answer) => {
+                let mut events = Events::new(answer, self.web.max);
+                events.push(&begin);
+                self.stage = Stage::Read(Box::new(events));
             }
-            None => Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply")),
-        };
-        read.map_err(|why| self.web.failure(&why))
+            Answer::Json(begin, answer) => {
+                let json = self.web.whole(begin, answer).await?;
+                let read = self.reader.whole(&json, &mut self.parts);
+                read.map_err(|why| self.web.failure(&why))?;
+                self.stage = Stage::Over;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -118,7 +155,12 @@ impl<R: Reader> Run<R> {
 
 impl Events {
     fn new(answer: Response, max: usize) -> Self {
-        Self { answer, decoder: Decoder::new(max), queue: VecDeque::new(), broken: false }
+        let (decoder, queue) = (Decoder::new(max), VecDeque::new());
+        Self { answer, decoder, queue, broken: false, ended: false }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.broken = self.decoder.push(bytes, &mut self.queue).is_err();
     }
 
     /// The next event, or `None` at the end of the answer.
@@ -130,10 +172,15 @@ impl Events {
             if self.broken {
                 return Err(Code::TooLong.into());
             }
-            let Some(bytes) = self.answer.chunk().await.map_err(|why| web.lost(why))? else {
+            if self.ended {
                 return Ok(None);
-            };
-            self.broken = self.decoder.push(&bytes, &mut self.queue).is_err();
+            }
+            if let Some(bytes) = self.answer.chunk().await.map_err(|why| web.lost(why))? {
+                self.push(&bytes);
+            } else {
+                self.ended = true;
+                self.broken = self.decoder.finish(&mut self.queue).is_err();
+            }
         }
     }
 }

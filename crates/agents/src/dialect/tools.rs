@@ -1,8 +1,11 @@
 //! The tools that an agent uses, told piece by piece: a name, then arguments.
-use super::{reply::Parts, web::Trouble};
-use crate::{Code, Part};
+use super::reply::Parts;
+use crate::{
+    Part,
+    lenient::{Halves, Json},
+};
 
-/// Tools in use at once.
+/// Tools in use at once. One more ends the first: a reply is not lost for them.
 const MAX: usize = 64;
 
 /// Bytes of one tool's arguments that are shown.
@@ -11,44 +14,61 @@ const MAX_TEXT: usize = 16 << 10;
 /// Tools whose arguments are still coming. `K` tells them apart.
 #[derive(Debug, Default)]
 pub(super) struct Tools<K> {
-    open: Vec<(K, String, String)>,
+    open: Vec<Tool<K>>,
+}
+
+#[derive(Debug)]
+struct Tool<K> {
+    key: K,
+    name: String,
+    text: String,
+    halves: Halves,
 }
 
 impl<K: PartialEq> Tools<K> {
-    /// More of the name or the arguments of the tool `key`, which may be new.
-    pub(super) fn more(&mut self, key: K, name: &str, arguments: &str) -> Result<(), Trouble> {
-        let at = match self.open.iter().position(|(it, ..)| *it == key) {
-            Some(at) => at,
-            None if self.open.len() < MAX => {
-                self.open.push((key, String::new(), String::new()));
-                self.open.len() - 1
+    /// More of the name or the arguments of the tool `key`, which may be new. Arguments are pieces of
+    /// a text, or JSON.
+    pub(super) fn more(&mut self, key: K, name: &str, arguments: Json<'_>, parts: &mut Parts) {
+        let at = self.open.iter().position(|it| it.key == key).unwrap_or_else(|| {
+            if self.open.len() == MAX {
+                parts.extend(self.open.remove(0).part());
             }
-            None => {
-                let said = format!("more than {MAX} tools at once");
-                return Err(Trouble::new(Code::BadAnswer, said));
-            }
-        };
-        let (_, its_name, text) = &mut self.open[at];
-        push(its_name, name);
-        push(text, arguments);
-        Ok(())
+            let (name, text, halves) = (String::new(), String::new(), Halves::default());
+            self.open.push(Tool { key, name, text, halves });
+            self.open.len() - 1
+        });
+        let Some(tool) = self.open.get_mut(at) else { return };
+        // Some tell the whole name with each piece.
+        if tool.name != name {
+            push(&mut tool.name, name);
+        }
+        match arguments.words().filter(|_| arguments.is_string()) {
+            Some(piece) => push(&mut tool.text, &tool.halves.join(&piece)),
+            None if arguments.is_null() => {}
+            None => push(&mut tool.text, arguments.raw()),
+        }
     }
 
     /// Everything about the tool `key` has been said. One without a name is nothing to tell.
     pub(super) fn end(&mut self, key: &K, parts: &mut Parts) {
-        let ended = self.open.extract_if(.., |(it, name, _)| it == key && !name.is_empty());
-        parts.extend(ended.map(|(_, name, text)| Part::Tool { name, text }));
-        self.open.retain(|(it, ..)| it != key);
+        let ended = self.open.extract_if(.., |it| it.key == *key);
+        parts.extend(ended.filter_map(Tool::part));
     }
 
     /// Everything about every tool has been said.
     pub(super) fn end_all(&mut self, parts: &mut Parts) {
-        let named = self.open.drain(..).filter(|(_, name, _)| !name.is_empty());
-        parts.extend(named.map(|(_, name, text)| Part::Tool { name, text }));
+        parts.extend(self.open.drain(..).filter_map(Tool::part));
     }
 
     pub(super) fn last(&self) -> Option<&K> {
-        self.open.last().map(|(key, ..)| key)
+        self.open.last().map(|it| &it.key)
+    }
+}
+
+impl<K> Tool<K> {
+    fn part(mut self) -> Option<Part> {
+        self.text.extend(self.halves.end());
+        (!self.name.is_empty()).then_some(Part::Tool { name: self.name, text: self.text })
     }
 }
 
@@ -61,31 +81,48 @@ fn push(text: &mut String, more: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lenient::Document;
+
+    fn more(tools: &mut Tools<u64>, key: u64, name: &str, json: &str, parts: &mut Parts) {
+        let document = Document::read(json).unwrap();
+        tools.more(key, name, document.root(), parts);
+    }
+
+    fn tool(name: &str, text: &str) -> Part {
+        Part::Tool { name: name.to_owned(), text: text.to_owned() }
+    }
 
     #[test]
     fn arguments_are_put_together_and_cut_at_the_bound() {
         let (mut tools, mut parts) = (Tools::default(), Parts::new());
-        tools.more(1, "add", "{\"a\":").unwrap();
-        tools.more(2, "sub", "").unwrap();
-        tools.more(1, "", "1}").unwrap();
+        let long = format!("\"{}\"", "é".repeat(MAX_TEXT));
+        more(&mut tools, 1, "add", r#""{\"a\":\ud83d""#, &mut parts);
+        more(&mut tools, 2, "sub", "null", &mut parts);
+        more(&mut tools, 1, "add", r#""\ude001}\ud83d""#, &mut parts);
         tools.end(&1, &mut parts);
         tools.end(&1, &mut parts);
-        tools.more(2, "", &"é".repeat(MAX_TEXT)).unwrap();
-        tools.more(2, "", "more").unwrap();
-        tools.more(3, "", "without a name").unwrap();
-        tools.more(4, "", "without a name").unwrap();
+        more(&mut tools, 2, "", &long, &mut parts);
+        more(&mut tools, 2, "", "\"more\"", &mut parts);
+        more(&mut tools, 3, "", "\"without a name\"", &mut parts);
+        more(&mut tools, 4, "", "\"without a name\"", &mut parts);
+        more(&mut tools, 5, "mul", r#"{"q": "x"}"#, &mut parts);
         tools.end(&3, &mut parts);
         tools.end_all(&mut parts);
-        let add = Part::Tool { name: "add".to_owned(), text: "{\"a\":1}".to_owned() };
-        let sub = Part::Tool { name: "sub".to_owned(), text: "é".repeat(MAX_TEXT / 2) };
-        assert_eq!(parts, [add, sub]);
+        let sub = "é".repeat(MAX_TEXT / 2);
+        let expected =
+            [tool("add", "{\"a\":😀1}\u{fffd}"), tool("sub", &sub), tool("mul", r#"{"q": "x"}"#)];
+        assert_eq!(parts, expected);
     }
 
     #[test]
-    fn no_more_tools_are_kept_than_the_bound() {
-        let mut tools = Tools::default();
-        assert!((0..MAX).all(|key| tools.more(key, "", "").is_ok()));
-        assert!(tools.more(0, "", "").is_ok());
-        assert_eq!(tools.more(MAX, "", "").map_err(|why| why.code), Err(Code::BadAnswer));
+    fn one_more_than_the_bound_ends_the_first() {
+        let (mut tools, mut parts) = (Tools::default(), Parts::new());
+        for key in 0..MAX as u64 {
+            more(&mut tools, key, &key.to_string(), "\"x\"", &mut parts);
+        }
+        more(&mut tools, 0, "", "\"y\"", &mut parts);
+        assert_eq!(parts, []);
+        more(&mut tools, 99, "one more", "null", &mut parts);
+        assert_eq!((&*parts.make_contiguous(), tools.open.len()), (&[tool("0", "xy")][..], MAX));
     }
 }

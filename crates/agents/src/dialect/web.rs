@@ -4,14 +4,14 @@
 //! environment are not used.
 use std::{error::Error, sync::Arc, time::Duration};
 
-use quadrille_core::auth::Secret;
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
     redirect,
 };
 
-use crate::{BadConfig, Code, Failure, Settings};
+use super::secrets::Secrets;
+use crate::{BadConfig, Code, Failure, Settings, lenient::NotJson};
 
 /// How long an idle connection is kept. Shorter than the 5 seconds of uvicorn and Node, so that a
 /// question is not sent into a connection that the upstream is closing.
@@ -24,12 +24,6 @@ const MAX_IDLE: usize = 32;
 /// would otherwise get the next questions, too.
 const PING: Duration = Duration::from_secs(10);
 
-/// Characters of what an upstream says that go into the log.
-const NOTE: usize = 200;
-
-/// Bytes of the shortest value in the query of an address that may be a key.
-const KEY: usize = 8;
-
 /// How long the body of an error may take.
 const ERROR_BODY: Duration = Duration::from_secs(1);
 
@@ -41,17 +35,30 @@ const AROUND: usize = 1 << 16;
 pub(super) struct Web {
     client: Client,
     url: Url,
-    /// What is never told: the token, and what may be a key in the address. Longest first.
-    secrets: Vec<Secret>,
+    secrets: Secrets,
+    /// How long an upstream may take at most to end an answer after it has said that the reply is
+    /// complete.
+    pub(super) linger: Duration,
     /// Bytes of an answer in one piece, or of one event.
     pub(super) max: usize,
 }
 
-/// How an answer comes.
+/// How an answer comes, and the bytes of it that showed this.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Events(Response),
-    Json(Response),
+    Events(Vec<u8>, Response),
+    Json(Vec<u8>, Response),
+}
+
+/// What the begin of an answer looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Events,
+    Json,
+    /// What its type says.
+    AsTold,
+    /// More is needed.
+    Unknown,
 }
 
 /// What an upstream said or did wrong. The text is not fit for the log before it is a [`Failure`].
@@ -97,8 +104,10 @@ impl Web {
             .map_err(|_| wrong("url", "an HTTP client; install the system's ca-certificates"))?;
         // JSON writes a byte of a text in six at most, as in \u0007.
         let max = settings.max_reply.saturating_mul(6).saturating_add(AROUND);
-        let secrets = secrets(&url, &settings.token);
-        Ok(Arc::new(Self { client, url, secrets, max }))
+        let secrets = Secrets::new(&url, &settings.token, &settings.body);
+        // Shorter than the desk waits for a part, after which the turn would have failed.
+        let linger = settings.token_timeout / 2;
+        Ok(Arc::new(Self { client, url, secrets, linger, max }))
     }
 
     /// Ask, and wait for the begin of the answer.
@@ -112,31 +121,60 @@ impl Web {
         }
         let media = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        match &*media.to_ascii_lowercase() {
-            "text/event-stream" => Ok(Answer::Events(response)),
-            "application/json" => Ok(Answer::Json(response)),
-            other => {
-                let said = format!("{status} with content-type {other:?}");
-                Err(self.failure(&Trouble::new(Code::BadAnswer, said)))
+        let media = media.to_ascii_lowercase();
+        self.look(response, &media).await
+    }
+
+    /// Tell an answer by how it begins, since types are missing or wrong; no client of these dialects
+    /// looks at them. Only what looks like nothing is what its type says.
+    async fn look(&self, mut response: Response, media: &str) -> Result<Answer, Failure> {
+        let mut begin = Vec::new();
+        let mut is_over = false;
+        loop {
+            let look = match (Look::at(&begin), media) {
+                (Look::Unknown, _) if !is_over => Look::Unknown,
+                (Look::Unknown | Look::AsTold, "text/event-stream") => Look::Events,
+                (Look::Unknown | Look::AsTold, "application/json") => Look::Json,
+                (look, _) if is_over && look == Look::Unknown => Look::AsTold,
+                (look, _) => look,
+            };
+            match look {
+                Look::Events => return Ok(Answer::Events(begin, response)),
+                Look::Json => return Ok(Answer::Json(begin, response)),
+                Look::Unknown => {}
+                Look::AsTold => {
+                    let said = format!("{} with content-type {media:?}", response.status());
+                    return Err(self.failure(&Trouble::new(Code::BadAnswer, said)));
+                }
             }
+            match response.chunk().await.map_err(|why| self.lost(why))? {
+                Some(chunk) => begin.extend_from_slice(&chunk),
+                None => is_over = true,
+            }
+            // Empty lines before the first event say nothing.
+            let blank = begin.iter().take_while(|it| it.is_ascii_whitespace()).count();
+            begin.drain(..blank);
         }
     }
 
-    /// The whole of an answer.
-    pub(super) async fn whole(&self, mut answer: Response) -> Result<Vec<u8>, Failure> {
-        let mut whole = Vec::new();
+    /// The whole of an answer that begins with `whole`.
+    pub(super) async fn whole(
+        &self,
+        mut whole: Vec<u8>,
+        mut answer: Response,
+    ) -> Result<String, Failure> {
         while let Some(chunk) = answer.chunk().await.map_err(|why| self.lost(why))? {
-            if whole.len() + chunk.len() > self.max {
+            whole.extend_from_slice(&chunk);
+            if whole.len() > self.max {
                 return Err(Code::TooLong.into());
             }
-            whole.extend_from_slice(&chunk);
         }
-        Ok(whole)
+        Ok(String::from_utf8_lossy(&whole).into_owned())
     }
 
     /// A failure whose cause says what the upstream said, as far as it can be logged.
     pub(super) fn failure(&self, trouble: &Trouble) -> Failure {
-        Failure::new(trouble.code, self.note(&trouble.said))
+        Failure::new(trouble.code, self.secrets.note(&trouble.said))
     }
 
     /// The failure of a connection.
@@ -160,8 +198,7 @@ impl Web {
 
     /// As much of the body of an error as can be of use in a note.
     async fn begin_of(&self, mut response: Response) -> String {
-        // Enough for a secret that begins within the note to be found as a whole.
-        let enough = NOTE * 4 + self.secrets.first().map_or(0, Secret::len);
+        let enough = self.secrets.enough();
         let mut begin = Vec::new();
         let read = async {
             while let Ok(Some(chunk)) = response.chunk().await
@@ -174,27 +211,6 @@ impl Web {
         tokio::time::timeout(ERROR_BODY, read).await.ok();
         String::from_utf8_lossy(&begin).into_owned()
     }
-
-    /// At most [`NOTE`] characters in one line, without the secrets.
-    fn note(&self, said: &str) -> String {
-        let mask = |said: String, it: &Secret| said.replace(it.expose(), Secret::SHOWN);
-        let masked = self.secrets.iter().fold(said.to_owned(), mask);
-        let one_line = masked.chars().map(|it| if it.is_control() { ' ' } else { it });
-        one_line.take(NOTE).collect()
-    }
-}
-
-/// What must not be in the log: the token, the query of the address, and each of its values that is
-/// long enough to be a key, as it is written there and as it is meant.
-fn secrets(url: &Url, token: &Secret) -> Vec<Secret> {
-    let query = url.query().unwrap_or_default();
-    let written = query.split('&').filter_map(|it| it.split_once('=')).map(|it| it.1.to_owned());
-    let meant = url.query_pairs().map(|(_, value)| value.into_owned());
-    let values = written.chain(meant).filter(|it| it.len() >= KEY);
-    let all = values.chain([query.to_owned()]).map(Secret::from).chain([token.clone()]);
-    let mut all: Vec<_> = all.filter(|it| !it.is_empty()).collect();
-    all.sort_by_key(|it| std::cmp::Reverse(it.len()));
-    all
 }
 
 /// A redirect is a refusal: going where an upstream says would let it choose who is asked.
@@ -225,8 +241,68 @@ impl Trouble {
     }
 }
 
-impl From<serde_json::Error> for Trouble {
-    fn from(why: serde_json::Error) -> Self {
+impl From<NotJson> for Trouble {
+    fn from(why: NotJson) -> Self {
         Self::new(Code::BadAnswer, why.to_string())
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    const BOM: &[u8] = "\u{feff}".as_bytes();
+    const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+
+    /// At an answer that begins like this, without white space before it.
+    fn at(begin: &[u8]) -> Self {
+        let begin = begin.strip_prefix(Self::BOM).unwrap_or(begin).trim_ascii_start();
+        match begin {
+            [] => Self::Unknown,
+            [b'{' | b'[' | b'"', ..] => Self::Json,
+            [b':', ..] => Self::Events,
+            // It has begun.
+            _ if Self::BOM.starts_with(begin) => Self::Unknown,
+            _ => {
+                let field = |it: &[u8]| match begin.strip_prefix(it) {
+                    Some([] | [b':' | b'\r' | b'\n', ..]) => Some(Self::Events),
+                    None if it.starts_with(begin) => Some(Self::Unknown),
+                    _ => None,
+                };
+                Self::FIELDS.into_iter().find_map(field).unwrap_or(Self::AsTold)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_by_its_begin() {
+        let looks = [
+            (
+                &[
+                    "data:",
+                    ":",
+                    ": ping",
+                    "event: x",
+                    "id",
+                    "retry:1",
+                    "\u{feff}data: {}",
+                    "data\n",
+                ][..],
+                Look::Events,
+            ),
+            (&["{", "[", "\"", "\u{feff} {"], Look::Json),
+            (&["", " ", "d", "dat", "even", "\u{feff}", "\u{feff}\n"], Look::Unknown),
+            (&["<html>", "meow", "datum:", "null", "ok"], Look::AsTold),
+        ];
+        for (begins, look) in looks {
+            for begin in begins {
+                assert_eq!(Look::at(begin.as_bytes()), look, "{begin:?}");
+            }
+        }
+        assert_eq!(Look::at(b"\xEF\xBB"), Look::Unknown);
     }
 }

@@ -132,3 +132,24 @@ fn what_never_ends_is_an_error_and_not_kept() {
     assert!(decoder.line.capacity() <= 200 && decoder.event.data.len() <= 100);
     assert_eq!(events, []);
 }
+
+#[test]
+fn an_event_without_the_empty_line_is_given_at_the_end() {
+    let ends =
+        [("data: a", "a"), ("data: a\n", "a"), ("data: a\r\ndata: b\r", "a\nb"), ("data:", "")];
+    for (body, data) in ends {
+        let (mut decoder, mut events) = (Decoder::new(MAX), VecDeque::new());
+        decoder.push(body.as_bytes(), &mut events).unwrap();
+        assert_eq!(events, []);
+        decoder.finish(&mut events).unwrap();
+        decoder.finish(&mut events).unwrap();
+        assert_eq!(events, [event("", data)], "{body:?}");
+    }
+    for body in ["", "event: end", ": comment", "data: a\n\n", "data: a\n\nid: 7"] {
+        let (mut decoder, mut events) = (Decoder::new(MAX), VecDeque::new());
+        decoder.push(body.as_bytes(), &mut events).unwrap();
+        events.clear();
+        decoder.finish(&mut events).unwrap();
+        assert_eq!(events, [], "{body:?}");
+    }
+}

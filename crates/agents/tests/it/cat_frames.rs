@@ -72,12 +72,48 @@ async fn an_error_of_every_version_fails_the_turn_and_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_cat_that_repeats_its_token_does_not_put_it_into_the_log() {
+    let cat = Cat::start().await;
+    let agent = agent_of(&Settings { token: "a&key of 9".to_owned().into(), ..settings(&cat) });
+    let told = [
+        "no access: /ws/ann?token=a%26key%20of%209",
+        "no access: a&key of 9",
+        "no access: ?token=another-key&x=1",
+        "Error code: 401 - Incorrect API key provided: sk-proj-abcdef123456",
+    ];
+    for told in told {
+        cat.next([Step::Fail("E".to_owned(), told.to_owned())]);
+        let failure = failure(&agent, "ann", "why?").await;
+        assert_eq!(failure.code, Code::Upstream);
+        let shown = format!("{failure} {failure:?}");
+        assert!(shown.contains("(set, not shown)"), "{shown}");
+        for secret in ["key", "%26", "abcdef"] {
+            let shown = shown.replace("API key", "");
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_character_in_two_tokens_is_one_and_what_is_odd_is_no_part() {
+    let cat = Cat::start().await;
+    cat.next([
+        Step::frame(r#"{"type":"chat_token","content":"a\ud83d"}"#),
+        Step::frame(r#"{"type":"chat_token"}"#),
+        Step::frame(r#"{"type":"chat_token","content":"\ude00"}"#),
+        Step::frame(r#"{"type":"chat","content":"a\ud83d\ude00\ud83d","why":{"score":NaN}}"#),
+    ]);
+    let got = parts(ask(&agent(&cat), "ann", "why?")).await.unwrap();
+    assert_eq!(got, [text("a"), text("😀"), end("a😀\u{fffd}")]);
+}
+
+#[tokio::test]
 async fn what_is_no_answer_is_a_bad_one() {
     let frames = [
         Step::Binary(b"{}".to_vec()),
         Step::frame("no JSON"),
         Step::frame(r#"{"type":"chat","user_id":"ann","why":null}"#),
-        Step::frame(r#"{"type":"chat","content":null,"text":7}"#),
+        Step::frame(r#"{"type":"chat","content":null,"text":{}}"#),
         Step::frame(r#"["chat"]"#),
     ];
     let cat = Cat::start().await;

@@ -145,12 +145,34 @@ async fn what_comes_unasked_ends_an_idle_connection_but_for_notices() {
 }
 
 #[tokio::test]
-async fn a_reply_to_another_question_is_a_bad_answer() {
+async fn a_reply_to_a_question_that_a_plugin_rewrote_is_a_reply() {
     let cat = Cat::start().await;
     let agent = agent(&cat);
-    cat.next([Step::ReplyTo("another".to_owned(), "secret".to_owned())]);
+    for input in ["rewritten", ""] {
+        cat.next([Step::ReplyTo(input.to_owned(), "R".to_owned())]);
+        assert_eq!(answer(&agent, "ann", "mine").await, "R", "{input:?}");
+    }
+    assert_eq!(cat.connections().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_to_a_question_that_was_given_up_is_a_bad_answer() {
+    let cat = Cat::start().await;
+    let agent = agent(&cat);
+    let _gate = held(&cat, "given up");
+    let mut first = ask(&agent, "ann", "given up");
+    part(&mut first).await.unwrap();
+    drop(first);
+    cat.closed(0).await;
+    cat.next([Step::ReplyTo("given up".to_owned(), "secret".to_owned())]);
     let failure = failure(&agent, "ann", "mine").await;
     assert_eq!(failure.code, Code::BadAnswer);
     assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
-    cat.closed(0).await;
+    cat.closed(1).await;
+    // To another user it is nobody's, and asked again it is this one's.
+    for user in ["bob", "ann"] {
+        let asked = if user == "ann" { "given up" } else { "mine" };
+        cat.on(asked, [Step::ReplyTo("given up".to_owned(), "R".to_owned())]);
+        assert_eq!(answer(&agent, user, asked).await, "R");
+    }
 }

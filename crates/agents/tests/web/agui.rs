@@ -212,12 +212,25 @@ async fn a_run_that_fails_or_does_not_end_is_no_reply() {
         ("an error", Script::sse(&(text.clone() + &error)), Code::Upstream),
         ("no end", Script::sse(&text), Code::BrokenOff),
         ("a cut", Script::stream().chunk(&text).then(Step::Cut), Code::BrokenOff),
-        ("no JSON", Script::sse(&(text.clone() + "data: [DONE]\n\n")), Code::BadAnswer),
-        ("no type", Script::sse(&(text.clone() + "data: {}\n\n")), Code::BadAnswer),
+        ("no JSON", Script::sse(&(text.clone() + "data: Meow\n\n")), Code::BadAnswer),
+        ("a [DONE]", Script::sse(&(text.clone() + "data: [DONE]\n\n")), Code::BrokenOff),
+        ("no type", Script::sse(&(text.clone() + "data: {}\n\n")), Code::BrokenOff),
         (
             "no delta",
-            Script::sse(&(text + &event(&json!({"type": "TEXT_MESSAGE_CONTENT"})))),
-            Code::BadAnswer,
+            Script::sse(&(text.clone() + &event(&json!({"type": "TEXT_MESSAGE_CONTENT"})))),
+            Code::BrokenOff,
+        ),
+        (
+            "a detail",
+            Script::sse(&(text.clone() + &event(&json!({"detail": "x"})))),
+            Code::Upstream,
+        ),
+        (
+            "an end that is none",
+            Script::sse(
+                &(text + &event(&json!({"type": "RUN_FINISHED", "outcome": {"type": "error"}}))),
+            ),
+            Code::Upstream,
         ),
     ];
     for (what, script, code) in cases {
@@ -247,4 +260,102 @@ async fn a_run_that_waits_for_a_decision_says_so() {
         let heard = heard(Script::sse(&events(&[started(), end]))).await;
         assert_eq!((heard.reply(), heard.notices().len()), (String::new(), 1));
     }
+}
+
+fn content(id: &str, delta: &str) -> Value {
+    json!({"type": "TEXT_MESSAGE_CONTENT", "messageId": id, "delta": delta})
+}
+
+fn start(id: &str, role: &str) -> Value {
+    json!({"type": "TEXT_MESSAGE_START", "messageId": id, "role": role})
+}
+
+fn end(id: &str) -> Value {
+    json!({"type": "TEXT_MESSAGE_END", "messageId": id})
+}
+
+fn chunk(id: &str, delta: &str) -> Value {
+    json!({"type": "TEXT_MESSAGE_CHUNK", "messageId": id, "role": "assistant", "delta": delta})
+}
+
+#[tokio::test]
+async fn messages_that_are_told_at_once_are_each_whole() {
+    let both = "Oslo is cold.\n\nRome is warm.";
+    let begun = [start("a", "assistant"), start("b", "assistant"), content("a", "Oslo is ")];
+    let begun = [&begun[..], &[content("b", "Rome is "), content("a", "cold.")]].concat();
+    let rest = content("b", "warm.");
+    let orders = [
+        ("ended together", vec![rest.clone(), end("a"), end("b")]),
+        ("ended apart", vec![end("a"), rest.clone(), end("b")]),
+        ("the second ended first", vec![rest.clone(), end("b"), end("a")]),
+        ("never ended", vec![rest.clone()]),
+    ];
+    for (what, order) in orders {
+        let heard = heard_run(&[&begun[..], &order].concat()).await;
+        assert_eq!((heard.reply(), heard.text()), (both.to_owned(), both.to_owned()), "{what}");
+    }
+    // What comes for a message after its end is in its place, though it was not shown there.
+    let late =
+        [start("a", "assistant"), content("a", "Oslo is "), end("a"), start("b", "assistant")];
+    let late =
+        [&late[..], &[content("b", "Rome is warm."), content("a", "cold."), end("b")]].concat();
+    assert_eq!(heard_run(&late).await.reply(), both);
+    let chunks =
+        [chunk("a", "Oslo is "), chunk("b", "Rome is "), chunk("a", "cold."), chunk("b", "warm.")];
+    assert_eq!(heard_run(&chunks).await.reply(), both);
+    // Others who speak meanwhile are not the agent.
+    let others =
+        [start("a", "assistant"), start("u", "user"), content("a", "Oslo "), content("u", "Hi")];
+    let others = [&others[..], &[end("u"), content("a", "is cold."), end("a")]].concat();
+    assert_eq!(heard_run(&others).await.reply(), "Oslo is cold.");
+}
+
+#[tokio::test]
+async fn messages_without_ids_starts_or_ends_are_read() {
+    let anonymous = [
+        json!({"type": "TEXT_MESSAGE_START"}),
+        json!({"type": "TEXT_MESSAGE_CONTENT", "delta": "Me"}),
+        json!({"type": "TEXT_MESSAGE_CONTENT", "delta": "ow", "messageId": null}),
+        json!({"type": "TEXT_MESSAGE_END"}),
+    ];
+    assert_eq!(heard_run(&anonymous).await.reply(), "Meow");
+    assert_eq!(heard_run(&[content("a", "Me"), content("a", "ow")]).await.reply(), "Meow");
+    let before = [content("a", "Me"), started(), content("a", "ow"), finished()];
+    assert_eq!(heard(Script::sse(&events(&before))).await.reply(), "Meow", "before the run");
+    let halves = [content("a", "\u{0}"), content("b", "\u{1}")];
+    let halves = events(&[vec![started()], halves.to_vec(), vec![finished()]].concat());
+    let halves = halves.replace("\\u0000", "\\ud83d").replace("\\u0001", "\\ude00");
+    assert_eq!(heard(Script::sse(&halves)).await.reply(), "😀");
+}
+
+#[tokio::test]
+async fn messages_may_be_told_in_a_snapshot_alone() {
+    let message =
+        |id: &str, role: &str, text: &str| json!({"id": id, "role": role, "content": text});
+    let snapshot = |messages: &[Value]| json!({"type": "MESSAGES_SNAPSHOT", "messages": messages});
+    let (hi, said) = (message("1", "user", "Hi"), message("2", "assistant", "Meow"));
+    let earlier = [message("x", "user", "Again?"), message("y", "assistant", "Purr.")];
+    let alone = snapshot(&[&earlier[..], &[hi.clone(), said.clone()]].concat());
+    assert_eq!(heard_run(std::slice::from_ref(&alone)).await.reply(), "Meow");
+    // Told before the run goes on, of earlier turns alone.
+    let text = [start("2", "assistant"), content("2", "Meow"), end("2")];
+    assert_eq!(heard_run(&[&[snapshot(&earlier)], &text[..]].concat()).await.reply(), "Meow");
+    // And what was streamed is not said twice, whatever its id.
+    assert_eq!(heard_run(&[&text[..], &[alone]].concat()).await.reply(), "Meow");
+    let other = snapshot(&[hi.clone(), message("z", "assistant", "Meow")]);
+    assert_eq!(heard_run(&[&text[..], &[other]].concat()).await.reply(), "Meow");
+    // One that was streamed and one that was not.
+    let two = snapshot(&[hi.clone(), said, message("3", "assistant", "Purr.")]);
+    assert_eq!(heard_run(&[&text[..], &[two]].concat()).await.reply(), "Meow\n\nPurr.");
+    // What the server made of a message counts.
+    let edited = snapshot(&[hi, message("2", "assistant", "Meow!")]);
+    assert_eq!(heard_run(&[&text[..], &[edited]].concat()).await.reply(), "Meow!");
+}
+
+#[tokio::test]
+async fn a_second_run_in_one_answer_is_read_and_an_error_after_a_run_counts() {
+    let runs = [run(&["Me"]), run(&["ow"]).replace("m1", "m2")].concat();
+    assert_eq!(heard(Script::sse(&runs)).await.reply(), "Me\n\now");
+    let error = event(&json!({"type": "RUN_ERROR", "message": "no key"}));
+    assert_eq!(heard(Script::sse(&(run(&["Me"]) + &error))).await.code(), Code::Upstream);
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use e2e::{
     fake::{
+        agui, django,
         model::{delta, stream, whole},
         upstream::{Script, Step, Upstream},
     },
@@ -86,6 +87,37 @@ async fn what_is_no_answer_is_a_bad_one() {
     expect("half of it", not_json, Code::BadAnswer).await;
     let ssh = Script::default().then(Step::Raw(b"SSH-2.0-Meow\r\n\r\n".to_vec()));
     expect("another protocol", ssh, Code::BadAnswer).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_what_it_looks_like_whatever_its_type_says() {
+    let streams = [stream(&["Meow"]), agui::run(&["Meow"]), django::stream(&["Meow"])];
+    let wholes =
+        [whole(&json!({"content": "Meow"})), agui::cat_result("Meow"), django::whole("Meow")];
+    let types = [
+        "text/event-stream",
+        "application/json",
+        "text/plain; charset=utf-8",
+        "application/octet-stream",
+        "",
+    ];
+    for (n, (stream, whole)) in streams.into_iter().zip(wholes).enumerate() {
+        for media in types {
+            let header =
+                if media.is_empty() { String::new() } else { format!("Content-Type: {media}\r\n") };
+            for body in [
+                stream.clone(),
+                format!("\n\n: ping\n\n{stream}"),
+                format!("\u{feff}{stream}"),
+                whole.to_string(),
+                format!("\n {whole}"),
+            ] {
+                let upstream = Upstream::start(Script::whole("200 OK", &header, &body)).await;
+                let table = &tables(&upstream.url("/"))[n];
+                assert_eq!(ask(&*agent(table), "Hi").await.reply(), "Meow", "{media}: {body}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -79,7 +79,13 @@ async fn fields_decide_and_names_of_events_do_not() {
 #[tokio::test]
 async fn ends_without_the_whole_reply_are_ends_too() {
     let text = token("Me") + &token("ow");
-    for end in ["event: end\ndata: {}\n\n", "event: done\ndata: {}\n\n", "data: [DONE]\n\n"] {
+    for end in [
+        "event: end\ndata:\n\n",
+        "event: done\ndata: bye\n\n",
+        "event: end\ndata: {}\n\n",
+        "event: done\ndata: {}\n\n",
+        "data: [DONE]\n\n",
+    ] {
         assert_eq!(heard(Script::sse(&(text.clone() + end))).await.reply(), "Meow", "{end}");
     }
 }
@@ -96,6 +102,23 @@ async fn fields_of_answers_can_be_named() {
 }
 
 #[tokio::test]
+async fn heartbeats_and_odd_fields_cost_no_reply() {
+    let body = [
+        "data:\n\nevent: ping\ndata: \n\n",
+        "data: {\"token\": \"Me\", \"score\": NaN, \"error\": false}\n\n",
+        "data: {\"token\": null, \"status\": \"thinking\", \"error\": \"\"}\n\n",
+        "data: {\"token\": \"\\ud83d\"}\n\n",
+        "data: {\"token\": \"\\ude00\"}\n\n",
+        "data: {\"token\": 7}\n\n",
+        "data: {\"token\": [{\"type\": \"text\", \"text\": \"!\\ud83d\"}]}\n\n",
+        "data: [DONE]\n\n",
+    ];
+    assert_eq!(heard(Script::sse(&body.concat())).await.reply(), "Me😀7!\u{fffd}");
+    let odd = Script::whole("200 OK", "", "{\"response\": \"Me\\ud83d\", \"score\": NaN}");
+    assert_eq!(heard(odd).await.reply(), "Me\u{fffd}");
+}
+
+#[tokio::test]
 async fn what_fails_is_no_reply() {
     let begun = started() + &token("Me");
     let cases = [
@@ -108,7 +131,19 @@ async fn what_fails_is_no_reply() {
         ("no end", Script::sse(&begun), Code::BrokenOff),
         ("a cut", Script::stream().chunk(&begun).then(Step::Cut), Code::BrokenOff),
         ("no JSON", Script::sse(&(begun.clone() + "data: Meow\n\n")), Code::BadAnswer),
-        ("no text", Script::sse(&(begun + "data: {\"token\": 1}\n\n")), Code::BadAnswer),
+        (
+            "no text",
+            Script::sse(
+                &(begun.clone() + "data: {\"token\": {}, \"a\": 1, \"token\": {\"b\": 1}}\n\n"),
+            ),
+            Code::BadAnswer,
+        ),
+        (
+            "a detail",
+            Script::sse(&(begun.clone() + "data: {\"detail\": \"x\"}\n\n")),
+            Code::Upstream,
+        ),
+        ("a type", Script::sse(&(begun + "data: {\"type\": \"error\"}\n\n")), Code::Upstream),
     ];
     for (what, script, code) in cases {
         let heard = heard(script).await;
@@ -117,7 +152,8 @@ async fn what_fails_is_no_reply() {
     let answers = [
         (json!({"error": "No message provided"}), Code::Upstream),
         (json!({"answer": "Meow"}), Code::BadAnswer),
-        (json!({"response": ["Meow"]}), Code::BadAnswer),
+        (json!({"response": {"n": 1}}), Code::BadAnswer),
+        (json!({"detail": "x"}), Code::Upstream),
         (json!("Meow"), Code::BadAnswer),
     ];
     for (answer, code) in answers {

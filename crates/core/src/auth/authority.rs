@@ -1,6 +1,7 @@
 //! Checks tokens, and decides what their bearers may do.
 use std::{
     fmt, fs,
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
@@ -13,7 +14,7 @@ use super::{
     Action, Algorithm, Denied, NotAllowed, Principal, Secret, Token, claims::Claims,
     grants::Grants, jwks::Jwks, key::Key,
 };
-use crate::{Life, Topic, json::Object, telemetry};
+use crate::{Holder, Life, Topic, json::Object, telemetry};
 
 /// Who is let in, and as whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,16 @@ pub enum Expired {
     Close,
     /// It stays: a token is looked at when a connection begins, and at each request over HTTP.
     Keep,
+}
+
+impl Mode {
+    /// The client that a connection from `peer` counts as before it has shown a token.
+    pub fn newcomer(self, peer: IpAddr) -> Holder {
+        match self {
+            Self::Open => Holder::guest(peer),
+            Self::Jwt => Holder::stranger(peer),
+        }
+    }
 }
 
 /// What tokens are checked against.

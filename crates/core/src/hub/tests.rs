@@ -33,5 +33,5 @@ async fn a_log_in_use_is_never_dropped_however_many_look_for_idle_ones() {
     let held = |shard: &RwLock<HashMap<Topic, Arc<Log>>>| {
         shard.read().unwrap_or_else(PoisonError::into_inner).len()
     };
-    assert_eq!(hub.0.topics.load(Relaxed), hub.0.shards.iter().map(held).sum::<usize>());
+    assert_eq!(hub.0.topics.used(), hub.0.shards.iter().map(held).sum::<usize>());
 }

@@ -11,7 +11,7 @@ mod state;
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Instant};
 
 use crate::{
-    Draft, Event, OnSlow, Policy, Position, Topic,
+    Draft, Event, OnSlow, Permit, Policy, Position, Shortage, Topic,
     budget::Budget,
     event::Record,
     inbox::{Mailbox, Since, Tag},
@@ -42,7 +42,10 @@ struct State {
     bytes: usize,
     /// What is left of evicted records; only under [`OnSlow::Coalesce`].
     survivors: Option<Box<Survivors>>,
-    readers: usize,
+    /// All readers, in no order. The topic counts for the first.
+    followers: Vec<Arc<Reader>>,
+    /// The place that the log holds among all topics.
+    place: Option<Permit>,
     parked: Vec<Arc<Reader>>,
     /// Counts how often the parked readers were taken; a reader is parked if it parked this round.
     round: u64,
@@ -88,7 +91,8 @@ impl Log {
             ring: VecDeque::new(),
             bytes: 0,
             survivors,
-            readers: 0,
+            followers: Vec::new(),
+            place: None,
             parked: Vec::new(),
             round: 1,
             pace: Pace::default(),
@@ -96,6 +100,12 @@ impl Log {
             expired: false,
         };
         Self { topic, policy, budget, state: Mutex::new(state) }
+    }
+
+    /// Holds `place` among all topics until it expires.
+    pub(crate) fn counted(self, place: Permit) -> Self {
+        lock(&self.state).place = Some(place);
+        self
     }
 
     /// Append and wake whoever has read everything. Gives the draft back if the log is expired.
@@ -107,7 +117,7 @@ impl Log {
         let at = Position { epoch: state.epoch, offset: state.next };
         let record = Record::new(Event::new(draft, at));
         let (crowded, woken) = state.push(record, &self.policy, &self.budget);
-        let readers = state.readers;
+        let readers = state.followers.len();
         drop(state); // order lives in the ring, so the bells need no lock
         ring(woken);
         Ok(Appended { at, readers, crowded })
@@ -184,7 +194,7 @@ impl Log {
         Standing {
             topic: self.topic.clone(),
             at: state.top(),
-            readers: state.readers,
+            readers: state.followers.len(),
             records: state.ring.len(),
             bytes: state.bytes,
         }
@@ -202,20 +212,25 @@ impl Log {
         (gap, records, state.top())
     }
 
-    /// Add a reader; `None` if the log is expired.
+    /// Adds a reader; `None` if the log is expired. The first one needs room in its share of topics.
     pub(crate) fn join(
         self: &Arc<Self>,
         since: Since,
         tag: Tag,
         mailbox: &Arc<Mailbox>,
-    ) -> Option<(Arc<Reader>, Position)> {
+    ) -> Result<Option<(Arc<Reader>, Position)>, Shortage> {
         let mut state = lock(&self.state);
         if state.expired {
-            return None;
+            return Ok(None);
+        }
+        if state.followers.is_empty()
+            && let Some(place) = &mut state.place
+        {
+            place.assign(&mailbox.holder())?;
         }
         let cursor = state.cursor(since);
         let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, &state));
-        state.readers += 1;
+        state.follow(&reader);
         let top = state.top();
         if cursor < state.next {
             state.pace.joined_late();
@@ -224,18 +239,20 @@ impl Log {
         } else {
             state.park(&reader);
         }
-        Some((reader, top))
+        Ok(Some((reader, top)))
     }
 
     /// Expire the log if nobody reads it and it was not touched since `before`. True only once: the
     /// caller, who holds the hub's lock on the topic, has to remove it.
     pub(crate) fn expire(&self, before: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        let idle = state.readers == 0 && before.is_some_and(|before| state.touched <= before);
+        let idle =
+            state.followers.is_empty() && before.is_some_and(|before| state.touched <= before);
         if !idle || state.expired {
             return false;
         }
         state.expired = true;
+        state.place = None;
         state.forget();
         true
     }
@@ -260,7 +277,7 @@ impl Log {
     pub(crate) fn delete(&self) -> Vec<Arc<Reader>> {
         let mut state = lock(&self.state);
         state.expired = true;
-        if state.readers == 0 {
+        if state.followers.is_empty() {
             state.forget();
         }
         state.take_parked()
@@ -274,7 +291,7 @@ impl Log {
     /// When the log was last used, if nobody reads it.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        (state.readers == 0).then_some(state.touched)
+        state.followers.is_empty().then_some(state.touched)
     }
 }
 

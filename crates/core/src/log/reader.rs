@@ -10,7 +10,7 @@ use std::{
 
 use super::{Log, State, state::Backlog};
 use crate::{
-    Close, OnSlow, Position, Topic,
+    Close, Holder, OnSlow, Position, Topic,
     budget::Copied,
     event::Record,
     inbox::{Delivery, Gap, Mailbox, Room, Tag},
@@ -33,6 +33,8 @@ pub(crate) struct Reader {
     cursor: AtomicU64,
     pub(super) round: AtomicU64,
     pub(super) slot: AtomicUsize,
+    /// Where it is among the followers.
+    pub(super) seat: AtomicUsize,
     laggard: AtomicBool,
     /// Joined after records it asked for were gone: the gap is its absence, not its slowness.
     absent: AtomicBool,
@@ -66,6 +68,7 @@ impl Reader {
             cursor: cursor.into(),
             round: 0.into(),
             slot: 0.into(),
+            seat: 0.into(),
             laggard: (cursor < state.next).into(),
             absent: (cursor < state.floor()).into(),
             left: false.into(),
@@ -79,6 +82,11 @@ impl Reader {
     pub(super) fn ring_owned(self: Arc<Self>) {
         let mailbox = Arc::clone(&self.mailbox);
         mailbox.put(self);
+    }
+
+    /// The client that follows.
+    pub(super) fn holder(&self) -> Holder {
+        self.mailbox.holder()
     }
 
     pub(crate) fn topic(&self) -> &Topic {
@@ -114,11 +122,11 @@ impl Reader {
             return;
         }
         state.unpark(self);
-        state.readers -= 1;
+        state.unfollow(self);
         state.touched = Instant::now();
         let at = self.position(state);
         state.pace.left(self.laggard.load(Relaxed), at);
-        if state.expired && state.readers == 0 {
+        if state.expired && state.followers.is_empty() {
             state.forget();
         }
     }

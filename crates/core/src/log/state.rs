@@ -8,7 +8,8 @@ use std::{
 
 use super::{Reader, State};
 use crate::{
-    Policy, Position, budget::Budget, event::Record, inbox::Since, survivors::Survivor, telemetry,
+    Holder, Policy, Position, budget::Budget, event::Record, inbox::Since, survivors::Survivor,
+    telemetry,
 };
 
 /// Copies of everything from some offset on that a coalescing log still has.
@@ -75,8 +76,8 @@ impl State {
         // Large records fill the ring before there are as many as it may hold.
         let tight = self.bytes * 2 > policy.bytes;
         let capacity = if tight { self.ring.len() } else { policy.events };
-        let crowded =
-            !policy.patience.is_zero() && self.pace.appended(self.next, capacity, self.readers);
+        let crowded = !policy.patience.is_zero()
+            && self.pace.appended(self.next, capacity, self.followers.len());
         telemetry::published();
         (crowded, self.take_parked())
     }
@@ -99,6 +100,27 @@ impl State {
             if let Some(moved) = self.parked.get(slot) {
                 moved.slot.store(slot, Relaxed);
             }
+        }
+    }
+
+    pub(super) fn follow(&mut self, reader: &Arc<Reader>) {
+        reader.seat.store(self.followers.len(), Relaxed);
+        self.followers.push(Arc::clone(reader));
+    }
+
+    /// The topic counts for another follower if it counted for this one, and for nobody when this was
+    /// the last.
+    pub(super) fn unfollow(&mut self, reader: &Reader) {
+        let seat = reader.seat.load(Relaxed);
+        self.followers.swap_remove(seat);
+        if let Some(moved) = self.followers.get(seat) {
+            moved.seat.store(seat, Relaxed);
+        }
+        if let Some(place) = self.place.as_mut().filter(|_| seat == 0) {
+            place.pass_to(&self.followers.first().map_or(Holder::Program, |it| it.holder()));
+        }
+        if self.followers.is_empty() {
+            self.followers = Vec::new();
         }
     }
 
@@ -152,7 +174,7 @@ impl State {
         self.skip_to(next);
         self.epoch = epoch;
         self.life += 1;
-        self.pace.restarted(next, self.readers);
+        self.pace.restarted(next, self.followers.len());
         self.take_parked()
     }
 

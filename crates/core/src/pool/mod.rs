@@ -4,6 +4,7 @@
 //! readers of the database) is a [`Pool`]. A signed-in user holds at most [`Shares::user`] of it, so
 //! a pool that one user has filled still serves the others.
 mod holder;
+mod newcomers;
 mod permit;
 mod shares;
 mod state;
@@ -18,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::telemetry;
 
 use self::state::{State, Waiter};
-pub use self::{holder::Holder, permit::Permit, shares::Shares};
+pub use self::{holder::Holder, newcomers::Newcomers, permit::Permit, shares::Shares};
 
 /// A bounded number of units, such as places or bytes. Cloning shares it.
 #[derive(Clone)]
@@ -76,6 +77,11 @@ impl Pool {
         self.state().size
     }
 
+    /// Units that `holder` may hold.
+    pub fn limit(&self, holder: &Holder) -> usize {
+        self.0.shares.limit(holder, self.size())
+    }
+
     /// Units that are held now.
     pub fn used(&self) -> usize {
         self.state().used
@@ -95,6 +101,13 @@ impl Pool {
         let taken = self.state().take_in_turn(holder, units, &self.0.shares);
         taken.map_err(|shortage| self.refuse(shortage))?;
         Ok(Permit::new(self, holder, units))
+    }
+
+    /// Takes `units` whether they are free or not, for a holder that must not be refused: it was
+    /// admitted before, under another count. Bound how often that can be elsewhere.
+    pub fn force(&self, holder: &Holder, units: usize) -> Permit {
+        self.state().put_back(holder, units);
+        Permit::new(self, holder, units)
     }
 
     /// Waits until `units` are free for `holder`, in the order of asking; cancel-safe. A holder

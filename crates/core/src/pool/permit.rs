@@ -44,6 +44,21 @@ impl Permit {
         Ok(())
     }
 
+    /// Counts the units as those of `holder` from now on, even if that is more than its share.
+    pub fn pass_to(&mut self, holder: &Holder) {
+        if self.holder == *holder {
+            return;
+        }
+        let granted = {
+            let mut state = self.pool.state();
+            state.release(&self.holder, self.units);
+            state.put_back(holder, self.units);
+            state.grant(&self.pool.0.shares)
+        };
+        self.holder = holder.clone();
+        self.pool.hand_out(granted);
+    }
+
     /// Takes `units` more, or says why there are none; then nothing changes.
     pub fn grow(&mut self, units: usize) -> Result<(), Shortage> {
         let taken = self.pool.state().take(&self.holder, units, &self.pool.0.shares);

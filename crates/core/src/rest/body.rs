@@ -1,5 +1,5 @@
 //! A JSON body, read within bounds of size and time.
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use axum_core::{
     extract::Request,
@@ -14,16 +14,25 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 
 use crate::{
-    Problem,
+    Carrier, Inflow, Problem, Shortage,
     json::{self, Object},
 };
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// When to try again where too much is sent at once.
+const SOON: Duration = Duration::from_secs(5);
+
 /// The text of a body that says it is JSON, and is not nested too deep.
 #[derive(Debug)]
-pub struct Body(String);
+pub struct Body {
+    text: String,
+    /// The same without halves of surrogate pairs, if that was needed to read it.
+    copy: OnceLock<String>,
+    /// Its bytes count for as long as it is there.
+    counted: Option<Inflow>,
+}
 
 /// Why a body cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +45,8 @@ pub enum BadBody {
     TooSlow,
     #[error("the body broke off; send all of it")]
     BrokenOff,
+    #[error("{0}; try again after the time in Retry-After")]
+    Busy(Shortage),
     #[error("send UTF-8")]
     Encoding,
     #[error("nest at most {} levels", json::DEPTH)]
@@ -51,31 +62,70 @@ impl Body {
         if !is_json(request.headers()) {
             return Err(BadBody::Media);
         }
-        let body = request.into_body();
-        if body.size_hint().lower() > limit as u64 {
-            return Err(BadBody::TooLarge(limit));
-        }
-        let whole = tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await;
-        let whole = whole.map_err(|_| BadBody::TooSlow)?.map_err(|why| {
-            if why.is::<LengthLimitError>() { BadBody::TooLarge(limit) } else { BadBody::BrokenOff }
-        })?;
-        let mut text = String::from_utf8(whole.to_bytes().into()).map_err(|_| BadBody::Encoding)?;
+        let (whole, counted) = whole(request, limit).await?;
+        let mut text = String::from_utf8(whole).map_err(|_| BadBody::Encoding)?;
         // A byte order mark, which some programs on Windows begin with.
         if text.starts_with(json::MARK) {
             text.drain(..json::MARK.len_utf8());
         }
-        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self(text)) }
+        if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self::new(text, counted)) }
+    }
+
+    fn new(text: String, counted: Option<Inflow>) -> Self {
+        Self { text, copy: OnceLock::new(), counted }
     }
 
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The body without halves of surrogate pairs, for who reads everything in it later.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match json::without_halves(&self.text) {
+            Some(text) => Self::new(text, self.counted),
+            None => self,
+        }
     }
 
     /// What the JSON says, which is an object.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, BadBody> {
-        let parsed: Result<Object<T>, _> = serde_json::from_str(&self.0);
+        let parsed: Result<Object<T>, _> = json::read_in(&self.text, &self.copy);
         parsed.map(|Object(it)| it).map_err(|why| BadBody::Json(why.to_string()))
     }
+}
+
+/// Reads the bytes of a body, of at most `limit`. They count in the pool `input` for as long as the
+/// second value is there.
+pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<Inflow>), BadBody> {
+    let counted = Carrier::body(request.extensions());
+    let (mut inflow, holder) =
+        counted.map_or((None, None), |(inflow, holder)| (Some(inflow), Some(holder)));
+    let body = request.into_body();
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BadBody::TooLarge(limit));
+    }
+    let mut body = Limited::new(body, limit);
+    let read = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|err| {
+                if err.is::<LengthLimitError>() {
+                    BadBody::TooLarge(limit)
+                } else {
+                    BadBody::BrokenOff
+                }
+            })?;
+            let Ok(data) = frame.into_data() else { continue };
+            bytes.extend_from_slice(&data);
+            if let (Some(inflow), Some(holder)) = (&mut inflow, &holder) {
+                inflow.hold(bytes.capacity(), || holder.clone()).map_err(BadBody::Busy)?;
+            }
+        }
+        Ok(bytes)
+    };
+    let bytes = tokio::time::timeout(PATIENCE, read).await.map_err(|_| BadBody::TooSlow)??;
+    Ok((bytes, inflow))
 }
 
 /// Other types are what pages from elsewhere may send without being asked for their origin first.
@@ -98,11 +148,18 @@ impl From<BadBody> for Problem {
             BadBody::TooSlow => {
                 (StatusCode::REQUEST_TIMEOUT, "/problems/body-too-slow", "the body took too long")
             }
+            BadBody::Busy(Shortage::Share) => {
+                (StatusCode::TOO_MANY_REQUESTS, "/problems/busy", "too much is sent at once")
+            }
+            BadBody::Busy(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "/problems/busy", "too much is sent at once")
+            }
             BadBody::BrokenOff | BadBody::Encoding | BadBody::Deep | BadBody::Json(_) => {
                 (StatusCode::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
         };
-        Self::new(status, kind, title).detail(why.to_string())
+        let problem = Self::new(status, kind, title).detail(why.to_string());
+        if matches!(why, BadBody::Busy(_)) { problem.retry_after(SOON) } else { problem }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who asks, and whether they may.
+use std::sync::Arc;
+
 use axum_core::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
 use crate::{
-    Core, Exceeded, Payer, Problem, Rate, Topic,
+    Core, Exceeded, Holder, Payer, Problem, Rate, Topic,
     auth::{Action, NotAllowed, Principal, Token},
     ws::Peer,
 };
@@ -27,6 +29,11 @@ impl Caller {
         self.principal.has_scope(scope)
     }
 
+    /// The client that counts in shared pools for what is done for `acting`, or for the caller.
+    pub fn holder(&self, acting: Option<&Arc<str>>) -> Holder {
+        self.core.holder_for(&self.principal, acting, self.peer.0)
+    }
+
     /// Count one of what the client does besides asking.
     pub fn count(&self, rate: Rate) -> Result<(), Exceeded> {
         self.core.quotas.take(rate, &self.payer)
@@ -44,6 +51,7 @@ where
         let core = Core::from_ref(state);
         let token = Token::find(&parts.method, &parts.headers, &parts.uri, &core.origins);
         let principal = core.identify(token.as_ref(), peer.0).await?;
+        core.carries(&parts.extensions, &principal)?;
         let payer = Payer::new(principal.user.as_ref(), peer.0);
         Ok(Self { core, principal, peer, payer })
     }

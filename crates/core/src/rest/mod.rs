@@ -10,6 +10,6 @@ mod range;
 
 pub use accept::accepts;
 pub use base::{Base, Site};
-pub use body::{BadBody, Body};
+pub use body::{BadBody, Body, whole};
 pub use caller::Caller;
 pub use download::Download;

@@ -2,7 +2,24 @@
 use super::*;
 
 fn who(last: u8) -> Admission {
-    Admission { protocol: "test", user: None, peer: [127, 0, 0, last].into() }
+    let peer = [127, 0, 0, last].into();
+    Admission { protocol: "test", user: None, holder: Holder::guest(peer), peer }
+}
+
+fn stranger(last: u8) -> Admission {
+    let who = who(last);
+    Admission { holder: Holder::stranger(who.peer), ..who }
+}
+
+fn user(name: &str) -> Admission {
+    let user = Some(name.into());
+    Admission { user, holder: Holder::User(name.into()), ..who(1) }
+}
+
+/// A registry for eight sessions, of which a user may have two, and strangers four.
+fn small() -> Registry {
+    let limits = Limits { connections: 8, stranger_share: 0.5, ..Limits::default() };
+    Registry::new(limits)
 }
 
 #[test]
@@ -29,7 +46,7 @@ fn addresses_of_one_network_of_ipv6_count_as_one() {
     let registry = Registry::new(limits);
     let admit = |peer: &str| {
         let peer = peer.parse().unwrap();
-        registry.admit(Admission { protocol: "test", user: None, peer })
+        registry.admit(Admission { peer, ..who(1) })
     };
     let first = admit("2001:db8::1").unwrap();
     assert_eq!(admit("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
@@ -73,4 +90,74 @@ async fn draining_refuses_newcomers_and_ends_the_rest_over_the_window() {
     for session in &sessions {
         assert_eq!(session.ended().await, Close::SHUTDOWN);
     }
+}
+
+#[test]
+fn a_user_at_its_share_keeps_out_nobody_else() {
+    let registry = small();
+    let _two = [(); 2].map(|()| registry.admit(user("ann")).unwrap());
+    assert_eq!(registry.admit(user("ann")).unwrap_err(), Refused::Share);
+    let _bob = registry.admit(user("bob")).unwrap();
+    let problem = Problem::from(Refused::Share);
+    assert_eq!((problem.status, problem.retry_after), (429, Some(Duration::from_secs(5))));
+}
+
+#[tokio::test]
+async fn the_oldest_client_without_a_token_makes_room_for_the_next() {
+    let registry = small();
+    let strangers: Vec<_> = (0..4).map(|n| registry.admit(stranger(n)).unwrap()).collect();
+    let next = registry.admit(stranger(9)).unwrap();
+    assert_eq!(strangers[0].ended().await, Close::CROWDED);
+    assert!(strangers[1..].iter().all(|session| !session.info().is_ending()));
+    assert_eq!(
+        registry.identified(strangers[0].id(), &Holder::User("ann".into())),
+        Err(Refused::Strangers),
+        "it holds nothing any more"
+    );
+    registry.identified(next.id(), &Holder::User("ann".into())).unwrap();
+    assert_eq!(next.holder(), Holder::User("ann".into()));
+    // One has shown its token, so there is room for another.
+    let _more = registry.admit(stranger(10)).unwrap();
+    assert!(!strangers[1].info().is_ending());
+    drop(strangers);
+    assert_eq!(registry.count(), 2);
+}
+
+#[tokio::test]
+async fn a_client_without_a_token_makes_room_for_a_user_when_everything_is_taken() {
+    let registry = small();
+    let stranger = registry.admit(stranger(1)).unwrap();
+    let _users = ["a", "b", "c"].map(|name| [(); 2].map(|()| registry.admit(user(name)).unwrap()));
+    let _last = registry.admit(user("d")).unwrap();
+    let _one_more = registry.admit(user("d")).unwrap();
+    assert_eq!(stranger.ended().await, Close::CROWDED);
+    assert_eq!(registry.admit(user("e")).unwrap_err(), Refused::Full);
+}
+
+#[test]
+fn a_session_that_is_identified_counts_for_its_user_within_the_share() {
+    let registry = small();
+    let _two = [(); 2].map(|()| registry.admit(user("ann")).unwrap());
+    let third = registry.admit(stranger(1)).unwrap();
+    let ann = Holder::User("ann".into());
+    assert_eq!(registry.identified(third.id(), &ann), Err(Refused::Share));
+    assert_eq!(third.holder(), Holder::stranger([127, 0, 0, 1].into()));
+    registry.identified(third.id(), &Holder::User("bob".into())).unwrap();
+}
+
+#[test]
+fn guests_leave_places_to_those_that_may_show_a_token() {
+    let registry = small();
+    let guests: Vec<_> = (0..3).map(|n| registry.admit(stranger(n)).unwrap()).collect();
+    for guest in &guests {
+        registry.identified(guest.id(), &guest.holder()).unwrap();
+    }
+    let fourth = registry.admit(stranger(4)).unwrap();
+    assert_eq!(registry.identified(fourth.id(), &fourth.holder()), Err(Refused::Strangers));
+    let fifth = registry.admit(stranger(5)).unwrap();
+    assert!(fourth.info().is_ending() && guests.iter().all(|it| !it.info().is_ending()));
+    registry.identified(fifth.id(), &Holder::User("ann".into())).unwrap();
+    drop(guests);
+    let sixth = registry.admit(stranger(6)).unwrap();
+    registry.identified(sixth.id(), &sixth.holder()).unwrap();
 }

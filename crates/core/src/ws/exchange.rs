@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Close, Inbox, Session};
 
-/// Bytes read at once: what is exchanged here is short.
+/// Bytes of a message, and read at once: what is exchanged here is short.
 const CHUNK: usize = 1 << 10;
 
 /// A connection of which nothing is known yet. Waits without a limit of its own: give it one.
@@ -23,9 +23,8 @@ pub struct Exchange<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
-    /// Messages of at most `max_message_size` bytes.
-    pub fn new(io: S, max_message_size: usize) -> Self {
-        Self { io, input: Input::new(max_message_size) }
+    pub fn new(io: S) -> Self {
+        Self { io, input: Input::new(CHUNK) }
     }
 
     /// The next text message; `None` if there will be none, because the peer closes, is gone, or
@@ -80,12 +79,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
 
     /// Go on as `protocol`, with what came after the last message that was taken.
     pub async fn serve<P: Protocol>(
-        self,
+        mut self,
         session: Session,
         inbox: Inbox,
         protocol: P,
         config: Config,
     ) {
+        self.input.allow(config.max_message_size);
         pump::run(self.io, self.input, session, inbox, protocol, config).await;
     }
 }

@@ -37,6 +37,21 @@ impl Input {
         Self { max, pending: Vec::new(), message: Vec::new(), fragments: 0, text: false }
     }
 
+    /// Takes messages of at most `max` bytes from now on.
+    pub(crate) fn allow(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// Bytes that it holds of what is no message yet.
+    pub(crate) fn held(&self) -> usize {
+        self.pending.capacity() + self.message.capacity()
+    }
+
+    /// Forgets what is no message yet; nothing more can be read after it.
+    pub(crate) fn forget(&mut self) {
+        (self.pending, self.message) = (Vec::new(), Vec::new());
+    }
+
     /// Pass the messages in `bytes`, and in what was pending before them, to `each` until it answers
     /// false; keep the rest. An error is how to close the connection.
     pub(crate) fn feed(

@@ -33,7 +33,7 @@ pub enum Page {
 
 /// The text is not an origin.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("expected {expected}, found {found:?}")]
+#[error("`{found}` is not an origin; write {expected}")]
 pub struct BadOrigin {
     found: String,
     expected: &'static str,

@@ -26,7 +26,7 @@ use super::{
     input::{Input, Message},
     protocol::{Flow, Link, Protocol},
 };
-use crate::{Close, Inbox, Session, json, telemetry};
+use crate::{Close, Inbox, Inflow, Session, json, telemetry};
 
 /// How the pump treats its connection.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,7 @@ pub(super) async fn run<S, P>(
     let mut pump = Pump {
         io,
         input,
+        inflow: session.input(),
         answers: Vec::new(),
         unsent: Vec::new(),
         sent: 0,
@@ -102,6 +103,8 @@ pub(super) async fn run<S, P>(
 struct Pump<S, P> {
     io: S,
     input: Input,
+    /// What is counted of it.
+    inflow: Inflow,
     /// Frames that go out before the next deliveries.
     answers: Vec<u8>,
     /// What a write left over, and how much of it went out since.
@@ -244,7 +247,9 @@ where
         if self.is_open() {
             telemetry::connection_ended(P::NAME, self.session.id(), why);
             self.protocol.end(why, &mut Frames::new(&mut self.answers));
-            self.close(why, Then::Await);
+            // Another has its place already.
+            let then = if *why == Close::CROWDED { Then::End } else { Then::Await };
+            self.close(why, then);
         }
     }
 
@@ -359,6 +364,9 @@ where
         });
         if let Err(why) = fed {
             end = Some((why, Then::Linger));
+        } else if self.inflow.hold(self.input.held(), || self.session.holder()).is_err() {
+            self.input.forget();
+            end = Some((Close::BUSY, Then::Linger));
         }
         let Some((why, then)) = end else { return };
         if let Some(closing) = self.closing.as_mut().filter(|it| it.then != Then::Deliver) {

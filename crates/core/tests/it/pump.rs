@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use quadrille_core::{
-    Admission, Delivery, Draft, Hub, Inbox, Life, Limits, Policies, Registry, Since, Topic,
+    Admission, Delivery, Draft, Holder, Hub, Inbox, Life, Limits, Policies, Registry, Since, Topic,
     ws::{Config, Flow, Frames, Link, Protocol, serve},
 };
 use tokio::{
@@ -42,7 +42,8 @@ fn connect(buffer: usize) -> (DuplexStream, Life) {
 
 fn connect_to(registry: &Registry, inbox: Inbox, life: &Life, buffer: usize) -> DuplexStream {
     let (client, io) = duplex(buffer);
-    let who = Admission { protocol: "test", user: None, peer: [127, 0, 0, 1].into() };
+    let holder = Holder::Program;
+    let who = Admission { protocol: "test", user: None, holder, peer: [127, 0, 0, 1].into() };
     let session = registry.admit(who).unwrap();
     let config = Config {
         max_message_size: 1 << 20,

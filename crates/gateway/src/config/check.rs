@@ -154,6 +154,7 @@ pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), 
 
 fn limits(limits: &Limits) -> Result<(), Wrong> {
     at_least_one("limits.http_connections", limits.http_connections)?;
+    at_least_one("limits.input_bytes", limits.input_bytes)?;
     let Limits { user_share, address_share, stranger_share, .. } = *limits;
     let parts = [("limits.user_share", user_share), ("limits.stranger_share", stranger_share)];
     for (key, part) in parts {

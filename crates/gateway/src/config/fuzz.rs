@@ -69,7 +69,7 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     listed.extend(doors::listed());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let (operations, described) =
-        ops::router(metrics, Shares::default(), CancellationToken::new(), &listed);
+        ops::router(metrics, Shares::default(), CancellationToken::new(), || None, &listed);
     drop(operations.merge(router).merge(doors::router(&core, described)));
     Ok(config)
 }

@@ -11,6 +11,7 @@ mod original;
 mod reference;
 mod section;
 mod source;
+mod variable;
 mod yaml;
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ limits.connections: Sessions of every protocol together; each needs an open file
 limits.connections_per_ip: Sessions from one address (IPv6: a /64), and HTTP connections; 0 is no limit.
 limits.http_connections: HTTP connections besides: requests, idle ones, handshakes; then 503.
 limits.topics: Topics held at once; one more replaces the one idle longest, or is refused.
+limits.input_bytes: Bytes of bodies and messages that are being received, of all clients together.
 limits.log_bytes: Bytes of all logs together; above it, a log keeps only its newest record.
 limits.user_share: Part of every shared pool that one signed-in user may hold; see docs/operations.md.
 limits.address_share: The same for one address where nobody signs in; 0 is no limit.

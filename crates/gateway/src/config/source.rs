@@ -9,17 +9,14 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{Config, Error, original, yaml};
+use super::{
+    Config, Error, original,
+    variable::{self, NEST, PREFIX},
+    yaml,
+};
 
 /// Read from the working directory when no file is named.
 const FILE: &str = "config/quadrille.toml";
-
-/// What every variable of the gateway begins with.
-const PREFIX: &str = "QUADRILLE_";
-
-/// Separates section and key in the name of a variable. A variable without one is none of ours:
-/// Kubernetes sets `QUADRILLE_PORT` and the like in every pod beside a service of this name.
-const NEST: &str = "__";
 
 /// All layers together.
 #[derive(Debug)]
@@ -109,8 +106,10 @@ impl Sources {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             if rest.contains(NEST) {
                 layers = layers.merge(read_variable(name, rest, text, &defaults)?);
-            } else if let Some(key) = misspelt(rest, &defaults) {
-                let right = format!("{PREFIX}{}", key.to_uppercase().replace('.', NEST));
+            } else if !variable::is_foreign(rest, text)
+                && let Some(key) = variable::nearest(rest, &defaults)
+            {
+                let right = variable::of(&key);
                 return Err(Error::new(name, &key, format!("expected the name {right}")));
             }
         }
@@ -173,22 +172,4 @@ fn list(text: &str) -> Option<Value> {
         one => vec![one.into()],
     };
     Value::serialize(elements).ok()
-}
-
-/// The key that someone meant who wrote one underscore for two.
-fn misspelt(rest: &str, defaults: &Value) -> Option<String> {
-    fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
-        match value.as_dict() {
-            Some(dict) => {
-                for (key, value) in dict {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    keys(value, &format!("{path}{dot}{key}"), into);
-                }
-            }
-            None => into.push(path.to_owned()),
-        }
-    }
-    let mut all = Vec::new();
-    keys(defaults, "", &mut all);
-    all.into_iter().find(|key| key.replace('.', "_") == rest.to_lowercase())
 }

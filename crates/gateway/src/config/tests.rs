@@ -335,14 +335,36 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_LIMITS__TOPIC",
             "1",
             "QUADRILLE_LIMITS__TOPIC: limits.topic: unknown key, expected one of connections, \
-             connections_per_ip, http_connections, topics, log_bytes, user_share, address_share, \
-             stranger_share, requests_per_second, \
+             connections_per_ip, http_connections, topics, input_bytes, log_bytes, user_share, \
+             address_share, stranger_share, requests_per_second, \
              publishes_per_second, frames_per_second, bad_tokens_per_minute",
         ),
         (
             "QUADRILLE_LIMITS_TOPICS",
             "1",
             "QUADRILLE_LIMITS_TOPICS: limits.topics: expected the name QUADRILLE_LIMITS__TOPICS",
+        ),
+        (
+            "QUADRILLE_LISTEN",
+            "127.0.0.1:1",
+            "QUADRILLE_LISTEN: server.listen: expected the name QUADRILLE_SERVER__LISTEN",
+        ),
+        (
+            "QUADRILLE_AUTH_JWT_SECRT",
+            "geheim",
+            "QUADRILLE_AUTH_JWT_SECRT: auth.jwt.secret: expected the name \
+             QUADRILLE_AUTH__JWT__SECRET",
+        ),
+        (
+            "QUADRILLE_PORT",
+            "8080",
+            "QUADRILLE_PORT: server.listen: expected the name QUADRILLE_SERVER__LISTEN",
+        ),
+        (
+            "QUADRILLE_SERVR__LISTEN",
+            "127.0.0.1:1",
+            "QUADRILLE_SERVR__LISTEN: servr: unknown key, expected one of server, auth, limits, \
+             topics, agents, relay, rooms, workflows, broker, store, files, log, otel",
         ),
         (
             "QUADRILLE___TOPICS",

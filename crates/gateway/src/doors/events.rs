@@ -62,10 +62,11 @@ pub(super) async fn events(
     let allowed = topics.iter().try_for_each(|topic| caller.allow(Action::Read, topic));
     allowed.map_err(Error::from)?;
     let since = since(&query, request.headers(), topics.len())?;
+    let holder = caller.holder(None);
     let Principal { user, expires, .. } = caller.principal;
-    let admission = Admission { protocol: NAME, user, peer: Peer::of(&request).0 };
-    let session = core.sessions.admit(admission)?;
-    let mut inbox = core.hub.inbox();
+    let peer = Peer::of(&request).0;
+    let mut inbox = core.hub.inbox_of(holder.clone());
+    let session = core.sessions.admit(Admission { protocol: NAME, user, holder, peer })?;
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
     let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();

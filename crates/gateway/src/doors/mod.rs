@@ -17,7 +17,13 @@ mod wire;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef, http::header::CONTENT_TYPE, middleware, routing::get};
+use axum::{
+    Router,
+    extract::{FromRef, Request},
+    http::header::CONTENT_TYPE,
+    middleware,
+    routing::get,
+};
 use quadrille_core::{Core, auth::Mode, rest::Caller};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -87,7 +93,9 @@ pub(crate) fn router(core: &Core, described: OpenApi) -> Router {
         .split_for_parts();
     api.merge(described);
     let described = openapi::text(&api, core.auth.mode());
-    let openapi = get(async move || ([(CONTENT_TYPE, "application/json")], described));
+    let openapi = get(async move |request: Request| {
+        ([(CONTENT_TYPE, "application/json")], openapi::below(&described, request.extensions()))
+    });
     let openapi = openapi.layer(compress::layer());
     guarded(router.route(OPENAPI, openapi).with_state(doors), core)
 }

@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: all doors described (`OpenAPI` 3.1), from the code that serves them.
-use quadrille_core::auth::Mode;
+use axum::http::Extensions;
+use quadrille_core::{auth::Mode, rest::Site};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToSchema};
@@ -92,6 +93,17 @@ pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
         }
     }
     api.to_string()
+}
+
+/// `text` for a client of the gateway at a path or an address of its own, if the listener says so:
+/// without a server, the paths are those of the host.
+pub(super) fn below(text: &str, extensions: &Extensions) -> String {
+    let site = extensions.get::<Site>().cloned().unwrap_or_default();
+    let url = site.public.unwrap_or(site.path);
+    match text.strip_prefix('{').filter(|_| !url.is_empty()) {
+        Some(rest) => format!("{{\"servers\":{},{rest}", json!([{"url": *url}])),
+        None => text.to_owned(),
+    }
 }
 
 /// What every door may answer.

@@ -7,6 +7,7 @@ use quadrille_core::{
     Core, Draft, MESSAGE, OnSlow, Position, Rate, Receipt, Topic,
     auth::Action,
     json::{self, Object},
+    published_key,
     rest::{Body, Caller},
 };
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ pub(super) async fn publish(
         Some(key) => Some(doors.keys.slot(&topic, key, payload.get())?),
     };
     let core = &doors.core;
-    let draft = draft(core, topic, payload.get());
+    let draft = draft(core, &caller, topic, payload.get());
     let receipt = match slot {
         None => core.hub.publish(draft).await?,
         Some(slot) => once(core, slot, draft).await?,
@@ -117,11 +118,18 @@ fn is_key(key: &str) -> bool {
     (1..=KEY).contains(&key.len()) && !key.chars().any(char::is_control)
 }
 
-/// The record that the same payload would be over the broker, so that updates of one message
-/// supersede each other from whichever door they come.
-fn draft(core: &Core, topic: Topic, payload: &str) -> Draft {
+/// The record that the same payload would be over the broker, so that a user's updates of one message
+/// supersede each other from whichever door they come. Where nobody signs in, those of one address do.
+fn draft(core: &Core, caller: &Caller, topic: Topic, payload: &str) -> Draft {
     let keyed = core.hub.policy(&topic).on_slow == OnSlow::Coalesce;
-    let key = if keyed { json::message_id(payload) } else { None };
+    let message = if keyed { json::message_id(payload) } else { None };
+    let key = message.map(|message| {
+        let publisher = match &caller.principal.user {
+            Some(user) => format!("user {user}"),
+            None => format!("address {}", caller.peer.0),
+        };
+        published_key(&publisher, MESSAGE, &message)
+    });
     Draft::new(topic, MESSAGE, payload).key(key)
 }
 
@@ -178,7 +186,7 @@ mod tests {
         let mut reader = core.hub.inbox();
         reader.subscribe(&topic, Since::Now, 0).unwrap();
         let send = async |slot| {
-            let sent = once(&core, slot, draft(&core, topic.clone(), "1"));
+            let sent = once(&core, slot, Draft::new(topic.clone(), MESSAGE, "1"));
             tokio::time::timeout(Duration::from_secs(1), sent).await
         };
         let slot = loop {

@@ -54,7 +54,8 @@ pub(super) async fn history(
 ) -> Result<Response, Error> {
     caller.allow(Action::Read, &topic)?;
     let (since, limit) = (query.since()?, query.limit()?);
-    let held = doors.core.hub.history(&topic, since.map_or(Since::Now, Since::After), limit);
+    let from = since.map_or(Since::Now, Since::After);
+    let held = doors.core.hub.history(&topic, from, limit).map(|it| it.page(from));
     let gap = since.is_some() && held.as_ref().is_none_or(|it| it.gap);
     let records = held.iter().flat_map(|it| &it.records).map(|event| Record::of(event)).collect();
     let position = held.as_ref().map(|it| it.at);

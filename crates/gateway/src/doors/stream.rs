@@ -137,7 +137,8 @@ mod tests {
     fn open() -> Stage {
         let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
         let registry = Registry::default();
-        let who = Admission { protocol: "sse", user: None, peer: [127, 0, 0, 1].into() };
+        let holder = quadrille_core::Holder::Program;
+        let who = Admission { protocol: "sse", user: None, holder, peer: [127, 0, 0, 1].into() };
         let session = registry.admit(who).unwrap();
         let (mut inbox, mut cursors) = (hub.inbox(), Cursors::default());
         for name in ["chan:a", "chan:b"] {

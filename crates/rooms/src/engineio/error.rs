@@ -16,6 +16,8 @@ pub(crate) enum Error {
     Request,
     Version,
     TooLarge,
+    /// Too many bytes are being received.
+    Busy,
 }
 
 impl IntoResponse for Error {
@@ -26,6 +28,7 @@ impl IntoResponse for Error {
             Self::Method => (StatusCode::BAD_REQUEST, 2, "Bad handshake method"),
             Self::Request => (StatusCode::BAD_REQUEST, 3, "Bad request"),
             Self::Version => (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, 3, "Too much is being received"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
         };
         (status, Json(json!({"code": code, "message": message}))).into_response()

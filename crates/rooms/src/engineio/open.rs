@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{Method, Uri};
 use quadrille_core::{
-    Admission, Payer, Problem, Rate, Session,
+    Admission, Carrier, Inbox, Payer, Problem, Rate, Refused, Session,
     auth::Token,
     ws::{self, Handshake, Peer},
 };
@@ -63,6 +63,11 @@ pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Res
             None => return Error::Session.into_response(),
         },
     };
+    if let Some(holder) = slot.as_ref().and_then(|slot| slot.holder())
+        && let Err(shortage) = Carrier::identified(request.extensions(), &holder)
+    {
+        return Problem::from(Refused::from(shortage)).into_response();
+    }
     let method = request.method().clone();
     match (transport, slot) {
         (Transport::Polling, None) if method == Method::GET => begin_polling(&door, &request),
@@ -77,11 +82,13 @@ pub(super) async fn open(State(door): State<Arc<Door>>, request: Request) -> Res
 }
 
 /// A place for a session, if there is one.
-fn admit(door: &Door, request: &Request) -> Result<(Session, Peer), Problem> {
+fn admit(door: &Door, request: &Request) -> Result<(Session, Inbox, Peer), Problem> {
     let peer = Peer::of(request);
     door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
-    let admission = Admission { protocol: NAME, user: None, peer: peer.0 };
-    Ok((door.core.sessions.admit(admission)?, peer))
+    let holder = door.core.newcomer(peer.0);
+    let inbox = door.core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: None, holder, peer: peer.0 };
+    Ok((door.core.sessions.admit(admission)?, inbox, peer))
 }
 
 fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) -> Client {
@@ -89,15 +96,15 @@ fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) ->
 }
 
 fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {
-    let (session, peer) = match admit(door, request) {
+    let (session, inbox, peer) = match admit(door, request) {
         Ok(admitted) => admitted,
         Err(why) => return why.into_response(),
     };
-    let (client, inbox) = (client(door, &session, peer, request), door.core.hub.inbox());
+    let client = client(door, &session, peer, request);
     // It is known to its client alone.
     let sid = wire::secret();
     let open = packet::open(&sid, &["websocket"], &door.config);
-    door.polling.add(&sid, Slot::new(client, session, inbox, &door.config));
+    Slot::open(door, &sid, client, session, inbox);
     poll::body(open)
 }
 
@@ -106,12 +113,12 @@ fn connect(door: &Arc<Door>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let (session, peer) = match admit(door, &request) {
+    let (session, inbox, peer) = match admit(door, &request) {
         Ok(admitted) => admitted,
         Err(why) => return why.into_response(),
     };
     let (response, upgraded) = handshake.accept();
-    let (client, inbox) = (client(door, &session, peer, &request), door.core.hub.inbox());
+    let client = client(door, &session, peer, &request);
     let opening = packet::open(&wire::secret(), &[], &door.config);
     let (socket, config) = (Socket::new(client, opening), pump(door));
     door.core.life.spawn(NAME, async move {

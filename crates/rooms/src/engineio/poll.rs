@@ -6,8 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use quadrille_core::{Close, json, sse::NOT_KEPT};
+use quadrille_core::{
+    Close, json,
+    rest::{self, BadBody},
+    sse::NOT_KEPT,
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
@@ -17,9 +20,6 @@ use super::{
     work::{Refused, Work},
 };
 use crate::socketio::{Client, Flow};
-
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Wait of a client's farewell for the poll that it sent just before, over another connection.
 const OVERTAKEN: Duration = Duration::from_millis(100);
@@ -74,8 +74,11 @@ pub(super) async fn write(slot: &Arc<Slot>, request: Request) -> Response {
     let text = match text(request, limit).await {
         Ok(text) => text,
         Err(why) => {
-            let is_large = why == Error::TooLarge;
-            slot.close(&if is_large { Close::TOO_BIG } else { Close::PROTOCOL });
+            slot.close(&match why {
+                Error::TooLarge => Close::TOO_BIG,
+                Error::Busy => Close::BUSY,
+                _ => Close::PROTOCOL,
+            });
             return why.into_response();
         }
     };
@@ -121,11 +124,12 @@ pub(super) async fn write(slot: &Arc<Slot>, request: Request) -> Response {
 }
 
 async fn text(request: Request, limit: usize) -> Result<String, Error> {
-    let whole = timeout(PATIENCE, Limited::new(request.into_body(), limit).collect()).await;
-    let whole = whole.map_err(|_| Error::Request)?.map_err(|why| {
-        if why.is::<LengthLimitError>() { Error::TooLarge } else { Error::Request }
+    let (bytes, _counted) = rest::whole(request, limit).await.map_err(|err| match err {
+        BadBody::TooLarge(_) => Error::TooLarge,
+        BadBody::Busy(_) => Error::Busy,
+        _ => Error::Request,
     })?;
-    let text = String::from_utf8(whole.to_bytes().into()).map_err(|_| Error::Request)?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::Request)?;
     Ok(text.strip_prefix(json::MARK).map(str::to_owned).unwrap_or(text))
 }
 

@@ -3,14 +3,14 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
-use quadrille_core::{Close, Delivery, Inbox, Room, Session, telemetry};
+use quadrille_core::{Close, Delivery, Holder, Inbox, Room, Session, telemetry};
 use tokio::time::Instant;
 
 use super::{
@@ -71,6 +71,14 @@ pub(super) struct Polled {
     ping_interval: Duration,
     ping_timeout: Duration,
     wakers: Vec<Waker>,
+    /// Told of the end of the session while nobody polls.
+    watch: Waker,
+}
+
+/// Forgets a session that has to make room for another as soon as it has to: no task looks after it.
+struct Watch {
+    door: Weak<Door>,
+    sid: Box<str>,
 }
 
 // === impl Sessions ===
@@ -80,8 +88,8 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, sid: &str, slot: Slot) {
-        self.all().insert(sid.into(), Arc::new(slot));
+    fn add(&self, sid: Box<str>, slot: Slot) {
+        self.all().insert(sid, Arc::new(slot));
     }
 
     pub(super) fn find(&self, sid: &str) -> Option<Arc<Slot>> {
@@ -115,10 +123,37 @@ pub(super) async fn look_after(door: Arc<Door>) {
     }
 }
 
+impl Wake for Watch {
+    fn wake(self: Arc<Self>) {
+        let Some(door) = self.door.upgrade() else { return };
+        if let Some(slot) = door.polling.find(&self.sid)
+            && slot.make_room()
+        {
+            door.polling.all().remove(&self.sid);
+        }
+    }
+}
+
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(client: Client, session: Session, inbox: Inbox, config: &Config) -> Self {
+    /// Begins a session that polls.
+    pub(super) fn open(
+        door: &Arc<Door>,
+        sid: &str,
+        client: Client,
+        session: Session,
+        inbox: Inbox,
+    ) {
+        let watch = Arc::new(Watch { door: Arc::downgrade(door), sid: sid.into() });
+        let slot = Self::new(client, session, inbox, &door.config, watch.into());
+        door.polling.add(sid.into(), slot);
+        if let Some(slot) = door.polling.find(sid) {
+            slot.watch();
+        }
+    }
+
+    fn new(client: Client, session: Session, inbox: Inbox, config: &Config, watch: Waker) -> Self {
         let now = Instant::now();
         let Config { ping_interval, ping_timeout, .. } = *config;
         let polled = Polled {
@@ -134,6 +169,7 @@ impl Slot {
             ping_interval,
             ping_timeout,
             wakers: Vec::new(),
+            watch,
         };
         Self {
             polled: Mutex::new(Some(polled)),
@@ -144,6 +180,42 @@ impl Slot {
 
     fn lock(&self) -> MutexGuard<'_, Option<Polled>> {
         self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client that the session counts for; `None` if it is gone.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        self.lock().as_ref().map(|it| it.inbox.holder())
+    }
+
+    /// Be told when the session has to end, unless somebody who polls will be.
+    pub(super) fn watch(&self) {
+        if let Some(polled) = self.lock().as_ref().filter(|it| !it.busy.reading) {
+            // That it has to end already is seen at the next sweep.
+            let _is_over = polled.session.poll_ended(&mut Context::from_waker(&polled.watch));
+        }
+    }
+
+    /// Forgets a session whose place another has. False if it stays: it has to be told first, or
+    /// somebody is at it just now, and the next sweep ends it.
+    fn make_room(&self) -> bool {
+        let Ok(mut slot) = self.polled.try_lock() else { return false };
+        let is_displaced =
+            slot.as_ref().is_some_and(|it| it.session.info().ending() == Some(&Close::CROWDED));
+        let Some(polled) = slot.take_if(|_| is_displaced) else { return false };
+        drop(slot);
+        polled.wakers.into_iter().for_each(Waker::wake);
+        true
+    }
+
+    /// Ready when there is no session here any more.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.lock().as_mut() {
+            Some(polled) => {
+                polled.wake(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
     }
 
     /// Whether it went on as a WebSocket.
@@ -388,6 +460,9 @@ impl Polled {
         if !self.is_ending(now) {
             self.ending = None;
             return None;
+        }
+        if self.session.info().ending() == Some(&Close::CROWDED) {
+            return Some(Close::CROWDED);
         }
         let since = *self.ending.get_or_insert(now);
         let why = self.client_ended(now).unwrap_or(Close::KICKED);

@@ -47,12 +47,13 @@ pub(super) fn upgrade(door: &Arc<Door>, slot: &Arc<Slot>, mut request: Request) 
     let config = pump(&door);
     door.core.life.clone().spawn(NAME, async move {
         let Ok(io) = upgraded.await else { return };
-        let mut exchange = Exchange::new(io, config.max_message_size);
+        let mut exchange = Exchange::new(io);
         let Some(probing) = probing else { return close(exchange).await };
         let stopping = door.core.life.draining();
         let taken = tokio::select! {
             taken = timeout(PATIENCE, take_over(&slot, &mut exchange)) => taken,
             () = stopping => Ok(None),
+            () = poll_fn(|cx| slot.poll_gone(cx)) => Ok(None),
         };
         drop(probing);
         if let Ok(Some(polled)) = taken {

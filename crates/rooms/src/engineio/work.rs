@@ -70,5 +70,8 @@ impl Drop for Guard {
             self.slot.close(&Close::NORMAL);
         }
         self.slot.finish(self.work);
+        if self.work == Work::Reading {
+            self.slot.watch();
+        }
     }
 }

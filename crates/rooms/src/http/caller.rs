@@ -8,7 +8,7 @@ use quadrille_core::{
     auth::{Action, Principal},
     ws::Peer,
 };
-use quadrille_store::Conversation;
+use quadrille_store::{Conversation, Store};
 
 use super::{error::Error, params::Params, token::Found};
 use crate::door::Door;
@@ -51,6 +51,12 @@ impl Caller {
         found.ok_or(Error::NoConversation)
     }
 
+    /// The store, as the caller may use it.
+    pub(super) fn store(&self) -> Store {
+        let core = &self.door.core;
+        self.door.memory.store.acting(core.holder(&self.principal, self.peer.0))
+    }
+
     /// Count something that will be published.
     pub(super) fn count_publication(&self) -> Result<(), Error> {
         Ok(self.door.core.quotas.take(Rate::Publishes, &self.payer)?)
@@ -76,6 +82,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
         if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
             return Err(Error::Unasked);
         }
+        core.carries(&parts.extensions, &principal).map_err(|err| Error::Full(err.into()))?;
         let claimed = Params::of(&parts.uri).text("user_id").map(str::to_owned);
         Ok(Self { principal, peer, door: Arc::clone(door), payer, claimed })
     }

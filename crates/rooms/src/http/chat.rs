@@ -56,17 +56,19 @@ pub(super) async fn stream(
     let text = text.ok_or(Error::Required("message"))?;
     caller.count_publication()?;
     // Whoever wants a stream has a place for it before anything is asked.
-    let admission = Admission { protocol: NAME, user: Some(user.clone()), peer: caller.peer.0 };
+    let peer = caller.peer.0;
+    let holder = door.core.holder_for(&caller.principal, Some(&user), peer);
+    let mut inbox = door.core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
     let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
-    let holder = door.core.acting_holder(&caller.principal, &user, caller.peer.0);
+    let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match door.desk.ask(ask) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(why) => return Ok(only(form, &why.to_string())),
     };
-    let mut inbox = door.core.hub.inbox();
     let at = ticket.since();
     inbox.subscribe(ticket.topic(), Since::After(at), 0).map_err(|_| Error::Busy)?;
     let shown = Shown { ticket, form, at, had: 0 };

@@ -58,13 +58,9 @@ pub(super) struct Deleted {
     ),
     responses((status = 200, description = "Conversations", body = inline(Listed<'_>)))
 )]
-pub(super) async fn list(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    params: Params,
-) -> Result<Response, Error> {
+pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Error> {
     let user = caller.user(None)?;
-    let found = door.memory.store.conversations(&user, params.page()?).await?;
+    let found = caller.store().conversations(&user, params.page()?).await?;
     let conversations = found.iter().map(ConversationShape::from).collect();
     Ok(Json(Listed { conversations }).into_response())
 }

@@ -11,7 +11,7 @@ use http::{
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use quadrille_core::{
-    BadTopic, Exceeded, Problem,
+    BadTopic, Exceeded, Problem, Shortage,
     auth::Denied,
     rest::{BadBody, form::FormError},
 };
@@ -77,7 +77,7 @@ pub(super) enum Error {
     KeyReused,
     #[error("{}", stored(.0))]
     Store(store::Error),
-    #[error("The server is full or shuts down; try again later")]
+    #[error("{}", full(.0))]
     Full(Problem),
     #[error("The server is busy; try again later")]
     Busy,
@@ -102,9 +102,17 @@ fn stored(why: &store::Error) -> Cow<'static, str> {
     match why {
         store::Error::Busy => "The database is busy; try again later".into(),
         store::Error::Full => "There is no room left to store this; tell the operator".into(),
-        store::Error::Unavailable | store::Error::Internal(_) => {
+        store::Error::Unavailable => "Nothing can be stored or read now; try again later".into(),
+        store::Error::Internal(_) => {
             "This could not be stored or read; the log has the cause".into()
         }
+    }
+}
+
+fn full(why: &Problem) -> &'static str {
+    match StatusCode::from_u16(why.status) {
+        Ok(StatusCode::TOO_MANY_REQUESTS) => "Too many connections; close some, or try again later",
+        _ => "The server is full or shuts down; try again later",
     }
 }
 
@@ -113,11 +121,12 @@ impl Error {
         use StatusCode as S;
         match self {
             Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
-            Self::Token(Denied::Unavailable) | Self::Store(store::Error::Busy) | Self::Busy => {
-                S::SERVICE_UNAVAILABLE
-            }
+            Self::Token(Denied::Unavailable)
+            | Self::Store(store::Error::Busy | store::Error::Unavailable)
+            | Self::Body(BadBody::Busy(Shortage::Full | Shortage::Strangers))
+            | Self::Busy => S::SERVICE_UNAVAILABLE,
             Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
-            Self::Exceeded(_) => S::TOO_MANY_REQUESTS,
+            Self::Exceeded(_) | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
             Self::Method => S::METHOD_NOT_ALLOWED,
             Self::Body(BadBody::Media) | Self::Media => S::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(BadBody::TooLarge(_))
@@ -145,9 +154,10 @@ impl Error {
         match self {
             Self::Exceeded(why) => Some(why.retry_after),
             Self::Full(why) => why.retry_after,
-            Self::Store(store::Error::Busy) | Self::Busy | Self::Token(Denied::Unavailable) => {
-                Some(SOON)
-            }
+            Self::Store(store::Error::Busy | store::Error::Unavailable)
+            | Self::Busy
+            | Self::Body(BadBody::Busy(_))
+            | Self::Token(Denied::Unavailable) => Some(SOON),
             _ => None,
         }
     }
@@ -218,7 +228,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::Store(store::Error::Full),
-            PutError::Storage(why) => Self::Store(store::Error::Internal(why)),
+            PutError::Unavailable | PutError::Storage(_) => Self::Store(store::Error::Unavailable),
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(why) => Self::Store(store::Error::Internal(why)),

@@ -137,7 +137,7 @@ impl Fields {
     /// The value; of a form, a text.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.0.get(name)? {
-            Field::Json(raw) => serde_json::from_str(raw.get()).ok(),
+            Field::Json(raw) => json::read(raw.get()).ok(),
             Field::Text(text) => Some(Value::String(text.clone())),
         }
     }
@@ -176,7 +176,7 @@ impl Fields {
         let wrong = || Error::Field { name: NAME, expected: "a whole number" };
         let number = match self.value(NAME) {
             None => return Ok(None),
-            Some(Value::Number(number)) => whole(&number).ok_or_else(wrong)?,
+            Some(Value::Number(number)) => digits(&number).ok_or_else(wrong)?,
             Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(_) => return Err(wrong()),
@@ -193,19 +193,24 @@ impl Fields {
     pub(super) fn json_text(&self, name: &'static str) -> Result<Option<String>, Error> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(Field::Json(raw)) => Ok(Some(raw.get().to_owned())),
+            Some(Field::Json(raw)) => Ok(Some(whole(raw.get()))),
             Some(Field::Text(text)) if text.trim().is_empty() => Ok(None),
             Some(Field::Text(text)) => {
                 let good = !json::is_deep(text) && serde_json::from_str::<&RawValue>(text).is_ok();
-                let given = (text.trim() != "null").then(|| text.clone());
+                let given = (text.trim() != "null").then(|| whole(text));
                 if good { Ok(given) } else { Err(Error::Field { name, expected: "JSON" }) }
             }
         }
     }
 }
 
+/// JSON that is kept, and so read by others later.
+fn whole(json: &str) -> String {
+    json::without_halves(json).unwrap_or_else(|| json.to_owned())
+}
+
 /// The digits of a whole number, which some clients write as `7.0`.
-fn whole(number: &Number) -> Option<String> {
+fn digits(number: &Number) -> Option<String> {
     match number.as_f64().filter(|_| number.is_f64()) {
         None => Some(number.to_string()),
         Some(it) => (it.fract() == 0.0).then(|| format!("{it:.0}")),

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, request::Parts};
 use quadrille_core::{
-    Payer, Rate,
+    Holder, Payer, Rate,
     auth::Action,
     rest::{Base, Download},
     ws::Peer,
@@ -48,7 +48,7 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Response, Error> {
     let user = caller.user(None)?;
-    let found = door.memory.store.files(&user, params.page()?).await?;
+    let found = caller.store().files(&user, params.page()?).await?;
     let addresses = door.links.to(&base, &found).await;
     let files = FileShape::all(&found, &addresses);
     Ok(Json(Listed { files }).into_response())
@@ -70,7 +70,7 @@ impl FromRequestParts<Arc<Door>> for Key {
 /// Who asks for a file: whoever has a link to it, or a client with a token.
 #[derive(Debug)]
 pub(super) enum Viewer {
-    Linked,
+    Linked(Holder),
     Caller(Caller),
 }
 
@@ -89,7 +89,7 @@ impl FromRequestParts<Arc<Door>> for Viewer {
         if opens == Some(Opens::Yes) {
             let peer = Peer::within(&parts.extensions);
             door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
-            return Ok(Self::Linked);
+            return Ok(Self::Linked(Holder::guest(peer.0)));
         }
         // What is wrong with the link is told to a client that says nothing else of itself.
         let caller = Caller::from_request_parts(parts, door).await;
@@ -130,12 +130,14 @@ pub(super) async fn show(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let find = async || door.memory.store.file(&key).await?.ok_or(Error::NoFile);
     let file = match &viewer {
-        Viewer::Linked => find().await?,
+        Viewer::Linked(holder) => {
+            let store = door.memory.store.acting(holder.clone());
+            store.file(&key).await?.ok_or(Error::NoFile)?
+        }
         Viewer::Caller(caller) => {
             let user = caller.acting(None)?;
-            let file = find().await?;
+            let file = caller.store().file(&key).await?.ok_or(Error::NoFile)?;
             if !may_see(caller, user.as_deref(), &file).await? {
                 return Err(Error::NoFile);
             }

@@ -115,6 +115,10 @@ impl Intake {
 }
 
 impl Upload {
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// It becomes the user's and the message's.
     pub(super) fn as_new(&self) -> NewFile<'_> {
         NewFile {

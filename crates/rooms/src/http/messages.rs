@@ -41,7 +41,7 @@ struct Page<'a> {
     operation_id = "list_messages",
     tag = "rooms",
     params(
-        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("before" = Option<u128>, Query, description = "those before the message of this id"),
     ),
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
@@ -56,10 +56,10 @@ pub(super) async fn list(
     let (before, limit) = (params.number("before")?, params.limit()?);
     let user = caller.acting(None)?;
     let conversation = caller.conversation(id, Action::Read, user.as_deref()).await?;
-    let store = &door.memory.store;
+    let store = caller.store();
     let messages = store.messages(id, before, limit).await?;
     let has_more = match messages.first() {
-        Some(oldest) => !store.messages(id, Some(oldest.id), 1).await?.is_empty(),
+        Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
     };
     let addresses = door.links.of(&base, &messages).await;
@@ -75,6 +75,7 @@ pub(super) async fn list(
 struct Found<'a> {
     query: &'a str,
     messages: Vec<MessageShape<'a>>,
+    has_more: bool,
 }
 
 /// Find messages with every word of `q`, the newest first
@@ -84,7 +85,7 @@ struct Found<'a> {
     tag = "rooms",
     params(
         ("q" = String, Query, min_length = 1, pattern = r"[^\s\u0085]", description = "words"),
-        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
+        ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
@@ -97,10 +98,10 @@ pub(super) async fn search(
 ) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
-    let found = door.memory.store.search(&user, query, params.page()?).await?;
-    let addresses = door.links.of(&base, &found).await;
-    let messages = found.iter().map(|it| MessageShape::of(it, &addresses)).collect();
-    Ok(Json(Found { query, messages }).into_response())
+    let found = caller.store().search(&user, query, params.page()?).await?;
+    let addresses = door.links.of(&base, &found.messages).await;
+    let messages = found.messages.iter().map(|it| MessageShape::of(it, &addresses)).collect();
+    Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
 }
 
 #[derive(Serialize, ToSchema)]

@@ -65,10 +65,10 @@ impl Saying {
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
     ) -> Result<Said, Error> {
-        let Self { conversation, user, sender, content, metadata, key, uploads } = self;
+        let Self { conversation, user, sender, content, metadata, key, uploads: brought } = self;
         let found = caller.conversation(*conversation, Action::Write, Some(user)).await?;
         let topic = door::room(found.id).ok_or(Error::NoConversation)?;
-        let uploads: Vec<NewFile<'_>> = uploads.iter().map(Upload::as_new).collect();
+        let uploads: Vec<NewFile<'_>> = brought.iter().map(Upload::as_new).collect();
         let new = NewMessage {
             conversation: *conversation,
             user,
@@ -88,6 +88,9 @@ impl Saying {
             door.publish(Draft::new(topic, kind, payload))
         });
         drop(line);
+        if !is_new && !has_files(door, &message, brought).await? {
+            return Err(Error::KeyReused);
+        }
         // It is stored: whoever is not told now reads it later.
         if let Some(published) = published
             && let Err(why) = published.await
@@ -103,4 +106,15 @@ impl Saying {
             addresses,
         })
     }
+}
+
+/// Whether the files of `message`, which is known, are those that came again. One that is gone could
+/// be any.
+async fn has_files(door: &Door, message: &Message, again: &[Upload]) -> Result<bool, Error> {
+    for (file, upload) in message.files.iter().zip(again) {
+        if !door.memory.files.is_same(&file.key, upload.key()).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use quadrille_core::{Payer, Rate, ws::Peer};
+use quadrille_core::{Payer, Rate, auth::Principal, ws::Peer};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
@@ -35,7 +35,7 @@ pub(super) async fn health(
         "status": "healthy",
         "service": SERVICE,
         "active_connections": door.count(),
-        "rooms": door.named_rooms(ROOMS).len(),
+        "rooms": door.count_rooms(ROOMS),
         "service_info": {"name": SERVICE, "version": VERSION, "protocol": NAME, "path": PATH},
     })))
 }
@@ -54,13 +54,16 @@ pub(super) async fn status(
     request: Request,
 ) -> Result<Json<Value>, Error> {
     count(&door, &request)?;
-    let rooms = door.named_rooms(ROOMS).into_iter().map(|(room, count)| (room, count.into()));
+    // Names are for whoever may be in the rooms, and nobody says here who they are.
+    let rooms = door.named_rooms(&Principal::guest(), ROOMS).into_iter();
+    let rooms = rooms.map(|(room, count)| (room, count.into()));
     Ok(Json(json!({
         "status": "running",
         "service": SERVICE,
         "version": VERSION,
         "active_connections": door.count(),
         "rooms": rooms.collect::<Map<String, Value>>(),
+        "room_count": door.count_rooms(ROOMS),
         "uptime": "running",
     })))
 }

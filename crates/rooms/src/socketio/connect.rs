@@ -1,5 +1,8 @@
 //! How a client comes into the namespace: who it is, and what it is told.
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use futures_util::FutureExt;
 use quadrille_core::{
@@ -55,7 +58,8 @@ impl Client {
     /// A client wants in. A second time is not an error, and changes nothing.
     pub(super) fn connect(&mut self, data: &str, link: &mut Link<'_>) -> Flow {
         let State::New { until } = self.state else { return Flow::Continue };
-        let auth: Auth<'_> = serde_json::from_str(data).unwrap_or_default();
+        let copy = OnceLock::new();
+        let auth: Auth<'_> = quadrille_core::json::read_in(data, &copy).unwrap_or_default();
         let claimed = text_or_number(&auth.user_id).filter(|_| self.door.is_open());
         let sent = auth.token.filter(|token| !token.is_empty()).map(|it| Token::from(&*it));
         let token = sent.or_else(|| self.token.clone());
@@ -121,6 +125,10 @@ impl Client {
             Denied::Unavailable => "Authentication failed",
             _ => "Invalid token",
         };
+        self.kept_out(message, link)
+    }
+
+    fn kept_out(&mut self, message: &str, link: &mut Link<'_>) -> Flow {
         telemetry::client_error(NAME, self.info.id, "refused");
         link.out.packet(&packet::refused("/", message));
         // It may ask again, in the time that is left.
@@ -138,6 +146,13 @@ impl Client {
         link: &mut Link<'_>,
     ) {
         let user = coming.user(&who);
+        let holder = self.door.core.holder_for(&who, user.as_ref(), self.peer);
+        if let Err(err) = self.door.core.sessions.identified(self.info.id, &holder) {
+            telemetry::connection_kept_out(NAME, err);
+            self.kept_out(&err.to_string(), link);
+            return;
+        }
+        link.inbox.set_holder(holder);
         if let Some(user) = &user {
             self.info.belongs_to(Arc::clone(user));
         }

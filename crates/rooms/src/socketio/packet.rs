@@ -133,7 +133,10 @@ impl<'a> Event<'a> {
         let (name, arguments) = list.split_first().ok_or(BadPacket::Event)?;
         let is_number = name.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
         let wrong = if is_number { BadPacket::Name } else { BadPacket::Event };
-        let Name(name) = serde_json::from_str(name.get()).map_err(|_| wrong)?;
+        let name = match serde_json::from_str(name.get()) {
+            Ok(Name(name)) => name,
+            Err(_) => json::read(name.get()).map(Cow::Owned).map_err(|_| wrong)?,
+        };
         if name.len() > NAME || arguments.len() > ARGUMENTS {
             return Err(BadPacket::TooLarge);
         }

@@ -1,5 +1,5 @@
 //! Health and status need no token.
-use quadrille_core::Admission;
+use quadrille_core::{Admission, Holder};
 use serde_json::json;
 
 use crate::{bed::Bed, client::Client};
@@ -10,7 +10,8 @@ async fn everybody_may_see_that_it_is_there() {
     let nobody = Client::nobody(&bed);
     let topic = "room:@general".parse().unwrap();
     let peer = [127, 0, 0, 1].into();
-    let admission = Admission { protocol: "test", user: Some("ann".into()), peer };
+    let (user, holder) = (Some("ann".into()), Holder::guest(peer));
+    let admission = Admission { protocol: "test", user, holder, peer };
     let session = bed.core.sessions.admit(admission).unwrap();
     let seat = bed.core.presence.join(&topic, session.info());
     bed.core.hub.open(&topic).unwrap();

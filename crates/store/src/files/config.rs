@@ -4,7 +4,7 @@ use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, time::Duration};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use serde::{Deserialize, Serialize};
 
-use super::{OpenError, Place as Opened, link::Signer};
+use super::{OpenError, link::Signer};
 use crate::BadConfig;
 
 /// Section `files`.
@@ -79,6 +79,22 @@ impl Config {
         Ok(())
     }
 
+    /// Whether files could be kept there: a folder that is there can be written to, and one that is
+    /// not can be made. Leaves nothing behind.
+    pub fn check_writable(&self) -> Result<(), OpenError> {
+        let Some(path) = self.folder() else { return Ok(()) };
+        crate::writable::check_folder(std::path::Path::new(path))
+            .map_err(|(folder, why)| OpenError::Unwritable(folder.display().to_string(), why))
+    }
+
+    /// The folder, if it is one.
+    pub(super) fn folder(&self) -> Option<&str> {
+        match self.place() {
+            Ok(Place::Folder(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Nothing of the address is repeated in an error: it may hold a password.
     fn place(&self) -> Result<Place<'_>, BadConfig> {
         let wrong = |expected: String| BadConfig { key: "files.url", expected };
@@ -106,6 +122,16 @@ impl Config {
     }
 }
 
+pub(super) struct Opened {
+    pub(super) store: Box<dyn ObjectStore>,
+    /// What all keys are below.
+    pub(super) prefix: Path,
+    /// Bytes that are written at once.
+    pub(super) part: usize,
+    /// What signs the addresses of a bucket.
+    pub(super) signer: Option<Signer>,
+}
+
 pub(super) fn open(config: &Config) -> Result<Opened, OpenError> {
     config.check()?;
     match config.place()? {
@@ -113,12 +139,11 @@ pub(super) fn open(config: &Config) -> Result<Opened, OpenError> {
             store: Box::new(folder(path)?),
             prefix: Path::default(),
             part: SMALL,
-            folder: Some(path.into()),
             signer: None,
         }),
         Place::Bucket { kind, prefix } => {
             let (store, signer) = bucket(kind, &config.url)?;
-            Ok(Opened { store, prefix, part: LARGE, folder: None, signer: Some(signer) })
+            Ok(Opened { store, prefix, part: LARGE, signer: Some(signer) })
         }
     }
 }

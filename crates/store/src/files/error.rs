@@ -1,7 +1,7 @@
 //! Why a file was not stored, and what errors of object stores mean.
 use std::{error::Error as StdError, io};
 
-use crate::{BadConfig, Error};
+use crate::{BadConfig, Error, LockError};
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -12,6 +12,10 @@ pub enum OpenError {
     Config(#[from] BadConfig),
     #[error("cannot make the folder {0}: {1}")]
     Folder(String, #[source] io::Error),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("cannot write in the folder {0}: {1}")]
+    Unwritable(String, #[source] io::Error),
     #[error("cannot use files.url: {0}")]
     Store(#[source] Source),
 }
@@ -27,6 +31,9 @@ pub enum PutError {
     BrokenOff(#[source] Source),
     #[error("the disk of the files is full; make room")]
     Full,
+    /// The folder is gone, or cannot be written to at present.
+    #[error("files cannot be stored now; try again later")]
+    Unavailable,
     #[error("the file could not be stored; see the log")]
     Storage(#[source] Source),
 }

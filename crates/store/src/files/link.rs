@@ -8,7 +8,7 @@ use std::{
 
 use object_store::path::Path;
 
-use super::Files;
+use super::{Files, watch::Folder};
 
 /// The name of the key's file. No key of a file names it: those have three parts.
 const NAME: &str = ".link-key";
@@ -27,7 +27,7 @@ impl Files {
     /// The key that is kept in the folder, for nobody but the process's own user: `fresh` if there
     /// was none. A bucket keeps none: it signs its addresses itself.
     pub fn link_key(&self, fresh: [u8; LEN]) -> io::Result<[u8; LEN]> {
-        let Some(folder) = &self.0.folder else { return Ok(fresh) };
+        let Some(folder) = self.0.folder.as_ref().map(Folder::path) else { return Ok(fresh) };
         let path = folder.join(NAME);
         match fs::read(&path) {
             Ok(bytes) => {

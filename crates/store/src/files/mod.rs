@@ -4,8 +4,14 @@ mod error;
 mod link;
 mod name;
 mod put;
+mod watch;
 
-use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -19,7 +25,7 @@ pub use self::{
     config::Config,
     error::{OpenError, PutError},
 };
-use crate::Error;
+use crate::{Error, Store};
 
 /// The place of the files. Cloning shares it.
 #[derive(Clone)]
@@ -27,12 +33,14 @@ pub struct Files(Arc<Place>);
 
 struct Place {
     store: Box<dyn ObjectStore>,
+    /// If it is a folder.
+    folder: Option<watch::Folder>,
+    /// Where keys are written down before there are bytes under them.
+    ledger: OnceLock<Store>,
     /// What all keys are below.
     prefix: Path,
     /// Bytes that are written at once.
     part: usize,
-    /// The folder, if it is one.
-    folder: Option<PathBuf>,
     /// What signs the addresses of a bucket.
     signer: Option<link::Signer>,
 }
@@ -61,13 +69,28 @@ impl fmt::Debug for Object {
 impl Files {
     /// Makes the folder if there is none. A bucket is not asked before the first file.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        Ok(Self(Arc::new(config::open(config)?)))
+        let config::Opened { store, prefix, part, signer } = config::open(config)?;
+        let folder = config.folder().map(watch::Folder::new);
+        Ok(Self(Arc::new(Place { store, folder, ledger: OnceLock::new(), prefix, part, signer })))
+    }
+
+    /// Write down in `store` what is about to be stored, so that [`Store::tidy`] finds what a kill
+    /// leaves. Only the first store counts.
+    pub fn write_down_in(&self, store: &Store) {
+        // A second one would be ignored.
+        drop(self.0.ledger.set(store.clone()));
     }
 
     /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.
     pub fn key(user: &str, name: &str) -> String {
         let (user, name) = (name::plain(user), name::plain(name));
         format!("{user}/{}/{name}", Uuid::now_v7().simple())
+    }
+
+    /// A name with its letters and marks as one character each where there is one (NFC): the same
+    /// name, however the system writes it that it comes from.
+    pub fn composed(name: &str) -> Cow<'_, str> {
+        name::composed(name)
     }
 
     /// What a file of this name is called here: at most 100 bytes, no separator, no control
@@ -103,6 +126,34 @@ impl Files {
         }
     }
 
+    /// Whether two files have the same bytes. One that is not there could have any.
+    pub async fn is_same(&self, one: &str, other: &str) -> Result<bool, Error> {
+        let (Some(one), Some(other)) = (self.get(one, None).await?, self.get(other, None).await?)
+        else {
+            return Ok(true);
+        };
+        if one.size != other.size {
+            return Ok(false);
+        }
+        let (mut one, mut other) = (one.stream, other.stream);
+        let (mut left, mut right) = (Bytes::new(), Bytes::new());
+        loop {
+            if left.is_empty() {
+                left = one.next().await.transpose()?.unwrap_or_default();
+            }
+            if right.is_empty() {
+                right = other.next().await.transpose()?.unwrap_or_default();
+            }
+            let both = left.len().min(right.len());
+            if both == 0 {
+                return Ok(left.is_empty() && right.is_empty());
+            }
+            if left.split_to(both) != right.split_to(both) {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Whether it was there or not.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let Some(path) = self.path(key) else { return Ok(()) };
@@ -110,6 +161,14 @@ impl Files {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             deleted => Ok(deleted?),
         }
+    }
+
+    /// Remove a file of which there may be parts only.
+    pub(crate) async fn remove(&self, key: &str) -> Result<(), Error> {
+        if self.path(key).is_some() {
+            self.remove_parts(key).await;
+        }
+        self.delete(key).await
     }
 
     /// Where `key` is: nowhere, if [`Self::key`] cannot have made it.

@@ -1,4 +1,7 @@
 //! Names of files from elsewhere, made harmless.
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Bytes of a name.
 const LONGEST: usize = 100;
@@ -13,8 +16,16 @@ pub(super) fn sanitise(name: &str) -> String {
     let harmless = |c: &char| !c.is_control() && !is_invisible(*c);
     let kept: String =
         last.chars().filter(harmless).map(|c| if c == ':' { '_' } else { c }).collect();
-    let kept = kept.trim_matches(is_edge);
-    if kept.is_empty() { "file".to_owned() } else { cut(kept) }
+    let kept = composed(kept.trim_matches(is_edge));
+    if kept.is_empty() { "file".to_owned() } else { cut(&kept) }
+}
+
+/// See [`Files::composed`](super::Files::composed).
+pub(super) fn composed(name: &str) -> Cow<'_, str> {
+    match is_nfc_quick(name.chars()) {
+        IsNormalized::Yes => name.into(),
+        IsNormalized::No | IsNormalized::Maybe => name.nfc().collect(),
+    }
 }
 
 /// The same in ASCII letters, digits, `.`, `-` and `_` alone.

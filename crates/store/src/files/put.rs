@@ -18,11 +18,16 @@ impl Files {
     {
         let path = self.path(key);
         let path = path.ok_or_else(|| PutError::Storage("the key is not one of a file".into()))?;
+        self.usable().await?;
+        if let Some(ledger) = self.0.ledger.get() {
+            ledger.expect_file(key).await.map_err(|_| PutError::Unavailable)?;
+        }
         let mut upload = self.0.store.put_multipart(&path).await?;
         let written = self.write(&mut *upload, stream, limit).await;
         match written {
             Ok(size) => {
                 upload.complete().await?;
+                self.still_there().await?;
                 Ok(size)
             }
             Err(why) => {

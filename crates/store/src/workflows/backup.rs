@@ -26,6 +26,9 @@ pub enum BackupError {
 /// Where backups are, beside the database.
 const FOLDER: &str = "backups";
 
+/// What the name of a backup ends with until it is complete.
+const PARTIAL: &str = ".partial";
+
 impl Store {
     /// The folder for backups, beside the database; `None` if that is no file.
     pub fn backups(&self) -> Option<PathBuf> {
@@ -48,21 +51,42 @@ impl Store {
                     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
                     made.map_err(BackupError::Folder)?;
                 }
+                if path.exists() {
+                    return Err(BackupError::There);
+                }
+                let mut partial = path.to_owned();
+                partial.as_mut_os_string().push(PARTIAL);
                 // The copy may be written to a file that is empty, and is nobody else's then.
-                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+                let file =
+                    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial);
                 file.map_err(|why| match why.kind() {
                     io::ErrorKind::AlreadyExists => BackupError::There,
                     _ => BackupError::Folder(why),
                 })?;
-                let copied = Self::copy(readers, path).await;
+                let copied = Self::copy(readers, &partial).await.map_err(BackupError::from);
+                let copied =
+                    copied.and_then(|()| fs::rename(&partial, path).map_err(BackupError::Folder));
                 if copied.is_err() {
                     // Half of it is of no use.
-                    fs::remove_file(path).ok();
+                    fs::remove_file(&partial).ok();
                 }
-                Ok(copied?)
+                copied
             }
             #[cfg(feature = "postgres")]
             Db::Postgres(_) => Err(BackupError::NotAFile),
+        }
+    }
+
+    /// Remove the halves of backups that a process left when it was killed. Nobody else may be
+    /// making any.
+    pub fn remove_half_backups(&self) {
+        let entries = self.backups().and_then(|folder| fs::read_dir(folder).ok());
+        for entry in entries.into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().ends_with(PARTIAL)
+                && let Err(why) = fs::remove_file(entry.path())
+            {
+                tracing::warn!(error = %why, path = ?entry.path(), "half a backup is left");
+            }
         }
     }
 

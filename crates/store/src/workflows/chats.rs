@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Error, Page, Store,
     db::{reading, writing},
+    pages::fitting,
     store::{clean, now},
     users,
 };
@@ -30,10 +31,15 @@ const GET: &str = "
     FROM chats WHERE id = $1";
 
 const LIST: &str = "
-    SELECT id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
-        updated_at
+    SELECT id, CAST(OCTET_LENGTH(metadata) + COALESCE(OCTET_LENGTH(dialogue), 0) AS BIGINT)
     FROM chats WHERE ($1 IS NULL OR user_id = $1) AND ($2 IS NULL OR status = $2)
     ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
+
+/// Followed by ids and the end of the list.
+const THESE: &str = "
+    SELECT id, user_id, participant_name, status, partition_key, metadata, dialogue, created_at,
+        updated_at
+    FROM chats WHERE id IN (";
 
 /// Also keeps others from changing the chat until the end of the transaction.
 pub(super) const TOUCH: &str =
@@ -56,8 +62,13 @@ pub(super) const SAY: &str = "
     VALUES ($1, $2, $3, $4, $5, $6)";
 
 const SAID: &str = "
-    SELECT message_id, message_type, content, metadata, created_at
+    SELECT id, CAST(OCTET_LENGTH(content) + OCTET_LENGTH(metadata) AS BIGINT)
     FROM chat_messages WHERE chat_id = $1 ORDER BY id DESC LIMIT $2";
+
+/// From message $2 on.
+const SAID_SINCE: &str = "
+    SELECT message_id, message_type, content, metadata, created_at
+    FROM chat_messages WHERE chat_id = $1 AND id >= $2 ORDER BY id LIMIT $3";
 
 type ChatRow = (String, Option<String>, String, String, String, String, Option<String>, i64, i64);
 pub(super) type MessageRow = (Uuid, String, String, String, i64);
@@ -88,7 +99,7 @@ impl Store {
         Ok(row.map(Chat::from))
     }
 
-    /// The newest first; those of a user, or all.
+    /// The newest first; those of a user, or all. At most [`Page::BYTES`] of them.
     pub async fn chats(
         &self,
         user: Option<&str>,
@@ -96,10 +107,23 @@ impl Store {
         page: Page,
     ) -> Result<Vec<Chat>, Error> {
         let (user, (limit, offset)) = (user.map(clean), page.bounds());
-        let rows: Vec<ChatRow> = reading!(self, |connection| {
+        let measured: Vec<(String, i64)> = reading!(self, |connection| {
             let list =
                 sqlx::query_as(LIST).bind(user.as_deref()).bind(status.map(ChatStatus::word));
             list.bind(limit).bind(offset).fetch_all(connection).await?
+        });
+        let ids = fitting(measured, Page::BYTES);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<ChatRow> = reading!(self, |connection| {
+            let mut query = sqlx::QueryBuilder::new(THESE);
+            let mut list = query.separated(", ");
+            for id in &ids {
+                list.push_bind(id);
+            }
+            query.push(") ORDER BY created_at DESC, id DESC");
+            query.build_query_as().persistent(false).fetch_all(connection).await?
         });
         Ok(rows.into_iter().map(Chat::from).collect())
     }
@@ -155,15 +179,21 @@ impl Store {
         Ok(true)
     }
 
-    /// The last `limit` messages, the oldest first.
+    /// The last `limit` messages, the oldest first; at most [`Page::BYTES`] of them.
     pub async fn said_in_chat(&self, chat: &str, limit: u32) -> Result<Vec<ChatMessage>, Error> {
         let (chat, (limit, _)) = (clean(chat), Page { limit, offset: 0 }.bounds());
-        let mut newest: Vec<MessageRow> = reading!(self, |connection| {
+        let measured: Vec<(i64, i64)> = reading!(self, |connection| {
             let said = sqlx::query_as(SAID).bind(&*chat).bind(limit);
             said.fetch_all(connection).await?
         });
-        newest.reverse();
-        Ok(newest.into_iter().map(ChatMessage::from).collect())
+        let fitting = fitting(measured, Page::BYTES);
+        let Some(oldest) = fitting.last() else { return Ok(Vec::new()) };
+        let count = i64::try_from(fitting.len()).unwrap_or(i64::MAX);
+        let rows: Vec<MessageRow> = reading!(self, |connection| {
+            let said = sqlx::query_as(SAID_SINCE).bind(&*chat).bind(*oldest).bind(count);
+            said.fetch_all(connection).await?
+        });
+        Ok(rows.into_iter().map(ChatMessage::from).collect())
     }
 }
 

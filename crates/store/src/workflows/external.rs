@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::{
     chats::TOUCH,
     files::{ADD, NAMES, free},
-    lease::{FAIL_STEP, FEED, FINISH_STEP, SKIP, until},
-    model::{Claim, NewChatFile, Run},
+    lease::{FAIL_STEP, FEED, FINISH_STEP, SKIP, too_far, until},
+    model::{Brought, Claim, NewChatFile, Run},
     runs::{RunRow, StepRow},
     words::ChatStatus,
 };
@@ -23,14 +23,14 @@ const FREE_SQLITE: &str = "
     SELECT r.id FROM run_steps AS s
     JOIN runs AS r ON r.id = s.run_id AND r.next_step = s.position
     WHERE r.status = 'running' AND r.next_kind = 'external' AND r.lease_owner IS NULL
-        AND NOT r.cancel AND s.lease_until < $2 AND s.attempts < $3
+        AND NOT r.cancel AND (s.lease_until < $2 OR s.lease_until > $4) AND s.attempts < $3
         AND ($1 IS NULL OR s.operation = $1)
     ORDER BY r.created_at, r.id LIMIT 1";
 const FREE_POSTGRES: &str = "
     SELECT r.id FROM run_steps AS s
     JOIN runs AS r ON r.id = s.run_id AND r.next_step = s.position
     WHERE r.status = 'running' AND r.next_kind = 'external' AND r.lease_owner IS NULL
-        AND NOT r.cancel AND s.lease_until < $2 AND s.attempts < $3
+        AND NOT r.cancel AND (s.lease_until < $2 OR s.lease_until > $4) AND s.attempts < $3
         AND ($1 IS NULL OR s.operation = $1)
     ORDER BY r.created_at, r.id LIMIT 1 FOR UPDATE OF r, s SKIP LOCKED";
 
@@ -82,15 +82,24 @@ const FAIL: &str = "
     RETURNING id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at";
 
+const BROUGHT: &str = "UPDATE run_steps SET brought = $3 WHERE run_id = $1 AND position = $2";
+
+const FIND_BROUGHT: &str = "
+    SELECT run_id, brought FROM run_steps
+    WHERE id = $1 AND claim = $2 AND status IN ('completed', 'failed')";
+
 /// Nobody finished it, as often as it was claimed.
 const GIVEN_UP: &str = "
     SELECT s.claim, r.id FROM run_steps AS s
     JOIN runs AS r ON r.id = s.run_id AND r.next_step = s.position
     WHERE r.status = 'running' AND r.next_kind = 'external' AND s.status = 'running'
-        AND s.lease_until < $1 AND s.attempts >= $2
+        AND (s.lease_until < $1 OR s.lease_until > $3) AND s.attempts >= $2
     LIMIT 1";
 
 impl Store {
+    /// How long a claim may hold without a sign of life.
+    pub const LONGEST_CLAIM: Duration = Duration::from_hours(1);
+
     /// The oldest external step that nobody does, of one operation or of any, for as long as `lease`
     /// unless it is [renewed](Self::renew_step). What was claimed `attempts` times is nobody's any
     /// more.
@@ -107,6 +116,7 @@ impl Store {
         let free = self.db().either(FREE_SQLITE, FREE_POSTGRES);
         Ok(writing!(self, |tx| {
             let free = sqlx::query_scalar(free).bind(operation.as_deref()).bind(now).bind(attempts);
+            let free = free.bind(too_far(now, Self::LONGEST_CLAIM));
             let run: Option<String> = free.fetch_optional(&mut *tx).await?;
             let Some(run) = run else { return Ok(None) };
             let claimed: RunRow = sqlx::query_as(CLAIMED).bind(&run).fetch_one(&mut *tx).await?;
@@ -136,11 +146,12 @@ impl Store {
         }))
     }
 
-    /// As [`finish_step`](Self::finish_step), under a claim.
+    /// As [`finish_step`](Self::finish_step), under a claim. By the `digest` of what the worker
+    /// brought, it is known again: see [`brought`](Self::brought).
     pub async fn finish_claimed(
         &self,
         held: &Claim,
-        result: &str,
+        (result, digest): (&str, &str),
         file: Option<NewChatFile<'_>>,
     ) -> Result<Option<(Run, Option<i64>)>, Error> {
         let Claim { claim, run, step, .. } = held;
@@ -160,10 +171,24 @@ impl Store {
             }
             let finish = sqlx::query(FINISH_STEP).bind(&run.id).bind(step.position);
             finish.bind(&*result).bind(output).bind(now).execute(&mut *tx).await?;
+            let known = sqlx::query(BROUGHT).bind(&run.id).bind(step.position).bind(digest);
+            known.execute(&mut *tx).await?;
             let feed = sqlx::query(FEED).bind(&run.id).bind(step.position).bind(output);
             feed.execute(&mut *tx).await?;
             Some((advanced, output))
         }))
+    }
+
+    /// The step that was ended under `claim`, finished or failed. `None` if none was.
+    pub async fn brought(&self, step: Uuid, claim: Uuid) -> Result<Option<Brought>, Error> {
+        let found: Option<(String, Option<String>)> = reading!(self, |connection| {
+            let found = sqlx::query_as(FIND_BROUGHT).bind(step).bind(claim);
+            found.fetch_optional(connection).await?
+        });
+        let Some((run, digest)) = found else { return Ok(None) };
+        let Some((run, steps)) = self.run_with_steps(&run).await? else { return Ok(None) };
+        let step = steps.into_iter().find(|it| it.id == step);
+        Ok(step.map(|step| Brought { run, step, digest }))
     }
 
     /// The step failed, and with it the run. `None` if the claim does not hold any more.
@@ -190,9 +215,10 @@ impl Store {
 
     /// The claim and the run of an external step that was claimed `attempts` times and not finished.
     pub async fn given_up(&self, attempts: i64) -> Result<Option<(Uuid, String)>, Error> {
+        let now = now();
         Ok(reading!(self, |connection| {
-            let given_up = sqlx::query_as(GIVEN_UP).bind(now()).bind(attempts);
-            given_up.fetch_optional(connection).await?
+            let given_up = sqlx::query_as(GIVEN_UP).bind(now).bind(attempts);
+            given_up.bind(too_far(now, Self::LONGEST_CLAIM)).fetch_optional(connection).await?
         }))
     }
 }

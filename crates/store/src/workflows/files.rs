@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, Store,
     db::{reading, writing},
+    files::Files,
     store::{clean, now},
 };
 
@@ -70,7 +71,12 @@ impl Store {
             let get = sqlx::query_as(GET).bind(&*chat).bind(&*name);
             get.fetch_optional(connection).await?
         });
-        Ok(row.map(ChatFile::from))
+        if row.is_some() || name.is_ascii() {
+            return Ok(row.map(ChatFile::from));
+        }
+        // It may be written in another way than it was then.
+        let (name, files) = (Files::composed(&name), self.chat_files(&chat).await?);
+        Ok(files.into_iter().find(|it| Files::composed(&it.name) == name))
     }
 }
 

@@ -17,7 +17,8 @@ use crate::{
     store::{clean, now},
 };
 
-/// One run of a chat at a time, the oldest first. What another worker left is gone on with.
+/// One run of a chat at a time, the oldest first. What another worker left is gone on with, also if
+/// its lease ends later than any can.
 const CLAIM_SQLITE: &str = "
     UPDATE runs SET status = 'running', lease_owner = $1, lease_until = $2, attempts = attempts + 1,
         seq = seq + 1, started_at = COALESCE(started_at, $3)
@@ -25,7 +26,8 @@ const CLAIM_SQLITE: &str = "
         SELECT r.id FROM runs AS r
         WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3))
+            OR (r.status = 'running' AND r.next_kind = 'internal'
+                AND (r.lease_until < $3 OR r.lease_until > $6)))
             AND ($4 OR EXISTS (
                 SELECT 1 FROM chats AS c
                 WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
@@ -39,7 +41,8 @@ const CLAIM_POSTGRES: &str = "
         SELECT r.id FROM runs AS r
         WHERE ((r.status = 'pending' AND NOT EXISTS (
                 SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
-            OR (r.status = 'running' AND r.next_kind = 'internal' AND r.lease_until < $3))
+            OR (r.status = 'running' AND r.next_kind = 'internal'
+                AND (r.lease_until < $3 OR r.lease_until > $6)))
             AND ($4 OR EXISTS (
                 SELECT 1 FROM chats AS c
                 WHERE c.id = r.chat_id AND c.user_id IS NOT DISTINCT FROM $5))
@@ -54,7 +57,7 @@ const OWNERS: &str = "
     WHERE (r.status = 'pending' AND NOT EXISTS (
             SELECT 1 FROM runs AS o WHERE o.chat_id = r.chat_id AND o.status = 'running'))
         OR (r.status = 'running' AND r.next_kind = 'internal')
-    GROUP BY c.user_id ORDER BY MIN(r.created_at) LIMIT $1";
+    GROUP BY c.user_id ORDER BY MIN(r.created_at), MIN(r.id) LIMIT $1";
 
 const RENEW: &str = "
     UPDATE runs SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'
@@ -136,6 +139,7 @@ impl Store {
         let row: Option<RunRow> = writing!(self, |tx| {
             let claim = sqlx::query_as(claim).bind(owner).bind(until(now, lease)).bind(now);
             let claim = claim.bind(of == RunsOf::Anyone).bind(user.as_deref());
+            let claim = claim.bind(too_far(now, lease));
             match claim.fetch_optional(&mut *tx).await {
                 Ok(row) => row,
                 // Another node was faster with another run of the chat.
@@ -269,4 +273,10 @@ impl Store {
 /// When a lease from `now` on ends.
 pub(super) fn until(now: i64, lease: Duration) -> i64 {
     now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A lease that ends after this was given before the clock was set back, and counts as over. Clocks of
+/// other nodes may be ahead by as much as a lease.
+pub(super) fn too_far(now: i64, lease: Duration) -> i64 {
+    until(now, lease.saturating_mul(2))
 }

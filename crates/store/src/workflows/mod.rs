@@ -4,6 +4,7 @@ mod chats;
 mod downloads;
 mod external;
 mod files;
+pub(crate) mod keys;
 mod lease;
 mod model;
 mod runs;
@@ -13,9 +14,9 @@ mod words;
 pub use self::{
     backup::BackupError,
     model::{
-        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download, NewChat,
-        NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunsOf, Start, Step,
-        WholeChat,
+        Brought, CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download,
+        NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey, RunsOf,
+        Start, Step, WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

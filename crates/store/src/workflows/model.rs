@@ -111,7 +111,7 @@ pub struct NewRun<'a> {
     pub id: &'a str,
     pub chat: &'a str,
     pub origin: &'a str,
-    /// At least one.
+    /// None is a run that is over as soon as it begins.
     pub steps: &'a [NewStep],
     /// What the first step is done to; `None` for none.
     pub input: Option<i64>,
@@ -120,6 +120,8 @@ pub struct NewRun<'a> {
     /// How many of them may be those of the chat's owner, this one included; a chat without an
     /// owner has no share.
     pub share: i64,
+    /// Sent again with the same key, it is the same run.
+    pub key: Option<RunKey<'a>>,
 }
 
 /// Whose runs are meant.
@@ -128,6 +130,25 @@ pub enum RunsOf<'a> {
     Anyone,
     /// Runs in the chats of this user; `None` is in chats that have no owner.
     Owner(Option<&'a str>),
+}
+
+/// The idempotency key of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RunKey<'a> {
+    /// Who uses it; empty where nobody signs in.
+    pub user: &'a str,
+    pub key: &'a str,
+    /// A digest of what is asked for. The same key with another one is refused.
+    pub request: &'a str,
+}
+
+/// A step that was ended under a claim, and what the worker brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    pub run: Run,
+    pub step: Step,
+    /// The digest that the step was finished with.
+    pub digest: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +191,8 @@ pub enum RunError {
     Full,
     #[error("too many runs of this user are waiting; try again when one of them is done")]
     Share,
+    #[error("the idempotency key came with another request")]
+    KeyReused,
     #[error(transparent)]
     Store(#[from] Error),
 }

@@ -3,12 +3,14 @@ use uuid::Uuid;
 
 use super::{
     chats::TOUCH,
-    model::{CancelRun, NewRun, NewStep, Run, RunError, Step},
+    keys::{KNOWN, REMEMBER},
+    model::{CancelRun, NewRun, NewStep, Run, RunError, RunKey, Step},
     words::{ChatStatus, RunStatus, StepKind, StepStatus},
 };
 use crate::{
     Error, Page, Store,
     db::{reading, writing},
+    pages::fitting,
     store::{clean, now},
 };
 
@@ -23,8 +25,6 @@ const WAITING_IN_CHAT: &str = "SELECT count(*) FROM runs WHERE status = 'pending
 const WAITING_OF_OWNER: &str = "
     SELECT count(*) FROM chats AS c JOIN runs AS r ON r.chat_id = c.id
     WHERE c.user_id = (SELECT user_id FROM chats WHERE id = $1) AND r.status = 'pending'";
-
-const CHAT_OF: &str = "SELECT chat_id FROM runs WHERE id = $1";
 
 const CREATE: &str = "
     INSERT INTO runs (id, chat_id, origin, status, total_steps, next_kind, created_at)
@@ -44,14 +44,23 @@ const LIST: &str = "
         created_at, started_at, ended_at
     FROM runs WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
 
+const MEASURED: &str = "
+    SELECT total_steps, CAST(COALESCE(OCTET_LENGTH(error), 0) AS BIGINT) FROM runs
+    WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+
 pub(super) const STEPS: &str = "
     SELECT id, position, operation, kind, arguments, status, progress, input_file, output_file,
         result, error, worker, started_at, completed_at
     FROM run_steps WHERE run_id = $1 ORDER BY position";
 
+const MEASURED_OF_CHAT: &str = "
+    SELECT s.id, CAST(OCTET_LENGTH(s.arguments) + COALESCE(OCTET_LENGTH(s.error), 0) AS BIGINT)
+    FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id
+    WHERE r.chat_id = $1 ORDER BY r.created_at DESC, r.id DESC, s.position LIMIT $2";
+
 const STEPS_OF_CHAT: &str = "
     SELECT s.id, s.position, s.operation, s.kind, s.arguments, s.status, s.progress, s.input_file,
-        s.output_file, s.result, s.error, s.worker, s.started_at, s.completed_at
+        s.output_file, CAST(NULL AS TEXT), s.error, s.worker, s.started_at, s.completed_at
     FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id
     WHERE r.chat_id = $1 ORDER BY r.created_at DESC, r.id DESC, s.position LIMIT $2";
 
@@ -116,6 +125,8 @@ pub(super) type StepRow = (
 
 /// Why the transaction was given up.
 enum Stop {
+    /// The run of the key is there.
+    Known(String),
     Refused(RunError),
 }
 
@@ -138,17 +149,21 @@ impl From<sqlx::Error> for Stop {
 }
 
 impl Store {
-    /// Begin a run, which waits until somebody does it.
+    /// Begin a run, which waits until somebody does it. With a key that is known it is the run that
+    /// there is, under its own id.
     pub async fn create_run(&self, new: NewRun<'_>) -> Result<Run, RunError> {
-        let Err(Stop::Refused(why)) = self.create(&new).await else {
-            return self.run(new.id).await?.ok_or(RunError::NoChat);
+        let run = match self.create(&new).await {
+            Ok(()) => self.run(new.id).await?,
+            Err(Stop::Known(id)) => self.run(&id).await?,
+            Err(Stop::Refused(why)) => return Err(why),
         };
-        Err(why)
+        run.ok_or(RunError::NoChat)
     }
 
     async fn create(&self, new: &NewRun<'_>) -> Result<(), Stop> {
-        let NewRun { id, chat, origin, steps, input, max_waiting, share } = *new;
-        let (chat, now) = (clean(chat), now());
+        let NewRun { id, chat, origin, steps, input, max_waiting, share, key } = *new;
+        let (chat, now, key) = (clean(chat), now(), key.map(RunKey::clean));
+        let since = now.saturating_sub(self.keep_keys());
         let first = steps.first().map_or(StepKind::Internal, |it| it.kind);
         let total = i64::try_from(steps.len()).unwrap_or(i64::MAX);
         writing!(self, |tx| {
@@ -156,6 +171,13 @@ impl Store {
             let touch = sqlx::query(TOUCH).bind(&*chat).bind(now).bind(processing);
             if touch.fetch_optional(&mut *tx).await?.is_none() {
                 return Err(RunError::NoChat.into());
+            }
+            if let Some(key) = &key {
+                let known = sqlx::query_as(KNOWN).bind(&*chat).bind(&*key.user).bind(&*key.key);
+                let known = known.bind(since);
+                if let Some(run) = key.same(known.fetch_optional(&mut *tx).await?)? {
+                    return Err(Stop::Known(run));
+                }
             }
             let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
             let behind = sqlx::query_scalar(WAITING_IN_CHAT).bind(&*chat);
@@ -175,6 +197,11 @@ impl Store {
                 let step = step.bind(clean(operation).into_owned()).bind(kind.word());
                 let step = step.bind(clean(arguments).into_owned());
                 step.bind(input.filter(|_| position == 0)).execute(&mut *tx).await?;
+            }
+            if let Some(key) = &key {
+                let remember = sqlx::query(REMEMBER).bind(&*chat).bind(&*key.user);
+                let remember = remember.bind(&*key.key).bind(key.request).bind(id).bind(now);
+                remember.execute(&mut *tx).await?;
             }
         });
         Ok(())
@@ -199,9 +226,14 @@ impl Store {
         }
     }
 
-    /// Those of a chat, the newest first.
+    /// Those of a chat, the newest first; at most [`Page::BYTES`] of them.
     pub async fn runs(&self, chat: &str, page: Page) -> Result<Vec<Run>, Error> {
         let (chat, (limit, offset)) = (clean(chat), page.bounds());
+        let measured: Vec<(i64, i64)> = reading!(self, |connection| {
+            let list = sqlx::query_as(MEASURED).bind(&*chat).bind(limit).bind(offset);
+            list.fetch_all(connection).await?
+        });
+        let limit = i64::try_from(fitting(measured, Page::BYTES).len()).unwrap_or(i64::MAX);
         let rows: Vec<RunRow> = reading!(self, |connection| {
             let list = sqlx::query_as(LIST).bind(&*chat).bind(limit).bind(offset);
             list.fetch_all(connection).await?
@@ -218,9 +250,14 @@ impl Store {
         Ok(rows.into_iter().map(Step::from).collect())
     }
 
-    /// The steps of the newest runs of a chat, about `limit` of them, the oldest run first.
+    /// The steps of the newest runs of a chat, about `limit` of them and at most [`Page::BYTES`],
+    /// the oldest run first, without their results.
     pub async fn steps_of_chat(&self, chat: &str, limit: u32) -> Result<Vec<Step>, Error> {
         let (chat, (limit, _)) = (clean(chat), Page { limit, offset: 0 }.bounds());
+        let measured: Vec<(Uuid, i64)> = reading!(self, |connection| {
+            sqlx::query_as(MEASURED_OF_CHAT).bind(&*chat).bind(limit).fetch_all(connection).await?
+        });
+        let limit = i64::try_from(fitting(measured, Page::BYTES).len()).unwrap_or(i64::MAX);
         let rows: Vec<StepRow> = reading!(self, |connection| {
             sqlx::query_as(STEPS_OF_CHAT).bind(&*chat).bind(limit).fetch_all(connection).await?
         });
@@ -256,36 +293,59 @@ impl Store {
     }
 
     /// Let a run that failed, was cancelled or was interrupted go on at its first unfinished step.
-    /// `None` if it is none of these. At most `max_waiting` runs may wait, and `share` of one owner.
+    /// `None` if it is none of these. At most `max_waiting` runs may wait, and `share` of one
+    /// owner. With a key that is known it is the run as it stands.
     pub async fn retry_run(
         &self,
-        id: &str,
+        run: &Run,
         max_waiting: i64,
         share: i64,
+        key: Option<RunKey<'_>>,
     ) -> Result<Option<Run>, RunError> {
-        match self.retry(id, max_waiting, share).await {
+        match self.retry(run, max_waiting, share, key).await {
             Ok(run) => Ok(run),
+            Err(Stop::Known(id)) => Ok(self.run(&id).await?),
             Err(Stop::Refused(why)) => Err(why),
         }
     }
 
-    async fn retry(&self, id: &str, max_waiting: i64, share: i64) -> Result<Option<Run>, Stop> {
-        let (id, now) = (clean(id), now());
+    async fn retry(
+        &self,
+        run: &Run,
+        max_waiting: i64,
+        share: i64,
+        key: Option<RunKey<'_>>,
+    ) -> Result<Option<Run>, Stop> {
+        let (id, chat, now) = (clean(&run.id), clean(&run.chat_id), now());
+        let (key, since) = (key.map(RunKey::clean), now.saturating_sub(self.keep_keys()));
         Ok(writing!(self, |tx| {
+            if let Some(key) = &key {
+                // Nobody else looks the key up meanwhile.
+                let touch = sqlx::query(TOUCH).bind(&*chat).bind(now).bind(None::<&str>);
+                touch.execute(&mut *tx).await?;
+                let known = sqlx::query_as(KNOWN).bind(&*chat).bind(&*key.user).bind(&*key.key);
+                let known = known.bind(since);
+                if let Some(run) = key.same(known.fetch_optional(&mut *tx).await?)? {
+                    return Err(Stop::Known(run));
+                }
+            }
             let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut *tx).await?;
             if waiting >= max_waiting {
                 return Err(RunError::Full.into());
             }
-            let chat: Option<String> =
-                sqlx::query_scalar(CHAT_OF).bind(&*id).fetch_optional(&mut *tx).await?;
-            let own: i64 =
-                sqlx::query_scalar(WAITING_OF_OWNER).bind(chat).fetch_one(&mut *tx).await?;
+            let own = sqlx::query_scalar(WAITING_OF_OWNER).bind(&*chat);
+            let own: i64 = own.fetch_one(&mut *tx).await?;
             if own >= share {
                 return Err(RunError::Share.into());
             }
             let retry = sqlx::query_as(RETRY).bind(&*id);
             let row: Option<RunRow> = retry.fetch_optional(&mut *tx).await?;
             let Some(run) = row.map(Run::from) else { return Ok(None) };
+            if let Some(key) = &key {
+                let remember = sqlx::query(REMEMBER).bind(&*chat).bind(&*key.user);
+                let remember = remember.bind(&*key.key).bind(key.request).bind(&*id).bind(now);
+                remember.execute(&mut *tx).await?;
+            }
             sqlx::query(RETRY_STEPS).bind(&*id).execute(&mut *tx).await?;
             let touch = sqlx::query(TOUCH).bind(&run.chat_id).bind(now);
             touch.bind(ChatStatus::Processing.word()).execute(&mut *tx).await?;

@@ -18,10 +18,12 @@ use crate::{
 /// About as much as describing them takes.
 const SIZE: &str = "
     SELECT
-        (SELECT COALESCE(SUM(LENGTH(content) + LENGTH(metadata) + 200), 0)
+        (SELECT COALESCE(SUM(OCTET_LENGTH(content) + OCTET_LENGTH(metadata) + 200), 0)
          FROM chat_messages WHERE chat_id = $1)
-        + (SELECT COALESCE(SUM(LENGTH(name) + 100), 0) FROM chat_files WHERE chat_id = $1)
-        + (SELECT COALESCE(SUM(LENGTH(s.arguments) + LENGTH(COALESCE(s.result, '')) + 500), 0)
+        + (SELECT COALESCE(SUM(OCTET_LENGTH(name) + 100), 0) FROM chat_files WHERE chat_id = $1)
+        + (SELECT COALESCE(SUM(
+            OCTET_LENGTH(s.arguments) + OCTET_LENGTH(COALESCE(s.result, ''))
+            + OCTET_LENGTH(COALESCE(s.error, '')) + 500), 0)
            FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id WHERE r.chat_id = $1)";
 
 const SAID: &str = "

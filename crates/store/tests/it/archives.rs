@@ -113,7 +113,7 @@ async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
         assert_eq!(statuses, [StepStatus::Completed, StepStatus::Skipped]);
         assert_eq!(second[1].input, Some(again.files[2].id));
         // It goes on where it was.
-        bed.store.retry_run("open", 3, 3).await.unwrap().unwrap();
+        bed.retry("open").await.unwrap().unwrap();
         let claimed = bed.claim().await.unwrap();
         assert_eq!(bed.work(&claimed, None).await.unwrap().next, 2);
     })

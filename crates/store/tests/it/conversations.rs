@@ -56,7 +56,7 @@ async fn a_conversation_is_not_there_for_those_who_are_no_members() {
         let changed = store.update_conversation(made.id, bob, Some("Mine"), Some(true)).await;
         assert_eq!(changed.unwrap(), None);
         assert_eq!(store.delete_conversation(made.id, "bob").await.unwrap(), None);
-        assert_eq!(store.search("bob", "secret", ALL).await.unwrap(), []);
+        assert_eq!(store.search("bob", "secret", ALL).await.unwrap().messages, []);
         assert!(!ids(bed, "bob", ALL).await.contains(&made.id));
         let ann = store.conversation(made.id, Who::Member("ann")).await.unwrap();
         assert_eq!(ann.as_ref().map(|it| (&*it.title, it.is_pinned)), Some(("a secret", false)));
@@ -140,7 +140,7 @@ async fn a_deleted_conversation_takes_everything_with_it_and_nothing_else() {
         assert_eq!(store.interrupt_turn("cut off", i64::MAX).await.unwrap(), None);
         assert_eq!(store.file("k/2").await.unwrap(), None);
         assert!(store.file("k/3").await.unwrap().is_some());
-        let found = store.search("ann", "words", ALL).await.unwrap();
+        let found = store.search("ann", "words", ALL).await.unwrap().messages;
         assert_eq!(found.iter().map(|it| it.id).collect::<Vec<_>>(), [other]);
         assert_eq!(store.forget_keys(i64::MAX).await.unwrap(), 0);
     })

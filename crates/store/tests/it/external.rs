@@ -39,12 +39,12 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         let short = bed.store.renew_step(lost.step.id, claim.claim, Duration::ZERO, None);
         assert!(short.await.unwrap().is_some());
         assert_eq!(bed.store.claim_step(None, "u", LONG, 9).await.unwrap(), None);
-        assert_eq!(bed.store.finish_claimed(&lost, "{}", None).await.unwrap(), None);
+        assert_eq!(bed.store.finish_claimed(&lost, ("{}", "d"), None).await.unwrap(), None);
         let file = NewChatFile { place: Place::Intermediate, name: "x.csv", key: "k", size: 1 };
         let (run, file) =
-            bed.store.finish_claimed(&claim, "[1]", Some(file)).await.unwrap().unwrap();
+            bed.store.finish_claimed(&claim, ("[1]", "d"), Some(file)).await.unwrap().unwrap();
         assert_eq!((run.next, run.next_kind), (1, StepKind::Internal));
-        assert_eq!(bed.store.finish_claimed(&claim, "{}", None).await.unwrap(), None);
+        assert_eq!(bed.store.finish_claimed(&claim, ("{}", "d"), None).await.unwrap(), None);
         let (_, steps) = bed.all("r").await;
         assert_eq!((steps[0].output, steps[1].input), (file, file));
         assert_eq!(steps[0].result.as_deref(), Some("[1]"));
@@ -64,6 +64,26 @@ async fn a_run_that_is_to_be_cancelled_is_not_handed_out() {
         assert!(matches!(asked, CancelRun::Asked(_)));
         assert!(!bed.store.hand_out(&claimed).await.unwrap());
         assert_eq!(bed.store.renew_run(&claimed, LONG, None).await.unwrap(), Some(true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", &[StepKind::External]).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        bed.store.hand_out(&claimed).await.unwrap();
+        let hour = quadrille_store::Store::LONGEST_CLAIM;
+        bed.store.claim_step(None, "v", hour, 2).await.unwrap().unwrap();
+        assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
+        bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
+        let next = bed.store.claim_step(None, "w", hour, 2).await.unwrap().unwrap();
+        assert_eq!(bed.store.given_up(2).await.unwrap(), None);
+        bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
+        let given_up = bed.store.given_up(2).await.unwrap();
+        assert_eq!(given_up, Some((next.claim, "r".to_owned())));
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! A message with a key is added once, whoever sends it again, and however many at a time.
 use std::time::Duration;
 
-use quadrille_store::{AddError, NewMessage};
+use quadrille_store::{AddError, NewFile, NewMessage, Sender};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -25,6 +25,47 @@ async fn the_same_key_gives_the_same_message_and_its_turn() {
         assert_eq!(again.message, first.message);
         let other = store.add_message(new("good-bye", Uuid::now_v7())).await;
         assert!(matches!(other, Err(AddError::KeyReused)), "{other:?}");
+        assert_eq!(bed.contents(id).await, ["hello"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_with_another_sender_metadata_or_file_is_another_messages() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        let file = |key, name, size| NewFile {
+            key,
+            user: "ann",
+            conversation: None,
+            name,
+            media_type: "text/plain",
+            size,
+        };
+        let new = NewMessage {
+            key: Some("once"),
+            metadata: Some(r#"{"a":1,"b":2}"#),
+            ..message(id, "ann", "hello")
+        };
+        let first = bed.store.add_message_with(new, &[file("k/1", "a", 3)]).await.unwrap();
+        let same = NewMessage { metadata: Some(r#"{ "b": 2, "a": 1 }"#), ..new };
+        let again = bed.store.add_message_with(same, &[file("k/2", "a", 3)]).await.unwrap();
+        assert_eq!((again.is_new, again.message), (false, first.message));
+        let other_sender = NewMessage { sender: Sender::Assistant, ..new };
+        let [other, none] = [Some(r#"{"a":2}"#), None].map(|it| NewMessage { metadata: it, ..new });
+        let refused = [
+            (other_sender, vec![file("k/2", "a", 3)]),
+            (other, vec![file("k/2", "a", 3)]),
+            (none, vec![file("k/2", "a", 3)]),
+            (new, vec![file("k/2", "b", 3)]),
+            (new, vec![file("k/2", "a", 4)]),
+            (new, vec![]),
+            (new, vec![file("k/2", "a", 3), file("k/3", "a", 3)]),
+        ];
+        for (new, files) in refused {
+            let why = bed.store.add_message_with(new, &files).await;
+            assert!(matches!(why, Err(AddError::KeyReused)), "{new:?} {files:?} {why:?}");
+        }
         assert_eq!(bed.contents(id).await, ["hello"]);
     })
     .await;

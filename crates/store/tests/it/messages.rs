@@ -1,5 +1,5 @@
 //! Messages in order, and the title that the first one gives.
-use quadrille_store::{AddError, Message, NewMessage, Sender, Who};
+use quadrille_store::{AddError, Message, NewMessage, Page, Sender, Who};
 
 use crate::bed::{Bed, each, message};
 
@@ -125,6 +125,77 @@ async fn a_message_makes_its_conversation_the_last_changed() {
         let added = bed.say(id, "ann", "hello").await.message;
         let changed = bed.store.conversation(id, Who::Granted).await.unwrap().unwrap();
         assert_eq!(changed.updated_at, added.created_at);
+    })
+    .await;
+}
+
+/// A message of 300 KB whose text begins with its number.
+fn large(n: usize) -> String {
+    format!("{n} {}", "word ".repeat(60_000))
+}
+
+fn numbers(messages: &[Message]) -> Vec<usize> {
+    let number = |it: &Message| it.content.split(' ').next().unwrap().parse().unwrap();
+    messages.iter().map(number).collect()
+}
+
+#[tokio::test]
+async fn a_page_has_a_bound_in_bytes_and_the_pages_together_are_everything() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        for n in 0..20 {
+            bed.say(id, "ann", &large(n)).await;
+        }
+        let (mut before, mut all, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let page = bed.store.messages(id, before, 1000).await.unwrap();
+            let bytes: usize = page.iter().map(|it| it.content.len()).sum();
+            assert!(bytes <= Page::BYTES, "{bytes}");
+            let Some(oldest) = page.first() else { break };
+            let more = bed.store.has_messages_before(id, oldest.id).await.unwrap();
+            assert_eq!(more, oldest.content != large(0));
+            before = Some(oldest.id);
+            all.splice(0..0, numbers(&page));
+            pages += 1;
+        }
+        // Six of 300 KB are less than 2 MiB, and seven are more.
+        assert_eq!((all, pages), ((0..20).collect(), 4));
+        // One that is larger alone is given nevertheless.
+        let huge = "x".repeat(Page::BYTES + 1);
+        bed.say(id, "ann", &huge).await;
+        let page = bed.store.messages(id, None, 1000).await.unwrap();
+        assert!(page.len() == 1 && page[0].content == huge);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_found_has_a_bound_in_bytes_and_says_that_there_is_more() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        for n in 0..10 {
+            bed.say(id, "ann", &large(n)).await;
+        }
+        let (mut offset, mut all) = (0, Vec::new());
+        loop {
+            let page = Page { limit: 1000, offset };
+            let found = bed.store.search("ann", "word", page).await.unwrap();
+            assert!(found.messages.len() <= 6);
+            all.extend(numbers(&found.messages));
+            offset += u32::try_from(found.messages.len()).unwrap();
+            if !found.has_more {
+                break;
+            }
+        }
+        assert_eq!(all, (0..10).rev().collect::<Vec<_>>());
+        // The same where the number of them ends the page.
+        let some = async |limit| {
+            let page = Page { limit, offset: 7 };
+            let found = bed.store.search("ann", "word", page).await.unwrap();
+            (numbers(&found.messages), found.has_more)
+        };
+        assert_eq!(some(2).await, (vec![2, 1], true));
+        assert_eq!(some(3).await, (vec![2, 1, 0], false));
     })
     .await;
 }

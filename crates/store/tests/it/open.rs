@@ -2,7 +2,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use e2e::scratch::Scratch;
-use quadrille_store::{Config, Migrated, OpenError, Store};
+use quadrille_store::{Config, LockError, Migrated, OpenError, Store};
 use tokio::task::JoinSet;
 
 use crate::bed::{Bed, each};
@@ -33,7 +33,7 @@ async fn an_old_schema_is_refused_unless_it_may_be_migrated() {
         for sql in ["DELETE FROM _sqlx_migrations", "DROP TABLE _sqlx_migrations"] {
             bed.execute(sql).await;
             let why = Store::open(&config).await.unwrap_err();
-            assert!(matches!(why, OpenError::Old(2)), "{why:?}");
+            assert!(matches!(why, OpenError::Old(3)), "{why:?}");
             assert!(why.to_string().contains("quadrille migrate"), "{why}");
         }
     })
@@ -72,9 +72,9 @@ async fn what_is_refused_for_its_schema_is_not_made() {
     let home = Scratch::new();
     let path = home.path().join("a/b.db");
     let config = Config { auto_migrate: false, ..at(&path) };
-    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(2))));
+    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(3))));
     assert!(!path.parent().unwrap().exists());
-    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 2 });
+    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 3 });
     Store::open(&config).await.unwrap();
 }
 
@@ -98,9 +98,29 @@ async fn many_that_start_at_once_migrate_once() {
     let mut starting = JoinSet::new();
     for _ in 0..8 {
         let config = config.clone();
-        starting.spawn(async move { Store::migrate(&config).await.unwrap().applied });
+        starting.spawn(async move { Store::open(&config).await.unwrap().close().await });
     }
-    assert_eq!(starting.join_all().await.iter().sum::<usize>(), 2);
+    starting.join_all().await;
+    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 0 });
+}
+
+#[tokio::test]
+async fn a_database_is_locked_by_whichever_way_leads_there() {
+    let home = Scratch::new();
+    let (path, link) = (home.path().join("made/a.db"), home.path().join("link.db"));
+    let lock = Store::lock(&at(&path)).unwrap().unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let why = Store::migrate(&at(&path)).await.unwrap_err();
+    assert!(matches!(why, OpenError::Lock(LockError::Taken(_))), "{why:?}");
+    assert_eq!(why.to_string().lines().count(), 1);
+    // Opening asks for no lock: that is up to who opens it for long.
+    let store = Store::open(&at(&path)).await.unwrap();
+    assert!(matches!(Store::lock(&at(&link)), Err(OpenError::Lock(LockError::Taken(_)))));
+    drop(lock);
+    assert!(Store::lock(&at(&link)).unwrap().is_some());
+    store.close().await;
+    let none = Config { auto_migrate: false, ..at(&home.path().join("no/b.db")) };
+    assert!(Store::lock(&none).unwrap().is_none() && !home.path().join("no").exists());
 }
 
 /// The files of a database in use are what a kill leaves behind.
@@ -126,5 +146,5 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     assert_eq!(there.len(), 100);
     assert_eq!(there, bed.store.messages(id, None, 1000).await.unwrap());
     let found = store.search("ann", "word", quadrille_store::Page { limit: 1000, offset: 0 });
-    assert_eq!(found.await.unwrap().len(), 100);
+    assert_eq!(found.await.unwrap().messages.len(), 100);
 }

@@ -7,6 +7,7 @@ async fn found(bed: &Bed, query: &str) -> Vec<String> {
     let found = bed.store.search("ann", query, ALL).await;
     found
         .unwrap_or_else(|why| panic!("{query:?}: {why:?}"))
+        .messages
         .into_iter()
         .map(|it| it.content)
         .collect()
@@ -137,7 +138,7 @@ async fn the_newest_is_found_first_and_a_page_is_a_part() {
             bed.say(id, "ann", &format!("word {n}")).await;
         }
         let page = Page { limit: 2, offset: 1 };
-        let found = bed.store.search("ann", "word", page).await.unwrap();
+        let found = bed.store.search("ann", "word", page).await.unwrap().messages;
         let found: Vec<_> = found.iter().map(|it| &*it.content).collect();
         assert_eq!(found, ["word 3", "word 2"]);
     })

@@ -71,13 +71,37 @@ async fn a_reply_stays_with_its_question_whatever_was_said_in_between() {
         bed.store.end_turn(first, TurnEnd::Completed, "one").await.unwrap();
         bed.store.end_turn(second, TurnEnd::Failed, "sorry").await.unwrap();
         bed.store.end_turn(third, TurnEnd::Completed, "three").await.unwrap();
+        for nothing in ["", " \r\n\t"] {
+            let silent = ask(bed, id).await;
+            bed.store.end_turn(silent, TurnEnd::Completed, nothing).await.unwrap();
+        }
         ask(bed, id).await;
-        let all = bed.store.exchanges(id, 9).await.unwrap();
+        let all = bed.store.exchanges(id, 9, 1 << 20).await.unwrap();
         let replies = |all: &[(String, String)]| -> Vec<_> {
             all.iter().map(|(question, reply)| format!("{question} {reply}")).collect()
         };
         assert_eq!(replies(&all), ["why? one", "why? three"]);
-        assert_eq!(replies(&bed.store.exchanges(id, 1).await.unwrap()), ["why? three"]);
+        assert_eq!(replies(&bed.store.exchanges(id, 1, 1 << 20).await.unwrap()), ["why? three"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_before_has_a_bound_in_bytes() {
+    each(async |bed| {
+        let id = bed.conversation("ann").await.id;
+        for n in 0..5 {
+            let turn = ask(bed, id).await;
+            let reply = format!("{n}{}", "x".repeat(1000));
+            bed.store.end_turn(turn, TurnEnd::Completed, &reply).await.unwrap();
+        }
+        let firsts = async |bytes| {
+            let all = bed.store.exchanges(id, 9, bytes).await.unwrap();
+            all.iter().map(|it| it.1[..1].to_owned()).collect::<String>()
+        };
+        assert_eq!(firsts(1 << 20).await, "01234");
+        assert_eq!(firsts(3500).await, "34");
+        assert_eq!(firsts(10).await, "4");
     })
     .await;
 }

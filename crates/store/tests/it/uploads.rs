@@ -116,7 +116,7 @@ async fn files_come_with_their_message_or_not_at_all() {
         assert_eq!(owners(&added.message.files), [theirs("k/1"), theirs("k/2")]);
         assert_eq!(owners(&bed.store.files("ann", ALL).await.unwrap()).len(), 2);
         // Neither a repeat, nor a refusal, nor a key that is taken leaves a trace.
-        let again = bed.store.add_message_with(new, &[file("k/3")]).await.unwrap();
+        let again = bed.store.add_message_with(new, &[file("k/3"), file("k/4")]).await.unwrap();
         assert_eq!((again.is_new, again.message.files.len()), (false, 2));
         let nowhere = NewMessage { conversation: 4711, key: None, ..new };
         assert!(bed.store.add_message_with(nowhere, &[file("k/3")]).await.is_err());

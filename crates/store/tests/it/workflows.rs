@@ -48,9 +48,22 @@ impl Bed {
         };
         let steps: Vec<_> = kinds.iter().map(step).collect();
         let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
-        let new =
-            NewRun { id, chat, origin: "execute", steps: &steps, input, max_waiting: 3, share: 2 };
+        let new = NewRun {
+            id,
+            chat,
+            origin: "execute",
+            steps: &steps,
+            input,
+            max_waiting: 3,
+            share: 2,
+            key: None,
+        };
         self.store.create_run(new).await
+    }
+
+    pub(crate) async fn retry(&self, id: &str) -> Result<Option<Run>, RunError> {
+        let run = self.store.run(id).await?.unwrap();
+        self.store.retry_run(&run, 3, 3, None).await
     }
 
     pub(crate) async fn claim(&self) -> Option<Claimed> {
@@ -92,9 +105,10 @@ async fn one_owner_has_a_share_of_the_runs_that_wait() {
         let full = bed.begin("c", "5", TWO).await.unwrap_err();
         assert!(matches!(full, RunError::Full), "{full}");
         bed.store.cancel_run("1").await.unwrap();
-        let refused = bed.store.retry_run("1", 3, 1).await.unwrap_err();
+        let run = bed.store.run("1").await.unwrap().unwrap();
+        let refused = bed.store.retry_run(&run, 3, 1, None).await.unwrap_err();
         assert!(matches!(refused, RunError::Share), "{refused}");
-        bed.store.retry_run("1", 3, 2).await.unwrap().unwrap();
+        bed.store.retry_run(&run, 3, 2, None).await.unwrap().unwrap();
         // Chats of nobody have no share.
         bed.store.cancel_run("1").await.unwrap();
         bed.store.cancel_run("2").await.unwrap();
@@ -172,8 +186,11 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         assert_eq!(bed.store.chat_file("b", "d.csv").await.unwrap(), None);
         assert_eq!(bed.store.chat_files("a").await.unwrap(), [first, second]);
         bed.begin("a", "r", TWO).await.unwrap();
-        let keys = bed.store.delete_chat("a").await.unwrap().unwrap();
-        assert_eq!(keys.keys.len(), 2);
+        let deleted = bed.store.delete_chat("a").await.unwrap().unwrap();
+        assert_eq!(deleted.keys, ["k1", "k2"]);
+        // It was in the middle of it.
+        let [cancelled] = &deleted.cancelled[..] else { panic!("{deleted:?}") };
+        assert_eq!((&*cancelled.id, cancelled.status), ("r", RunStatus::Cancelled));
         assert_eq!(bed.store.run("r").await.unwrap(), None);
         assert_eq!(bed.store.delete_chat("a").await.unwrap(), None);
     })
@@ -208,6 +225,7 @@ async fn steps_feed_each_other_and_the_run_is_over_once() {
         assert!(steps.iter().all(|it| it.status == StepStatus::Completed && it.progress == 100));
         let chat = bed.store.chat("a").await.unwrap().unwrap();
         assert_eq!(chat.status, ChatStatus::Completed);
+        let steps: Vec<_> = steps.into_iter().map(|it| Step { result: None, ..it }).collect();
         assert_eq!(bed.store.steps_of_chat("a", 10).await.unwrap(), steps);
     })
     .await;
@@ -272,6 +290,24 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
 }
 
 #[tokio::test]
+async fn a_lease_that_no_clock_can_have_given_is_over() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.begin("a", "r", TWO).await.unwrap();
+        let before = bed.claim().await.unwrap();
+        assert!(bed.claim().await.is_none());
+        // The clock of another node may be a little ahead.
+        bed.execute("UPDATE runs SET lease_until = lease_until + 30000").await;
+        assert!(bed.claim().await.is_none());
+        bed.execute("UPDATE runs SET lease_until = lease_until + 86400000").await;
+        let next = bed.claim().await.unwrap();
+        assert_eq!((next.start, &next.run.id), (Start::Resumed, &before.run.id));
+        assert_eq!(bed.store.renew_run(&before, LONG, None).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again() {
     each(async |bed| {
         bed.chat("a", None).await;
@@ -280,9 +316,9 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         assert!(matches!(cancelled, CancelRun::Ended(_)), "{cancelled:?}");
         assert_eq!(bed.claim().await, None);
         assert_eq!(bed.store.cancel_run("no").await.unwrap(), None);
-        let retried = bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
+        let retried = bed.retry("r").await.unwrap().unwrap();
         assert_eq!((retried.status, retried.seq), (RunStatus::Pending, 2));
-        assert_eq!(bed.store.retry_run("r", 3, 3).await.unwrap(), None);
+        assert_eq!(bed.retry("r").await.unwrap(), None);
         let claimed = bed.claim().await.unwrap();
         bed.work(&claimed, None).await.unwrap();
         let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
@@ -292,10 +328,58 @@ async fn a_cancelled_run_ends_at_once_or_by_who_does_it_and_may_be_tried_again()
         let over = bed.store.cancel_run("r").await.unwrap().unwrap();
         assert!(matches!(over, CancelRun::Over(_)), "{over:?}");
         // What is completed stays so.
-        bed.store.retry_run("r", 3, 3).await.unwrap().unwrap();
+        bed.retry("r").await.unwrap().unwrap();
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.next, steps[0].status), (1, StepStatus::Completed));
         assert_eq!(steps[1].status, StepStatus::Pending);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_of_chats_messages_and_steps_have_a_bound_in_bytes() {
+    each(async |bed| {
+        let large = serde_json::json!({ "note": "x".repeat(300_000) }).to_string();
+        for n in 0..10 {
+            let id = format!("c{n}");
+            let new = NewChat {
+                id: &id,
+                user: Some("ann"),
+                participant: "Otter-1234",
+                status: ChatStatus::Created,
+                partition: "2026/11",
+                metadata: &large,
+                any_owner: true,
+            };
+            bed.store.put_chat(new).await.unwrap();
+            let said =
+                NewMessageOfChat { kind: Said::User, content: &n.to_string(), metadata: &large };
+            assert!(bed.store.say_in_chat("c0", None, &[said]).await.unwrap());
+        }
+        let chats = bed.store.chats(Some("ann"), None, ALL).await.unwrap();
+        assert_eq!(chats.len(), 6);
+        let said = bed.store.said_in_chat("c0", 1000).await.unwrap();
+        let said: Vec<_> = said.iter().map(|it| &*it.content).collect();
+        assert_eq!(said, ["4", "5", "6", "7", "8", "9"]);
+        let step = NewStep {
+            operation: "csv/search".to_owned(),
+            kind: StepKind::Internal,
+            arguments: large.clone(),
+        };
+        let steps = vec![step; 10];
+        let new = NewRun {
+            id: "r",
+            chat: "c0",
+            origin: "execute",
+            steps: &steps,
+            input: None,
+            max_waiting: 3,
+            share: 3,
+            key: None,
+        };
+        bed.store.create_run(new).await.unwrap();
+        assert_eq!(bed.store.steps_of_chat("c0", 1000).await.unwrap().len(), 6);
+        assert_eq!(bed.store.steps("r").await.unwrap().len(), 10);
     })
     .await;
 }

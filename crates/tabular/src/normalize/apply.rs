@@ -7,8 +7,9 @@ use super::{
 use crate::{
     cell::Cell,
     date::{Moment, Reading},
-    error::TooMuch,
+    error::Error,
     number::Number,
+    progress::Meter,
     run::Room,
 };
 
@@ -22,15 +23,43 @@ impl Kind {
         cell: Cell,
         reading: Reading,
         room: &mut Room,
-    ) -> Result<Cell, TooMuch> {
+        meter: &mut Meter<'_>,
+    ) -> Result<Cell, Error> {
+        meter.pulse()?;
         let made = if let Self::Replace(pattern) = self {
             let Some(text) = cell.text() else { return Ok(cell) };
-            Cell::Text(pattern.replace(&text, room)?)
+            Cell::Text(pattern.replace(&text, room, meter)?)
         } else {
             self.changed(fit, cell, reading)
         };
         room.take(made.size())?;
         Ok(made)
+    }
+
+    /// Whether it makes numbers or dates of texts, which may not be some.
+    pub(super) fn converts(&self) -> bool {
+        matches!(
+            self,
+            Self::Integer
+                | Self::Outliers(_)
+                | Self::Scale
+                | Self::Score
+                | Self::Round(_)
+                | Self::Currency { .. }
+                | Self::Date { .. }
+                | Self::DatePart(_)
+        )
+    }
+
+    /// Whether `cell` held something that is no value of the kind that this makes of it, which
+    /// became `made`.
+    pub(super) fn failed(&self, cell: &Cell, made: &Cell) -> bool {
+        match self {
+            _ if cell.is_empty() => false,
+            // It has a number for what is none, and takes some away that are.
+            Self::Integer | Self::Outliers(_) => number(self, cell).is_none(),
+            _ => self.converts() && made.is_missing(),
+        }
     }
 
     fn changed(&self, fit: &Fit, cell: Cell, reading: Reading) -> Cell {

@@ -149,10 +149,10 @@ impl Kind {
             "uppercase" => Self::Upper,
             "lowercase" => Self::Lower,
             "title_case" => Self::Title,
-            "trim_whitespace" => Self::Trim,
+            "trim_whitespace" | "trim" => Self::Trim,
             "collapse_whitespace" => Self::Collapse,
             "remove_special_chars" => Self::replace(read(parameters)?, NOT_PLAIN, patterns)?,
-            "phone_format" => Self::Phone,
+            "phone_format" | "phone_number" => Self::Phone,
             "email_format" => Self::Email,
             "name_format" => Self::Name,
             "address_format" => Self::Address,
@@ -243,7 +243,27 @@ impl Kind {
 }
 
 fn words(parameters: Words, default: &[&str]) -> Vec<String> {
-    parameters.true_values.unwrap_or_else(|| default.iter().map(|&it| it.to_owned()).collect())
+    let words = parameters.true_values;
+    let words = words.unwrap_or_else(|| default.iter().map(|&it| it.to_owned()).collect());
+    // Cells are compared in small letters, too.
+    words.into_iter().map(|it| it.to_lowercase()).collect()
+}
+
+/// The parameters of `parameters` that the type called `name` does not have.
+pub(super) fn unknown<'a>(name: &str, parameters: &'a Value) -> Vec<&'a str> {
+    let known: &[&str] = match name.to_ascii_lowercase().as_str() {
+        "remove_special_chars" | "regex_replace" => &["pattern", "replacement"],
+        "round_decimal" => &["decimals"],
+        "currency_format" => &["decimal_separator", "parentheses"],
+        "date_format" | "datetime_format" => &["format"],
+        "boolean_convert" | "yes_no_convert" => &["true_values"],
+        "categorical_mapping" => &["mapping", "default"],
+        "fill_null_values" => &["value", "method"],
+        "outlier_removal" => &["multiplier"],
+        _ => &[],
+    };
+    let names = parameters.as_object().into_iter().flat_map(serde_json::Map::keys);
+    names.map(String::as_str).filter(|it| !known.contains(it)).collect()
 }
 
 /// A JSON value that a cell can hold.

@@ -2,11 +2,16 @@
 //! `$` is only a dollar.
 use regex::Regex;
 
-use crate::{error::TooMuch, patterns::Patterns, run::Room};
+use crate::{
+    error::Error,
+    patterns::{self, Patterns},
+    progress::Meter,
+    run::Room,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    regex: Regex,
+    pattern: patterns::Pattern,
     replacement: Vec<Part>,
 }
 
@@ -24,27 +29,36 @@ impl Pattern {
         replacement: &str,
         patterns: &mut Patterns,
     ) -> Result<Self, String> {
-        let regex = patterns.get(pattern)?;
-        let replacement = parse(&regex, replacement)?;
-        Ok(Self { regex, replacement })
+        let pattern = patterns.get(pattern)?;
+        let replacement = parse(pattern.regex(), replacement)?;
+        Ok(Self { pattern, replacement })
     }
 
     /// `text` with what takes the place of each match. It may take all that is left of `room`.
-    pub(super) fn replace(&self, text: &str, room: &Room) -> Result<String, TooMuch> {
+    pub(super) fn replace(
+        &self,
+        text: &str,
+        room: &Room,
+        meter: &mut Meter<'_>,
+    ) -> Result<String, Error> {
         let mut replaced = String::new();
         let mut end = 0;
-        for found in self.regex.captures_iter(text) {
-            let whole = found.get_match();
-            replaced.push_str(text.get(end..whole.start()).unwrap_or_default());
-            end = whole.end();
+        let groups = self.replacement.iter().any(|it| matches!(it, Part::Group(1..)));
+        self.pattern.matches(text, groups, meter, |from, to, found| {
+            replaced.push_str(text.get(end..from).unwrap_or_default());
+            end = to;
             for part in &self.replacement {
                 replaced.push_str(match part {
                     Part::Text(text) => text,
-                    Part::Group(group) => found.get(*group).map_or("", |it| it.as_str()),
+                    Part::Group(0) => text.get(from..to).unwrap_or_default(),
+                    Part::Group(group) => {
+                        found.and_then(|it| it.get(*group)).map_or("", |it| it.as_str())
+                    }
                 });
                 room.fits(replaced.len())?;
             }
-        }
+            Ok(())
+        })?;
         replaced.push_str(text.get(end..).unwrap_or_default());
         Ok(replaced)
     }
@@ -113,7 +127,9 @@ mod tests {
     fn replace(pattern: &str, replacement: &str, text: &str) -> Result<String, String> {
         let pattern = Pattern::new(pattern, replacement, &mut Patterns::default())?;
         let limits = Limits { max_made: 100, ..Limits::default() };
-        pattern.replace(text, &Room::of(&limits)).map_err(|why| why.to_string())
+        let mut watch = |_| std::ops::ControlFlow::Continue(());
+        let mut meter = Meter::new(&mut watch, 1);
+        pattern.replace(text, &Room::of(&limits), &mut meter).map_err(|why| why.to_string())
     }
 
     #[test]

@@ -4,29 +4,58 @@ use serde_json::{Value, json};
 
 use super::{
     fit::{Fit, Gather},
-    kind::Kind,
+    kind::{Kind, unknown},
     report::{Report, Stats},
 };
 use crate::{
-    arguments::or_default,
-    cell::Row,
+    arguments::{Told, Unknown},
+    cell::{Cell, Row},
     date::Reading,
-    error::{Error, TooMuch},
+    error::Error,
     limits::Limits,
+    name,
     patterns::Patterns,
+    progress::Meter,
     run::Room,
 };
 
 /// One normalisation that is asked for.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Wanted")]
 pub(crate) struct Item {
-    #[serde(default, deserialize_with = "or_default")]
     column_name: String,
-    #[serde(default, deserialize_with = "or_default")]
     normalization_type: String,
+    parameters: Value,
+    backup_original: Option<bool>,
+    unknown: Unknown,
+}
+
+/// The same as clients spell it: the longer names win.
+#[derive(Deserialize)]
+struct Wanted {
+    column_name: Option<String>,
+    column: Option<String>,
+    normalization_type: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     parameters: Value,
     backup_original: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl From<Wanted> for Item {
+    fn from(it: Wanted) -> Self {
+        let either = |one: Option<String>, other| one.filter(|it| !it.is_empty()).or(other);
+        Self {
+            column_name: either(it.column_name, it.column).unwrap_or_default(),
+            normalization_type: either(it.normalization_type, it.kind).unwrap_or_default(),
+            parameters: it.parameters,
+            backup_original: it.backup_original,
+            unknown: it.unknown,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -39,6 +68,8 @@ pub(crate) struct Plan<'a> {
     counting: bool,
     /// Different values that are counted at one point.
     most: usize,
+    /// The row that was changed last; the header is the first.
+    row: u64,
 }
 
 /// A column of the result.
@@ -58,9 +89,16 @@ struct Step {
     /// `None` until what it has to know is known.
     fit: Option<Fit>,
     stats: Stats,
-    /// Cells that had something and have nothing any more.
+    /// It makes numbers or dates of texts, which may not be some.
+    converts: bool,
+    /// Cells that could not be converted, and the first of them with their rows.
     failed: u64,
+    examples: Vec<(u64, String)>,
 }
+
+/// Cells that are told one by one, and characters of each.
+const EXAMPLES: usize = 20;
+const SHOWN: usize = 100;
 
 // === impl Item ===
 
@@ -71,6 +109,14 @@ impl Item {
             "type": self.normalization_type,
             "parameters": self.parameters(),
         })
+    }
+
+    /// Tell of what is not known; `at` is its place in the list.
+    pub(crate) fn tell(&self, at: usize, told: &mut Told) {
+        told.all(&format!("normalizations[{at}]"), &self.unknown);
+        for name in unknown(&self.normalization_type, &self.parameters) {
+            told.unknown(&format!("normalizations[{at}].parameters.{name}"));
+        }
     }
 
     fn parameters(&self) -> Value {
@@ -95,7 +141,7 @@ impl<'a> Plan<'a> {
         let most = limits.max_distinct / (2 * items.len()).max(1);
         let read = |(source, name): (usize, &String)| Column::new(name.clone(), source, most);
         let columns = columns.iter().enumerate().map(read).collect();
-        let mut plan = Self { items, columns, reading, limits, counting, most };
+        let mut plan = Self { items, columns, reading, limits, counting, most, row: 1 };
         let started = report.started.clone();
         let mut patterns = Patterns::default();
         for (at, item) in items.iter().enumerate() {
@@ -116,7 +162,8 @@ impl<'a> Plan<'a> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|it| it.name == name)
+        let exact = self.columns.iter().position(|it| it.name == name);
+        exact.or_else(|| self.columns.iter().position(|it| name::same(&it.name, name)))
     }
 
     /// Have a column `name` with the cells of `source` as they are read, in the place of another one
@@ -153,7 +200,12 @@ impl<'a> Plan<'a> {
         Some(gathers.collect())
     }
 
-    pub(crate) fn look(&self, gathers: &mut [Option<Gather>], row: &Row) -> Result<(), Error> {
+    pub(crate) fn look(
+        &self,
+        gathers: &mut [Option<Gather>],
+        row: &Row,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Error> {
         for (column, gather) in self.columns.iter().zip(gathers) {
             let Some(gather) = gather else { continue };
             let mut room = Room::of(&self.limits);
@@ -163,7 +215,7 @@ impl<'a> Plan<'a> {
                     gather.add(&step.kind, &cell)?;
                     break;
                 };
-                cell = step.kind.apply(fit, cell, self.reading, &mut room)?;
+                cell = step.kind.apply(fit, cell, self.reading, &mut room, meter)?;
             }
         }
         Ok(())
@@ -186,8 +238,14 @@ impl<'a> Plan<'a> {
     }
 
     /// The changed row.
-    pub(crate) fn apply(&mut self, row: &Row, changed: &mut Row) -> Result<(), TooMuch> {
+    pub(crate) fn apply(
+        &mut self,
+        row: &Row,
+        changed: &mut Row,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Error> {
         changed.clear();
+        self.row += 1;
         let mut room = Room::of(&self.limits);
         for column in &mut self.columns {
             let mut cell = row[column.source].clone();
@@ -195,10 +253,13 @@ impl<'a> Plan<'a> {
                 column.stats.add(&cell);
             }
             for step in &mut column.steps {
-                let had = !cell.is_empty();
                 let fit = step.fit.as_ref().unwrap_or(&Fit::Any);
-                cell = step.kind.apply(fit, cell, self.reading, &mut room)?;
-                step.failed += u64::from(had && cell.is_missing());
+                // Long texts are not copied for what might be told of them.
+                let before = if step.converts { brief(&cell) } else { Cell::Missing };
+                cell = step.kind.apply(fit, cell, self.reading, &mut room, meter)?;
+                if step.converts && step.kind.failed(&before, &cell) {
+                    step.fail(self.row, &before);
+                }
                 if self.counting {
                     step.stats.add(&cell);
                 }
@@ -206,6 +267,23 @@ impl<'a> Plan<'a> {
             changed.push(cell);
         }
         Ok(())
+    }
+
+    /// What could not be converted, in words.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let steps = self.columns.iter().flat_map(|it| &it.steps).filter(|it| it.failed > 0);
+        let told = steps.map(|step| {
+            let Item { column_name, normalization_type, .. } = &self.items[step.item];
+            let rows: Vec<_> = step.examples.iter().map(|(row, _)| row.to_string()).collect();
+            let more = step.failed - rows.len() as u64;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let (count, rows) = (step.failed, rows.join(", "));
+            format!(
+                "{normalization_type} could not convert {count} values of '{column_name}': those in \
+                 the rows {rows}{more}, where the header is row 1"
+            )
+        });
+        told.collect()
     }
 
     /// What was done, in the order in which it was asked for.
@@ -216,7 +294,7 @@ impl<'a> Plan<'a> {
             for step in &column.steps {
                 let item = &self.items[step.item];
                 let after = step.stats.describe(false);
-                let described = json!({
+                let mut described = json!({
                     "column_name": item.column_name,
                     "normalization_type": item.normalization_type,
                     "parameters": item.parameters(),
@@ -225,6 +303,10 @@ impl<'a> Plan<'a> {
                     "failed_values": step.failed,
                     "success": true,
                 });
+                if !step.examples.is_empty() {
+                    let row = |(row, value): &(u64, String)| json!({"row": row, "value": value});
+                    described["failed_rows"] = step.examples.iter().map(row).collect();
+                }
                 done.push((step.item, described));
                 before = after;
             }
@@ -247,6 +329,29 @@ impl Column {
 impl Step {
     fn new(item: usize, kind: Kind, limits: &Limits, most: usize) -> Self {
         let fit = Gather::for_kind(&kind, limits).is_none().then_some(Fit::Any);
-        Self { item, kind, fit, stats: Stats::new(most), failed: 0 }
+        let converts = kind.converts();
+        let (stats, examples) = (Stats::new(most), Vec::new());
+        Self { item, kind, fit, stats, converts, failed: 0, examples }
+    }
+
+    fn fail(&mut self, row: u64, cell: &Cell) {
+        self.failed += 1;
+        if self.examples.len() < EXAMPLES {
+            let text = cell.text().unwrap_or_default();
+            self.examples.push((row, text.chars().take(SHOWN).collect()));
+        }
     }
 }
+
+/// The cell, or the beginning of one that is too long for a number or a date.
+fn brief(cell: &Cell) -> Cell {
+    match cell {
+        Cell::Text(text) if text.len() > LONG => {
+            Cell::from(text.get(..text.floor_char_boundary(LONG)).unwrap_or_default())
+        }
+        cell => cell.clone(),
+    }
+}
+
+/// Bytes that a number may have with everything around it.
+const LONG: usize = 4096;

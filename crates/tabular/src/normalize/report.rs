@@ -53,6 +53,10 @@ impl Report {
         self.told.push(message);
     }
 
+    pub(crate) fn success(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     pub(crate) fn describe(
         &self,
         completed: &str,
@@ -63,7 +67,7 @@ impl Report {
         json!({
             "started_at": self.started,
             "completed_at": completed,
-            "success": self.errors.is_empty(),
+            "success": self.success(),
             "total_rows": rows,
             "requested_normalizations": requested,
             "columns_processed": processed,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     cell::{Cell, Row},
     distinct::{Print, Prints},
     error::{BadArguments, Error, TooMuch, Unreadable, list},
@@ -29,6 +29,14 @@ struct Single {
     comparison_column: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     bind_columns: Vec<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Single {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,6 +46,14 @@ struct Multi {
     comparison_columns: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     bind_columns: Vec<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Multi {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// The second table.
@@ -57,8 +73,9 @@ const FILE: BadArguments = BadArguments::Missing {
 // === impl Bind ===
 
 impl Bind {
-    pub(crate) fn single(arguments: &str) -> Result<Self, BadArguments> {
-        let Single { bind_file, comparison_column, bind_columns } = arguments::read(arguments)?;
+    pub(crate) fn single(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let Single { bind_file, comparison_column, bind_columns, .. } =
+            arguments::read(arguments, told)?;
         let key = comparison_column.ok_or(BadArguments::Missing {
             argument: "comparison_column",
             hint: "name the column that both files have",
@@ -66,8 +83,9 @@ impl Bind {
         Self::new(bind_file, vec![key], bind_columns, true)
     }
 
-    pub(crate) fn multi(arguments: &str) -> Result<Self, BadArguments> {
-        let Multi { bind_file, comparison_columns, bind_columns } = arguments::read(arguments)?;
+    pub(crate) fn multi(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let Multi { bind_file, comparison_columns, bind_columns, .. } =
+            arguments::read(arguments, told)?;
         if comparison_columns.is_empty() {
             let what = "At least one comparison column must be specified";
             return Err(BadArguments::Refused(what.to_owned()));
@@ -127,7 +145,7 @@ impl Bind {
         let columns: Vec<_> = table.columns().iter().chain(&self.columns).cloned().collect();
         let mut writer = run.writer("bound", "", &columns)?;
         let mut matched = 0;
-        let rows = run.rows(&mut table, |row| {
+        let rows = run.rows(&mut table, |row, _| {
             let cells = bound.cells.get(&bound.key(row, &own));
             // A row whose first new cell has no value counts as one without a match.
             matched +=
@@ -185,7 +203,7 @@ impl Bound {
         let mut bound =
             Self { rows: 0, repeated: 0, prints: Prints::default(), cells: HashMap::new() };
         let mut held = 0;
-        let rows = run.rows(table, |row| {
+        let rows = run.rows(table, |row, _| {
             let key = bound.key(row, keys);
             if bound.cells.contains_key(&key) {
                 bound.repeated += 1;

@@ -3,6 +3,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
+    arguments::{Takes, Told, Unknown},
     error::Error,
     operation::Outcome,
     run::Run,
@@ -13,18 +14,35 @@ use crate::{
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ToExcel {
     sheet_name: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for ToExcel {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// `excel/convert-to-csv`.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ToCsv {}
+pub(crate) struct ToCsv {
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for ToCsv {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
+}
 
 impl ToExcel {
     pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let sheet = self.sheet_name.as_deref().unwrap_or_default();
         let mut writer = run.writer("converted", sheet, table.columns())?;
-        run.rows(&mut table, |row| writer.row(row))?;
+        run.rows(&mut table, |row, _| writer.row(row))?;
         Ok(Outcome::of(writer.finish()?, Value::Null))
     }
 }
@@ -35,7 +53,7 @@ impl ToCsv {
         let mut table = run.open()?;
         let output = run.output("converted", Format::Csv.extension())?;
         let mut writer = Writer::begin(Format::Csv, output, table.columns(), Look::Plain)?;
-        run.rows(&mut table, |row| writer.row(row))?;
+        run.rows(&mut table, |row, _| writer.row(row))?;
         Ok(Outcome::of(writer.finish()?, Value::Null))
     }
 }

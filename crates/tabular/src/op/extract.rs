@@ -3,10 +3,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arguments::or_default,
+    arguments::{Takes, Told, Unknown, or_default},
     cell::{Cell, Row, float_text},
     distinct::Distinct,
     error::Error,
+    inline,
     operation::Outcome,
     run::{Room, Run, hold, places},
 };
@@ -19,6 +20,14 @@ pub(crate) struct Data {
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
     include_statistics: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Data {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// `excel/extract-columns-to-file`.
@@ -28,6 +37,14 @@ pub(crate) struct Extract {
     columns: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Extract {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// One column, as far as it was read.
@@ -40,8 +57,8 @@ struct Column<'a> {
     distinct: Distinct,
 }
 
-const HELD: &str = "the values of the columns";
-const INSTEAD: &str = "extract them to a file instead";
+pub(crate) const HELD: &str = "the values of the columns";
+pub(crate) const INSTEAD: &str = "extract them to a file instead";
 
 // === impl Data ===
 
@@ -57,10 +74,15 @@ impl Data {
             }
         }
         let statistics = self.include_statistics.unwrap_or(true);
-        let mut held = 0;
-        let rows = run.rows(&mut table, |row| {
+        let (mut held, mut told) = (0, 0);
+        let rows = run.rows(&mut table, |row, _| {
             for column in &mut columns {
-                let size = column.add(&row[column.at], self.remove_duplicates, statistics)?;
+                let cell = &row[column.at];
+                let Some(json) = column.add(cell, self.remove_duplicates, statistics)? else {
+                    continue;
+                };
+                hold(&mut told, json, limits.max_inline, HELD, INSTEAD)?;
+                let size = size_of::<Value>() + cell.size();
                 hold(&mut held, size, limits.max_held, HELD, INSTEAD)?;
             }
             Ok(())
@@ -81,7 +103,7 @@ impl Data {
             },
             "columns": data,
         });
-        Ok(Outcome { file: None, rows, data, warnings })
+        Ok(Outcome { file: None, rows, data, warnings, complete: true })
     }
 }
 
@@ -92,16 +114,18 @@ impl<'a> Column<'a> {
         Self { name, at, values: Vec::new(), missing: 0, distinct: Distinct::new(most) }
     }
 
-    /// Take one more cell, and say how many bytes were kept.
-    fn add(&mut self, cell: &Cell, once: bool, statistics: bool) -> Result<usize, Error> {
+    /// Take one more cell, and say how many bytes of JSON it is; `None` if it is left out.
+    fn add(&mut self, cell: &Cell, once: bool, statistics: bool) -> Result<Option<usize>, Error> {
         let missing = cell.is_missing();
         self.missing += u64::from(missing);
         let new = (once || statistics) && !missing && self.distinct.insert(cell)?;
         if once && !new {
-            return Ok(0);
+            return Ok(None);
         }
-        self.values.push(value(cell));
-        Ok(size_of::<Value>() + cell.size())
+        let value = value(cell);
+        let size = inline::size(&value) + 1;
+        self.values.push(value);
+        Ok(Some(size))
     }
 
     fn describe(self, rows: u64, statistics: bool) -> Value {
@@ -143,7 +167,7 @@ impl Extract {
         let limits = run.task.limits;
         let mut seen = Distinct::new(limits.max_distinct);
         let mut picked = Row::new();
-        run.rows(&mut table, |row| {
+        run.rows(&mut table, |row, _| {
             picked.clear();
             let mut room = Room::of(&limits);
             for at in &places {

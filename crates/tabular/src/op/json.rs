@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     cell::{Cell, Row},
     error::{BadArguments, Error, TooMuch},
     json::{Json, Layout},
+    name,
     operation::Outcome,
     read::Table,
     run::{Room, Run, places},
@@ -47,6 +48,14 @@ struct Arguments {
     pretty_print: Option<bool>,
     null_handling: Option<String>,
     array_wrapper: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Arguments {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 fn layout(pretty: Option<bool>) -> Layout {
@@ -71,8 +80,8 @@ fn mapped<'a>(
 // === impl Generate ===
 
 impl Generate {
-    pub(crate) fn parse(arguments: &str) -> Result<Self, BadArguments> {
-        let read: Arguments = arguments::read(arguments)?;
+    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let read: Arguments = arguments::read(arguments, told)?;
         let nulls = match read.null_handling.as_deref() {
             None | Some("include") => Nulls::Include,
             Some("exclude") => Nulls::Exclude,
@@ -93,10 +102,10 @@ impl Generate {
         let keys = self.keys(&table)?;
         let mut array = Array::new(run.output("json", "json")?, self.layout, self.wrap);
         let limits = run.task.limits;
-        run.rows(&mut table, |row| array.push(&self.object(&keys, row, Room::of(&limits))?))?;
+        run.rows(&mut table, |row, _| array.push(&self.object(&keys, row, Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
-        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new() })
+        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new(), complete: true })
     }
 
     fn keys(&self, table: &Table) -> Result<Vec<(String, usize)>, Error> {
@@ -107,7 +116,8 @@ impl Generate {
             return Ok(self.columns.iter().cloned().zip(own).collect());
         }
         // A mapping names only columns that were chosen, if any were.
-        let outside = |name: &&String| !self.columns.is_empty() && !self.columns.contains(*name);
+        let outside =
+            |name: &&String| !self.columns.is_empty() && name::find(&self.columns, name).is_none();
         let outside: Vec<_> = self.mapping.keys().filter(outside).map(String::as_str).collect();
         if !outside.is_empty() {
             let what = format!("Columns not found in data: {}", outside.join(", "));

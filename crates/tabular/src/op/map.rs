@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     cell::{Cell, Row},
     error::{BadArguments, Error},
     operation::Outcome,
@@ -28,6 +28,14 @@ struct Rule {
 struct Arguments {
     #[serde(default, deserialize_with = "or_default")]
     mapping: IndexMap<String, Value>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Arguments {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// A rule, where the columns are known.
@@ -42,10 +50,10 @@ enum Filled {
 // === impl Map ===
 
 impl Map {
-    pub(crate) fn parse(arguments: &str) -> Result<Self, BadArguments> {
-        let Arguments { mapping } = arguments::read(arguments)?;
+    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let Arguments { mapping, .. } = arguments::read(arguments, told)?;
         let rules = mapping.into_iter().map(|(target, value)| {
-            let rule = Rule::parse(&target, value)?;
+            let rule = Rule::parse(&target, value, told)?;
             Ok((target, rule))
         });
         Ok(Self { rules: rules.collect::<Result<_, _>>()? })
@@ -74,7 +82,7 @@ impl Map {
         let mut writer = run.writer("mapped", "", &columns)?;
         let limits = run.task.limits;
         let mut mapped = Row::new();
-        run.rows(&mut table, |row| {
+        run.rows(&mut table, |row, _| {
             // A table without columns has no rows.
             if filled.is_empty() {
                 return Ok(());
@@ -100,7 +108,7 @@ impl Map {
 // === impl Rule ===
 
 impl Rule {
-    fn parse(target: &str, value: Value) -> Result<Self, BadArguments> {
+    fn parse(target: &str, value: Value, told: &mut Told) -> Result<Self, BadArguments> {
         let wrong = |member: &str, why: &str| {
             let (argument, why) = (format!("mapping.{target}{member}"), why.to_owned());
             Err(BadArguments::Wrong { argument, why })
@@ -126,6 +134,7 @@ impl Rule {
                         return wrong(".default", "must be a text, a number, or a boolean");
                     }
                 };
+                members.keys().for_each(|name| told.unknown(&format!("mapping.{target}.{name}")));
             }
             Value::Null => {}
             _ => {

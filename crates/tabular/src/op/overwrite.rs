@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::or_default,
+    arguments::{Takes, Told, Unknown, or_default},
     cell::{Cell, Row},
     error::{Error, Unreadable},
     operation::Outcome,
@@ -17,6 +17,14 @@ pub(crate) struct Overwrite {
     /// Columns of the second table, by the columns that they replace.
     #[serde(default, deserialize_with = "or_default")]
     column_mapping: IndexMap<String, String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Overwrite {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 impl Overwrite {

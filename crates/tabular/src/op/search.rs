@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     cell::Cell,
     date::{Evidence, Reading},
     error::{BadArguments, Error},
@@ -39,6 +39,17 @@ struct Arguments {
     conditions: Vec<Wanted>,
     logic: Option<String>,
     output_format: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Arguments {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+        for (at, condition) in self.conditions.iter().enumerate() {
+            told.all(&format!("conditions[{at}]"), &condition.unknown);
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -49,6 +60,8 @@ struct Wanted {
     operator: String,
     #[serde(default)]
     value: Value,
+    #[serde(flatten)]
+    unknown: Unknown,
 }
 
 /// Each is looked at for each row.
@@ -57,8 +70,12 @@ const MAX_CONDITIONS: usize = 1000;
 // === impl Search ===
 
 impl Search {
-    pub(crate) fn parse(arguments: &str, format: &str) -> Result<Self, BadArguments> {
-        let Arguments { conditions, logic, output_format } = arguments::read(arguments)?;
+    pub(crate) fn parse(
+        arguments: &str,
+        format: &str,
+        told: &mut Told,
+    ) -> Result<Self, BadArguments> {
+        let Arguments { conditions, logic, output_format, .. } = arguments::read(arguments, told)?;
         let refused = |what: &str| BadArguments::Refused(what.to_owned());
         if conditions.is_empty() {
             return Err(refused("At least one search condition is required"));
@@ -105,10 +122,16 @@ impl Search {
             .zip(&places)
             .map(|((condition, reading), at)| (condition.test.prepare(*reading), *reading, *at))
             .collect();
-        let total = run.rows(&mut table, |row| {
-            let mut results =
-                tests.iter().map(|(test, reading, at)| test.is_true(&row[*at], *reading));
-            let found = if self.all { results.all(|it| it) } else { results.any(|it| it) };
+        let total = run.rows(&mut table, |row, meter| {
+            // The first that decides is the last that is looked at.
+            let mut found = self.all;
+            for (test, reading, at) in &tests {
+                meter.pulse()?;
+                if test.is_true(&row[*at], *reading, meter)? != self.all {
+                    found = !self.all;
+                    break;
+                }
+            }
             if found { writer.row(row) } else { Ok(()) }
         })?;
         let written = writer.finish()?;
@@ -129,7 +152,7 @@ impl Search {
             run.meter.expect(2);
             let mut table = run.open()?;
             let places = self.places(&table)?;
-            run.rows(&mut table, |row| {
+            run.rows(&mut table, |row, _| {
                 for ((condition, at), evidence) in
                     self.conditions.iter().zip(&places).zip(&mut evidence)
                 {

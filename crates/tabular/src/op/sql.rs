@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     error::{BadArguments, Error},
     operation::Outcome,
     run::Run,
@@ -16,13 +16,16 @@ mod custom;
 mod dialect;
 mod insert;
 mod line;
+mod place;
 mod script;
+mod words;
 
 use auto::{AutoIncrement, Wanted};
 use custom::Custom;
 pub use dialect::DATABASES;
 use dialect::Database;
 use insert::Insert;
+pub(crate) use script::HELD;
 
 /// `sql/generate`, `sql/generate-to-text` and `sql/generate-custom-to-text`.
 #[derive(Clone, Debug)]
@@ -42,6 +45,15 @@ struct Generate {
     template: Option<String>,
     batch_size: Option<NonZeroU64>,
     include_transaction: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Generate {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+        self.auto_increment.tell(told);
+    }
 }
 
 #[derive(Deserialize)]
@@ -56,6 +68,15 @@ struct ToText {
     auto_increment: Wanted,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for ToText {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+        self.auto_increment.tell(told);
+    }
 }
 
 #[derive(Deserialize)]
@@ -70,6 +91,16 @@ struct CustomToText {
     auto_increment: Wanted,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
+    database_type: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for CustomToText {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+        self.auto_increment.tell(told);
+    }
 }
 
 const DEFAULT_TABLE: &str = "data";
@@ -77,15 +108,15 @@ const DEFAULT_TABLE: &str = "data";
 // === impl Sql ===
 
 impl Sql {
-    pub(crate) fn generate(arguments: &str) -> Result<Self, BadArguments> {
-        let read: Generate = arguments::read(arguments)?;
+    pub(crate) fn generate(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let read: Generate = arguments::read(arguments, told)?;
         let database = Database::parse(read.database_type.as_deref())?;
         Ok(Self::Insert(Insert {
             table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
             database,
             columns: Vec::new(),
             mapping: read.column_mapping,
-            auto: read.auto_increment.resolve()?,
+            auto: read.auto_increment.resolve(database)?,
             template: read.template.filter(|it| !it.is_empty()),
             batch: read.batch_size,
             transaction: read.include_transaction.unwrap_or(true),
@@ -96,22 +127,22 @@ impl Sql {
     }
 
     /// As [`Self::generate`], with the lines as data and no file.
-    pub(crate) fn statements(arguments: &str) -> Result<Self, BadArguments> {
-        Ok(match Self::generate(arguments)? {
+    pub(crate) fn statements(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        Ok(match Self::generate(arguments, told)? {
             Self::Insert(it) => Self::Insert(Insert { listed: true, ..it }),
             custom @ Self::Custom(_) => custom,
         })
     }
 
-    pub(crate) fn to_text(arguments: &str) -> Result<Self, BadArguments> {
-        let read: ToText = arguments::read(arguments)?;
+    pub(crate) fn to_text(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let read: ToText = arguments::read(arguments, told)?;
         let database = Database::parse(read.database_type.as_deref())?;
         Ok(Self::Insert(Insert {
             table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
             database,
             columns: read.columns,
             mapping: read.column_mapping,
-            auto: read.auto_increment.resolve()?,
+            auto: read.auto_increment.resolve(database)?,
             template: None,
             batch: None,
             transaction: true,
@@ -122,13 +153,14 @@ impl Sql {
     }
 
     /// Without a template these are insertions into a table of the default name.
-    pub(crate) fn custom(arguments: &str) -> Result<Self, BadArguments> {
-        let read: CustomToText = arguments::read(arguments)?;
-        let auto: Option<AutoIncrement> = read.auto_increment.resolve()?;
+    pub(crate) fn custom(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let read: CustomToText = arguments::read(arguments, told)?;
+        let database = Database::parse(read.database_type.as_deref())?;
+        let auto: Option<AutoIncrement> = read.auto_increment.resolve(database)?;
         if read.template.is_empty() {
             return Ok(Self::Insert(Insert {
                 table: DEFAULT_TABLE.to_owned(),
-                database: Database::Postgresql,
+                database,
                 columns: read.columns,
                 mapping: read.column_mapping,
                 auto,
@@ -146,6 +178,7 @@ impl Sql {
             mapping: read.column_mapping,
             auto,
             remove_duplicates: read.remove_duplicates,
+            database,
         }))
     }
 

@@ -71,6 +71,37 @@ fn results_are_named_after_their_input_and_never_overwrite() {
 }
 
 #[test]
+fn values_of_an_answer_have_a_bound_as_json() {
+    let mut desk = Desk::new();
+    desk.limits.max_inline = 2000;
+    // As it is written, six bytes of each.
+    let text = format!("a\n{}\n", "\u{1}".repeat(320));
+    let args = r#"{"columns":["a"]}"#;
+    desk.data(&text[..250], "excel/extract-columns", args);
+    let input = desk.file("in.csv", &text);
+    let why = desk.try_run(&input, "excel/extract-columns", args).unwrap_err();
+    let told =
+        "the values of the columns take more than 2000 bytes; extract them to a file instead";
+    assert_eq!(why.to_string(), told);
+    let advice = "the operation for that is excel/extract-columns-to-file";
+    assert_eq!(why.advice().as_deref(), Some(advice));
+    // What is said beside the values counts, too, whatever it is of.
+    let columns: Vec<_> = (0..200).map(|n| format!("column {n}")).collect();
+    let args = serde_json::json!({ "columns": columns }).to_string();
+    assert_eq!(desk.error("a\n1\n", "excel/extract-columns", &args), told);
+    let items: Vec<_> = columns
+        .iter()
+        .map(|it| serde_json::json!({"column_name": it, "normalization_type": "trim"}))
+        .collect();
+    let args = serde_json::json!({ "normalizations": items }).to_string();
+    let told = "the contents of the report take more than 2000 bytes; set return_report to false";
+    assert!(desk.error("a\n1\n", "normalization/apply", &args).starts_with(told));
+    // Without it, there is nothing that is too long but the warnings, which are few.
+    let args = serde_json::json!({ "normalizations": items, "return_report": false }).to_string();
+    desk.data("a\n1\n", "normalization/apply", &args);
+}
+
+#[test]
 fn values_of_an_answer_are_bounded() {
     let mut desk = Desk::new();
     desk.limits.max_held = 200;

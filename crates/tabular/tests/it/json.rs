@@ -121,13 +121,18 @@ fn a_placeholder_alone_keeps_its_type() {
         ("nan", "{n:float}", "null"),
         ("Yes", "{n:bool}", "true"),
         ("y", "{n:bool}", "false"),
-        ("", "{n:bool}", "null"),
+        ("", "{n:bool}", "false"),
         ("1", "{n:string}", "\"1\""),
         ("", "{n|d}", "\"d\""),
         ("", "{ n : int | 0 }", "0"),
         ("1", "x{n}y", "\"x1y\""),
         ("1", "{n:bool}!", "\"True!\""),
-        ("", "{n:bool}!", "\"!\""),
+        ("", "{n:bool}!", "\"False!\""),
+        ("no", "{n:bool}!", "\"False!\""),
+        ("", "{n:bool|yes}", "true"),
+        ("", "{n:int}!", "\"!\""),
+        ("", "{n:float}", "null"),
+        ("", "{n:json}", "\"\""),
         ("2", "{n:float}%", "\"2.0%\""),
         ("1", "{zz}", "null"),
         ("1", "{zz|q}", "\"q\""),
@@ -138,6 +143,19 @@ fn a_placeholder_alone_keeps_its_type() {
     for (cell, text, value) in cases {
         assert_eq!(one(cell, text), value, "{text} of {cell}");
     }
+}
+
+#[test]
+fn a_missing_cell_has_no_value_of_any_type() {
+    let desk = Desk::new();
+    let rows =
+        "<row><c t=\"inlineStr\"><is><t>n</t></is></c></row><row><c t=\"e\"><v>#N/A</v></c></row>";
+    let input = desk.file("in.xlsx", crate::workbook::workbook(rows, ""));
+    let args = r#"{"template":{"a":"{n}","b":"{n:bool}","c":"{n:int}","d":"{n:bool}!","e":"{n:bool|1}"},
+        "pretty_print":false}"#;
+    let file = desk.run(&input, "json/generate-with-template", args).file.unwrap();
+    let right = r#"[{"a": null, "b": null, "c": null, "d": "!", "e": true}]"#;
+    assert_eq!(std::fs::read_to_string(file).unwrap(), right);
 }
 
 #[test]

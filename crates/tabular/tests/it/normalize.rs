@@ -233,6 +233,8 @@ fn a_report_says_what_was_done() {
             "success": true,
         })
     };
+    let mut failed = done("a", "round_decimal", &text, &number, 1);
+    failed["failed_rows"] = json!([{"row": 3, "value": "x"}]);
     let again = json!({"total_values": 3, "null_count": 2, "unique_count": 1, "data_type": "str"});
     let expected = json!({
         "started_at": stamp,
@@ -245,7 +247,7 @@ fn a_report_says_what_was_done() {
             {"column": "a", "type": "uppercase", "parameters": {}},
         ],
         "columns_processed": [
-            done("a", "round_decimal", &text, &number, 1),
+            failed,
             done("b", "uppercase", &text, &text, 0),
             done("a", "uppercase", &number, &again, 0),
         ],
@@ -257,7 +259,7 @@ fn a_report_says_what_was_done() {
 
 #[test]
 fn what_cannot_be_done_is_reported_and_the_rest_is_done() {
-    let items = r#"[{"column":"a","type":"uppercase"},
+    let items = r#"[{"type":"uppercase"},
         {"column_name":"a","normalization_type":"bad"},
         {"column_name":"a","normalization_type":"round_decimal","parameters":{"decimals":"2"}},
         {"column_name":"b","normalization_type":"integer_convert"},
@@ -330,4 +332,92 @@ fn normalisation_is_bounded() {
     let error = Operation::parse("normalization/apply", &args).unwrap_err();
     let text = "argument `normalizations`: 501 are too many, 500 is the most; use several steps";
     assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn both_spellings_of_an_item_are_taken() {
+    let desk = Desk::new();
+    for item in [
+        r#"{"column":"a","type":"uppercase"}"#,
+        r#"{"column_name":"a","normalization_type":"uppercase"}"#,
+        r#"{"column_name":"a","type":"UPPERCASE"}"#,
+        r#"{"column":"b","column_name":"a","type":"trim","normalization_type":"uppercase"}"#,
+    ] {
+        let args = format!(r#"{{"normalizations":[{item}]}}"#);
+        let input = desk.file("in.csv", "a,b\nx,y\n");
+        let outcome = desk.run(&input, "normalization/apply", &args);
+        assert_eq!(sheet(&outcome.file.unwrap()), ["a|b", "X|y"], "{item}");
+        assert!(outcome.warnings.is_empty() && outcome.complete, "{item}");
+    }
+}
+
+#[test]
+fn what_is_no_number_is_counted_and_told_by_its_row() {
+    let desk = Desk::new();
+    let cells: String =
+        (0..30).map(|n| if n % 10 == 7 { "7\n".to_owned() } else { format!("x{n}\n") }).collect();
+    let input = desk.file("in.csv", format!("n,m\n{cells}\"\",\n"));
+    for kind in [
+        "integer_convert",
+        "round_decimal",
+        "currency_format",
+        "z_score",
+        "min_max_scale",
+        "date_format",
+        "date_extract_year",
+        "outlier_removal",
+    ] {
+        // Digits are a number to this one, whatever stands around them; four digits are a year.
+        let input = match kind {
+            "currency_format" => desk.file("in.csv", format!("n,m\n{}", cells.replace('x', "--"))),
+            "date_format" | "date_extract_year" => {
+                desk.file("in.csv", format!("n,m\n{}", cells.replace("7\n", "2007\n")))
+            }
+            _ => input.clone(),
+        };
+        let args = format!(r#"{{"normalizations":[{{"column":"n","type":"{kind}"}}]}}"#);
+        let outcome = desk.run(&input, "normalization/apply", &args);
+        let done = &outcome.data["columns_processed"][0];
+        let rows: Vec<_> = (0..30).filter(|n| n % 10 != 7).map(|n| n + 2).collect();
+        if !kind.starts_with("date") {
+            assert_eq!(done["failed_values"], 27, "{kind}");
+            let failed = done["failed_rows"].as_array().unwrap();
+            let told: Vec<_> = failed.iter().map(|it| it["row"].as_u64().unwrap()).collect();
+            assert_eq!(told, rows[..20], "{kind}");
+        }
+        assert_eq!(outcome.data["success"], true, "{kind}");
+        let told = format!("{kind} could not convert ");
+        assert!(outcome.warnings[0].starts_with(&told), "{kind}: {:?}", outcome.warnings);
+    }
+    let outcome = desk.run(
+        &desk.file("in.csv", "n,m\n1,\nx,\n,q\n"),
+        "normalization/apply",
+        r#"{"normalizations":[{"column":"n","type":"integer_convert"}],"return_report":false}"#,
+    );
+    let told = "integer_convert could not convert 1 values of 'n': those in the rows 3, where the \
+                header is row 1";
+    assert_eq!(outcome.warnings, [told]);
+    assert_eq!(sheet(&outcome.file.unwrap()), ["n|m", "#1|_", "#0|_", "#0|q"]);
+}
+
+#[test]
+fn an_item_that_failed_makes_the_work_incomplete() {
+    let desk = Desk::new();
+    let input = desk.file("in.csv", "a\nx\n");
+    for (kind, complete) in [("bad", false), ("uppercase", true)] {
+        let args = format!(
+            r#"{{"normalizations":[{{"column":"a","type":"{kind}"}}],"return_report":false}}"#
+        );
+        assert_eq!(desk.run(&input, "normalization/apply", &args).complete, complete);
+    }
+}
+
+#[test]
+fn words_are_compared_without_case() {
+    let large = r#"{"true_values":["N","Ja","ÉTÉ"]}"#;
+    let cells = ["N", "n", "ja", "JA", "été", "y"];
+    let right = ["?true", "?true", "?true", "?true", "?true", "?false"];
+    assert_eq!(column(&cells, "boolean_convert", large), right);
+    let right = ["Yes", "Yes", "Yes", "Yes", "Yes", "No"];
+    assert_eq!(column(&cells, "yes_no_convert", large), right);
 }

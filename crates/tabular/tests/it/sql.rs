@@ -110,7 +110,7 @@ fn keys_are_added_where_the_database_does_not_make_them() {
     let named = r#""increment_type":"manual_sequence","sequenceName":"s'q""#;
     assert_eq!(
         rows("postgresql", named)[0],
-        "INSERT INTO t (id, a) VALUES (nextval('s''q'), '1');"
+        "INSERT INTO t (id, a) VALUES (nextval('\"s''q\"'), '1');"
     );
     let uuid = r#""incrementType":"uuid_generate""#;
     for (database, value) in [
@@ -138,7 +138,7 @@ fn a_simple_template_is_filled_in_one_pass() {
     };
     let template =
         "SET {a}, {b}, '{a}', {a:int}, {zz}, {auto_id}, {current_timestamp} {current_date} {";
-    let filled = "SET '1', '{a}', ''1'', {a:int}, {zz}, {auto_id}, datetime('now') date('now') {";
+    let filled = "SET '1', '{a}', '1', {a:int}, {zz}, {auto_id}, datetime('now') date('now') {";
     assert_eq!(rows("", template), [filled]);
     let auto = r#","auto_increment":{"enabled":true,"start_value":5}"#;
     assert_eq!(rows(auto, "{auto_id} {id}"), ["5 {id}"]);
@@ -257,4 +257,108 @@ fn what_is_wrong_is_named() {
         error("sql/generate", args),
         "Failed to generate SQL: \"x\\0\" cannot be the name of a column or table"
     );
+}
+
+#[test]
+fn names_are_quoted_where_the_database_needs_it() {
+    for (database, quote, reserved, free) in [
+        ("postgresql", "\"", ["order", "User", "FROM", "limit"], ["key", "rank", "CustomerId"]),
+        ("mysql", "`", ["order", "Key", "RANK", "groups"], ["user", "offsets", "CustomerId"]),
+        ("sqlite", "\"", ["order", "Index", "VALUES", "check"], ["key", "user", "CustomerId"]),
+    ] {
+        let line = |name: &str, table: &str| {
+            let args = serde_json::json!({
+                "database_type": database, "table_name": format!("s.{table}"),
+                "column_mapping": {name: "a", "plain": "a"}, "include_transaction": false,
+            });
+            statements("a\n7\n", "sql/generate", &args.to_string()).remove(0)
+        };
+        for name in reserved.into_iter().chain(["1st", "a b", "a-b", "é"]) {
+            let written = format!("INTO s.{quote}{name}{quote} ({quote}{name}{quote}, plain)");
+            let line = line(name, name);
+            assert!(line.contains(&written), "{database}: {line}");
+        }
+        for name in free {
+            let written = format!("INSERT INTO s.{name} ({name}, plain) VALUES");
+            let line = line(name, name);
+            assert!(line.contains(&written), "{database}: {line}");
+        }
+    }
+}
+
+#[test]
+fn no_cell_leaves_the_place_that_a_template_gives_it() {
+    let one = |database: &str, template: &str, cell: &str, operation: &str| {
+        let args = serde_json::json!({
+            "database_type": database, "template": template, "include_transaction": false,
+            "column_mapping": {"n": "n"},
+        });
+        let content = format!("n,end\n\"{}\",.\n", cell.replace('"', "\"\""));
+        let text = Desk::new().text(&content, operation, &args.to_string());
+        let (_, lines) = text.rsplit_once("\n\n").unwrap();
+        lines.trim_end_matches('\n').to_owned()
+    };
+    let cases = [
+        ("postgresql", "v = {n}", "a'; DROP --", "v = 'a''; DROP --'"),
+        ("postgresql", "v = '{n}'", "a'; DROP --", "v = 'a''; DROP --'"),
+        ("postgresql", "v = '{n}'", "a\\", "v = 'a\\'"),
+        ("postgresql", "v = E'{n}'", "\\'; DROP --", "v = E'\\\\''; DROP --'"),
+        ("postgresql", "v = E{n}", "\\'; DROP --", "v = E'\\\\''; DROP --'"),
+        ("postgresql", "v = N{n}", "a'", "v = N'a'''"),
+        ("postgresql", "SELECT \"{n}\"", "a\" FROM s", "SELECT \"a\"\" FROM s\""),
+        ("postgresql", "1 -- {n}", "a\nDROP", "1 -- a DROP"),
+        ("postgresql", "1 -- {n}\n2", "a\r\u{2028}b", "1 -- a  b\n2"),
+        ("postgresql", "/* {n} */ 1", "*/ DROP /*", "/*  * / DROP / *  */ 1"),
+        ("postgresql", "/*{n}/ 1 */", "*", "/* * / 1 */"),
+        ("postgresql", "/*{n}/ 1 */", "", "/*  / 1 */"),
+        ("postgresql", "$$ {n} $$", "costs $5 now", "$$ costs $5 now $$"),
+        ("postgresql", "{n}{n}", "a", "'a' 'a'"),
+        ("postgresql", "E'a'{n}", "\\'", "E'a' '\\'''"),
+        ("postgresql", "E{n}'{n}'", "\\", "E'\\\\' '\\'"),
+        ("mysql", "v = '{n}'", "a\\", "v = 'a\\\\'"),
+        ("mysql", "v = '{n}'", "\\'; DROP -- ", "v = '\\\\''; DROP -- '"),
+        ("mysql", "v = '\\{n}'", "'; DROP", "v = '\\\\''; DROP'"),
+        ("mysql", "v = \"{n}\"", "a\"\\", "v = \"a\"\"\\\\\""),
+        ("mysql", "SELECT `{n}`", "a` FROM s", "SELECT `a`` FROM s`"),
+        ("mysql", "1 # {n}", "a\nDROP", "1 # a DROP"),
+        ("mysql", "1 --{n}", "a", "1 --'a'"),
+        ("mysql", "/*!50000 {n} */", "*/ DROP", "/*!50000 '*/ DROP' */"),
+        ("sqlite", "SELECT [{n}]", "a b", "SELECT [a b]"),
+        ("sqlite", "v = '{n}'", "a\\'", "v = 'a\\'''"),
+    ];
+    for (database, template, cell, right) in cases {
+        for operation in ["sql/generate", "sql/generate-custom-to-text"] {
+            let made = one(database, template, cell, operation);
+            assert_eq!(made, right, "{database} {template} of {cell:?}, {operation}");
+        }
+    }
+    // Numbers are in their place, too.
+    let minus = one("postgresql", "1 -{n:int}", "-5", "sql/generate-custom-to-text");
+    assert_eq!(minus, "1 - -5");
+    let desk = Desk::new();
+    for (database, template, cell) in [
+        ("sqlite", "SELECT [{n}]", "a]; DROP"),
+        ("postgresql", "$$ {n} $$", "a$$; DROP"),
+        ("postgresql", "$q${n}$q$", "a$q$; DROP"),
+        ("postgresql", "$$a${n}$$", "$; DROP"),
+    ] {
+        let args = serde_json::json!({"database_type": database, "template": template});
+        for operation in ["sql/generate", "sql/generate-custom-to-text"] {
+            let why = desk.error(format!("n\n{cell}\n"), operation, &args.to_string());
+            assert!(why.contains("cannot stand where the template has it"), "{template}: {why}");
+        }
+    }
+}
+
+#[test]
+fn a_template_that_is_not_closed_is_told() {
+    let desk = Desk::new();
+    for (template, told) in [("'{a}", 1), ("/* {a}", 1), ("-- {a}", 0), ("'{a}'", 0)] {
+        let args = serde_json::json!({ "template": template }).to_string();
+        for operation in ["sql/generate", "sql/generate-custom-to-text"] {
+            let input = desk.file("in.csv", "a\n1\n");
+            let warnings = desk.run(&input, operation, &args).warnings;
+            assert_eq!(warnings.len(), told, "{template}: {warnings:?}");
+        }
+    }
 }

@@ -63,6 +63,18 @@ pub(crate) fn with_sheet(sheet: &str, texts: &str) -> Vec<u8> {
     ])
 }
 
+/// A workbook of the sheet `First` and another one, called `second`, with these rows.
+pub(crate) fn two_sheets(first: &str, other: &str, second: &str) -> Vec<u8> {
+    let sheet = |rows: &str| format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+    archive(&[
+        ("_rels/.rels", RELATIONS),
+        ("xl/workbook.xml", &WORKBOOK.replace("\"Second\"", &format!("{second:?}"))),
+        ("xl/_rels/workbook.xml.rels", PARTS),
+        ("xl/sheets/one.xml", &sheet(first)),
+        ("xl/sheets/two.xml", &sheet(other)),
+    ])
+}
+
 fn read(rows: &str, texts: &str) -> Vec<String> {
     let desk = Desk::new();
     let path: PathBuf = desk.file("book.dat", workbook(rows, texts));

@@ -1,5 +1,6 @@
 //! The chat that an archive describes. Read tolerantly, as it may be the original's.
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     path::PathBuf,
 };
@@ -31,7 +32,7 @@ pub(crate) struct Restored {
 }
 
 /// Where the files are that steps had.
-type Ids<'a> = HashMap<(Place, &'a str), i64>;
+type Ids<'a> = HashMap<(Place, Cow<'a, str>), i64>;
 
 /// The chat in an archive, for `owner`.
 pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Restored, BadArchive> {
@@ -42,7 +43,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     let updated_at = time(described.updated_at.as_deref()).unwrap_or(created_at);
     let listed = described.listed();
     if let Some(listed) = &described.files {
-        let there: HashSet<_> = files.iter().map(|it| (it.place, it.name.as_str())).collect();
+        let there: HashSet<_> = files.iter().map(named).collect();
         let gone =
             listed.iter().find(|it| path::last(&it.path).is_none_or(|it| !there.contains(&it)));
         if let Some(DescribedFile { path, .. }) = gone {
@@ -50,7 +51,8 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
             return Err(BadArchive::Metadata(why));
         }
     }
-    let known = |file: &UnpackedFile| listed.get(&(file.place, file.name.as_str())).copied();
+    let known = |file: &UnpackedFile| listed.get(&named(file)).copied();
+    files.retain(|it| known(it).is_some() || !path::is_stray(&it.name));
     files.sort_by_cached_key(|it| known(it).map_or(usize::MAX, |(at, _)| at));
     let kept: Vec<_> = (1..)
         .zip(&files)
@@ -66,7 +68,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
             }
         })
         .collect();
-    let ids = (1..).zip(&files).map(|(id, it)| ((it.place, it.name.as_str()), id)).collect();
+    let ids = (1..).zip(&files).map(|(id, it)| (named(it), id)).collect();
     let chat = Chat {
         user_id: owner.map(str::to_owned),
         participant: described.participant_name.unwrap_or_else(bot::name::participant),
@@ -95,9 +97,14 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     Ok(Restored { whole: WholeChat { chat, messages, files: kept, runs }, bytes })
 }
 
+/// As [`path::last`] names it.
+fn named(file: &UnpackedFile) -> (Place, Cow<'_, str>) {
+    (file.place, Cow::Borrowed(&file.name))
+}
+
 impl Described {
     /// The order of files, and since when they are there.
-    fn listed(&self) -> HashMap<(Place, &str), (usize, Option<i64>)> {
+    fn listed(&self) -> HashMap<(Place, Cow<'_, str>), (usize, Option<i64>)> {
         let ours = self.files.iter().flatten();
         let ours = ours.map(|it| (it.path.as_str(), time(it.created_at.as_deref())));
         let theirs = self.uploaded_files.iter().chain(&self.output_files).flatten();

@@ -6,7 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Number, value::RawValue};
 
 use super::{BadArchive, MAX_ENTRIES, MAX_METADATA, MAX_PARTS};
-use crate::{door, wire};
+use crate::{
+    door,
+    wire::{self, MAX_RESULTS},
+};
 
 /// Bytes of the name of a run, and of that of an operation.
 const MAX_RUN: usize = 400;
@@ -138,7 +141,40 @@ impl Described {
             return bad(format!("an operation has more than {MAX_OPERATION} bytes"));
         }
         drop(steps);
+        described.fits()?;
         Ok(described)
+    }
+
+    /// What was never one answer would be one later.
+    fn fits(&self) -> Result<(), BadArchive> {
+        let large = |what: &str| {
+            Err(BadArchive::Metadata(format!("{what} has more than {MAX_RESULTS} bytes")))
+        };
+        let size = |it: &Option<Object>| it.as_ref().map_or(0, |it| it.0.get().len());
+        let text = |it: &Option<String>| it.as_ref().map_or(0, String::len);
+        if size(&self.metadata) > MAX_RESULTS {
+            return large("the metadata of the chat");
+        }
+        let message = |it: &DescribedMessage| it.content.len() + size(&it.metadata);
+        if self.messages.iter().flatten().any(|it| message(it) > MAX_RESULTS) {
+            return large("a message");
+        }
+        let runs = self.runs.iter().flatten();
+        let mut runs = runs.map(|run| (text(&run.error), &*run.steps));
+        let alone = self.workflow_steps.as_deref().unwrap_or_default();
+        let asked = |it: &DescribedStep| size(&it.arguments) + text(&it.error_message);
+        let steps = |steps: &[DescribedStep]| {
+            steps.iter().map(|it| size(&it.result)).sum::<usize>() > MAX_RESULTS
+                || steps.iter().map(asked).sum::<usize>() > MAX_RESULTS
+        };
+        if runs.any(|(error, of_run)| error > MAX_RESULTS || steps(of_run)) {
+            return large("what a run has of results, or of arguments and errors,");
+        }
+        // Without runs, each is a run of its own or a part of one.
+        if self.runs.is_none() && steps(alone) {
+            return large("what the steps have of results, or of arguments and errors,");
+        }
+        Ok(())
     }
 
     fn of(WholeChat { chat, messages, files, runs }: &WholeChat) -> Self {

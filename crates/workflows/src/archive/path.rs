@@ -1,5 +1,7 @@
 //! What an entry of an archive is, by its path. Nothing of the path is used on a disk.
-use quadrille_store::Place;
+use std::borrow::Cow;
+
+use quadrille_store::{Place, files::Files};
 
 use super::{FULL_METADATA, METADATA};
 
@@ -10,6 +12,36 @@ pub(super) enum Entry<'a> {
     File(Place, &'a str),
     /// A folder that chats have.
     Folder,
+}
+
+/// What systems put beside the files of people, besides what is hidden.
+const COMPANIONS: [&str; 6] =
+    ["__MACOSX", "Icon\r", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"];
+
+/// Whether it is what the system of somebody who packed the archive again left there, such as
+/// `._name` and `.DS_Store`. No file of a chat has a hidden name; those that may be one are, see
+/// [`is_stray`].
+pub(super) fn is_companion(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let parts: Vec<_> = path.split('/').collect();
+    if parts.contains(&"..") {
+        return false;
+    }
+    let hidden = |part: &&str| part.len() > 1 && part.starts_with('.');
+    let named = match parts.as_slice() {
+        [.., place, name] if Place::parse(place).is_some() => {
+            &["__MACOSX", "Icon\r"].contains(name)
+        }
+        [.., name] => &COMPANIONS.contains(name),
+        [] => &false,
+    };
+    let within = |part: &&str| matches!(*part, "__MACOSX" | "@eaDir" | "$RECYCLE.BIN");
+    *named || parts.iter().any(hidden) || parts.iter().any(within)
+}
+
+/// Whether a file of a chat that its description does not know is none.
+pub(super) fn is_stray(name: &str) -> bool {
+    COMPANIONS.contains(&name)
 }
 
 /// The entry at `path`, and the folder that everything is in, as in archives of the original.
@@ -56,8 +88,8 @@ fn entry<'a>(parts: &[&'a str]) -> Option<Entry<'a>> {
 }
 
 /// The place and the name at the end of a path, as clients are told paths of files.
-pub(super) fn last(path: &str) -> Option<(Place, &str)> {
+pub(super) fn last(path: &str) -> Option<(Place, Cow<'_, str>)> {
     let (rest, name) = path.rsplit_once('/')?;
     let place = rest.rsplit_once('/').map_or(rest, |(_, place)| place);
-    Some((Place::parse(place)?, name))
+    Some((Place::parse(place)?, Files::composed(name)))
 }

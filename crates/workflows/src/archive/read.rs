@@ -7,7 +7,7 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
-use quadrille_store::Place;
+use quadrille_store::{Place, files::Files};
 use tar::{Archive, EntryType};
 
 use super::{
@@ -26,7 +26,7 @@ pub(crate) struct Unpacked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnpackedFile {
     pub(crate) place: Place,
-    /// As the archive has it.
+    /// As the archive has it, composed.
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) at: PathBuf,
@@ -93,6 +93,9 @@ fn take(
         let path = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = String::from_utf8(path)
             .map_err(|why| named(&why.into_bytes(), "whose path is not UTF-8"))?;
+        if path::is_companion(&path) {
+            continue;
+        }
         let refuse = |why| BadArchive::Entry(path.clone(), why);
         let (top, what) = path::parse(&path).map_err(refuse)?;
         match kind {
@@ -127,7 +130,7 @@ fn take(
             if copied != size {
                 return Err(BadArchive::Broken(format!("the file {path:?} is not whole")));
             }
-            files.push(UnpackedFile { place, name: name.to_owned(), size, at });
+            files.push(UnpackedFile { place, name: Files::composed(name).into_owned(), size, at });
         } else {
             if size > MAX_METADATA {
                 return Err(refuse("which is larger than any description of a chat"));

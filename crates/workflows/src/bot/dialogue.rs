@@ -96,9 +96,13 @@ pub(crate) fn answer(state: State, input: Input<'_>, file: Option<&FileSeen>) ->
     }
 }
 
+/// What is answered when a run begins.
+pub(crate) fn started() -> Reply {
+    Reply { action: Some("execute_workflow"), ..Reply::of(texts::STARTING) }
+}
+
 fn run(steps: Vec<Suggested>) -> (State, Reply) {
-    let reply =
-        Reply { action: Some("execute_workflow"), run: Some(steps), ..Reply::of(texts::STARTING) };
+    let reply = Reply { run: Some(steps), ..started() };
     (State { phase: Phase::Processing, ..State::default() }, reply)
 }
 

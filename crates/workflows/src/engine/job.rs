@@ -19,7 +19,7 @@ use super::{
     discard, kept_alive, put,
     step::{Doing, StepError, operate},
 };
-use crate::{door::Door, news::News};
+use crate::{door::Door, news::News, wire};
 
 /// How long an operation may take to end when the process stops. After that its thread is left alone,
 /// and the run given back.
@@ -85,7 +85,7 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
             return Ok(());
         }
         news.progress(&run, step, 0, "Starting step execution").await;
-        match step_of(door, &chat, claimed, (&run, step), &news, &mut cancels).await? {
+        match step_of(door, &chat, claimed, (&run, &steps, step), &news, &mut cancels).await? {
             End::Finished(run) => {
                 let files = store.chat_files(&chat.id).await?;
                 let steps = store.steps(&run.id).await?;
@@ -102,7 +102,8 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
                     _ => RunStatus::Failed,
                 };
                 let run = (&run, step);
-                return fail(door, &chat, claimed, run, status, &why.to_string()).await;
+                return fail(door, &chat, claimed, run, status, &wire::short(why.to_string()))
+                    .await;
             }
             End::Left => return store.give_back(claimed).await,
         }
@@ -114,7 +115,7 @@ async fn step_of(
     door: &Door,
     chat: &Chat,
     claimed: &Claimed,
-    (run, step): (&Run, &Step),
+    (run, steps, step): (&Run, &[Step], &Step),
     news: &News<'_>,
     cancels: &mut Cancels,
 ) -> Result<End, store::Error> {
@@ -150,6 +151,10 @@ async fn step_of(
         result.insert("warnings".to_owned(), outcome.warnings.into());
     }
     let result = Value::Object(result).to_string();
+    // Of a step that is done once more, the result before does not count.
+    if !wire::fits(&result, steps.iter().filter(|it| it.id != step.id)) {
+        return Ok(End::Failed(StepError::TooMuch));
+    }
     let Some(path) = outcome.file else {
         let finished = store.finish_step(claimed, step, &result, None).await?;
         return Ok(finished.map_or(End::Left, |(run, _)| End::Finished(run)));

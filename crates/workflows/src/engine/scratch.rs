@@ -1,11 +1,7 @@
 //! The folder where files are worked on, and what is done about those of processes that are gone.
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io, path::Path, sync::Arc};
 
+use quadrille_store::{Lock, LockError};
 use tempfile::TempDir;
 
 /// A folder of this process in the one that is configured. Gone with the last of its clones; what a
@@ -17,7 +13,7 @@ pub(crate) struct Scratch(Arc<Own>);
 struct Own {
     folder: TempDir,
     /// Locked as long as the process is there.
-    _lock: File,
+    _lock: Lock,
 }
 
 const LOCK: &str = "lock";
@@ -28,13 +24,17 @@ impl Scratch {
     pub(crate) fn open(all: &Path) -> io::Result<Self> {
         fs::create_dir_all(all)?;
         for entry in fs::read_dir(all)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_left(&entry.path()) {
+            // One without a lock is only just being made.
+            let is_one = entry.file_name().to_string_lossy().starts_with(PREFIX);
+            if is_one && Lock::is_free(&entry.path().join(LOCK)) {
                 fs::remove_dir_all(entry.path())?;
             }
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(all)?;
-        let lock = File::create(folder.path().join(LOCK))?;
-        lock.lock()?;
+        let lock = Lock::take(&folder.path().join(LOCK)).map_err(|why| match why {
+            LockError::File(_, why) => why,
+            why @ LockError::Taken(_) => io::Error::other(why),
+        })?;
         Ok(Self(Arc::new(Own { folder, _lock: lock })))
     }
 
@@ -47,11 +47,6 @@ impl Scratch {
     fn path(&self) -> std::path::PathBuf {
         self.0.folder.path().to_owned()
     }
-}
-
-/// Whether nobody holds the lock of this folder. One without a lock is only just being made.
-fn is_left(folder: &Path) -> bool {
-    File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use std::{
     time::SystemTime,
 };
 
-use quadrille_store::{self as store, Chat, ChatFile, Step, files::PutError};
+use quadrille_store::{
+    self as store, Chat, ChatFile, Step,
+    files::{Files, PutError},
+};
 use quadrille_tabular::{
     BadArguments, Error as TabularError, Limits, Operation, Outcome, Task, Unreadable,
 };
@@ -28,6 +31,12 @@ pub(super) enum StepError {
     NoInput,
     #[error("the input file of the step is gone; upload it again")]
     InputGone,
+    #[error(
+        "the results of the steps of this run take more than {} bytes together; extract columns to \
+         a file instead (excel/extract-columns-to-file), or use several runs",
+        wire::MAX_RESULTS
+    )]
+    TooMuch,
     #[error("there is no room left to do this; tell the operator")]
     DiskFull,
     #[error("cancelled")]
@@ -165,9 +174,16 @@ impl Work {
     }
 }
 
-/// The file of the chat that an argument names: by its name, or by its path as it was told.
+/// The file of the chat that an argument names: by its name, or by its path as it was told, however
+/// its letters are written.
 pub(super) fn resolve<'a>(chat: &Chat, files: &'a [ChatFile], name: &str) -> Option<&'a ChatFile> {
-    files.iter().find(|file| file.name == name || wire::path(chat, file) == name)
+    let exact = files.iter().find(|file| file.name == name || wire::path(chat, file) == name);
+    let name = Files::composed(name);
+    exact.or_else(|| {
+        files.iter().find(|file| {
+            Files::composed(&file.name) == name || Files::composed(&wire::path(chat, file)) == name
+        })
+    })
 }
 
 /// Whether there is no room left on the disk.

@@ -3,6 +3,7 @@ use axum::extract::Request;
 use http::StatusCode;
 use quadrille_core::Holder;
 use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
+use quadrille_tabular::NAMES;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use utoipa::ToSchema;
@@ -11,8 +12,9 @@ use uuid::Uuid;
 use super::{
     envelope::{Base, Envelope, ok},
     error::Error,
+    key::Keyed,
 };
-use crate::{door::Door, news::Origin, wire};
+use crate::{digest::Digest, door::Door, news::Origin, wire};
 
 /// Bytes of the name of an operation, at most.
 const MAX_NAME: usize = 200;
@@ -20,9 +22,8 @@ const MAX_NAME: usize = 200;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Steps)]
 pub(super) struct Asked {
-    #[serde(default)]
-    #[schema(required, min_items = 1, max_items = 100)]
-    steps: Vec<AskedStep>,
+    #[schema(value_type = Vec<AskedStep>, required, max_items = 100)]
+    steps: Option<Vec<AskedStep>>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -54,7 +55,16 @@ pub(super) async fn read(request: Request) -> Result<Vec<NewStep>, Error> {
         )),
         why => why,
     })?;
-    asked.steps.into_iter().map(AskedStep::taken).collect()
+    let none = || Error::Invalid("No steps provided".to_owned());
+    asked.steps.ok_or_else(none)?.into_iter().map(AskedStep::taken).collect()
+}
+
+/// By which a request of these steps is known again.
+pub(super) fn digest(of: &str, steps: &[NewStep]) -> String {
+    let digest = steps.iter().fold(Digest::new().part(of), |digest, step| {
+        digest.part(step.kind.word()).part(&step.operation).part(&step.arguments)
+    });
+    digest.done()
 }
 
 /// Begin a run of `steps`, of which the first has the file that was uploaded last.
@@ -63,17 +73,19 @@ pub(super) async fn begin(
     chat: &Chat,
     origin: Origin,
     steps: &[NewStep],
+    key: Option<&Keyed>,
 ) -> Result<Run, Error> {
-    let Some(first) = steps.first() else {
+    // As clients of the original know it, a run of no steps is one that is over.
+    if steps.is_empty() && origin != Origin::Execute {
         return Err(Error::Invalid("No steps provided".to_owned()));
-    };
+    }
     let most = door.config.max_steps;
     if steps.len() > most {
         return Err(Error::Invalid(format!("a run has at most {most} steps")));
     }
     let files = door.memory.store.chat_files(&chat.id).await?;
     let input = files.iter().rfind(|it| it.place == Place::Uploads).map(|it| it.id);
-    if input.is_none() && first.kind == StepKind::Internal {
+    if input.is_none() && steps.first().is_some_and(|it| it.kind == StepKind::Internal) {
         return Err(Error::Invalid("No uploaded file found for processing".to_owned()));
     }
     let id = Uuid::now_v7();
@@ -81,8 +93,9 @@ pub(super) async fn begin(
     let random = id.as_u128() & 0xffff_ffff;
     let id = format!("{}_workflow_{millis}_{random:08x}", chat.id);
     let (max_waiting, share) = waiting(door, chat);
+    let key = key.map(Keyed::stored);
     let (chat, origin) = (&*chat.id, origin.word());
-    let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, share };
+    let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, share, key };
     let run = door.memory.store.create_run(new).await?;
     door.work.notify_one();
     Ok(run)
@@ -119,6 +132,15 @@ impl AskedStep {
         let given = self.arguments.filter(|it| it.get() != "null");
         let arguments = given.map_or_else(|| "{}".to_owned(), |it| it.get().to_owned());
         let kind = match self.kind {
+            // Before anything is run, and not when its turn has come.
+            AskedKind::Internal if !NAMES.contains(&self.operation.as_str()) => {
+                return Err(Error::Invalid(format!(
+                    "No handler found for operation: {}; there are {}, and any other for a step of \
+                     the kind `external`",
+                    self.operation,
+                    NAMES.join(", ")
+                )));
+            }
             AskedKind::Internal => StepKind::Internal,
             AskedKind::External => StepKind::External,
         };

@@ -4,11 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
-    Holder, Permit,
+    Holder, Permit, Problem,
     auth::{Action, Principal, Token},
     ws::Peer,
 };
-use quadrille_store::{Chat, Run};
+use quadrille_store::{Chat, Run, Store};
 use uuid::Uuid;
 
 use super::error::Error;
@@ -18,6 +18,8 @@ use crate::door::{self, Door};
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) principal: Principal,
+    /// As the caller may use it.
+    pub(super) store: Store,
     peer: IpAddr,
     door: Arc<Door>,
 }
@@ -25,7 +27,9 @@ pub(super) struct Caller {
 impl Caller {
     /// A chat that is open to the caller. What is not theirs does not exist.
     pub(super) async fn chat(&self, id: &str, action: Action) -> Result<Chat, Error> {
-        self.door.chat(id, action, &self.principal).await?.ok_or(Error::NoChat)
+        let chat = self.store.chat(id).await?;
+        let may = |chat: &Chat| self.door.may(chat.user_id.as_deref(), id, action, &self.principal);
+        chat.filter(may).ok_or(Error::NoChat)
     }
 
     /// Whether the caller may make a chat of this name. Its topic is theirs from then on, so where
@@ -69,7 +73,7 @@ impl Caller {
 
     /// The client that work for `user` counts as.
     pub(super) fn acting_holder(&self, user: &Arc<str>) -> Holder {
-        self.door.core.acting_holder(&self.principal, user, self.peer)
+        self.door.core.holder_for(&self.principal, Some(user), self.peer)
     }
 
     pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
@@ -84,7 +88,7 @@ impl Caller {
         action: Action,
     ) -> Result<(Chat, Run), Error> {
         let chat = self.chat(chat, action).await?;
-        let run = self.door.memory.store.run(run).await?;
+        let run = self.store.run(run).await?;
         let run = run.filter(|it| it.chat_id == chat.id).ok_or(Error::NoRun)?;
         Ok((chat, run))
     }
@@ -97,6 +101,9 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
-        Ok(Self { principal, peer: peer.0, door: Arc::clone(door) })
+        door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
+        let holder = door.core.holder(&principal, peer.0);
+        let store = door.memory.store.acting(holder);
+        Ok(Self { principal, store, peer: peer.0, door: Arc::clone(door) })
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Query, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{Chat, ChatStatus, NewChat};
+use quadrille_store::{Chat, ChatStatus, NewChat, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ pub(super) async fn create(
     caller.may_call(&id)?;
     let chat = put(&door, &caller, &id, ChatStatus::Created, false).await?;
     let chat = chat.ok_or(Error::Server)?;
-    let shown = show_chat(&door, &chat).await?;
+    let shown = show_chat(&caller.store, &chat).await?;
     Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn list(
     // Who is nobody has no chats.
     let found = match user {
         Some(None) => Vec::new(),
-        user => door.memory.store.chats(user.flatten(), status, page).await?,
+        user => caller.store.chats(user.flatten(), status, page).await?,
     };
     let shown: Vec<_> = found.iter().map(wire::head).collect();
     let count = shown.len();
@@ -118,13 +118,9 @@ pub(super) async fn list(
     tag = "chats",
     responses((status = 200, description = "The chat", body = Answer))
 )]
-pub(super) async fn show(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    Path(chat): Path<String>,
-) -> Result<Envelope, Error> {
+pub(super) async fn show(caller: Caller, Path(chat): Path<String>) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    Ok(ok("Conversation retrieved successfully", show_chat(&door, &chat).await?))
+    Ok(ok("Conversation retrieved successfully", show_chat(&caller.store, &chat).await?))
 }
 
 /// Delete a chat with everything in it
@@ -167,8 +163,7 @@ pub(super) async fn delete(
     Ok(ok("Conversation deleted successfully", json!({ "chat_id": chat.id })))
 }
 
-pub(super) async fn show_chat(door: &Door, chat: &Chat) -> Result<Value, Error> {
-    let store = &door.memory.store;
+pub(super) async fn show_chat(store: &Store, chat: &Chat) -> Result<Value, Error> {
     let files = store.chat_files(&chat.id).await?;
     let steps = store.steps_of_chat(&chat.id, SHOWN).await?;
     let said = store.said_in_chat(&chat.id, SHOWN).await?;

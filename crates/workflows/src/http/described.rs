@@ -140,6 +140,16 @@ fn text(name: &str, place: ParameterIn, what: &str) -> ParameterBuilder {
     parameter.description(Some(what)).schema(Some(text))
 }
 
+/// The header `Idempotency-Key`.
+pub(super) fn key(max: usize) -> Parameter {
+    let mut key = Object::with_type(Type::String);
+    (key.min_length, key.max_length) = (Some(1), Some(max));
+    key.pattern = Some(r#"^(?!""$)[!-~][ -~]*$"#.to_owned());
+    let what = "sent again with the same key and content, the request is answered with the run that \
+                it began; with other content it is refused with 409";
+    text("Idempotency-Key", ParameterIn::Header, what).schema(Some(key)).build()
+}
+
 fn formatted(format: KnownFormat) -> Object {
     let mut text = Object::with_type(Type::String);
     text.format = Some(SchemaFormat::KnownFormat(format));

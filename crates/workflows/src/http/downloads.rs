@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, Method};
+use quadrille_store::files::Files;
 
 use super::{
     caller::Caller,
@@ -29,7 +30,7 @@ pub(super) async fn show(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let download = door.memory.store.download(&name).await?.filter(|it| {
+    let download = caller.store.download(&Files::composed(&name)).await?.filter(|it| {
         let (owner, user) = (it.user_id.as_deref(), caller.principal.user.as_deref());
         door.is_open() || (owner.is_some() && owner == user)
     });

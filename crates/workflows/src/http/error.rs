@@ -12,7 +12,7 @@ use quadrille_store::{self as store, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError};
+use crate::{archive::BadArchive, engine::FetchError, wire};
 
 /// The message is what the client is told; causes are logged, and not told.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,12 @@ pub(super) enum Error {
     Archive(BadArchive),
     #[error("The database has its own tools for backups; use pg_dump")]
     NoBackup,
+    #[error(
+        "The results of the steps of this run take more than {} bytes together; bring this one as a \
+         file",
+        wire::MAX_RESULTS
+    )]
+    TooMuch,
     #[error("Workflow execution failed: {0}")]
     Run(String),
     #[error("{0}")]
@@ -64,6 +70,10 @@ pub(super) enum Error {
          send it again without its Idempotency-Key"
     )]
     GoesOn(String),
+    #[error("The Idempotency-Key came with another request; use a new one")]
+    KeyReused,
+    #[error("This step was finished with another result")]
+    OtherResult,
     #[error("Too many runs are waiting; try again later")]
     Full,
     #[error("Too many requests of this kind are under way; try again later")]
@@ -84,6 +94,8 @@ pub(super) enum Error {
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
+    #[error("Nothing can be stored or read now; try again later")]
+    Unavailable,
     #[error("There is no room left to store this; tell the operator")]
     DiskFull,
     #[error("The server failed; its log has the cause")]
@@ -104,23 +116,29 @@ impl Error {
             Self::Body(BadBody::TooLarge(_))
             | Self::Form(FormError::TooLong(_) | FormError::TooMuch(_))
             | Self::FileTooLarge(_)
+            | Self::TooMuch
             | Self::Archive(BadArchive::TooLarge(_)) => S::PAYLOAD_TOO_LARGE,
-            Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
-            Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
-                S::UNPROCESSABLE_ENTITY
-            }
-            Self::BadFile(_) | Self::Address => S::BAD_REQUEST,
-            Self::Conflict(_) | Self::NoClaim => S::CONFLICT,
-            Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
-            Self::Agent(_) => S::BAD_GATEWAY,
-            Self::NoBackup => S::NOT_IMPLEMENTED,
+            Self::Enough
+            | Self::EnoughRuns
+            | Self::EnoughQuestions
+            | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
             Self::Stopping
             | Self::GoesOn(_)
             | Self::Full
             | Self::NoPlace
             | Self::AgentBusy
-            | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Enough | Self::EnoughRuns | Self::EnoughQuestions => S::TOO_MANY_REQUESTS,
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Body(BadBody::Busy(_)) => S::SERVICE_UNAVAILABLE,
+            Self::Body(BadBody::TooSlow) | Self::Form(FormError::TooSlow) => S::REQUEST_TIMEOUT,
+            Self::Invalid(_) | Self::Body(_) | Self::Form(_) | Self::Archive(_) => {
+                S::UNPROCESSABLE_ENTITY
+            }
+            Self::BadFile(_) | Self::Address => S::BAD_REQUEST,
+            Self::Conflict(_) | Self::NoClaim | Self::KeyReused | Self::OtherResult => S::CONFLICT,
+            Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
+            Self::Agent(_) => S::BAD_GATEWAY,
+            Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
             // As clients of the original know it.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
@@ -140,7 +158,9 @@ impl Error {
             | Self::EnoughRuns
             | Self::EnoughQuestions
             | Self::AgentBusy
-            | Self::Busy => Some(SOON),
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Body(BadBody::Busy(_)) => Some(SOON),
             _ => None,
         }
     }
@@ -150,7 +170,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, told) = self.status();
         let data = json!({ "error_type": "Error", "details": null });
-        let message = self.to_string();
+        let message = wire::short(self.to_string());
         let mut response = Envelope { status, told, message, data, total: 0 }.into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {
@@ -175,7 +195,8 @@ impl From<store::Error> for Error {
         match why {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
-            store::Error::Unavailable | store::Error::Internal(_) => Self::Server,
+            store::Error::Unavailable => Self::Unavailable,
+            store::Error::Internal(_) => Self::Server,
         }
     }
 }
@@ -220,6 +241,7 @@ impl From<RunError> for Error {
             RunError::NoChat => Self::NoChat,
             RunError::Full => Self::Full,
             RunError::Share => Self::EnoughRuns,
+            RunError::KeyReused => Self::KeyReused,
             RunError::Store(why) => why.into(),
         }
     }
@@ -230,7 +252,7 @@ impl From<PutError> for Error {
         match why {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::DiskFull,
-            PutError::Storage(_) => Self::Server,
+            PutError::Unavailable | PutError::Storage(_) => Self::Unavailable,
             PutError::BrokenOff(why) => match why.downcast::<FormError>() {
                 Ok(why) => Self::Form(*why),
                 Err(_) => Self::Server,

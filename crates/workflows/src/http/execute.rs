@@ -11,6 +11,7 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    key::Key,
     path::Path,
 };
 use crate::{CHATS, door::Door, news::Origin, wire};
@@ -23,7 +24,7 @@ use crate::{CHATS, door::Door, news::Origin, wire};
     context_path = CHATS,
     path = "/{chat}/execute",
     tag = "chats",
-    params(("wait" = Option<String>, Query, description = "`false` answers at once")),
+    params(Key, ("wait" = Option<String>, Query, description = "`false` answers at once")),
     request_body = Asked,
     responses(
         (status = 200, description = "`results` of the steps, `output_files`, and the `job_id`", body = Answer),
@@ -37,11 +38,13 @@ pub(super) async fn execute(
     base: Base,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,
+    key: Key,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
-    let run = begin::begin(&door, &chat, Origin::Execute, &steps).await?;
+    let key = key.of(&caller, || begin::digest("run", &steps));
+    let run = begin::begin(&door, &chat, Origin::Execute, &steps, key.as_ref()).await?;
     if query.get("wait").is_some_and(|it| it == "false" || it == "0") {
         return Ok(begin::submitted(&run, &base));
     }
@@ -53,15 +56,11 @@ pub(super) async fn execute(
         let why = run.error.unwrap_or_else(|| run.status.word().to_owned());
         return Err(Error::Run(why));
     }
-    let files = door.memory.store.chat_files(&chat.id).await?;
-    let steps = door.memory.store.steps(&run.id).await?;
+    let files = caller.store.chat_files(&chat.id).await?;
+    let steps = caller.store.steps(&run.id).await?;
     let results: Vec<_> =
         steps.iter().map(|it| wire::result(&chat, it, &files, Some(&base))).collect();
-    let outputs: Vec<_> = files
-        .iter()
-        .filter(|it| it.place == Place::Outputs)
-        .map(|file| wire::file(&chat, file, &base))
-        .collect();
+    let outputs = wire::files(&chat, &files, Place::Outputs, &base);
     let total = results.len();
     let data = json!({ "results": results, "output_files": outputs, "job_id": run.id });
     Ok(ok("Workflow executed successfully", data).total(total))

@@ -6,6 +6,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Method};
 use quadrille_core::{
     auth::Action,
@@ -133,6 +134,16 @@ async fn store(door: &Door, chat: &Chat, mut form: Form<'_>) -> Result<Option<Ke
 
 /// The bytes of a part, under a key that nobody knows yet.
 pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kept, Error> {
+    keep_seen(door, chat, part, |_| {}).await
+}
+
+/// The same, where `see` sees the bytes on their way.
+pub(super) async fn keep_seen(
+    door: &Door,
+    chat: &Chat,
+    part: Part<'_>,
+    mut see: impl FnMut(&[u8]) + Send,
+) -> Result<Kept, Error> {
     let name = part.file_name().unwrap_or_default();
     if name.is_empty() {
         return Err(Error::Invalid("Empty filename".to_owned()));
@@ -140,7 +151,8 @@ pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kep
     // A blank in a name makes addresses of it hard to copy.
     let name = Files::sanitise(name).replace(' ', "_");
     let key = Files::key(&chat.id, &name);
-    let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
+    let seen = part.inspect_ok(move |bytes| see(bytes));
+    let size = door.memory.files.put(&key, seen, door.memory.max_upload_size).await?;
     Ok(Kept { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
 }
 
@@ -162,7 +174,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let file = door.memory.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
+    let file = caller.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
     send(&door, &file, &method, &headers).await
 }
 

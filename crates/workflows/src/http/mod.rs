@@ -13,6 +13,7 @@ mod error;
 mod execute;
 mod files;
 mod forms;
+mod key;
 mod page;
 mod path;
 mod restore;
@@ -64,7 +65,7 @@ fn doors() -> OpenApiRouter<Arc<Door>> {
 
 /// The body of a request, which is a JSON object.
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
-    let body = Body::read(request, BODY).await?;
+    let body = Body::read(request, BODY).await?.whole();
     body.parse().map_err(|why| match why {
         BadBody::Json(why) => Error::Invalid(why),
         why => why.into(),

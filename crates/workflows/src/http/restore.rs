@@ -111,7 +111,7 @@ async fn store(door: &Door, restored: Restored) -> Result<Envelope, Error> {
         return Err(why);
     }
     let chat = store.chat(&whole.chat.id).await?.ok_or(Error::NoChat)?;
-    Ok(ok("Conversation restored successfully", show_chat(door, &chat).await?))
+    Ok(ok("Conversation restored successfully", show_chat(store, &chat).await?))
 }
 
 fn taken() -> Error {

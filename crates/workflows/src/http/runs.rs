@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::{Query, Request, State};
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::{CancelRun, Chat, Place};
+use quadrille_store::{CancelRun, Chat, Place, Store};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,11 +12,13 @@ use super::{
     caller::Caller,
     envelope::{Answer, Base, Envelope, ok},
     error::Error,
+    key::{Key, Keyed},
     page::page,
     path::Path,
 };
 use crate::{
     CHATS,
+    digest::Digest,
     door::Door,
     news::{News, Origin},
     wire,
@@ -29,6 +31,7 @@ use crate::{
     path = "/{chat}/runs",
     operation_id = "create_run",
     tag = "chats",
+    params(Key),
     request_body = Asked,
     responses((status = 202, description = "The `job_id` and a `status_url`", body = Answer))
 )]
@@ -37,11 +40,13 @@ pub(super) async fn create(
     caller: Caller,
     base: Base,
     Path(chat): Path<String>,
+    key: Key,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
-    let run = begin::begin(&door, &chat, Origin::Runs, &steps).await?;
+    let key = key.of(&caller, || begin::digest("run", &steps));
+    let run = begin::begin(&door, &chat, Origin::Runs, &steps, key.as_ref()).await?;
     Ok(begin::submitted(&run, &base))
 }
 
@@ -62,13 +67,12 @@ pub(super) async fn create(
     )
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
     caller: Caller,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let runs = door.memory.store.runs(&chat.id, page(&query)?).await?;
+    let runs = caller.store.runs(&chat.id, page(&query)?).await?;
     let shown: Vec<_> = runs
         .iter()
         .map(|run| {
@@ -102,7 +106,7 @@ pub(super) async fn show(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Read).await?;
-    Ok(ok("Run retrieved successfully", look(&door, &chat, &run.id, &base).await?))
+    Ok(ok("Run retrieved successfully", look(&door, &caller.store, &chat, &run.id, &base).await?))
 }
 
 /// Cancel a run
@@ -125,7 +129,7 @@ pub(super) async fn cancel(
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
     end(&door, &chat, &run.id).await?;
-    let shown = look(&door, &chat, &run.id, &base).await?;
+    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
 }
 
@@ -152,6 +156,7 @@ pub(super) async fn end(door: &Door, chat: &Chat, run: &str) -> Result<(), Error
     path = "/{chat}/runs/{run}/retry",
     operation_id = "retry_run",
     tag = "chats",
+    params(Key),
     responses(
         (status = 202, description = "The run", body = Answer),
         (status = 409, description = "The run did not fail, and was neither cancelled nor interrupted", body = Answer),
@@ -162,20 +167,28 @@ pub(super) async fn retry(
     caller: Caller,
     base: Base,
     Path((chat, run)): Path<(String, String)>,
+    key: Key,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
+    let key = key.of(&caller, || Digest::new().part("retry").part(&run.id).done());
+    let key = key.as_ref().map(Keyed::stored);
     let (most, share) = begin::waiting(&door, &chat);
-    let retried = door.memory.store.retry_run(&run.id, most, share).await?;
+    let retried = door.memory.store.retry_run(&run, most, share, key).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;
     door.work.notify_one();
-    let shown = look(&door, &chat, &run.id, &base).await?;
+    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Workflow submitted", shown).status(StatusCode::ACCEPTED))
 }
 
-pub(super) async fn look(door: &Door, chat: &Chat, run: &str, base: &Base) -> Result<Value, Error> {
-    let store = &door.memory.store;
+pub(super) async fn look(
+    door: &Door,
+    store: &Store,
+    chat: &Chat,
+    run: &str,
+    base: &Base,
+) -> Result<Value, Error> {
     let (run, steps) = store.run_with_steps(run).await?.ok_or(Error::NoRun)?;
     let files = store.chat_files(&chat.id).await?;
     Ok(wire::run(chat, &run, &steps, &files, door.percent(&run.id), Some(base)))

@@ -181,7 +181,7 @@ impl Protocol for Client {
             link.out.text(&error("nest at most 128 levels"));
             return Flow::Continue;
         }
-        match serde_json::from_str(text) {
+        match quadrille_core::json::read(text) {
             Ok(Value::Object(object)) => return self.command(object, link),
             Ok(_) => link.out.text(&error("send a JSON object such as {\"type\":\"ping\"}")),
             Err(_) => link.out.text(&error("Invalid JSON")),

@@ -55,7 +55,9 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),
     };
-    let admission = Admission { protocol: NAME, user: who.user.clone(), peer };
+    let holder = core.holder(&who, peer);
+    let inbox = core.hub.inbox_of(holder.clone());
+    let admission = Admission { protocol: NAME, user: who.user.clone(), holder, peer };
     let session = match core.sessions.admit(admission) {
         Ok(session) => session,
         Err(why) => return Problem::from(why).into_response(),
@@ -79,7 +81,7 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
         ping_timeout: door.config.ping_timeout,
         write_timeout: door.config.write_timeout,
     };
-    let (life, inbox) = (core.life.clone(), core.hub.inbox());
+    let life = core.life.clone();
     life.spawn(NAME, async move {
         let io = match upgraded.await {
             Ok(io) => io,
@@ -89,7 +91,7 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
             }
         };
         let Some(watching) = door.watching() else {
-            let mut full = Exchange::new(io, pump.max_message_size);
+            let mut full = Exchange::new(io);
             // Who is gone needs not be told.
             if full.send(FULL).await.is_ok() {
                 full.close(&Close::NORMAL).await.ok();

@@ -2,7 +2,7 @@
 use std::borrow::Cow;
 
 use quadrille_core::{Event, Hub, Position, Since, Topic};
-use quadrille_store::{self as store, Page, Run, RunStatus};
+use quadrille_store::{self as store, Page, Run, RunStatus, Step};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -15,6 +15,9 @@ const RUNS: Page = Page { limit: 100, offset: 0 };
 
 /// Records that came while the run was read, of which the first are looked at.
 const RECORDS: usize = 1000;
+
+/// Bytes of results that a snapshot shows, at most.
+const RESULTS: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -41,6 +44,18 @@ struct Told<'a> {
     seq: i64,
     step_id: Option<Uuid>,
     progress: Option<i64>,
+}
+
+/// Leaves out all results but their files if they are too much for everybody who watches: the run
+/// itself can be asked for them.
+fn without_much(steps: &mut [Step]) {
+    let results = steps.iter().filter_map(|it| it.result.as_deref());
+    if results.map(str::len).sum::<usize>() <= RESULTS {
+        return;
+    }
+    for result in steps.iter_mut().filter_map(|it| it.result.as_mut()) {
+        *result = r#"{"omitted":true}"#.to_owned();
+    }
 }
 
 impl Snapshot {
@@ -82,6 +97,8 @@ impl Snapshot {
             {
                 let files = store.chat_files(&chat.id).await?;
                 let percent = door.percent(&run.id);
+                let mut steps = steps;
+                without_much(&mut steps);
                 frame["run"] = wire::run(&chat, &run, &steps, &files, percent, None);
                 let step = steps.iter().find(|it| it.position == run.next);
                 let far = step.map(|it| (it.id, percent.map_or(it.progress, i64::from)));

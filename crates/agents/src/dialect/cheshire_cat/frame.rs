@@ -1,53 +1,23 @@
 //! What is said on the wire: one JSON object in each text frame, both ways.
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::{Code, Failure};
-
-/// Bytes of the Cat's own words about its failure that the log gets.
-const TOLD: usize = 200;
-
-/// Up to 1.5, the Cat itself cuts what is longer, and tells the beginning as the question.
-/// Source: `MAX_TEXT_INPUT` in `cat/looking_glass/stray_cat.py`.
-const CUT: usize = 2000;
+use super::super::{fault, web::Trouble};
+use crate::{
+    Code,
+    lenient::{Document, Json},
+};
 
 /// What a frame means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    Token(String),
+    /// A piece of the reply, in WTF-8: it may end with half of a character.
+    Token(Vec<u8>),
     Notice(String),
-    /// The whole reply, after which nothing follows.
-    Reply(String),
-    /// What the Cat says about its failure, for the log.
-    Failed(String),
+    /// The whole reply, after which nothing follows, and the question that it says to be for.
+    Reply(String, Option<String>),
     /// Something newer than this dialect.
     Other,
-}
-
-/// As much of a frame as is read. The rest, which can be long, is only skipped.
-#[derive(Deserialize)]
-struct Frame<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    why: Option<Why<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Why<'a> {
-    #[serde(borrow, default)]
-    input: Option<&'a RawValue>,
 }
 
 /// The frame that asks; the space is there because the Python client writes one.
@@ -55,32 +25,32 @@ pub(super) fn question(text: &str) -> Utf8Bytes {
     format!("{{\"text\": {}}}", Value::from(text)).into()
 }
 
-/// Reads a frame that came while `asked` waits for its reply.
-pub(super) fn read(frame: &str, asked: &str) -> Result<Said, Failure> {
-    let frame = parse(frame)?;
-    Ok(match &*frame.kind {
-        "chat_token" => match frame.content.and_then(string) {
-            Some(token) => Said::Token(token),
-            None => return Err(Failure::new(Code::BadAnswer, "a chat_token without content")),
+/// Read a frame, and of it only what the reply needs.
+pub(super) fn read(frame: &str) -> Result<Said, Trouble> {
+    let document = parse(frame)?;
+    let frame = document.root();
+    fault::named(frame)?;
+    let [kind, content, text, message] = frame.members(["type", "content", "text", "message"]);
+    Ok(match &*kind.string().unwrap_or_default() {
+        "chat_token" => match [content, text].into_iter().find_map(Json::words) {
+            Some(token) => Said::Token(token.into_owned()),
+            None => Said::Other,
         },
-        "notification" => frame.content.map_or(Said::Other, |it| Said::Notice(notice(it))),
+        "notification" if content.is_string() => Said::Notice(content.string().unwrap_or_default()),
+        // Since 1.9 it may be an object, and is then shown as it is.
+        "notification" if !content.is_null() => Said::Notice(content.raw().to_owned()),
         "chat" => {
-            // 1.8 and later say it twice; before, there is only `content`.
-            let Some(reply) =
-                frame.content.and_then(string).or_else(|| frame.text.and_then(string))
-            else {
-                return Err(Failure::new(Code::BadAnswer, "a chat without content and text"));
+            // 1.8 and later say it three times; before, there is only `content`.
+            let Some(reply) = [content, text, message].into_iter().find_map(Json::said) else {
+                return Err(Trouble::new(Code::BadAnswer, "a chat without content and text"));
             };
-            let input = frame.why.and_then(|why| why.input).and_then(string);
-            if input.is_some_and(|input| !is_of(&input, asked)) {
-                return Err(Failure::new(Code::BadAnswer, "the reply to another question"));
-            }
-            Said::Reply(reply)
+            let input = frame.get("why").get("input").string();
+            Said::Reply(reply, input.filter(|it| !it.is_empty()))
         }
-        "error" => {
-            let told = [frame.name, frame.description].into_iter().flatten();
-            let told: Vec<_> = told.map(|it| begin(it.get())).collect();
-            Said::Failed(told.join(": "))
+        "error" => return Err(failed(frame)),
+        "" => {
+            fault::of_another_shape(frame)?;
+            Said::Other
         }
         _ => Said::Other,
     })
@@ -88,39 +58,29 @@ pub(super) fn read(frame: &str, asked: &str) -> Result<Said, Failure> {
 
 /// Whether a frame that nobody asked for is a notice, or something newer, and no part of a reply.
 pub(super) fn is_harmless(frame: &str) -> bool {
-    parse(frame).is_ok_and(|it| !matches!(&*it.kind, "chat_token" | "chat" | "error"))
-}
-
-fn parse(text: &str) -> Result<Frame<'_>, Failure> {
-    // serde would also fill a struct from an array.
-    if !text.trim_start().starts_with('{') {
-        return Err(Failure::new(Code::BadAnswer, "not a JSON object"));
-    }
-    serde_json::from_str(text).map_err(|e| {
-        // What it says itself may repeat what it found.
-        let at = format!("not a frame: {:?} at column {}", e.classify(), e.column());
-        Failure::new(Code::BadAnswer, at)
+    parse(frame).is_ok_and(|it| {
+        let kind = it.root().get("type").string();
+        !matches!(kind.as_deref(), Some("chat_token" | "chat" | "error"))
     })
 }
 
-/// Whether a reply to `input` is one to `asked`.
-fn is_of(input: &str, asked: &str) -> bool {
-    let is_cut = || asked.chars().nth(CUT).is_some() && asked.starts_with(input);
-    input == asked || !input.is_empty() && is_cut()
+fn parse(text: &str) -> Result<Document<'_>, Trouble> {
+    let document = Document::read(text)?;
+    if !document.root().is_object() {
+        return Err(Trouble::new(Code::BadAnswer, "not a JSON object"));
+    }
+    Ok(document)
 }
 
-fn string(raw: &RawValue) -> Option<String> {
-    serde_json::from_str(raw.get()).ok()
-}
-
-/// A notice is a text; since 1.9 it may be an object, and is then shown as it is.
-fn notice(raw: &RawValue) -> String {
-    string(raw).unwrap_or_else(|| raw.get().to_owned())
-}
-
-fn begin(text: &str) -> &str {
-    let end = text.floor_char_boundary(TOLD);
-    text.get(..end).unwrap_or_default()
+/// The Cat's name of its failure, and what it says about it; or all that there is.
+fn failed(frame: Json<'_>) -> Trouble {
+    let [name, description] = frame.members(["name", "description"]);
+    let told: Vec<_> = [name, description].into_iter().filter(|it| it.is_set()).collect();
+    if told.is_empty() {
+        return fault::failed(frame);
+    }
+    let told: Vec<_> = told.into_iter().map(Json::raw).collect();
+    Trouble::new(Code::Upstream, told.join(": "))
 }
 
 #[cfg(test)]
@@ -128,11 +88,11 @@ mod tests {
     use super::*;
 
     fn said(frame: &str) -> Said {
-        read(frame, "why?").unwrap()
+        read(frame).unwrap()
     }
 
     fn wrong(frame: &str) -> Code {
-        read(frame, "why?").unwrap_err().code
+        read(frame).unwrap_err().code
     }
 
     #[test]
@@ -142,9 +102,16 @@ mod tests {
 
     #[test]
     fn tokens_and_notices_of_every_version() {
-        let token = |text: &str| Said::Token(text.to_owned());
+        let token = |text: &str| Said::Token(text.into());
         assert_eq!(said(r#"{"type":"chat_token","content":"a\u00e8"}"#), token("aè"));
         assert_eq!(said(r#"{"type":"chat_token","content":""}"#), token(""));
+        assert_eq!(said(r#"{"type":"chat_token","content":7,"x":NaN}"#), token("7"));
+        assert_eq!(said(r#"{"type":"chat_token","text":"a","type":"chat_token"}"#), token("a"));
+        for frame in [r#"{"type":"chat_token"}"#, r#"{"type":"chat_token","content":null}"#] {
+            assert_eq!(said(frame), Said::Other);
+        }
+        let half = Said::Token(vec![0xED, 0xA0, 0xBD]);
+        assert_eq!(said(r#"{"type":"chat_token","content":"\ud83d"}"#), half);
         let notice = |text: &str| Said::Notice(text.to_owned());
         assert_eq!(said(r#"{"type":"notification","content":"n"}"#), notice("n"));
         assert_eq!(said(r#"{"type":"notification","content":{"a":[1]}}"#), notice(r#"{"a":[1]}"#));
@@ -155,28 +122,42 @@ mod tests {
 
     #[test]
     fn replies_of_every_version() {
-        let reply = |text: &str| Said::Reply(text.to_owned());
         let frames = [
-            r#"{"type":"chat","user_id":"u","content":"R","why":{"input":"why?","memory":{}}}"#,
-            r#"{"type":"chat","user_id":"u","content":"R","why":null}"#,
-            r#"{"type":"chat","text":"R","content":"R","message":"R","who":"AI","when":1.5}"#,
-            r#"{"type":"chat","text":"R","content":null,"why":{"input":null}}"#,
-            r#"{"why":{"memory":{"x":[{}]},"input":"why?"},"text":"R","type":"chat"}"#,
+            (
+                r#"{"type":"chat","user_id":"u","content":"R","why":{"input":"why?","memory":{}}}"#,
+                Some("why?"),
+            ),
+            (r#"{"type":"chat","user_id":"u","content":"R","why":null}"#, None),
+            (
+                r#"{"type":"chat","text":"R","content":"R","message":"R","who":"AI","when":1.5}"#,
+                None,
+            ),
+            (r#"{"type":"chat","text":"R","content":null,"why":{"input":null}}"#, None),
+            (
+                r#"{"why":{"memory":{"x":[{"score":NaN}]},"input":"why?"},"text":"R","type":"chat"}"#,
+                Some("why?"),
+            ),
+            (r#"{"type":"chat","content":"R","why":{"input":""}}"#, None),
+            (r#"{"type":"chat","content":"R","why":"because"}"#, None),
+            (r#"{"type":"chat","content":"R","why":[{"input":"x"}],"error":false}"#, None),
+            (r#"{"type":"chat","content":[{"type":"text","text":"R"}]}"#, None),
+            (r#"{"type":"chat","message":"R"}"#, None),
         ];
-        for frame in frames {
-            assert_eq!(said(frame), reply("R"), "{frame}");
+        for (frame, input) in frames {
+            assert_eq!(
+                said(frame),
+                Said::Reply("R".to_owned(), input.map(str::to_owned)),
+                "{frame}"
+            );
         }
-        assert_eq!(said(r#"{"type":"chat","content":""}"#), reply(""));
+        assert_eq!(said(r#"{"type":"chat","content":""}"#), Said::Reply(String::new(), None));
     }
 
     #[test]
     fn a_reply_that_is_none_is_a_bad_answer() {
         let frames = [
             r#"{"type":"chat"}"#,
-            r#"{"type":"chat","content":7}"#,
-            r#"{"type":"chat_token","content":{}}"#,
-            r#"{"type":"chat","content":"R","why":{"input":"another"}}"#,
-            r#"{"type":"chat","content":"R","why":{"input":""}}"#,
+            r#"{"type":"chat","content":{}}"#,
             r#"{"type":"chat","content":"R""#,
             "7",
             r#"["chat","R"]"#,
@@ -189,20 +170,18 @@ mod tests {
     }
 
     #[test]
-    fn a_long_question_may_have_been_cut_by_the_cat() {
-        let asked = "word ".repeat(500);
-        let cut = asked.get(..1999).unwrap();
-        assert!(is_of(cut, &asked));
-        assert!(!is_of("wort", &asked) && !is_of("", &asked) && !is_of("wo", "word"));
-    }
-
-    #[test]
-    fn what_a_failure_says_is_cut_for_the_log() {
-        let told = "è".repeat(1000);
-        let frame = format!(r#"{{"type":"error","name":"E","description":"{told}"}}"#);
-        let Said::Failed(told) = said(&frame) else { panic!("not failed") };
-        assert!(told.starts_with("\"E\": \"è") && told.len() <= TOLD + 5, "{told}");
-        assert_eq!(said(r#"{"type":"error"}"#), Said::Failed(String::new()));
+    fn failures_have_many_shapes() {
+        let frames = [
+            (r#"{"type":"error","name":"E","description":"no"}"#, r#""E": "no""#),
+            (r#"{"type":"error","name":"E","description":""}"#, r#""E""#),
+            (r#"{"type":"error","content":"no"}"#, r#"{"type":"error","content":"no"}"#),
+            (r#"{"type":"chat","content":"R","error":"no"}"#, r#""no""#),
+            (r#"{"error":{"message":"no"}}"#, r#"{"message":"no"}"#),
+            (r#"{"detail":"no"}"#, r#"{"detail":"no"}"#),
+        ];
+        for (frame, told) in frames {
+            assert_eq!(read(frame), Err(Trouble::new(Code::Upstream, told)), "{frame}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod address;
 mod dial;
 mod frame;
 mod gate;
+mod given_up;
 mod link;
 mod pool;
 
@@ -21,8 +22,8 @@ use self::{
     link::Link,
     pool::{Claim, Pool},
 };
-use super::upstream;
-use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings};
+use super::{secrets::Secrets, upstream, web::Trouble};
+use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings, lenient::Halves};
 
 /// What a `chat` frame may hold besides the reply: memories, prompts and vectors in its `why`.
 const ROOM: usize = 4 << 20;
@@ -43,9 +44,11 @@ pub(super) struct CheshireCat {
 struct Upstream {
     dialer: Dialer,
     pool: Arc<Pool>,
+    secrets: Secrets,
 }
 
-/// A question that was sent. Dropping it closes the connection, and then lets the next one in.
+/// A question that was sent. Dropping it closes the connection, remembers the question as given up,
+/// and then lets the next one in.
 struct Turn {
     link: Box<Link>,
     claim: Claim,
@@ -62,7 +65,8 @@ impl CheshireCat {
             settings.max_idle.unwrap_or(MAX_IDLE),
             life.clone(),
         );
-        Ok(Self { upstream: Arc::new(Upstream { dialer, pool: Arc::new(pool) }) })
+        let secrets = Secrets::new(&url, &settings.token, &settings.body);
+        Ok(Self { upstream: Arc::new(Upstream { dialer, pool: Arc::new(pool), secrets }) })
     }
 }
 
@@ -71,13 +75,16 @@ impl Agent for CheshireCat {
         let upstream = Arc::clone(&self.upstream);
         Box::pin(try_stream! {
             let mut turn = upstream.begin(&question).await?;
+            let mut halves = Halves::default();
             let reply = loop {
-                let text = turn.link.frame().await?;
-                match frame::read(&text, &question.text)? {
-                    Said::Token(text) => yield Part::Text(text),
+                let text = turn.link.frame().await.map_err(|why| upstream.masked(why))?;
+                match frame::read(&text).map_err(|why| upstream.failure(&why))? {
+                    Said::Token(piece) => yield Part::Text(halves.join(&piece)),
                     Said::Notice(text) => yield Part::Status(text),
-                    Said::Reply(text) => break text,
-                    Said::Failed(what) => Err(Failure::new(Code::Upstream, what))?,
+                    Said::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
+                        Err(Failure::new(Code::BadAnswer, "the reply to another question"))?;
+                    }
+                    Said::Reply(text, _) => break text,
                     Said::Other => {}
                 }
             };
@@ -95,17 +102,31 @@ impl Upstream {
     /// A question is sent a second time only if the Cat cannot have read the first: the connection
     /// was closed already, or did not take the frame as a whole.
     async fn begin(&self, question: &Question) -> Result<Turn, Failure> {
-        let claim = self.pool.claim(&question.user).await;
+        let mut claim = self.pool.claim(&question.user).await;
         let asked = frame::question(&question.text);
         if let Some(mut link) = claim.parked()
             && link.is_quiet().await
             && link.send(asked.clone()).await.is_ok()
         {
+            claim.asked(&question.text);
             return Ok(Turn { link, claim });
         }
         // In a box, because a handshake has room for ten times what all the rest of a turn needs.
-        let mut link = Box::pin(self.dialer.dial(&question.user)).await?;
+        let dialled = Box::pin(self.dialer.dial(&question.user)).await;
+        let mut link = dialled.map_err(|why| self.masked(why))?;
+        claim.asked(&question.text);
         link.send(asked).await.map_err(|e| Failure::new(Code::BrokenOff, e))?;
         Ok(Turn { link, claim })
+    }
+
+    /// A failure whose cause says what the Cat said, as far as it can be logged.
+    fn failure(&self, trouble: &Trouble) -> Failure {
+        Failure::new(trouble.code, self.secrets.note(&trouble.said))
+    }
+
+    /// A failure of the connection, whose cause may repeat what came.
+    fn masked(&self, why: Failure) -> Failure {
+        let Some(source) = why.source else { return why };
+        Failure::new(why.code, self.secrets.note(&source.to_string()))
     }
 }

@@ -10,7 +10,10 @@ use std::{
 use quadrille_core::Life;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::link::Link;
+use super::{
+    given_up::{self, GivenUp},
+    link::Link,
+};
 
 /// How often idle connections are looked after. The Cat's server pings every 20 s, and waits for
 /// the pong as long.
@@ -21,6 +24,7 @@ pub(super) struct Pool {
     max_idle: usize,
     life: Life,
     users: Mutex<Users>,
+    given_up: Mutex<GivenUp>,
 }
 
 #[derive(Default)]
@@ -50,6 +54,8 @@ struct Parked {
 pub(super) struct Claim {
     pool: Arc<Pool>,
     user: Arc<str>,
+    /// A question whose reply has not come.
+    asked: Option<Arc<str>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -57,7 +63,8 @@ pub(super) struct Claim {
 
 impl Pool {
     pub(super) fn new(idle_timeout: Duration, max_idle: usize, life: Life) -> Self {
-        Self { idle_timeout, max_idle, life, users: Mutex::default() }
+        let (users, given_up) = (Mutex::default(), Mutex::default());
+        Self { idle_timeout, max_idle, life, users, given_up }
     }
 
     /// Waits until every earlier turn of `user` has ended.
@@ -73,9 +80,14 @@ impl Pool {
             Arc::clone(&it.turns)
         };
         // Made before waiting, so that giving up takes it back.
-        let mut claim = Claim { pool: Arc::clone(self), user: Arc::clone(user), permit: None };
+        let (pool, user) = (Arc::clone(self), Arc::clone(user));
+        let mut claim = Claim { pool, user, asked: None, permit: None };
         claim.permit = turns.acquire_owned().await.ok();
         claim
+    }
+
+    fn given_up(&self) -> MutexGuard<'_, GivenUp> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn users(&self) -> MutexGuard<'_, Users> {
@@ -151,8 +163,22 @@ impl Claim {
         users.take(number)
     }
 
-    /// Keeps the connection for the user's next turn, unless there is something to be read on it.
-    pub(super) fn park(self, mut link: Box<Link>) {
+    /// The Cat may answer this from now on, also if nobody waits for it any more.
+    pub(super) fn asked(&mut self, question: &Arc<str>) {
+        self.asked = Some(Arc::clone(question));
+    }
+
+    /// Whether a reply that says what it was asked is the reply to another question: one that this
+    /// user gave up. Plugins rewrite questions, so any other is the one that was asked.
+    pub(super) fn is_of_another(&self, input: &str) -> bool {
+        let is_asked = self.asked.as_ref().is_some_and(|asked| given_up::is_of(input, asked));
+        !is_asked && self.pool.given_up().has(&self.user, input)
+    }
+
+    /// Keeps the connection for the user's next turn, unless there is something to be read on it. The
+    /// reply has come.
+    pub(super) fn park(mut self, mut link: Box<Link>) {
+        self.asked = None;
         let pool = &self.pool;
         let mut cx = Context::from_waker(Waker::noop());
         let is_kept = pool.max_idle > 0 && !pool.life.is_draining();
@@ -180,6 +206,9 @@ impl Claim {
 impl Drop for Claim {
     /// Another turn may go on after this, because the permit is dropped last.
     fn drop(&mut self) {
+        if let Some(question) = self.asked.take() {
+            self.pool.given_up().add(&self.user, &question);
+        }
         let mut users = self.pool.users();
         if let Some(it) = users.all.get_mut(&self.user) {
             it.claims -= 1;

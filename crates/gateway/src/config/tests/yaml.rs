@@ -40,7 +40,8 @@ fn what_is_wrong_in_yaml_is_named_with_its_key_or_its_line() {
         (
             "server:\n  listn: []",
             ": server.listn: unknown key, expected one of listen, origins, \
-          hosts, trusted_proxies, header_timeout, drain_delay, drain_window, grace, tls",
+          hosts, trusted_proxies, public_url, base_path, header_timeout, idle_timeout, \
+          drain_delay, drain_window, grace, tls",
         ),
         (
             "limits:\n  topics: many",

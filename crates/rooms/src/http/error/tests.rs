@@ -25,7 +25,7 @@ fn tokens_are_refused_as_clients_of_the_first_versions_know_it() {
 fn what_the_store_says_becomes_a_sentence_without_its_cause() {
     assert_eq!(told(store::Error::Busy), (503, "error", Some(5)));
     assert_eq!(told(store::Error::Full), (507, "error", None));
-    assert_eq!(told(store::Error::Unavailable), (500, "error", None));
+    assert_eq!(told(store::Error::Unavailable), (503, "error", Some(5)));
     let cause = store::Error::Internal("geheim".into());
     assert!(!Error::from(cause).to_string().contains("geheim"));
     assert_eq!(told(AddError::NoConversation), (404, "error", None));

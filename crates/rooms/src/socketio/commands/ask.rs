@@ -78,7 +78,7 @@ pub(super) fn ask(
         client.refuse("no_user", NO_USER, None, link);
         return None;
     }
-    let holder = door.core.acting_holder(&connected.who, &user, peer);
+    let holder = door.core.holder_for(&connected.who, Some(&user), peer);
     let (text, topic_of) = (text.into(), topic.clone());
     let question = Ask { topic: topic_of, user, holder, text, agent, key: None, id: None };
     let refused = |client: &Client, why: &Refused, link: &mut Link<'_>| {

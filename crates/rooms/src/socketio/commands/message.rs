@@ -123,7 +123,7 @@ fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> 
         return Err(format!("Failed to send message: {why}").into());
     }
     let agent = message.agent.as_deref().map(Arc::from);
-    let holder = client.door.core.acting_holder(&who, &user, client.peer);
+    let holder = client.door.core.holder_for(&who, Some(&user), client.peer);
     Ok(New { conversation, text: text.to_owned(), user, holder, who, key, agent })
 }
 

@@ -7,8 +7,10 @@ mod named;
 mod refresh;
 mod watch;
 
+use std::sync::OnceLock;
+
 use quadrille_core::{
-    BadPosition, Exceeded, Position, PublishError, Rate, Since, Tag, TooManyTopics, Topic,
+    BadPosition, Exceeded, Position, PublishError, Rate, Since, Tag, TooManyTopics, Topic, json,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
@@ -22,6 +24,8 @@ use super::{
 pub(super) struct Call<'a> {
     arguments: &'a [&'a RawValue],
     id: Option<u64>,
+    /// What [`json::read_in`] needs.
+    copy: &'a OnceLock<String>,
 }
 
 impl<'a> Call<'a> {
@@ -32,7 +36,7 @@ impl<'a> Call<'a> {
         if !first.starts_with('{') {
             return None;
         }
-        serde_json::from_str(first).ok()
+        json::read_in(first, self.copy).ok()
     }
 }
 
@@ -42,7 +46,8 @@ pub(super) fn run(
     id: Option<u64>,
     link: &mut Link<'_>,
 ) -> Flow {
-    let call = Call { arguments: &event.arguments, id };
+    let copy = OnceLock::new();
+    let call = Call { arguments: &event.arguments, id, copy: &copy };
     match &*event.name {
         "join_room" => conversation::join(client, &call, link),
         "leave_room" => conversation::leave(client, &call, link),

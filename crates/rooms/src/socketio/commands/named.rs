@@ -135,7 +135,7 @@ pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>)
         wire::now(),
         wire::json(&room)
     );
-    if let Ok(question) = serde_json::from_str::<Cow<'_, str>>(text)
+    if let Ok(question) = quadrille_core::json::read::<String>(text)
         && let Some(question) = question.strip_prefix(QUESTION)
     {
         ask::ask(client, question, Form::Whole, None, link);
@@ -188,9 +188,9 @@ pub(super) fn broadcast(client: &mut Client, call: &Call<'_>, link: &mut Link<'_
 }
 
 pub(super) fn stats(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
-    let door = &client.door;
-    let rooms: serde_json::Map<_, _> =
-        door.named_rooms(COUNTED).into_iter().map(|(room, count)| (room, count.into())).collect();
+    let Some((door, who, _)) = client.acting() else { return Flow::Continue };
+    let rooms = door.named_rooms(&who, COUNTED).into_iter();
+    let rooms: serde_json::Map<_, _> = rooms.map(|(room, count)| (room, count.into())).collect();
     let count = door.count();
     let stats = json!({"active_users": count, "rooms": rooms, "total_connections": count});
     link.event("stats", &stats);

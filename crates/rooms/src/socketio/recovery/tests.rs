@@ -1,5 +1,5 @@
 //! Which sockets can be gone on with, by whom, and for how long.
-use quadrille_core::{Admission, Registry};
+use quadrille_core::{Admission, Holder, Registry};
 use serde_json::json;
 
 use super::*;
@@ -12,7 +12,9 @@ fn topic(name: &str) -> Topic {
 
 fn connection() -> Arc<Info> {
     let peer = [127, 0, 0, 1].into();
-    let session = Registry::default().admit(Admission { protocol: "test", user: None, peer });
+    let holder = Holder::Program;
+    let who = Admission { protocol: "test", user: None, holder, peer };
+    let session = Registry::default().admit(who);
     Arc::clone(session.unwrap().info())
 }
 

@@ -8,10 +8,11 @@ use super::{
     layout, mapped,
 };
 use crate::{
-    arguments::{self, or_default},
+    arguments::{self, Takes, Told, Unknown, or_default},
     cell::{Cell, Row, float_text},
     error::{BadArguments, Error, TooMuch},
     json::{Json, Layout},
+    name,
     operation::Outcome,
     run::{Room, Run},
     template::{self, Hole, Piece, Value},
@@ -34,6 +35,14 @@ struct Arguments {
     column_mapping: IndexMap<String, String>,
     aggregation_mode: Option<String>,
     pretty_print: Option<bool>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Arguments {
+    fn tell(&self, told: &mut Told) {
+        told.all("", &self.unknown);
+    }
 }
 
 /// A template whose placeholders are resolved.
@@ -64,8 +73,8 @@ struct Filler {
 // === impl Template ===
 
 impl Template {
-    pub(crate) fn parse(arguments: &str) -> Result<Self, BadArguments> {
-        let read: Arguments = arguments::read(arguments)?;
+    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+        let read: Arguments = arguments::read(arguments, told)?;
         let refused = |what: &str| Err(BadArguments::Refused(what.to_owned()));
         let template = match read.template {
             Some(Json::Text(text)) if !text.is_empty() => match serde_json::from_str(&text) {
@@ -115,10 +124,10 @@ impl Template {
         let output = run.output("json_template", "json")?;
         let mut array = Array::new(output, self.layout, self.wrap);
         let limits = run.task.limits;
-        run.rows(&mut table, |row| array.push(&shape.fill(row, &mut Room::of(&limits))?))?;
+        run.rows(&mut table, |row, _| array.push(&shape.fill(row, &mut Room::of(&limits))?))?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
-        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new() })
+        Ok(Outcome { file: Some(file), rows, data, warnings: Vec::new(), complete: true })
     }
 }
 
@@ -141,7 +150,7 @@ impl Shape {
 
     fn text(text: &str, columns: &[(String, usize)]) -> Self {
         let filler = |hole: Hole| {
-            let column = columns.iter().find(|(name, _)| *name == hole.name);
+            let column = columns.iter().find(|(name, _)| name::same(name, &hole.name));
             Filler { at: column.map(|(_, at)| *at), hole }
         };
         let mut pieces = template::pieces(text);
@@ -193,8 +202,8 @@ impl Filler {
         let cell = cell.and_then(Cell::text);
         let Some(text) = self.hole.fill(cell.as_deref()) else { return Ok(Json::Null) };
         Ok(match self.hole.kind.convert(text) {
-            // The empty text is a value only as text.
-            Some(Value::Bool(_)) | None if text.is_empty() => Json::Null,
+            // The empty text is no number, but as good as `false`.
+            None if text.is_empty() => Json::Null,
             Some(Value::Text(text)) => Json::Text(text),
             Some(Value::Int(number)) => Json::Int(number),
             Some(Value::Float(number)) if number.is_finite() => Json::Float(number),

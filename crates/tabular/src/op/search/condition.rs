@@ -2,15 +2,15 @@
 use std::cmp::Ordering;
 
 use jiff::civil::DateTime;
-use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     cell::{Cell, float_text},
     date::{Moment, Reading},
-    error::{BadArguments, list},
+    error::{BadArguments, Error, list},
     number::Number,
-    patterns::Patterns,
+    patterns::{Pattern, Patterns},
+    progress::Meter,
 };
 
 /// The operators, by the names that clients use.
@@ -61,7 +61,7 @@ pub(super) enum Test {
     BetweenDates([Date; 2]),
     Before(Date),
     After(Date),
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 /// A date as it was asked for. `now` is known only when the operation runs.
@@ -124,17 +124,22 @@ impl Test {
         }
     }
 
-    pub(super) fn is_true(&self, cell: &Cell, reading: Reading) -> bool {
+    pub(super) fn is_true(
+        &self,
+        cell: &Cell,
+        reading: Reading,
+        meter: &mut Meter<'_>,
+    ) -> Result<bool, Error> {
         let number = || Number::of(cell);
         let moment = || Moment::of(cell, reading).map(Moment::instant);
         let content = cell.text();
         let negated = match self {
-            Self::Empty { not } => return cell.is_empty() != *not,
+            Self::Empty { not } => return Ok(cell.is_empty() != *not),
             Self::Equals { not, .. } | Self::Contains { not, .. } => *not,
             _ => false,
         };
-        let Some(content) = content else { return negated };
-        match self {
+        let Some(content) = content else { return Ok(negated) };
+        Ok(match self {
             Self::Equals { text, not } => (content == *text) != *not,
             Self::Contains { text, not } => lower(&content).contains(text) != *not,
             Self::StartsWith(text) => content.starts_with(text),
@@ -157,8 +162,8 @@ impl Test {
             Self::After(date) => {
                 matches!((moment(), date.instant()), (Some(it), Some(date)) if it > date)
             }
-            Self::Regex(pattern) => pattern.is_match(&content),
-        }
+            Self::Regex(pattern) => pattern.is_match(&content, meter)?,
+        })
     }
 }
 

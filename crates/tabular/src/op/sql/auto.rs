@@ -2,7 +2,10 @@
 use serde::Deserialize;
 
 use super::dialect::{Database, refused};
-use crate::{arguments::or_default, error::BadArguments};
+use crate::{
+    arguments::{Takes, Told, Unknown, or_default},
+    error::BadArguments,
+};
 
 /// What is asked for. Names are written in both ways; with underscores wins.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,6 +24,14 @@ pub(super) struct Wanted {
     sequence_name: Option<String>,
     #[serde(rename = "sequenceName")]
     sequence: Option<String>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Takes for Wanted {
+    fn tell(&self, told: &mut Told) {
+        told.all("auto_increment", &self.unknown);
+    }
 }
 
 /// A key that is added to each row.
@@ -43,7 +54,8 @@ enum Kind {
 // === impl Wanted ===
 
 impl Wanted {
-    pub(super) fn resolve(self) -> Result<Option<AutoIncrement>, BadArguments> {
+    /// `database` is the one that the statements are for.
+    pub(super) fn resolve(self, database: Database) -> Result<Option<AutoIncrement>, BadArguments> {
         if !self.enabled {
             return Ok(None);
         }
@@ -61,6 +73,11 @@ impl Wanted {
         let column = self.column_name.or(self.column).unwrap_or_else(|| "id".to_owned());
         let sequence = self.sequence_name.or(self.sequence);
         let sequence = sequence.unwrap_or_else(|| format!("seq_{column}"));
+        // It is a name within a text.
+        let sequence = match (kind, database) {
+            (Kind::Sequence, Database::Postgresql) => database.table(&sequence)?,
+            _ => sequence,
+        };
         let start = self.start_value.or(self.start).unwrap_or(1);
         Ok(Some(AutoIncrement { column, kind, start, sequence }))
     }

@@ -1,6 +1,7 @@
 //! How values and names are written for each database.
 use std::borrow::Cow;
 
+use super::words;
 use crate::{
     cell::Cell,
     error::{BadArguments, list},
@@ -76,14 +77,15 @@ impl Database {
         }
     }
 
-    /// A name as it is if it is plain, and quoted if not.
+    /// A name as it is if it is plain, and quoted if not, or if it is a word of the database.
     pub(super) fn identifier(self, name: &str) -> Result<String, BadArguments> {
         if name.is_empty() || name.chars().any(char::is_control) {
             let what = format!("{name:?} cannot be the name of a column or table");
             return Err(refused(&what));
         }
         let plain = |it: char| it.is_ascii_alphanumeric() || it == '_';
-        if name.chars().all(plain) && !name.starts_with(|it: char| it.is_ascii_digit()) {
+        let digit = name.starts_with(|it: char| it.is_ascii_digit());
+        if name.chars().all(plain) && !digit && !words::is_reserved(self, name) {
             return Ok(name.to_owned());
         }
         let quote = if self == Self::Mysql { "`" } else { "\"" };
@@ -111,13 +113,21 @@ impl Database {
         }
     }
 
+    /// A text with its quotes. No database has texts with the zero character; where there is a way
+    /// to write it, that is used, and it is left out where there is none.
     pub(super) fn text(self, text: &str) -> String {
+        let text = &*match (text.contains('\0'), self) {
+            (true, Self::Postgresql | Self::Sqlite) => Cow::Owned(text.replace('\0', "")),
+            _ => Cow::Borrowed(text),
+        };
         let escaped: Cow<'_, str> = match self {
             Self::Postgresql | Self::Sqlite => Cow::Owned(text.replace('\'', "''")),
             Self::Mysql => {
                 // The backslash first: those that follow are not values.
                 let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
-                Cow::Owned(escaped.replace('"', "\\\""))
+                let escaped = escaped.replace('"', "\\\"").replace('\0', "\\0");
+                // The end of a file to some clients.
+                Cow::Owned(escaped.replace('\x1a', "\\Z"))
             }
         };
         format!("'{escaped}'")
@@ -134,6 +144,8 @@ mod tests {
         assert_eq!(Database::Postgresql.text(text), "'O''Brien \"q\" \\'");
         assert_eq!(Database::Sqlite.text(text), "'O''Brien \"q\" \\'");
         assert_eq!(Database::Mysql.text(text), r#"'O\'Brien \"q\" \\'"#);
+        assert_eq!(Database::Mysql.text("a\0b\x1a"), r"'a\0b\Z'");
+        assert_eq!(Database::Sqlite.text("a\0'b"), "'a''b'");
     }
 
     #[test]
@@ -145,11 +157,22 @@ mod tests {
             (Database::Mysql, "1a", "`1a`"),
             (Database::Postgresql, "größe", "\"größe\""),
             (Database::Postgresql, "a_1", "a_1"),
+            (Database::Postgresql, "user", "\"user\""),
+            (Database::Postgresql, "Order", "\"Order\""),
+            (Database::Postgresql, "key", "key"),
+            (Database::Postgresql, "CustomerId", "CustomerId"),
+            (Database::Mysql, "key", "`key`"),
+            (Database::Mysql, "RANK", "`RANK`"),
+            (Database::Mysql, "user", "user"),
+            (Database::Sqlite, "index", "\"index\""),
+            (Database::Sqlite, "values", "\"values\""),
+            (Database::Sqlite, "name", "name"),
         ];
         for (database, name, written) in cases {
             assert_eq!(database.identifier(name).unwrap(), written);
         }
         assert_eq!(Database::Postgresql.table("public.my table").unwrap(), "public.\"my table\"");
+        assert_eq!(Database::Mysql.table("from.t").unwrap(), "`from`.t");
         assert!(Database::Postgresql.table("a.").is_err());
         assert!(Database::Postgresql.identifier("a\nb").is_err());
     }

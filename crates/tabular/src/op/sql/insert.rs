@@ -5,13 +5,13 @@ use indexmap::IndexMap;
 
 use super::{
     AutoIncrement, Database,
-    line::{Columns, Simple, columns, compared},
+    line::{Columns, OPEN, Simple, columns, compared},
     script::Script,
 };
 use crate::{
     cell::{Cell, Row},
     distinct::Distinct,
-    error::{BadArguments, Error, TooMuch},
+    error::{BadArguments, Error},
     operation::Outcome,
     run::{Room, Run},
 };
@@ -50,6 +50,9 @@ impl Insert {
         let mut table = run.open()?;
         let columns = columns(&table, &self.columns, &self.mapping)?;
         let lines = self.lines(columns)?;
+        if let Lines::Template(Simple { open: true, .. }) = &lines {
+            run.told.push(OPEN.to_owned());
+        }
         let (folder, limits) = (run.task.folder, run.task.limits);
         let mut script =
             if self.listed { Script::list(&limits) } else { Script::begin(folder, &limits)? };
@@ -58,7 +61,7 @@ impl Insert {
         }
         let mut seen = Distinct::new(limits.max_distinct);
         let places: Vec<_> = self.columns.iter().filter_map(|it| table.column(it)).collect();
-        run.rows(&mut table, |row| {
+        run.rows(&mut table, |row, _| {
             if self.remove_duplicates && !seen.insert(&compared(&places, row))? {
                 return Ok(());
             }
@@ -98,13 +101,7 @@ impl Insert {
         Ok(Lines::Values(format!("INSERT INTO {} ({names}) VALUES (", self.table), columns))
     }
 
-    fn line(
-        &self,
-        lines: &Lines,
-        row: &Row,
-        place: u64,
-        mut room: Room,
-    ) -> Result<String, TooMuch> {
+    fn line(&self, lines: &Lines, row: &Row, place: u64, mut room: Room) -> Result<String, Error> {
         match lines {
             Lines::Template(template) => {
                 template.fill(row, place, self.auto.as_ref(), self.database, room)

@@ -1,10 +1,14 @@
 //! A line for each row, as a template or a list of values makes it.
 use indexmap::IndexMap;
 
-use super::{AutoIncrement, Database};
+use super::{
+    AutoIncrement, Database,
+    place::{Place, Scanner, apart},
+};
 use crate::{
     cell::{Cell, Row},
-    error::{Error, TooMuch},
+    error::Error,
+    name,
     read::Table,
     run::{Room, places},
 };
@@ -43,19 +47,35 @@ pub(super) fn compared<'a>(chosen: &[usize], row: &'a Row) -> Vec<&'a Cell> {
 
 /// A template whose placeholders are exactly names of columns.
 #[derive(Debug)]
-pub(super) struct Simple(Vec<Part>);
+pub(super) struct Simple {
+    parts: Vec<Part>,
+    /// It ends within a text or a comment.
+    pub(super) open: bool,
+}
 
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Cell(Option<usize>),
+    Cell(Option<usize>, Place),
     Key,
+}
+
+impl Part {
+    /// Whether it is a value of its own.
+    fn is_value(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Cell(_, place) => place.is_code(),
+            Self::Key => true,
+        }
+    }
 }
 
 // === impl Simple ===
 
 impl Simple {
-    /// `{name}` stands for a value with its quotes; what is no name stays as it is written.
+    /// `{name}` stands for a value with its quotes, or without them where it stands within some; what
+    /// is no name stays as it is written.
     pub(super) fn new(
         template: &str,
         columns: &Columns,
@@ -64,8 +84,8 @@ impl Simple {
     ) -> Self {
         let known = |name: &str| match name {
             "auto_id" if auto.is_some() => Some(Part::Key),
-            _ => match columns.iter().find(|(it, _)| it == name) {
-                Some((_, at)) => Some(Part::Cell(*at)),
+            _ => match columns.iter().find(|(it, _)| name::same(it, name)) {
+                Some((_, at)) => Some(Part::Cell(*at, Place::Line)),
                 None if name == "current_timestamp" => {
                     Some(Part::Text(database.timestamp().to_owned()))
                 }
@@ -73,14 +93,20 @@ impl Simple {
                 None => None,
             },
         };
+        let mut scanner = Scanner::new(database);
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             text.push_str(before);
             let named = after.split_once('}');
-            if let Some((part, end)) = named.and_then(|(name, end)| Some((known(name)?, end))) {
+            if let Some((mut part, end)) = named.and_then(|(name, end)| Some((known(name)?, end))) {
+                scanner.text(&text);
                 parts.push(Part::Text(std::mem::take(&mut text)));
+                if let Part::Cell(_, place) = &mut part {
+                    *place = scanner.place();
+                }
+                scanner.value();
                 parts.push(part);
                 rest = end;
             } else {
@@ -89,8 +115,9 @@ impl Simple {
             }
         }
         text.push_str(rest);
+        scanner.text(&text);
         parts.push(Part::Text(text));
-        Self(parts)
+        Self { parts, open: scanner.is_open() }
     }
 
     pub(super) fn fill(
@@ -100,15 +127,22 @@ impl Simple {
         auto: Option<&AutoIncrement>,
         database: Database,
         mut room: Room,
-    ) -> Result<String, TooMuch> {
+    ) -> Result<String, Error> {
         let mut line = String::new();
-        for part in &self.0 {
+        let mut value = false;
+        for part in &self.parts {
+            let after_value = std::mem::replace(&mut value, part.is_value());
             match part {
-                Part::Text(text) => line.push_str(text),
-                Part::Cell(at) => {
+                Part::Text(text) => {
+                    if after_value && let Some(first) = text.chars().next() {
+                        apart(&mut line, first);
+                    }
+                    line.push_str(text);
+                }
+                Part::Cell(at, place) => {
                     let cell = at.map_or(&Cell::Missing, |at| &row[at]);
                     room.take(cell.size())?;
-                    line.push_str(&database.literal(cell));
+                    put(place, database, cell, &mut line)?;
                 }
                 Part::Key => {
                     let key = auto
@@ -120,3 +154,32 @@ impl Simple {
         Ok(line)
     }
 }
+
+/// Write `cell` where it stands.
+fn put(place: &Place, database: Database, cell: &Cell, line: &mut String) -> Result<(), Error> {
+    match cell {
+        Cell::Text(text) => write(place, database, text, line),
+        cell if place.is_code() => {
+            line.push_str(&database.literal(cell));
+            Ok(())
+        }
+        // Within quotes, no value is nothing.
+        cell => write(place, database, &cell.text().unwrap_or_default(), line),
+    }
+}
+
+pub(super) fn write(
+    place: &Place,
+    database: Database,
+    text: &str,
+    line: &mut String,
+) -> Result<(), Error> {
+    place.write(database, text, line).map_err(|why| {
+        let shown: String = text.chars().take(50).collect();
+        Error::Refused(format!("the value {shown:?} cannot stand where the template has it: {why}"))
+    })
+}
+
+/// What is said of a template that ends within a text or a comment.
+pub(super) const OPEN: &str = "the template ends within a quoted text or a comment, so that each \
+                               statement goes on in the next one; close it";

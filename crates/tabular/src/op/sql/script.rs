@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::{
     error::{Error, TooMuch},
+    inline,
     limits::Limits,
     operation::Outcome,
     run::{Run, hold},
@@ -35,7 +36,7 @@ enum Body {
     },
 }
 
-const HELD: &str = "the statements";
+pub(crate) const HELD: &str = "the statements";
 const INSTEAD: &str = "ask for them as a file instead";
 
 // === impl Script ===
@@ -48,7 +49,10 @@ impl Script {
 
     /// One that leaves no file.
     pub(super) fn list(limits: &Limits) -> Self {
-        Self::new(Body::List { lines: Vec::new(), held: 0, most: limits.max_held }, limits)
+        Self::new(
+            Body::List { lines: Vec::new(), held: 0, most: limits.max_inline.min(limits.max_held) },
+            limits,
+        )
     }
 
     fn new(body: Body, limits: &Limits) -> Self {
@@ -63,7 +67,7 @@ impl Script {
         match &mut self.body {
             Body::File(body) => writeln!(body, "{line}").map_err(|source| failed(folder, source)),
             Body::List { lines, held, most } => {
-                hold(held, size_of::<String>() + line.len(), *most, HELD, INSTEAD)?;
+                hold(held, inline::text(line) + 1, *most, HELD, INSTEAD)?;
                 lines.push(line.to_owned());
                 Ok(())
             }
@@ -97,7 +101,13 @@ impl Script {
                 inner.extend(lines);
                 data["statements"] = inner.into();
                 data["generated_at"] = run.stamp().into();
-                return Ok(Outcome { file: None, rows, data, warnings: Vec::new() });
+                return Ok(Outcome {
+                    file: None,
+                    rows,
+                    data,
+                    warnings: Vec::new(),
+                    complete: true,
+                });
             }
         };
         let mut output = run.output(kind, "sql")?;
@@ -114,7 +124,13 @@ impl Script {
             io::copy(&mut body, &mut output).map(drop)
         })();
         written.map_err(|source| output.failed(source))?;
-        Ok(Outcome { file: Some(output.finish()?), rows, data, warnings: Vec::new() })
+        Ok(Outcome {
+            file: Some(output.finish()?),
+            rows,
+            data,
+            warnings: Vec::new(),
+            complete: true,
+        })
     }
 }
 

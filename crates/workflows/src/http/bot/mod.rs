@@ -18,12 +18,13 @@ use uuid::Uuid;
 
 use self::talk::{Answer, Heard};
 use super::{
-    begin::AskedStep,
+    begin::{self, AskedStep},
     caller::Caller,
     chats,
     envelope::{Answer as Told, Base, Envelope, ok},
     error::Error,
     files,
+    key::Key,
     path::Path,
     read, runs,
 };
@@ -32,6 +33,7 @@ use crate::{
         dialogue::{Reply, Understood},
         intent, texts,
     },
+    digest::Digest,
     door::Door,
     wire,
 };
@@ -86,7 +88,7 @@ async fn create(
     let id = asked.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
     // What is somebody else's is not taken over, and not told of.
     let taken = Error::Conflict("this chat_id is taken; choose another one");
-    let there = door.memory.store.chat(&id).await?;
+    let there = caller.store.chat(&id).await?;
     match &there {
         None => caller.may_call(&id)?,
         Some(it) if door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal) => {}
@@ -105,7 +107,7 @@ async fn create(
         "state": talk::phase(&door, &chat).await?,
         "created_at": wire::time(chat.created_at),
     });
-    Ok(ok("Conversation started successfully", data).status(StatusCode::CREATED))
+    Ok(ok("Bot conversation started successfully", data).status(StatusCode::CREATED))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -128,7 +130,8 @@ async fn delete(
     caller: Caller,
     chat: Path<String>,
 ) -> Result<Envelope, Error> {
-    chats::delete(door, caller, chat).await
+    let deleted = chats::delete(door, caller, chat).await?;
+    Ok(Envelope { message: "Bot conversation deleted successfully".to_owned(), ..deleted })
 }
 
 /// Say something to the bot
@@ -140,6 +143,7 @@ async fn delete(
     path = "/conversations/{chat}/message",
     operation_id = "tell",
     tag = "bot",
+    params(Key),
     request_body = Message,
     responses(
         (status = 200, description = "`bot_response`, and what it suggests", body = Told),
@@ -152,12 +156,14 @@ async fn message(
     caller: Caller,
     base: Base,
     Path(chat): Path<String>,
+    key: Key,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let Message { message } = read(request).await?;
     let heard = Heard::Message(message.clone());
-    let Answer { mut reply, run } = talk::talk(&door, &chat, &caller, None, heard).await?;
+    let key = key.of(&caller, || Digest::new().part("message").part(&message).done());
+    let Answer { mut reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
     if reply.understood == Understood::Unknown && !door.config.agent.is_empty() {
         reply = Reply {
             text: talk::ask(&door, &chat, &caller, &message).await?,
@@ -166,7 +172,7 @@ async fn message(
         };
     }
     if reply.understood != Understood::Yes {
-        return Ok(refused(reply));
+        return Ok(refused(&reply));
     }
     let outputs = listed(&door, &chat, Place::Outputs, &base).await?;
     let data = json!({
@@ -182,10 +188,12 @@ async fn message(
     Ok(ok("Message processed successfully", data))
 }
 
-/// As clients know it, the response is a success and its body is not.
-fn refused(reply: Reply) -> Envelope {
+/// As clients know it, the response is a success and its body is not, and `bot_response` alone says
+/// what to do.
+fn refused(reply: &Reply) -> Envelope {
     let data = json!({ "error_type": "Error", "details": null, "bot_response": reply.text });
-    Envelope { status: StatusCode::OK, told: 400, message: reply.text, data, total: 0 }
+    let message = "Unknown error".to_owned();
+    Envelope { status: StatusCode::OK, told: 400, message, data, total: 0 }
 }
 
 /// Add a file to a conversation
@@ -211,7 +219,7 @@ async fn upload(
     let place = caller.place()?;
     let file = files::take(&door, &chat, request, true).await?;
     let Answer { reply, .. } =
-        talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded).await?;
+        talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded, None).await?;
     let mut data = files::uploaded(&chat, &file, &base);
     data["bot_response"] = reply.text.into();
     data["suggested_workflow"] = json!(reply.suggested);
@@ -235,6 +243,7 @@ struct Confirm {
     context_path = BOT,
     path = "/conversations/{chat}/confirm",
     tag = "bot",
+    params(Key),
     request_body = Confirm,
     responses(
         (status = 200, description = "It is not done", body = Told),
@@ -245,28 +254,33 @@ async fn confirm(
     State(door): State<Arc<Door>>,
     caller: Caller,
     Path(chat): Path<String>,
+    key: Key,
     request: Request,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let Confirm { confirmed, modified_workflow } = read(request).await?;
     let taken = |steps: Vec<AskedStep>| steps.into_iter().map(AskedStep::taken).collect();
-    let modified = modified_workflow.map(taken).transpose()?;
+    let modified: Option<Vec<_>> = modified_workflow.map(taken).transpose()?;
+    let word = if confirmed { "confirm" } else { "decline" };
+    let key = key.of(&caller, || begin::digest(word, modified.as_deref().unwrap_or_default()));
     let heard = Heard::Confirmed { confirmed, modified };
-    let Answer { reply, run } = talk::talk(&door, &chat, &caller, None, heard).await?;
+    let Answer { reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
     if reply.understood != Understood::Yes {
-        return Ok(refused(reply).status(StatusCode::BAD_REQUEST).into_response());
+        return Ok(refused(&reply).status(StatusCode::BAD_REQUEST).into_response());
     }
     let Some(run) = run else {
         let data = json!({ "bot_response": reply.text, "output_files": [], "results": [] });
-        return Ok(ok("Workflow declined", data).into_response());
+        return Ok(ok("Workflow confirmation processed", data).into_response());
     };
     let data = json!({
         "job_id": run.id,
         "status": "submitted",
-        "message": "Workflow submitted for background execution",
+        "message": "Workflow submitted for execution. Use WebSocket or check status endpoint for \
+                    progress.",
         "bot_response": reply.text,
     });
-    Ok(ok("Workflow submitted", data).status(StatusCode::ACCEPTED).into_response())
+    let submitted = ok("Workflow submitted for background execution", data);
+    Ok(submitted.status(StatusCode::ACCEPTED).into_response())
 }
 
 /// Look at a run
@@ -287,7 +301,7 @@ async fn status(
     Path((chat, job)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &job, Action::Read).await?;
-    let mut shown = runs::look(&door, &chat, &run.id, &base).await?;
+    let mut shown = runs::look(&door, &caller.store, &chat, &run.id, &base).await?;
     // Who polls waits for one of the words that they know.
     if shown["status"] == RunStatus::Interrupted.word() {
         shown["status"] = RunStatus::Failed.word().into();
@@ -325,7 +339,7 @@ async fn history(
             .parse()
             .map_err(|_| Error::Invalid(format!("limit must be a whole number, found {text:?}")))?,
     };
-    let store = &door.memory.store;
+    let store = &caller.store;
     let said = store.said_in_chat(&chat.id, limit).await?;
     let steps = store.steps_of_chat(&chat.id, chats::SHOWN).await?;
     let files = store.chat_files(&chat.id).await?;
@@ -360,8 +374,7 @@ async fn operations(_: Caller) -> Envelope {
 
 async fn listed(door: &Door, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
     let files = door.memory.store.chat_files(&chat.id).await?;
-    let files = files.iter().filter(|it| it.place == place);
-    Ok(files.map(|file| wire::file(chat, file, base)).collect())
+    Ok(wire::files(chat, &files, place, base).into())
 }
 
 /// Whether a request says that it has no body.

@@ -17,13 +17,14 @@ use crate::{
     },
     door::{self, Door},
     engine,
-    http::{begin, caller::Caller, error::Error, runs},
+    http::{begin, caller::Caller, error::Error, key::Keyed, runs},
     news::Origin,
     wire,
 };
 
-/// Columns that the bot knows of a file, at most.
+/// Columns that the bot knows of a file, at most, and the bytes of their names.
 const MAX_COLUMNS: usize = 1000;
+const MAX_NAMES: usize = 64 << 10;
 
 /// Runs among which the one is looked for that the bot began.
 const RUNS: Page = Page { limit: 100, offset: 0 };
@@ -64,11 +65,13 @@ pub(super) async fn talk(
     caller: &Caller,
     place: Option<Permit>,
     heard: Heard,
+    key: Option<Keyed>,
 ) -> Result<Answer, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
     let caller = caller.clone();
-    let talked =
-        life.finish("bot", async move { answer(&door, &chat, &caller, place, heard).await });
+    let talked = life.finish("bot", async move {
+        answer(&door, &chat, &caller, place, heard, key.as_ref()).await
+    });
     talked.await.unwrap_or(Err(Error::Server))
 }
 
@@ -78,9 +81,16 @@ async fn answer(
     caller: &Caller,
     place: Option<Permit>,
     mut heard: Heard,
+    key: Option<&Keyed>,
 ) -> Result<Answer, Error> {
     let _turn = door.talk(&chat.id).await;
     let store = &door.memory.store;
+    // It began a run before, and was answered so, whoever heard it.
+    if let Some(key) = key
+        && let Some(run) = store.run_of_key(&chat.id, key.stored()).await?
+    {
+        return Ok(Answer { reply: dialogue::started(), run: Some(run) });
+    }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
     let Kept { state: before, file } = recall(door, &chat).await?;
     let file = last_file(door, &chat, caller, place, file).await?;
@@ -117,7 +127,7 @@ async fn answer(
             // Those that came are run as they came, with what is in them in its order.
             let given = given.filter(|it| !it.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(door, &chat, Origin::Bot, &steps).await {
+            match begin::begin(door, &chat, Origin::Bot, &steps, key).await {
                 Ok(run) => Some(run),
                 Err(why) => {
                     remember(door, &chat, &Kept { state: before, file }).await?;
@@ -285,7 +295,13 @@ async fn columns(door: &Door, place: &Permit, file: &ChatFile) -> Result<Vec<Str
             return Err(Error::Server);
         }
     };
+    let mut left = MAX_NAMES;
     columns.truncate(MAX_COLUMNS);
+    columns.retain(|name| {
+        let fits = name.len() <= left;
+        left = left.saturating_sub(name.len());
+        fits
+    });
     Ok(columns)
 }
 

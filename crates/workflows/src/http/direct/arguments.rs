@@ -57,7 +57,8 @@ impl Arguments {
     }
 
     pub(super) fn done(self) -> String {
-        if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }
+        let whole = if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" };
+        json::without_halves(&whole).unwrap_or(whole)
     }
 }
 
@@ -79,11 +80,11 @@ impl<'a> Json<'a> {
     }
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     if json::is_deep(text) {
         return Err(format!("nest at most {} levels", json::DEPTH));
     }
-    serde_json::from_str(text).map_err(|why| why.to_string())
+    json::read(text).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub(super) async fn preview(asked: Asked) -> Result<Envelope, Error> {
     asked.file(SOURCE)?;
     asked.file(TARGET)?;
     let mapping = asked.object("column_mapping")?.map_or("{}", |it| it.text);
-    let mapping: BTreeMap<String, String> = serde_json::from_str(mapping)
+    let mapping: BTreeMap<String, String> = quadrille_core::json::read(mapping)
         .map_err(|why| Error::Invalid(format!("Invalid column_mapping JSON: {why}")))?;
     let (source, target) = (asked.look(SOURCE).await?, asked.look(TARGET).await?);
     let mut issues = Vec::new();

@@ -51,6 +51,8 @@ pub(super) async fn with_template(asked: Asked) -> Result<Envelope, Error> {
     asked.file(FILE)?;
     let invalid = |what: &str| Error::Invalid(what.to_owned());
     let template = asked.text("template").ok_or_else(|| invalid("template is required"))?;
+    let copy = quadrille_core::json::without_halves(template);
+    let template = copy.as_deref().unwrap_or(template);
     if asked.text("column_mapping").is_none() {
         return Err(invalid("column_mapping is required"));
     }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, StatusCode, request::Parts};
-use quadrille_store::{Chat, Claim};
+use quadrille_store::{Brought, Chat, Claim, Run};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -39,7 +39,7 @@ const CLAIM: &str = "x-claim";
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a claim may hold without a sign of life.
-const MAX_LEASE: Duration = Duration::from_hours(1);
+const MAX_LEASE: Duration = quadrille_store::Store::LONGEST_CLAIM;
 
 /// How long until steps are looked for that another node offers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -259,11 +259,26 @@ async fn fail(
 ) -> Result<Envelope, Error> {
     let Failure { message } = read(request).await?;
     bounded("message", &message)?;
-    let Claim { claim, run, step, .. } =
-        worker.holds(&door, &step, door.config.lease, None).await?;
+    let held = worker.holds(&door, &step, door.config.lease, None).await;
+    let Claim { claim, run, step, .. } = match held {
+        Ok(held) => held,
+        Err(Error::NoClaim) => {
+            // Said once more, since the answer was lost.
+            let known = worker.brought(&door, &step).await?.ok_or(Error::NoClaim)?;
+            if known.step.error.as_deref() != Some(&*message) {
+                return Err(Error::NoClaim);
+            }
+            return Ok(reported(&known.run));
+        }
+        Err(why) => return Err(why),
+    };
     let ended = engine::fail_claimed(&door, claim, &run, &step, &message).await?;
     let ended = ended.ok_or(Error::NoClaim)?;
-    Ok(ok("Failure reported", json!({ "job_id": ended.id, "status": ended.status.word() })))
+    Ok(reported(&ended))
+}
+
+fn reported(run: &Run) -> Envelope {
+    ok("Failure reported", json!({ "job_id": run.id, "status": run.status.word() }))
 }
 
 /// Who sends what a worker sends.
@@ -282,6 +297,14 @@ impl Worker {
         let step = Uuid::try_parse(step).map_err(|_| Error::NoClaim)?;
         let held = door.memory.store.renew_step(step, self.0, lease, percent).await?;
         held.ok_or(Error::NoClaim)
+    }
+}
+
+impl Worker {
+    /// What the worker ended before under its claim.
+    async fn brought(&self, door: &Door, step: &str) -> Result<Option<Brought>, Error> {
+        let Ok(step) = Uuid::try_parse(step) else { return Ok(None) };
+        Ok(door.memory.store.brought(step, self.0).await?)
     }
 }
 

@@ -2,11 +2,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use futures_util::StreamExt;
 use quadrille_core::{
     json,
     rest::form::{self, Form, Source},
 };
-use quadrille_store::{Chat, Claim, NewChatFile, Place};
+use quadrille_store::{Brought, Chat, Claim, NewChatFile, Place, StepStatus};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -21,7 +22,7 @@ use super::{
     },
     WORK, Worker,
 };
-use crate::{door::Door, engine, news::News, wire};
+use crate::{digest::Digest, door::Door, engine, news::News, wire};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,43 +49,68 @@ pub(super) async fn result(
     Path(step): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let held = worker.holds(&door, &step, door.config.lease, None).await?;
-    let chat = door.memory.store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
     let life = door.core.life.clone();
-    let taken = life.finish("result", async move { take(&door, &chat, &held, request).await });
-    taken.await.unwrap_or(Err(Error::Server))
+    let taken = match worker.holds(&door, &step, door.config.lease, None).await {
+        Ok(held) => {
+            let chat = door.memory.store.chat(&held.run.chat_id).await?.ok_or(Error::NoChat)?;
+            life.finish("result", async move { take(&door, &chat, &held, request).await }).await
+        }
+        Err(Error::NoClaim) => {
+            let known = worker.brought(&door, &step).await?.ok_or(Error::NoClaim)?;
+            life.finish("result", async move { compare(&door, &known, request).await }).await
+        }
+        Err(why) => return Err(why),
+    };
+    taken.unwrap_or(Err(Error::Server))
+}
+
+/// What a worker brings.
+#[derive(Default)]
+struct Bringing {
+    members: Map<String, Value>,
+    file: Option<Kept>,
+    /// Name and digest of the file.
+    known: Option<(String, String)>,
+}
+
+impl Bringing {
+    fn digest(&self) -> String {
+        let digest = Digest::new().part(Value::Object(self.members.clone()).to_string());
+        match &self.known {
+            Some((name, bytes)) => digest.part(name).part(bytes).done(),
+            None => digest.done(),
+        }
+    }
 }
 
 async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Result<Envelope, Error> {
-    let (result, file) = match form::boundary(request.headers())? {
-        None => (read::<Made>(request).await?.result, None),
-        Some(boundary) => {
-            let limit = door.memory.max_upload_size;
-            let mut source = Source::new(request.into_body());
-            let made = parts(door, chat, Form::new(&mut source, boundary, limit));
-            // Nobody else gets the step meanwhile. Whether it is still theirs is seen when the result is
-            // stored.
-            let lease = door.config.lease;
-            let renew = || door.memory.store.renew_step(held.step.id, held.claim, lease, None);
-            match engine::kept_alive(lease, &held.run.id, made, renew).await {
-                Ok(made) => made,
-                Err(why) => {
-                    source.drain(limit).await;
-                    return Err(why);
-                }
-            }
-        }
-    };
+    // Nobody else gets the step meanwhile. Whether it is still theirs is seen when the result is
+    // stored.
+    let lease = door.config.lease;
+    let renew = || door.memory.store.renew_step(held.step.id, held.claim, lease, None);
+    let read = read_result(door, Some(chat), request);
+    let result = engine::kept_alive(lease, &held.run.id, read, renew).await?;
     let store = &door.memory.store;
+    let (members, digest) = (Value::Object(result.members.clone()).to_string(), result.digest());
+    let steps = store.steps(&held.run.id).await?;
+    if !wire::fits(&members, steps.iter().filter(|it| it.id != held.step.id)) {
+        let keys: Vec<_> = result.file.into_iter().map(|it| it.key).collect();
+        engine::discard(&door.memory.files, &keys).await;
+        return Err(Error::TooMuch);
+    }
     let last = held.step.position + 1 == held.run.total;
     let place = if last { Place::Outputs } else { Place::Intermediate };
-    let new =
-        file.as_ref().map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
-    let finished = store.finish_claimed(held, &Value::Object(result).to_string(), new).await;
-    if let (Some(Kept { key, .. }), false) = (file, matches!(finished, Ok(Some(_)))) {
+    let file = result.file.as_ref();
+    let new = file.map(|Kept { key, name, size }| NewChatFile { place, name, key, size: *size });
+    let finished = store.finish_claimed(held, (&members, &digest), new).await;
+    if let (Some(Kept { key, .. }), false) = (result.file, matches!(finished, Ok(Some(_)))) {
         engine::discard(&door.memory.files, &[key]).await;
     }
-    let (run, _) = finished?.ok_or(Error::NoClaim)?;
+    let Some((run, _)) = finished? else {
+        // It may have come twice, at the same time.
+        let known = store.brought(held.step.id, held.claim).await?.ok_or(Error::NoClaim)?;
+        return same(door, &known, &digest).await;
+    };
     let files = store.chat_files(&chat.id).await?;
     let steps = store.steps(&run.id).await?;
     let step = steps.iter().find(|it| it.id == held.step.id).unwrap_or(&held.step);
@@ -95,31 +121,76 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
     Ok(ok("Step completed", wire::step(chat, step, &files)))
 }
 
-/// What a form brings: the members of the result, and its file.
-async fn parts(
+/// A result that comes once more, since its answer was lost, is told to be there.
+async fn compare(door: &Door, known: &Brought, request: Request) -> Result<Envelope, Error> {
+    let digest = read_result(door, None, request).await?.digest();
+    same(door, known, &digest).await
+}
+
+async fn same(door: &Door, known: &Brought, digest: &str) -> Result<Envelope, Error> {
+    if known.step.status != StepStatus::Completed {
+        return Err(Error::NoClaim);
+    }
+    if known.digest.as_deref() != Some(digest) {
+        return Err(Error::OtherResult);
+    }
+    let store = &door.memory.store;
+    let chat = store.chat(&known.run.chat_id).await?.ok_or(Error::NoChat)?;
+    let files = store.chat_files(&chat.id).await?;
+    Ok(ok("Step completed", wire::step(&chat, &known.step, &files)))
+}
+
+/// What the request brings. Its file is kept for `chat`, or only looked at if there is none.
+async fn read_result(
     door: &Door,
-    chat: &Chat,
-    mut form: Form<'_>,
-) -> Result<(Map<String, Value>, Option<Kept>), Error> {
-    let (mut result, mut kept) = (Map::new(), None);
+    chat: Option<&Chat>,
+    request: Request,
+) -> Result<Bringing, Error> {
+    let Some(boundary) = form::boundary(request.headers())? else {
+        let members = read::<Made>(request).await?.result;
+        return Ok(Bringing { members, ..Bringing::default() });
+    };
+    let limit = door.memory.max_upload_size;
+    let mut source = Source::new(request.into_body());
+    let made = parts(door, chat, Form::new(&mut source, boundary, limit)).await;
+    if made.is_err() {
+        source.drain(limit).await;
+    }
+    made
+}
+
+/// What a form brings: the members of the result, and its file.
+async fn parts(door: &Door, chat: Option<&Chat>, mut form: Form<'_>) -> Result<Bringing, Error> {
+    let mut made = Bringing::default();
     let read = async {
-        while let Some(part) = form.next().await? {
+        while let Some(mut part) = form.next().await? {
             match part.name() {
-                Some(files::FILE) if kept.is_none() => {
-                    kept = Some(files::keep(door, chat, part).await?);
+                Some(files::FILE) if made.known.is_none() => {
+                    let name = part.file_name().unwrap_or_default().to_owned();
+                    let mut bytes = Digest::new();
+                    if let Some(chat) = chat {
+                        let see = |it: &[u8]| bytes.update(it);
+                        made.file = Some(files::keep_seen(door, chat, part, see).await?);
+                    } else {
+                        while let Some(it) = part.next().await {
+                            bytes.update(&it?);
+                        }
+                    }
+                    made.known = Some((name, bytes.done()));
                 }
                 Some("result") => {
-                    result = object(&form.text(part).await?)?;
+                    made.members = object(&form.text(part).await?)?;
                 }
                 _ => form.skip(part).await?,
             }
         }
         Ok(())
     };
-    match read.await {
-        Ok(()) => Ok((result, kept)),
+    let read = read.await;
+    match read {
+        Ok(()) => Ok(made),
         Err(why) => {
-            let keys: Vec<_> = kept.into_iter().map(|it| it.key).collect();
+            let keys: Vec<_> = made.file.into_iter().map(|it| it.key).collect();
             engine::discard(&door.memory.files, &keys).await;
             Err(why)
         }
@@ -131,5 +202,5 @@ fn object(text: &str) -> Result<Map<String, Value>, Error> {
     if json::is_deep(text) {
         return Err(bad(format!("nest at most {} levels", json::DEPTH)));
     }
-    serde_json::from_str(text).map_err(|why| bad(why.to_string()))
+    json::read(text).map_err(|why| bad(why.to_string()))
 }

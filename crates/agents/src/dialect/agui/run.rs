@@ -1,0 +1,228 @@
+//! What has been heard of one run.
+use std::time::Duration;
+
+use super::{
+    super::{
+        fault,
+        reason::Reason,
+        reply::{Parts, Reader, Standing},
+        tools::Tools,
+        web::Trouble,
+    },
+    alive,
+    messages::Messages,
+    snapshot::{Asked, Snapshot, last_words},
+};
+use crate::{
+    Code, Part, Question,
+    lenient::{Document, Json},
+    sse,
+};
+
+/// Bytes of a notice that are shown.
+const MAX_NOTICE: usize = 1000;
+
+#[derive(Debug)]
+pub(super) struct Run {
+    asked: Asked,
+    messages: Messages,
+    snapshot: Option<Snapshot>,
+    tools: Tools<String>,
+    /// The message that the last chunk of a message was of.
+    chunk: Option<String>,
+    /// The tool that the last event was a chunk of.
+    tool: Option<String>,
+    /// The text in the result of a run that has ended.
+    result: Option<String>,
+    finished: bool,
+}
+
+impl Run {
+    pub(super) fn new(question: &Question, max_reply: usize) -> Self {
+        Self {
+            asked: Asked::new(question),
+            messages: Messages::new(max_reply),
+            snapshot: None,
+            tools: Tools::default(),
+            chunk: None,
+            tool: None,
+            result: None,
+            finished: false,
+        }
+    }
+}
+
+impl Reader for Run {
+    /// Servers close after a run; few have another one in the same answer.
+    const LINGER: Duration = Duration::from_secs(1);
+
+    fn event(&mut self, event: &sse::Event, parts: &mut Parts) -> Result<(), Trouble> {
+        if event.kind == "error" {
+            return Err(fault::event(&event.data));
+        }
+        if event.data.trim() == "[DONE]" {
+            return Ok(());
+        }
+        let document = Document::read(&event.data)?;
+        let event_data = document.root();
+        if !event_data.is_object() {
+            fault::of_another_shape(event_data)?;
+            return Err(Trouble::new(Code::BadAnswer, "an event that is no object"));
+        }
+        let kind = event_data.get("type").string().unwrap_or_else(|| event.kind.clone());
+        self.read(&kind.to_ascii_uppercase(), event_data, parts)
+    }
+
+    /// As Cheshire Cat 2 answers to `stream = false`.
+    fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble> {
+        let document = Document::read(json)?;
+        fault::named(document.root())?;
+        let Some(text) = last_words(document.root()) else {
+            fault::of_another_shape(document.root())?;
+            return Err(Trouble::new(Code::BadAnswer, "no message of an assistant at its end"));
+        };
+        parts.push_back(Part::End(Some(text)));
+        Ok(())
+    }
+
+    fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        self.tools.end_all(parts);
+        self.messages.end_all(parts)?;
+        if let Some(snapshot) = self.snapshot.take() {
+            snapshot.add_to(&mut self.messages, parts)?;
+        }
+        // An agent that did not stream has its reply in the result.
+        let text = self.result.take().filter(|_| !self.messages.has_text());
+        parts.push_back(Part::End(text.or_else(|| self.messages.other())));
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        if self.finished { Standing::Complete } else { Standing::Open }
+    }
+
+    fn ends(&self, kind: &str) -> bool {
+        kind == "error"
+    }
+}
+
+impl Run {
+    fn read(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
+        // Chunks of a tool end with whatever comes after them.
+        if kind != "TOOL_CALL_CHUNK"
+            && let Some(id) = self.tool.take()
+        {
+            self.tools.end(&id, parts);
+        }
+        match kind {
+            "RUN_STARTED" => self.finished = false,
+            "RUN_FINISHED" => return self.finish(event, parts),
+            "RUN_ERROR" | "ERROR" | "RUN_FAILED" | "RUN_CANCELLED" => {
+                return Err(fault::failed(event));
+            }
+            "" => {
+                fault::of_another_shape(event)?;
+                alive(parts);
+            }
+            "STEP_STARTED" => notice(either(event, "stepName", "step_name"), parts),
+            "CUSTOM" => notice(event.get("value"), parts),
+            "MESSAGES_SNAPSHOT" => {
+                self.snapshot = Some(self.asked.snapshot(event.get("messages")));
+                alive(parts);
+            }
+            _ if kind.starts_with("TEXT_MESSAGE_") => return self.message(kind, event, parts),
+            _ if kind.starts_with("TOOL_CALL_") => self.call(kind, event, parts),
+            // Thoughts, state, activities, and what is not known yet.
+            _ => alive(parts),
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
+        let id = either(event, "messageId", "message_id").said();
+        let [role, delta] = event.members(["role", "delta"]);
+        let is_muted = role.string().is_some_and(|it| it != "assistant");
+        let piece = delta.words().unwrap_or_default();
+        match kind {
+            "TEXT_MESSAGE_START" => {
+                self.messages.begin(id, is_muted);
+                self.messages.go_on(parts);
+                alive(parts);
+                Ok(())
+            }
+            "TEXT_MESSAGE_CONTENT" => self.messages.more(id.as_deref(), &piece, parts),
+            "TEXT_MESSAGE_END" => {
+                alive(parts);
+                self.messages.end(id.as_deref(), parts)
+            }
+            "TEXT_MESSAGE_CHUNK" => {
+                if id.is_some() && id != self.chunk {
+                    if let Some(last) = self.chunk.take() {
+                        self.messages.end(Some(&last), parts)?;
+                    }
+                    self.messages.begin(id.clone(), is_muted);
+                    self.chunk = id;
+                }
+                self.messages.more(self.chunk.as_deref(), &piece, parts)
+            }
+            _ => {
+                alive(parts);
+                Ok(())
+            }
+        }
+    }
+
+    fn call(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) {
+        let id = either(event, "toolCallId", "tool_call_id").said();
+        let name = either(event, "toolCallName", "tool_call_name").string().unwrap_or_default();
+        let delta = event.get("delta");
+        let last = self.tools.last().cloned();
+        match kind {
+            "TOOL_CALL_START" => self.tools.more(id.unwrap_or_default(), &name, Json::NULL, parts),
+            "TOOL_CALL_ARGS" => {
+                self.tools.more(id.or(last).unwrap_or_default(), "", delta, parts);
+            }
+            "TOOL_CALL_END" => self.tools.end(&id.or(last).unwrap_or_default(), parts),
+            "TOOL_CALL_CHUNK" => {
+                let other = self.tool.take_if(|open| id.as_ref().is_some_and(|id| id != open));
+                if let Some(other) = other {
+                    self.tools.end(&other, parts);
+                }
+                let id = id.or_else(|| self.tool.take()).unwrap_or_default();
+                self.tools.more(id.clone(), &name, delta, parts);
+                self.tool = Some(id);
+            }
+            _ => {}
+        }
+        alive(parts);
+    }
+
+    fn finish(&mut self, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
+        let [outcome, result] = event.members(["outcome", "result"]);
+        let told = [outcome, outcome.get("type")].into_iter().find_map(Json::string);
+        if told.as_deref() == Some("interrupt") {
+            let notice = "the agent waits for a decision that cannot be given here";
+            parts.push_back(Part::Status(notice.to_owned()));
+        } else if Reason::of(outcome) == Some(Reason::GivenUp) {
+            return Err(Trouble::new(Code::Upstream, format!("outcome {}", outcome.raw())));
+        }
+        self.tools.end_all(parts);
+        self.messages.end_all(parts)?;
+        self.result = last_words(result);
+        self.finished = true;
+        Ok(())
+    }
+}
+
+/// The agent's own notice, as far as it is a text.
+fn notice(text: Json<'_>, parts: &mut Parts) {
+    let Some(text) = text.string() else { return alive(parts) };
+    let end = text.floor_char_boundary(MAX_NOTICE);
+    parts.push_back(Part::Status(text.get(..end).unwrap_or_default().to_owned()));
+}
+
+/// A member by the name that the protocol has, or by that of Cheshire Cat 2.
+fn either<'a>(event: Json<'a>, name: &str, of_the_cat: &str) -> Json<'a> {
+    let [it, other] = event.members([name, of_the_cat]);
+    if it.is_null() { other } else { it }
+}

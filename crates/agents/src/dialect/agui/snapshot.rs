@@ -1,0 +1,86 @@
+//! A conversation as a server tells it whole, with the reply at its end.
+use super::super::web::Trouble;
+use crate::{
+    Question,
+    dialect::reply::Parts,
+    lenient::{Halves, Json},
+};
+
+use super::messages::Messages;
+
+/// What is known of the question, so that its reply is found after it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    turn: String,
+    text: String,
+}
+
+/// The assistant's messages after a question.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    replies: Vec<(Option<String>, String)>,
+    /// The question is this turn's. Or else it may be an earlier one, told before the run.
+    is_sure: bool,
+}
+
+impl Asked {
+    pub(super) fn new(question: &Question) -> Self {
+        Self { turn: question.turn.to_string(), text: question.text.to_string() }
+    }
+
+    /// What `messages` says after the question.
+    pub(super) fn snapshot(&self, messages: Json<'_>) -> Snapshot {
+        let messages: Vec<_> = messages.items().into_iter().map(|it| Told::of(it)).collect();
+        let question = messages.iter().rposition(|it| it.role == "user");
+        let is_sure = question.and_then(|at| messages.get(at)).is_some_and(|it| {
+            it.id.as_deref() == Some(&self.turn) || it.text.trim() == self.text.trim()
+        });
+        // Without a question the whole may be of earlier turns; the last message is not.
+        let from = question.map_or(messages.len().saturating_sub(1), |at| at + 1);
+        let is_reply = |it: &Told| {
+            let is_ours = it.id.as_ref().is_some_and(|it| it.starts_with(&self.turn));
+            it.role == "assistant" && !it.text.is_empty() && !is_ours
+        };
+        let replies = messages.into_iter().skip(from).filter(is_reply).map(|it| (it.id, it.text));
+        Snapshot { replies: replies.collect(), is_sure }
+    }
+}
+
+impl Snapshot {
+    /// Take over what was told here alone. What is not surely the reply counts if there is no other.
+    pub(super) fn add_to(self, messages: &mut Messages, parts: &mut Parts) -> Result<(), Trouble> {
+        if !self.is_sure && messages.has_text() {
+            return Ok(());
+        }
+        self.replies.iter().try_for_each(|(id, text)| messages.add(id.as_deref(), text, parts))
+    }
+}
+
+struct Told {
+    id: Option<String>,
+    role: String,
+    text: String,
+}
+
+impl Told {
+    fn of(message: Json<'_>) -> Self {
+        let [id, role, content] = message.members(["id", "role", "content"]);
+        let text = content.words().map(|it| Halves::alone(&it)).unwrap_or_default();
+        Self { id: id.said(), role: role.string().unwrap_or_default(), text }
+    }
+}
+
+/// The text of a result: itself, or its last message if that is the assistant's, with the content
+/// as a text or in blocks, or a member that is one.
+pub(super) fn last_words(result: Json<'_>) -> Option<String> {
+    if result.is_string() {
+        return result.string();
+    }
+    let [messages, text, content, output] =
+        result.members(["messages", "text", "content", "output"]);
+    if let Some(last) = messages.items().last() {
+        let Told { role, text, .. } = Told::of(*last);
+        return (role == "assistant" && !last.get("content").is_null()).then_some(text);
+    }
+    [text, content, output].into_iter().find_map(Json::said)
+}

@@ -1,0 +1,92 @@
+//! Questions whose replies nobody waits for any more, but which may still come: a Cat of 1.9 sends
+//! everything to the user's newest connection.
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+/// Questions that are remembered, of all users together; one more forgets the oldest.
+const MAX: usize = 1024;
+
+/// Bytes of a question that are remembered.
+const MAX_TEXT: usize = 4096;
+
+/// How long a Cat may take for a reply that nobody waits for.
+const LATE: Duration = Duration::from_mins(10);
+
+/// Up to 1.5, the Cat itself cuts what is longer, and tells the beginning as the question.
+/// Source: `MAX_TEXT_INPUT` in `cat/looking_glass/stray_cat.py`.
+const CUT: usize = 2000;
+
+#[derive(Debug, Default)]
+pub(super) struct GivenUp(VecDeque<Question>);
+
+#[derive(Debug)]
+struct Question {
+    at: Instant,
+    user: Arc<str>,
+    text: Box<str>,
+    /// There is more of it.
+    is_long: bool,
+}
+
+impl GivenUp {
+    pub(super) fn add(&mut self, user: &Arc<str>, text: &str) {
+        self.forget();
+        if self.0.len() == MAX {
+            self.0.pop_front();
+        }
+        let kept = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
+        let is_long = kept.len() < text.len();
+        let question =
+            Question { at: Instant::now(), user: user.clone(), text: kept.into(), is_long };
+        self.0.push_back(question);
+    }
+
+    /// Whether a reply to `input` is one to a question that `user` gave up.
+    pub(super) fn has(&mut self, user: &str, input: &str) -> bool {
+        self.forget();
+        let mut of_user = self.0.iter().filter(|it| &*it.user == user);
+        of_user.any(|it| is_of(input, &it.text) || it.is_long && input.starts_with(&*it.text))
+    }
+
+    fn forget(&mut self) {
+        while self.0.front().is_some_and(|it| it.at.elapsed() >= LATE) {
+            self.0.pop_front();
+        }
+    }
+}
+
+/// Whether a reply to `input` is one to `asked`.
+pub(super) fn is_of(input: &str, asked: &str) -> bool {
+    let is_cut = || asked.chars().nth(CUT).is_some() && asked.starts_with(input);
+    input == asked || !input.is_empty() && is_cut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_question_may_have_been_cut_by_the_cat() {
+        let asked = "word ".repeat(500);
+        let cut = asked.get(..1999).unwrap();
+        assert!(is_of(cut, &asked));
+        assert!(!is_of("wort", &asked) && !is_of("", &asked) && !is_of("wo", "word"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_its_users_own_and_forgotten_in_time() {
+        let (mut given_up, ann) = (GivenUp::default(), Arc::from("ann"));
+        let long = "è".repeat(MAX_TEXT);
+        given_up.add(&ann, "one");
+        given_up.add(&ann, &long);
+        assert!(given_up.has("ann", "one") && given_up.has("ann", &long));
+        assert!(!given_up.has("bob", "one") && !given_up.has("ann", "two"));
+        for _ in 1..MAX {
+            given_up.add(&ann, "more");
+        }
+        assert!(!given_up.has("ann", "one") && given_up.has("ann", "more"));
+        tokio::time::advance(LATE).await;
+        assert!(!given_up.has("ann", "more") && given_up.0.is_empty());
+    }
+}

@@ -1,0 +1,225 @@
+//! What an upstream said, as far as it may be in the log: without keys, in one line, and short.
+use std::{borrow::Cow, cmp::Reverse};
+
+use quadrille_core::auth::Secret;
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Characters of what an upstream says that go into the log.
+pub(super) const NOTE: usize = 200;
+
+/// Bytes of the shortest value in the configuration that may be a key, beside the token.
+const KEY: usize = 8;
+
+/// What is never told: the token, in each way that it is written, and what may be a key in the
+/// address or in the constants of a request. Longest first.
+#[derive(Debug, Default)]
+pub(super) struct Secrets(Vec<Secret>);
+
+// === impl Secrets ===
+
+impl Secrets {
+    /// The secrets of an agent.
+    pub(super) fn new(url: &Url, token: &Secret, body: &Map<String, Value>) -> Self {
+        let query = url.query().unwrap_or_default();
+        let written =
+            query.split('&').filter_map(|it| it.split_once('=')).map(|it| it.1.to_owned());
+        let meant = url.query_pairs().map(|(_, value)| value.into_owned());
+        let mut values: Vec<String> = written.chain(meant).filter(|it| it.len() >= KEY).collect();
+        for (name, value) in body {
+            keys(name, value, &mut values);
+        }
+        values.push(query.to_owned());
+        values.push(token.expose().to_owned());
+        let encoded = |it: &String| {
+            percent_encoding::utf8_percent_encode(it, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
+        let all: Vec<_> = values.iter().map(encoded).chain(values.iter().cloned()).collect();
+        let mut all: Vec<_> = all.into_iter().filter(|it| !it.is_empty()).collect();
+        all.sort_by_key(|it| Reverse(it.len()));
+        all.dedup();
+        Self(all.into_iter().map(Secret::from).collect())
+    }
+
+    /// How much of a text is needed for a secret that begins within the note to be found whole.
+    pub(super) fn enough(&self) -> usize {
+        NOTE * 4 + self.0.first().map_or(0, Secret::len).max(NOTE)
+    }
+
+    /// At most [`NOTE`] characters in one line, without the secrets and without what looks like one.
+    pub(super) fn note(&self, said: &str) -> String {
+        let mask = |said: String, it: &Secret| said.replace(it.expose(), Secret::SHOWN);
+        let said = self.0.iter().fold(said.to_owned(), mask);
+        let one_line: String =
+            said.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+        without_keys(&one_line).chars().take(NOTE).collect()
+    }
+}
+
+/// The texts in a constant that is called like a secret.
+fn keys(name: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.len() >= KEY && is_secret(name) => found.push(text.clone()),
+        Value::Object(members) => members.iter().for_each(|(name, it)| keys(name, it, found)),
+        Value::Array(items) => items.iter().for_each(|it| keys(name, it, found)),
+        _ => {}
+    }
+}
+
+/// Whether something of this name is secret.
+fn is_secret(name: &str) -> bool {
+    const NAMES: [&str; 7] = ["key", "token", "secret", "password", "authorization", "auth", "sig"];
+    let name = name.to_ascii_lowercase();
+    let last = name.rsplit(['_', '-', '.']).next().unwrap_or_default();
+    NAMES.iter().any(|it| last.ends_with(it))
+}
+
+/// What the keys of providers begin with, and a little of what else is one.
+const BEGINS: [&str; 22] = [
+    "sk-",
+    "sk_",
+    "pk-",
+    "pk_",
+    "rk_",
+    "gsk_",
+    "xai-",
+    "hf_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "glpat-",
+    "xox",
+    "AIza",
+    "AKIA",
+    "ASIA",
+    "eyJ",
+    "nvapi-",
+    "pplx-",
+    "r8_",
+    "ya29.",
+    "github_pat_",
+];
+
+/// Characters after the begin, at least, and of any word that mixes letters and digits.
+const REST: usize = 6;
+const LONG: usize = 40;
+
+/// `said` without words that look like keys.
+fn without_keys(said: &str) -> Cow<'_, str> {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || "-_.+/~%*".contains(it);
+    let mut masked = String::new();
+    let (mut done, mut at) = (0, 0);
+    while let Some(from) = said.get(at..).and_then(|it| it.find(is_part)).map(|it| at + it) {
+        let rest = said.get(from..).unwrap_or_default();
+        let word = rest.get(..rest.find(|it| !is_part(it)).unwrap_or(rest.len()));
+        let word = word.unwrap_or_default();
+        at = from + word.len();
+        let begin = BEGINS.iter().filter_map(|it| word.find(it).map(|at| (at, at + it.len())));
+        let begin = begin.filter(|(at, end)| is_begin(word, *at) && word.len() >= end + REST).min();
+        let (hidden, is_key) = match begin {
+            Some((begin, _)) => (begin, true),
+            None => (0, is_named(said.get(..from).unwrap_or_default()) || is_mixed(word)),
+        };
+        if is_key && word.chars().any(|it| it.is_ascii_alphanumeric()) {
+            masked.push_str(said.get(done..from + hidden).unwrap_or_default());
+            masked.push_str(Secret::SHOWN);
+            done = at;
+        }
+    }
+    if done == 0 {
+        return said.into();
+    }
+    masked.push_str(said.get(done..).unwrap_or_default());
+    masked.into()
+}
+
+/// Whether a key can begin here: not in the middle of a word such as `task-force`.
+fn is_begin(word: &str, at: usize) -> bool {
+    let before = word.get(..at).and_then(|it| it.chars().last());
+    before.is_none_or(|it| !it.is_ascii_alphanumeric())
+}
+
+/// Whether what comes before a word says that it is a secret: `Bearer`, `token=`, `"api_key": "`.
+fn is_named(before: &str) -> bool {
+    let lower = before.to_ascii_lowercase();
+    let schemes = ["bearer ", "basic ", "api key provided: ", "api key: "];
+    if schemes.iter().any(|it| lower.ends_with(it)) {
+        return true;
+    }
+    let Some(name) = lower.trim_end_matches([' ', '"', '\'', '\\']).strip_suffix(['=', ':']) else {
+        return false;
+    };
+    let name = name.trim_end_matches([' ', '"', '\'', '\\']);
+    let from = name.rfind(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
+    let name = name.get(from.map_or(0, |it| it + 1)..).unwrap_or_default();
+    // What comes after it is a scheme, and is told.
+    name != "authorization" && is_secret(name)
+}
+
+/// Whether a word is long and has capitals, small letters and digits, as no word of a language has.
+fn is_mixed(word: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    word.len() >= LONG
+        && !word.contains('/')
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(said: &str) -> String {
+        Secrets::default().note(said)
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_masked_and_the_rest_is_told() {
+        let key = Secret::SHOWN;
+        let cases = [
+            (
+                "Incorrect API key provided: sk-proj-abc123DEF.",
+                format!("Incorrect API key provided: {key}"),
+            ),
+            ("401 for url /v1?key=AIzaSyA12345678 (x)", format!("401 for url /v1?key={key} (x)")),
+            ("Authorization: Bearer abcdef", format!("Authorization: Bearer {key}")),
+            ("Authorization: Basic YWJj=", format!("Authorization: Basic {key}=")),
+            (
+                r#"{"api_key":"0123","x-api-key": "4567","n":1}"#,
+                format!(r#"{{"api_key":"{key}","x-api-key": "{key}","n":1}}"#),
+            ),
+            ("GET /ws/ann?token=meow&x=1", format!("GET /ws/ann?token={key}&x=1")),
+            ("access_token='a b'", format!("access_token='{key} b'")),
+            ("jwt eyJhbGciOi.eyJzdWIi.c2ln", format!("jwt {key}")),
+            ("key hf_abcdefgh and ghp_abcdefgh", format!("key {key} and {key}")),
+            ("Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1Ab1", key.to_owned()),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(note(said), expected, "{said}");
+        }
+        let told = [
+            "the model `gpt-4o-mini` is overloaded, request req_011CSHoEeqs5C35K2UUqR7Fy",
+            "task-force: disk-full, risk-free",
+            "max_tokens: 100 is too large, tokens: 7, monkey",
+            "no route to 127.0.0.1:8080/v1/chat/completions",
+            "0192f3c4-7e5a-7c3e-9b1a-1c2d3e4f5a6b not found",
+        ];
+        for said in told {
+            assert_eq!(note(said), said);
+        }
+    }
+
+    #[test]
+    fn what_is_configured_is_masked_however_it_is_written() {
+        let url = "http://host/x?v=1&key=s%2Dk-in-query".parse().unwrap();
+        let body = serde_json::json!({"api_key": "in body é", "model_key": "short", "user": "not-a-secret"});
+        let Value::Object(body) = body else { unreachable!() };
+        let secrets = Secrets::new(&url, &"to/ken".to_owned().into(), &body);
+        let said = "to/ken to%2Fken s-k-in-query s%2Dk-in-query in body é not-a-secret short";
+        let key = Secret::SHOWN;
+        let expected = format!("{key} {key} {key} {key} {key} not-a-secret short");
+        assert_eq!(secrets.note(said), expected);
+    }
+}

@@ -1,0 +1,110 @@
+//! Clients that have to make room for the next one.
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use crate::network;
+
+/// Clients that nobody knows yet, in the order in which they came. When there is no room for one more,
+/// the oldest of them goes: so whoever only holds places keeps nobody out for longer than it takes to
+/// show a token.
+#[derive(Debug)]
+pub struct Newcomers<T> {
+    /// What the next one is called.
+    next: u64,
+    members: BTreeMap<u64, (IpAddr, T)>,
+    /// By [`network`]; none of them is zero.
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl<T> Newcomers<T> {
+    /// Adds a client at `address`, and gives the number that it is removed by.
+    pub fn add(&mut self, address: IpAddr, client: T) -> u64 {
+        let address = network(address);
+        let number = self.next;
+        self.next += 1;
+        self.members.insert(number, (address, client));
+        *self.by_address.entry(address).or_default() += 1;
+        number
+    }
+
+    /// Removes a client. `None` if it is none of them any more.
+    pub fn remove(&mut self, number: u64) -> Option<T> {
+        let (address, client) = self.members.remove(&number)?;
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+        Some(client)
+    }
+
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Removes the client that makes room for one at `address`: the oldest that `may_go`. An address
+    /// that has more than a quarter of them makes room for its own, so a flood from one address pushes
+    /// out nobody else.
+    pub fn displace(&mut self, address: IpAddr, may_go: impl Fn(&T) -> bool) -> Option<T> {
+        let address = network(address);
+        let own = self.by_address.get(&address).copied().unwrap_or(0);
+        let crowds = own > self.members.len() / 4;
+        let mut found = self
+            .members
+            .iter()
+            .filter(|(_, (from, client))| (!crowds || *from == address) && may_go(client));
+        let number = *found.next()?.0;
+        self.remove(number)
+    }
+}
+
+impl<T> Default for Newcomers<T> {
+    fn default() -> Self {
+        Self { next: 0, members: BTreeMap::new(), by_address: HashMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn at(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, last).into()
+    }
+
+    #[test]
+    fn the_oldest_that_may_go_makes_room() {
+        let mut all = Newcomers::default();
+        for n in 0..9 {
+            all.add(at(n), n);
+        }
+        assert_eq!(all.displace(at(99), |_| true), Some(0));
+        assert_eq!(all.displace(at(99), |n| n % 2 == 0), Some(2));
+        assert_eq!(all.displace(at(99), |n| *n > 10), None);
+        assert_eq!(all.len(), 7);
+    }
+
+    #[test]
+    fn an_address_with_many_pushes_out_its_own_first() {
+        let mut all = Newcomers::default();
+        let quiet = all.add(at(1), "quiet");
+        for _ in 0..9 {
+            all.add(at(2), "many");
+        }
+        for _ in 0..7 {
+            assert_eq!(all.displace(at(2), |_| true), Some("many"));
+        }
+        assert_eq!(all.displace(at(3), |_| true), Some("quiet"));
+        assert_eq!(all.remove(quiet), None);
+        assert_eq!((all.len(), all.by_address.len()), (2, 1));
+    }
+}

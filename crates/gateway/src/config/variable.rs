@@ -1,0 +1,115 @@
+//! The names of variables: which key each one sets, and which are none of the gateway's.
+use figment::value::Value;
+
+/// What every variable of the gateway begins with.
+pub(super) const PREFIX: &str = "QUADRILLE_";
+
+/// Separates section and key in the name of a variable.
+pub(super) const NEST: &str = "__";
+
+/// The key that someone meant whose variable, [`PREFIX`] left out, names none.
+pub(super) fn nearest(rest: &str, defaults: &Value) -> Option<String> {
+    fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
+        match value.as_dict() {
+            Some(dict) => {
+                for (key, value) in dict {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    keys(value, &format!("{path}{dot}{key}"), into);
+                }
+            }
+            None => into.push(path.to_owned()),
+        }
+    }
+    let mut all = Vec::new();
+    keys(defaults, "", &mut all);
+    let meant = rest.to_lowercase();
+    // What other programs call it.
+    if matches!(&*meant, "port" | "host" | "address" | "bind") {
+        return Some("server.listen".to_owned());
+    }
+    all.into_iter().min_by_key(|key| {
+        let (_, last) = key.rsplit_once('.').unwrap_or(("", key));
+        // Many leave the section out.
+        distance(&key.replace('.', "_"), &meant).min(distance(last, &meant) + 1)
+    })
+}
+
+/// The name of the variable that sets `key`.
+pub(super) fn of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', NEST))
+}
+
+/// Whether a variable belongs to somebody else: Kubernetes and Docker set some in every container
+/// beside a service whose name begins like ours, and tests of the gateway have some of their own.
+pub(super) fn is_foreign(rest: &str, value: &str) -> bool {
+    let digits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit());
+    // `PORT`, `PORT_80_TCP`, `PORT_80_TCP_ADDR`, each perhaps after the rest of a service's name.
+    let of_port = |it: &str| {
+        let mut parts = it.split('_');
+        let number = parts.next().is_some_and(digits);
+        let protocol = matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"));
+        number && protocol && matches!(parts.next(), None | Some("PROTO" | "PORT" | "ADDR"))
+    };
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|it| value.starts_with(it));
+    let port = rest == "PORT" || rest.ends_with("_PORT");
+    let service = ["SERVICE_HOST", "SERVICE_PORT"].iter().any(|it| rest.contains(it));
+    let one_port = rest.split_once("PORT_").is_some_and(|(_, it)| of_port(it));
+    rest == "BIN" || rest.starts_with("TEST_") || service || one_port || port && is_address
+}
+
+/// Letters to change, add or leave out until one text is the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<_> = other.chars().collect();
+    let mut row: Vec<_> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut before = at;
+        let mut last = at + 1;
+        for (there, cell) in other.iter().zip(row.iter_mut().skip(1)) {
+            let changed = before + usize::from(*there != letter);
+            before = *cell;
+            last = changed.min(before + 1).min(last + 1);
+            *cell = last;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = at + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_as_far_apart_as_it_takes_to_make_one_the_other() {
+        let cases =
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("a", "a", 0)];
+        for (one, other, expected) in cases {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_others_set_is_none_of_ours() {
+        let foreign = [
+            ("PORT", "tcp://10.0.0.1:80"),
+            ("WEB_PORT", "udp://10.0.0.1:80"),
+            ("SERVICE_HOST", "10.0.0.1"),
+            ("SERVICE_PORT", "80"),
+            ("SERVICE_PORT_HTTP", "80"),
+            ("WEB_SERVICE_HOST", "10.0.0.1"),
+            ("PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("WEB_PORT_53_UDP_PROTO", "udp"),
+            ("TEST_POSTGRES", "x"),
+            ("BIN", "x"),
+        ];
+        for (rest, value) in foreign {
+            assert!(is_foreign(rest, value), "{rest}");
+        }
+        for (rest, value) in [("PORT", "8080"), ("LISTEN", "x"), ("PORT_X", "1"), ("BINARY", "x")] {
+            assert!(!is_foreign(rest, value), "{rest}");
+        }
+    }
+}

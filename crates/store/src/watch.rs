@@ -1,0 +1,216 @@
+//! Looks after the database: whether its file is where it was and whole, and whether it can be written
+//! to.
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use sqlx::{ConnectOptions, Connection, sqlite::SqlitePool};
+
+use crate::{
+    Error, Fault, Store,
+    db::Db,
+    health::{self, Look},
+    lock,
+};
+
+/// How often to look.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// How often to read the whole file, at most.
+const THOROUGH: Duration = Duration::from_secs(10);
+
+/// So many times as long as it took, nothing is read again.
+const REST: u32 = 100;
+
+/// The part as operators know it.
+const PART: &str = "store";
+
+/// The file of the database, held open for as long as the store is: to close it would give back the
+/// locks that `SQLite` has on it.
+#[derive(Debug)]
+pub(crate) struct DbFile {
+    path: PathBuf,
+    file: File,
+}
+
+// === impl DbFile ===
+
+impl DbFile {
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+        let file = File::open(&path)?;
+        Ok(Self { path, file })
+    }
+
+    /// Whether it is the file at its path.
+    fn is_there(&self) -> bool {
+        lock::is_at(&self.file, &self.path)
+    }
+
+    /// Whether it begins as a database, and is as long as it says (sqlite.org/fileformat2.html, 1.3).
+    fn is_whole(&self) -> bool {
+        let mut head = [0; 100];
+        let Ok(()) = self.file.read_exact_at(&mut head, 0) else { return false };
+        let page = match u16::from_be_bytes([head[16], head[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        let pages = u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]));
+        let length = self.file.metadata().map_or(0, |it| it.len());
+        head.starts_with(b"SQLite format 3\0") && pages * page <= length
+    }
+}
+
+impl Store {
+    /// Why nothing can be written now, as far as was seen last.
+    pub fn fault(&self) -> Option<Fault> {
+        self.health().fault()
+    }
+
+    /// Look after the database, for ever.
+    pub async fn watch(&self) {
+        tokio::join!(self.watch_quickly(), self.watch_thoroughly());
+    }
+
+    /// Refuses what would be written to a database that is known to be of no use.
+    pub(crate) fn usable(&self) -> Result<(), Error> {
+        if self.fault().is_some() { Err(Error::Unavailable) } else { Ok(()) }
+    }
+
+    /// After something was written: whether it is where it will be looked for.
+    pub(crate) async fn still_there(&self) -> Result<(), Error> {
+        let Some(file) = self.db_file().cloned() else { return Ok(()) };
+        if self.blocking(move || file.is_there()).await == Some(true) {
+            return Ok(());
+        }
+        self.health().set(Look::Quick, PART, Some(Fault::Gone));
+        Err(Error::Unavailable)
+    }
+
+    /// Nothing if it takes longer than anybody waits for the database.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let done = tokio::task::spawn_blocking(work);
+        tokio::time::timeout(self.busy_timeout(), done).await.ok()?.ok()
+    }
+
+    async fn watch_quickly(&self) {
+        let (mut halves, mut seen) = (0, health::suspicions());
+        loop {
+            tokio::time::sleep(QUICK).await;
+            let suspicions = health::suspicions();
+            let is_suspect = std::mem::replace(&mut seen, suspicions) != suspicions;
+            let found = self.look(&mut halves, is_suspect).await;
+            self.health().set(Look::Quick, PART, found);
+        }
+    }
+
+    async fn look(&self, halves: &mut u32, is_suspect: bool) -> Option<Fault> {
+        match (self.db(), self.db_file().cloned()) {
+            (Db::Sqlite { writer, .. }, Some(file)) => {
+                let seen = self.blocking(move || (file.is_there(), file.is_whole())).await;
+                let Some((is_there, is_whole)) = seen else { return Some(Fault::Unreachable) };
+                if !is_there {
+                    return Some(Fault::Gone);
+                }
+                // While pages are moved into the file, it may be shorter than it says.
+                *halves = if is_whole { 0 } else { *halves + 1 };
+                if *halves > 1 {
+                    return Some(Fault::Damaged);
+                }
+                let is_suspect = is_suspect || self.health().of(Look::Quick).is_some();
+                write(writer, is_suspect).await.err()
+            }
+            #[cfg(feature = "postgres")]
+            (Db::Postgres(pool), _) => postgres(pool).await.err(),
+            (Db::Sqlite { .. }, None) => None,
+        }
+    }
+
+    /// Read the whole file, as one would who opens it anew: what is in memory hides what became of it.
+    async fn watch_thoroughly(&self) {
+        let readers = match self.db() {
+            Db::Sqlite { readers, .. } => readers,
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => return,
+        };
+        let (mut due, mut seen) = (Instant::now() + THOROUGH, health::suspicions());
+        loop {
+            tokio::time::sleep(QUICK).await;
+            let suspicions = health::suspicions();
+            if Instant::now() < due && seen == suspicions {
+                continue;
+            }
+            seen = suspicions;
+            let begin = Instant::now();
+            let found = read(readers).await.err();
+            self.health().set(Look::Thorough, PART, found);
+            due = Instant::now() + THOROUGH.max(begin.elapsed() * REST);
+        }
+    }
+}
+
+/// Whether a transaction that writes can begin; and if there is a doubt, whether it can end.
+async fn write(writer: &SqlitePool, is_suspect: bool) -> Result<(), Fault> {
+    let mut taken = match writer.acquire().await {
+        // We are writing ourselves.
+        Err(sqlx::Error::PoolTimedOut) => return Ok(()),
+        taken => taken.map_err(fault)?,
+    };
+    let mut tx = taken.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+    if !is_suspect {
+        return tx.rollback().await.map_err(fault);
+    }
+    // What is nowhere used, as it is: this writes a page.
+    let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx);
+    let version: i64 = version.await.map_err(fault)?;
+    let again = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
+    sqlx::query(again).execute(&mut *tx).await.map_err(fault)?;
+    tx.commit().await.map_err(fault)
+}
+
+async fn read(readers: &SqlitePool) -> Result<(), Fault> {
+    let options = readers.connect_options().as_ref().clone().create_if_missing(false);
+    let mut connection = options.connect().await.map_err(fault)?;
+    let check = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection);
+    let checked: Result<String, _> = check.await;
+    // Politeness is all that can fail here.
+    connection.close().await.ok();
+    match checked {
+        Ok(word) if word == "ok" => Ok(()),
+        Ok(_) => Err(Fault::Damaged),
+        Err(why) => Err(fault(why)),
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(pool: &sqlx::PgPool) -> Result<(), Fault> {
+    let writes = sqlx::query_scalar("SELECT NOT pg_is_in_recovery()").fetch_one(pool).await;
+    match writes {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Fault::Unwritable),
+        // All connections are in use: it answers others.
+        Err(sqlx::Error::PoolTimedOut)
+            if pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0 =>
+        {
+            Ok(())
+        }
+        Err(_) => Err(Fault::Unreachable),
+    }
+}
+
+fn fault(why: sqlx::Error) -> Fault {
+    if crate::error::is_damage(&why) {
+        return Fault::Damaged;
+    }
+    match Error::from(why) {
+        Error::Busy => Fault::Locked,
+        Error::Full => Fault::Full,
+        Error::Unavailable | Error::Internal(_) => Fault::Unreachable,
+    }
+}
