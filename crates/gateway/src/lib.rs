@@ -95,6 +95,12 @@ async fn run(
                     "in the configuration file without a counterpart here; ignored"
                 );
             }
+            if config.auth.jwt.has_short_secret() {
+                tracing::warn!(
+                    "a secret in auth.jwt is shorter than 32 bytes: whoever has seen one token can \
+                     find it by trying, and make tokens of any user; take a longer one"
+                );
+            }
             let Server { drain_delay, drain_window, grace, .. } = config.server;
             let other = |why: io::Error| StartError::Other(why.into());
             watchdog::start(drain_delay + drain_window + grace).map_err(other)?;

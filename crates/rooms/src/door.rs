@@ -16,13 +16,14 @@ use quadrille_store::{self as store, Conversation, Who};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use crate::{Config, Guests, Memory, engineio::Sessions, socketio::Recovery};
+use crate::{Config, Guests, Memory, engineio::Sessions, links::Links, socketio::Recovery};
 
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
     pub(crate) memory: Memory,
+    pub(crate) links: Links,
     pub(crate) config: Config,
     pub(crate) polling: Sessions,
     pub(crate) recovery: Recovery,
@@ -48,6 +49,7 @@ impl Door {
         Self {
             polling: Sessions::default(),
             recovery: Recovery::new(config.recovery),
+            links: Links::new(&memory.files, &memory.link_secrets, memory.link_ttl),
             connected: AtomicUsize::new(0),
             lines: std::array::from_fn(|_| Mutex::default()),
             unkept: std::sync::Mutex::default(),

@@ -1,6 +1,7 @@
 //! Connections end with their token, or go on with a new one.
 use e2e::{
-    Client, Form, Gateway, eventually,
+    Client, Form, Gateway, Sio, Sse, eventually, http,
+    sio::Way,
     token::{JWT, now, token},
 };
 use serde_json::{Value, json};
@@ -55,6 +56,42 @@ async fn a_new_token_may_end_sooner() {
     let mut client = Client::signed_in(&gateway, &token(json!({"sub": "7"}))).await;
     refresh(&mut client, Form::Action, &token(json!({"sub": "7", "exp": now() + 1}))).await;
     assert_eq!(client.closed().await.0, 3005);
+}
+
+#[tokio::test]
+async fn connections_outlive_their_tokens_where_it_is_said() {
+    let settings = [&JWT[..], &[("auth.jwt.expired_connections", "keep")]].concat();
+    let gateway = Gateway::start(&settings).await;
+    let short =
+        || token(json!({"sub": "7", "channels": ["a"], "rooms": ["@den"], "exp": now() + 2}));
+    let query = format!("topic=a&token={}", short());
+    let mut events = Sse::open(&gateway, &query, None).await;
+    let mut broker = Client::signed_in(&gateway, &short()).await;
+    broker.subscribe("a").await;
+    let mut rooms = Vec::new();
+    for way in Way::ALL {
+        rooms.push(Sio::connected(&gateway, way, &json!({"token": short()})).await);
+    }
+    let ended = token(json!({"sub": "7", "exp": now() + 2}));
+    eventually("the token to end", async || {
+        let bearer = format!("Bearer {ended}");
+        let headers = [("Authorization", &*bearer)];
+        let answer = http::get(gateway.address(), "/conversations", &headers).await.unwrap();
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    // A new connection with it is none.
+    let mut late = Sio::open(&gateway, Way::WebSocket).await;
+    late.send(&format!("40{}", json!({"token": ended}))).await;
+    assert!(late.packet().await.starts_with("44{"), "it has expired");
+    let mut writer = Client::signed_in(&gateway, &token(json!({"topics": ["*"]}))).await;
+    writer.publish("a", &json!({"n": 1})).await;
+    assert_eq!(broker.next_json().await["payload"], json!({"n": 1}));
+    assert_eq!(events.data("message").await["payload"], json!({"n": 1}));
+    for client in &mut rooms {
+        let joined = client.ask("join_room", &json!({"room": "den"})).await;
+        assert!(joined[0]["position"].is_string(), "{joined}");
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ mod rooms_ends;
 mod rooms_engine;
 mod rooms_kill;
 mod rooms_life;
+mod rooms_links;
 mod rooms_named;
 mod rooms_packets;
 mod rooms_recovery;

@@ -300,3 +300,34 @@ async fn what_is_missing_is_said_in_the_words_that_clients_know() {
     let ack = client.ask("join_room", &json!({"conversation_id": id.to_string()})).await;
     assert!(ack[0]["position"].is_string(), "and the connection is as good as before");
 }
+
+#[tokio::test]
+async fn who_types_has_the_name_that_the_token_says() {
+    let database = Database::new().await;
+    let id = database.conversation("7").await;
+    let settings = [&[database.setting()][..], &JWT].concat();
+    let gateway = Gateway::start(&settings).await;
+    let names = [
+        (json!({"name": " Ada ", "username": "ada7"}), "Ada"),
+        (json!({"username": "ada7"}), "ada7"),
+        (json!({"name": 7, "username": ""}), "7"),
+        (json!({}), "7"),
+    ];
+    let mut reader = None;
+    for (mut claims, name) in names {
+        claims["sub"] = "7".into();
+        let auth = json!({"token": token(claims)});
+        let mut typer = Sio::connected(&gateway, Way::WebSocket, &auth).await;
+        let reader = match &mut reader {
+            Some(reader) => reader,
+            None => {
+                let mut sio = Sio::connected(&gateway, Way::WebSocket, &auth).await;
+                sio.ask("join_room", &json!({"conversation_id": id})).await;
+                reader.insert(sio)
+            }
+        };
+        typer.ask("typing", &json!({"conversation_id": id, "is_typing": true})).await;
+        let seen = reader.until("user_typing").await.pop().expect("an event").1;
+        assert_eq!((&seen["username"], &seen["user_id"]), (&json!(name), &json!(7)));
+    }
+}

@@ -228,6 +228,38 @@ async fn bombs_harm_their_sender_alone() {
 }
 
 #[tokio::test]
+async fn who_is_nobody_asks_nothing_on_any_door() {
+    let settings = [&JWT[..], &[("rooms.guests", "always")]].concat();
+    let gateway = Gateway::start(&settings).await;
+    let program = token(json!({"rooms": ["@*"], "channels": ["*"]}));
+    let bearer = format!("Bearer {program}");
+    let headers = [("Authorization", &*bearer), ("Content-Type", "application/json")];
+    let why = "The token names no user; get one with the claim `sub`";
+    let body = br#"{"message":"hello"}"#;
+    let at = gateway.address();
+    let answer = http::send(at, "POST", "/chat/stream", &headers, body).await.unwrap();
+    assert_eq!((answer.status, answer.json()), (422, json!({"msg": why})));
+    for way in Way::ALL {
+        let mut client = Sio::connected(&gateway, way, &json!({"token": program})).await;
+        let answer = client.ask("llm_request", &json!({"message": "hello"})).await;
+        assert_eq!(answer, json!([{"error": "the question is not taken"}]));
+        assert_eq!(client.expect("error").await, json!({"message": why}));
+        // In a named room it is a message, and no question.
+        client.ask("join_room", &json!({"room": "den"})).await;
+        client.emit("message", &json!({"room": "den", "message": "/ai hello"})).await;
+        assert_eq!(client.until("error").await.last().unwrap().1, json!({"message": why}));
+        // A guest is let in by the operator, and asks for itself; so does a program with a grant.
+        let mut guest = Sio::connected(&gateway, way, &json!({})).await;
+        let answer = guest.ask("llm_request", &json!({"message": "hello"})).await;
+        assert!(answer[0]["turn"].is_string(), "{answer}");
+        let granted = token(json!({"topics": ["user:*"]}));
+        let mut granted = Sio::connected(&gateway, way, &json!({"token": granted})).await;
+        let answer = granted.ask("llm_request", &json!({"message": "hello"})).await;
+        assert!(answer[0]["turn"].is_string(), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn rates_are_those_of_every_door() {
     let settings = [("limits.publishes_per_second", "2"), ("limits.frames_per_second", "50")];
     let gateway = Gateway::start(&settings).await;

@@ -138,6 +138,11 @@ async fn typing_is_told_to_the_others_and_is_no_message() {
         let told = json!({"user": "Ada", "is_typing": is_typing});
         assert_eq!(b.expect("user_typing").await, told);
     }
+    for nameless in [json!({"room": "den"}), json!({"room": "den", "user_name": null})] {
+        a.ask("typing", &nameless).await;
+        let told = json!({"user": "Anonymous", "is_typing": false});
+        assert_eq!(b.expect("user_typing").await, told);
+    }
     say(&mut b, "den", "after").await;
     assert_eq!(untimed(a.expect("new_message").await), message("den", "after"));
 }

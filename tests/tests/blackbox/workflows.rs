@@ -65,6 +65,12 @@ async fn a_run_is_watched_from_its_start_to_its_result() {
         (&json!("completed"), 2)
     );
     assert_eq!(shown["uploaded_files"], json!([uploaded["data"]["file_path"]]));
+    let messages = shown["messages"].as_array().unwrap();
+    let sent = messages.iter().find(|it| it["message_type"] == "file_upload").unwrap();
+    let path = &uploaded["data"]["file_path"];
+    assert_eq!(sent["metadata"], json!({"file_path": path}));
+    let told = sent["content"].as_str().unwrap();
+    assert!(told.starts_with("File uploaded: "), "{told}");
 }
 
 #[tokio::test]

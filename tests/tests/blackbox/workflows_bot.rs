@@ -111,6 +111,14 @@ async fn what_is_asked_for_is_suggested_confirmed_and_run() {
         .map(|it| it["message_type"].as_str().unwrap().to_owned())
         .collect();
     let file = "file_upload";
+    let history = talk.get("/history").await;
+    let sent = &history["messages"][3];
+    // What the original's client reads after a reload.
+    assert_eq!(sent["content"], "File uploaded: people.csv");
+    assert_eq!(
+        sent["metadata"],
+        json!({"file_path": uploaded["file_path"], "filename": "people.csv"})
+    );
     assert_eq!(kinds, ["system", "user", "system", file, "system", "user", "system", "system"]);
 }
 

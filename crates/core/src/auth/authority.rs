@@ -27,6 +27,17 @@ pub enum Mode {
     Jwt,
 }
 
+/// What becomes of a connection whose token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expired {
+    /// It is closed, unless a new token comes before.
+    #[default]
+    Close,
+    /// It stays: a token is looked at when a connection begins, and at each request over HTTP.
+    Keep,
+}
+
 impl Mode {
     /// The client that a connection from `peer` counts as before it has shown a token.
     pub fn newcomer(self, peer: IpAddr) -> Holder {
@@ -52,6 +63,9 @@ pub struct Settings {
     pub issuer: Vec<String>,
     /// How far clocks may differ.
     pub leeway: Duration,
+    pub expired: Expired,
+    /// Takes secrets that are shorter than [`Secret::MIN`].
+    pub short_secrets: bool,
 }
 
 /// A public key in a PEM file.
@@ -92,6 +106,7 @@ struct Rules {
     /// One for each of [`Algorithm::ALL`].
     validations: [Validation; 4],
     leeway: Duration,
+    expired: Expired,
 }
 
 // === impl Settings ===
@@ -119,9 +134,8 @@ impl Settings {
             if secret.is_pem() {
                 return bad("secret", "expected a secret, found a key file; see auth.jwt.keys");
             }
-            if secret.len() < Secret::MIN {
-                let (min, len) = (Secret::MIN, secret.len());
-                return bad("secret", format!("expected at least {min} bytes, found {len}"));
+            if secret.is_short() && !self.short_secrets {
+                return bad("secret", secret.too_short());
             }
             keys.push(Key::secret(secret));
         }
@@ -255,7 +269,7 @@ impl Authority {
                 rules.verify(token).map(|who| Principal { grants: Arc::clone(everything), ..who })
             }
             (Mode::Open, _) => {
-                Ok(Principal { user: None, grants: Arc::clone(everything), expires: None })
+                Ok(Principal { grants: Arc::clone(everything), ..Principal::guest() })
             }
         };
         known.inspect_err(|why| telemetry::token_refused(why.reason()))
@@ -290,7 +304,8 @@ impl Authority {
 impl Rules {
     fn new(settings: &Settings, keys: Vec<Key>, jwks: Option<Arc<Jwks>>) -> Self {
         let validations = Algorithm::ALL.map(|it| settings.validation(it));
-        Self { keys, jwks, validations, leeway: settings.leeway }
+        let Settings { leeway, expired, .. } = *settings;
+        Self { keys, jwks, validations, leeway, expired }
     }
 
     fn verify(&self, token: &Token) -> Result<Principal, Denied> {
@@ -328,12 +343,16 @@ impl Rules {
             return Err(Denied::Renewal);
         }
         let grants = Arc::new(Grants::of(&claims));
+        let name = claims.shown_name().map(Arc::from);
         let user = claims.sub.map(String::from);
         if user.as_ref().is_some_and(|user| Topic::new("user", user).is_err()) {
             return Err(Denied::Claims);
         }
-        let expires = Instant::now() + self.remaining(claims.exp);
-        Ok(Principal { user: user.map(Into::into), grants, expires: Some(expires) })
+        let expires = match self.expired {
+            Expired::Close => Some(Instant::now() + self.remaining(claims.exp)),
+            Expired::Keep => None,
+        };
+        Ok(Principal { user: user.map(Into::into), name, is_guest: false, grants, expires })
     }
 
     /// How long a token is good that ends at `exp`: until then, or if that is over and forgiven,

@@ -4,6 +4,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::json::Object;
 
+/// Characters of a name that is shown.
+const NAME: usize = 100;
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Claims {
     /// The user. Of libraries that write numbers, the digits.
@@ -14,6 +17,12 @@ pub(super) struct Claims {
     /// `refresh` in tokens of flask-jwt-extended that are only for fetching another token.
     #[serde(default, rename = "type")]
     kind: serde_json::Value,
+    /// What others are shown; the second one if there is no first. Not a grant: what makes no sense
+    /// is no name.
+    #[serde(default)]
+    name: serde_json::Value,
+    #[serde(default)]
+    username: serde_json::Value,
     #[serde(default)]
     pub(super) channels: Names,
     #[serde(default)]
@@ -29,6 +38,15 @@ pub(super) struct Claims {
 impl Claims {
     pub(super) fn is_for_renewal(&self) -> bool {
         self.kind == "refresh"
+    }
+
+    /// What the user is called, if the token says it in some 100 characters or less.
+    pub(super) fn shown_name(&self) -> Option<&str> {
+        let is_name = |it: &&str| {
+            (1..=NAME).contains(&it.chars().count()) && !it.chars().any(char::is_control)
+        };
+        let both = [&self.name, &self.username].into_iter();
+        both.filter_map(|it| it.as_str()).map(str::trim).find(is_name)
     }
 
     pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {

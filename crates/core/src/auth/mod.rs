@@ -19,7 +19,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{Authority, BadSettings, Mode, PublicKey, Settings};
+pub use authority::{Authority, BadSettings, Expired, Mode, PublicKey, Settings};
 pub use denied::{Denied, NotAllowed};
 pub use issue::Issue;
 pub use key::Algorithm;

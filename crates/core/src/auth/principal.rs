@@ -23,15 +23,23 @@ pub enum Action {
 pub struct Principal {
     /// `None` is a guest, or a program that acts for nobody.
     pub user: Option<Arc<str>>,
+    /// What the user is called, if the token says it.
+    pub name: Option<Arc<str>>,
+    pub(super) is_guest: bool,
     pub(super) grants: Arc<Grants>,
-    /// When this ends to be so; never for guests.
+    /// When this ends to be so; never for guests, and where connections outlive their tokens.
     pub expires: Option<Instant>,
 }
 
 impl Principal {
     /// Somebody without a token, where a token is not needed: nothing is granted.
     pub fn guest() -> Self {
-        Self { user: None, grants: Arc::default(), expires: None }
+        Self { user: None, name: None, is_guest: true, grants: Arc::default(), expires: None }
+    }
+
+    /// Whether this is a client without a token, where a token is not needed.
+    pub fn is_guest(&self) -> bool {
+        self.is_guest
     }
 
     /// Seconds until this ends to be so, rounded.

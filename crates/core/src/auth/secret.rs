@@ -24,6 +24,20 @@ impl Secret {
         self.expose().len()
     }
 
+    /// Whether it can be found by trying, from one token that was seen.
+    pub fn is_short(&self) -> bool {
+        self.len() < Self::MIN
+    }
+
+    /// What is to be done about a short one.
+    pub fn too_short(&self) -> String {
+        format!(
+            "expected at least {} bytes, found {}; auth.jwt.allow_short_secret = true takes it",
+            Self::MIN,
+            self.len()
+        )
+    }
+
     /// Whether this is a key file that was taken for a secret.
     pub(super) fn is_pem(&self) -> bool {
         self.expose().trim_start().starts_with("-----BEGIN")

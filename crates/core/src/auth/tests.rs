@@ -382,7 +382,10 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
                     auth.jwt.jwks, because auth.mode is \"jwt\"";
     assert_eq!(nothing, expected);
     let short = with(|it| it.secrets.push("geheim".to_owned().into()));
-    assert_eq!(short, "auth.jwt.secret: expected at least 32 bytes, found 6");
+    assert_eq!(
+        short,
+        "auth.jwt.secret: expected at least 32 bytes, found 6; auth.jwt.allow_short_secret = true takes it"
+    );
     let pem = with(|it| it.secrets.push(pem("PUBLIC KEY", &[0; 90]).into()));
     assert_eq!(pem, "auth.jwt.secret: expected a secret, found a key file; see auth.jwt.keys");
     let missing = with(|it| it.jwks = Some("/nowhere/jwks.json".into()));
@@ -392,4 +395,48 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
     assert!(list.to_string().contains("it is not a JWK set"), "{list}");
     let user = with(|it| it.jwks = Some("https://me:pw@id.example/jwks".into()));
     assert!(user.contains("without a user") && !user.contains("pw"), "{user}");
+}
+
+#[test]
+fn a_connection_ends_with_its_token_or_outlives_it() {
+    let token = signed(&Header::default(), json!({"sub": "7"}), SECRET.as_bytes());
+    for (expired, ends) in [(Expired::Close, true), (Expired::Keep, false)] {
+        let authority = Authority::new(&Settings { expired, ..settings() }).unwrap();
+        let who = authority.recognise(Some(&Token::from(&*token))).unwrap();
+        assert_eq!((who.expires.is_some(), who.expires_in().is_some()), (ends, ends));
+        // A token that has ended lets nobody in, either way.
+        let past = signed(&Header::default(), json!({"exp": 1}), SECRET.as_bytes());
+        let denied = authority.recognise(Some(&Token::from(&*past)));
+        assert_eq!(denied.map(|who| who.user), Err(Denied::Expired));
+    }
+}
+
+#[test]
+fn a_short_secret_is_taken_where_it_is_said() {
+    let short = Settings { secrets: vec!["jwt_default".to_owned().into()], ..settings() };
+    let why = Authority::new(&short).unwrap_err().to_string();
+    let expected = "auth.jwt.secret: expected at least 32 bytes, found 11; \
+                    auth.jwt.allow_short_secret = true takes it";
+    assert_eq!(why, expected);
+    let authority = Authority::new(&Settings { short_secrets: true, ..short }).unwrap();
+    let token = signed(&Header::default(), json!({"sub": "7"}), b"jwt_default");
+    assert!(authority.recognise(Some(&Token::from(&*token))).is_ok());
+}
+
+#[test]
+fn a_user_is_called_what_the_token_says() {
+    let authority = Authority::new(&settings()).unwrap();
+    let long = "n".repeat(101);
+    let cases = [
+        (json!({"name": " Ada ", "username": "ada"}), Some("Ada")),
+        (json!({"name": null, "username": "ada"}), Some("ada")),
+        (json!({"name": "a\nb", "username": 7}), None),
+        (json!({"name": "", "username": long}), None),
+        (json!({"name": ["Ada"]}), None),
+    ];
+    for (claims, name) in cases {
+        let token = signed(&Header::default(), claims.clone(), SECRET.as_bytes());
+        let who = authority.recognise(Some(&Token::from(&*token))).unwrap();
+        assert_eq!((who.name.as_deref(), who.is_guest()), (name, false), "{claims}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Section `auth`: who is let in, and what tokens are checked against.
 use std::{fmt, time::Duration};
 
-use quadrille_core::auth::{Mode, PublicKey, Secret, Settings};
+use quadrille_core::auth::{Expired, Mode, PublicKey, Secret, Settings};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub(crate) struct Jwt {
     pub(crate) issuer: Vec<String>,
     #[serde(with = "humantime_serde")]
     pub(crate) leeway: Duration,
+    pub(crate) expired_connections: Expired,
+    pub(crate) allow_short_secret: bool,
     /// Last, because a list of tables is.
     pub(crate) keys: Vec<PublicKey>,
 }
@@ -38,6 +40,8 @@ impl Default for Jwt {
             audience: Vec::new(),
             issuer: Vec::new(),
             leeway: Duration::from_secs(5),
+            expired_connections: Expired::default(),
+            allow_short_secret: false,
             keys: Vec::new(),
         }
     }
@@ -46,6 +50,7 @@ impl Default for Jwt {
 impl Auth {
     pub(crate) fn settings(&self) -> Settings {
         let Jwt { jwks, audience, issuer, leeway, keys, .. } = &self.jwt;
+        let Jwt { expired_connections, allow_short_secret, .. } = self.jwt;
         Settings {
             mode: self.mode,
             secrets: self.jwt.secrets().cloned().collect(),
@@ -54,11 +59,18 @@ impl Auth {
             audience: audience.clone(),
             issuer: issuer.clone(),
             leeway: *leeway,
+            expired: expired_connections,
+            short_secrets: allow_short_secret,
         }
     }
 }
 
 impl Jwt {
+    /// Whether one of them is too short to be safe.
+    pub(crate) fn has_short_secret(&self) -> bool {
+        self.secrets().any(Secret::is_short)
+    }
+
     /// All of them verify; the first signs.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let single = Some(&self.secret).filter(|it| !it.is_empty());

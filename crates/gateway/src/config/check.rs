@@ -1,11 +1,7 @@
 //! What a type cannot say about a configuration: bounds, and values that contradict each other.
 use std::time::Duration;
 
-use quadrille_core::{
-    Limits, NAMESPACES,
-    auth::{Mode, Secret},
-    ws::Origins,
-};
+use quadrille_core::{Limits, NAMESPACES, auth::Mode, ws::Origins};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::{Address, Config, Log, Server, auth::Jwt};
@@ -132,9 +128,8 @@ fn jwt(jwt: &Jwt) -> Result<(), Wrong> {
     let single = (!secret.is_empty()).then_some(("auth.jwt.secret", secret));
     let listed = secrets.iter().map(|it| ("auth.jwt.secrets", it));
     for (key, secret) in single.into_iter().chain(listed) {
-        if secret.len() < Secret::MIN {
-            let (min, len) = (Secret::MIN, secret.len());
-            return wrong(key, format!("expected at least {min} bytes, found {len}"));
+        if secret.is_short() && !jwt.allow_short_secret {
+            return wrong(key, secret.too_short());
         }
     }
     if keys.iter().any(|key| key.file.contains("-----BEGIN")) {

@@ -28,6 +28,8 @@ auth.jwt.jwks: A JWK set, by path or by http(s) address; read every 15 minutes a
 auth.jwt.audience: One of these must be in "aud"; none means that it is not checked.
 auth.jwt.issuer: One of these must be "iss"; none means that it is not checked.
 auth.jwt.leeway: How far the clocks may differ of who makes tokens and who checks them.
+auth.jwt.expired_connections: "close" ends a connection with its token, "keep" looks at its beginning alone.
+auth.jwt.allow_short_secret: Takes a secret of less than 32 bytes, which can be found by trying.
 auth.jwt.keys: Public keys: [{ file = "id.pem", algorithm = "RS256", kid = "1" }], kid optional.
 limits: What the process takes on at most.
 limits.connections: Sessions of every protocol together; each needs an open file.
@@ -111,6 +113,7 @@ store.keep_keys: How long the idempotency key of a message or of a run is rememb
 files: Where uploaded files are kept.
 files.url: "file://PATH", or a bucket: s3://, gs://, az://.
 files.max_upload_size: Bytes of one file.
+files.link_ttl: How long an address of a file opens it without a token, from "1m" to "7d".
 log: What is written to standard error.
 log.level: off, error, warn, info, debug or trace; more for a module: "info,quadrille_core=debug".
 log.format: "pretty" or "json".

@@ -261,12 +261,18 @@ fn what_is_wrong_with_keys_is_said_without_repeating_them() {
         ("auth = \"geheim\"", ": auth: expected a table, found a text"),
         ("auth.jwt = \"geheim\"", ": auth.jwt: expected a table, found a text"),
         ("auth.mode = 1", ": auth.mode: expected a string, found 1"),
-        ("auth.jwt.secret = \"geheim\"", ": auth.jwt.secret: expected at least 32 bytes, found 6"),
-        ("auth.jwt.secret = 1234567", ": auth.jwt.secret: expected at least 32 bytes, found 7"),
+        (
+            "auth.jwt.secret = \"geheim\"",
+            ": auth.jwt.secret: expected at least 32 bytes, found 6; auth.jwt.allow_short_secret = true takes it",
+        ),
+        (
+            "auth.jwt.secret = 1234567",
+            ": auth.jwt.secret: expected at least 32 bytes, found 7; auth.jwt.allow_short_secret = true takes it",
+        ),
         ("auth.jwt.secret = [\"geheim\"]", ": auth.jwt.secret: expected a text, found a list"),
         (
             "auth.jwt.secrets = \"geheim\"",
-            ": auth.jwt.secrets: expected at least 32 bytes, found 6",
+            ": auth.jwt.secrets: expected at least 32 bytes, found 6; auth.jwt.allow_short_secret = true takes it",
         ),
         (
             "auth.jwt.secrets = \"[geheim\"",

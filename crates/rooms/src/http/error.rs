@@ -69,6 +69,10 @@ pub(super) enum Error {
     NoConversation,
     #[error("File not found")]
     NoFile,
+    #[error("This link to a file has expired; ask for the message again, which has a new one")]
+    LinkExpired,
+    #[error("This link opens no file; take it as it was given")]
+    BadLink,
     #[error("temp_id came with another message; take a new one")]
     KeyReused,
     #[error("{}", stored(.0))]
@@ -138,6 +142,7 @@ impl Error {
             | Self::Body(_)
             | Self::Form(_) => S::BAD_REQUEST,
             Self::NoConversation | Self::NoFile => S::NOT_FOUND,
+            Self::LinkExpired | Self::BadLink => S::FORBIDDEN,
             Self::KeyReused => S::CONFLICT,
             Self::Store(store::Error::Full) => S::INSUFFICIENT_STORAGE,
             Self::Full(why) => S::from_u16(why.status).unwrap_or(S::SERVICE_UNAVAILABLE),

@@ -8,13 +8,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, request::Parts};
-use quadrille_core::{auth::Action, rest::Download};
+use quadrille_core::{
+    Holder, Payer, Rate,
+    auth::Action,
+    rest::{Base, Download},
+    ws::Peer,
+};
 use quadrille_store::FileInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
-use crate::door::Door;
+use crate::{
+    door::Door,
+    links::{Link, Opens},
+};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Listed<'a> {
@@ -33,10 +41,16 @@ pub(super) struct Listed<'a> {
     ),
     responses((status = 200, description = "Files", body = inline(Listed<'_>)))
 )]
-pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Error> {
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    params: Params,
+) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = caller.store().files(&user, params.page()?).await?;
-    let files = found.iter().map(FileShape::from).collect();
+    let addresses = door.links.to(&base, &found).await;
+    let files = FileShape::all(&found, &addresses);
     Ok(Json(Listed { files }).into_response())
 }
 
@@ -53,6 +67,43 @@ impl FromRequestParts<Arc<Door>> for Key {
     }
 }
 
+/// Who asks for a file: whoever has a link to it, or a client with a token.
+#[derive(Debug)]
+pub(super) enum Viewer {
+    Linked(Holder),
+    Caller(Caller),
+}
+
+impl FromRequestParts<Arc<Door>> for Viewer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
+        let uri = parts.uri.clone();
+        let opens = match Link::of(uri.query()) {
+            None => None,
+            Some(link) => {
+                let Key(key) = Key::from_request_parts(parts, door).await?;
+                Some(door.links.opens(&key, &link))
+            }
+        };
+        if opens == Some(Opens::Yes) {
+            let peer = Peer::within(&parts.extensions);
+            door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
+            return Ok(Self::Linked(Holder::guest(peer.0)));
+        }
+        // What is wrong with the link is told to a client that says nothing else of itself.
+        let caller = Caller::from_request_parts(parts, door).await;
+        let named = caller.and_then(|it| it.acting(None).map(|_| it));
+        match (opens, named) {
+            (Some(Opens::NotAnyMore), Err(Error::NoToken | Error::NoUser)) => {
+                Err(Error::LinkExpired)
+            }
+            (Some(_), Err(Error::NoToken | Error::NoUser)) => Err(Error::BadLink),
+            (_, named) => named.map(Self::Caller),
+        }
+    }
+}
+
 /// Download a file
 #[utoipa::path(
     get,
@@ -60,6 +111,8 @@ impl FromRequestParts<Arc<Door>> for Key {
     operation_id = "get_file",
     tag = "rooms",
     params(
+        ("expires" = Option<u64>, Query, description = "of a link: in seconds since 1970"),
+        ("signature" = Option<String>, Query, description = "of a link"),
         ("Range" = Option<String>, Header, description = "the part that is wanted, as `bytes=0-99`"),
         ("If-None-Match" = Option<String>, Header, description = "the `ETag` that is there already"),
     ),
@@ -72,16 +125,25 @@ impl FromRequestParts<Arc<Door>> for Key {
 )]
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
-    caller: Caller,
+    viewer: Viewer,
     Key(key): Key,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let user = caller.acting(None)?;
-    let file = caller.store().file(&key).await?.ok_or(Error::NoFile)?;
-    if !may_see(&caller, user.as_deref(), &file).await? {
-        return Err(Error::NoFile);
-    }
+    let file = match &viewer {
+        Viewer::Linked(holder) => {
+            let store = door.memory.store.acting(holder.clone());
+            store.file(&key).await?.ok_or(Error::NoFile)?
+        }
+        Viewer::Caller(caller) => {
+            let user = caller.acting(None)?;
+            let file = caller.store().file(&key).await?.ok_or(Error::NoFile)?;
+            if !may_see(caller, user.as_deref(), &file).await? {
+                return Err(Error::NoFile);
+            }
+            file
+        }
+    };
     let size = u64::try_from(file.size).unwrap_or_default();
     let etag = etag(&file.key);
     let download = Download { name: &file.name, media_type: &file.media_type, etag: &etag, size };

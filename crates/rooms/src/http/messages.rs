@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use quadrille_core::auth::Action;
+use quadrille_core::{auth::Action, rest::Base};
 use quadrille_store::{Message, Sender};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +22,7 @@ use super::{
     shape::{ConversationShape, MessageShape},
     to_the_end,
 };
-use crate::{door::Door, wire};
+use crate::{door::Door, links::Addresses, wire};
 
 /// Bytes of what makes a message safe to send again.
 const KEY: usize = 255;
@@ -46,7 +46,13 @@ struct Page<'a> {
     ),
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
 )]
-pub(super) async fn list(caller: Caller, Id(id): Id, params: Params) -> Result<Response, Error> {
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    Id(id): Id,
+    base: Base,
+    params: Params,
+) -> Result<Response, Error> {
     let (before, limit) = (params.number("before")?, params.limit()?);
     let user = caller.acting(None)?;
     let conversation = caller.conversation(id, Action::Read, user.as_deref()).await?;
@@ -56,9 +62,10 @@ pub(super) async fn list(caller: Caller, Id(id): Id, params: Params) -> Result<R
         Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
     };
+    let addresses = door.links.of(&base, &messages).await;
     let page = Page {
         conversation: (&conversation).into(),
-        messages: messages.iter().map(MessageShape::from).collect(),
+        messages: messages.iter().map(|it| MessageShape::of(it, &addresses)).collect(),
         has_more,
     };
     Ok(Json(page).into_response())
@@ -83,11 +90,17 @@ struct Found<'a> {
     ),
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
 )]
-pub(super) async fn search(caller: Caller, params: Params) -> Result<Response, Error> {
+pub(super) async fn search(
+    State(door): State<Arc<Door>>,
+    caller: Caller,
+    base: Base,
+    params: Params,
+) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
     let found = caller.store().search(&user, query, params.page()?).await?;
-    let messages = found.messages.iter().map(MessageShape::from).collect();
+    let addresses = door.links.of(&base, &found.messages).await;
+    let messages = found.messages.iter().map(|it| MessageShape::of(it, &addresses)).collect();
     Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
 }
 
@@ -122,6 +135,7 @@ struct Nested<'a> {
 pub(super) async fn add(
     State(door): State<Arc<Door>>,
     caller: Caller,
+    base: Base,
     request: Request,
 ) -> Result<Response, Error> {
     caller.count_publication()?;
@@ -137,21 +151,26 @@ pub(super) async fn add(
             }
         };
         let saying = Saying { uploads: intake.uploads, ..saying };
-        let said = saying.say(&door, &caller, |it| nested(it, temp_id.as_ref())).await?;
+        let temp_id = temp_id.as_ref();
+        let said = saying.say(&door, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
         let status = if said.is_new { StatusCode::CREATED } else { StatusCode::OK };
         let added = Added {
-            message: (&said.message).into(),
+            message: MessageShape::of(&said.message, &said.addresses),
             conversation: (&said.conversation).into(),
-            temp_id: temp_id.as_ref(),
+            temp_id,
         };
         Ok((status, Json(added)).into_response())
     })
     .await
 }
 
-fn nested(message: &Message, temp_id: Option<&Value>) -> (&'static str, String) {
+fn nested(
+    message: &Message,
+    addresses: &Addresses,
+    temp_id: Option<&Value>,
+) -> (&'static str, String) {
     let conversation_id = message.conversation_id;
-    let shown = Nested { message: message.into(), conversation_id, temp_id };
+    let shown = Nested { message: MessageShape::of(message, addresses), conversation_id, temp_id };
     ("new_message", wire::json(&shown))
 }
 

@@ -1,7 +1,7 @@
 //! Storing a message with its files, and showing it to everybody in the conversation.
 use std::sync::Arc;
 
-use quadrille_core::{Draft, auth::Action};
+use quadrille_core::{Draft, auth::Action, rest::Base};
 use quadrille_store::{Added, Conversation, Message, NewFile, NewMessage, Sender};
 
 use super::{
@@ -9,7 +9,10 @@ use super::{
     error::Error,
     intake::{Upload, discard},
 };
-use crate::door::{self, Door};
+use crate::{
+    door::{self, Door},
+    links::Addresses,
+};
 
 /// A message that can be stored.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Said {
     /// As it is now.
     pub(super) conversation: Conversation,
     pub(super) is_new: bool,
+    /// Of its files.
+    pub(super) addresses: Addresses,
 }
 
 /// What is said in place of nothing, when there are only files.
@@ -43,9 +48,10 @@ impl Saying {
         self,
         door: &Door,
         caller: &Caller,
-        event: impl FnOnce(&Message) -> (&'static str, String),
+        base: &Base,
+        event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
     ) -> Result<Said, Error> {
-        let said = self.store(door, caller, event).await;
+        let said = self.store(door, caller, base, event).await;
         if !said.as_ref().is_ok_and(|it| it.is_new) {
             discard(door, &self.uploads).await;
         }
@@ -56,7 +62,8 @@ impl Saying {
         &self,
         door: &Door,
         caller: &Caller,
-        event: impl FnOnce(&Message) -> (&'static str, String),
+        base: &Base,
+        event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
     ) -> Result<Said, Error> {
         let Self { conversation, user, sender, content, metadata, key, uploads: brought } = self;
         let found = caller.conversation(*conversation, Action::Write, Some(user)).await?;
@@ -75,8 +82,9 @@ impl Saying {
         let line = door.line(*conversation).await;
         let added = door.memory.store.add_message_with(new, &uploads).await?;
         let Added { message, is_new, title, .. } = added;
+        let addresses = door.links.to(base, &message.files).await;
         let published = is_new.then(|| {
-            let (kind, payload) = event(&message);
+            let (kind, payload) = event(&message, &addresses);
             door.publish(Draft::new(topic, kind, payload))
         });
         drop(line);
@@ -91,7 +99,12 @@ impl Saying {
         }
         let title = title.unwrap_or(found.title);
         let updated_at = found.updated_at.max(message.created_at);
-        Ok(Said { message, conversation: Conversation { title, updated_at, ..found }, is_new })
+        Ok(Said {
+            message,
+            conversation: Conversation { title, updated_at, ..found },
+            is_new,
+            addresses,
+        })
     }
 }
 

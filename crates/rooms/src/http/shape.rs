@@ -5,7 +5,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::wire::{UserId, sender, time};
+use crate::{
+    links::Addresses,
+    wire::{UserId, sender, time},
+};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RoomConversation)]
@@ -41,7 +44,8 @@ pub(super) struct MessageShape<'a> {
 #[schema(as = RoomFile)]
 pub(super) struct FileShape<'a> {
     key: &'a str,
-    url: String,
+    /// Opens the file for a while, without a token.
+    url: &'a str,
     filename: &'a str,
     content_type: &'a str,
     size: i64,
@@ -63,8 +67,8 @@ impl<'a> From<&'a Conversation> for ConversationShape<'a> {
     }
 }
 
-impl<'a> From<&'a Message> for MessageShape<'a> {
-    fn from(it: &'a Message) -> Self {
+impl<'a> MessageShape<'a> {
+    pub(super) fn of(it: &'a Message, addresses: &'a Addresses) -> Self {
         let at = time(it.created_at);
         Self {
             id: it.id,
@@ -75,18 +79,22 @@ impl<'a> From<&'a Message> for MessageShape<'a> {
             role: sender(it.sender),
             content: &it.content,
             metadata: it.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-            uploaded_files: it.files.iter().map(FileShape::from).collect(),
+            uploaded_files: FileShape::all(&it.files, addresses),
             created_at: at.clone(),
             timestamp: at,
         }
     }
 }
 
-impl<'a> From<&'a FileInfo> for FileShape<'a> {
-    fn from(it: &'a FileInfo) -> Self {
+impl<'a> FileShape<'a> {
+    pub(super) fn all(files: &'a [FileInfo], addresses: &'a Addresses) -> Vec<Self> {
+        files.iter().map(|it| Self::of(it, addresses)).collect()
+    }
+
+    fn of(it: &'a FileInfo, addresses: &'a Addresses) -> Self {
         Self {
             key: &it.key,
-            url: url(it),
+            url: addresses.get(it),
             filename: &it.name,
             content_type: &it.media_type,
             size: it.size,
@@ -95,9 +103,4 @@ impl<'a> From<&'a FileInfo> for FileShape<'a> {
             uploaded_at: time(it.created_at),
         }
     }
-}
-
-/// Where the file is. A key has no character that would be escaped in an address.
-pub(super) fn url(file: &FileInfo) -> String {
-    format!("/files/{}", file.key)
 }

@@ -6,6 +6,7 @@ use axum::{
     extract::{Request, State},
 };
 use http::StatusCode;
+use quadrille_core::rest::Base;
 use quadrille_store::{Message, Sender};
 use serde::Serialize;
 use serde_json::json;
@@ -16,10 +17,11 @@ use super::{
     error::Error,
     intake::{Intake, discard},
     say::{ONLY_FILES, Saying},
-    shape, to_the_end,
+    to_the_end,
 };
 use crate::{
     door::Door,
+    links::Addresses,
     wire::{self, UserId},
 };
 
@@ -27,7 +29,7 @@ use crate::{
 pub(super) struct Uploaded {
     success: bool,
     message_id: i64,
-    /// Where the files are.
+    /// Where the files are; each opens its file for a while, without a token.
     files: Vec<String>,
     conversation_id: i64,
 }
@@ -45,6 +47,7 @@ pub(super) struct Uploaded {
 pub(super) async fn upload(
     State(door): State<Arc<Door>>,
     caller: Caller,
+    base: Base,
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), Error> {
     caller.count_publication()?;
@@ -58,11 +61,11 @@ pub(super) async fn upload(
                 return Err(why);
             }
         };
-        let said = saying.say(&door, &caller, uploaded).await?;
+        let said = saying.say(&door, &caller, &base, uploaded).await?;
         let answer = Uploaded {
             success: true,
             message_id: said.message.id,
-            files: urls(&said.message),
+            files: urls(&said.message, &said.addresses).map(str::to_owned).collect(),
             conversation_id: said.message.conversation_id,
         };
         Ok((StatusCode::CREATED, Json(answer)))
@@ -89,14 +92,14 @@ fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Sayi
     })
 }
 
-fn uploaded(message: &Message) -> (&'static str, String) {
+fn uploaded(message: &Message, addresses: &Addresses) -> (&'static str, String) {
     let (at, sender) = (wire::time(message.created_at), wire::sender(message.sender));
     let payload = json!({
         "message_id": message.id,
         "role": sender,
         "sender": sender,
         "content": message.content,
-        "files": urls(message),
+        "files": urls(message, addresses).collect::<Vec<_>>(),
         "timestamp": at,
         "created_at": at,
         "conversation_id": message.conversation_id,
@@ -105,6 +108,6 @@ fn uploaded(message: &Message) -> (&'static str, String) {
     ("file_uploaded", payload.to_string())
 }
 
-fn urls(message: &Message) -> Vec<String> {
-    message.files.iter().map(shape::url).collect()
+fn urls<'a>(message: &'a Message, addresses: &'a Addresses) -> impl Iterator<Item = &'a str> {
+    message.files.iter().map(|it| addresses.get(it))
 }

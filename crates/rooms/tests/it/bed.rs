@@ -73,6 +73,7 @@ impl Bed {
             Mode::Open => Vec::new(),
             Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
         };
+        let settings_secrets = secrets.clone();
         let settings = auth::Settings { mode, secrets, ..auth::Settings::default() };
         let core = Core {
             hub: Hub::new(Policies::default(), limits, None, &life),
@@ -94,8 +95,14 @@ impl Bed {
         let config = StoreConfig { url, busy_timeout: BUSY, ..StoreConfig::default() };
         let store = Store::open(&config).await.unwrap();
         let url = format!("file://{}", folder.display());
-        let files = Files::open(&FilesConfig { url, max_upload_size: LARGEST }).unwrap();
-        let memory = Memory { store: store.clone(), files, max_upload_size: LARGEST };
+        let files = Files::open(&FilesConfig { url, ..FilesConfig::default() }).unwrap();
+        let memory = Memory {
+            store: store.clone(),
+            files,
+            max_upload_size: LARGEST,
+            link_secrets: settings_secrets,
+            link_ttl: Duration::from_mins(1),
+        };
         let (router, _) = quadrille_rooms::router(&core, &desk, memory, Config::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -109,7 +116,7 @@ impl Bed {
             for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 if entry.file_type().unwrap().is_dir() {
                     walk(&entry.path(), kept);
-                } else {
+                } else if !entry.file_name().to_string_lossy().starts_with('.') {
                     kept.push(entry.path().display().to_string());
                 }
             }

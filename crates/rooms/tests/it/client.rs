@@ -68,6 +68,12 @@ impl Client {
         http::send(self.at, method, &self.path(path), &headers, body).await.expect("an answer")
     }
 
+    /// The path of an absolute address, without the link that it is.
+    pub(crate) fn path_of(address: &str) -> String {
+        let (_, path) = address.split_once("/files/").expect("the address of a file");
+        format!("/files/{}", path.split('?').next().unwrap_or_default())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], &[]).await
     }

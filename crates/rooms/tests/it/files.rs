@@ -1,6 +1,6 @@
 //! Files as they are sent.
 use e2e::http::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::Bed,
@@ -12,7 +12,65 @@ async fn upload(bed: &Bed, name: &str, media: &str, content: &str) -> (Client, S
     let id = bed.conversation("ann").await;
     let parts = [text("conversation_id", &id.to_string()), file(name, media, content)];
     let answer = ann.form("/api/upload_file", &parts).await.json();
-    (ann, answer["files"][0].as_str().expect("an address").to_owned())
+    (ann, Client::path_of(answer["files"][0].as_str().expect("an address")))
+}
+
+/// The path and the query of an address of this gateway.
+fn local<'a>(bed: &Bed, address: &'a Value) -> &'a str {
+    let base = format!("http://{}", bed.at);
+    let address = address.as_str().expect("an address");
+    address.strip_prefix(&base).unwrap_or_else(|| panic!("{address} is not at {base}"))
+}
+
+#[tokio::test]
+async fn an_address_in_an_answer_opens_its_file_alone_and_without_a_header() {
+    let bed = Bed::jwt().await;
+    let ann = Client::signed_in(&bed, "ann");
+    let id = bed.conversation("ann").await;
+    let mut room = bed.watch(id);
+    let parts = [
+        text("conversation_id", &id.to_string()),
+        file("a.png", "image/png", "0123456789"),
+        file("b.png", "image/png", "another"),
+    ];
+    let answer = ann.form("/api/upload_file", &parts).await.json();
+    let shown = room.next().await.1;
+    assert_eq!(shown["files"], answer["files"]);
+    let page = Client::nobody(&bed);
+    // As it is shown, as it is read again, and as it is listed.
+    let read = ann.get(&format!("/conversations/{id}/messages")).await.json();
+    let listed = ann.get("/api/files").await.json();
+    let addresses = [
+        &shown["files"][0],
+        &read["messages"][0]["uploaded_files"][0]["url"],
+        &listed["files"][1]["url"],
+    ];
+    for address in addresses {
+        let picture = page.get(local(&bed, address)).await;
+        assert_eq!((picture.status, &*picture.body), (200, "0123456789"), "{address}");
+        assert_eq!(picture.header("content-type"), Some("image/png"));
+        let part = range(&page, local(&bed, address), "bytes=2-4").await;
+        assert_eq!((part.status, &*part.body), (206, "234"));
+    }
+    let good = local(&bed, &shown["files"][0]);
+    let (path, link) = good.split_once('?').unwrap();
+    let (other, _) = local(&bed, &shown["files"][1]).split_once('?').unwrap();
+    let later = link.replace("expires=1", "expires=2");
+    let forged = link.replace("signature=", "signature=A");
+    let bad = [format!("{other}?{link}"), format!("{path}?{later}"), format!("{path}?{forged}")];
+    for bad in bad {
+        let refused = page.get(&bad).await;
+        assert_eq!(refusal(&refused).0, 403, "{bad}: {refused:?}");
+        // Who shows a token needs no link.
+        assert_eq!(ann.get(&bad).await.status, 200, "{bad}");
+        assert_eq!(Client::signed_in(&bed, "bob").get(&bad).await.status, 404, "{bad}");
+    }
+    // A link is for a file, and opens no more.
+    assert_eq!(page.get(path).await.status, 401);
+    assert_eq!(page.get(&format!("/api/files?{link}")).await.status, 401);
+    // What is deleted has no link.
+    assert_eq!(ann.delete(&format!("/conversations/{id}")).await.status, 200);
+    assert_eq!(page.get(good).await.status, 404);
 }
 
 async fn range(client: &Client, url: &str, range: &str) -> Response {

@@ -64,8 +64,8 @@ async fn a_form_is_as_good_and_brings_files() {
     assert_eq!((&uploaded["filename"], &uploaded["size"]), (&json!("a.txt"), &json!(7)));
     assert_eq!(uploaded["message_id"], message["id"]);
     assert_eq!(room.next().await.1["message"], message);
-    let url = uploaded["url"].as_str().unwrap();
-    assert_eq!(Client::claiming(&bed, "ann").get(url).await.body, "content");
+    let url = Client::path_of(uploaded["url"].as_str().unwrap());
+    assert_eq!(Client::claiming(&bed, "ann").get(&url).await.body, "content");
     let body = format!("conversation_id={id}&content=a+b&user_id=ann");
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     assert_eq!(ann.send("POST", "/messages", &[form], body.as_bytes()).await.status, 201);

@@ -28,7 +28,7 @@ async fn files_come_with_a_message_and_are_shown_to_the_room() {
     assert_eq!((&answer["success"], &answer["conversation_id"]), (&json!(true), &json!(id)));
     let mut bodies = Vec::new();
     for url in &urls {
-        bodies.push(ann.get(url.as_str().unwrap()).await.body);
+        bodies.push(ann.get(&Client::path_of(url.as_str().unwrap())).await.body);
     }
     assert_eq!(bodies, ["one", "two"]);
     let (kind, shown) = room.next().await;
@@ -107,7 +107,7 @@ async fn a_name_leads_nowhere() {
         let parts = [text("conversation_id", &id), file(sent, "image/png", "x")];
         let answer = ann.form(PATH, &parts).await;
         assert_eq!(answer.status, 201, "{sent:?}: {answer:?}");
-        let url = answer.json()["files"][0].as_str().unwrap().to_owned();
+        let url = Client::path_of(answer.json()["files"][0].as_str().unwrap());
         let path = url.strip_prefix("/files/").unwrap();
         assert!(bed.kept().iter().any(|it| it == path), "{url} is not in {:?}", bed.kept());
         let shown = ann.get(&url).await;
@@ -117,7 +117,7 @@ async fn a_name_leads_nowhere() {
     }
     let answer =
         ann.form(PATH, &[text("conversation_id", &id), file(&long, "image/png", "x")]).await;
-    let url = answer.json()["files"][0].as_str().unwrap().to_owned();
+    let url = Client::path_of(answer.json()["files"][0].as_str().unwrap());
     assert!(answer.status == 201 && url.len() < 300 && url.ends_with("nn.png"), "{answer:?}");
     let kept = bed.kept().len();
     // A header with NUL is no header.

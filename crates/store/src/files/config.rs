@@ -1,10 +1,10 @@
 //! Section `files` of the configuration: where uploads are kept.
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, time::Duration};
 
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
 use serde::{Deserialize, Serialize};
 
-use super::OpenError;
+use super::{OpenError, link::Signer};
 use crate::BadConfig;
 
 /// Section `files`.
@@ -17,6 +17,9 @@ pub struct Config {
     pub url: String,
     /// Bytes of one upload.
     pub max_upload_size: u64,
+    /// How long an address in an answer opens its file without a token.
+    #[serde(with = "humantime_serde")]
+    pub link_ttl: Duration,
 }
 
 /// What `url` names.
@@ -36,6 +39,10 @@ enum Kind {
 /// Parts of a file on the way to a folder; as much is held for each upload.
 const SMALL: usize = 256 << 10;
 
+/// Times that links may last; a bucket of S3 signs none for longer.
+const LINK_TTL: std::ops::RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_hours(7 * 24);
+
 /// The least that S3 takes as a part of more.
 const LARGE: usize = 5 << 20;
 
@@ -49,7 +56,11 @@ const KINDS: [(&str, &str, Kind, bool); 3] = [
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: "file://data/files".to_owned(), max_upload_size: 16 << 20 }
+        Self {
+            url: "file://data/files".to_owned(),
+            max_upload_size: 16 << 20,
+            link_ttl: Duration::from_hours(24),
+        }
     }
 }
 
@@ -60,6 +71,10 @@ impl Config {
         if self.max_upload_size == 0 {
             let expected = "expected 1 or more, found 0".to_owned();
             return Err(BadConfig { key: "files.max_upload_size", expected });
+        }
+        if !LINK_TTL.contains(&self.link_ttl) {
+            let expected = "expected at least \"1m\" and at most \"7d\"".to_owned();
+            return Err(BadConfig { key: "files.link_ttl", expected });
         }
         Ok(())
     }
@@ -107,12 +122,29 @@ impl Config {
     }
 }
 
-/// The store, what all keys are below, and how many bytes are written at once.
-pub(super) fn open(config: &Config) -> Result<(Box<dyn ObjectStore>, Path, usize), OpenError> {
+pub(super) struct Opened {
+    pub(super) store: Box<dyn ObjectStore>,
+    /// What all keys are below.
+    pub(super) prefix: Path,
+    /// Bytes that are written at once.
+    pub(super) part: usize,
+    /// What signs the addresses of a bucket.
+    pub(super) signer: Option<Signer>,
+}
+
+pub(super) fn open(config: &Config) -> Result<Opened, OpenError> {
     config.check()?;
     match config.place()? {
-        Place::Folder(path) => Ok((Box::new(folder(path)?), Path::default(), SMALL)),
-        Place::Bucket { kind, prefix } => Ok((bucket(kind, &config.url)?, prefix, LARGE)),
+        Place::Folder(path) => Ok(Opened {
+            store: Box::new(folder(path)?),
+            prefix: Path::default(),
+            part: SMALL,
+            signer: None,
+        }),
+        Place::Bucket { kind, prefix } => {
+            let (store, signer) = bucket(kind, &config.url)?;
+            Ok(Opened { store, prefix, part: LARGE, signer: Some(signer) })
+        }
     }
 }
 
@@ -124,22 +156,27 @@ fn folder(path: &str) -> Result<LocalFileSystem, OpenError> {
     Ok(store.with_automatic_cleanup(true).with_fsync(true))
 }
 
-fn bucket(kind: Kind, url: &str) -> Result<Box<dyn ObjectStore>, OpenError> {
+/// A bucket, and the same as what signs its addresses.
+type Bucket = (Box<dyn ObjectStore>, Signer);
+
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+fn both<T: ObjectStore + object_store::signer::Signer + Clone>(store: T) -> Bucket {
+    (Box::new(store.clone()), std::sync::Arc::new(store))
+}
+
+fn bucket(kind: Kind, url: &str) -> Result<Bucket, OpenError> {
     match kind {
         #[cfg(feature = "s3")]
-        Kind::S3 => {
-            let store = object_store::aws::AmazonS3Builder::from_env().with_url(url).build()?;
-            Ok(Box::new(store))
-        }
+        Kind::S3 => Ok(both(object_store::aws::AmazonS3Builder::from_env().with_url(url).build()?)),
         #[cfg(feature = "gcs")]
         Kind::Gcs => {
             use object_store::gcp::GoogleCloudStorageBuilder;
-            Ok(Box::new(GoogleCloudStorageBuilder::from_env().with_url(url).build()?))
+            Ok(both(GoogleCloudStorageBuilder::from_env().with_url(url).build()?))
         }
         #[cfg(feature = "azure")]
         Kind::Azure => {
             use object_store::azure::MicrosoftAzureBuilder;
-            Ok(Box::new(MicrosoftAzureBuilder::from_env().with_url(url).build()?))
+            Ok(both(MicrosoftAzureBuilder::from_env().with_url(url).build()?))
         }
         #[allow(unreachable_patterns, reason = "there may be no other kind in this build")]
         _ => Err(OpenError::Store(format!("this build cannot use {url}").into())),

@@ -1,6 +1,7 @@
 //! Uploaded files: bytes in a folder or a bucket, streamed in and out.
 mod config;
 mod error;
+mod link;
 mod name;
 mod put;
 mod watch;
@@ -40,6 +41,8 @@ struct Place {
     prefix: Path,
     /// Bytes that are written at once.
     part: usize,
+    /// What signs the addresses of a bucket.
+    signer: Option<link::Signer>,
 }
 
 /// A file that is read.
@@ -66,9 +69,9 @@ impl fmt::Debug for Object {
 impl Files {
     /// Makes the folder if there is none. A bucket is not asked before the first file.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let (store, prefix, part) = config::open(config)?;
+        let config::Opened { store, prefix, part, signer } = config::open(config)?;
         let folder = config.folder().map(watch::Folder::new);
-        Ok(Self(Arc::new(Place { store, folder, ledger: OnceLock::new(), prefix, part })))
+        Ok(Self(Arc::new(Place { store, folder, ledger: OnceLock::new(), prefix, part, signer })))
     }
 
     /// Write down in `store` what is about to be stored, so that [`Store::tidy`] finds what a kill

@@ -2,7 +2,7 @@
 //! bucket is looked after by who runs it.
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -40,6 +40,10 @@ const LOCK: &str = ".quadrille.lock";
 impl Folder {
     pub(super) fn new(path: &str) -> Self {
         Self { path: path.into(), lock: Mutex::default(), health: Health::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Keep other processes from this folder.

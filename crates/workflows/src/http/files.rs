@@ -16,7 +16,7 @@ use quadrille_core::{
     },
 };
 use quadrille_store::{Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, files::Files};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     caller::Caller,
@@ -60,7 +60,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let file = take(&door, &chat, request).await?;
+    let file = take(&door, &chat, request, false).await?;
     Ok(ok("File uploaded successfully", uploaded(&chat, &file, &base)))
 }
 
@@ -76,13 +76,19 @@ pub(super) async fn take(
     door: &Arc<Door>,
     chat: &Chat,
     request: Request,
+    is_for_bot: bool,
 ) -> Result<ChatFile, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
-    let taken = life.finish("upload", async move { add(&door, &chat, request).await });
+    let taken = life.finish("upload", async move { add(&door, &chat, request, is_for_bot).await });
     taken.await.unwrap_or(Err(Error::Server))
 }
 
-async fn add(door: &Door, chat: &Chat, request: Request) -> Result<ChatFile, Error> {
+async fn add(
+    door: &Door,
+    chat: &Chat,
+    request: Request,
+    is_for_bot: bool,
+) -> Result<ChatFile, Error> {
     let none = || Error::Invalid("No file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
     let limit = door.memory.max_upload_size;
@@ -103,8 +109,14 @@ async fn add(door: &Door, chat: &Chat, request: Request) -> Result<ChatFile, Err
         added?;
         return Err(Error::NoChat);
     };
-    let content = format!("Uploaded file: {}", file.name);
-    let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: "{}" };
+    // As the original has it: its client reads these after a reload.
+    let content = format!("File uploaded: {}", file.name);
+    let mut metadata = json!({ "file_path": wire::path(chat, &file) });
+    if is_for_bot {
+        metadata["filename"] = file.name.clone().into();
+    }
+    let metadata = metadata.to_string();
+    let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: &metadata };
     door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
     Ok(file)
 }

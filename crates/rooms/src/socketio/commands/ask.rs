@@ -30,6 +30,8 @@ struct Request<'a> {
     intelligence_level: Option<&'a RawValue>,
 }
 
+const NO_USER: &str = "The token names no user; get one with the claim `sub`";
+
 /// `llm_request`: the reply comes to the caller alone.
 pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) -> Flow {
     let Some(request) = call.read::<Request<'_>>() else {
@@ -79,6 +81,12 @@ pub(super) fn ask(
         return None;
     }
     let topic = Topic::new("user", &user).ok()?;
+    // As on every door: whose token names no user asks only where it has a grant.
+    let is_nobody = connected.user.is_none() && !connected.who.is_guest();
+    if is_nobody && door.core.auth.allow(&connected.who, Action::Write, &topic).is_err() {
+        client.refuse("no_user", NO_USER, None, link);
+        return None;
+    }
     let holder = door.core.holder_for(&connected.who, Some(&user), peer);
     let (text, topic_of) = (text.into(), topic.clone());
     let question = Ask { topic: topic_of, user, holder, text, agent, key: None, id: None };

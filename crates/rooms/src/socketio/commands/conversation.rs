@@ -156,7 +156,10 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
         async move {
             let found = door.conversation(id, Action::Write, &who, Some(&user)).await;
             if let (Ok(Some(_)), Some(topic)) = (found, door::room(id)) {
-                let name = door.memory.store.user_name(&user).await.ok().flatten();
+                let name = match who.name {
+                    Some(name) => Some(name.to_string()),
+                    None => door.memory.store.user_name(&user).await.ok().flatten(),
+                };
                 let draft = typed(topic, &user, name.as_deref(), is_typing, id).origin(sid);
                 drop(door.publish(draft).await);
             }

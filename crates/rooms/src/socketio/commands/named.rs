@@ -158,7 +158,7 @@ pub(super) fn typing(
         return Flow::Continue;
     };
     let sid = client.sid();
-    let name = name.map_or("null", RawValue::get);
+    let name = name.map_or("\"Anonymous\"", RawValue::get);
     let payload = format!("{{\"user\":{name},\"is_typing\":{is_typing}}}");
     let key = format!("typing/{sid}");
     let draft = Draft::new(topic, "user_typing", payload).key(Some(key.into())).origin(sid);

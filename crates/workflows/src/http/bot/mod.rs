@@ -218,7 +218,7 @@ async fn upload(
     let chat = caller.chat(&chat, Action::Write).await?;
     // Before the file comes: what is refused then would be there all the same.
     let place = caller.place()?;
-    let file = files::take(&door, &chat, request).await?;
+    let file = files::take(&door, &chat, request, true).await?;
     let Answer { reply, .. } =
         talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded, None).await?;
     let mut data = files::uploaded(&chat, &file, &base);

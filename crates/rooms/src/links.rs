@@ -1,0 +1,214 @@
+//! Addresses that open one file for a while, for whoever has them: a page shows them as pictures, and
+//! sends no header with these.
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use aws_lc_rs::{hmac, rand};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use quadrille_core::{auth::Secret, rest::Base};
+use quadrille_store::{FileInfo, Message, files::Files};
+
+/// Names what the derived key is for, so that no signature counts for anything else.
+const PURPOSE: &[u8] = b"quadrille: links to files, 1";
+
+/// Makes and checks the addresses.
+pub(crate) struct Links {
+    /// The first signs, all of them verify.
+    keys: Vec<hmac::Key>,
+    ttl: Duration,
+    files: Files,
+}
+
+/// Addresses that were made for one answer, by the keys of their files.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses(HashMap<String, String>);
+
+/// What an address says besides the file.
+#[derive(Debug)]
+pub(crate) struct Link<'a> {
+    expires: &'a str,
+    signature: &'a str,
+}
+
+/// Whether a link opens its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    Yes,
+    NotAnyMore,
+    No,
+}
+
+// === impl Links ===
+
+impl Links {
+    /// With keys that are derived from `secrets`, or kept beside the files if there are none.
+    pub(crate) fn new(files: &Files, secrets: &[Secret], ttl: Duration) -> Self {
+        let mut keys: Vec<_> = secrets.iter().map(|it| derived(it.expose().as_bytes())).collect();
+        if keys.is_empty() {
+            keys.push(derived(&own(files)));
+        }
+        Self { keys, ttl, files: files.clone() }
+    }
+
+    /// Addresses of all files of `messages`.
+    pub(crate) async fn of(&self, base: &Base, messages: &[Message]) -> Addresses {
+        self.make(base, messages.iter().flat_map(|it| keys(&it.files)).collect()).await
+    }
+
+    /// Addresses of `files`.
+    pub(crate) async fn to(&self, base: &Base, files: &[FileInfo]) -> Addresses {
+        self.make(base, keys(files).collect()).await
+    }
+
+    /// Those of the bucket, if the files are in one, else the gateway's own.
+    async fn make(&self, base: &Base, keys: Vec<String>) -> Addresses {
+        let mut all = HashMap::new();
+        for key in keys {
+            let address = match self.files.address(&key, self.ttl).await {
+                Some(address) => address,
+                None => base.url(&self.path(&key, SystemTime::now() + self.ttl)),
+            };
+            all.insert(key, address);
+        }
+        Addresses(all)
+    }
+
+    /// A key has no character that would be escaped in an address.
+    fn path(&self, key: &str, until: SystemTime) -> String {
+        let expires = seconds(until);
+        let signature = self.keys.first().map(|it| hmac::sign(it, signed(key, expires).as_bytes()));
+        let signature = signature.map(|it| URL_SAFE_NO_PAD.encode(it)).unwrap_or_default();
+        format!("/files/{key}?expires={expires}&signature={signature}")
+    }
+
+    /// Whether `link` opens the file of this key, and no other.
+    pub(crate) fn opens(&self, key: &str, link: &Link<'_>) -> Opens {
+        let Ok(expires) = link.expires.parse::<u64>() else { return Opens::No };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(link.signature) else { return Opens::No };
+        let message = signed(key, expires);
+        // In constant time.
+        let is_ours = |it: &hmac::Key| hmac::verify(it, message.as_bytes(), &signature).is_ok();
+        if !self.keys.iter().any(is_ours) {
+            Opens::No
+        } else if expires <= seconds(SystemTime::now()) {
+            Opens::NotAnyMore
+        } else {
+            Opens::Yes
+        }
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+/// The key that is kept beside the files; one for this process alone, if it cannot be.
+fn own(files: &Files) -> [u8; 32] {
+    let mut fresh = [0; 32];
+    rand::fill(&mut fresh).expect("the system has random numbers");
+    files.link_key(fresh).unwrap_or_else(|why| {
+        tracing::warn!(
+            error = %why,
+            "the key of links to files cannot be kept: links end with this process"
+        );
+        fresh
+    })
+}
+
+fn derived(secret: &[u8]) -> hmac::Key {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), PURPOSE);
+    hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
+}
+
+fn keys(files: &[FileInfo]) -> impl Iterator<Item = String> {
+    files.iter().map(|it| it.key.clone())
+}
+
+/// No key has a line break.
+fn signed(key: &str, expires: u64) -> String {
+    format!("{expires}\n{key}")
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+// === impl Addresses ===
+
+impl Addresses {
+    pub(crate) fn get(&self, file: &FileInfo) -> &str {
+        self.0.get(&file.key).map(String::as_str).unwrap_or_default()
+    }
+}
+
+// === impl Link ===
+
+impl<'a> Link<'a> {
+    /// The link in a query, if there is one. None of its characters would be escaped.
+    pub(crate) fn of(query: Option<&'a str>) -> Option<Self> {
+        let member = |name| query?.split('&').find_map(|it| it.strip_prefix(name));
+        Some(Self { expires: member("expires=")?, signature: member("signature=")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quadrille_store::files::Config;
+
+    use super::*;
+
+    const KEY: &str = "7/0193/a.png";
+
+    fn links(secrets: &[&str]) -> Links {
+        let folder = std::env::temp_dir().join("quadrille-links");
+        let url = format!("file://{}", folder.display());
+        let files = Files::open(&Config { url, ..Config::default() }).unwrap();
+        let secrets: Vec<_> = secrets.iter().map(|it| Secret::from((*it).to_owned())).collect();
+        Links::new(&files, &secrets, Duration::from_mins(1))
+    }
+
+    fn opens(links: &Links, key: &str, path: &str) -> Opens {
+        let (_, query) = path.split_once('?').unwrap();
+        links.opens(key, &Link::of(Some(query)).unwrap())
+    }
+
+    #[test]
+    fn a_link_opens_its_file_for_its_time_and_nothing_else() {
+        let links = links(&["one secret"]);
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let path = links.path(KEY, later);
+        assert_eq!(opens(&links, KEY, &path), Opens::Yes);
+        assert_eq!(opens(&links, "7/0193/b.png", &path), Opens::No);
+        assert_eq!(opens(&links, KEY, &links.path(KEY, SystemTime::UNIX_EPOCH)), Opens::NotAnyMore);
+        // Not even longer than it was meant to.
+        let expires = seconds(later);
+        let longer = path.replace(&expires.to_string(), &(expires + 1).to_string());
+        assert_eq!(opens(&links, KEY, &longer), Opens::No);
+        for wrong in ["", "AAAA", "*", &"A".repeat(43)] {
+            let (begin, _) = path.split_once("signature=").unwrap();
+            assert_eq!(opens(&links, KEY, &format!("{begin}signature={wrong}")), Opens::No);
+        }
+    }
+
+    #[test]
+    fn links_outlive_a_change_of_secrets_while_the_old_one_verifies() {
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let path = links(&["old"]).path(KEY, later);
+        assert_eq!(opens(&links(&["new", "old"]), KEY, &path), Opens::Yes);
+        assert_eq!(opens(&links(&["new"]), KEY, &path), Opens::No);
+        // The secret of tokens itself signs no link.
+        assert_ne!(links(&["old"]).path(KEY, later), links(&["new"]).path(KEY, later));
+    }
+
+    #[test]
+    fn links_outlive_the_process_where_there_is_no_secret() {
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let path = links(&[]).path(KEY, later);
+        assert_eq!(opens(&links(&[]), KEY, &path), Opens::Yes);
+    }
+}
