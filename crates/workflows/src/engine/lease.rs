@@ -15,24 +15,29 @@ pub(crate) async fn kept_alive<T, R, S>(
 where
     R: Future<Output = Result<S, store::Error>>,
 {
-    let mut work = std::pin::pin!(work);
     let mut beat = interval(lease / 3);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            _ = beat.tick() => {
-                if let Err(why) = renew().await {
-                    tracing::warn!(error = %why, run, "a lease was not renewed");
-                }
+    let renewals = async {
+        loop {
+            beat.tick().await;
+            if let Err(why) = renew().await {
+                tracing::warn!(error = %why, run, "a lease was not renewed");
             }
         }
+    };
+    // The work goes on while a renewal waits: it may have what the renewal waits for, as there is one
+    // connection that writes.
+    tokio::select! {
+        done = work => done,
+        never = renewals => never,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use tokio::sync::{Mutex, Notify};
 
     use super::*;
 
@@ -48,6 +53,22 @@ mod tests {
             while renewals.load(Relaxed) < 4 {
                 tokio::task::yield_now().await;
             }
+        };
+        kept_alive(Duration::from_millis(3), "run", work, renew).await;
+    }
+
+    #[tokio::test]
+    async fn work_that_has_what_a_renewal_waits_for_goes_on() {
+        let (writer, waits) = (Mutex::new(()), Notify::new());
+        let renew = || async {
+            waits.notify_one();
+            drop(writer.lock().await);
+            Ok::<_, store::Error>(())
+        };
+        let work = async {
+            let held = writer.lock().await;
+            waits.notified().await;
+            drop(held);
         };
         kept_alive(Duration::from_millis(3), "run", work, renew).await;
     }
