@@ -214,6 +214,20 @@ enum Standing {
     Known,
 }
 
+// === impl Live ===
+
+impl Live {
+    /// There is no place left, which is said in the log from time to time.
+    fn refuse_full(&mut self, protocol: &'static str) -> Refused {
+        let loud = self.told_full.is_none_or(|at| at.elapsed() >= TELL);
+        if loud {
+            self.told_full = Some(Instant::now());
+        }
+        telemetry::connection_refused(protocol, Refused::Full, loud);
+        Refused::Full
+    }
+}
+
 // === impl Registry ===
 
 impl Registry {
@@ -251,29 +265,30 @@ impl Registry {
     /// Takes a place, or says why there is none. Where there is none for a client that may still show
     /// a token, the session of another such client ends.
     pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
-        let refuse = |why: Refused, loud: bool| {
-            telemetry::connection_refused(who.protocol, why, loud);
+        let refuse = |why: Refused| {
+            telemetry::connection_refused(who.protocol, why, false);
             why
         };
         let mut live = self.live();
         let each = live.limits.connections_per_ip;
         if live.draining {
-            return Err(refuse(Refused::Draining, false));
+            return Err(refuse(Refused::Draining));
+        }
+        let is_full = self.0.places.used() >= self.0.places.size() && live.newcomers.is_empty();
+        if is_full {
+            return Err(match self.0.places.check(&who.holder, 1) {
+                Err(Shortage::Share) => refuse(Refused::Share),
+                _ => live.refuse_full(who.protocol),
+            });
         }
         let from = live.by_address.get(&network(who.peer)).copied().unwrap_or(0);
         if each > 0 && !who.peer.is_unspecified() && from >= each {
-            return Err(refuse(Refused::Address, false));
+            return Err(refuse(Refused::Address));
         }
         let (place, displaced) = match self.place(&mut live, &who) {
             Ok(taken) => taken,
-            Err(shortage) => {
-                let loud = shortage == Shortage::Full
-                    && live.told_full.is_none_or(|at| at.elapsed() >= TELL);
-                if loud {
-                    live.told_full = Some(Instant::now());
-                }
-                return Err(refuse(shortage.into(), loud));
-            }
+            Err(Shortage::Full) => return Err(live.refuse_full(who.protocol)),
+            Err(shortage) => return Err(refuse(shortage.into())),
         };
         *live.by_address.entry(network(who.peer)).or_default() += 1;
         let info = Arc::new(Info {
@@ -309,7 +324,7 @@ impl Registry {
             Ok(place) => return Ok((place, None)),
             Err(shortage) => shortage,
         };
-        if shortage == Shortage::Share && !who.holder.is_stranger() {
+        if shortage == Shortage::Share {
             return Err(shortage);
         }
         let oldest = live.newcomers.displace(who.peer, |_| true).ok_or(shortage)?;
