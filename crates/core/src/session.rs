@@ -109,6 +109,16 @@ impl From<Shortage> for Refused {
     }
 }
 
+impl Refused {
+    /// Why a pool has nothing for `holder`.
+    pub fn of(shortage: Shortage, holder: &Holder) -> Self {
+        match holder {
+            Holder::Guest(_) if shortage == Shortage::Share => Self::Address,
+            _ => shortage.into(),
+        }
+    }
+}
+
 impl From<Refused> for Problem {
     fn from(why: Refused) -> Self {
         let detail = match why {
@@ -277,7 +287,7 @@ impl Registry {
         let is_full = self.0.places.used() >= self.0.places.size() && live.newcomers.is_empty();
         if is_full {
             return Err(match self.0.places.check(&who.holder, 1) {
-                Err(Shortage::Share) => refuse(Refused::Share),
+                Err(shortage @ Shortage::Share) => refuse(Refused::of(shortage, &who.holder)),
                 _ => live.refuse_full(who.protocol),
             });
         }
@@ -288,7 +298,7 @@ impl Registry {
         let (place, displaced) = match self.place(&mut live, &who) {
             Ok(taken) => taken,
             Err(Shortage::Full) => return Err(live.refuse_full(who.protocol)),
-            Err(shortage) => return Err(refuse(shortage.into())),
+            Err(shortage) => return Err(refuse(Refused::of(shortage, &who.holder))),
         };
         *live.by_address.entry(network(who.peer)).or_default() += 1;
         let info = Arc::new(Info {

@@ -106,7 +106,7 @@ impl Places {
         let mut taken = self.taken();
         let pool = &self.0.pool;
         if pool.used() >= pool.size() && taken.newcomers.is_empty() {
-            pool.check(&holder, 1)?;
+            pool.check(&holder, 1).map_err(|shortage| Refused::of(shortage, &holder))?;
         }
         let from = address.and_then(|it| taken.by_address.get(&it));
         if taken.each > 0 && from.is_some_and(|&count| count >= taken.each) {
@@ -114,7 +114,7 @@ impl Places {
         }
         let permit = match self.0.pool.take(&holder, 1) {
             Ok(permit) => permit,
-            Err(Shortage::Share) => return Err(Refused::Address),
+            Err(shortage @ Shortage::Share) => return Err(Refused::of(shortage, &holder)),
             Err(shortage) => {
                 taken.make_room(&holder, origin).ok_or(shortage)?;
                 self.0.pool.take(&holder, 1)?
