@@ -1,4 +1,7 @@
 //! Who is connected, over anything, and how to make them leave.
+mod admission;
+mod limits;
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
@@ -12,144 +15,14 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{
-    Close, Holder, Inflow, Newcomers, Permit, Pool, Problem, Shares, Shortage, network, telemetry,
+pub use self::{
+    admission::{Admission, Refused},
+    limits::Limits,
 };
-
-/// How many may be connected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Sessions of every protocol together.
-    pub connections: usize,
-    /// Sessions from one address, or 2⁶⁴ of IPv6, and as many HTTP connections besides; 0 is no
-    /// limit.
-    pub connections_per_ip: usize,
-    /// HTTP connections that are no sessions.
-    pub http_connections: usize,
-    /// Topics held at once, in every namespace together. The longest idle ones make room for a new
-    /// one; when all are in use, it is refused.
-    pub topics: usize,
-    /// Bytes of messages and bodies that are being received, of all clients together.
-    pub input_bytes: usize,
-    /// Bytes held in all logs together, with every encoded form of their records and the backlogs
-    /// copied for slow readers. From three quarters of it on, idle logs are dropped, the longest
-    /// idle first; above it, a log keeps only its newest record, and the largest logs not even that.
-    pub log_bytes: usize,
-    /// Part of every shared pool that one signed-in user may hold, above 0 and at most 1.
-    pub user_share: f64,
-    /// Part that one address may hold where nobody signs in; 0 is no limit.
-    pub address_share: f64,
-    /// Part that all clients together may hold that have shown no token where one is needed.
-    pub stranger_share: f64,
-    /// Requests over HTTP of one user or address; 0 is no limit, as in the two that follow.
-    pub requests_per_second: u32,
-    /// Records that one user or address publishes, over every protocol together.
-    pub publishes_per_second: u32,
-    /// Messages of one user or address on any WebSocket, whatever they say.
-    pub frames_per_second: u32,
-    /// Forged tokens from one address, before it may show no other for a while; 0 is no limit.
-    pub bad_tokens_per_minute: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 16_384,
-            connections_per_ip: 0,
-            http_connections: 2048,
-            topics: 100_000,
-            input_bytes: 256 << 20,
-            log_bytes: 1 << 30,
-            user_share: 0.25,
-            address_share: 0.0,
-            stranger_share: 0.0625,
-            requests_per_second: 0,
-            publishes_per_second: 0,
-            frames_per_second: 0,
-            bad_tokens_per_minute: 60,
-        }
-    }
-}
-
-/// What a connection says of itself at the door.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    pub protocol: &'static str,
-    pub user: Option<Arc<str>>,
-    /// The client that the session counts for.
-    pub holder: Holder,
-    /// Unspecified for who has none; only the limit of all counts then.
-    pub peer: IpAddr,
-}
-
-/// Why a connection may not be opened.
-#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-pub enum Refused {
-    #[error("the server is full")]
-    Full,
-    #[error("too many connections from this address")]
-    Address,
-    #[error("this user has too many connections")]
-    Share,
-    #[error("too many clients without a token")]
-    Strangers,
-    #[error("the server is shutting down")]
-    Draining,
-}
-
-impl From<Shortage> for Refused {
-    fn from(shortage: Shortage) -> Self {
-        match shortage {
-            Shortage::Full => Self::Full,
-            Shortage::Share => Self::Share,
-            Shortage::Strangers => Self::Strangers,
-        }
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(why: Refused) -> Self {
-        let detail = match why {
-            Refused::Share => "close some, or try again after the time in Retry-After",
-            Refused::Strangers => "show a token, or try again after the time in Retry-After",
-            Refused::Full | Refused::Address | Refused::Draining => {
-                "try again after the time in Retry-After"
-            }
-        };
-        let (status, kind, title) = match why {
-            Refused::Full => {
-                (StatusCode::SERVICE_UNAVAILABLE, "/problems/server-full", "the server is full")
-            }
-            Refused::Address => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "/problems/too-many-connections",
-                "too many connections from this address",
-            ),
-            Refused::Share => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "/problems/too-many-connections",
-                "this user has too many connections",
-            ),
-            Refused::Strangers => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "/problems/server-full",
-                "too many clients without a token",
-            ),
-            Refused::Draining => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "/problems/draining",
-                "the server is shutting down",
-            ),
-        };
-        Self::new(status, kind, title).detail(detail).retry_after(Duration::from_secs(5))
-    }
-}
+use crate::{Close, Holder, Inflow, Newcomers, Permit, Pool, Shares, Shortage, network, telemetry};
 
 /// A connection, as others see it.
 #[derive(Debug)]
@@ -220,6 +93,20 @@ enum Standing {
     Known,
 }
 
+// === impl Live ===
+
+impl Live {
+    /// There is no place left, which is said in the log from time to time.
+    fn refuse_full(&mut self, protocol: &'static str) -> Refused {
+        let loud = self.told_full.is_none_or(|at| at.elapsed() >= TELL);
+        if loud {
+            self.told_full = Some(Instant::now());
+        }
+        telemetry::connection_refused(protocol, Refused::Full, loud);
+        Refused::Full
+    }
+}
+
 // === impl Registry ===
 
 impl Registry {
@@ -257,29 +144,30 @@ impl Registry {
     /// Takes a place, or says why there is none. Where there is none for a client that may still show
     /// a token, the session of another such client ends.
     pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
-        let refuse = |why: Refused, loud: bool| {
-            telemetry::connection_refused(who.protocol, why, loud);
+        let refuse = |why: Refused| {
+            telemetry::connection_refused(who.protocol, why, false);
             why
         };
         let mut live = self.live();
         let each = live.limits.connections_per_ip;
         if live.draining {
-            return Err(refuse(Refused::Draining, false));
+            return Err(refuse(Refused::Draining));
+        }
+        let is_full = self.0.places.used() >= self.0.places.size() && live.newcomers.is_empty();
+        if is_full {
+            return Err(match self.0.places.check(&who.holder, 1) {
+                Err(shortage @ Shortage::Share) => refuse(Refused::of(shortage, &who.holder)),
+                _ => live.refuse_full(who.protocol),
+            });
         }
         let from = live.by_address.get(&network(who.peer)).copied().unwrap_or(0);
         if each > 0 && !who.peer.is_unspecified() && from >= each {
-            return Err(refuse(Refused::Address, false));
+            return Err(refuse(Refused::Address));
         }
         let (place, displaced) = match self.place(&mut live, &who) {
             Ok(taken) => taken,
-            Err(shortage) => {
-                let loud = shortage == Shortage::Full
-                    && live.told_full.is_none_or(|at| at.elapsed() >= TELL);
-                if loud {
-                    live.told_full = Some(Instant::now());
-                }
-                return Err(refuse(shortage.into(), loud));
-            }
+            Err(Shortage::Full) => return Err(live.refuse_full(who.protocol)),
+            Err(shortage) => return Err(refuse(Refused::of(shortage, &who.holder))),
         };
         *live.by_address.entry(network(who.peer)).or_default() += 1;
         let info = Arc::new(Info {
@@ -316,7 +204,7 @@ impl Registry {
             Ok(place) => return Ok((place, None)),
             Err(shortage) => shortage,
         };
-        if shortage == Shortage::Share && !who.holder.is_stranger() {
+        if shortage == Shortage::Share {
             return Err(shortage);
         }
         let oldest = live.newcomers.displace(who.peer, |_| true).ok_or(shortage)?;

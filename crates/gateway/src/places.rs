@@ -104,13 +104,17 @@ impl Places {
         let holder = self.newcomer(origin);
         let address = origin.address();
         let mut taken = self.taken();
+        let pool = &self.0.pool;
+        if pool.used() >= pool.size() && taken.newcomers.is_empty() {
+            pool.check(&holder, 1).map_err(|shortage| Refused::of(shortage, &holder))?;
+        }
         let from = address.and_then(|it| taken.by_address.get(&it));
         if taken.each > 0 && from.is_some_and(|&count| count >= taken.each) {
             return Err(Refused::Address);
         }
         let permit = match self.0.pool.take(&holder, 1) {
             Ok(permit) => permit,
-            Err(Shortage::Share) if !holder.is_stranger() => return Err(Refused::Address),
+            Err(shortage @ Shortage::Share) => return Err(Refused::of(shortage, &holder)),
             Err(shortage) => {
                 taken.make_room(&holder, origin).ok_or(shortage)?;
                 self.0.pool.take(&holder, 1)?

@@ -41,7 +41,7 @@ impl User {
         assert_eq!(client.until_pong().await, [""; 0], "nothing is refused");
         client.leave().await;
         for way in Way::ALL {
-            let mut client = self.socket_io(gateway, way).await.unwrap();
+            let mut client = self.socket_io(gateway, way).await.expect("it is let in");
             client.settled().await;
             client.send("1").await;
         }

@@ -155,11 +155,13 @@ async fn who_speaks_no_tls_or_stops_in_the_middle_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_closed_without_a_handshake() {
+async fn one_connection_too_many_is_told_so_and_health_is_answered() {
     let secure = start(&[("limits.http_connections", "1")]).await;
     let _open = secure.connect().await;
-    let refused = secure.authority.connect(secure.gateway.address_of("https://")).await;
-    assert!(refused.is_err(), "{refused:?}");
+    for (path, status) in [("/", 503), ("/healthz", 200), ("/readyz", 200)] {
+        let mut stream = secure.connect().await;
+        assert_eq!(http::get_over(&mut stream, path, &[]).await.unwrap().status, status, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ impl State {
     ) -> Result<(), Shortage> {
         let held = self.held_by(holder);
         if held > 0 && held.saturating_add(units) > shares.limit(holder, self.size) {
-            return Err(Shortage::Share);
+            let is_stranger = holder.is_stranger();
+            return Err(if is_stranger { Shortage::Strangers } else { Shortage::Share });
         }
         let together = self.strangers;
         if holder.is_stranger()

@@ -1,5 +1,6 @@
 //! Who is admitted, and who is ended.
 use super::*;
+use crate::Problem;
 
 fn who(last: u8) -> Admission {
     let peer = [127, 0, 0, last].into();
