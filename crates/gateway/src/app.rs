@@ -148,7 +148,7 @@ impl Kept {
     pub(crate) async fn open(config: &Config, core: &Core) -> Result<Self, StartError> {
         #[cfg(any(feature = "rooms", feature = "workflows"))]
         {
-            use quadrille_store::{Lock, Store, files::Files};
+            use quadrille_store::{Store, files::Files};
             let store = |why: quadrille_store::OpenError| StartError::Kept {
                 key: "store.url",
                 why: why.into(),
@@ -157,7 +157,9 @@ impl Kept {
                 key: "files.url",
                 why: why.into(),
             };
-            Store::lock(&config.store).map_err(store)?.map(Lock::hold);
+            if let Some(lock) = Store::lock(&config.store).map_err(store)? {
+                lock.hold();
+            }
             let kept = Files::open(&config.files).map_err(files)?;
             kept.lock().map_err(files)?;
             let store = Store::divided(&config.store, &core.shares).await.map_err(store)?;

@@ -34,6 +34,10 @@ pub(crate) async fn open(config: &Config, migrate: bool) -> Result<(Db, Migrated
 pub(crate) fn lock_of(path: &Path) -> Result<PathBuf, OpenError> {
     let mut real = match path.canonicalize() {
         Ok(real) => real,
+        // It is to be made.
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+            return Err(OpenError::Folder(path.display().to_string(), why));
+        }
         Err(_) => {
             make_folder(path)?;
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());

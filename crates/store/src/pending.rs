@@ -56,7 +56,7 @@ impl Store {
                 Ok(0) => {}
                 Ok(removed) => tracing::info!(removed, "files that nobody knows were removed"),
                 Err(why) => {
-                    tracing::warn!(error = %why, "files that nobody knows stay for a while")
+                    tracing::warn!(error = %why, "files that nobody knows stay for a while");
                 }
             }
             tokio::time::sleep(EVERY).await;

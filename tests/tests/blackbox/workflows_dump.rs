@@ -59,6 +59,8 @@ fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
 /// Files below a folder.
 fn files(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    // What the gateway has for itself is hidden.
+    let entries = entries.filter(|it| !it.file_name().to_string_lossy().starts_with('.'));
     entries.map(|it| if it.path().is_dir() { files(&it.path()) } else { 1 }).sum()
 }
 
