@@ -47,8 +47,8 @@ impl Store {
         let Config { keep_keys, busy_timeout, max_connections, .. } = *config;
         let size = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let connections = Pool::new(size, shares);
-        let shared = Arc::new(Shared { db, connections, keep_keys, busy_timeout });
-        Ok(Self { shared, holder: Holder::Program })
+        let inner = Shared { db, connections, keep_keys, busy_timeout };
+        Ok(Self { shared: Arc::new(inner), holder: Holder::Program })
     }
 
     /// The same for `holder`: what is read here takes its share of the connections.

@@ -26,7 +26,7 @@ impl<'a> User<'a> {
         let bearer = format!("Bearer {}", self.token);
         let headers = [("Authorization", &*bearer), ("Content-Type", "application/json")];
         let at = self.gateway.address();
-        http::send(at, method, path, &headers, body.as_bytes()).await.unwrap()
+        http::send(at, method, path, &headers, body.as_bytes()).await.expect("an answer")
     }
 
     async fn get(&self, path: &str) -> Response {
@@ -38,14 +38,14 @@ impl<'a> User<'a> {
     }
 
     async fn form(&self, path: &str, parts: &[Part<'_>]) -> Response {
-        let path = path.strip_prefix("/api/v1").unwrap();
+        let path = path.strip_prefix("/api/v1").expect("a path below it");
         direct::send(self.gateway, path, &self.token, parts).await
     }
 
     /// A chat of theirs with a file in it.
     async fn chat(&self, content: &str) -> String {
         let made = self.post(CHATS, &json!({})).await.json();
-        let chat = format!("{CHATS}/{}", made["data"]["chat_id"].as_str().unwrap());
+        let chat = format!("{CHATS}/{}", made["data"]["chat_id"].as_str().expect("an id"));
         let taken = self.form(&format!("{chat}/upload"), &[("file", Some("a.csv"), content)]).await;
         assert_eq!(taken.status, 200, "{}", taken.body);
         chat
@@ -94,7 +94,7 @@ async fn one_user_leaves_room_for_the_questions_of_others() {
     assert_eq!(streamed.status, 429);
     assert_eq!(bob.post("/api/v1/turns", &ask).await.status, 202);
     // A program is counted by the users that it names.
-    let grants = json!({ "channels": ["user:*"] });
+    let grants = json!({ "topics": ["user:*"] });
     let program = User { gateway: &gateway, token: token(grants) };
     let named = async |user: &str| {
         let ask = json!({ "message": "hello", "user_id": user });
