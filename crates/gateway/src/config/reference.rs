@@ -54,7 +54,7 @@ topics.*.patience: How long a publisher waits for those about to lose records; "
 topics.*.presence: Whether clients can ask who is subscribed.
 agents: Who answers questions, and how many at once; see docs/agents.md.
 agents.default: The agent that answers when none is named.
-agents.max_running: Turns that run at once; more wait.
+agents.max_running: Turns that run at once; more wait. One user has limits.user_share of these and those that follow.
 agents.max_queued: Turns that wait in one topic behind the one that runs; one more is refused.
 agents.max_waiting: Turns that wait in all topics together; one more is refused.
 agents.queue_timeout: How long a turn may wait before it fails.
@@ -88,7 +88,7 @@ workflows.ping_interval: How often to ping a client; "0s" is never.
 workflows.ping_timeout: How long after a ping a silent client is closed with 3012.
 workflows.write_timeout: How long a client may take no data before 3008; "0s" is for ever.
 workflows.workers: Runs that are done at once; 0 is one for each core.
-workflows.max_waiting: Runs, and direct requests, that may wait; one more is refused with 503.
+workflows.max_waiting: Runs, and direct requests, that may wait; one more is refused with 503, and one user has limits.user_share of it.
 workflows.max_steps: Steps of one run.
 workflows.lease: How long a run is its worker's without a sign of life; after a crash it goes on that much later.
 workflows.max_attempts: How often a step is begun before its run is given up.

@@ -196,12 +196,11 @@ async fn last_file(
     let Some(last) = files.into_iter().rfind(|it| it.place == Place::Uploads) else {
         return Ok(None);
     };
-    let known = match known.filter(|it| it.id == last.id) {
-        Some(known) => known,
-        None => {
-            let place = place.map_or_else(|| caller.place(), Ok)?;
-            KeptFile { id: last.id, columns: columns(door, &place, &last).await? }
-        }
+    let known = if let Some(known) = known.filter(|it| it.id == last.id) {
+        known
+    } else {
+        let place = place.map_or_else(|| caller.place(), Ok)?;
+        KeptFile { id: last.id, columns: columns(door, &place, &last).await? }
     };
     Ok(Some((last, known)))
 }
