@@ -1,6 +1,7 @@
 //! Which answers are compressed: those whose layer this is, and no other. None that a page from
 //! elsewhere could cause with somebody's token in it, or the length would tell of the content
-//! (BREACH): there are no cookies, and a page that has the token may read the answer anyway.
+//! (BREACH): a page that has the token may read the answer anyway, and what a cookie signs in is not
+//! compressed.
 use tower_http::{
     CompressionLevel,
     compression::{CompressionLayer, predicate::SizeAbove},

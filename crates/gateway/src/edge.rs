@@ -4,7 +4,7 @@ use axum::{
     Router,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
-        header::ACCESS_CONTROL_REQUEST_METHOD,
+        header::{ACCEPT_ENCODING, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE},
     },
     response::{IntoResponse, Response},
 };
@@ -78,6 +78,7 @@ impl Edge {
         request.extensions_mut().insert(self.below.site(scheme, prefix, taken));
         request.extensions_mut().insert(connection.clone());
         request.extensions_mut().insert(connection.carrier(peer));
+        forbid_compression(request.headers_mut());
         let response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
@@ -101,6 +102,13 @@ impl Edge {
         );
         response.headers_mut().insert(REQUEST_ID, id.0);
         response
+    }
+}
+
+/// A browser adds a cookie to what any page makes it ask for; see `compress`.
+fn forbid_compression(headers: &mut HeaderMap) {
+    if headers.contains_key(COOKIE) && !headers.contains_key(AUTHORIZATION) {
+        headers.remove(ACCEPT_ENCODING);
     }
 }
 

@@ -61,8 +61,8 @@ impl Store {
         let size = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let connections = Pool::new("database_connections", size, shares);
         let (health, opened) = (Health::default(), now());
-        let shared = Shared { db, file, health, opened, connections, keep_keys, busy_timeout };
-        Ok(Self { shared: Arc::new(shared), holder: Holder::Program })
+        let inner = Shared { db, file, health, opened, connections, keep_keys, busy_timeout };
+        Ok(Self { shared: Arc::new(inner), holder: Holder::Program })
     }
 
     /// The same for `holder`: what is read here takes its share of the connections.

@@ -201,7 +201,8 @@ async fn a_kill_leaves_nothing_of_an_upload_after_the_next_start() {
     let count = || {
         let mut found = Vec::new();
         walk(&folder, &mut found);
-        let is_kept = |path: &str| Path::new(path).is_file() && !path.ends_with(".probe");
+        let is_probe = |path: &Path| path.extension().is_some_and(|it| it == "probe");
+        let is_kept = |path: &str| Path::new(path).is_file() && !is_probe(Path::new(path));
         found.iter().filter(|(path, _)| is_kept(path)).count()
     };
     let before = count();

@@ -318,14 +318,12 @@ async fn who_types_has_the_name_that_the_token_says() {
         claims["sub"] = "7".into();
         let auth = json!({"token": token(claims)});
         let mut typer = Sio::connected(&gateway, Way::WebSocket, &auth).await;
-        let reader = match &mut reader {
-            Some(reader) => reader,
-            None => {
-                let mut sio = Sio::connected(&gateway, Way::WebSocket, &auth).await;
-                sio.ask("join_room", &json!({"conversation_id": id})).await;
-                reader.insert(sio)
-            }
-        };
+        if reader.is_none() {
+            let mut sio = Sio::connected(&gateway, Way::WebSocket, &auth).await;
+            sio.ask("join_room", &json!({"conversation_id": id})).await;
+            reader = Some(sio);
+        }
+        let reader = reader.as_mut().expect("it has joined");
         typer.ask("typing", &json!({"conversation_id": id, "is_typing": true})).await;
         let seen = reader.until("user_typing").await.pop().expect("an event").1;
         assert_eq!((&seen["username"], &seen["user_id"]), (&json!(name), &json!(7)));

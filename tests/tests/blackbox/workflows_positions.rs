@@ -44,7 +44,8 @@ async fn publish(gateway: &Gateway, chat: &Chat, payload: &str) {
     let body = format!(r#"{{"channel":"chat:{}","payload":{payload}}}"#, chat.id);
     let json = [("Content-Type", "application/json")];
     let path = "/api/v1/publish";
-    let sent = http::send(gateway.address(), "POST", path, &json, body.as_bytes()).await.unwrap();
+    let sent = http::send(gateway.address(), "POST", path, &json, body.as_bytes()).await;
+    let sent = sent.expect("an answer");
     assert_eq!(sent.status, 200, "{}", sent.body);
 }
 

@@ -1,3 +1,4 @@
+//! Which pages are let in, why, and what they may bring.
 use super::*;
 
 const LOCAL: &str = "127.0.0.1:8080";
