@@ -1,5 +1,5 @@
 //! What the fuzz targets demand of the readers.
-use crate::dialect::reply::play::play;
+use crate::dialect::reply::fuzz::play;
 
 /// A stream in the dialect that its first byte says is read the same whole, in two pieces and byte by
 /// byte; and whatever is in it, it is read.

@@ -32,10 +32,10 @@ pub(super) struct Http {
 
 /// The names of an answer's fields.
 #[derive(Clone, Debug)]
-struct Names {
-    token: Arc<str>,
+pub(super) struct Names {
+    pub(super) token: Arc<str>,
     /// Of the whole text.
-    reply: Arc<[String]>,
+    pub(super) reply: Arc<[String]>,
 }
 
 /// What has been heard of one answer.
@@ -104,7 +104,7 @@ impl Http {
 impl Agent for Http {
     fn ask(&self, question: Question) -> Reply {
         let body = self.body(&question).to_string().into_bytes();
-        let reader = Stream { names: self.names.clone(), halves: Halves::default() };
+        let reader = Stream::new(self.names.clone());
         reply::reply(&self.web, body, reader)
     }
 }
@@ -123,6 +123,12 @@ impl Names {
 }
 
 // === impl Stream ===
+
+impl Stream {
+    pub(super) fn new(names: Names) -> Self {
+        Self { names, halves: Halves::default() }
+    }
+}
 
 impl Reader for Stream {
     fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble> {
@@ -190,12 +196,4 @@ impl Reader for Stream {
 
 fn no_text(name: &str) -> Trouble {
     Trouble::new(Code::BadAnswer, format!("the field {name:?} is not a text"))
-}
-
-#[cfg(any(test, fuzzing))]
-impl Default for Stream {
-    fn default() -> Self {
-        let reply = ["response", "full_response"].map(str::to_owned).into();
-        Self { names: Names { token: "token".into(), reply }, halves: Halves::default() }
-    }
 }

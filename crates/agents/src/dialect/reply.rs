@@ -203,6 +203,6 @@ impl Events {
 }
 
 #[cfg(any(test, fuzzing))]
-pub(crate) mod play;
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

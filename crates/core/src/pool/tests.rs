@@ -1,3 +1,4 @@
+//! How a pool is divided, and who waits for what.
 use std::{
     net::{IpAddr, Ipv4Addr},
     task::Poll,

@@ -1,3 +1,4 @@
+//! Which connections have places, and which make room.
 use std::net::Ipv4Addr;
 
 use super::*;

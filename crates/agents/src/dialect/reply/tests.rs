@@ -2,10 +2,10 @@
 use e2e::fake::corpus::{End, Recording, recordings};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{play::play as play_as, *};
+use super::{fuzz::play as play_as, *};
 
 /// [`play_as`] a stream that ends like this.
-fn play(dialect: &str, pieces: &[&[u8]], end: End) -> play::Heard {
+fn play(dialect: &str, pieces: &[&[u8]], end: End) -> fuzz::Heard {
     play_as(dialect, pieces, matches!(end, End::Cut | End::Short))
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn play(dialect: &str, pieces: &[&[u8]], is_cut: bool) -> Heard {
     match dialect {
         "openai" => heard(openai::Stream::default(), pieces, is_cut),
         "agui" => heard(agui::Run::new(&question(), 1 << 20), pieces, is_cut),
-        _ => heard(http::Stream::default(), pieces, is_cut),
+        _ => heard(http::Stream::new(names()), pieces, is_cut),
     }
 }
 
@@ -73,4 +73,10 @@ fn question() -> Question {
         before: Vec::new(),
         given: Given::default(),
     }
+}
+
+/// As they are without configuration.
+fn names() -> http::Names {
+    let reply = ["response", "full_response"].map(str::to_owned).into();
+    http::Names { token: "token".into(), reply }
 }
