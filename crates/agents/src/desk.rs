@@ -43,7 +43,7 @@ struct State {
 }
 
 /// Bytes of all turns that wait or run.
-const OPEN: usize = 256 << 20;
+pub const QUESTION_BYTES: usize = 256 << 20;
 
 /// How often turns that wait too long, or that ended long ago, are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Desk {
             life: life.clone(),
             agents,
             journal: OnceLock::new(),
-            bytes: Pool::new("question_bytes", OPEN, shares),
+            bytes: Pool::new("question_bytes", QUESTION_BYTES, shares),
             state,
         };
         let desk = Self(Arc::new(inner));

@@ -21,7 +21,7 @@ mod ticket;
 
 pub use agent::{Agent, Exchange, Given, Part, Question, Reply};
 pub use config::{BadConfig, Config, Content, Kind, Orphans, Settings};
-pub use desk::{Ask, Desk, Refused};
+pub use desk::{Ask, Desk, QUESTION_BYTES, Refused};
 pub use dialect::open;
 pub use failure::{Code, Failure};
 pub use journal::{Journal, NotKept};

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 
-use crate::{Holder, Inflow, Pool, Shortage};
+use crate::{Buffers, Counted, Holder, Shortage};
 
 /// The HTTP connection that a request came on. The listener puts it into every request. Cloning
 /// shares it.
@@ -19,8 +19,8 @@ pub trait Carry: fmt::Debug + Send + Sync {
     /// The client that the connection counts for.
     fn holder(&self) -> Holder;
 
-    /// Bytes of what clients are sending.
-    fn input(&self) -> &Pool;
+    /// The pools of bytes that it holds.
+    fn buffers(&self) -> &Buffers;
 }
 
 impl Carrier {
@@ -36,8 +36,8 @@ impl Carrier {
 
     /// Counts the bytes of the body of a request with these `extensions`, and the client that they
     /// count for. `None` for a request that came from no listener.
-    pub fn body(extensions: &Extensions) -> Option<(Inflow, Holder)> {
+    pub fn body(extensions: &Extensions) -> Option<(Counted, Holder)> {
         let Self(connection) = extensions.get::<Self>()?;
-        Some((Inflow::new(connection.input()), connection.holder()))
+        Some((connection.buffers().receiving(), connection.holder()))
     }
 }

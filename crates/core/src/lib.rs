@@ -9,13 +9,13 @@ mod backplane;
 mod budget;
 mod carrier;
 mod close;
+mod counted;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hub;
 mod identify;
 mod inbox;
-mod inflow;
 pub mod json;
 mod life;
 mod log;
@@ -43,13 +43,13 @@ pub mod ws;
 pub use backplane::{Backplane, BackplaneError};
 pub use carrier::{Carrier, Carry};
 pub use close::Close;
+pub use counted::{Buffers, Counted, FREE_OUTPUT};
 pub use event::{
     BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use identify::NotRefreshed;
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
-pub use inflow::Inflow;
 pub use life::Life;
 pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};

@@ -22,7 +22,9 @@ pub use self::{
     admission::{Admission, Refused},
     limits::Limits,
 };
-use crate::{Close, Holder, Inflow, Newcomers, Permit, Pool, Shares, Shortage, network, telemetry};
+use crate::{
+    Buffers, Close, Holder, Newcomers, Permit, Pool, Shares, Shortage, network, telemetry,
+};
 
 /// A connection, as others see it.
 #[derive(Debug)]
@@ -54,8 +56,7 @@ pub struct Registry(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     places: Pool,
-    /// Bytes of what is being received.
-    input: Pool,
+    buffers: Buffers,
     live: Mutex<Live>,
 }
 
@@ -119,22 +120,22 @@ impl Registry {
     /// Sessions within `limits`, divided by `shares`.
     pub fn sharing(limits: Limits, shares: &Shares) -> Self {
         let places = Pool::new("sessions", limits.connections, shares);
-        let input = Pool::new("input", limits.input_bytes, shares);
+        let buffers = Buffers::new(&limits, shares);
         let live = Mutex::new(Live { limits, ..Live::default() });
-        Self(Arc::new(Shared { places, input, live }))
+        Self(Arc::new(Shared { places, buffers, live }))
     }
 
     /// Admit by other limits from now on. Who is connected stays, even if that is more than these
     /// allow.
     pub fn reload(&self, limits: &Limits) {
         self.0.places.resize(limits.connections);
-        self.0.input.resize(limits.input_bytes);
+        self.0.buffers.reload(limits);
         self.live().limits = limits.clone();
     }
 
-    /// Bytes of bodies and messages that are being received.
-    pub fn input(&self) -> &Pool {
-        &self.0.input
+    /// The pools of bytes that connections hold, whatever they carry.
+    pub fn buffers(&self) -> &Buffers {
+        &self.0.buffers
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -369,9 +370,9 @@ impl Session {
         place.map_or_else(|| Holder::stranger(self.info.peer), |place| place.holder().clone())
     }
 
-    /// Bytes of what the client is sending.
-    pub fn input(&self) -> Inflow {
-        Inflow::new(self.registry.input())
+    /// The pools of bytes that its connection holds.
+    pub fn buffers(&self) -> &Buffers {
+        self.registry.buffers()
     }
 
     /// Ready when the session must end, with what to tell the peer. One task at a time may wait.

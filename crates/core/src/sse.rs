@@ -19,7 +19,7 @@ use http_body::{Body, Frame};
 use serde::Serialize;
 use tokio::time::{Instant, Sleep};
 
-use crate::{Close, Delivery, Gap, Inbox, Position, Room, Session, telemetry};
+use crate::{Close, Counted, Delivery, Gap, Inbox, Position, Room, Session, telemetry};
 
 /// How long a browser waits before it comes back, in milliseconds.
 const RETRY: u32 = 2000;
@@ -59,6 +59,8 @@ pub struct Stream<S> {
     beat: Pin<Box<Sleep>>,
     /// When the token of the client ends.
     expires: Option<Pin<Box<Sleep>>>,
+    /// The text that the client has yet to take.
+    sending: Counted,
     /// The process stops: from then on nothing is taken from the logs any more.
     last: Option<Instant>,
 }
@@ -77,7 +79,8 @@ impl<S: Show> Stream<S> {
     pub fn new(session: Session, expires: Option<Instant>, inbox: Inbox, show: S) -> Self {
         let beat = Box::pin(tokio::time::sleep(BEAT));
         let expires = expires.map(|at| Box::pin(tokio::time::sleep_until(at)));
-        Self { session, inbox, show, state: State::Opening, beat, expires, last: None }
+        let sending = session.buffers().sending();
+        Self { session, inbox, show, state: State::Opening, beat, expires, sending, last: None }
     }
 
     /// How to come back, and from where, even if no record comes: an event without data is none, but
@@ -171,7 +174,16 @@ impl<S: Show> Body for Stream<S> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let text = self.get_mut().poll_text(cx);
+        let stream = self.get_mut();
+        let text = stream.poll_text(cx);
+        // It is asked for more when the client has taken what there was.
+        let held = if let Poll::Ready(Some(text)) = &text { text.len() } else { 0 };
+        if stream.sending.hold(held, || stream.session.holder()).is_err() {
+            let info = stream.session.info();
+            telemetry::connection_ended(info.protocol, info.id, &Close::SLOW);
+            stream.state = State::Ended;
+            return Poll::Ready(None);
+        }
         text.map(|text| text.map(|text| Ok(Frame::data(text.into()))))
     }
 

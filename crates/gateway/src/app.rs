@@ -20,7 +20,7 @@ use quadrille_core::{
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    config::{self, Address, Config, Sources},
+    config::{self, Address, Config, Sources, memory::Memory},
     doors,
     gateway::StartError,
     ops,
@@ -400,7 +400,7 @@ fn writable(config: &Config, sources: &Sources) -> Result<(), config::Error> {
     Ok(())
 }
 
-/// What would be served, in one line.
+/// What would be served, in one line, and in another what that takes at the worst.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let life = Life::new();
     let composed = core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources));
@@ -412,5 +412,6 @@ pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config
     certificates(config, sources)?;
     writable(config, sources)?;
     let listen: Vec<_> = config.server.listen.iter().map(Address::to_string).collect();
-    Ok(format!("the configuration is good: {doors} on {}\n", listen.join(", ")))
+    let memory = Memory::of(config);
+    Ok(format!("the configuration is good: {doors} on {}\n{memory}\n", listen.join(", ")))
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use quadrille_core::{
-    Core, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, auth::Mode, network,
-    telemetry,
+    Buffers, Core, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, auth::Mode,
+    network, telemetry,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ struct Inner {
     mode: Mode,
     pool: Pool,
     /// Bytes of what clients are sending.
-    input: Pool,
+    buffers: Buffers,
     taken: Mutex<Taken>,
 }
 
@@ -80,14 +80,14 @@ enum Origin {
 
 impl Places {
     pub(crate) fn new(core: &Core, limits: &Limits) -> Self {
-        let input = core.sessions.input().clone();
-        Self::divided(core.auth.mode(), &core.shares, input, limits)
+        let buffers = core.sessions.buffers().clone();
+        Self::divided(core.auth.mode(), &core.shares, buffers, limits)
     }
 
-    fn divided(mode: Mode, shares: &Shares, input: Pool, limits: &Limits) -> Self {
+    fn divided(mode: Mode, shares: &Shares, buffers: Buffers, limits: &Limits) -> Self {
         let pool = Pool::new("http_connections", limits.http_connections, shares);
         let taken = Taken { each: limits.connections_per_ip, ..Taken::default() };
-        Self(Arc::new(Inner { mode, pool, input, taken: Mutex::new(taken) }))
+        Self(Arc::new(Inner { mode, pool, buffers, taken: Mutex::new(taken) }))
     }
 
     /// Other limits from now on. Who has a place keeps it.
@@ -260,8 +260,8 @@ impl Place {
     }
 
     /// Bytes of what clients are sending.
-    pub(crate) fn input(&self) -> Pool {
-        self.places.0.input.clone()
+    pub(crate) fn buffers(&self) -> Buffers {
+        self.places.0.buffers.clone()
     }
 
     /// The client that a request of `peer` counts for before it has shown a token.

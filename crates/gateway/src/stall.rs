@@ -15,10 +15,12 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     http::Version,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
-use quadrille_core::{Carrier, Carry, Close, Holder, Info, Pool, Shortage, telemetry};
+use quadrille_core::{
+    Buffers, Carrier, Carry, Close, Counted, Holder, Info, Shortage, rest::BadBody, telemetry,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -40,6 +42,9 @@ pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of an answer that is written at once.
 const SHORT: u64 = 64 << 10;
+
+/// Bytes of the largest answer that is made in memory.
+const IN_MEMORY: u64 = 8 << 20;
 
 /// What a connection is for, as those who serve it tell.
 #[derive(Clone, Debug)]
@@ -72,7 +77,7 @@ struct Request {
     peer: IpAddr,
     /// Who it turned out to be, where the connection counts for nobody.
     holder: OnceLock<Holder>,
-    input: Pool,
+    buffers: Buffers,
 }
 
 #[derive(Debug)]
@@ -139,29 +144,41 @@ impl Purpose {
 
     /// What carries a request of `peer`, for those who find out whose it is.
     pub(crate) fn carrier(&self, peer: IpAddr) -> Carrier {
-        let (connection, input) = (self.clone(), self.state().place.input());
-        Carrier::new(Arc::new(Request { connection, peer, holder: OnceLock::new(), input }))
+        let (connection, buffers) = (self.clone(), self.state().place.buffers());
+        Carrier::new(Arc::new(Request { connection, peer, holder: OnceLock::new(), buffers }))
     }
 
     /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
-    /// is at it until all of the answer is written.
+    /// is at it until all of the answer is written. Answers that are whole in memory count in the pool
+    /// `output` until then; without room for one, the answer is 503 or 429.
     pub(crate) fn answers(&self, response: Response) -> Response {
         self.shared.answered.store(true, Relaxed);
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
         let state = self.state();
-        if !state.place.holder().is_stranger() {
+        let size = response.body().size_hint().exact();
+        if size.is_some_and(|bytes| bytes <= SHORT) {
+            if state.place.holder().is_stranger() {
+                state.place.set_busy(false);
+            }
             return response;
         }
-        let is_short = response.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT);
-        if is_short {
-            state.place.set_busy(false);
-            return response;
-        }
-        let connection = self.clone();
+        // What is larger is a file, which is read as it is sent.
+        let whole =
+            size.filter(|bytes| *bytes <= IN_MEMORY).and_then(|it| usize::try_from(it).ok());
+        let is_stranger = state.place.holder().is_stranger();
+        let mut counted = state.place.buffers().sending();
+        let held = whole.map(|bytes| counted.hold(bytes, || state.place.holder().clone()));
         drop(state);
-        response.map(|body| Body::new(Busy { body, connection }))
+        if let Some(Err(shortage)) = held {
+            return BadBody::Busy(shortage).into_response();
+        }
+        if !is_stranger && whole.is_none() {
+            return response;
+        }
+        let connection = is_stranger.then(|| self.clone());
+        response.map(|body| Body::new(Busy { body, connection, _counted: counted }))
     }
 
     /// Resolves when the connection has to go, because another has its place.
@@ -268,16 +285,18 @@ impl Carry for Request {
         self.holder.get().cloned().unwrap_or_else(|| state.place.unknown(self.peer))
     }
 
-    fn input(&self) -> &Pool {
-        &self.input
+    fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 }
 
-/// The body of an answer that its connection is at until it is written.
+/// The body of an answer that its connection is at until it is written, and its count until then.
 #[derive(Debug)]
 struct Busy {
     body: Body,
-    connection: Purpose,
+    /// Of a client without a token.
+    connection: Option<Purpose>,
+    _counted: Counted,
 }
 
 impl HttpBody for Busy {
@@ -302,7 +321,9 @@ impl HttpBody for Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.connection.state().place.set_busy(false);
+        if let Some(connection) = &self.connection {
+            connection.state().place.set_busy(false);
+        }
     }
 }
 

@@ -27,6 +27,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::door::Door;
 
+pub use crate::socketio::RECOVERY_BYTES;
+
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "rooms";
 

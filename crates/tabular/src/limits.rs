@@ -40,3 +40,16 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Bytes of memory that one operation takes at most, its input and its result on disk aside.
+    pub const fn memory(&self) -> usize {
+        /// Of a key or a value that is remembered.
+        const DISTINCT: usize = 40;
+        /// Buffers of readers, writers and compression, and the states of patterns.
+        const BUFFERS: usize = 64 << 20;
+        // A row is read as text, taken apart, and made anew.
+        let rows = 2 * self.max_row + 2 * self.max_made;
+        self.max_held + self.max_distinct * DISTINCT + rows + self.max_inline + BUFFERS
+    }
+}

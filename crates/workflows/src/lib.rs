@@ -109,6 +109,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Bytes of memory that work on tables takes at most: runs have so many workers, and requests
+    /// with a file of their own as many.
+    pub fn memory(&self) -> usize {
+        2_usize
+            .saturating_mul(self.workers())
+            .saturating_mul(quadrille_tabular::Limits::default().memory())
+    }
+
     fn workers(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),

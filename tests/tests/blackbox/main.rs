@@ -29,6 +29,7 @@ mod idle;
 mod kept;
 mod leftover;
 mod limits;
+mod memory;
 mod neighbours;
 mod origin;
 mod others;

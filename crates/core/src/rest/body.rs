@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 
 use crate::{
-    Carrier, Inflow, Problem, Shortage,
+    Carrier, Counted, Problem, Shortage,
     json::{self, Object},
 };
 
@@ -31,7 +31,7 @@ pub struct Body {
     /// The same without halves of surrogate pairs, if that was needed to read it.
     copy: OnceLock<String>,
     /// Its bytes count for as long as it is there.
-    counted: Option<Inflow>,
+    counted: Option<Counted>,
 }
 
 /// Why a body cannot be used.
@@ -71,7 +71,7 @@ impl Body {
         if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self::new(text, counted)) }
     }
 
-    fn new(text: String, counted: Option<Inflow>) -> Self {
+    fn new(text: String, counted: Option<Counted>) -> Self {
         Self { text, copy: OnceLock::new(), counted }
     }
 
@@ -97,10 +97,10 @@ impl Body {
 
 /// Reads the bytes of a body, of at most `limit`. They count in the pool `input` for as long as the
 /// second value is there.
-pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<Inflow>), BadBody> {
+pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<Counted>), BadBody> {
     let counted = Carrier::body(request.extensions());
-    let (mut inflow, holder) =
-        counted.map_or((None, None), |(inflow, holder)| (Some(inflow), Some(holder)));
+    let (mut input_bytes, holder) =
+        counted.map_or((None, None), |(input_bytes, holder)| (Some(input_bytes), Some(holder)));
     let body = request.into_body();
     if body.size_hint().lower() > limit as u64 {
         return Err(BadBody::TooLarge(limit));
@@ -118,14 +118,14 @@ pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<In
             })?;
             let Ok(data) = frame.into_data() else { continue };
             bytes.extend_from_slice(&data);
-            if let (Some(inflow), Some(holder)) = (&mut inflow, &holder) {
-                inflow.hold(bytes.capacity(), || holder.clone()).map_err(BadBody::Busy)?;
+            if let (Some(input_bytes), Some(holder)) = (&mut input_bytes, &holder) {
+                input_bytes.hold(bytes.capacity(), || holder.clone()).map_err(BadBody::Busy)?;
             }
         }
         Ok(bytes)
     };
     let bytes = tokio::time::timeout(PATIENCE, read).await.map_err(|_| BadBody::TooSlow)??;
-    Ok((bytes, inflow))
+    Ok((bytes, input_bytes))
 }
 
 /// Other types are what pages from elsewhere may send without being asked for their origin first.

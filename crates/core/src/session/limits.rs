@@ -17,6 +17,8 @@ pub struct Limits {
     pub topics: usize,
     /// Bytes of messages and bodies that are being received, of all clients together.
     pub input_bytes: usize,
+    /// Bytes of answers and records that clients have yet to take, of all clients together.
+    pub output_bytes: usize,
     /// Bytes held in all logs together, with every encoded form of their records and the backlogs
     /// copied for slow readers. From three quarters of it on, idle logs are dropped, the longest
     /// idle first; above it, a log keeps only its newest record, and the largest logs not even that.
@@ -45,6 +47,7 @@ impl Default for Limits {
             http_connections: 2048,
             topics: 100_000,
             input_bytes: 256 << 20,
+            output_bytes: 256 << 20,
             log_bytes: 1 << 30,
             user_share: 0.25,
             address_share: 0.0,

@@ -26,7 +26,7 @@ use super::{
     input::{Input, Message},
     protocol::{Flow, Link, Protocol},
 };
-use crate::{Close, Inbox, Inflow, Session, json, telemetry};
+use crate::{Close, Counted, Inbox, Session, json, telemetry};
 
 /// How the pump treats its connection.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,8 @@ pub(super) async fn run<S, P>(
     let mut pump = Pump {
         io,
         input,
-        inflow: session.input(),
+        input_bytes: session.buffers().receiving(),
+        output_bytes: session.buffers().sending(),
         answers: Vec::new(),
         unsent: Vec::new(),
         sent: 0,
@@ -104,7 +105,8 @@ struct Pump<S, P> {
     io: S,
     input: Input,
     /// What is counted of it.
-    inflow: Inflow,
+    input_bytes: Counted,
+    output_bytes: Counted,
     /// Frames that go out before the next deliveries.
     answers: Vec<u8>,
     /// What a write left over, and how much of it went out since.
@@ -178,7 +180,7 @@ where
             return Poll::Ready(());
         }
         let was_congested = self.is_congested();
-        if self.poll_output(cx).is_err() {
+        if self.poll_output(cx).is_err() || self.count_output().is_err() {
             return Poll::Ready(());
         }
         // TLS holds back what the socket does not take, and sends the rest of it only when asked.
@@ -364,7 +366,7 @@ where
         });
         if let Err(why) = fed {
             end = Some((why, Then::Linger));
-        } else if self.inflow.hold(self.input.held(), || self.session.holder()).is_err() {
+        } else if self.input_bytes.hold(self.input.held(), || self.session.holder()).is_err() {
             self.input.forget();
             end = Some((Close::BUSY, Then::Linger));
         }

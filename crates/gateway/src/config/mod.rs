@@ -9,6 +9,7 @@ mod check;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(crate) mod memory;
 mod original;
 mod reference;
 mod section;

@@ -37,6 +37,7 @@ limits.connections_per_ip: Sessions from one address (IPv6: a /64), and HTTP con
 limits.http_connections: HTTP connections besides: requests, idle ones, handshakes; then 503.
 limits.topics: Topics held at once; one more replaces the one idle longest, or is refused.
 limits.input_bytes: Bytes of bodies and messages that are being received, of all clients together.
+limits.output_bytes: Bytes that clients have yet to take, beyond 72 KiB of each; then 3008 or 503.
 limits.log_bytes: Bytes of all logs together; above it, a log keeps only its newest record.
 limits.user_share: Part of every shared pool that one signed-in user may hold; see docs/operations.md.
 limits.address_share: The same for one address where nobody signs in; 0 is no limit.

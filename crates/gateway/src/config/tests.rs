@@ -341,7 +341,7 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_LIMITS__TOPIC",
             "1",
             "QUADRILLE_LIMITS__TOPIC: limits.topic: unknown key, expected one of connections, \
-             connections_per_ip, http_connections, topics, input_bytes, log_bytes, user_share, \
+             connections_per_ip, http_connections, topics, input_bytes, output_bytes, log_bytes, user_share, \
              address_share, stranger_share, requests_per_second, \
              publishes_per_second, frames_per_second, bad_tokens_per_minute",
         ),

@@ -6,7 +6,7 @@ use super::*;
 /// Places of a gateway with these limits.
 pub(crate) fn places(mode: Mode, limits: &Limits) -> Places {
     let shares = Shares::new(limits);
-    Places::divided(mode, &shares, Pool::new("input", limits.input_bytes, &shares), limits)
+    Places::divided(mode, &shares, Buffers::new(limits, &shares), limits)
 }
 
 fn open(http_connections: usize, connections_per_ip: usize) -> Places {

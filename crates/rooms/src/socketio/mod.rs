@@ -9,4 +9,5 @@ pub(crate) mod packet;
 mod recovery;
 
 pub(crate) use client::{Client, Flow, Link, Then};
+pub use recovery::RECOVERY_BYTES;
 pub(crate) use recovery::{Offset, Recovery};

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{CHUNK, Pump};
 use crate::{
-    Close, Delivery, Room, telemetry,
+    Close, Delivery, Room, Shortage, telemetry,
     ws::{frame::Frames, protocol::Protocol},
 };
 
@@ -41,6 +41,16 @@ where
         buffer.shrink_to(4 * CHUNK);
         OUTPUT.set(buffer);
         result
+    }
+
+    /// Counts what the peer has yet to take. Fails if there is no room for it: such a peer is cut off
+    /// as one that is too slow, for it would not take a close frame either.
+    pub(super) fn count_output(&mut self) -> Result<(), Shortage> {
+        let held = self.unsent.len() + self.answers.len();
+        let counted = self.output_bytes.hold(held, || self.session.holder());
+        counted.inspect_err(|_| {
+            telemetry::connection_ended(P::NAME, self.session.id(), &Close::SLOW);
+        })
     }
 
     fn poll_output_from(

@@ -22,7 +22,7 @@ use super::own::{Form, Owned};
 use crate::{door::Door, wire};
 
 /// Bytes that are kept for clients without a connection; above it, who lost it first is forgotten.
-const KEPT: usize = 64 << 20;
+pub const RECOVERY_BYTES: usize = 64 << 20;
 
 /// Every socket that can be gone on with.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl Sockets {
         socket.trail().shrink();
         self.lost.insert((now, socket.pid.clone()));
         self.bytes += socket.size();
-        self.forget_while(|sockets| sockets.bytes > KEPT);
+        self.forget_while(|sockets| sockets.bytes > RECOVERY_BYTES);
     }
 
     /// Forget those that were lost first.

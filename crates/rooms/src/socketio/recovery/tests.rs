@@ -123,7 +123,7 @@ async fn above_the_bound_who_was_lost_first_is_forgotten() {
         lost.push(one);
         tokio::time::advance(Duration::from_micros(1)).await;
     }
-    assert!(recovery.sockets().bytes <= KEPT && lost.len() > 100, "{}", lost.len());
+    assert!(recovery.sockets().bytes <= RECOVERY_BYTES && lost.len() > 100, "{}", lost.len());
     let known: Vec<_> = lost.iter().map(|one| is_known(&recovery, one)).collect();
     assert!(!known[0] && known[1..].iter().all(|it| *it));
     assert!(is_known(&recovery, &live));
