@@ -170,17 +170,17 @@ impl<T> Queue<T> {
 
     /// The first turn that can start, of those in topics whose first turn is `user`'s.
     fn startable(&self, user: &Arc<str>) -> Option<(Topic, usize, Permit)> {
+        // Looks at the pool once for each client, as a rule.
+        let mut refused: Option<&Holder> = None;
         self.ready.get(user)?.iter().find_map(|topic| {
             let waiting = &self.lines.get(topic)?.waiting;
-            let mut refused = None;
             let (at, permit) =
                 waiting.iter().enumerate().find_map(|(at, Waiting { holder, .. })| {
-                    // Looks at the pool once for each client, as a rule.
                     if refused == Some(holder) {
                         return None;
                     }
                     refused = Some(holder);
-                    Some((at, self.running.take(holder, 1).ok()?))
+                    Some((at, self.running.try_take(holder, 1).ok()?))
                 })?;
             Some((topic.clone(), at, permit))
         })

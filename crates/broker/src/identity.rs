@@ -57,7 +57,7 @@ impl Identity {
     }
 
     pub(crate) fn refresh(&mut self, form: Form, token: Token) -> Refresh {
-        if let Err(why) = self.quotas.may_show_token(self.peer) {
+        if let Err(why) = self.quotas.may_show_token(&self.peer.into()) {
             return Refresh::Done(Err(why.into()));
         }
         if !self.authority.misses_key_of(&token) {
@@ -80,7 +80,7 @@ impl Identity {
     /// A connection stays with its user: others see it as theirs.
     fn become_bearer_of(&mut self, token: &Token) -> Result<Option<u64>, Error> {
         let known = self.authority.recognise(Some(token));
-        let who = known.inspect_err(|why| self.quotas.token_refused(self.peer, *why))?;
+        let who = known.inspect_err(|why| self.quotas.token_refused(&self.peer.into(), *why))?;
         if who.user != self.who.user {
             return Err(Error::AnotherUser);
         }

@@ -34,6 +34,11 @@ impl Carrier {
         carrier.map_or(Ok(()), |Self(connection)| connection.identified(holder))
     }
 
+    /// The client that a request on the connection counts for.
+    pub fn holder(&self) -> Holder {
+        self.0.holder()
+    }
+
     /// Counts the bytes of the body of a request with these `extensions`, and the client that they
     /// count for. `None` for a request that came from no listener.
     pub fn body(extensions: &Extensions) -> Option<(Counted, Holder)> {

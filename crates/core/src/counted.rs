@@ -78,6 +78,15 @@ impl Counted {
     }
 }
 
+impl Counted {
+    /// Counts `bytes` in all for `holder`, whether there is room for them or not.
+    pub fn hold_anyway(&mut self, bytes: usize, holder: &Holder) {
+        if self.hold(bytes, || holder.clone()).is_err() {
+            self.permit = Some(self.pool.force(holder, bytes));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};

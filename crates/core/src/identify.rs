@@ -59,14 +59,14 @@ impl Core {
         token: Option<&Token>,
         peer: IpAddr,
     ) -> Result<Principal, Problem> {
-        let blamed = token.map_or(peer, |it| it.blamed(peer));
+        let blamed = token.map_or_else(|| peer.into(), |it| it.blamed(peer));
         if token.is_some() {
-            self.quotas.may_show_token(blamed)?;
+            self.quotas.may_show_token(&blamed)?;
         }
         let known = self.auth.identify(token).await;
         let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
         self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
-        Ok(known.inspect_err(|why| self.quotas.token_refused(blamed, *why))?)
+        Ok(known.inspect_err(|why| self.quotas.token_refused(&blamed, *why))?)
     }
 
     /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see
@@ -77,26 +77,27 @@ impl Core {
         before: &Principal,
         peer: IpAddr,
     ) -> Result<Principal, NotRefreshed> {
-        self.quotas.may_show_token(peer)?;
+        let blamed = token.blamed(peer);
+        self.quotas.may_show_token(&blamed)?;
         let known = self.auth.identify(Some(token)).await;
-        let who = known.inspect_err(|why| self.quotas.token_refused(peer, *why))?;
+        let who = known.inspect_err(|why| self.quotas.token_refused(&blamed, *why))?;
         if who.user == before.user { Ok(who) } else { Err(NotRefreshed::AnotherUser) }
     }
 }
 
 impl Quotas {
-    /// Whether a token from `peer` may be looked at. To be asked before: what is refused here costs
+    /// Whether a token that `payer` pays for may be looked at. To be asked before: what is refused here costs
     /// no signature.
-    pub fn may_show_token(&self, peer: IpAddr) -> Result<(), Exceeded> {
-        self.look(Rate::BadTokens, &peer.into())
+    pub fn may_show_token(&self, payer: &Payer) -> Result<(), Exceeded> {
+        self.look(Rate::BadTokens, payer)
     }
 
-    /// A token from `peer` was not accepted. Only a forged one is held against the address: that
+    /// A token that `payer` pays for was not accepted. Only a forged one is held against it: that
     /// tokens end and keys change is everyday, and happens to all clients of an address at once.
-    pub fn token_refused(&self, peer: IpAddr, why: Denied) {
+    pub fn token_refused(&self, payer: &Payer, why: Denied) {
         if why.is_forged() {
             // Others may have used it up since it was asked; the next one is refused.
-            self.take(Rate::BadTokens, &peer.into()).ok();
+            self.take(Rate::BadTokens, payer).ok();
         }
     }
 }

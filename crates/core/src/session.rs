@@ -208,6 +208,10 @@ impl Registry {
         if shortage == Shortage::Share {
             return Err(shortage);
         }
+        // One that ends makes one place; after a reload there may be more sessions than places.
+        if self.0.places.used() > self.0.places.size() {
+            return Err(shortage);
+        }
         let oldest = live.newcomers.displace(who.peer, |_| true).ok_or(shortage)?;
         let displaced = live.sessions.get_mut(&oldest).map(|entry| {
             entry.place = None;

@@ -137,8 +137,8 @@ impl Acceptor {
                     connection.as_mut().graceful_shutdown();
                     break match tokio::time::timeout(LAST_PATIENCE, connection.as_mut()).await {
                         Ok(ended) => ended,
-                        // Nobody waits for the rest of a first request's head.
-                        Err(_) if purpose.is_new() => Ok(()),
+                        // Nobody waits for the rest of a first request's head, or of a body without use.
+                        Err(_) if purpose.is_new() || purpose.lingers() => Ok(()),
                         Err(_) => connection.await,
                     };
                 }

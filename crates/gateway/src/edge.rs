@@ -77,7 +77,8 @@ impl Edge {
         let scheme = if secure { "https" } else { "http" };
         request.extensions_mut().insert(self.below.site(scheme, prefix, taken));
         request.extensions_mut().insert(connection.clone());
-        request.extensions_mut().insert(connection.carrier(peer));
+        let carrier = connection.carrier(peer);
+        request.extensions_mut().insert(carrier.clone());
         forbid_compression(request.headers_mut());
         let response = match self.hosts.check(&request, caller == Caller::Unix) {
             Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
@@ -88,7 +89,7 @@ impl Edge {
             Err(problem) => problem.into_response(),
         };
         // Not a layer of the router, which would clone all services below it for each request.
-        let mut response = connection.answers(response);
+        let mut response = connection.answers(response, &carrier, method.is_safe());
         tracing::debug!(
             target: "quadrille::access",
             %method,

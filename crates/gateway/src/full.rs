@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::http::StatusCode;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use quadrille_core::{Problem, Refused, telemetry};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join, split},
@@ -59,6 +59,16 @@ struct Answering {
     all: BTreeMap<u64, CancellationToken>,
 }
 
+/// One connection of the reserve; dropping it makes room, however its task ended.
+struct Entered(Refusals, u64);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let Self(refusals, number) = self;
+        refusals.answering().all.remove(number);
+    }
+}
+
 impl Refusals {
     /// Answers a check of health, and says why to everybody else; then closes.
     pub(crate) fn refuse(&self, accepted: Accepted, why: Refused, acceptor: &Acceptor) {
@@ -67,13 +77,13 @@ impl Refusals {
             self.complain();
         }
         let (number, ended) = self.enter();
-        let (refusals, acceptor) = (self.clone(), acceptor.clone());
+        let (entered, acceptor) = (Entered(self.clone(), number), acceptor.clone());
         acceptor.life.clone().spawn("refusal", async move {
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = attend(&acceptor, accepted, why) => {}
             }
-            refusals.answering().all.remove(&number);
+            drop(entered);
         });
     }
 
@@ -140,7 +150,7 @@ where
     let (reader, writer) = split(stream);
     let stream = TokioIo::new(join(heard.as_slice().chain(reader), writer));
     let mut http = acceptor.http.clone();
-    http.keep_alive(false).header_read_timeout(PATIENCE);
+    http.timer(TokioTimer::new()).keep_alive(false).header_read_timeout(PATIENCE);
     // It is over either way.
     timeout(ANSWER, http.serve_connection(stream, requests)).await.ok();
 }

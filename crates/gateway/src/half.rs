@@ -19,6 +19,9 @@ const ASK: Duration = Duration::from_millis(300);
 /// How often to look whether it is gone.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The longest time between two looks, for streams whose client has closed its half on purpose.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
 /// An interim answer, of which there may be any number before the answer, expected or not (RFC 9110,
 /// 15.2). Of all of them, clients know this one best.
 pub(crate) const SIGN: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -33,6 +36,8 @@ pub(crate) trait SocketError {
 #[derive(Debug)]
 pub(crate) struct Half {
     ask: Option<Instant>,
+    /// How long until the next look; longer each time.
+    delay: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -50,7 +55,7 @@ pub(crate) enum Next {
 impl Half {
     pub(crate) fn new() -> Self {
         let ask = Instant::now() + ASK;
-        Self { ask: Some(ask), timer: Box::pin(sleep_until(ask)) }
+        Self { ask: Some(ask), delay: LOOK, timer: Box::pin(sleep_until(ask)) }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, io: &impl SocketError) -> Next {
@@ -58,7 +63,8 @@ impl Half {
             return Next::Gone;
         }
         while let Poll::Ready(()) = self.timer.as_mut().poll(cx) {
-            self.timer.as_mut().reset(Instant::now() + LOOK);
+            self.timer.as_mut().reset(Instant::now() + self.delay);
+            self.delay = (2 * self.delay).min(LONGEST_LOOK);
             if self.ask.take().is_some() {
                 // The timer has not registered its new end.
                 cx.waker().wake_by_ref();

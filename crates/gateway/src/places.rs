@@ -276,16 +276,15 @@ impl Place {
     /// Counts the connection as that of `holder`, whom a request on it named. On an error nothing
     /// changes.
     pub(crate) fn identified(&mut self, holder: &Holder) -> Result<(), Shortage> {
-        if self.is_shared() || self.holder == *holder {
+        // A connection begins as a stranger's, so that is never news, and takes it from nobody.
+        if self.is_shared() || holder.is_stranger() || self.holder == *holder {
             return Ok(());
         }
         if let Some(permit) = &mut *self.held.permit() {
             permit.assign(holder)?;
         }
         self.holder = holder.clone();
-        if !holder.is_stranger()
-            && let Some(number) = self.number.take()
-        {
+        if let Some(number) = self.number.take() {
             self.places.taken().newcomers.remove(number);
         }
         Ok(())

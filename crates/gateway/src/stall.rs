@@ -14,12 +14,12 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    http::Version,
+    http::{StatusCode, Version, header::VARY},
     response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
 use quadrille_core::{
-    Buffers, Carrier, Carry, Close, Counted, Holder, Info, Shortage, rest::BadBody, telemetry,
+    Buffers, Carrier, Carry, Close, Counted, Holder, Info, Problem, Shortage, telemetry,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -43,6 +43,9 @@ pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of an answer that is written at once.
 const SHORT: u64 = 64 << 10;
 
+/// When to ask again for an answer that there was no room for.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Bytes of the largest answer that is made in memory.
 const IN_MEMORY: u64 = 8 << 20;
 
@@ -65,6 +68,8 @@ struct Shared {
     answered: AtomicBool,
     /// The client understands interim answers.
     is_current: AtomicBool,
+    /// The answer is out, and what the client still sends is read and forgotten.
+    lingers: AtomicBool,
     /// The client sends no more.
     halved: Notify,
 }
@@ -127,6 +132,7 @@ impl Purpose {
             reads: AtomicUsize::new(0),
             answered: AtomicBool::new(false),
             is_current: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             halved: Notify::new(),
         };
         Self { closing, displaced, shared: Arc::new(shared) }
@@ -135,6 +141,7 @@ impl Purpose {
     /// A request has arrived, of this version of HTTP.
     pub(crate) fn requests(&self, version: Version) {
         self.shared.answered.store(false, Relaxed);
+        self.shared.unread.store(false, Relaxed);
         self.shared.is_current.store(version >= Version::HTTP_11, Relaxed);
         let mut state = self.state();
         state.kind = Kind::Requests;
@@ -150,29 +157,40 @@ impl Purpose {
 
     /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
     /// is at it until all of the answer is written. Answers that are whole in memory count in the pool
-    /// `output` until then; without room for one, the answer is 503 or 429.
-    pub(crate) fn answers(&self, response: Response) -> Response {
+    /// `output` until then, for the client that `carrier` tells. Without room for one, it is 503 or 429
+    /// instead if `may_refuse`: if the request changed nothing.
+    pub(crate) fn answers(
+        &self,
+        response: Response,
+        carrier: &Carrier,
+        may_refuse: bool,
+    ) -> Response {
         self.shared.answered.store(true, Relaxed);
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
             self.session(info);
         }
-        let state = self.state();
+        let (is_stranger, buffers) = {
+            let state = self.state();
+            (state.place.holder().is_stranger(), state.place.buffers())
+        };
         let size = response.body().size_hint().exact();
         if size.is_some_and(|bytes| bytes <= SHORT) {
-            if state.place.holder().is_stranger() {
-                state.place.set_busy(false);
+            if is_stranger {
+                self.state().place.set_busy(false);
             }
             return response;
         }
+        let mut counted = buffers.sending();
         // What is larger is a file, which is read as it is sent.
         let whole =
             size.filter(|bytes| *bytes <= IN_MEMORY).and_then(|it| usize::try_from(it).ok());
-        let is_stranger = state.place.holder().is_stranger();
-        let mut counted = state.place.buffers().sending();
-        let held = whole.map(|bytes| counted.hold(bytes, || state.place.holder().clone()));
-        drop(state);
-        if let Some(Err(shortage)) = held {
-            return BadBody::Busy(shortage).into_response();
+        if let Some(bytes) = whole {
+            let holder = carrier.holder();
+            if !may_refuse {
+                counted.hold_anyway(bytes, &holder);
+            } else if let Err(shortage) = counted.hold(bytes, || holder) {
+                return unread(&response, shortage);
+            }
         }
         if !is_stranger && whole.is_none() {
             return response;
@@ -256,7 +274,13 @@ impl Purpose {
     fn linger(&self) -> Option<Linger> {
         let upgraded = matches!(self.state().kind, Kind::Upgraded);
         let unread = self.shared.unread.load(Relaxed);
+        self.shared.lingers.store(!upgraded, Relaxed);
         (!upgraded).then(|| Linger::new(unread, self.closing.is_cancelled()))
+    }
+
+    /// Whether the client has its answer, and only goes on to send.
+    pub(crate) fn lingers(&self) -> bool {
+        self.shared.lingers.load(Relaxed)
     }
 
     /// Tell that the peer is too slow, unless it was to go anyway.
@@ -288,6 +312,28 @@ impl Carry for Request {
     fn buffers(&self) -> &Buffers {
         &self.buffers
     }
+}
+
+/// Says that `refused` is not sent for want of room, to the same page if one asked.
+fn unread(refused: &Response, shortage: Shortage) -> Response {
+    let (status, title) = match shortage {
+        Shortage::Share => {
+            (StatusCode::TOO_MANY_REQUESTS, "this user reads too few of its answers")
+        }
+        Shortage::Full | Shortage::Strangers => {
+            (StatusCode::SERVICE_UNAVAILABLE, "too many answers are not read")
+        }
+    };
+    let problem = Problem::new(status, "/problems/busy", title)
+        .detail("read the answers that were asked for, or try again after the time in Retry-After")
+        .retry_after(SOON);
+    let mut response = problem.into_response();
+    for (name, value) in refused.headers() {
+        if *name == VARY || name.as_str().starts_with("access-control-") {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    response
 }
 
 /// The body of an answer that its connection is at until it is written, and its count until then.

@@ -1,13 +1,10 @@
 //! A token as a client sends it, and where in a request it is looked for.
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{fmt, net::IpAddr};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::ws::Origins;
+use crate::{Payer, ws::Origins};
 
 /// What a client shows to say who it is. No way of printing it shows it.
 #[derive(Clone)]
@@ -55,10 +52,10 @@ impl Token {
         Self { foreign: foreign && !headers.contains_key(header::ORIGIN), ..Self::from(text) }
     }
 
-    /// The address that pays for the token if it is forged: `peer`, that it came from. What pages from
-    /// elsewhere have browsers send is paid for together, by an address that nobody has.
-    pub fn blamed(&self, peer: IpAddr) -> IpAddr {
-        if self.foreign { Ipv6Addr::UNSPECIFIED.into() } else { peer }
+    /// Counts as what pays for the token if it is forged: the address `peer` that it came from, or
+    /// apart from that what pages from elsewhere have browsers there send.
+    pub fn blamed(&self, peer: IpAddr) -> Payer {
+        if self.foreign { Payer::foreign(peer) } else { peer.into() }
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -181,7 +178,7 @@ mod tests {
         let foreign = |sent: &[(&str, &str)]| {
             let request = request("/events?token=a", sent);
             let token = Token::of(&request, &Origins::default()).unwrap();
-            token.blamed([127, 0, 0, 1].into()).is_unspecified()
+            matches!(token.blamed([127, 0, 0, 1].into()), Payer::Foreign(_))
         };
         let cross = ("Sec-Fetch-Site", "cross-site");
         assert!(foreign(&[cross]) && foreign(&[("Sec-Fetch-Site", "same-site")]));

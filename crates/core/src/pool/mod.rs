@@ -98,9 +98,14 @@ impl Pool {
     /// A holder that holds nothing may take more than its share in one piece, and an empty pool
     /// gives more than its size: bound single requests elsewhere.
     pub fn take(&self, holder: &Holder, units: usize) -> Result<Permit, Shortage> {
-        let taken = self.state().take_in_turn(holder, units, &self.0.shares);
-        taken.map_err(|shortage| self.refuse(shortage))?;
-        Ok(Permit::new(self, holder, units))
+        self.try_take(holder, units).map_err(|shortage| self.refuse(shortage))
+    }
+
+    /// [`take`](Self::take) for a scheduler that only looks: a refusal is not counted.
+    pub fn try_take(&self, holder: &Holder, units: usize) -> Result<Permit, Shortage> {
+        let (granted, taken) = self.state().take_in_turn(holder, units, &self.0.shares);
+        self.hand_out(granted);
+        taken.map(|()| Permit::new(self, holder, units))
     }
 
     /// Says why [`take`](Self::take) would refuse just now, if it would.
@@ -121,16 +126,18 @@ impl Pool {
     ///
     /// Bound the number of callers elsewhere: each waits in memory.
     pub async fn acquire(&self, holder: &Holder, units: usize) -> Permit {
-        let receiver = {
+        let (granted, waits) = {
             let mut state = self.state();
-            let Err(shortage) = state.take_in_turn(holder, units, &self.0.shares) else {
-                drop(state);
-                return Permit::new(self, holder, units);
-            };
-            let (sender, receiver) = oneshot::channel();
-            state.wait(Waiter { holder: holder.clone(), units, sender }, shortage);
-            receiver
+            let (granted, taken) = state.take_in_turn(holder, units, &self.0.shares);
+            let waits = taken.err().map(|shortage| {
+                let (sender, receiver) = oneshot::channel();
+                state.wait(Waiter { holder: holder.clone(), units, sender }, shortage);
+                receiver
+            });
+            (granted, waits)
         };
+        self.hand_out(granted);
+        let Some(receiver) = waits else { return Permit::new(self, holder, units) };
         let Ok(permit) = receiver.await else {
             unreachable!(
                 "a waiter is kept until it is served, and the pool lives as long as `self`"

@@ -49,18 +49,19 @@ impl<T> Newcomers<T> {
         self.members.is_empty()
     }
 
-    /// Removes the client that makes room for one at `address`: the oldest that `may_go`. An address
-    /// that has more than a quarter of them makes room for its own, so a flood from one address pushes
-    /// out nobody else.
+    /// Removes the client that makes room for one at `address`: the oldest that `may_go` of the
+    /// address that has most, which is the newcomer's own if none has more. So a flood from a few
+    /// addresses pushes out nobody else.
     pub fn displace(&mut self, address: IpAddr, may_go: impl Fn(&T) -> bool) -> Option<T> {
         let address = network(address);
-        let own = self.by_address.get(&address).copied().unwrap_or(0);
-        let crowds = own > self.members.len() / 4;
-        let mut found = self
-            .members
-            .iter()
-            .filter(|(_, (from, client))| (!crowds || *from == address) && may_go(client));
-        let number = *found.next()?.0;
+        let of = |from: &IpAddr| self.by_address.get(from).copied().unwrap_or(0);
+        let most = self.by_address.values().copied().max()?;
+        let crowds = |from: &IpAddr| {
+            if of(&address) >= most { *from == address } else { of(from) == most }
+        };
+        let mut may_go = self.members.iter().filter(|(_, (_, client))| may_go(client));
+        let found = may_go.clone().find(|(_, (from, _))| crowds(from)).or_else(|| may_go.next());
+        let number = *found?.0;
         self.remove(number)
     }
 }
@@ -103,8 +104,9 @@ mod tests {
         for _ in 0..7 {
             assert_eq!(all.displace(at(2), |_| true), Some("many"));
         }
-        assert_eq!(all.displace(at(3), |_| true), Some("quiet"));
-        assert_eq!(all.remove(quiet), None);
-        assert_eq!((all.len(), all.by_address.len()), (2, 1));
+        // Nor does a newcomer from a third address push out the quiet one.
+        assert_eq!(all.displace(at(3), |_| true), Some("many"));
+        assert_eq!(all.remove(quiet), Some("quiet"));
+        assert_eq!((all.len(), all.by_address.len()), (1, 1));
     }
 }

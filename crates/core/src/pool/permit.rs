@@ -31,12 +31,11 @@ impl Permit {
         }
         let granted = {
             let mut state = self.pool.state();
+            // As many units are held as before, even where that is more than there are now.
+            let checked = state.check_share(holder, self.units, &self.pool.0.shares);
+            checked.map_err(|shortage| self.pool.refuse(shortage))?;
             state.release(&self.holder, self.units);
-            let taken = state.take(holder, self.units, &self.pool.0.shares);
-            if let Err(err) = taken {
-                state.put_back(&self.holder, self.units);
-                return Err(self.pool.refuse(err));
-            }
+            state.put_back(holder, self.units);
             state.grant(&self.pool.0.shares)
         };
         self.holder = holder.clone();

@@ -44,19 +44,18 @@ impl State {
         self.blocked |= shortage == Shortage::Full;
     }
 
-    /// Takes units unless a caller waits that only the size of the pool holds up.
+    /// Takes units unless a caller waits that only the size of the pool holds up. Gives the waiters
+    /// to be told, too: one that has stopped waiting holds up nobody.
     pub(super) fn take_in_turn(
         &mut self,
         holder: &Holder,
         units: usize,
         shares: &Shares,
-    ) -> Result<(), Shortage> {
-        if self.blocked {
-            // Callers that have stopped waiting hold up nobody.
-            self.waiting.retain(|waiter| !waiter.sender.is_closed());
-            self.blocked = !self.waiting.is_empty();
-        }
-        if self.blocked { Err(Shortage::Full) } else { self.take(holder, units, shares) }
+    ) -> (Vec<Waiter>, Result<(), Shortage>) {
+        let granted = if self.blocked { self.grant(shares) } else { Vec::new() };
+        let taken =
+            if self.blocked { Err(Shortage::Full) } else { self.take(holder, units, shares) };
+        (granted, taken)
     }
 
     pub(super) fn take(
@@ -77,6 +76,20 @@ impl State {
         units: usize,
         shares: &Shares,
     ) -> Result<(), Shortage> {
+        self.check_share(holder, units, shares)?;
+        if self.used.saturating_add(units) > self.size && (self.used > 0 || self.size == 0) {
+            return Err(Shortage::Full);
+        }
+        Ok(())
+    }
+
+    /// Whether `units` more are within the holder's share, whatever others hold.
+    pub(super) fn check_share(
+        &self,
+        holder: &Holder,
+        units: usize,
+        shares: &Shares,
+    ) -> Result<(), Shortage> {
         let held = self.held_by(holder);
         if held > 0 && held.saturating_add(units) > shares.limit(holder, self.size) {
             let is_stranger = holder.is_stranger();
@@ -88,9 +101,6 @@ impl State {
             && together.saturating_add(units) > shares.strangers(self.size)
         {
             return Err(Shortage::Strangers);
-        }
-        if self.used.saturating_add(units) > self.size && (self.used > 0 || self.size == 0) {
-            return Err(Shortage::Full);
         }
         Ok(())
     }

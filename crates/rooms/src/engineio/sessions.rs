@@ -228,8 +228,10 @@ impl Slot {
         self.farewell.get().copied()
     }
 
+    /// Whether there is no session here any more; false while something is done with it. Never
+    /// waits: the table of all sessions is locked meanwhile, and what is done may look into that.
     fn is_gone(&self) -> bool {
-        self.lock().is_none()
+        self.polled.try_lock().is_ok_and(|polled| polled.is_none())
     }
 
     /// Begin a request, unless one like it is under way, or the client was silent for too long.

@@ -67,7 +67,7 @@ impl Client {
         if missing {
             return self.refused(Denied::Missing, link);
         }
-        if let Err(why) = self.door.core.quotas.may_show_token(self.peer) {
+        if let Err(why) = self.door.core.quotas.may_show_token(&self.peer.into()) {
             link.out.packet(&packet::refused("/", &why.to_string()));
             return Flow::Continue;
         }
@@ -113,7 +113,7 @@ impl Client {
         match known {
             Ok(who) => self.connected_as(who, coming, closed, link),
             Err(why) => {
-                self.door.core.quotas.token_refused(self.peer, why);
+                self.door.core.quotas.token_refused(&self.peer.into(), why);
                 self.refused(why, link);
             }
         }
