@@ -187,7 +187,7 @@ async fn what_is_wrong_with_a_request_is_named() {
         {"operation": "excel/convert-to-csv"}, {"operation": "csv/burn", "arguments": {}},
     ]});
     let (status, message) = body(&steps.to_string()).await;
-    let told = "No handler found for operation: csv/burn (steps[1]; the operations are: csv/convert-to-excel, ";
+    let told = "No handler found for operation: csv/burn; there are csv/convert-to-excel, ";
     assert!(status == 422 && message.starts_with(told), "{status} {message}");
     for (operation, arguments, expected) in cases {
         let why = failed(&chat, operation, arguments).await;
