@@ -19,7 +19,7 @@ const CUTS: usize = 50;
 const EVERY: usize = 3;
 
 /// Tokens of the reply, and the time between them: more than become one event.
-const TOKENS: u32 = 260;
+const TOKENS: u32 = 420;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A reply that is longer than one event, and takes its time.

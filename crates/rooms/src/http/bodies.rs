@@ -146,7 +146,7 @@ fn question() -> Value {
                 "description": "the picture that is asked about",
                 "pattern": "^(https?://|data:image/)",
             },
-            "intelligence_level": { "type": "string" },
+            "intelligence_level": { "type": ["string", "number", "null"] },
         },
     })
 }
@@ -158,7 +158,7 @@ fn question_in_form() -> Value {
             "user_id": { "type": "string" },
             "message": { "type": "string", "pattern": SAID },
             "conversation_id": { "type": "string" },
-            "intelligence_level": { "type": "string" },
+            "intelligence_level": { "type": ["string", "number", "null"] },
         },
     })
 }

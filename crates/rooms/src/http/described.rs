@@ -14,9 +14,10 @@ use super::{bodies, error::Refused};
 pub(super) struct Document;
 
 /// How requests are refused, and why.
-const REFUSALS: [(&str, &str); 11] = [
+const REFUSALS: [(&str, &str); 12] = [
     ("400", "A field is missing or cannot be used, or the body cannot be read"),
     ("401", "A token is needed; or, where nobody signs in, `user_id`"),
+    ("403", "The link has expired, or opens no file; or the page is from elsewhere"),
     ("404", "There is none, or it is not yours"),
     ("408", "The body took too long"),
     ("413", "A file or the rest of the body is too large"),
@@ -34,6 +35,9 @@ const ALL: [&str; 6] = ["400", "401", "422", "429", "500", "503"];
 /// Wherever a conversation or a file is named.
 const GONE: [&str; 1] = ["404"];
 
+/// Wherever a link takes the place of a token.
+const LINK: [&str; 1] = ["403"];
+
 /// Where that is in the body.
 const NAMED_IN_BODY: [&str; 2] = ["/messages", "/api/upload_file"];
 
@@ -45,7 +49,7 @@ const OPEN: [&str; 1] = ["429"];
 
 /// Those that come as problem documents, too, before a door is asked: for a bad `Host`, and where
 /// there is no place for a connection.
-const BEFORE: [&str; 3] = ["400", "429", "503"];
+const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
 
 /// Say of each operation who asks, what its body is made of, and how it refuses.
 /// Where clients sign in, it is their token that says who asks.
@@ -63,6 +67,9 @@ pub(super) fn complete(api: &mut OpenApi, is_open: bool) {
             refuse(operation, if asks_for_token { &ALL } else { &OPEN });
             if path.contains('{') || NAMED_IN_BODY.contains(&&*path) {
                 refuse(operation, &GONE);
+            }
+            if path.starts_with("/files/") {
+                refuse(operation, &LINK);
             }
             if asks_for_token && is_open {
                 operation.parameters.get_or_insert_default().push(user().into());

@@ -39,7 +39,7 @@ const REFUSALS: [(&str, &str); 13] = [
     ("403", "The token does not grant this, or the page is from elsewhere"),
     ("404", "There is none, or it is not yours"),
     ("408", "The body took too long"),
-    ("409", "The claim does not hold any more"),
+    ("409", "The claim does not hold any more, or the key came with another request"),
     ("413", "The body or a file in it is too large"),
     ("415", "The body does not say that it is JSON"),
     ("422", "What was sent cannot be used; `message` says why"),
@@ -57,6 +57,9 @@ const GONE: [&str; 1] = ["404"];
 
 /// Wherever a claim is shown.
 const CLAIM: [&str; 2] = ["409", "422"];
+
+/// Wherever a request may have an idempotency key.
+const KEY: [&str; 2] = ["409", "422"];
 
 /// Wherever a body is read.
 const BODY: [&str; 3] = ["408", "413", "422"];
@@ -94,6 +97,13 @@ pub(super) fn complete(api: &mut OpenApi) {
             }
             if !named.is_empty() {
                 refuse(operation, &GONE);
+            }
+            let takes_key =
+                operation.parameters.iter().flatten().any(
+                    |it| matches!(it, RefOr::T(parameter) if parameter.name == "Idempotency-Key"),
+                );
+            if takes_key {
+                refuse(operation, &KEY);
             }
             if path.contains("{step}") {
                 refuse(operation, &CLAIM);
