@@ -347,6 +347,27 @@ async fn messages_may_be_told_in_a_snapshot_alone() {
     // One that was streamed and one that was not.
     let two = snapshot(&[hi.clone(), said, message("3", "assistant", "Purr.")]);
     assert_eq!(heard_run(&[&text[..], &[two]].concat()).await.reply(), "Meow\n\nPurr.");
+    // Another message may have words of one that was streamed.
+    for part in ["Me", "ow", "e", "M"] {
+        let both = format!("Meow\n\n{part}");
+        let part = message("3", "assistant", part);
+        let after = snapshot(&[hi.clone(), message("2", "assistant", "Meow"), part.clone()]);
+        assert_eq!(heard_run(&[&text[..], &[after]].concat()).await.reply(), both);
+        let other = snapshot(&[hi.clone(), part]);
+        assert_eq!(heard_run(&[&text[..], &[other]].concat()).await.reply(), both);
+    }
+    // And two that are told in the snapshot alone.
+    let outer = message("3", "assistant", "Meow and purr");
+    let nested = snapshot(&[hi.clone(), outer, message("4", "assistant", "purr")]);
+    assert_eq!(heard_run(&[nested]).await.reply(), "Meow and purr\n\npurr");
+    // The whole under one id, and parted where it was streamed without any.
+    let both = [&text[..], &[start("3", "assistant"), content("3", "Purr."), end("3")]].concat();
+    let whole = snapshot(&[hi.clone(), message("z", "assistant", "Meow\n\nPurr.\n")]);
+    assert_eq!(heard_run(&[&both[..], &[whole]].concat()).await.reply(), "Meow\n\nPurr.");
+    let without = json!({"type": "TEXT_MESSAGE_CONTENT", "delta": "Meow. Purr."});
+    let (first, last) = (message("y", "assistant", "Meow. "), message("z", "assistant", "Purr."));
+    let parted = snapshot(&[hi.clone(), first, last]);
+    assert_eq!(heard_run(&[without, parted]).await.reply(), "Meow. Purr.");
     // What the server made of a message counts.
     let edited = snapshot(&[hi, message("2", "assistant", "Meow!")]);
     assert_eq!(heard_run(&[&text[..], &[edited]].concat()).await.reply(), "Meow!");

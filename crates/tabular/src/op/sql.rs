@@ -17,6 +17,7 @@ mod dialect;
 mod insert;
 mod line;
 mod place;
+mod scan;
 mod script;
 mod words;
 

@@ -126,7 +126,7 @@ impl Messages {
             self.is_other = true;
             return if self.bytes > self.max { Err(too_long()) } else { Ok(()) };
         }
-        if self.whole().contains(text) {
+        if self.has(text) {
             return Ok(());
         }
         self.begin(id.map(str::to_owned), false);
@@ -137,6 +137,25 @@ impl Messages {
 
     pub(super) fn has_text(&self) -> bool {
         self.all.iter().any(|it| !it.is_muted && !it.text.is_empty())
+    }
+
+    /// Whether `texts`, one after another, are what was told. A server that tells no ids may part its
+    /// text only afterwards.
+    pub(super) fn are<'a>(&self, texts: impl Iterator<Item = &'a str>) -> bool {
+        let all = self.all.iter().filter(|it| !it.is_muted);
+        all.flat_map(|it| it.text.bytes()).eq(texts.flat_map(str::bytes))
+    }
+
+    /// Whether `text` was told under another id: it is a message, or all of them. What only occurs
+    /// within one is another message.
+    fn has(&self, text: &str) -> bool {
+        let text = text.trim();
+        let mut all = self.all.iter().filter(|it| !it.is_muted);
+        // The last one is also all that were too many.
+        let last = self.all.last().filter(|_| self.all.len() == MAX);
+        all.any(|it| it.text.trim() == text)
+            || last.is_some_and(|it| it.text.contains(text))
+            || self.whole().trim() == text
     }
 
     /// The whole text, if it is not what was shown.

@@ -49,7 +49,8 @@ impl Asked {
 impl Snapshot {
     /// Take over what was told here alone. What is not surely the reply counts if there is no other.
     pub(super) fn add_to(self, messages: &mut Messages, parts: &mut Parts) -> Result<(), Trouble> {
-        if !self.is_sure && messages.has_text() {
+        let texts = self.replies.iter().map(|(_, text)| &**text);
+        if !self.is_sure && messages.has_text() || messages.are(texts) {
             return Ok(());
         }
         self.replies.iter().try_for_each(|(id, text)| messages.add(id.as_deref(), text, parts))

@@ -3,8 +3,9 @@ use indexmap::IndexMap;
 
 use super::{
     AutoIncrement, Database,
-    line::{Columns, OPEN, columns, compared, write},
-    place::{self, Scanner, apart},
+    line::{Columns, OPEN, columns, compared, plain, write},
+    place::{self, apart},
+    scan::Scanner,
     script::Script,
 };
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) struct Custom {
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Key,
+    Key(place::Place),
     Cell(Place),
 }
 
@@ -75,9 +76,9 @@ impl Custom {
                         }
                         line.push_str(text);
                     }
-                    Part::Key => {
+                    Part::Key(around) => {
                         let key = self.auto.as_ref().map(|it| it.running(script.rows()));
-                        line.push_str(&key.unwrap_or_default());
+                        plain(around, self.database, &key.unwrap_or_default(), &mut line)?;
                     }
                     Part::Cell(place) => place.write(self.database, row, &mut room, &mut line)?,
                 }
@@ -99,8 +100,9 @@ impl Custom {
             Piece::Hole(hole)
                 if key.is_some_and(|key| hole.name == "auto_id" || name::same(&hole.name, key)) =>
             {
+                let around = scanner.place();
                 scanner.value();
-                Part::Key
+                Part::Key(around)
             }
             Piece::Hole(hole) => {
                 let place = Place::new(hole, columns, scanner.place());
@@ -122,7 +124,7 @@ impl Part {
         match self {
             Self::Text(_) => false,
             Self::Cell(place) => place.around_it.is_code(),
-            Self::Key => true,
+            Self::Key(around) => around.is_code(),
         }
     }
 }
@@ -158,7 +160,7 @@ impl Place {
         let value = text.and_then(|text| self.hole.kind.convert(text));
         let [before, after] = &self.around;
         let code = self.around_it.is_code();
-        let plain = match value {
+        let value = match value {
             Some(Value::Text(text)) if code => {
                 let text = format!("{before}{text}{after}");
                 return write(&self.around_it, database, &text, line);
@@ -170,11 +172,6 @@ impl Place {
             // Within quotes, no value is nothing.
             None | Some(Value::Float(_)) => (if code { "NULL" } else { "" }).to_owned(),
         };
-        if !code {
-            return write(&self.around_it, database, &plain, line);
-        }
-        apart(line, plain.chars().next().unwrap_or_default());
-        line.push_str(&plain);
-        Ok(())
+        plain(&self.around_it, database, &value, line)
     }
 }

@@ -77,6 +77,11 @@ impl Database {
         }
     }
 
+    /// Whether `it` ends a comment that goes up to the end of its line.
+    pub(super) fn ends_comment(self, it: char) -> bool {
+        it == '\n' || it == '\r' && self == Self::Postgresql
+    }
+
     /// A name as it is if it is plain, and quoted if not, or if it is a word of the database.
     pub(super) fn identifier(self, name: &str) -> Result<String, BadArguments> {
         if name.is_empty() || name.chars().any(char::is_control) {

@@ -3,7 +3,8 @@ use indexmap::IndexMap;
 
 use super::{
     AutoIncrement, Database,
-    place::{Place, Scanner, apart},
+    place::{Place, apart},
+    scan::Scanner,
 };
 use crate::{
     cell::{Cell, Row},
@@ -57,7 +58,7 @@ pub(super) struct Simple {
 enum Part {
     Text(String),
     Cell(Option<usize>, Place),
-    Key,
+    Key(Place),
 }
 
 impl Part {
@@ -65,8 +66,7 @@ impl Part {
     fn is_value(&self) -> bool {
         match self {
             Self::Text(_) => false,
-            Self::Cell(_, place) => place.is_code(),
-            Self::Key => true,
+            Self::Cell(_, place) | Self::Key(place) => place.is_code(),
         }
     }
 }
@@ -83,7 +83,7 @@ impl Simple {
         database: Database,
     ) -> Self {
         let known = |name: &str| match name {
-            "auto_id" if auto.is_some() => Some(Part::Key),
+            "auto_id" if auto.is_some() => Some(Part::Key(Place::Line)),
             _ => match columns.iter().find(|(it, _)| name::same(it, name)) {
                 Some((_, at)) => Some(Part::Cell(*at, Place::Line)),
                 None if name == "current_timestamp" => {
@@ -103,7 +103,7 @@ impl Simple {
             if let Some((mut part, end)) = named.and_then(|(name, end)| Some((known(name)?, end))) {
                 scanner.text(&text);
                 parts.push(Part::Text(std::mem::take(&mut text)));
-                if let Part::Cell(_, place) = &mut part {
+                if let Part::Cell(_, place) | Part::Key(place) = &mut part {
                     *place = scanner.place();
                 }
                 scanner.value();
@@ -144,10 +144,10 @@ impl Simple {
                     room.take(cell.size())?;
                     put(place, database, cell, &mut line)?;
                 }
-                Part::Key => {
+                Part::Key(around) => {
                     let key = auto
                         .map(|it| it.value(database, place).unwrap_or_else(|| it.running(place)));
-                    line.push_str(&key.unwrap_or_default());
+                    plain(around, database, &key.unwrap_or_default(), &mut line)?;
                 }
             }
         }
@@ -159,13 +159,25 @@ impl Simple {
 fn put(place: &Place, database: Database, cell: &Cell, line: &mut String) -> Result<(), Error> {
     match cell {
         Cell::Text(text) => write(place, database, text, line),
-        cell if place.is_code() => {
-            line.push_str(&database.literal(cell));
-            Ok(())
-        }
+        cell if place.is_code() => plain(place, database, &database.literal(cell), line),
         // Within quotes, no value is nothing.
         cell => write(place, database, &cell.text().unwrap_or_default(), line),
     }
+}
+
+/// Write `value`, which code has without quotes, where it stands.
+pub(super) fn plain(
+    place: &Place,
+    database: Database,
+    value: &str,
+    line: &mut String,
+) -> Result<(), Error> {
+    if !place.is_code() {
+        return write(place, database, value, line);
+    }
+    apart(line, value.chars().next().unwrap_or_default());
+    line.push_str(value);
+    Ok(())
 }
 
 pub(super) fn write(
@@ -183,3 +195,33 @@ pub(super) fn write(
 /// What is said of a template that ends within a text or a comment.
 pub(super) const OPEN: &str = "the template ends within a quoted text or a comment, so that each \
                                statement goes on in the next one; close it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn numbers_are_kept_from_signs() {
+        use Database::{Mysql, Postgresql, Sqlite};
+        let row = vec![Cell::Int(-5), Cell::Float(-0.5), Cell::Int(5), Cell::Missing];
+        let names = ["n", "f", "p", "m"].map(str::to_owned);
+        let columns: Columns = names.into_iter().zip((0..).map(Some)).collect();
+        let every = &[Postgresql, Mysql, Sqlite][..];
+        let cases = [
+            (every, "SET v = v -{n} WHERE id={n};", "SET v = v - -5 WHERE id=-5;"),
+            (every, "-{f} -{n}-{p} -{m}", "- -0.5 - -5-5 -NULL"),
+            (every, "%{n} <{n} |{f} @>{n}", "% -5 <-5 | -0.5 @> -5"),
+            (every, "'-{n}' /*{n}*/ -- {n}", "'--5' /*-5*/ -- -5"),
+            (&[Mysql], "1 --{n}", "1 ---5"),
+        ];
+        for (databases, template, right) in cases {
+            for database in databases {
+                let simple = Simple::new(template, &columns, None, *database);
+                let room = Room::of(&Limits::default());
+                let line = simple.fill(&row, 0, None, *database, room).unwrap();
+                assert_eq!(line, right, "{database:?}: {template}");
+            }
+        }
+    }
+}

@@ -1,6 +1,11 @@
-//! Where in a statement a placeholder stands, and how a value is written there so that it ends where
-//! it should.
+//! What may surround a placeholder, and how a value is written there so that it ends where it should.
+use std::borrow::Cow;
+
 use super::dialect::Database;
+
+/// Why a text cannot stand between two tags.
+const TAGGED: &str = "a text between two tags has neither its tag nor a $ at its ends, and does not \
+                      end as the tag begins";
 
 /// What surrounds a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,170 +21,8 @@ pub(super) enum Place {
     Line,
     /// Within a comment, or within others.
     Block { depth: u32 },
-    /// Within a text between two tags, as `$$`.
-    Dollars { tag: String },
-}
-
-/// Follows a statement.
-#[derive(Debug)]
-pub(super) struct Scanner {
-    database: Database,
-    place: Place,
-    /// The characters before, as far as they decide: those of the template alone.
-    before: String,
-    /// The quotes that were closed by the last character.
-    closed: Option<(char, bool)>,
-}
-
-const CODE: Place = Place::Code { escapes: false };
-
-// === impl Scanner ===
-
-impl Scanner {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database, place: CODE, before: String::new(), closed: None }
-    }
-
-    /// Where the next placeholder stands.
-    pub(super) fn place(&self) -> Place {
-        match &self.place {
-            Place::Code { .. } => Place::Code { escapes: self.is_escaped() },
-            place => place.clone(),
-        }
-    }
-
-    /// A placeholder follows.
-    pub(super) fn value(&mut self) {
-        self.before.clear();
-        self.closed = None;
-        if let Place::Quoted { pending, .. } = &mut self.place {
-            *pending = false;
-        }
-    }
-
-    /// Whether it ends within something that should be closed.
-    pub(super) fn is_open(&self) -> bool {
-        !matches!(self.place, Place::Code { .. } | Place::Line)
-    }
-
-    /// `text` follows.
-    pub(super) fn text(&mut self, text: &str) {
-        let mut rest = text;
-        while let Some(character) = rest.chars().next() {
-            let taken = self.take(character, rest);
-            let (taken, after) = rest.split_at_checked(taken).unwrap_or((rest, ""));
-            self.before.push_str(taken);
-            rest = after;
-        }
-    }
-
-    /// Go on by the next character, or by more that belong together: so many bytes.
-    fn take(&mut self, character: char, rest: &str) -> usize {
-        let one = character.len_utf8();
-        let closed = self.closed.take();
-        match &mut self.place {
-            Place::Code { .. } => return self.code(character, rest, closed),
-            Place::Quoted { escapes: true, pending, .. } if *pending => *pending = false,
-            Place::Quoted { escapes: true, pending, .. } if character == '\\' => *pending = true,
-            Place::Quoted { quote, escapes, .. } if *quote == character => {
-                self.closed = Some((*quote, *escapes));
-                self.place = CODE;
-            }
-            Place::Brackets if character == ']' => self.place = CODE,
-            Place::Line if matches!(character, '\n' | '\r') => self.place = CODE,
-            Place::Block { depth } if rest.starts_with("*/") => {
-                *depth -= 1;
-                if *depth == 0 {
-                    self.place = CODE;
-                }
-                return 2;
-            }
-            // Only here they are within each other.
-            Place::Block { depth }
-                if rest.starts_with("/*") && self.database == Database::Postgresql =>
-            {
-                *depth += 1;
-                return 2;
-            }
-            Place::Dollars { tag } if rest.starts_with(tag.as_str()) => {
-                let len = tag.len();
-                self.place = CODE;
-                return len;
-            }
-            _ => {}
-        }
-        one
-    }
-
-    fn code(&mut self, character: char, rest: &str, closed: Option<(char, bool)>) -> usize {
-        let mysql = self.database == Database::Mysql;
-        let quoted = |quote, escapes| Place::Quoted { quote, escapes, pending: false };
-        match character {
-            // A quote twice is one within, and the text goes on.
-            _ if closed.is_some_and(|(quote, _)| quote == character) => {
-                self.place = quoted(character, closed.is_some_and(|(_, escapes)| escapes));
-            }
-            '\'' => self.place = quoted('\'', mysql || self.is_escaped()),
-            '"' => self.place = quoted('"', mysql),
-            '`' if self.database != Database::Postgresql => self.place = quoted('`', false),
-            '[' if self.database == Database::Sqlite => self.place = Place::Brackets,
-            '#' if mysql => self.place = Place::Line,
-            '-' if rest.starts_with("--") => {
-                let next = rest.chars().nth(2);
-                // What is no comment to MySQL is two signs.
-                let blank = next.is_some_and(|it| it.is_whitespace() || it.is_control());
-                if !mysql || blank {
-                    self.place = Place::Line;
-                }
-                return 2;
-            }
-            // What begins so is code, for some versions.
-            '/' if mysql && (rest.starts_with("/*!") || rest.starts_with("/*M!")) => return 2,
-            '/' if rest.starts_with("/*") => {
-                self.place = Place::Block { depth: 1 };
-                return 2;
-            }
-            '$' if self.database == Database::Postgresql && !self.is_word() => {
-                if let Some(tag) = tag(rest) {
-                    self.place = Place::Dollars { tag: tag.to_owned() };
-                    return tag.len();
-                }
-            }
-            _ => {}
-        }
-        character.len_utf8()
-    }
-
-    /// Whether what comes before makes a text one with backslashes.
-    fn is_escaped(&self) -> bool {
-        if self.database == Database::Mysql {
-            return true;
-        }
-        let before = self.before.as_str();
-        let prefix = before.strip_suffix(['e', 'E']);
-        let prefix = prefix.or_else(|| before.strip_suffix("u&"));
-        let prefix = prefix.or_else(|| before.strip_suffix("U&"));
-        self.database == Database::Postgresql && prefix.is_some_and(|it| !it.ends_with(is_of_name))
-    }
-
-    /// Whether what comes before is a name or a number, which a dollar belongs to.
-    fn is_word(&self) -> bool {
-        self.before.ends_with(is_of_name)
-    }
-}
-
-fn is_of_name(it: char) -> bool {
-    it.is_alphanumeric() || it == '_' || it == '$'
-}
-
-/// The tag that `text` begins with, with its dollars.
-fn tag(text: &str) -> Option<&str> {
-    let inside = text.strip_prefix('$')?;
-    let end = inside.find('$')?;
-    let name = inside.get(..end)?;
-    let plain = name.chars().all(|it| it == '_' || it.is_alphanumeric());
-    let digit = name.starts_with(|it: char| it.is_ascii_digit());
-    (plain && !digit).then(|| text.get(..end + 2))?
+    /// Within a text between two tags, as `$$`, after the text `before` of the template.
+    Dollars { tag: String, before: String },
 }
 
 // === impl Place ===
@@ -193,6 +36,15 @@ impl Place {
         text: &str,
         line: &mut String,
     ) -> Result<(), &'static str> {
+        // As in a text: no database has it. A client may leave it out, too, and join what it parts.
+        let text = &*match self {
+            Self::Quoted { .. } | Self::Brackets | Self::Block { .. } | Self::Dollars { .. }
+                if text.contains('\0') =>
+            {
+                Cow::Owned(text.replace('\0', ""))
+            }
+            _ => Cow::Borrowed(text),
+        };
         match self {
             Self::Code { escapes } => {
                 apart(line, '\'');
@@ -209,7 +61,6 @@ impl Place {
                 }
                 for character in text.chars() {
                     match character {
-                        '\0' => continue,
                         '\\' if *escapes => line.push('\\'),
                         it if it == *quote => line.push(it),
                         _ => {}
@@ -222,7 +73,9 @@ impl Place {
             Self::Line => line.extend(text.chars().map(|it| if ends_line(it) { ' ' } else { it })),
             Self::Block { .. } => {
                 let edge = |it: Option<char>| it.is_none_or(|it| matches!(it, '*' | '/'));
-                if edge(text.chars().next()) {
+                // A comment that begins so is none: it is run, or a hint.
+                let is_told = text.starts_with(['!', '+']) || text.starts_with("M!");
+                if edge(text.chars().next()) || is_told {
                     line.push(' ');
                 }
                 line.push_str(&text.replace("*/", "* /").replace("/*", "/ *"));
@@ -230,11 +83,12 @@ impl Place {
                     line.push(' ');
                 }
             }
-            Self::Dollars { tag } => {
-                if text.contains(tag.as_str()) || text.starts_with('$') || text.ends_with('$') {
-                    return Err("a text between two tags has neither its tag nor a $ at its ends");
+            Self::Dollars { tag, before } => {
+                let text = if text.is_empty() { " " } else { text };
+                if text.starts_with('$') || closes(tag, &format!("{before}{text}")) {
+                    return Err(TAGGED);
                 }
-                line.push_str(if text.is_empty() { " " } else { text });
+                line.push_str(text);
             }
         }
         Ok(())
@@ -245,11 +99,31 @@ impl Place {
     }
 }
 
-/// Keep what begins with `first` from what comes before: two quotes would be one, two signs a comment.
+/// Whether `text` has the tag, or its end and what follows may make one.
+fn closes(tag: &str, text: &str) -> bool {
+    let begins = |at: usize| tag.get(..at).is_some_and(|it| text.ends_with(it));
+    text.contains(tag) || (1..tag.len()).any(begins)
+}
+
+/// Keep a text or a value that begins with `first` from what comes before: two quotes would be one,
+/// two signs a comment, and a sign would be part of an operator.
 pub(super) fn apart(line: &mut String, first: char) {
-    if matches!(first, '\'' | '-') && line.ends_with(first) {
+    let joined = match first {
+        '\'' => line.ends_with('\''),
+        // After two signs space would make the comment, which they are not where code follows.
+        '-' => (line.ends_with('-') && !line.ends_with("--")) || ends_open(line),
+        _ => false,
+    };
+    if joined {
         line.push(' ');
     }
+}
+
+/// Whether `line` ends with an operator that `PostgreSQL` lets end with a sign.
+fn ends_open(line: &str) -> bool {
+    let operator = line.trim_end_matches(|it| "+-*/<>=~!@#%^&|`?".contains(it));
+    let operator = line.strip_prefix(operator).unwrap_or_default();
+    !operator.ends_with("--") && operator.contains(|it| "~!@#%^&|`?".contains(it))
 }
 
 fn ends_line(it: char) -> bool {
@@ -260,68 +134,17 @@ fn ends_line(it: char) -> bool {
 mod tests {
     use super::*;
 
-    fn place(database: Database, before: &str) -> Place {
-        let mut scanner = Scanner::new(database);
-        scanner.text(before);
-        scanner.place()
-    }
-
-    fn quoted(quote: char, escapes: bool) -> Place {
-        Place::Quoted { quote, escapes, pending: false }
-    }
-
     #[test]
-    fn places_are_told_apart() {
-        use Database::{Mysql, Postgresql, Sqlite};
-        let code = |escapes| Place::Code { escapes };
-        let dollars = |tag: &str| Place::Dollars { tag: tag.to_owned() };
-        let cases = [
-            (Postgresql, "SELECT ", code(false)),
-            (Postgresql, "'it''s ", quoted('\'', false)),
-            (Postgresql, "'it''s' ", code(false)),
-            (Postgresql, "E'a\\' ", quoted('\'', true)),
-            (Postgresql, "'a\\' ", code(false)),
-            (Postgresql, "SELECT E", code(true)),
-            (Postgresql, "TABLE", code(false)),
-            (Postgresql, "U&", code(true)),
-            (Postgresql, "\"", quoted('"', false)),
-            (Postgresql, "\"a\"\" '", quoted('"', false)),
-            (Postgresql, "`", code(false)),
-            (Postgresql, "a -- it's ", Place::Line),
-            (Postgresql, "a -- it's \n ", code(false)),
-            (Postgresql, "a /* /* */ ", Place::Block { depth: 1 }),
-            (Postgresql, "a /* /* */ */", code(false)),
-            (Postgresql, "a # ", code(false)),
-            (Postgresql, "$$ it's ", dollars("$$")),
-            (Postgresql, "$q$ $$ ", dollars("$q$")),
-            (Postgresql, "$q$ $$ $q$", code(false)),
-            (Postgresql, "$1 + a$b$ ", code(false)),
-            (Postgresql, "ARRAY[", code(false)),
-            (Mysql, "'a\\' ", quoted('\'', true)),
-            (Mysql, "\"a' ", quoted('"', true)),
-            (Mysql, "`a\\` ", code(true)),
-            (Mysql, "`", quoted('`', false)),
-            (Mysql, "a --", code(true)),
-            (Mysql, "a -- ", Place::Line),
-            (Mysql, "a # ", Place::Line),
-            (Mysql, "/* a /* */", code(true)),
-            (Mysql, "/*!50000 ", code(true)),
-            (Mysql, "$$", code(true)),
-            (Sqlite, "[a", Place::Brackets),
-            (Sqlite, "[a] ", code(false)),
-            (Sqlite, "'a\\' ", code(false)),
-            (Sqlite, "`", quoted('`', false)),
-            (Sqlite, "/* /* */ ", code(false)),
-            (Sqlite, "--", Place::Line),
-        ];
-        for (database, before, right) in cases {
-            assert_eq!(place(database, before), right, "{database:?} {before:?}");
-        }
-        let mut scanner = Scanner::new(Mysql);
-        scanner.text("'a\\");
-        assert_eq!(scanner.place(), Place::Quoted { quote: '\'', escapes: true, pending: true });
-        scanner.value();
-        scanner.text("'");
-        assert!(!scanner.is_open());
+    fn a_zero_parts_nothing() {
+        let write = |place: Place, text: &str| {
+            let mut line = String::new();
+            place.write(Database::Mysql, text, &mut line).map(|()| line)
+        };
+        assert_eq!(write(Place::Block { depth: 1 }, "*\0/ DROP"), Ok(" * / DROP".to_owned()));
+        let quoted = Place::Quoted { quote: '`', escapes: false, pending: false };
+        assert_eq!(write(quoted, "a\0`b"), Ok("a``b".to_owned()));
+        assert_eq!(write(Place::Code { escapes: true }, "a\0"), Ok("'a\\0'".to_owned()));
+        let dollars = Place::Dollars { tag: "$q$".to_owned(), before: String::new() };
+        assert_eq!(write(dollars, "a$\0q$; DROP"), Err(TAGGED));
     }
 }
