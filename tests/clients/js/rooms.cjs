@@ -37,7 +37,9 @@ function watch() {
   const { socket } = client;
   socket.on("connect", () => {
     tell("connect", { id: socket.id, recovered: socket.recovered });
-    joins();
+    // Events that were read before are told first, and may have cut the connection again: a join
+    // would then wait for the next one, and ask there for what was shown meanwhile.
+    if (socket.connected) joins();
   });
   socket.on("disconnect", (reason) => tell("disconnect", { reason, active: socket.active }));
   socket.on("connect_error", ({ message }) => {
@@ -85,6 +87,8 @@ const told = {
         events += 1;
         // What was read before the connection was cut is told after it.
         if (events < every || lost === cuts || !client.socket.connected) return;
+        // One that is closing already is not lost again.
+        if (client.socket.io.engine.readyState !== "open") return;
         events = 0;
         lost += 1;
         if (lost % 2) client.socket.io.engine.close();
