@@ -93,7 +93,6 @@ impl Protocols {
                 store: kept.store.clone(),
                 files: kept.files.clone(),
                 max_upload_size: config.files.max_upload_size,
-                link_secrets: config.auth.jwt.secrets().cloned().collect(),
                 link_ttl: config.files.link_ttl,
             };
             let (router, described) =
