@@ -258,10 +258,12 @@ mod tests {
     #[test]
     fn of_a_very_long_text_the_begin_is_told_and_masked() {
         // Word after word, each of which could be a key.
-        let said = format!("token=meow {}", "é a ".repeat(1 << 20));
+        let said = format!("token=meow {}", "é a ".repeat(5 << 18));
         let begin: String = said.replace("meow", Secret::SHOWN).chars().take(NOTE).collect();
         assert_eq!(note(&said), begin);
-        assert_eq!(without_keys(&said), said.replace("meow", Secret::SHOWN));
+        // Nor does it matter what comes before a word, but for its name.
+        let said = said.get(..1 << 20).unwrap();
+        assert_eq!(without_keys(said), said.replace("meow", Secret::SHOWN));
         // The name of a word is far behind others.
         let last = format!("{said}{} token: meow", "é".repeat(BEFORE));
         assert!(without_keys(&last).ends_with(&format!(" token: {}", Secret::SHOWN)));
