@@ -23,6 +23,7 @@ use crate::{
     config::{self, Address, Config, Sources, memory::Memory},
     doors,
     gateway::StartError,
+    host::Hosts,
     ops,
     tls::Certificates,
 };
@@ -93,7 +94,6 @@ impl Protocols {
                 store: kept.store.clone(),
                 files: kept.files.clone(),
                 max_upload_size: config.files.max_upload_size,
-                link_secrets: config.auth.jwt.secrets().cloned().collect(),
                 link_ttl: config.files.link_ttl,
             };
             let (router, described) =
@@ -400,7 +400,8 @@ fn writable(config: &Config, sources: &Sources) -> Result<(), config::Error> {
     Ok(())
 }
 
-/// What would be served, in one line, and in another what that takes at the worst.
+/// What would be served, in one line, and in another what that takes at the worst; in a third what had
+/// better be set.
 pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config::Error> {
     let life = Life::new();
     let composed = core(config, sources, life.clone()).and_then(|it| compose(&it, config, sources));
@@ -413,5 +414,9 @@ pub(crate) fn check(config: &Config, sources: &Sources) -> Result<String, config
     writable(config, sources)?;
     let listen: Vec<_> = config.server.listen.iter().map(Address::to_string).collect();
     let memory = Memory::of(config);
-    Ok(format!("the configuration is good: {doors} on {}\n{memory}\n", listen.join(", ")))
+    let has_files = cfg!(any(feature = "rooms", feature = "workflows"));
+    let advice = Hosts::advice(config).filter(|_| has_files);
+    let advice = advice.map(|it| format!("{it}\n")).unwrap_or_default();
+    let listen = listen.join(", ");
+    Ok(format!("the configuration is good: {doors} on {listen}\n{memory}\n{advice}"))
 }

@@ -34,6 +34,17 @@ impl Hosts {
         Self::Known(pages.chain(public.and_then(name)).chain(listed).collect())
     }
 
+    /// Say what is left to do before addresses that are shown to others can be relied on: without a
+    /// `server.public_url` they begin with the `Host` of whoever brought the file or asked, and where
+    /// any is answered, that may be one of somebody else.
+    pub(crate) fn advice(config: &Config) -> Option<&'static str> {
+        let any = matches!(Self::new(config), Self::Any) && config.server.public_url.is_empty();
+        any.then_some(
+            "warning: any Host is answered, and addresses of files in events for others begin with that \
+             of whoever brought the file; set server.public_url, or list names in server.hosts",
+        )
+    }
+
     /// Refuse a request for another host. `local` says that it came over a unix socket, which no
     /// browser reaches, so that the names are the business of who forwards it.
     pub(crate) fn check<B>(&self, request: &Request<B>, local: bool) -> Result<(), Problem> {
@@ -174,6 +185,28 @@ mod tests {
             config.server.hosts = vec!["chat.example".into()];
         });
         assert_eq!([foreign(&listed), foreign(&hosts(|_| {}))], [421; 2]);
+    }
+
+    #[test]
+    fn an_address_for_others_is_warned_of_where_any_name_is_answered() {
+        let advice = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            Hosts::advice(&config).is_some()
+        };
+        assert!(advice(|it| it.auth.mode = Mode::Jwt));
+        assert!(advice(|it| it.auth.allow_open = true));
+        assert!(advice(|it| it.server.origins = vec!["*".into()]));
+        assert!(!advice(|_| {}));
+        let public = |it: &mut Config| {
+            it.auth.mode = Mode::Jwt;
+            it.server.public_url = "https://chat.example".into();
+        };
+        let listed = |it: &mut Config| {
+            it.auth.mode = Mode::Jwt;
+            it.server.hosts = vec!["chat.example".into()];
+        };
+        assert_eq!([advice(public), advice(listed)], [false; 2]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Door {
         Self {
             polling: Sessions::default(),
             recovery: Recovery::new(config.recovery),
-            links: Links::new(&memory.files, &memory.link_secrets, memory.link_ttl),
+            links: Links::new(&memory.files, &core.auth, memory.link_ttl),
             connected: AtomicUsize::new(0),
             lines: std::array::from_fn(|_| Mutex::default()),
             unkept: std::sync::Mutex::default(),

@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use quadrille_agents::Desk;
-use quadrille_core::{Core, auth::Secret};
+use quadrille_core::Core;
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
@@ -104,9 +104,6 @@ pub struct Memory {
     pub files: Files,
     /// Bytes of one uploaded file, at most.
     pub max_upload_size: u64,
-    /// What keys of links to files are derived from; the first signs, all of them verify. Without
-    /// any, a key is kept beside the files.
-    pub link_secrets: Vec<Secret>,
     /// How long a link opens its file.
     pub link_ttl: Duration,
 }

@@ -3,21 +3,30 @@
 use std::{
     collections::HashMap,
     fmt,
+    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quadrille_core::{auth::Secret, rest::Base};
-use quadrille_store::{FileInfo, Message, files::Files};
+use quadrille_core::{auth::Authority, rest::Base};
+use quadrille_store::{
+    FileInfo, Message,
+    files::{Config, Files},
+};
 
 /// Names what the derived key is for, so that no signature counts for anything else.
 const PURPOSE: &[u8] = b"quadrille: links to files, 1";
 
+/// How far ahead a link may end: as far as any was ever made to, and a day for a clock that was wrong.
+const FURTHEST: Duration = Config::LONGEST_LINK.saturating_add(Duration::from_hours(24));
+
 /// Makes and checks the addresses.
 pub(crate) struct Links {
-    /// The first signs, all of them verify.
-    keys: Vec<hmac::Key>,
+    /// Has the secrets that keys are derived from.
+    auth: Authority,
+    /// The key where there is no secret.
+    own: OnceLock<hmac::Key>,
     ttl: Duration,
     files: Files,
 }
@@ -44,13 +53,23 @@ pub(crate) enum Opens {
 // === impl Links ===
 
 impl Links {
-    /// With keys that are derived from `secrets`, or kept beside the files if there are none.
-    pub(crate) fn new(files: &Files, secrets: &[Secret], ttl: Duration) -> Self {
-        let mut keys: Vec<_> = secrets.iter().map(|it| derived(it.expose().as_bytes())).collect();
-        if keys.is_empty() {
-            keys.push(derived(&own(files)));
+    /// With keys that are derived from the secrets of `auth` as they are at each use, or with one
+    /// that is kept beside the files while there are none.
+    pub(crate) fn new(files: &Files, auth: &Authority, ttl: Duration) -> Self {
+        let links = Self { auth: auth.clone(), own: OnceLock::new(), ttl, files: files.clone() };
+        // If it is needed, its file is read now and not while somebody waits.
+        links.keys();
+        links
+    }
+
+    /// The first signs, all of them verify.
+    fn keys(&self) -> Vec<hmac::Key> {
+        let derived = self.auth.derived(|it| derived(it.expose().as_bytes()));
+        if derived.is_empty() {
+            vec![self.own.get_or_init(|| own(&self.files)).clone()]
+        } else {
+            derived
         }
-        Self { keys, ttl, files: files.clone() }
     }
 
     /// Addresses of all files of `messages`.
@@ -65,35 +84,29 @@ impl Links {
 
     /// Those of the bucket, if the files are in one, else the gateway's own.
     async fn make(&self, base: &Base, keys: Vec<String>) -> Addresses {
-        let mut all = HashMap::new();
+        let (signs, mut all) = (self.keys(), HashMap::new());
         for key in keys {
             let address = match self.files.address(&key, self.ttl).await {
                 Some(address) => address,
-                None => base.url(&self.path(&key, SystemTime::now() + self.ttl)),
+                None => base.url(&path(&signs, &key, SystemTime::now() + self.ttl)),
             };
             all.insert(key, address);
         }
         Addresses(all)
     }
 
-    /// A key has no character that would be escaped in an address.
-    fn path(&self, key: &str, until: SystemTime) -> String {
-        let expires = seconds(until);
-        let signature = self.keys.first().map(|it| hmac::sign(it, signed(key, expires).as_bytes()));
-        let signature = signature.map(|it| URL_SAFE_NO_PAD.encode(it)).unwrap_or_default();
-        format!("/files/{key}?expires={expires}&signature={signature}")
-    }
-
-    /// Whether `link` opens the file of this key, and no other.
+    /// Whether `link` opens the file of this key, and no other. One that ends later than any that is
+    /// made opens none, whoever signed it.
     pub(crate) fn opens(&self, key: &str, link: &Link<'_>) -> Opens {
         let Ok(expires) = link.expires.parse::<u64>() else { return Opens::No };
         let Ok(signature) = URL_SAFE_NO_PAD.decode(link.signature) else { return Opens::No };
         let message = signed(key, expires);
         // In constant time.
         let is_ours = |it: &hmac::Key| hmac::verify(it, message.as_bytes(), &signature).is_ok();
-        if !self.keys.iter().any(is_ours) {
+        let now = SystemTime::now();
+        if expires > seconds(now + FURTHEST) || !self.keys().iter().any(is_ours) {
             Opens::No
-        } else if expires <= seconds(SystemTime::now()) {
+        } else if expires <= seconds(now) {
             Opens::NotAnyMore
         } else {
             Opens::Yes
@@ -108,21 +121,30 @@ impl fmt::Debug for Links {
 }
 
 /// The key that is kept beside the files; one for this process alone, if it cannot be.
-fn own(files: &Files) -> [u8; 32] {
+fn own(files: &Files) -> hmac::Key {
     let mut fresh = [0; 32];
     rand::fill(&mut fresh).expect("the system has random numbers");
-    files.link_key(fresh).unwrap_or_else(|why| {
+    let kept = files.link_key(fresh).unwrap_or_else(|why| {
         tracing::warn!(
             error = %why,
             "the key of links to files cannot be kept: links end with this process"
         );
         fresh
-    })
+    });
+    derived(&kept)
 }
 
 fn derived(secret: &[u8]) -> hmac::Key {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), PURPOSE);
     hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
+}
+
+/// A key has no character that would be escaped in an address.
+fn path(signs: &[hmac::Key], key: &str, until: SystemTime) -> String {
+    let expires = seconds(until);
+    let signature = signs.first().map(|it| hmac::sign(it, signed(key, expires).as_bytes()));
+    let signature = signature.map(|it| URL_SAFE_NO_PAD.encode(it)).unwrap_or_default();
+    format!("/files/{key}?expires={expires}&signature={signature}")
 }
 
 fn keys(files: &[FileInfo]) -> impl Iterator<Item = String> {
@@ -158,7 +180,10 @@ impl<'a> Link<'a> {
 
 #[cfg(test)]
 mod tests {
-    use quadrille_store::files::Config;
+    use quadrille_core::{
+        Life,
+        auth::{Secret, Settings},
+    };
 
     use super::*;
 
@@ -168,8 +193,17 @@ mod tests {
         let folder = std::env::temp_dir().join("quadrille-links");
         let url = format!("file://{}", folder.display());
         let files = Files::open(&Config { url, ..Config::default() }).unwrap();
-        let secrets: Vec<_> = secrets.iter().map(|it| Secret::from((*it).to_owned())).collect();
-        Links::new(&files, &secrets, Duration::from_mins(1))
+        let auth = Authority::new(&settings(secrets)).unwrap();
+        Links::new(&files, &auth, Duration::from_mins(1))
+    }
+
+    fn settings(secrets: &[&str]) -> Settings {
+        let secrets = secrets.iter().map(|it| Secret::from((*it).to_owned())).collect();
+        Settings { secrets, short_secrets: true, ..Settings::default() }
+    }
+
+    fn path(links: &Links, key: &str, until: SystemTime) -> String {
+        super::path(&links.keys(), key, until)
     }
 
     fn opens(links: &Links, key: &str, path: &str) -> Opens {
@@ -181,10 +215,11 @@ mod tests {
     fn a_link_opens_its_file_for_its_time_and_nothing_else() {
         let links = links(&["one secret"]);
         let later = SystemTime::now() + Duration::from_mins(1);
-        let path = links.path(KEY, later);
+        let at = |until| path(&links, KEY, until);
+        let path = at(later);
         assert_eq!(opens(&links, KEY, &path), Opens::Yes);
         assert_eq!(opens(&links, "7/0193/b.png", &path), Opens::No);
-        assert_eq!(opens(&links, KEY, &links.path(KEY, SystemTime::UNIX_EPOCH)), Opens::NotAnyMore);
+        assert_eq!(opens(&links, KEY, &at(SystemTime::UNIX_EPOCH)), Opens::NotAnyMore);
         // Not even longer than it was meant to.
         let expires = seconds(later);
         let longer = path.replace(&expires.to_string(), &(expires + 1).to_string());
@@ -198,17 +233,51 @@ mod tests {
     #[test]
     fn links_outlive_a_change_of_secrets_while_the_old_one_verifies() {
         let later = SystemTime::now() + Duration::from_mins(1);
-        let path = links(&["old"]).path(KEY, later);
+        let path = path(&links(&["old"]), KEY, later);
         assert_eq!(opens(&links(&["new", "old"]), KEY, &path), Opens::Yes);
         assert_eq!(opens(&links(&["new"]), KEY, &path), Opens::No);
         // The secret of tokens itself signs no link.
-        assert_ne!(links(&["old"]).path(KEY, later), links(&["new"]).path(KEY, later));
+        assert_ne!(path, super::path(&links(&["new"]).keys(), KEY, later));
     }
 
     #[test]
     fn links_outlive_the_process_where_there_is_no_secret() {
         let later = SystemTime::now() + Duration::from_mins(1);
-        let path = links(&[]).path(KEY, later);
+        let path = path(&links(&[]), KEY, later);
         assert_eq!(opens(&links(&[]), KEY, &path), Opens::Yes);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_taken_out_opens_and_signs_nothing_from_then_on() {
+        let (links, later) = (links(&["old"]), SystemTime::now() + Duration::from_mins(1));
+        let now_is = async |secrets: &[&str]| {
+            links.auth.reload(settings(secrets), &Life::new()).await.unwrap();
+            path(&links, KEY, later)
+        };
+        let old = path(&links, KEY, later);
+        let new = now_is(&["new", "old"]).await;
+        assert_eq!([&old, &new].map(|it| opens(&links, KEY, it)), [Opens::Yes; 2]);
+        assert_eq!(now_is(&["new"]).await, new);
+        assert_eq!([&old, &new].map(|it| opens(&links, KEY, it)), [Opens::No, Opens::Yes]);
+        // The key beside the files counts while there is no secret.
+        let kept = now_is(&[]).await;
+        assert_eq!(
+            [&old, &new, &kept].map(|it| opens(&links, KEY, it)),
+            [Opens::No, Opens::No, Opens::Yes]
+        );
+        assert_eq!(now_is(&["old"]).await, old);
+        assert_eq!([&old, &kept].map(|it| opens(&links, KEY, it)), [Opens::Yes, Opens::No]);
+    }
+
+    #[test]
+    fn a_link_that_ends_later_than_any_is_made_to_opens_nothing() {
+        let (links, now) = (links(&["secret"]), SystemTime::now());
+        let day = Duration::from_hours(24);
+        let ending = |days| opens(&links, KEY, &path(&links, KEY, now + day * days));
+        assert_eq!([7, 8, 9, 4000].map(ending), [Opens::Yes, Opens::Yes, Opens::No, Opens::No]);
+        let signature = hmac::sign(&links.keys()[0], signed(KEY, u64::MAX).as_bytes());
+        let (expires, signature) = (u64::MAX.to_string(), URL_SAFE_NO_PAD.encode(signature));
+        let forever = Link { expires: &expires, signature: &signature };
+        assert_eq!(links.opens(KEY, &forever), Opens::No);
     }
 }

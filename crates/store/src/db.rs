@@ -47,7 +47,7 @@ macro_rules! writing {
                 let $transaction = &mut *transaction;
                 let done = $body;
                 transaction.commit().await?;
-                $store.still_there().await?;
+                $store.was_there().await?;
                 done
             }
             #[cfg(feature = "postgres")]

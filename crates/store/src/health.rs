@@ -19,10 +19,12 @@ pub enum Fault {
     Full,
     #[error("another process of the gateway uses it")]
     Taken,
+    #[error("its file system does not answer; see whether its disk or server is there")]
+    Silent,
 }
 
 impl Fault {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Gone,
         Self::Damaged,
         Self::Locked,
@@ -30,6 +32,7 @@ impl Fault {
         Self::Unwritable,
         Self::Full,
         Self::Taken,
+        Self::Silent,
     ];
 }
 

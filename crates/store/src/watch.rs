@@ -77,17 +77,32 @@ impl Store {
 
     /// Refuses what would be written to a database that is of no use.
     pub(crate) async fn usable(&self) -> Result<(), Error> {
-        if self.fault().is_some() { Err(Error::Unavailable) } else { self.still_there().await }
+        if self.fault().is_some() || self.missing().await.is_some() {
+            return Err(Error::Unavailable);
+        }
+        Ok(())
     }
 
-    /// Whether what is written, or was, is where it will be looked for.
-    pub(crate) async fn still_there(&self) -> Result<(), Error> {
-        let Some(file) = self.db_file().cloned() else { return Ok(()) };
-        if self.blocking(move || file.is_there()).await == Some(true) {
-            return Ok(());
+    /// Refuses to call stored what was written to a file that nobody will find. A file system that
+    /// does not answer says nothing against it: what was committed stays so, and told otherwise, a
+    /// client would send it again.
+    pub(crate) async fn was_there(&self) -> Result<(), Error> {
+        match self.missing().await {
+            None | Some(Fault::Silent) => Ok(()),
+            Some(_) => Err(Error::Unavailable),
         }
-        self.health().set(Look::Quick, PART, Some(Fault::Gone));
-        Err(Error::Unavailable)
+    }
+
+    /// What keeps the file of the database from being found at its path. It is remembered.
+    async fn missing(&self) -> Option<Fault> {
+        let file = self.db_file().cloned()?;
+        let fault = match self.blocking(move || file.is_there()).await {
+            Some(true) => return None,
+            Some(false) => Fault::Gone,
+            None => Fault::Silent,
+        };
+        self.health().set(Look::Quick, PART, Some(fault));
+        Some(fault)
     }
 
     /// Nothing if it takes longer than anybody waits for the database.
@@ -114,7 +129,7 @@ impl Store {
         match (self.db(), self.db_file().cloned()) {
             (Db::Sqlite { writer, .. }, Some(file)) => {
                 let seen = self.blocking(move || (file.is_there(), file.is_whole())).await;
-                let Some((is_there, is_whole)) = seen else { return Some(Fault::Unreachable) };
+                let Some((is_there, is_whole)) = seen else { return Some(Fault::Silent) };
                 if !is_there {
                     return Some(Fault::Gone);
                 }
@@ -212,5 +227,82 @@ fn fault(why: sqlx::Error) -> Fault {
         Error::Busy => Fault::Locked,
         Error::Full => Fault::Full,
         Error::Unavailable | Error::Internal(_) => Fault::Unreachable,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{fs, sync::mpsc};
+
+    use e2e::scratch::Scratch;
+    use tokio::{
+        runtime::{Builder, Runtime},
+        task::spawn_blocking,
+    };
+
+    use super::*;
+    use crate::{Config, db};
+
+    /// With one thread that asks the file system.
+    pub(crate) fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap()
+    }
+
+    /// The file system does not answer until this is dropped.
+    pub(crate) fn silence() -> mpsc::Sender<()> {
+        let (sender, ended) = mpsc::channel();
+        spawn_blocking(move || ended.recv());
+        sender
+    }
+
+    async fn open(home: &Scratch) -> Store {
+        let url = format!("sqlite://{}", home.path().join("q.db").display());
+        let busy_timeout = Duration::from_millis(500);
+        Store::open(&Config { url, busy_timeout, ..Config::default() }).await.unwrap()
+    }
+
+    #[test]
+    fn what_was_committed_is_told_to_be_stored_though_the_file_system_falls_silent() {
+        runtime().block_on(async {
+            let home = Scratch::new();
+            let store = open(&home).await;
+            let writer = match store.db() {
+                Db::Sqlite { writer, .. } => writer,
+                #[cfg(feature = "postgres")]
+                Db::Postgres(_) => unreachable!(),
+            };
+            let taken = db::take(writer).await.unwrap();
+            let falls_silent = async {
+                // After the look before the transaction: one is asked after the other.
+                spawn_blocking(|| ()).await.unwrap();
+                let silence = silence();
+                drop(taken);
+                silence
+            };
+            let made = store.create_conversation("ann", None);
+            let (made, silence) = futures_util::future::join(made, falls_silent).await;
+            made.unwrap();
+            assert_eq!(store.fault(), Some(Fault::Silent));
+            drop(silence);
+            store.health().set(Look::Quick, PART, None);
+            store.create_conversation("ann", None).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_answer_is_told_from_a_file_that_is_gone() {
+        runtime().block_on(async {
+            let home = Scratch::new();
+            let store = open(&home).await;
+            let silence = silence();
+            let made = store.create_conversation("ann", None).await;
+            assert!(matches!(made, Err(Error::Unavailable)), "{made:?}");
+            assert_eq!(store.fault(), Some(Fault::Silent));
+            assert_eq!(store.look(&mut 0, false).await, Some(Fault::Silent));
+            drop(silence);
+            fs::remove_file(home.path().join("q.db")).unwrap();
+            assert!(matches!(store.was_there().await, Err(Error::Unavailable)));
+            assert_eq!(store.fault(), Some(Fault::Gone));
+        });
     }
 }

@@ -1,5 +1,5 @@
 //! Configuration mistakes end with 64 and one line that tells where, what, and what was expected.
-use e2e::{Gateway, process::End, scratch::Scratch};
+use e2e::{Gateway, process::End, scratch::Scratch, token::JWT};
 
 /// Runs with this file, and expects one line with all of these words in it.
 async fn refused_file(text: &str, words: &[&str]) {
@@ -107,6 +107,22 @@ async fn check_config_says_what_would_be_served() {
     assert_eq!((end.code, end.stderr.len()), (Some(0), 0), "{end:#?}");
     let said = end.stdout.join("\n");
     assert!(said.contains("127.0.0.1:4711") && said.contains("/ws"), "{said}");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[tokio::test]
+async fn check_config_warns_of_addresses_that_begin_as_whoever_uploads_says() {
+    let public = ("server.public_url", "https://chat.example");
+    for (settings, warned) in [(&JWT[..], true), (&[JWT[0], JWT[1], public], false)] {
+        let end = Gateway::run(&["check-config"], settings).await;
+        assert_eq!((end.code, end.stderr.len()), (Some(0), 0), "{end:#?}");
+        let said = end.stdout.join("\n");
+        assert_eq!(
+            said.contains("warning: ") && said.contains("server.public_url"),
+            warned,
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test]

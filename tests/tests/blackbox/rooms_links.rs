@@ -2,11 +2,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use e2e::{
-    Gateway,
+    Gateway, eventually,
     http::{self, Response},
     scratch::Scratch,
-    token::{JWT, token},
+    token::{self, JWT, token},
 };
+use jsonwebtoken::Header;
 use serde_json::{Value, json};
 
 const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
@@ -79,4 +80,39 @@ async fn addresses_begin_as_the_operator_says() {
     let list: Value = gateway.get("/api/files?user_id=7").await.json();
     let listed = list["files"][0]["url"].as_str().expect("an address").to_owned();
     assert!(listed.starts_with("https://chat.example/assistant/files/7/"), "{listed}");
+}
+
+#[tokio::test]
+async fn a_link_ends_when_the_secret_that_it_was_signed_with_is_taken_out() {
+    const OLD: &str = "a secret that somebody has learned who should not";
+    const NEW: &str = "the secret that comes in its place from now on";
+    let home = Scratch::new();
+    let text = |secrets: &[&str]| {
+        let folder = home.path().display();
+        format!(
+            "auth.mode = \"jwt\"\nauth.jwt.secrets = {secrets:?}\n\
+             store.url = \"sqlite://{folder}/q.db\"\nfiles.url = \"file://{folder}/files\"\n"
+        )
+    };
+    let file = home.file("gateway.toml", &text(&[OLD]));
+    let settings = [("server.listen", "127.0.0.1:0")];
+    let gateway = Gateway::start_with(&["serve", "--config", &file], &settings).await;
+    let uploaded = async |secret: &str| {
+        let token = token::sign(&Header::default(), json!({"sub": "7"}), secret.as_bytes());
+        upload(&gateway, &[("Authorization", &format!("Bearer {token}"))], "").await
+    };
+    let old = uploaded(OLD).await;
+    assert_eq!(open(&gateway, &old).await.status, 200);
+    home.file("gateway.toml", &text(&[NEW]));
+    gateway.signal("HUP").await;
+    eventually("the end of the link", async || {
+        (open(&gateway, &old).await.status == 403).then_some(())
+    })
+    .await;
+    let new = uploaded(NEW).await;
+    assert_eq!(open(&gateway, &new).await.status, 200);
+    home.file("gateway.toml", &text(&[NEW, OLD]));
+    gateway.signal("HUP").await;
+    eventually("the link again", async || (open(&gateway, &old).await.status == 200).then_some(()))
+        .await;
 }

@@ -48,12 +48,36 @@ impl Secrets {
     }
 
     /// At most [`NOTE`] characters in one line, without the secrets and without what looks like one.
+    /// Of a text that is longer than [`Self::enough`], only its begin is looked at.
     pub(super) fn note(&self, said: &str) -> String {
-        let mask = |said: String, it: &Secret| said.replace(it.expose(), Secret::SHOWN);
-        let said = self.0.iter().fold(said.to_owned(), mask);
-        let one_line: String =
-            said.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
-        without_keys(&one_line).chars().take(NOTE).collect()
+        let begin = said.get(..said.floor_char_boundary(self.enough())).unwrap_or_default();
+        // It may have been cut before.
+        let is_cut = said.len() >= self.enough();
+        let told = self.masked(begin, is_cut);
+        // What is left of a word would not be known for a key.
+        let whole = if is_cut { told.trim_end_matches(is_part) } else { &told };
+        without_keys(whole).chars().take(NOTE).collect()
+    }
+
+    /// `said` in one line and without the secrets; if it was cut, also without the begin of one at
+    /// its end.
+    fn masked(&self, said: &str, is_cut: bool) -> String {
+        let (mut told, mut rest) = (String::new(), said.chars());
+        loop {
+            let left = rest.as_str();
+            if is_cut && self.0.iter().any(|it| it.expose().starts_with(left)) {
+                return told;
+            }
+            if let Some(after) = self.0.iter().find_map(|it| left.strip_prefix(it.expose())) {
+                told.push_str(Secret::SHOWN);
+                rest = after.chars();
+                continue;
+            }
+            match rest.next() {
+                None => return told,
+                Some(it) => told.push(if it.is_control() { ' ' } else { it }),
+            }
+        }
     }
 }
 
@@ -101,13 +125,20 @@ const BEGINS: [&str; 22] = [
     "github_pat_",
 ];
 
+/// Bytes before a word in which its name is looked for.
+const BEFORE: usize = 100;
+
 /// Characters after the begin, at least, and of any word that mixes letters and digits.
 const REST: usize = 6;
 const LONG: usize = 40;
 
+/// Whether it can be in a key.
+fn is_part(it: char) -> bool {
+    it.is_ascii_alphanumeric() || "-_.+/~%*".contains(it)
+}
+
 /// `said` without words that look like keys.
 fn without_keys(said: &str) -> Cow<'_, str> {
-    let is_part = |it: char| it.is_ascii_alphanumeric() || "-_.+/~%*".contains(it);
     let mut masked = String::new();
     let (mut done, mut at) = (0, 0);
     while let Some(from) = said.get(at..).and_then(|it| it.find(is_part)).map(|it| at + it) {
@@ -142,7 +173,8 @@ fn is_begin(word: &str, at: usize) -> bool {
 
 /// Whether what comes before a word says that it is a secret: `Bearer`, `token=`, `"api_key": "`.
 fn is_named(before: &str) -> bool {
-    let lower = before.to_ascii_lowercase();
+    let from = before.ceil_char_boundary(before.len().saturating_sub(BEFORE));
+    let lower = before.get(from..).unwrap_or_default().to_ascii_lowercase();
     let schemes = ["bearer ", "basic ", "api key provided: ", "api key: "];
     if schemes.iter().any(|it| lower.ends_with(it)) {
         return true;
@@ -221,5 +253,37 @@ mod tests {
         let key = Secret::SHOWN;
         let expected = format!("{key} {key} {key} {key} {key} not-a-secret short");
         assert_eq!(secrets.note(said), expected);
+    }
+
+    #[test]
+    fn of_a_very_long_text_the_begin_is_told_and_masked() {
+        // Word after word, each of which could be a key.
+        let said = format!("token=meow {}", "é a ".repeat(5 << 18));
+        let begin: String = said.replace("meow", Secret::SHOWN).chars().take(NOTE).collect();
+        assert_eq!(note(&said), begin);
+        // Nor does it matter what comes before a word, but for its name.
+        let said = said.get(..1 << 20).unwrap();
+        assert_eq!(without_keys(said), said.replace("meow", Secret::SHOWN));
+        // The name of a word is far behind others.
+        let last = format!("{said}{} token: meow", "é".repeat(BEFORE));
+        assert!(without_keys(&last).ends_with(&format!(" token: {}", Secret::SHOWN)));
+        assert_eq!(note(&"a".repeat(5 << 20)), "");
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_not_told() {
+        let secret = format!("{}!{}", "k ".repeat(400), "z ".repeat(400));
+        let secrets =
+            Secrets::new(&"http://host".parse().unwrap(), &secret.clone().into(), &Map::default());
+        let said = format!("{secret}. {secret}. {secret}. {secret}");
+        let shown = format!("{0}. ", Secret::SHOWN);
+        for end in [secrets.enough(), said.len()] {
+            let told = secrets.note(said.get(..end).unwrap());
+            assert!(shown.repeat(4).starts_with(&told) && told.starts_with(&shown), "{told}");
+        }
+        // A key that is known by its begin, and a word that is known by its length.
+        let word = "Ab1".repeat(100);
+        let said = format!("sk-{word} {word} {word} {word} {word} {word}");
+        assert!(!note(&said).contains("Ab1"), "{}", note(&said));
     }
 }

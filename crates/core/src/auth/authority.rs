@@ -101,6 +101,8 @@ struct Inner {
 
 /// What tokens are checked against now.
 struct Rules {
+    /// What other keys are derived from.
+    secrets: Vec<Secret>,
     keys: Vec<Key>,
     jwks: Option<Arc<Jwks>>,
     /// One for each of [`Algorithm::ALL`].
@@ -250,6 +252,12 @@ impl Authority {
         self.0.mode
     }
 
+    /// Give `derive` each secret that verifies tokens now, in their order. To be asked at each use: a
+    /// key that is kept would outlive a secret that [`Self::reload`] took out.
+    pub fn derived<T>(&self, derive: impl Fn(&Secret) -> T) -> Vec<T> {
+        self.rules().secrets.iter().map(derive).collect()
+    }
+
     /// Who it is that shows `token`. Waits only for a key that is not known yet.
     pub async fn identify(&self, token: Option<&Token>) -> Result<Principal, Denied> {
         if token.is_some_and(|token| self.misses_key_of(token)) {
@@ -305,7 +313,7 @@ impl Rules {
     fn new(settings: &Settings, keys: Vec<Key>, jwks: Option<Arc<Jwks>>) -> Self {
         let validations = Algorithm::ALL.map(|it| settings.validation(it));
         let Settings { leeway, expired, .. } = *settings;
-        Self { keys, jwks, validations, leeway, expired }
+        Self { secrets: settings.secrets.clone(), keys, jwks, validations, leeway, expired }
     }
 
     fn verify(&self, token: &Token) -> Result<Principal, Denied> {

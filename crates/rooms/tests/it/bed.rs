@@ -73,7 +73,6 @@ impl Bed {
             Mode::Open => Vec::new(),
             Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
         };
-        let settings_secrets = secrets.clone();
         let settings = auth::Settings { mode, secrets, ..auth::Settings::default() };
         let core = Core {
             hub: Hub::new(Policies::default(), limits, None, &life),
@@ -100,7 +99,6 @@ impl Bed {
             store: store.clone(),
             files,
             max_upload_size: LARGEST,
-            link_secrets: settings_secrets,
             link_ttl: Duration::from_mins(1),
         };
         let (router, _) = quadrille_rooms::router(&core, &desk, memory, Config::default());

@@ -39,9 +39,8 @@ enum Kind {
 /// Parts of a file on the way to a folder; as much is held for each upload.
 const SMALL: usize = 256 << 10;
 
-/// Times that links may last; a bucket of S3 signs none for longer.
-const LINK_TTL: std::ops::RangeInclusive<Duration> =
-    Duration::from_mins(1)..=Duration::from_hours(7 * 24);
+/// Times that links may last.
+const LINK_TTL: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Config::LONGEST_LINK;
 
 /// The least that S3 takes as a part of more.
 const LARGE: usize = 5 << 20;
@@ -65,6 +64,9 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The longest time that a link may last; a bucket of S3 signs none for longer.
+    pub const LONGEST_LINK: Duration = Duration::from_hours(7 * 24);
+
     /// Bounds, and whether this build has what the address needs.
     pub fn check(&self) -> Result<(), BadConfig> {
         self.place()?;

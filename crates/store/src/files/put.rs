@@ -27,7 +27,7 @@ impl Files {
         match written {
             Ok(size) => {
                 upload.complete().await?;
-                self.still_there().await?;
+                self.was_there().await?;
                 Ok(size)
             }
             Err(why) => {

@@ -116,7 +116,7 @@ impl Files {
         }
         loop {
             tokio::time::sleep(EVERY).await;
-            let found = self.ask(Folder::look).await.unwrap_or(Some(Fault::Unreachable));
+            let found = self.ask(Folder::look).await.unwrap_or(Some(Fault::Silent));
             self.found(found);
         }
     }
@@ -126,16 +126,28 @@ impl Files {
         if self.fault().is_some() {
             return Err(PutError::Unavailable);
         }
-        self.still_there().await
+        self.missing().await.map_or(Ok(()), |_| Err(PutError::Unavailable))
     }
 
-    /// Whether what was written is where it will be looked for.
-    pub(super) async fn still_there(&self) -> Result<(), PutError> {
-        if self.folder().is_none() || self.ask(Folder::is_ours).await == Some(true) {
-            return Ok(());
+    /// Refuses to call stored what was written to a folder that nobody will find. A file system that
+    /// does not answer says nothing against a file that is complete.
+    pub(super) async fn was_there(&self) -> Result<(), PutError> {
+        match self.missing().await {
+            None | Some(Fault::Silent) => Ok(()),
+            Some(_) => Err(PutError::Unavailable),
         }
-        self.found(Some(Fault::Gone));
-        Err(PutError::Unavailable)
+    }
+
+    /// What keeps the folder from being found at its path. It is remembered.
+    async fn missing(&self) -> Option<Fault> {
+        self.folder()?;
+        let fault = match self.ask(Folder::is_ours).await {
+            Some(true) => return None,
+            Some(false) => Fault::Gone,
+            None => Fault::Silent,
+        };
+        self.found(Some(fault));
+        Some(fault)
     }
 
     /// Whether no other process can be writing here.
@@ -181,5 +193,32 @@ impl Files {
         let files = self.clone();
         let asked = tokio::task::spawn_blocking(move || files.folder().map(question));
         tokio::time::timeout(ANSWER, asked).await.ok()?.ok()?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use e2e::scratch::Scratch;
+
+    use super::{super::Config, *};
+    use crate::watch::tests::{runtime, silence};
+
+    #[test]
+    fn a_file_system_that_does_not_answer_is_told_from_a_folder_that_is_gone() {
+        runtime().block_on(async {
+            let home = Scratch::new();
+            let folder = home.path().join("files");
+            let url = format!("file://{}", folder.display());
+            let files = Files::open(&Config { url, ..Config::default() }).unwrap();
+            files.lock().unwrap();
+            let silence = silence();
+            let (before, after) = tokio::join!(files.usable(), files.was_there());
+            assert!(matches!(before, Err(PutError::Unavailable)) && after.is_ok());
+            assert_eq!(files.fault(), Some(Fault::Silent));
+            drop(silence);
+            fs::remove_dir_all(&folder).unwrap();
+            assert!(matches!(files.was_there().await, Err(PutError::Unavailable)));
+            assert_eq!(files.fault(), Some(Fault::Gone));
+        });
     }
 }
