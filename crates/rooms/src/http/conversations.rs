@@ -145,11 +145,7 @@ async fn remove(door: &Door, id: i64, user: &str) -> Result<(), Error> {
     // The replies would be for nobody.
     door.desk.clear(&topic).await;
     door.core.hub.delete(&topic);
-    for key in keys {
-        if let Err(why) = door.memory.files.delete(&key).await {
-            tracing::warn!(error = ?why, key, "a file of a deleted conversation is left");
-        }
-    }
+    door.memory.files.discard(&keys).await;
     Ok(())
 }
 
