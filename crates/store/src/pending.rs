@@ -88,14 +88,14 @@ impl Store {
         writing!(self, |tx| {
             sqlx::query(SETTLE).bind(before).execute(&mut *tx).await?;
         });
-        let (mut removed, mut last) = (0, String::new());
+        let (mut removed, mut after) = (0, String::new());
         loop {
             let lost: Vec<String> = reading!(self, |connection| {
-                let lost = sqlx::query_scalar(LOST).bind(before).bind(&*last);
+                let lost = sqlx::query_scalar(LOST).bind(before).bind(&*after);
                 lost.fetch_all(connection).await?
             });
             let Some(end) = lost.last() else { return Ok(removed) };
-            last.clone_from(end);
+            after.clone_from(end);
             let mut gone = Vec::new();
             for key in &lost {
                 match files.remove(key).await {
