@@ -284,3 +284,16 @@ impl From<Shortage> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_too_many_is_a_conflict_that_says_what_to_do() {
+        let why = Error::from(FileError::TooMany);
+        let said = "A chat has at most 9999 files; make another chat for this one";
+        assert_eq!((why.status(), &*why.to_string()), ((StatusCode::CONFLICT, 409), said));
+        assert_eq!(why.retry_after(), None);
+    }
+}
