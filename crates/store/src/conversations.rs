@@ -36,6 +36,12 @@ const LOCK_SQLITE: &str = "SELECT id FROM conversations WHERE id = $1 AND user_i
 const LOCK_POSTGRES: &str =
     "SELECT id FROM conversations WHERE id = $1 AND user_id = $2 FOR UPDATE";
 
+/// A kill before their bytes are deleted leaves none for ever.
+const KEEP_FILES: &str = "
+    INSERT INTO pending_files (file_path, created_at)
+    SELECT file_path, $2 FROM file_uploads WHERE conversation_id = $1
+    ON CONFLICT (file_path) DO UPDATE SET created_at = excluded.created_at";
+
 const DELETE_FILES: &str =
     "DELETE FROM file_uploads WHERE conversation_id = $1 RETURNING file_path";
 
@@ -104,7 +110,8 @@ impl Store {
         Ok(row.map(Conversation::from))
     }
 
-    /// With everything in it. Gives the keys of its files, whose bytes are the caller's to delete;
+    /// With everything in it. Gives the keys of its files, whose bytes are the caller's to
+    /// [discard](crate::files::Files::discard); what is left of them, [`tidy`](Self::tidy) removes.
     /// `None` if it is not there, or not theirs.
     pub async fn delete_conversation(
         &self,
@@ -118,6 +125,7 @@ impl Store {
             if locked.is_none() {
                 return Ok(None);
             }
+            sqlx::query(KEEP_FILES).bind(id).bind(now()).execute(&mut *tx).await?;
             let files = sqlx::query_scalar(DELETE_FILES).bind(id);
             let keys: Vec<String> = files.fetch_all(&mut *tx).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;

@@ -34,7 +34,8 @@ pub use model::{
 pub use store::{Migrated, Store};
 pub use workflows::{
     BackupError, Brought, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed,
-    DeletedChat, Download, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Place, Run,
-    RunError, RunKey, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus, WholeChat,
+    DeletedChat, Download, FileError, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep,
+    Place, Run, RunError, RunKey, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus,
+    WholeChat,
 };
 pub use writable::check_folder;

@@ -142,6 +142,10 @@ mod postgres {
     /// How long a server may take to let us in at the start.
     const CONNECT: Duration = Duration::from_secs(10);
 
+    /// How long a statement may take besides its wait for locks. The server goes on with it when its client has left, and the
+    /// place of the client is another's by then.
+    const STATEMENT: Duration = Duration::from_secs(30);
+
     /// Notices would be logged, and a client can cause them: with a long word, for example.
     const QUIET: &str = "SET client_min_messages = warning";
 
@@ -165,16 +169,40 @@ mod postgres {
         };
         // Politeness is all that can fail here.
         connection.close().await.ok();
-        let wait = config.busy_timeout.as_millis();
+        let (wait, limit) = (config.busy_timeout, config.busy_timeout.saturating_add(STATEMENT));
+        let (wait, limit) = (wait.as_millis(), limit.as_millis());
         let pool = PoolOptions::<Postgres>::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.busy_timeout)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    let set = AssertSqlSafe(format!("{QUIET}; SET lock_timeout = {wait}"));
+                    let set = AssertSqlSafe(format!(
+                        "{QUIET}; SET lock_timeout = {wait}; SET statement_timeout = {limit}"
+                    ));
                     connection.execute(set).await.map(drop)
                 })
             });
         Ok((Db::Postgres(pool.connect_lazy_with(options)), migrated))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[tokio::test]
+        async fn a_statement_ends_though_its_client_has_left() {
+            let url =
+                std::env::var_os("QUADRILLE_TEST_POSTGRES").expect("it runs by `cargo xtask`");
+            let url = url.into_string().unwrap();
+            let options = url.parse().unwrap();
+            let config = Config { url, ..Config::default() };
+            let (db, _) = super::open(&config, options, true).await.unwrap();
+            let Db::Postgres(pool) = &db else { unreachable!("it was opened on a server") };
+            let limits =
+                "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')";
+            let limits: (String, String) = sqlx::query_as(limits).fetch_one(pool).await.unwrap();
+            assert_eq!(limits, ("5s".to_owned(), "35s".to_owned()));
+            db.close(config.busy_timeout).await;
+        }
     }
 }

@@ -15,6 +15,9 @@ const NEWEST: i64 = 100_000;
 /// Messages that are read at once.
 const BATCH: usize = 256;
 
+/// Bytes of messages that are read.
+const MAX_BYTES: usize = 256 << 20;
+
 /// Words of a query; further ones are not asked for.
 const MAX_WORDS: usize = 32;
 
@@ -42,16 +45,27 @@ const POSTGRES: &str = "
 impl Store {
     /// Messages with every word of `query`, among the newest 100,000 in the conversations that the
     /// user is a member of; the newest first, at most [`Page::BYTES`] of them. Punctuation separates words and means nothing else.
-    /// `PostgreSQL` knows the first 100,000 characters of a message.
+    /// `PostgreSQL` knows the first 100,000 characters of a message; `SQLite` reads the newest 256 MiB,
+    /// and there may be more if that is not all.
     pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Found, Error> {
+        self.search_within(user, query, page, MAX_BYTES).await
+    }
+
+    async fn search_within(
+        &self,
+        user: &str,
+        query: &str,
+        page: Page,
+        bytes: usize,
+    ) -> Result<Found, Error> {
         let words = query.split(separates).filter(|it| !it.is_empty());
         let words: Vec<_> = words.take(MAX_WORDS).collect();
         if words.is_empty() {
             return Ok(Found::default());
         }
         let (user, (limit, _)) = (clean(user), page.bounds());
-        let mut found = match self.db() {
-            Db::Sqlite { .. } => self.scan(&user, &words, page).await?,
+        let (mut found, is_cut) = match self.db() {
+            Db::Sqlite { .. } => self.scan(&user, &words, page, bytes).await?,
             #[cfg(feature = "postgres")]
             Db::Postgres(pool) => {
                 let (_, offset) = page.bounds();
@@ -59,13 +73,15 @@ impl Store {
                 let mut taken = crate::db::take(pool).await?;
                 let search = sqlx::query_scalar(POSTGRES).bind(&*user).bind(NEWEST);
                 let search = search.bind(words.join(" ")).bind(limit + 1).bind(offset);
-                search.fetch_all(&mut *taken).await?
+                (search.fetch_all(&mut *taken).await?, false)
             }
         };
         let count = found.len();
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let ids = fitting(self.measured(&found).await?, Page::BYTES);
-        Ok(Found { has_more: ids.len() < count, messages: self.these(&ids).await? })
+        // Whoever goes on from page to page comes to an end.
+        let goes_on = is_cut && (page.offset == 0 || !ids.is_empty());
+        Ok(Found { has_more: goes_on || ids.len() < count, messages: self.these(&ids).await? })
     }
 
     /// The messages of these ids that are still there, the newest first, and the bytes of each.
@@ -85,15 +101,22 @@ impl Store {
         }))
     }
 
-    /// The ids of the page and of one message more, found by reading the user's messages, the newest first.
-    async fn scan(&self, user: &str, words: &[&str], page: Page) -> Result<Vec<i64>, Error> {
+    /// The ids of the page and of one message more, found by reading the user's messages, the newest first;
+    /// and whether there are others after the first `bytes` of them.
+    async fn scan(
+        &self,
+        user: &str,
+        words: &[&str],
+        page: Page,
+        bytes: usize,
+    ) -> Result<(Vec<i64>, bool), Error> {
         let (limit, offset) = page.bounds();
         let enough = usize::try_from(offset.saturating_add(limit + 1)).unwrap_or(usize::MAX);
         let phrases: Vec<Vec<String>> = words.iter().map(|it| tokens(it)).collect();
         let own: Vec<i64> = reading!(self, |connection| {
             sqlx::query_scalar(OWN).bind(user).bind(NEWEST).fetch_all(connection).await?
         });
-        let mut found = Vec::new();
+        let (mut found, mut read, mut is_cut) = (Vec::new(), 0, false);
         for batch in own.chunks(BATCH) {
             reading!(self, |connection| {
                 let mut query = sqlx::QueryBuilder::new(CONTENTS);
@@ -105,17 +128,25 @@ impl Store {
                 let query = query.build_query_as::<(i64, String)>().persistent(false);
                 let mut rows = query.fetch(connection);
                 while let Some((id, content)) = rows.try_next().await? {
+                    is_cut = read >= bytes;
+                    if is_cut {
+                        break;
+                    }
+                    read += content.len();
                     if has_all(&content, &phrases) {
                         found.push(id);
                     }
                 }
             });
-            if found.len() >= enough {
+            if is_cut || found.len() >= enough {
                 break;
             }
+            // Others have their turn.
+            tokio::task::yield_now().await;
         }
         let skipped = found.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
-        Ok(skipped.take(usize::try_from(limit + 1).unwrap_or_default()).collect())
+        let found = skipped.take(usize::try_from(limit + 1).unwrap_or_default()).collect();
+        Ok((found, is_cut))
     }
 }
 
@@ -149,7 +180,44 @@ fn has_all(text: &str, phrases: &[Vec<String>]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use e2e::scratch::Scratch;
+
     use super::*;
+    use crate::{Config, NewMessage, Sender};
+
+    #[tokio::test]
+    async fn what_is_not_read_any_more_may_have_others() {
+        let home = Scratch::new();
+        let url = format!("sqlite://{}/a.db", home.path().display());
+        let store = Store::open(&Config { url, ..Config::default() }).await.unwrap();
+        let conversation = store.create_conversation("ann", None).await.unwrap().id;
+        for content in ["old word", "word 1", "word 2", "nothing"] {
+            let new = NewMessage {
+                conversation,
+                user: "ann",
+                sender: Sender::User,
+                content,
+                metadata: None,
+                key: None,
+                turn: None,
+                files: &[],
+            };
+            store.add_message(new).await.unwrap();
+        }
+        let search = async |offset, bytes| {
+            let page = Page { limit: 9, offset };
+            let Found { messages, has_more } =
+                store.search_within("ann", "word", page, bytes).await.unwrap();
+            (messages.into_iter().map(|it| it.content).collect::<Vec<_>>().join(","), has_more)
+        };
+        let given = |all: &str, has_more| (all.to_owned(), has_more);
+        // The last message of all may go beyond.
+        assert_eq!(search(0, 20).await, given("word 2,word 1,old word", false));
+        assert_eq!(search(0, 19).await, given("word 2,word 1", true));
+        assert_eq!(search(1, 19).await, given("word 1", true));
+        assert_eq!(search(2, 19).await, given("", false));
+        assert_eq!(search(0, 7).await, given("", true));
+    }
 
     #[test]
     fn words_are_found_whole_in_any_case_and_with_their_marks() {

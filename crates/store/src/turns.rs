@@ -22,12 +22,14 @@ const CLOSE: &str = "
 const OPEN: &str = "
     SELECT id FROM turns WHERE state = 'open' AND started_at < $1 ORDER BY started_at LIMIT 1";
 
-/// The newest replies to completed turns, and the bytes of each with its question.
+/// The newest replies to completed turns, and the bytes of each with its question. A long reply says
+/// something, and is not read for that.
 const COMPLETED: &str = "
     SELECT r.id, CAST(OCTET_LENGTH(q.content) + OCTET_LENGTH(r.content) AS BIGINT)
     FROM turns AS t
     JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
-    WHERE t.conversation_id = $1 AND t.state = 'completed' AND trim(r.content, $3) <> ''
+    WHERE t.conversation_id = $1 AND t.state = 'completed'
+        AND (OCTET_LENGTH(r.content) > 1000 OR trim(r.content, $3) <> '')
     ORDER BY r.id DESC LIMIT $2";
 
 /// What a reply that says nothing may have all the same.
@@ -38,7 +40,7 @@ const EXCHANGES: &str = "
     SELECT q.content, r.content FROM turns AS t
     JOIN messages AS q ON q.id = t.question_id JOIN messages AS r ON r.id = t.reply_id
     WHERE t.conversation_id = $1 AND t.state = 'completed' AND r.id >= $2
-        AND trim(r.content, $4) <> ''
+        AND (OCTET_LENGTH(r.content) > 1000 OR trim(r.content, $4) <> '')
     ORDER BY r.id LIMIT $3";
 
 impl Store {

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use quadrille_core::auth::Action;
-use quadrille_store::Who;
+use quadrille_store::{Store, Who};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,15 +73,11 @@ pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Err
     tag = "rooms",
     responses((status = 201, description = "The conversation", body = inline(Made<'_>)))
 )]
-pub(super) async fn create(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-    request: Request,
-) -> Result<Response, Error> {
+pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Error> {
     let fields = Fields::read(request, 0).await?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let title = title(&fields)?.filter(|it| !it.is_empty());
-    let made = door.memory.store.create_conversation(&user, title.as_deref()).await?;
+    let made = caller.store().create_conversation(&user, title.as_deref()).await?;
     let answer = Made { conversation_id: made.id, conversation: (&made).into() };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -95,7 +91,6 @@ pub(super) async fn create(
     responses((status = 200, description = "The conversation", body = inline(Changed<'_>)))
 )]
 pub(super) async fn change(
-    State(door): State<Arc<Door>>,
     caller: Caller,
     Id(id): Id,
     request: Request,
@@ -110,7 +105,7 @@ pub(super) async fn change(
         return Err(Error::NoChange);
     }
     caller.conversation(id, Action::Write, user.as_deref()).await?;
-    let store = &door.memory.store;
+    let store = caller.store();
     let changed = store.update_conversation(id, Who::Granted, title.as_deref(), pinned).await?;
     let changed = changed.ok_or(Error::NoConversation)?;
     Ok(Json(Changed { conversation: (&changed).into() }).into_response())
@@ -130,26 +125,22 @@ pub(super) async fn delete(
     Id(id): Id,
 ) -> Result<Json<Deleted>, Error> {
     let user = caller.user(None)?;
-    let life = door.core.life.clone();
-    to_the_end(&life, "delete", async move { remove(&door, id, &user).await }).await?;
+    let (life, store) = (door.core.life.clone(), caller.store());
+    to_the_end(&life, "delete", async move { remove(&door, &store, id, &user).await }).await?;
     Ok(Json(Deleted { message: "Conversation deleted" }))
 }
 
 /// Only its owner may, whatever a token grants.
-async fn remove(door: &Door, id: i64, user: &str) -> Result<(), Error> {
+async fn remove(door: &Door, store: &Store, id: i64, user: &str) -> Result<(), Error> {
     let topic = door::room(id).ok_or(Error::NoConversation)?;
     let line = door.line(id).await;
-    let deleted = door.memory.store.delete_conversation(id, user).await?;
+    let deleted = store.delete_conversation(id, user).await?;
     drop(line);
     let keys = deleted.ok_or(Error::NoConversation)?;
     // The replies would be for nobody.
     door.desk.clear(&topic).await;
     door.core.hub.delete(&topic);
-    for key in keys {
-        if let Err(why) = door.memory.files.delete(&key).await {
-            tracing::warn!(error = ?why, key, "a file of a deleted conversation is left");
-        }
-    }
+    door.memory.files.discard(&keys).await;
     Ok(())
 }
 

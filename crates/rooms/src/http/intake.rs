@@ -134,9 +134,6 @@ impl Upload {
 
 /// Nobody knows of them, so nobody will ask for them.
 pub(super) async fn discard(door: &Door, uploads: &[Upload]) {
-    for Upload { key, .. } in uploads {
-        if let Err(why) = door.memory.files.delete(key).await {
-            tracing::warn!(error = ?why, key, "a file of a refused upload is left");
-        }
-    }
+    let keys: Vec<_> = uploads.iter().map(|it| it.key.clone()).collect();
+    door.memory.files.discard(&keys).await;
 }

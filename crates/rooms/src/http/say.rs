@@ -80,7 +80,7 @@ impl Saying {
             files: &[],
         };
         let line = door.line(*conversation).await;
-        let added = door.memory.store.add_message_with(new, &uploads).await?;
+        let added = caller.store().add_message_with(new, &uploads).await?;
         let Added { message, is_new, title, .. } = added;
         let addresses = door.links.to(base, &message.files).await;
         let published = is_new.then(|| {

@@ -1,5 +1,6 @@
 //! Uploaded files: bytes in a folder or a bucket, streamed in and out.
 mod config;
+mod discard;
 mod error;
 mod link;
 mod name;
@@ -161,14 +162,6 @@ impl Files {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
             deleted => Ok(deleted?),
         }
-    }
-
-    /// Remove a file of which there may be parts only.
-    pub(crate) async fn remove(&self, key: &str) -> Result<(), Error> {
-        if self.path(key).is_some() {
-            self.remove_parts(key).await;
-        }
-        self.delete(key).await
     }
 
     /// Where `key` is: nowhere, if [`Self::key`] cannot have made it.

@@ -47,6 +47,12 @@ pub(super) const TOUCH: &str =
 
 const FILES: &str = "SELECT file_path FROM chat_files WHERE chat_id = $1";
 
+/// A kill before their bytes are deleted leaves none for ever.
+const KEEP_FILES: &str = "
+    INSERT INTO pending_files (file_path, created_at)
+    SELECT file_path, $2 FROM chat_files WHERE chat_id = $1
+    ON CONFLICT (file_path) DO UPDATE SET created_at = excluded.created_at";
+
 const CANCEL: &str = "
     UPDATE runs SET status = 'cancelled', seq = seq + 1, ended_at = $2
     WHERE chat_id = $1 AND status IN ('pending', 'running')
@@ -128,7 +134,9 @@ impl Store {
         Ok(rows.into_iter().map(Chat::from).collect())
     }
 
-    /// With everything in it. `None` if it is not there.
+    /// With everything in it; the bytes of its files are the caller's to
+    /// [discard](crate::files::Files::discard), and what is left of them, [`tidy`](Self::tidy) removes.
+    /// `None` if it is not there.
     pub async fn delete_chat(&self, id: &str) -> Result<Option<DeletedChat>, Error> {
         let (id, now) = (clean(id), now());
         let (keys, runs) = writing!(self, |tx| {
@@ -138,6 +146,7 @@ impl Store {
             }
             let files = sqlx::query_scalar(FILES).bind(&*id);
             let keys: Vec<String> = files.fetch_all(&mut *tx).await?;
+            sqlx::query(KEEP_FILES).bind(&*id).bind(now).execute(&mut *tx).await?;
             let cancel = sqlx::query_as(CANCEL).bind(&*id).bind(now);
             let runs: Vec<RunRow> = cancel.fetch_all(&mut *tx).await?;
             sqlx::query(DELETE).bind(&*id).execute(&mut *tx).await?;

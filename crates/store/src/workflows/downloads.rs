@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Error, Store,
     db::{reading, writing},
+    pending::KEEP,
     store::{clean, now},
     users,
 };
@@ -84,10 +85,16 @@ impl Store {
     }
 
     /// Forget some of those from before a time. Gives their keys, whose bytes are the caller's to
-    /// delete; none if there are no more.
+    /// [discard](crate::files::Files::discard); what is left of them, [`tidy`](Self::tidy) removes.
+    /// None if there are no more.
     pub async fn forget_downloads(&self, before: i64) -> Result<Vec<String>, Error> {
         Ok(writing!(self, |tx| {
-            sqlx::query_scalar(FORGET).bind(before).fetch_all(&mut *tx).await?
+            let forget = sqlx::query_scalar(FORGET).bind(before);
+            let keys: Vec<String> = forget.fetch_all(&mut *tx).await?;
+            for key in &keys {
+                sqlx::query(KEEP).bind(key).bind(now()).execute(&mut *tx).await?;
+            }
+            keys
         }))
     }
 }

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{
     chats::TOUCH,
-    files::{ADD, NAMES, free},
+    files::{ADD, NAMES, fresh},
     lease::{FAIL_STEP, FEED, FINISH_STEP, SKIP, too_far, until},
-    model::{Brought, Claim, NewChatFile, Run},
+    model::{Brought, Claim, FileError, NewChatFile, Run},
     runs::{RunRow, StepRow},
     words::ChatStatus,
 };
@@ -153,7 +153,7 @@ impl Store {
         held: &Claim,
         (result, digest): (&str, &str),
         file: Option<NewChatFile<'_>>,
-    ) -> Result<Option<(Run, Option<i64>)>, Error> {
+    ) -> Result<Option<(Run, Option<i64>)>, FileError> {
         let Claim { claim, run, step, .. } = held;
         let (result, now) = (clean(result), now());
         Ok(writing!(self, |tx| {
@@ -165,7 +165,7 @@ impl Store {
             let mut output: Option<i64> = None;
             if let Some(NewChatFile { place, name, key, size }) = file {
                 let names = sqlx::query_scalar(NAMES).bind(&run.chat_id);
-                let name = free(&clean(name), &names.fetch_all(&mut *tx).await?);
+                let name = fresh(&clean(name), &names.fetch_all(&mut *tx).await?)?;
                 let add = sqlx::query_scalar(ADD).bind(&run.chat_id).bind(place.word()).bind(name);
                 output = Some(add.bind(key).bind(size).bind(now).fetch_one(&mut *tx).await?);
             }

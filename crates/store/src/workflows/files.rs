@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     chats::TOUCH,
-    model::{ChatFile, NewChatFile},
+    model::{ChatFile, FileError, NewChatFile},
     words::Place,
 };
 use crate::{
@@ -39,7 +39,7 @@ impl Store {
         &self,
         chat: &str,
         new: NewChatFile<'_>,
-    ) -> Result<Option<ChatFile>, Error> {
+    ) -> Result<Option<ChatFile>, FileError> {
         let (chat, now) = (clean(chat), now());
         let NewChatFile { place, name, key, size } = new;
         let (id, name) = writing!(self, |tx| {
@@ -48,7 +48,7 @@ impl Store {
                 return Ok(None);
             }
             let names = sqlx::query_scalar(NAMES).bind(&*chat);
-            let name = free(&clean(name), &names.fetch_all(&mut *tx).await?);
+            let name = fresh(&clean(name), &names.fetch_all(&mut *tx).await?)?;
             let add = sqlx::query_scalar(ADD).bind(&*chat).bind(place.word()).bind(&*name);
             let id: i64 = add.bind(key).bind(size).bind(now).fetch_one(&mut *tx).await?;
             (id, name)
@@ -100,6 +100,14 @@ impl Names {
             }
         }
     }
+}
+
+/// As [`free`], for one more file of a chat with these names.
+pub(super) fn fresh(name: &str, taken: &[String]) -> Result<String, FileError> {
+    if taken.len() >= ChatFile::MAX {
+        return Err(FileError::TooMany);
+    }
+    Ok(free(name, taken))
 }
 
 /// `name`, or the same with the first number that makes it a new one.

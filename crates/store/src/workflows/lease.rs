@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{
     chats::TOUCH,
-    files::{ADD, NAMES, free},
-    model::{Claimed, NewChatFile, Run, RunsOf, Start, Step},
+    files::{ADD, NAMES, fresh},
+    model::{Claimed, FileError, NewChatFile, Run, RunsOf, Start, Step},
     runs::RunRow,
     words::{ChatStatus, RunStatus},
 };
@@ -196,7 +196,7 @@ impl Store {
         step: &Step,
         result: &str,
         file: Option<NewChatFile<'_>>,
-    ) -> Result<Option<(Run, Option<i64>)>, Error> {
+    ) -> Result<Option<(Run, Option<i64>)>, FileError> {
         let (id, result, now) = (&claimed.run.id, clean(result), now());
         let chat = &claimed.run.chat_id;
         Ok(writing!(self, |tx| {
@@ -208,7 +208,7 @@ impl Store {
             if let Some(NewChatFile { place, name, key, size }) = file {
                 let names = sqlx::query_scalar(NAMES).bind(chat).fetch_all(&mut *tx).await?;
                 let add = sqlx::query_scalar(ADD).bind(chat).bind(place.word());
-                let add = add.bind(free(&clean(name), &names)).bind(key).bind(size).bind(now);
+                let add = add.bind(fresh(&clean(name), &names)?).bind(key).bind(size).bind(now);
                 output = Some(add.fetch_one(&mut *tx).await?);
             }
             let finish = sqlx::query(FINISH_STEP).bind(id).bind(step.position).bind(&*result);

@@ -15,8 +15,8 @@ pub use self::{
     backup::BackupError,
     model::{
         Brought, CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download,
-        NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey, RunsOf,
-        Start, Step, WholeChat,
+        FileError, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey,
+        RunsOf, Start, Step, WholeChat,
     },
     words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
 };

@@ -197,6 +197,27 @@ pub enum RunError {
     Store(#[from] Error),
 }
 
+/// Why a file is not in a chat.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Nothing was changed.
+    #[error("a chat has at most {} files; go on in another chat", ChatFile::MAX)]
+    TooMany,
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl From<sqlx::Error> for FileError {
+    fn from(why: sqlx::Error) -> Self {
+        Error::from(why).into()
+    }
+}
+
+impl ChatFile {
+    /// Files of a chat, at most.
+    pub const MAX: usize = 9_999;
+}
+
 /// A chat with everything in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WholeChat {

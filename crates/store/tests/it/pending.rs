@@ -57,6 +57,81 @@ async fn files_that_nobody_knows_are_removed_and_those_that_somebody_does_are_no
     .await;
 }
 
+#[tokio::test]
+async fn bytes_of_what_was_deleted_are_removed_after_a_kill_or_a_failure() {
+    each(async |bed| {
+        let home = Scratch::new();
+        let url = format!("file://{}", home.path().display());
+        let files = Files::open(&files::Config { url, ..files::Config::default() }).unwrap();
+        files.write_down_in(&bed.store);
+        let left = async || bed.store.remove_lost(&files, i64::MAX).await.unwrap();
+        // Twice: what a kill leaves that comes before anything is deleted, and a deletion that fails.
+        for is_killed in [true, false] {
+            let keys = ["u", "c", "d"].map(|name| Files::key("ann", name));
+            for key in &keys {
+                put(&files, key).await;
+            }
+            let [upload, chat, download] = &keys;
+            let id = bed.conversation("ann").await.id;
+            let file = NewFile {
+                key: upload,
+                user: "ann",
+                conversation: Some(id),
+                name: "a",
+                media_type: "text/plain",
+                size: 5,
+            };
+            bed.store.add_file(file).await.unwrap();
+            bed.chat("a", None).await;
+            bed.file("a", Place::Uploads, "a.csv", chat).await;
+            bed.store.add_download("a", None, download, 5).await.unwrap();
+            // They were known for long, so the ledger does not have them any more.
+            assert_eq!(left().await, 0);
+            let mut deleted = bed.store.delete_conversation(id, "ann").await.unwrap().unwrap();
+            deleted.extend(bed.store.delete_chat("a").await.unwrap().unwrap().keys);
+            deleted.extend(bed.store.forget_downloads(i64::MAX).await.unwrap());
+            assert_eq!(deleted, keys);
+            if is_killed {
+                assert_eq!(left().await, 3);
+            } else {
+                // A folder in place of a file cannot be deleted, and keeps no other.
+                let path = home.path().join(&keys[0]);
+                std::fs::remove_file(&path).unwrap();
+                std::fs::create_dir_all(path.join("in the way")).unwrap();
+                files.discard(&keys).await;
+                assert_eq!(left().await, 0);
+                std::fs::remove_dir_all(&path).unwrap();
+                std::fs::write(&path, "bytes").unwrap();
+                assert_eq!(left().await, 1);
+            }
+            for key in &keys {
+                assert!(files.get(key, None).await.unwrap().is_none(), "{key}");
+            }
+            assert_eq!(left().await, 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_discarded_leave_nothing_in_the_ledger() {
+    each(async |bed| {
+        let home = Scratch::new();
+        let url = format!("file://{}", home.path().display());
+        let files = Files::open(&files::Config { url, ..files::Config::default() }).unwrap();
+        files.write_down_in(&bed.store);
+        let key = Files::key("ann", "d");
+        put(&files, &key).await;
+        bed.store.add_download("a", None, &key, 5).await.unwrap();
+        let keys = bed.store.forget_downloads(i64::MAX).await.unwrap();
+        files.discard(&keys).await;
+        assert!(files.get(&key, None).await.unwrap().is_none());
+        // Whatever is in the ledger counts, also if there are no bytes.
+        assert_eq!(bed.store.remove_lost(&files, i64::MAX).await.unwrap(), 0);
+    })
+    .await;
+}
+
 async fn put(files: &Files, key: &str) {
     let once = stream::once(async { Ok::<_, std::io::Error>("bytes".into()) });
     files.put(key, once, 9).await.unwrap();

@@ -2,8 +2,9 @@
 use std::time::Duration;
 
 use quadrille_store::{
-    CancelRun, ChatFile, ChatStatus, Claimed, NewChat, NewChatFile, NewMessageOfChat, NewRun,
-    NewStep, Place, Run, RunError, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus,
+    CancelRun, ChatFile, ChatStatus, Claimed, FileError, NewChat, NewChatFile, NewMessageOfChat,
+    NewRun, NewStep, Place, Run, RunError, RunStatus, RunsOf, Said, Start, Step, StepKind,
+    StepStatus,
 };
 use tokio::task::JoinSet;
 
@@ -87,6 +88,43 @@ impl Bed {
 }
 
 pub(crate) const TWO: &[StepKind] = &[StepKind::Internal, StepKind::Internal];
+
+#[tokio::test]
+async fn a_chat_with_as_many_files_as_an_archive_takes_gets_no_other() {
+    each(async |bed| {
+        bed.chat("a", None).await;
+        bed.chat("b", None).await;
+        bed.file("a", Place::Uploads, "in.csv", "in").await;
+        let kinds = &[StepKind::Internal, StepKind::External];
+        bed.begin("a", "r", kinds).await.unwrap();
+        let claimed = bed.claim().await.unwrap();
+        assert!(bed.store.begin_step(&claimed, 0).await.unwrap());
+        bed.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)
+            INSERT INTO chat_files (chat_id, place, name, file_path, size, created_at)
+            SELECT 'a', 'uploads', 'f' || i, 'k' || i, 1, 1 FROM n",
+        )
+        .await;
+        // One more is the last.
+        bed.file("a", Place::Uploads, "last.csv", "last").await;
+        let file = NewChatFile { place: Place::Outputs, name: "a.csv", key: "over", size: 1 };
+        let added = bed.store.add_chat_file("a", file).await;
+        assert!(matches!(added, Err(FileError::TooMany)), "{added:?}");
+        let (_, steps) = bed.all("r").await;
+        let finished = bed.store.finish_step(&claimed, &steps[0], "{}", Some(file)).await;
+        assert!(matches!(finished, Err(FileError::TooMany)), "{finished:?}");
+        // What was refused has changed nothing: it can be finished without a file.
+        bed.store.finish_step(&claimed, &steps[0], "{}", None).await.unwrap().unwrap();
+        assert!(bed.store.hand_out(&claimed).await.unwrap());
+        let held = bed.store.claim_step(None, "w", LONG, 1).await.unwrap().unwrap();
+        let brought = bed.store.finish_claimed(&held, ("{}", "d"), Some(file)).await;
+        assert!(matches!(brought, Err(FileError::TooMany)), "{brought:?}");
+        bed.store.finish_claimed(&held, ("{}", "d"), None).await.unwrap().unwrap();
+        assert_eq!(bed.store.chat_files("a").await.unwrap().len(), ChatFile::MAX);
+        assert!(bed.store.add_chat_file("b", file).await.unwrap().is_some());
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn one_owner_has_a_share_of_the_runs_that_wait() {

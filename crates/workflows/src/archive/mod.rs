@@ -21,8 +21,8 @@ const FULL_METADATA: &str = "conversation_metadata.json";
 /// Bytes of such a description.
 pub(crate) const MAX_METADATA: u64 = 16 << 20;
 
-/// Files and folders in an archive.
-pub(crate) const MAX_ENTRIES: usize = 10_000;
+/// Files and folders in an archive: any chat fits, with its description.
+pub(crate) const MAX_ENTRIES: usize = quadrille_store::ChatFile::MAX + 1;
 
 /// Messages, runs and steps of a chat, together.
 pub(crate) const MAX_PARTS: usize = 10_000;

@@ -5,7 +5,8 @@ use std::{
 };
 
 use quadrille_store::{
-    self as store, Chat, Claimed, NewChatFile, Place, Run, RunStatus, Step, StepKind, files::Files,
+    self as store, Chat, Claimed, FileError, NewChatFile, Place, Run, RunStatus, Step, StepKind,
+    files::Files,
 };
 use quadrille_tabular::Outcome;
 use serde_json::{Map, Value};
@@ -159,8 +160,7 @@ async fn step_of(
         return Ok(End::Failed(StepError::TooMuch));
     }
     let Some(path) = outcome.file else {
-        let finished = store.finish_step(claimed, step, &result, None).await?;
-        return Ok(finished.map_or(End::Left, |(run, _)| End::Finished(run)));
+        return finished(store.finish_step(claimed, step, &result, None).await);
     };
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
@@ -173,11 +173,20 @@ async fn step_of(
     let last = step.position + 1 == run.total;
     let place = if last { Place::Outputs } else { Place::Intermediate };
     let file = NewChatFile { place, name: &name, key: &key, size };
-    let finished = store.finish_step(claimed, step, &result, Some(file)).await;
-    if !matches!(finished, Ok(Some(_))) {
+    let stored = store.finish_step(claimed, step, &result, Some(file)).await;
+    if !matches!(stored, Ok(Some(_))) {
         discard(&door.memory.files, &[key]).await;
     }
-    Ok(finished?.map_or(End::Left, |(run, _)| End::Finished(run)))
+    finished(stored)
+}
+
+/// What it means for a step that what it made was stored, or was not.
+fn finished(stored: Result<Option<(Run, Option<i64>)>, FileError>) -> Result<End, store::Error> {
+    match stored {
+        Ok(stored) => Ok(stored.map_or(End::Left, |(run, _)| End::Finished(run))),
+        Err(FileError::TooMany) => Ok(End::Failed(StepError::ManyFiles)),
+        Err(FileError::Store(why)) => Err(why),
+    }
 }
 
 /// Tell how far the operation is, keep the lease, and end it early if it has to be. Whether it was

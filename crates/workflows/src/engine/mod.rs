@@ -92,9 +92,5 @@ async fn forget(door: &Door) -> Result<(), quadrille_store::Error> {
 
 /// Nobody knows of them any more, so nobody will ask for them.
 pub(crate) async fn discard(files: &Files, keys: &[String]) {
-    for key in keys {
-        if let Err(why) = files.delete(key).await {
-            tracing::warn!(error = ?why, key, "a file that nobody needs is left");
-        }
-    }
+    files.discard(keys).await;
 }

@@ -34,6 +34,11 @@ pub(super) enum StepError {
         wire::MAX_RESULTS
     )]
     TooMuch,
+    #[error(
+        "a chat has at most {} files, and this one has as many; go on in another chat",
+        ChatFile::MAX
+    )]
+    ManyFiles,
     #[error("there is no room left to do this; tell the operator")]
     DiskFull,
     #[error("cancelled")]

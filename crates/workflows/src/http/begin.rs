@@ -2,7 +2,7 @@
 use axum::extract::Request;
 use http::StatusCode;
 use quadrille_core::Holder;
-use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind};
+use quadrille_store::{Chat, NewRun, NewStep, Place, Run, StepKind, Store};
 use quadrille_tabular::NAMES;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
@@ -70,6 +70,7 @@ pub(super) fn digest(of: &str, steps: &[NewStep]) -> String {
 /// Begin a run of `steps`, of which the first has the file that was uploaded last.
 pub(super) async fn begin(
     door: &Door,
+    store: &Store,
     chat: &Chat,
     origin: Origin,
     steps: &[NewStep],
@@ -83,7 +84,7 @@ pub(super) async fn begin(
     if steps.len() > most {
         return Err(Error::Invalid(format!("a run has at most {most} steps")));
     }
-    let files = door.memory.store.chat_files(&chat.id).await?;
+    let files = store.chat_files(&chat.id).await?;
     let input = files.iter().rfind(|it| it.place == Place::Uploads).map(|it| it.id);
     if input.is_none() && steps.first().is_some_and(|it| it.kind == StepKind::Internal) {
         return Err(Error::Invalid("No uploaded file found for processing".to_owned()));
@@ -96,7 +97,7 @@ pub(super) async fn begin(
     let key = key.map(Keyed::stored);
     let (chat, origin) = (&*chat.id, origin.word());
     let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, share, key };
-    let run = door.memory.store.create_run(new).await?;
+    let run = store.create_run(new).await?;
     door.work.notify_one();
     Ok(run)
 }

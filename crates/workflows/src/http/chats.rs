@@ -33,13 +33,10 @@ pub(super) const SHOWN: u32 = 1000;
     tag = "chats",
     responses((status = 201, description = "The chat", body = Answer))
 )]
-pub(super) async fn create(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
-) -> Result<Envelope, Error> {
+pub(super) async fn create(caller: Caller) -> Result<Envelope, Error> {
     let id = Uuid::now_v7().to_string();
     caller.may_call(&id)?;
-    let chat = put(&door, &caller, &id, ChatStatus::Created, false).await?;
+    let chat = put(&caller, &id, ChatStatus::Created, false).await?;
     let chat = chat.ok_or(Error::Server)?;
     let shown = show_chat(&caller.store, &chat).await?;
     Ok(ok("Conversation created successfully", shown).status(StatusCode::CREATED))
@@ -47,7 +44,6 @@ pub(super) async fn create(
 
 /// Make the chat `id`, or give it another participant, if it is the caller's or may be anybody's.
 pub(super) async fn put(
-    door: &Door,
     caller: &Caller,
     id: &str,
     status: ChatStatus,
@@ -65,7 +61,7 @@ pub(super) async fn put(
         metadata: "{}",
         any_owner,
     };
-    Ok(door.memory.store.put_chat(new).await?)
+    Ok(caller.store.put_chat(new).await?)
 }
 
 /// List chats, the newest first
@@ -146,7 +142,7 @@ pub(super) async fn delete(
         if let Some(topic) = &topic {
             door.desk.clear(topic).await;
         }
-        let deleted = door.memory.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
+        let deleted = caller.store.delete_chat(&id).await?.ok_or(Error::NoChat)?;
         for run in &deleted.cancelled {
             door.cancel(&run.id);
         }

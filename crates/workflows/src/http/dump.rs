@@ -5,7 +5,7 @@ use axum::extract::State;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use quadrille_core::{Life, Permit, auth::Action};
-use quadrille_store::{WholeChat, files::Files};
+use quadrille_store::{Store, WholeChat, files::Files};
 use serde_json::json;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -44,7 +44,7 @@ pub(super) async fn dump(
     let (owner, inside) = caller.enter()?;
     let chat = caller.chat(&chat, Action::Read).await?;
     let life = door.core.life.clone();
-    let work = async move { make(&door, &inside, &chat.id, owner.as_deref()).await };
+    let work = async move { make(&door, &caller.store, &inside, &chat.id, owner.as_deref()).await };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
     let url = base.url(&format!("{DOWNLOADS}/{}", wire::escaped(&name)));
     let data = json!({ "dump_file": name, "download_url": url });
@@ -54,13 +54,14 @@ pub(super) async fn dump(
 /// Gives the name of the download.
 async fn make(
     door: &Door,
+    store: &Store,
     place: &Permit,
     chat: &str,
     owner: Option<&str>,
 ) -> Result<String, Error> {
     let turn = door.core.life.unless_closing(door.room.work(place)).await;
     let _turn = turn.ok_or(Error::Stopping)?;
-    let (store, files) = (&door.memory.store, &door.memory.files);
+    let files = &door.memory.files;
     // Said twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
     if size > MAX_METADATA / 2 {

@@ -8,7 +8,7 @@ use quadrille_core::{
     Problem, Shortage,
     rest::{BadBody, form::FormError},
 };
-use quadrille_store::{self as store, RunError, files::PutError};
+use quadrille_store::{self as store, ChatFile, FileError, RunError, files::PutError};
 use serde_json::json;
 
 use super::{dump, envelope::Envelope};
@@ -60,6 +60,8 @@ pub(super) enum Error {
     TooMuch,
     #[error("Workflow execution failed: {0}")]
     Run(String),
+    #[error("A chat has at most {} files; make another chat for this one", ChatFile::MAX)]
+    ManyFiles,
     #[error("{0}")]
     Conflict(&'static str),
     #[error("The server is stopping; send the request again in a few seconds")]
@@ -135,7 +137,11 @@ impl Error {
                 S::UNPROCESSABLE_ENTITY
             }
             Self::BadFile(_) | Self::Address => S::BAD_REQUEST,
-            Self::Conflict(_) | Self::NoClaim | Self::KeyReused | Self::OtherResult => S::CONFLICT,
+            Self::Conflict(_)
+            | Self::ManyFiles
+            | Self::NoClaim
+            | Self::KeyReused
+            | Self::OtherResult => S::CONFLICT,
             Self::Scope(_) | Self::Nobody | Self::Named => S::FORBIDDEN,
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
@@ -247,6 +253,15 @@ impl From<RunError> for Error {
     }
 }
 
+impl From<FileError> for Error {
+    fn from(why: FileError) -> Self {
+        match why {
+            FileError::TooMany => Self::ManyFiles,
+            FileError::Store(why) => why.into(),
+        }
+    }
+}
+
 impl From<PutError> for Error {
     fn from(why: PutError) -> Self {
         match why {
@@ -267,5 +282,18 @@ impl From<Shortage> for Error {
             Shortage::Full => Self::NoPlace,
             Shortage::Share | Shortage::Strangers => Self::Enough,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_too_many_is_a_conflict_that_says_what_to_do() {
+        let why = Error::from(FileError::TooMany);
+        let said = "A chat has at most 9999 files; make another chat for this one";
+        assert_eq!((why.status(), &*why.to_string()), ((StatusCode::CONFLICT, 409), said));
+        assert_eq!(why.retry_after(), None);
     }
 }

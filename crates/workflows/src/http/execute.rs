@@ -44,7 +44,8 @@ pub(super) async fn execute(
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
     let key = key.of(&caller, || begin::digest("run", &steps));
-    let run = begin::begin(&door, &chat, Origin::Execute, &steps, key.as_ref()).await?;
+    let run =
+        begin::begin(&door, &caller.store, &chat, Origin::Execute, &steps, key.as_ref()).await?;
     if query.get("wait").is_some_and(|it| it == "false" || it == "0") {
         return Ok(begin::submitted(&run, &base));
     }

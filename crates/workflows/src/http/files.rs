@@ -15,7 +15,9 @@ use quadrille_core::{
         form::{self, Form, Part, Source},
     },
 };
-use quadrille_store::{Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, files::Files};
+use quadrille_store::{
+    Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, Store, files::Files,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -60,7 +62,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let file = take(&door, &chat, request, false).await?;
+    let file = take(&door, &caller, &chat, request, false).await?;
     Ok(ok("File uploaded successfully", uploaded(&chat, &file, &base)))
 }
 
@@ -74,17 +76,21 @@ pub(super) fn uploaded(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
 /// Add the file that the request brings to the chat, also if the client leaves in between.
 pub(super) async fn take(
     door: &Arc<Door>,
+    caller: &Caller,
     chat: &Chat,
     request: Request,
     is_for_bot: bool,
 ) -> Result<ChatFile, Error> {
     let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
-    let taken = life.finish("upload", async move { add(&door, &chat, request, is_for_bot).await });
+    let store = caller.store.clone();
+    let adding = async move { add(&door, &store, &chat, request, is_for_bot).await };
+    let taken = life.finish("upload", adding);
     taken.await.unwrap_or(Err(Error::Server))
 }
 
 async fn add(
     door: &Door,
+    known: &Store,
     chat: &Chat,
     request: Request,
     is_for_bot: bool,
@@ -103,7 +109,7 @@ async fn add(
         }
     };
     let new = NewChatFile { place: Place::Uploads, name: &name, key: &key, size };
-    let added = door.memory.store.add_chat_file(&chat.id, new).await;
+    let added = known.add_chat_file(&chat.id, new).await;
     let Ok(Some(file)) = added else {
         engine::discard(&door.memory.files, &[key]).await;
         added?;
@@ -117,7 +123,7 @@ async fn add(
     }
     let metadata = metadata.to_string();
     let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: &metadata };
-    door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
+    known.say_in_chat(&chat.id, None, &[said]).await?;
     Ok(file)
 }
 

@@ -7,6 +7,7 @@ use quadrille_core::{
     Permit,
     rest::form::{self, Form, Part, Source},
 };
+use quadrille_store::Store;
 use tokio::{
     fs::File,
     io::{AsyncWriteExt, BufWriter},
@@ -84,12 +85,12 @@ async fn take(
     };
     let restored = door.core.life.blocking(work).await.map_err(|_| Error::Server)??;
     caller.may_call(&restored.whole.chat.id)?;
-    store(door, restored).await
+    store(door, &caller.store, restored).await
 }
 
-async fn store(door: &Door, restored: Restored) -> Result<Envelope, Error> {
+async fn store(door: &Door, store: &Store, restored: Restored) -> Result<Envelope, Error> {
     let Restored { whole, bytes } = restored;
-    let (store, files) = (&door.memory.store, &door.memory.files);
+    let files = &door.memory.files;
     // What is there would be refused only after everything else.
     if store.chat(&whole.chat.id).await?.is_some() {
         return Err(taken());

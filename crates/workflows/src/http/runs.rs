@@ -46,7 +46,7 @@ pub(super) async fn create(
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
     let key = key.of(&caller, || begin::digest("run", &steps));
-    let run = begin::begin(&door, &chat, Origin::Runs, &steps, key.as_ref()).await?;
+    let run = begin::begin(&door, &caller.store, &chat, Origin::Runs, &steps, key.as_ref()).await?;
     Ok(begin::submitted(&run, &base))
 }
 
@@ -128,16 +128,16 @@ pub(super) async fn cancel(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
-    end(&door, &chat, &run.id).await?;
+    end(&door, &caller.store, &chat, &run.id).await?;
     let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
 }
 
 /// Cancel a run, at once or as soon as who does it sees that.
-pub(super) async fn end(door: &Door, chat: &Chat, run: &str) -> Result<(), Error> {
-    match door.memory.store.cancel_run(run).await?.ok_or(Error::NoRun)? {
+pub(super) async fn end(door: &Door, store: &Store, chat: &Chat, run: &str) -> Result<(), Error> {
+    match store.cancel_run(run).await?.ok_or(Error::NoRun)? {
         CancelRun::Ended(ended) => {
-            let files = door.memory.store.chat_files(&chat.id).await?;
+            let files = store.chat_files(&chat.id).await?;
             let outputs = files.iter().filter(|it| it.place == Place::Outputs).count();
             if let Some(news) = News::of(door, chat) {
                 news.over(&ended, outputs).await;
@@ -173,7 +173,7 @@ pub(super) async fn retry(
     let key = key.of(&caller, || Digest::new().part("retry").part(&run.id).done());
     let key = key.as_ref().map(Keyed::stored);
     let (most, share) = begin::waiting(&door, &chat);
-    let retried = door.memory.store.retry_run(&run, most, share, key).await?;
+    let retried = caller.store.retry_run(&run, most, share, key).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;

@@ -134,7 +134,8 @@ async fn store(door: &Arc<Door>, new: New) -> Result<Value, Unsent> {
     let topic = found.and_then(|it| door::room(it.id)).ok_or(Unsent::NoConversation)?;
     let turn = Uuid::now_v7();
     let line = door.line(conversation).await;
-    let added = door.memory.store.add_message(NewMessage {
+    let store = door.memory.store.acting(holder.clone());
+    let added = store.add_message(NewMessage {
         conversation,
         user: &user,
         sender: Sender::User,

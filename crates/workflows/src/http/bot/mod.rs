@@ -95,17 +95,17 @@ async fn create(
         // A name that they could not use anyway is refused as if nobody had it.
         Some(_) => return Err(caller.may_call(&id).err().unwrap_or(taken)),
     }
-    let chat = chats::put(&door, &caller, &id, ChatStatus::Active, there.is_some()).await?;
+    let chat = chats::put(&caller, &id, ChatStatus::Active, there.is_some()).await?;
     let chat = chat.ok_or(taken)?;
     let welcome = texts::welcome();
     let said = NewMessageOfChat { kind: Said::System, content: &welcome, metadata: "{}" };
-    door.memory.store.say_in_chat(&chat.id, None, &[said]).await?;
+    caller.store.say_in_chat(&chat.id, None, &[said]).await?;
     let data = json!({
         "chat_id": chat.id,
         "participant_name": chat.participant,
         "status": chat.status.word(),
         "bot_message": welcome,
-        "state": talk::phase(&door, &chat).await?,
+        "state": talk::phase(&caller.store, &chat).await?,
         "created_at": wire::time(chat.created_at),
     });
     Ok(ok("Bot conversation started successfully", data).status(StatusCode::CREATED))
@@ -218,7 +218,7 @@ async fn upload(
     let chat = caller.chat(&chat, Action::Write).await?;
     // Before the file comes: what is refused then would be there all the same.
     let place = caller.place()?;
-    let file = files::take(&door, &chat, request, true).await?;
+    let file = files::take(&door, &caller, &chat, request, true).await?;
     let Answer { reply, .. } =
         talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded, None).await?;
     let mut data = files::uploaded(&chat, &file, &base);
@@ -348,7 +348,7 @@ async fn history(
         "chat_id": chat.id,
         "participant_name": chat.participant,
         "status": chat.status.word(),
-        "current_state": talk::phase(&door, &chat).await?,
+        "current_state": talk::phase(&caller.store, &chat).await?,
         "messages": said.iter().map(wire::message).collect::<Vec<_>>(),
         "uploaded_files": listed(&door, &chat, Place::Uploads, &base).await?,
         "output_files": listed(&door, &chat, Place::Outputs, &base).await?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use quadrille_agents::{Ask, Ending};
 use quadrille_core::Permit;
 use quadrille_store::{
-    Chat, ChatFile, NewMessageOfChat, NewStep, Page, Place, Run, RunStatus, Said, StepKind,
+    Chat, ChatFile, NewMessageOfChat, NewStep, Page, Place, Run, RunStatus, Said, StepKind, Store,
 };
 use quadrille_tabular::Limits;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ async fn answer(
     key: Option<&Keyed>,
 ) -> Result<Answer, Error> {
     let _turn = door.talk(&chat.id).await;
-    let store = &door.memory.store;
+    let store = &caller.store;
     // It began a run before, and was answered so, whoever heard it.
     if let Some(key) = key
         && let Some(run) = store.run_of_key(&chat.id, key.stored()).await?
@@ -92,7 +92,7 @@ async fn answer(
         return Ok(Answer { reply: dialogue::started(), run: Some(run) });
     }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
-    let Kept { state: before, file } = recall(door, &chat).await?;
+    let Kept { state: before, file } = recall(store, &chat).await?;
     let file = last_file(door, &chat, caller, place, file).await?;
     let seen = file
         .as_ref()
@@ -121,16 +121,16 @@ async fn answer(
         return Ok(Answer { reply, run: None });
     }
     // Before anything is begun: said again, a yes begins no second run.
-    remember(door, &chat, &Kept { state, file: file.clone() }).await?;
+    remember(store, &chat, &Kept { state, file: file.clone() }).await?;
     let run = match &reply.run {
         Some(steps) => {
             // Those that came are run as they came, with what is in them in its order.
             let given = given.filter(|it| !it.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(door, &chat, Origin::Bot, &steps, key).await {
+            match begin::begin(door, &caller.store, &chat, Origin::Bot, &steps, key).await {
                 Ok(run) => Some(run),
                 Err(why) => {
-                    remember(door, &chat, &Kept { state: before, file }).await?;
+                    remember(store, &chat, &Kept { state: before, file }).await?;
                     return Err(why);
                 }
             }
@@ -138,9 +138,9 @@ async fn answer(
         None => None,
     };
     if reply.action == Some("cancel_workflow")
-        && let Some(run) = open(door, &chat).await?
+        && let Some(run) = open(store, &chat).await?
     {
-        match runs::end(door, &chat, &run.id).await {
+        match runs::end(door, &caller.store, &chat, &run.id).await {
             // It was faster.
             Ok(()) | Err(Error::Conflict(_)) => {}
             Err(why) => return Err(why),
@@ -192,7 +192,7 @@ async fn last_file(
     place: Option<Permit>,
     known: Option<KeptFile>,
 ) -> Result<Option<(ChatFile, KeptFile)>, Error> {
-    let files = door.memory.store.chat_files(&chat.id).await?;
+    let files = caller.store.chat_files(&chat.id).await?;
     let Some(last) = files.into_iter().rfind(|it| it.place == Place::Uploads) else {
         return Ok(None);
     };
@@ -205,12 +205,12 @@ async fn last_file(
     Ok(Some((last, known)))
 }
 
-async fn remember(door: &Door, chat: &Chat, kept: &Kept) -> Result<(), Error> {
+async fn remember(store: &Store, chat: &Chat, kept: &Kept) -> Result<(), Error> {
     let kept = serde_json::to_string(kept).map_err(|why| {
         tracing::error!(error = %why, "what the bot is to remember cannot be written");
         Error::Server
     })?;
-    Ok(door.memory.store.remember_dialogue(&chat.id, &kept).await?)
+    Ok(store.remember_dialogue(&chat.id, &kept).await?)
 }
 
 /// Let the agent answer what the caller says, in the topic of the chat, and keep both, also if the
@@ -227,7 +227,7 @@ pub(super) async fn ask(
     let (holder, text) = (caller.acting_holder(&user), Arc::from(message));
     let agent = Some(Arc::from(&*door.config.agent));
     let ticket = door.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
-    let (store, id) = (door.memory.store.clone(), chat.id.clone());
+    let (store, id) = (caller.store.clone(), chat.id.clone());
     let life = door.core.life.clone();
     let answered = door.core.life.finish("bot", async move {
         let text = match &ticket.ended().await.ending {
@@ -245,11 +245,11 @@ pub(super) async fn ask(
 }
 
 /// Where the conversation is.
-pub(super) async fn phase(door: &Door, chat: &Chat) -> Result<Phase, Error> {
-    Ok(recall(door, chat).await?.state.phase)
+pub(super) async fn phase(store: &Store, chat: &Chat) -> Result<Phase, Error> {
+    Ok(recall(store, chat).await?.state.phase)
 }
 
-async fn recall(door: &Door, chat: &Chat) -> Result<Kept, Error> {
+async fn recall(store: &Store, chat: &Chat) -> Result<Kept, Error> {
     let kept = chat.dialogue.as_deref().map(serde_json::from_str).transpose();
     let mut kept: Kept = kept
         .unwrap_or_else(|why| {
@@ -257,15 +257,15 @@ async fn recall(door: &Door, chat: &Chat) -> Result<Kept, Error> {
             None
         })
         .unwrap_or_default();
-    if kept.state.phase == Phase::Processing && open(door, chat).await?.is_none() {
+    if kept.state.phase == Phase::Processing && open(store, chat).await?.is_none() {
         kept.state = State::default();
     }
     Ok(kept)
 }
 
 /// The run that the bot began and that is not over.
-async fn open(door: &Door, chat: &Chat) -> Result<Option<Run>, Error> {
-    let runs = door.memory.store.runs(&chat.id, RUNS).await?;
+async fn open(store: &Store, chat: &Chat) -> Result<Option<Run>, Error> {
+    let runs = store.runs(&chat.id, RUNS).await?;
     let open = |it: &Run| {
         it.origin == Origin::Bot.word()
             && matches!(it.status, RunStatus::Pending | RunStatus::Running)
