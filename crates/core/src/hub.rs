@@ -1,8 +1,9 @@
 //! All topics: where records are published, and from where they are read.
+mod history;
 mod publish;
+mod upkeep;
 
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     fmt,
     future::ready,
@@ -14,21 +15,18 @@ use std::{
             Ordering::{AcqRel, Relaxed},
         },
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
-    Position, Shares, Shortage, Since, Standing, Topic,
-    budget::Budget,
-    event::Record,
-    log::{self, Log},
+    Position, Shares, Shortage, Since, Standing, Topic, budget::Budget, event::Record, log::Log,
     telemetry,
 };
 
-pub use self::publish::Publish;
+pub use self::{history::History, publish::Publish};
 
 /// The topics of this node. Cloning shares them.
 #[derive(Clone)]
@@ -57,15 +55,6 @@ const SHARDS: usize = 64;
 
 /// How many drafts [`Hub::post`] holds for the task that publishes them.
 const POSTS: usize = 1024;
-
-/// How long between two attempts to drop idle logs for want of room.
-const RELIEF: Duration = Duration::from_millis(100);
-
-/// How long readers have to take what was published in a topic before it was deleted.
-const LAST_RECORDS: Duration = Duration::from_secs(30);
-
-/// How often idle logs are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
 
 /// The record is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,43 +97,6 @@ impl From<Shortage> for TooManyTopics {
 #[derive(Debug, thiserror::Error)]
 #[error("too many posts are waiting")]
 pub struct Full(pub Box<Draft>);
-
-/// A part of a log.
-#[derive(Debug)]
-pub struct History {
-    pub records: Vec<Record>,
-    /// Records after the requested position are gone.
-    pub gap: bool,
-    /// Where the log stands.
-    pub at: Position,
-}
-
-// === impl History ===
-
-impl History {
-    /// Bytes of the records in one answer, at most, unless its only record has more.
-    pub const BYTES: usize = 2 << 20;
-
-    /// Keeps what one answer may hold: the newest records, or with a position in `since` those that
-    /// come first after it.
-    #[must_use]
-    pub fn page(mut self, since: Since) -> Self {
-        let mut left = Self::BYTES;
-        let fits = |it: &&Record| {
-            let fits = it.size() <= left || left == Self::BYTES;
-            left = left.saturating_sub(it.size());
-            fits
-        };
-        if matches!(since, Since::Now) {
-            let kept = self.records.iter().rev().take_while(fits).count();
-            self.records.drain(..self.records.len() - kept);
-        } else {
-            let kept = self.records.iter().take_while(fits).count();
-            self.records.truncate(kept);
-        }
-        self
-    }
-}
 
 // === impl Hub ===
 
@@ -299,34 +251,6 @@ impl Hub {
         }
     }
 
-    /// Delete `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
-    /// records that were published before, and nothing of a later topic of this name.
-    pub fn delete(&self, topic: &Topic) {
-        let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
-        let Some(log) = shard.remove(topic) else { return };
-        let woken = log.delete();
-        drop(shard);
-        self.dropped(1);
-        if log.standing().readers > 0 {
-            let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-            deleted.push((Instant::now(), Arc::downgrade(&log)));
-        }
-        log::ring(woken);
-    }
-
-    /// Let go of the records of topics that were deleted before a time.
-    fn let_go(&self, before: Option<Instant>) {
-        let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
-        deleted.retain(|(at, log)| {
-            let Some(log) = log.upgrade() else { return false };
-            let is_late = before.is_some_and(|before| *at <= before);
-            if is_late {
-                log.let_go();
-            }
-            !is_late
-        });
-    }
-
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
         loop {
             let log = self.log(&draft.topic).inspect_err(|_| {
@@ -339,33 +263,6 @@ impl Hub {
                     return Ok((receipt, it.crowded.then_some(log)));
                 }
                 Err(back) => draft = *back,
-            }
-        }
-    }
-
-    /// Drops records of the largest logs while all together hold more than they may, until a
-    /// sixteenth of that is free: first all but the newest of each log, then these. `published`,
-    /// which was written to just now, keeps its newest record.
-    fn relieve(&self, published: Option<&Arc<Log>>) {
-        if !self.0.budget.is_over() {
-            return;
-        }
-        // First what only readers of deleted topics have yet to be told.
-        self.let_go(Some(Instant::now()));
-        let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..2 * SHARDS {
-            if self.0.budget.has_slack() {
-                return;
-            }
-            *next = (*next + 1) % SHARDS;
-            let shard = self.0.shards[*next].read().unwrap_or_else(PoisonError::into_inner);
-            let other = |log: &&Arc<Log>| published.is_none_or(|it| !Arc::ptr_eq(log, it));
-            let mut logs: Vec<_> =
-                shard.values().filter(other).map(|log| (log.held(), log)).collect();
-            logs.sort_unstable_by_key(|(held, _)| Reverse(*held));
-            let full = logs.into_iter().take_while(|(held, _)| *held > 0);
-            for (_, log) in full.take_while(|_| !self.0.budget.has_slack()) {
-                log.trim();
             }
         }
     }
@@ -416,66 +313,6 @@ impl Hub {
         Ok(log)
     }
 
-    /// Drop idle logs so that there is room for a topic, and for a good many more, because finding
-    /// them takes a look at every log.
-    fn make_room(&self) -> bool {
-        let mut next = self.0.next_search.lock().unwrap_or_else(PoisonError::into_inner);
-        if next.is_some_and(|next| Instant::now() < next) {
-            return false;
-        }
-        let limit = self.0.topics.size();
-        // More than the limit, if that was lowered.
-        let over = self.0.topics.used().saturating_sub(limit);
-        let share = over + (limit / 16).max(1);
-        let dropped = self.drop_idle(|dropped| dropped >= share);
-        *next = (dropped < share).then(|| Instant::now() + RELIEF);
-        dropped > 0
-    }
-
-    /// Drop the logs that nobody has used for as long as their policy keeps them.
-    fn expire(&self, now: Instant) {
-        let mut expired = 0;
-        for shard in &self.0.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, log| {
-                let gone = log.expire(now.checked_sub(log.policy().keep));
-                expired += usize::from(gone);
-                !gone
-            });
-        }
-        self.dropped(expired);
-    }
-
-    /// Drop idle logs, the longest idle first, until `enough` of them; how many that were.
-    fn drop_idle(&self, enough: impl Fn(usize) -> bool) -> usize {
-        let all = self.0.shards.iter().flat_map(|shard| {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            shard.values().cloned().collect::<Vec<_>>()
-        });
-        let mut idle: Vec<_> = all.filter_map(|log| Some((log.idle_since()?, log))).collect();
-        idle.sort_by_key(|(since, _)| *since);
-        let mut dropped = 0;
-        for (since, log) in idle {
-            if enough(dropped) {
-                break;
-            }
-            let mut shard = self.shard(log.topic()).write().unwrap_or_else(PoisonError::into_inner);
-            if log.expire(Some(since)) {
-                shard.remove(log.topic());
-                dropped += 1;
-            }
-        }
-        self.dropped(dropped);
-        dropped
-    }
-
-    fn dropped(&self, count: usize) {
-        if count > 0 {
-            telemetry::topics(self.0.topics.used());
-            telemetry::topics_expired(count);
-        }
-    }
-
     /// Microseconds since 1970 at the earliest, and never the same twice: so no log has the epoch of
     /// an earlier one, of this process or, if the clock is not turned back, of the one before.
     fn next_epoch(&self) -> u64 {
@@ -496,28 +333,6 @@ impl Hub {
             let Some(draft) = draft else { return };
             if let Err(why) = self.publish(draft).await {
                 tracing::error!(error = &why as &dyn std::error::Error, "a record was lost");
-            }
-        }
-    }
-
-    async fn sweep(self, life: Life) {
-        let mut every = tokio::time::interval(SWEEP);
-        loop {
-            tokio::select! {
-                _ = every.tick() => {
-                    let now = Instant::now();
-                    self.expire(now);
-                    self.let_go(now.checked_sub(LAST_RECORDS));
-                }
-                () = self.0.budget.pressed() => {
-                    self.let_go(Some(Instant::now()));
-                    self.drop_idle(|_| !self.0.budget.is_tight());
-                    // Frames are encoded after their records were published.
-                    self.relieve(None);
-                    // Once is enough for a while: what is held now is mostly in use.
-                    tokio::time::sleep(RELIEF).await;
-                }
-                () = life.draining() => return,
             }
         }
     }

@@ -1,4 +1,6 @@
 //! What the logs count against `limits.log_bytes`, and that they keep to it.
+use std::time::Duration;
+
 use futures_util::task::noop_waker;
 use proptest::prelude::*;
 use uuid::Uuid;
