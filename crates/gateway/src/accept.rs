@@ -25,8 +25,9 @@ use crate::{
     listen::{Accepted, Listener},
     places::{Place, Places},
     proxies::Caller,
+    purpose::{LAST_PATIENCE, Purpose},
     socket::Socket,
-    stall::{LAST_PATIENCE, Purpose, Watched},
+    stall::Watched,
 };
 
 /// The largest head of a request, and what is read of a body at once. A connection holds as much

@@ -20,7 +20,7 @@ use crate::{
     host::Hosts,
     leftover::Body,
     proxies::{Caller, Proxies},
-    stall::Purpose,
+    purpose::Purpose,
 };
 
 /// What a request is called in logs, and in those of a proxy.

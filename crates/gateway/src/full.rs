@@ -25,7 +25,7 @@ use crate::{
     linger::Linger,
     listen::Accepted,
     proxies::Caller,
-    stall::Purpose,
+    purpose::Purpose,
 };
 
 /// Connections in the reserve. For one more, the oldest is closed without a word: a check of health

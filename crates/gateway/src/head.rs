@@ -10,7 +10,7 @@ use std::{
 use hyper::rt::{Sleep, Timer};
 use tokio::time::{Instant, sleep_until};
 
-use crate::stall::Purpose;
+use crate::purpose::Purpose;
 
 /// The timer of one connection. What is asked of it is the end of an idle time.
 #[derive(Clone)]

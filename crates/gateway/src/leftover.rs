@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::stall::{LAST_PATIENCE, Purpose};
+use crate::purpose::{LAST_PATIENCE, Purpose};
 
 /// Bytes that are read on after an answer, and as many again once the connection is closing. A
 /// client that sends more may lose the answer.

@@ -23,6 +23,7 @@ mod metrics;
 mod ops;
 mod places;
 mod proxies;
+mod purpose;
 mod ready;
 mod reload;
 mod repeats;

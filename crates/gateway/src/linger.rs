@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     leftover::{BYTES, IDLE, WHOLE},
-    stall::LAST_PATIENCE,
+    purpose::LAST_PATIENCE,
 };
 
 /// Bytes that are read at once.

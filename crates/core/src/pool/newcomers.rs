@@ -50,17 +50,17 @@ impl<T> Newcomers<T> {
     }
 
     /// Removes the client that makes room for one at `address`: the oldest that `may_go` of the
-    /// address that has most, which is the newcomer's own if none has more. So a flood from a few
+    /// address that has most. If that is the newcomer's own, no other makes room. So a flood from a few
     /// addresses pushes out nobody else.
     pub fn displace(&mut self, address: IpAddr, may_go: impl Fn(&T) -> bool) -> Option<T> {
         let address = network(address);
         let of = |from: &IpAddr| self.by_address.get(from).copied().unwrap_or(0);
         let most = self.by_address.values().copied().max()?;
-        let crowds = |from: &IpAddr| {
-            if of(&address) >= most { *from == address } else { of(from) == most }
-        };
+        let is_own = of(&address) >= most;
+        let crowds = |from: &IpAddr| if is_own { *from == address } else { of(from) == most };
         let mut may_go = self.members.iter().filter(|(_, (_, client))| may_go(client));
-        let found = may_go.clone().find(|(_, (from, _))| crowds(from)).or_else(|| may_go.next());
+        let crowded = may_go.clone().find(|(_, (from, _))| crowds(from));
+        let found = crowded.or_else(|| may_go.next().filter(|_| !is_own));
         let number = *found?.0;
         self.remove(number)
     }

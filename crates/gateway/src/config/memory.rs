@@ -27,12 +27,6 @@ const TLS: u64 = 72 * KIB;
 /// piece of a file on its way in or out.
 const CONNECTION: u64 = 64 * KIB + 8 * KIB + 72 * KIB + 512 * KIB;
 
-/// A piece of a file on its way to a bucket, which takes no smaller ones.
-const BUCKET: u64 = 5 * MIB;
-
-/// A reply while it comes: what was read of it, its text, and its last record.
-const REPLY: u64 = 3;
-
 /// One thing that takes memory, and how many bytes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -93,6 +87,8 @@ impl fmt::Display for Memory {
 /// Questions, and the replies to them.
 #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn asked(config: &Config) -> Vec<Part> {
+    /// A reply while it comes: what was read of it, its text, and its last record.
+    const REPLY: u64 = 3;
     let agents = &config.agents;
     let longest = agents.named.values().map(|it| it.max_reply).max().unwrap_or_default();
     let reply = u64::try_from(longest).unwrap_or(u64::MAX).saturating_mul(REPLY);
@@ -132,6 +128,8 @@ fn kept(_: &Config) -> Vec<Part> {
 /// What an upload holds besides.
 #[cfg(any(feature = "rooms", feature = "workflows"))]
 fn upload(config: &Config) -> u64 {
+    /// A piece of a file on its way to a bucket, which takes no smaller ones.
+    const BUCKET: u64 = 5 * MIB;
     if config.files.url.starts_with("file:") { 0 } else { BUCKET }
 }
 

@@ -1,6 +1,9 @@
 //! How long peers are waited for that take nothing.
-use quadrille_core::{Admission, Limits, Registry, auth::Mode};
+use std::time::Duration;
+
+use quadrille_core::{Admission, Close, Holder, Limits, Registry, auth::Mode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{places::tests::places, proxies::Caller};

@@ -57,5 +57,6 @@ async fn to_the_end<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    life.finish(name, work).await.unwrap_or(Err(Error::Defect))
+    // In a box: what it does with the database is large, and is moved to a task of its own.
+    life.finish(name, Box::pin(work)).await.unwrap_or(Err(Error::Defect))
 }

@@ -43,7 +43,8 @@ enum End {
 /// Do a run until it is over, or somebody else's.
 pub(super) async fn run(door: &Door, claimed: Claimed) {
     let id = claimed.run.id.clone();
-    if let Err(why) = steps(door, &claimed).await {
+    // In a box: what it does with the database is large.
+    if let Err(why) = Box::pin(steps(door, &claimed)).await {
         // Its lease ends, and then it goes on.
         tracing::warn!(error = %why, run = id, "a run stops until its lease is over");
     }

@@ -88,7 +88,8 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
     // stored.
     let lease = door.config.lease;
     let renew = || door.memory.store.renew_step(held.step.id, held.claim, lease, None);
-    let read = read_result(door, Some(chat), request);
+    // In a box: what it does with the database is large.
+    let read = Box::pin(read_result(door, Some(chat), request));
     let result = engine::kept_alive(lease, &held.run.id, read, renew).await?;
     let store = &door.memory.store;
     let (members, digest) = (Value::Object(result.members.clone()).to_string(), result.digest());
