@@ -7,7 +7,8 @@ use super::{
     place,
     space::Space,
     styles::Shown,
-    text, value,
+    text::{self, Texts},
+    value,
     workbook::Workbook,
     xml::{Node, Xml},
 };
@@ -22,7 +23,7 @@ use crate::{
 pub(super) struct Sheet {
     xml: Xml,
     styles: Rc<Vec<Shown>>,
-    texts: Rc<Vec<Box<str>>>,
+    texts: Rc<Texts>,
     from_1904: bool,
     max_columns: usize,
     max_row: usize,
@@ -63,7 +64,7 @@ impl Sheet {
         package: &mut Package,
         workbook: &Workbook,
         styles: Rc<Vec<Shown>>,
-        texts: Rc<Vec<Box<str>>>,
+        texts: Rc<Texts>,
         limits: &Limits,
         meter: &mut Meter<'_>,
     ) -> Result<Self, Error> {
@@ -202,7 +203,7 @@ impl Sheet {
             Kind::Shared => {
                 let at: Option<usize> = written.trim().parse().ok();
                 let shared = at.and_then(|at| self.texts.get(at));
-                Cell::from(&**shared.ok_or_else(|| broken(format!("there is no text {written}")))?)
+                Cell::from(shared.ok_or_else(|| broken(format!("there is no text {written}")))?)
             }
         })
     }

@@ -15,14 +15,37 @@ use crate::{
 /// The longest text of a cell, in bytes. Spreadsheet programs stop at 32,767 characters.
 const MAX_TEXT: usize = 1 << 20;
 
-/// The texts that cells refer to by number.
+/// Texts in one piece of memory: so many that the pieces of a large workbook are few, and so few that
+/// an unused part of the last one is small.
+const PIECE: usize = 1 << 14;
+
+/// The texts that cells refer to by number. They are kept in pieces, since one list that grows would
+/// take three times its size whenever it is moved.
+#[derive(Debug, Default)]
+pub(super) struct Texts(Vec<Vec<Box<str>>>);
+
+impl Texts {
+    fn push(&mut self, text: Box<str>) {
+        if self.0.last().is_none_or(|piece| piece.len() == PIECE) {
+            let first = self.0.is_empty();
+            self.0.push(if first { Vec::new() } else { Vec::with_capacity(PIECE) });
+        }
+        self.0.last_mut().expect("a piece was added").push(text);
+    }
+
+    pub(super) fn get(&self, at: usize) -> Option<&str> {
+        self.0.get(at / PIECE)?.get(at % PIECE).map(|text| &**text)
+    }
+}
+
+/// Reads the texts that cells refer to by number.
 pub(super) fn shared(
     package: &mut Package,
     workbook: &Workbook,
     limits: &Limits,
     meter: &mut Meter<'_>,
-) -> Result<Vec<Box<str>>, Error> {
-    let mut texts: Vec<Box<str>> = Vec::new();
+) -> Result<Texts, Error> {
+    let mut texts = Texts::default();
     let Some(path) = &workbook.texts else { return Ok(texts) };
     let Some(part) = package.part(path)? else { return Ok(texts) };
     let mut xml = Xml::new(part, Space::Main);
@@ -103,6 +126,19 @@ pub(super) fn unescape(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_found_in_whichever_piece_it_is() {
+        let mut texts = Texts::default();
+        let count = 2 * PIECE + 3;
+        for n in 0..count {
+            texts.push(n.to_string().into());
+        }
+        for n in [0, 1, PIECE - 1, PIECE, 2 * PIECE, count - 1] {
+            assert_eq!(texts.get(n), Some(&*n.to_string()));
+        }
+        assert_eq!((texts.get(count), texts.0.len()), (None, 3));
+    }
 
     #[test]
     fn escaped_characters_are_what_they_stand_for() {
