@@ -131,20 +131,14 @@ fn question() -> Value {
             "message": { "type": "string", "pattern": SAID },
             "conversation_id": any("if there is one, pieces of the reply are JSON strings"),
             "history": {
-                "type": "array",
-                "description": "what was said before, in place of what the gateway knows",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "role": { "enum": ["user", "assistant"] },
-                        "content": { "type": "string" },
-                    },
-                },
+                "type": ["array", "null"],
+                "description": "what was said before, in place of what the gateway knows: messages \
+                                with `role` (`user` or `assistant`) and `content`",
             },
             "image": {
-                "type": "string",
-                "description": "the picture that is asked about",
-                "pattern": "^(https?://|data:image/)",
+                "type": ["string", "null"],
+                "description": "the picture that is asked about; blank is none",
+                "pattern": "^\\s*($|https?://|data:image/)",
             },
             "intelligence_level": { "type": ["string", "number", "null"] },
         },
