@@ -19,6 +19,9 @@ const ASK: Duration = Duration::from_millis(300);
 /// How often to look whether it is gone.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a body that was sent to its end may wait to be taken.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// The longest time between two looks, for streams whose client has closed its half on purpose.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
@@ -35,6 +38,7 @@ pub(crate) trait SocketError {
 /// The wait for the end of an answer.
 #[derive(Debug)]
 pub(crate) struct Half {
+    since: Instant,
     ask: Option<Instant>,
     /// How long until the next look; longer each time.
     delay: Duration,
@@ -54,8 +58,15 @@ pub(crate) enum Next {
 
 impl Half {
     pub(crate) fn new() -> Self {
-        let ask = Instant::now() + ASK;
-        Self { ask: Some(ask), delay: LOOK, timer: Box::pin(sleep_until(ask)) }
+        let since = Instant::now();
+        let ask = since + ASK;
+        Self { since, ask: Some(ask), delay: LOOK, timer: Box::pin(sleep_until(ask)) }
+    }
+
+    /// Whether the client has closed its half only just now: what it sent before, such as the end of a
+    /// body, may not have been taken by the one that answers.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.since.elapsed() < TAKEN
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, io: &impl SocketError) -> Next {

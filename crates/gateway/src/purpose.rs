@@ -166,8 +166,12 @@ impl Purpose {
 
     /// Whether an answer may be on its way to a client that sends no more.
     pub(crate) fn may_be_half(&self) -> bool {
-        let answers = matches!(self.state().kind, Kind::Requests | Kind::Session(_));
-        answers && !self.shared.unread.load(Relaxed)
+        self.is_answering() && !self.shared.unread.load(Relaxed)
+    }
+
+    /// Whether there are requests to answer, or is one that goes on.
+    pub(crate) fn is_answering(&self) -> bool {
+        matches!(self.state().kind, Kind::Requests | Kind::Session(_))
     }
 
     /// Resolves when the listeners close.

@@ -111,7 +111,8 @@ impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncRead for Watched<S> {
         let this = self.get_mut();
         if this.half.is_some() {
             // What is no HTTP any more has ends of its own.
-            let waits = this.purpose.may_be_half();
+            let is_fresh = this.half.as_ref().is_some_and(Half::is_fresh);
+            let waits = this.purpose.may_be_half() || is_fresh && this.purpose.is_answering();
             return if waits { this.wait(cx) } else { Poll::Ready(Ok(())) };
         }
         let before = buf.filled().len();
@@ -119,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncRead for Watched<S> {
         if let Poll::Ready(Ok(())) = read {
             this.purpose.read();
             let is_end = buf.filled().len() == before && buf.remaining() > 0;
-            if is_end && this.waits_when_half && this.purpose.may_be_half() {
+            if is_end && this.waits_when_half && this.purpose.is_answering() {
                 this.half = Some(Half::new());
                 this.purpose.half_closed();
                 return this.wait(cx);
