@@ -43,6 +43,8 @@ async fn nothing_but_records_has_the_channel_of_a_page_at_the_top() {
     for n in 0..10 {
         publisher.publish("c", &json!({"n": n})).await;
     }
+    // All of it is in the log.
+    publisher.until_pong().await;
     for form in Form::ALL {
         let mut page = Client::connect(&gateway).await;
         // Answers, a gap, and errors of several kinds.
