@@ -12,11 +12,9 @@
 use std::time::Duration;
 
 use axum::Router;
-use quadrille_core::{
-    Core, Hub, Life, Presence, Quotas, Registry, Shares, Turns,
-    auth::{Authority, Mode},
-    ws::Origins,
-};
+use quadrille_core::{Hub, Life, Presence, Registry, Shares, Turns};
+use quadrille_edge::{Core, http::Origins};
+use quadrille_identity::{Authority, Mode, Quotas};
 use utoipa::openapi::OpenApi;
 
 use crate::{
@@ -248,8 +246,14 @@ pub(crate) fn compose(
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-    let desk = quadrille_agents::Desk::open(config.agents.clone(), core)
-        .map_err(|why| blame(&why, sources))?;
+    let desk = quadrille_agents::Desk::open(
+        config.agents.clone(),
+        &core.hub,
+        &core.turns,
+        &core.shares,
+        &core.life,
+    )
+    .map_err(|why| blame(&why, sources))?;
     #[cfg(feature = "relay")]
     {
         let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());

@@ -3,7 +3,8 @@
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use quadrille_core::{Core, Life, Limits};
+use quadrille_core::{Life, Limits};
+use quadrille_edge::Core;
 use tokio::{signal::unix::Signal, time::Instant};
 use tokio_util::sync::CancellationToken;
 

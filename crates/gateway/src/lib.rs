@@ -51,7 +51,7 @@ use crate::{
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
     let begin = Instant::now();
-    quadrille_core::auth::install_crypto();
+    quadrille_identity::install_crypto();
     let text = |it: OsString| it.to_string_lossy().into_owned();
     let environment: Vec<_> =
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();

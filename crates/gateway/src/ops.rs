@@ -9,7 +9,8 @@ use axum::{
     routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::{Problem, Shares, rest::Site, telemetry};
+use quadrille_core::{Shares, telemetry};
+use quadrille_edge::http::{Problem, Site};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};

@@ -2,7 +2,8 @@
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use quadrille_core::{Core, Life, Shares, Turns};
+use quadrille_core::{Life, Shares, Turns};
+use quadrille_edge::Core;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;

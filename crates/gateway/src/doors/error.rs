@@ -5,9 +5,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{
-    BadTopic, Exceeded, Problem, PublishError, TooManyTopics, auth::NotAllowed, rest::BadBody,
-};
+use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use quadrille_edge::http::{BadBody, Problem};
+use quadrille_identity::{Exceeded, NotAllowed};
 
 use super::{events, keys, params, publish};
 

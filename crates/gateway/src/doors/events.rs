@@ -4,13 +4,12 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{
-    Admission, Inbox, Position, Problem, Since, Topic,
-    auth::{Action, Principal},
-    rest::Caller,
+use quadrille_core::{Admission, Inbox, Position, Since, Topic};
+use quadrille_edge::{
+    http::{Caller, Peer, Problem},
     sse::Stream,
-    ws::Peer,
 };
+use quadrille_identity::{Action, Principal};
 
 use super::{
     Doors, Error,

@@ -24,7 +24,8 @@ use axum::{
     middleware,
     routing::get,
 };
-use quadrille_core::{Core, auth::Mode, rest::Caller};
+use quadrille_edge::{Core, http::Caller};
+use quadrille_identity::Mode;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 

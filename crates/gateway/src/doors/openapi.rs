@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: all doors described (`OpenAPI` 3.1), from the code that serves them.
 use axum::http::Extensions;
-use quadrille_core::{auth::Mode, rest::Site};
+use quadrille_edge::http::Site;
+use quadrille_identity::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToSchema};

@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use quadrille_core::ws::{Origins, Page};
+use quadrille_edge::http::{Origins, Page};
 
 /// How long a browser need not ask again, in seconds.
 const MAX_AGE: &str = "600";

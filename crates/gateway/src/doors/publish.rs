@@ -4,12 +4,15 @@ use axum::{
     extract::{Request, State},
 };
 use quadrille_core::{
-    Core, Draft, MESSAGE, OnSlow, Position, Rate, Receipt, Topic,
-    auth::Action,
+    Draft, MESSAGE, OnSlow, Position, Receipt, Topic,
     json::{self, Object},
     published_key,
-    rest::{Body, Caller},
 };
+use quadrille_edge::{
+    Core,
+    http::{Body, Caller},
+};
+use quadrille_identity::{Action, Rate};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -154,9 +157,10 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Quotas, Registry, Room, Shares, Since,
-        Turns, auth::Authority, ws::Origins,
+        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Shares, Since, Turns,
     };
+    use quadrille_edge::http::Origins;
+    use quadrille_identity::{Authority, Quotas};
 
     use super::*;
 

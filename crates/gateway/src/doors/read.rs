@@ -6,7 +6,9 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{Member, Position, Since, auth::Action, rest::Caller};
+use quadrille_core::{Member, Position, Since};
+use quadrille_edge::http::Caller;
+use quadrille_identity::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

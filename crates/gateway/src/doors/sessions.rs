@@ -6,7 +6,8 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use quadrille_core::{Close, Info, rest::Caller};
+use quadrille_core::{Close, Info};
+use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

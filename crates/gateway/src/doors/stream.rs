@@ -2,10 +2,8 @@
 //! all topics can be resumed.
 use std::fmt;
 
-use quadrille_core::{
-    Close, Delivery, Position, Seat, Tag, Topic,
-    sse::{self, Show},
-};
+use quadrille_core::{Close, Delivery, Position, Seat, Tag, Topic};
+use quadrille_edge::sse::{self, Show};
 
 use serde::Serialize;
 
@@ -112,9 +110,8 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::BodyExt;
-    use quadrille_core::{
-        Admission, Draft, Hub, Life, Limits, Policies, Registry, Since, sse::Stream,
-    };
+    use quadrille_core::{Admission, Draft, Hub, Life, Limits, Policies, Registry, Since};
+    use quadrille_edge::sse::Stream;
     use tokio::time::Instant;
     use uuid::Uuid;
 

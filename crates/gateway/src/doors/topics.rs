@@ -1,6 +1,7 @@
 //! `GET /api/v1/topics`: which topics there are, and how much each holds.
 use axum::{Json, extract::State};
-use quadrille_core::{Position, Standing, rest::Caller};
+use quadrille_core::{Position, Standing};
+use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 

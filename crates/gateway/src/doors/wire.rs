@@ -1,7 +1,8 @@
 //! A record as the doors show it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
 use std::fmt::Display;
 
-use quadrille_core::{Event, Position, Text, Wire, sse};
+use quadrille_core::{Event, Position, Text, Wire};
+use quadrille_edge::sse;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
