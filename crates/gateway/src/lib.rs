@@ -4,9 +4,8 @@ mod accept;
 mod app;
 mod below;
 mod cli;
-mod compress;
 mod config;
-mod doors;
+mod cors;
 mod edge;
 mod full;
 #[cfg(any(test, fuzzing))]
@@ -20,6 +19,7 @@ mod linger;
 mod listen;
 mod logs;
 mod metrics;
+mod openapi;
 mod ops;
 mod places;
 mod proxies;

@@ -9,7 +9,13 @@ const LAYERS: [&[&str]; 6] = [
     &["quadrille-identity"],
     &["quadrille-edge"],
     &["quadrille-agents", "quadrille-store", "quadrille-tabular"],
-    &["quadrille-broker", "quadrille-relay", "quadrille-rooms", "quadrille-workflows"],
+    &[
+        "quadrille-api",
+        "quadrille-broker",
+        "quadrille-relay",
+        "quadrille-rooms",
+        "quadrille-workflows",
+    ],
     &["quadrille"],
 ];
 

@@ -12,17 +12,17 @@ use tokio::{sync::OnceCell, time::Instant};
 use super::Error;
 
 /// How long a key is kept, from its first use.
-pub(super) const KEEP: Duration = Duration::from_mins(5);
+pub(crate) const KEEP: Duration = Duration::from_mins(5);
 
 /// How many keys are kept. At one more, the oldest is forgotten.
-pub(super) const MAX: usize = 100_000;
+pub(crate) const MAX: usize = 100_000;
 
 /// Where the one publication of a key leaves its receipt.
-pub(super) type Slot = Arc<OnceCell<Receipt>>;
+pub(crate) type Slot = Arc<OnceCell<Receipt>>;
 
 /// The keys in use, of every topic.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     hasher: RandomState,
     known: Mutex<Known>,
 }
@@ -42,7 +42,7 @@ type Print = (usize, u64);
 impl Keys {
     /// The slot of `key` in `topic`, a new one if it is not known. A key belongs to the payload that
     /// it first came with.
-    pub(super) fn slot(&self, topic: &Topic, key: &str, payload: &str) -> Result<Slot, Error> {
+    pub(crate) fn slot(&self, topic: &Topic, key: &str, payload: &str) -> Result<Slot, Error> {
         let print = (payload.len(), self.hasher.hash_one(payload));
         let name = (topic.clone(), Arc::from(key));
         let now = Instant::now();

@@ -1,6 +1,7 @@
-//! Which web pages may use the doors, and the headers that tell their browsers so (CORS, WHATWG
+//! Web pages that may use the endpoints, and the headers that tell their browsers so (CORS, WHATWG
 //! Fetch).
 use axum::{
+    Router,
     extract::{Request, State},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
@@ -11,20 +12,28 @@ use axum::{
             ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
         },
     },
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use quadrille_edge::http::{Origins, Page};
+use quadrille_edge::{
+    Core,
+    http::{Origins, Page},
+};
+
+use crate::ops;
 
 /// How long a browser need not ask again, in seconds.
 const MAX_AGE: &str = "600";
 
-/// Refuse pages from elsewhere, whatever they ask; programs send no `Origin`.
-pub(super) async fn guard(
-    State(origins): State<Origins>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Adds to `router` the check of origins, the CORS headers, and an answer to methods that it lacks.
+pub(crate) fn guarded(router: Router, core: &Core) -> Router {
+    router
+        .method_not_allowed_fallback(ops::method_not_allowed)
+        .layer(middleware::from_fn_with_state(core.origins.clone(), guard))
+}
+
+/// Refuses pages of other origins, whatever they ask; programs send no `Origin`.
+async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let page = origins.check(headers);
     let origin = headers.get(ORIGIN).cloned();

@@ -12,17 +12,17 @@ use quadrille_edge::{
 use quadrille_identity::{Action, Principal};
 
 use super::{
-    Doors, Error,
-    openapi::{Ats, Name},
+    Api, Error,
     params::Query,
+    schema::{Ats, Name},
     stream::Cursors,
 };
 
 /// The name of this protocol in logs, metrics and the list of sessions.
-pub(super) const NAME: &str = "sse";
+pub(crate) const NAME: &str = "sse";
 
 /// Topics of one stream.
-pub(super) const TOPICS: usize = 100;
+pub(crate) const TOPICS: usize = 100;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
@@ -51,8 +51,8 @@ const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
         (status = 503, description = "The server is full or shutting down"),
     )
 )]
-pub(super) async fn events(
-    State(Doors { core, .. }): State<Doors>,
+pub(crate) async fn events(
+    State(Api { core, .. }): State<Api>,
     caller: Caller,
     query: Query,
     request: Request,
@@ -72,7 +72,7 @@ pub(super) async fn events(
     Ok(Stream::new(session, expires, inbox, cursors.seated(seats)).into_response())
 }
 
-pub(super) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
+pub(crate) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
     let mut topics = Vec::new();
     for name in query.all("topic") {
         let topic = Topic::from_channel(name)?;
@@ -85,7 +85,7 @@ pub(super) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
 }
 
 /// Where to go on: in as many topics as there are, or in none.
-pub(super) fn since(
+pub(crate) fn since(
     query: &Query,
     headers: &HeaderMap,
     topics: usize,

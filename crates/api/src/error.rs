@@ -13,7 +13,7 @@ use super::{events, keys, params, publish};
 
 /// Why a request is refused. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error("{0}")]
     Topic(#[from] BadTopic),
     #[error(

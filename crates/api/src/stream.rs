@@ -11,7 +11,7 @@ use super::wire;
 
 /// How far each topic of a stream has been delivered; written, the id of its last event.
 #[derive(Debug, Default)]
-pub(super) struct Cursors {
+pub(crate) struct Cursors {
     topics: Vec<(Topic, Position)>,
     /// Topics that were deleted.
     deleted: usize,
@@ -32,20 +32,20 @@ const DELETED: &str = "deleted";
 
 impl Cursors {
     /// The tag of the next subscription.
-    pub(super) fn next(&self) -> Tag {
+    pub(crate) fn next(&self) -> Tag {
         Tag::try_from(self.topics.len()).expect("as many topics as a stream may have")
     }
 
-    pub(super) fn push(&mut self, topic: Topic, at: Position) {
+    pub(crate) fn push(&mut self, topic: Topic, at: Position) {
         self.topics.push((topic, at));
     }
 
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Topic> {
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.iter().map(|(topic, _)| topic)
     }
 
     /// Present in the topics for as long as they are followed.
-    pub(super) fn seated(self, seats: Vec<Seat>) -> Self {
+    pub(crate) fn seated(self, seats: Vec<Seat>) -> Self {
         Self { seats, ..self }
     }
 

@@ -92,9 +92,13 @@ fn read(sent: &str) -> (String, String, String) {
 }
 
 #[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
 mod tests {
+    use super::replay::replay;
     use super::*;
-    use crate::fuzz::replay::replay;
 
     #[test]
     fn no_seed_is_read_otherwise_than_a_form() {

@@ -9,23 +9,23 @@ use quadrille_core::{Position, Topic};
 use super::Error;
 
 /// The most that one answer lists.
-pub(super) const LIMIT: usize = 1000;
+pub(crate) const LIMIT: usize = 1000;
 
 /// What an answer lists if no limit is given.
 const USUAL: usize = 100;
 
 /// The parameters of a query, in order, decoded. Those that nobody asks for are ignored.
 #[derive(Debug)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 /// The topic in a path.
 #[derive(Debug)]
-pub(super) struct Named(pub(super) Topic);
+pub(crate) struct Named(pub(crate) Topic);
 
 // === impl Query ===
 
 impl Query {
-    pub(super) fn parse(query: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(query: &str) -> Result<Self, Error> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Ok((decoded(name)?, decoded(value)?))
@@ -33,12 +33,12 @@ impl Query {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(it, _)| it == name).map(|(_, value)| value.as_str())
     }
 
     /// A parameter that may be given once.
-    pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, Error> {
+    pub(crate) fn one(&self, name: &'static str) -> Result<Option<&str>, Error> {
         let mut given = self.all(name);
         match (given.next(), given.next()) {
             (given, None) => Ok(given),
@@ -46,13 +46,13 @@ impl Query {
         }
     }
 
-    pub(super) fn limit(&self) -> Result<usize, Error> {
+    pub(crate) fn limit(&self) -> Result<usize, Error> {
         let Some(given) = self.one("limit")? else { return Ok(USUAL) };
         let number = given.bytes().all(|byte| byte.is_ascii_digit()).then(|| given.parse().ok());
         number.flatten().filter(|limit| (1..=LIMIT).contains(limit)).ok_or(Error::Limit)
     }
 
-    pub(super) fn since(&self) -> Result<Option<Position>, Error> {
+    pub(crate) fn since(&self) -> Result<Option<Position>, Error> {
         let given = self.one("since")?.map(str::parse).transpose();
         given.map_err(|_| Error::Position)
     }

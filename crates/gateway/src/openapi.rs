@@ -1,51 +1,42 @@
-//! `GET /openapi.json`: all doors described (`OpenAPI` 3.1), from the code that serves them.
-use axum::http::Extensions;
-use quadrille_edge::http::Site;
+//! `GET /openapi.json`: all endpoints described (`OpenAPI` 3.1), from the code that serves them.
+use axum::{
+    Router,
+    extract::Request,
+    http::{Extensions, header::CONTENT_TYPE},
+    routing::get,
+};
+use quadrille_edge::http::{Site, compress};
 use quadrille_identity::Mode;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{OpenApi as _, ToSchema, openapi::OpenApi};
 
-use super::OPENAPI;
 use crate::ops;
 
 /// Title, version and licence are those of the package.
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(
-    components(schemas(Problem, Name, At, Ats)),
+    components(schemas(Problem)),
     tags(
         (name = "topics", description = "Publish to topics, watch and read them"),
         (name = "operators", description = "What there is, and who is connected"),
     ),
 )]
-pub(super) struct Document;
+struct Document;
 
-/// `namespace:name`, or the name of a channel, which is the topic `chan:name`. At most 255 bytes of
-/// UTF-8 with the namespace.
-#[derive(Serialize, ToSchema)]
-#[schema(
-    example = "demo",
-    min_length = 1,
-    max_length = 250,
-    pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"
-)]
-pub(super) struct Name(String);
+/// The path of the description.
+pub(crate) const PATH: &str = "/openapi.json";
 
-/// Where a record is in its topic: opaque, to be sent back as it was received.
-#[derive(Serialize, ToSchema)]
-#[schema(
-    example = "660bed170ad17-42",
-    pattern = "^(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18})$"
-)]
-pub(super) struct At(String);
-
-/// Positions of several topics in their order, joined by commas.
-#[derive(Serialize, ToSchema)]
-#[schema(
-    example = "660bed170ad17-42",
-    pattern = "^(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18})(,(0|[1-9a-f][0-9a-f]{0,15})-(0|[1-9][0-9]{0,18}))*$"
-)]
-pub(super) struct Ats(String);
+/// Serves the description of all endpoints, of which each protocol described its own.
+pub(crate) fn router(described: OpenApi, mode: Mode) -> Router {
+    let mut all = Document::openapi();
+    all.merge(described);
+    let text = text(&all, mode);
+    let serve = get(async move |request: Request| {
+        ([(CONTENT_TYPE, "application/json")], below(&text, request.extensions()))
+    });
+    Router::new().route(PATH, serve.layer(compress()))
+}
 
 /// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -61,10 +52,10 @@ struct Problem {
 
 /// `api` as JSON. Every refusal is a problem document, but where a protocol has a form of its own,
 /// and some are those of every door: they are added here.
-pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
+fn text(api: &OpenApi, mode: Mode) -> String {
     let mut api = serde_json::to_value(api).expect("a description is plain data");
     for (path, operations) in api["paths"].as_object_mut().into_iter().flatten() {
-        let is_door = !ops::PATHS.contains(&path.as_str()) && path != OPENAPI;
+        let is_door = !ops::PATHS.contains(&path.as_str()) && path != PATH;
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
             // Where it says so itself, nobody looks at a token.
             let is_door = is_door && operation.get("security").is_none();
@@ -98,7 +89,7 @@ pub(super) fn text(api: &utoipa::openapi::OpenApi, mode: Mode) -> String {
 
 /// `text` for a client of the gateway at a path or an address of its own, if the listener says so:
 /// without a server, the paths are those of the host.
-pub(super) fn below(text: &str, extensions: &Extensions) -> String {
+fn below(text: &str, extensions: &Extensions) -> String {
     let site = extensions.get::<Site>().cloned().unwrap_or_default();
     let url = site.public.unwrap_or(site.path);
     match text.strip_prefix('{').filter(|_| !url.is_empty()) {

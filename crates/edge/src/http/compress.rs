@@ -11,6 +11,6 @@ use tower_http::{
 const FROM: u64 = 1024;
 
 /// With gzip, for who accepts it.
-pub(crate) fn layer() -> CompressionLayer<SizeAbove> {
+pub fn compress() -> CompressionLayer<SizeAbove> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(FROM))
 }

@@ -5,11 +5,11 @@ use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Doors, Error, need, openapi::At, params::Query};
+use super::{Api, Error, need, params::Query, schema::At};
 
 /// A page of topics, in the order of their names.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Topics {
+pub(crate) struct Topics {
     topics: Vec<Topic>,
     /// What to send as `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,7 +18,7 @@ pub(super) struct Topics {
 
 /// A topic as this node holds it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Topic {
+pub(crate) struct Topic {
     name: String,
     /// The position of the newest record.
     #[schema(value_type = At)]
@@ -49,14 +49,14 @@ impl From<Standing> for Topic {
     ),
     responses((status = 200, description = "A page of topics", body = Topics))
 )]
-pub(super) async fn topics(
-    State(doors): State<Doors>,
+pub(crate) async fn topics(
+    State(api): State<Api>,
     caller: Caller,
     query: Query,
 ) -> Result<Json<Topics>, Error> {
     need(&caller, "topics")?;
     let limit = query.limit()?;
-    let mut page = doors.core.hub.topics(query.one("after")?, limit + 1);
+    let mut page = api.core.hub.topics(query.one("after")?, limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.topic.to_string());

@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::openapi::At;
+use super::schema::At;
 
 /// A record of a topic's log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Record<'a> {
+pub(crate) struct Record<'a> {
     topic: &'a str,
     /// What sort of record it is, such as `message`.
     kind: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn of(event: &'a Event) -> Self {
+    pub(crate) fn of(event: &'a Event) -> Self {
         // A payload is one JSON value; this only sees that again, once for each record and wire.
         let payload = serde_json::from_str(&event.payload).unwrap_or(RawValue::NULL);
         let (topic, kind) = (event.topic.as_str(), &*event.kind);
@@ -35,7 +35,7 @@ impl<'a> Record<'a> {
 
 /// A record as a server-sent event, all but its id: that is of the stream, not of the record.
 #[derive(Debug)]
-pub(super) struct Sse;
+pub(crate) struct Sse;
 
 impl Wire for Sse {
     type Frame = String;
@@ -55,7 +55,7 @@ impl Wire for Sse {
 }
 
 /// Append `event` with the `id` to resume after it.
-pub(super) fn record(out: &mut String, id: impl Display, event: &Event) {
+pub(crate) fn record(out: &mut String, id: impl Display, event: &Event) {
     sse::put_id(out, id);
     out.push_str(event.frame::<Sse>());
 }

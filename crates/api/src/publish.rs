@@ -19,21 +19,21 @@ use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::{
-    Doors, Error,
+    Api, Error,
     keys::Slot,
-    openapi::{At, Name},
+    schema::{At, Name},
 };
 
 /// Bytes of a body.
 const BODY: usize = 1 << 20;
 
 /// Bytes of a key.
-pub(super) const KEY: usize = 255;
+pub(crate) const KEY: usize = 255;
 
 /// A record to publish. Either `topic` or `channel` is given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Publication<'a> {
+pub(crate) struct Publication<'a> {
     /// `namespace:name`, or the name of a channel.
     #[schema(value_type = Option<Name>)]
     topic: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct Publication<'a> {
     /// Any JSON value; it goes on byte for byte.
     #[serde(borrow)]
     #[schema(value_type = serde_json::Value)]
-    pub(super) payload: &'a RawValue,
+    pub(crate) payload: &'a RawValue,
     /// Makes it safe to send this again: the same key on the same topic publishes once.
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     key: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct Publication<'a> {
 
 /// Where the record is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Published {
+pub(crate) struct Published {
     #[schema(value_type = At)]
     position: Position,
     /// Connections that followed the topic.
@@ -59,12 +59,12 @@ pub(super) struct Published {
 }
 
 impl<'a> Publication<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
         let parsed = serde_json::from_str(text).map(|Object(publication)| publication);
         parsed.map_err(|why| Error::Json(why.to_string()))
     }
 
-    pub(super) fn topic(&self) -> Result<Topic, Error> {
+    pub(crate) fn topic(&self) -> Result<Topic, Error> {
         match (&self.topic, &self.channel) {
             (Some(name), None) | (None, Some(name)) => Ok(Topic::from_channel(name)?),
             _ => Err(Error::Json("the record needs one of topic and channel".to_owned())),
@@ -90,8 +90,8 @@ impl<'a> Publication<'a> {
         (status = 503, description = "The record could not be stored"),
     )
 )]
-pub(super) async fn publish(
-    State(doors): State<Doors>,
+pub(crate) async fn publish(
+    State(api): State<Api>,
     caller: Caller,
     request: Request,
 ) -> Result<Json<Published>, Error> {
@@ -106,9 +106,9 @@ pub(super) async fn publish(
     caller.count(Rate::Publishes)?;
     let slot = match key.as_deref() {
         None => None,
-        Some(key) => Some(doors.keys.slot(&topic, key, payload.get())?),
+        Some(key) => Some(api.keys.slot(&topic, key, payload.get())?),
     };
-    let core = &doors.core;
+    let core = &api.core;
     let draft = draft(core, &caller, topic, payload.get());
     let receipt = match slot {
         None => core.hub.publish(draft).await?,

@@ -12,11 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Doors, Error, need, params::Query};
+use super::{Api, Error, need, params::Query};
 
 /// A page of sessions, in the order in which they came.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     sessions: Vec<Connected>,
     /// What to send as `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub(super) struct Sessions {
 
 /// A connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Connected {
+pub(crate) struct Connected {
     id: Uuid,
     /// `broker`, or `sse` for a stream of events.
     protocol: &'static str,
@@ -59,15 +59,15 @@ impl From<&Info> for Connected {
     ),
     responses((status = 200, description = "A page of sessions", body = Sessions))
 )]
-pub(super) async fn sessions(
-    State(doors): State<Doors>,
+pub(crate) async fn sessions(
+    State(api): State<Api>,
     caller: Caller,
     query: Query,
 ) -> Result<Json<Sessions>, Error> {
     need(&caller, "sessions")?;
     let limit = query.limit()?;
     let after = query.one("after")?.map(session).transpose()?;
-    let mut page = doors.core.sessions.list(after, limit + 1);
+    let mut page = api.core.sessions.list(after, limit + 1);
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.id);
@@ -89,14 +89,14 @@ pub(super) async fn sessions(
         (status = 404, description = "There is no such session"),
     )
 )]
-pub(super) async fn end(
-    State(doors): State<Doors>,
+pub(crate) async fn end(
+    State(api): State<Api>,
     caller: Caller,
     path: Option<Path<String>>,
 ) -> Result<StatusCode, Error> {
     need(&caller, "sessions:end")?;
     let Path(id) = path.ok_or(Error::Encoding)?;
-    if doors.core.sessions.end(session(&id)?, &Close::KICKED) {
+    if api.core.sessions.end(session(&id)?, &Close::KICKED) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::NoSession)

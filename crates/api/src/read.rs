@@ -14,15 +14,15 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Doors, Error,
-    openapi::{At, Name},
+    Api, Error,
     params::{LIMIT, Named, Query},
+    schema::{At, Name},
     wire::Record,
 };
 
 /// Records of one topic, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct History<'a> {
+pub(crate) struct History<'a> {
     topic: &'a str,
     /// Where the log stands: the position of its newest record, or `null` if there is no log.
     #[schema(value_type = Option<At>)]
@@ -48,8 +48,8 @@ pub(super) struct History<'a> {
     ),
     responses((status = 200, description = "Records", body = History<'_>))
 )]
-pub(super) async fn history(
-    State(doors): State<Doors>,
+pub(crate) async fn history(
+    State(api): State<Api>,
     caller: Caller,
     Named(topic): Named,
     query: Query,
@@ -57,7 +57,7 @@ pub(super) async fn history(
     caller.allow(Action::Read, &topic)?;
     let (since, limit) = (query.since()?, query.limit()?);
     let from = since.map_or(Since::Now, Since::After);
-    let held = doors.core.hub.history(&topic, from, limit).map(|it| it.page(from));
+    let held = api.core.hub.history(&topic, from, limit).map(|it| it.page(from));
     let gap = since.is_some() && held.as_ref().is_none_or(|it| it.gap);
     let records = held.iter().flat_map(|it| &it.records).map(|event| Record::of(event)).collect();
     let position = held.as_ref().map(|it| it.at);
@@ -66,7 +66,7 @@ pub(super) async fn history(
 
 /// Who follows a topic.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Presence {
+pub(crate) struct Presence {
     topic: String,
     /// All of them, also those that are not listed.
     count: usize,
@@ -76,7 +76,7 @@ pub(super) struct Presence {
 
 /// A connection that follows a topic.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Present {
+pub(crate) struct Present {
     session: Uuid,
     /// Absent for guests.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,13 +98,13 @@ impl From<Member> for Present {
     params(("topic" = Name, Path, description = "which topic")),
     responses((status = 200, description = "Who is there", body = Presence))
 )]
-pub(super) async fn presence(
-    State(doors): State<Doors>,
+pub(crate) async fn presence(
+    State(api): State<Api>,
     caller: Caller,
     Named(topic): Named,
 ) -> Result<Json<Presence>, Error> {
     caller.allow(Action::Read, &topic)?;
-    let (count, members) = doors.core.presence.members(&topic, LIMIT);
+    let (count, members) = api.core.presence.members(&topic, LIMIT);
     let members = members.into_iter().map(Present::from).collect();
     Ok(Json(Presence { topic: topic.to_string(), count, members }))
 }
