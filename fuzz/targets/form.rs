@@ -1,4 +1,4 @@
-//! Runs `quadrille_core::rest::form::fuzz::form` on whatever the fuzzer finds.
+//! Runs `quadrille_edge::http::form::fuzz::form` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_core::rest::form::fuzz::form(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_edge::http::form::fuzz::form(data));

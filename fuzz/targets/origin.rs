@@ -1,4 +1,4 @@
-//! Runs `quadrille_core::ws::fuzz::origin` on whatever the fuzzer finds.
+//! Runs `quadrille_edge::http::origins::fuzz::origin` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_core::ws::fuzz::origin(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_edge::http::origins::fuzz::origin(data));

@@ -1,4 +1,4 @@
-//! Runs `gateway::fuzz::query` on whatever the fuzzer finds.
+//! Runs `quadrille_api::fuzz::query` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzz::query(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_api::fuzz::query(data));

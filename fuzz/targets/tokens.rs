@@ -1,4 +1,4 @@
-//! Runs `quadrille_core::auth::fuzz::tokens` on whatever the fuzzer finds.
+//! Runs `quadrille_identity::fuzz::tokens` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_core::auth::fuzz::tokens(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_identity::fuzz::tokens(data));

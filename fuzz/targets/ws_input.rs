@@ -1,4 +1,4 @@
-//! Runs `quadrille_core::ws::fuzz::input` on whatever the fuzzer finds.
+//! Runs `quadrille_edge::ws::fuzz::input` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_core::ws::fuzz::input(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_edge::ws::fuzz::input(data));

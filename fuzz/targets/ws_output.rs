@@ -1,4 +1,4 @@
-//! Runs `quadrille_core::ws::fuzz::output` on whatever the fuzzer finds.
+//! Runs `quadrille_edge::ws::fuzz::output` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_core::ws::fuzz::output(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_edge::ws::fuzz::output(data));

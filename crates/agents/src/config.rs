@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use humantime_serde::Serde;
-use quadrille_core::auth::Secret;
+use quadrille_identity::Secret;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Core, Holder, Hub, Life, Pool, Shares, Shortage, TooManyTopics, Topic};
+use quadrille_core::{Holder, Hub, Life, Pool, Shares, Shortage, TooManyTopics, Topic, Turns};
 use uuid::Uuid;
 
 use crate::{
@@ -119,14 +119,20 @@ impl Desk {
 
     /// A desk as it is configured; the configuration was [checked](Config::check). Fails with the
     /// first key of an agent that cannot be used.
-    pub fn open(config: Config, core: &Core) -> Result<Self, BadConfig> {
+    pub fn open(
+        config: Config,
+        hub: &Hub,
+        turns: &Turns,
+        shares: &Shares,
+        life: &Life,
+    ) -> Result<Self, BadConfig> {
         let open = |(name, settings): (&String, &Settings)| {
-            Ok(Named::new(name, dialect::open(name, settings, &core.life)?, settings))
+            Ok(Named::new(name, dialect::open(name, settings, life)?, settings))
         };
         let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
-        let desk = Self::new(config, agents, &core.hub, &core.shares, &core.life);
+        let desk = Self::new(config, agents, hub, shares, life);
         let here = desk.clone();
-        core.turns.serve(move |topic, turn| {
+        turns.serve(move |topic, turn| {
             let ticket = here.find(turn).filter(|it| it.topic() == topic);
             ticket.inspect(|ticket| here.cancel(ticket)).is_some()
         });

@@ -1,7 +1,8 @@
 //! What a command asks for, read from its members.
 use std::borrow::Cow;
 
-use quadrille_core::{Position, auth::Token};
+use quadrille_core::Position;
+use quadrille_identity::Token;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 

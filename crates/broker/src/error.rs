@@ -1,10 +1,8 @@
 //! What a client is told about a frame that could not be used.
 use std::borrow::Cow;
 
-use quadrille_core::{
-    BadTopic, Exceeded, PublishError, Rate, TooManyTopics,
-    auth::{Denied, NotAllowed},
-};
+use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use quadrille_identity::{Denied, Exceeded, NotAllowed, Rate};
 use serde_json::json;
 
 /// Why a frame could not be used, in the terms of the client. The connection stays open.

@@ -2,11 +2,8 @@
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
-use quadrille_core::{
-    Info, Key, Payer, Quotas, Rate, Topic,
-    auth::{Action, Authority, NotAllowed, Principal, Token},
-    published_key,
-};
+use quadrille_core::{Info, Key, Topic, published_key};
+use quadrille_identity::{Action, Authority, NotAllowed, Payer, Principal, Quotas, Rate, Token};
 use tokio::time::Instant;
 
 use crate::{error::Error, frame::Form};

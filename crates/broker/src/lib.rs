@@ -18,10 +18,11 @@ use axum::{
     routing::any,
 };
 use http::header;
-use quadrille_core::{
-    Admission, Core, Problem, Topic,
-    auth::{self, Token},
-    ws::{self, Handshake, Peer},
+use quadrille_core::{Admission, Topic};
+use quadrille_edge::{
+    Core,
+    http::{Peer, Problem, token},
+    ws::{self, Handshake},
 };
 use serde::{Deserialize, Serialize};
 
@@ -131,8 +132,8 @@ async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let token = Token::of(&request, &core.origins);
-    let agreed = auth::subprotocol(request.headers());
+    let token = token::of(&request, &core.origins);
+    let agreed = token::subprotocol(request.headers());
     let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),

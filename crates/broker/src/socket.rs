@@ -2,12 +2,11 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Rate, Seat,
-    Since, Tag, Text, Topic, Turns,
-    auth::{Action, Token},
-    json, now, telemetry,
-    ws::{Flow, Frames, Link, Protocol},
+    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Seat,
+    Since, Tag, Text, Topic, Turns, json, now, telemetry,
 };
+use quadrille_edge::ws::{Flow, Frames, Link, Protocol};
+use quadrille_identity::{Action, Rate, Token};
 use tokio::time::Instant;
 
 use uuid::Uuid;

@@ -333,8 +333,8 @@ impl Info {
         self.asked.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked since this was called last.
-    pub(crate) fn is_asked(&self) -> bool {
+    /// Returns whether [`ask`](Self::ask) was called since the last call.
+    pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
     }
 

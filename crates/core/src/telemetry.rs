@@ -109,19 +109,19 @@ pub fn pools(shares: &Shares) {
 }
 
 /// A user or an address has used up a rate.
-pub(crate) fn rate_limited(limit: &'static str) {
+pub fn rate_limited(limit: &'static str) {
     tracing::debug!(limit, "rate limited");
     counter!("quadrille_rate_limited_total", "limit" => limit).increment(1);
 }
 
 /// A request is answered with a problem document of the type `kind`.
-pub(crate) fn http_refused(kind: Cow<'static, str>) {
+pub fn http_refused(kind: Cow<'static, str>) {
     counter!("quadrille_http_refused_total", "type" => kind).increment(1);
 }
 
 /// A web page from elsewhere was refused. Any page can cause this as often as it likes, so it is
 /// told once in ten seconds, with the origin of the first and how many there were since.
-pub(crate) fn origin_refused(origin: &[u8]) {
+pub fn origin_refused(origin: &[u8]) {
     static TOLD: Throttle = Throttle::new(Duration::from_secs(10));
     let Some(others) = TOLD.pass() else { return };
     let origin: String = String::from_utf8_lossy(origin).chars().take(SHOWN).collect();
@@ -200,14 +200,14 @@ pub(crate) fn topics_expired(count: usize) {
 }
 
 /// Somebody showed a token that is not accepted, or none. Nothing of the token is told.
-pub(crate) fn token_refused(reason: &'static str) {
+pub fn token_refused(reason: &'static str) {
     tracing::debug!(reason, "token refused");
     counter!("quadrille_tokens_refused_total", "reason" => reason).increment(1);
 }
 
 /// The keys that somebody else keeps were read: how many there are, or why they stay as they were.
 /// If there never were any, nobody can sign in.
-pub(crate) fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>, known: bool) {
+pub fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>, known: bool) {
     let outcome = match read {
         Ok(keys) => {
             tracing::debug!(keys, "auth.jwt.jwks was read");

@@ -12,19 +12,17 @@
 use std::time::Duration;
 
 use axum::Router;
-use quadrille_core::{
-    Core, Hub, Life, Presence, Quotas, Registry, Shares, Turns,
-    auth::{Authority, Mode},
-    ws::Origins,
-};
+use quadrille_core::{Hub, Life, Presence, Registry, Shares, Turns};
+use quadrille_edge::{Core, http::Origins};
+use quadrille_identity::{Authority, Mode, Quotas};
 use utoipa::openapi::OpenApi;
 
 use crate::{
     config::{self, Address, Config, Sources, memory::Memory},
-    doors,
+    cors::guarded,
     gateway::StartError,
     host::Hosts,
-    ops,
+    openapi, ops,
     tls::Certificates,
 };
 
@@ -98,7 +96,7 @@ impl Protocols {
             };
             let (router, described) =
                 quadrille_rooms::router(core, desk, memory, config.rooms.clone());
-            self.router = self.router.merge(doors::guarded(router, core));
+            self.router = self.router.merge(guarded(router, core));
             self.described.merge(described);
         }
         #[cfg(feature = "workflows")]
@@ -111,7 +109,7 @@ impl Protocols {
             let made = quadrille_workflows::router(core, desk, memory, config.workflows.clone());
             let (router, described) =
                 made.map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
-            self.router = self.router.merge(doors::guarded(router, core));
+            self.router = self.router.merge(guarded(router, core));
             self.described.merge(described);
         }
         Ok(self)
@@ -248,12 +246,18 @@ pub(crate) fn compose(
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-    let desk = quadrille_agents::Desk::open(config.agents.clone(), core)
-        .map_err(|why| blame(&why, sources))?;
+    let desk = quadrille_agents::Desk::open(
+        config.agents.clone(),
+        &core.hub,
+        &core.turns,
+        &core.shares,
+        &core.life,
+    )
+    .map_err(|why| blame(&why, sources))?;
     #[cfg(feature = "relay")]
     {
         let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());
-        all.router = all.router.merge(doors::guarded(router, core));
+        all.router = all.router.merge(guarded(router, core));
         all.described.merge(described);
         all.doors.push(Door {
             name: quadrille_relay::NAME,
@@ -294,7 +298,7 @@ pub(crate) fn compose(
             let taken = taken().collect::<Vec<_>>().join(", ");
             let expected = format!(
                 "expected a path other than {taken}, and not below these or {}",
-                doors::API
+                quadrille_api::API
             );
             return Err(sources.blame("broker.path", expected));
         }
@@ -309,23 +313,66 @@ pub(crate) fn compose(
     Ok(all)
 }
 
+/// Joins the endpoints of operators, the protocols and the API, and the description of them all.
+pub(crate) fn whole(
+    core: &Core,
+    (operations, operated): (Router, OpenApi),
+    (protocols, spoken): (Router, OpenApi),
+) -> Router {
+    let (api, mut described) = quadrille_api::router(core);
+    described.merge(operated);
+    described.merge(spoken);
+    let api = api.merge(openapi::router(described, core.auth.mode()));
+    operations.merge(protocols).merge(guarded(api, core))
+}
+
+/// Where the doors are, for people who want to try them.
+pub(crate) fn listed() -> Vec<Door> {
+    let door = |name, what, path: &str, try_it| Door { name, what, path: path.to_owned(), try_it };
+    vec![
+        door("events", "topics as server-sent events", quadrille_api::EVENTS, |way, path, mode| {
+            format!("{} -N '{}{path}?topic=demo'{}", way.curl, way.http, bearer(mode))
+        }),
+        door(
+            "publish",
+            "publish a record",
+            &format!("{}v1/publish", quadrille_api::API),
+            |way, path, mode| {
+                let record = r#"{"channel":"demo","payload":{"message":"hello"}}"#;
+                format!("{} {}{path} --json '{record}'{}", way.curl, way.http, bearer(mode))
+            },
+        ),
+        door("api", "every door over HTTP, described", openapi::PATH, |way, path, _| {
+            format!("{} {}{path}", way.curl, way.http)
+        }),
+    ]
+}
+
+/// Where a token is needed, how `curl` shows one.
+pub(crate) fn bearer(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Open => "",
+        Mode::Jwt => r#" -H "Authorization: Bearer $TOKEN""#,
+    }
+}
+
 #[cfg(feature = "relay")]
 fn send(way: &Way, path: &str, mode: Mode) -> String {
     let user = if mode == Mode::Open { r#""user_id":"7","# } else { "" };
     let question = format!(r#"{{{user}"message":"hello"}}"#);
-    format!("{} {}{path} --json '{question}'{}", way.curl, way.http, doors::bearer(mode))
+    format!("{} {}{path} --json '{question}'{}", way.curl, way.http, bearer(mode))
 }
 
 #[cfg(feature = "rooms")]
 fn rooms(way: &Way, _: &str, mode: Mode) -> String {
     let user = if mode == Mode::Open { "?user_id=7" } else { "" };
-    format!("{} '{}/conversations{user}' --json '{{}}'{}", way.curl, way.http, doors::bearer(mode))
+    format!("{} '{}/conversations{user}' --json '{{}}'{}", way.curl, way.http, bearer(mode))
 }
 
 #[cfg(feature = "workflows")]
 fn workflows(way: &Way, _: &str, mode: Mode) -> String {
     let chats = quadrille_workflows::CHATS;
-    format!("{} -X POST {}{chats}{}", way.curl, way.http, doors::bearer(mode))
+    format!("{} -X POST {}{chats}{}", way.curl, way.http, bearer(mode))
 }
 
 #[cfg(feature = "broker")]
@@ -344,7 +391,7 @@ fn subscribe(way: &Way, path: &str, mode: Mode) -> String {
 fn is_taken(path: &str) -> bool {
     let below =
         |taken| path.strip_prefix(taken).is_some_and(|it| it.is_empty() || it.starts_with('/'));
-    path.starts_with(doors::API) || taken().any(below)
+    path.starts_with(quadrille_api::API) || taken().any(below)
 }
 
 /// The paths of everything that is served, or what they begin with.
@@ -354,7 +401,7 @@ pub(crate) fn paths(config: &Config) -> impl Iterator<Item = &str> + use<'_> {
     #[cfg(not(feature = "broker"))]
     let broker = None;
     let taken = taken().map(|it| -> &str { it });
-    taken.chain([doors::API]).chain(broker)
+    taken.chain([quadrille_api::API]).chain(broker)
 }
 
 fn taken() -> impl Iterator<Item = &'static str> {
@@ -370,7 +417,7 @@ fn taken() -> impl Iterator<Item = &'static str> {
     let chats = Some(quadrille_workflows::PATH);
     #[cfg(not(feature = "workflows"))]
     let chats = None;
-    let own = ops::PATHS.into_iter().chain([doors::EVENTS, doors::OPENAPI]);
+    let own = ops::PATHS.into_iter().chain([quadrille_api::EVENTS, openapi::PATH]);
     own.chain(relay).chain(rooms.iter().copied()).chain(chats)
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::http::{Uri, uri::PathAndQuery};
-use quadrille_core::rest::Site;
+use quadrille_edge::http::Site;
 
 use crate::config::{Config, Server};
 

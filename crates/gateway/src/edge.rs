@@ -8,7 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use quadrille_core::ws::Peer;
+use quadrille_edge::http::Peer;
 use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument;

@@ -12,7 +12,8 @@ use std::{
 
 use axum::http::StatusCode;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use quadrille_core::{Problem, Refused, telemetry};
+use quadrille_core::{Refused, telemetry};
+use quadrille_edge::http::Problem;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join, split},
     time::timeout,

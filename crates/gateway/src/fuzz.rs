@@ -1,8 +1,5 @@
 //! The gateway's targets of `cargo xtask fuzz`.
-pub use crate::{
-    config::fuzz::{config, yaml},
-    doors::fuzz::{publication, query},
-};
+pub use crate::config::fuzz::{config, yaml};
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]

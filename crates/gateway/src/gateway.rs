@@ -3,7 +3,8 @@
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
-use quadrille_core::{Core, Life, Limits};
+use quadrille_core::{Life, Limits};
+use quadrille_edge::Core;
 use tokio::{signal::unix::Signal, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +14,6 @@ use crate::{
     below::Below,
     cli::USAGE,
     config::{self, Config, Sources},
-    doors,
     edge::Edge,
     listen::{self, Listener},
     logs::Level,
@@ -107,14 +107,12 @@ impl Gateway {
         let kept = Kept::open(&config, &core).await?;
         let Protocols { router, mut doors, described, work } =
             protocols.with(&kept, &core, &config)?;
-        doors.extend(doors::listed());
+        doors.extend(app::listed());
         let leaving = CancellationToken::new();
         let looked_after = kept.clone();
         let fault = move || looked_after.fault();
-        let (operations, mut all) =
-            ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &doors);
-        all.merge(described);
-        let app = operations.merge(router).merge(doors::router(&core, all));
+        let operations = ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &doors);
+        let app = app::whole(&core, operations, (router, described));
         let traces = Traces::start(&config, sources)?;
         let app = traces.layer(app);
         raise_file_limit(&config.limits);

@@ -75,7 +75,8 @@ impl Sleep for Waiting {}
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::{Limits, auth::Mode};
+    use quadrille_core::Limits;
+    use quadrille_identity::Mode;
     use tokio_util::sync::CancellationToken;
 
     use super::*;

@@ -2,7 +2,8 @@
 //! page of that name is then one of this host's to a browser: where nobody signs in, only names that
 //! are known are answered.
 use axum::http::{HeaderMap, Request, StatusCode, Version, header::HOST, uri::Authority};
-use quadrille_core::{Problem, auth::Mode};
+use quadrille_edge::http::Problem;
+use quadrille_identity::Mode;
 
 use crate::config::Config;
 

@@ -4,9 +4,8 @@ mod accept;
 mod app;
 mod below;
 mod cli;
-mod compress;
 mod config;
-mod doors;
+mod cors;
 mod edge;
 mod full;
 #[cfg(any(test, fuzzing))]
@@ -20,6 +19,7 @@ mod linger;
 mod listen;
 mod logs;
 mod metrics;
+mod openapi;
 mod ops;
 mod places;
 mod proxies;
@@ -51,7 +51,7 @@ use crate::{
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
     let begin = Instant::now();
-    quadrille_core::auth::install_crypto();
+    quadrille_identity::install_crypto();
     let text = |it: OsString| it.to_string_lossy().into_owned();
     let environment: Vec<_> =
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();

@@ -9,12 +9,13 @@ use axum::{
     routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::{Problem, Shares, rest::Site, telemetry};
+use quadrille_core::{Shares, telemetry};
+use quadrille_edge::http::{Problem, Site, compress};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::Door, compress};
+use crate::app::Door;
 
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
@@ -45,7 +46,7 @@ pub(crate) fn router(
         .routes(routes!(root))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
-        .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress::layer()))
+        .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress()))
         .split_for_parts();
     let router = router
         // The usual question of HAProxy.

@@ -10,9 +10,10 @@ use std::{
 };
 
 use quadrille_core::{
-    Buffers, Core, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, auth::Mode,
-    network, telemetry,
+    Buffers, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, network, telemetry,
 };
+use quadrille_edge::Core;
+use quadrille_identity::Mode;
 use tokio_util::sync::CancellationToken;
 
 use crate::proxies::Caller;

@@ -12,7 +12,8 @@ use std::{
 };
 
 use axum::http::Version;
-use quadrille_core::{Buffers, Carrier, Carry, Close, Holder, Info, Shortage, telemetry};
+use quadrille_core::{Buffers, Close, Holder, Info, Shortage, telemetry};
+use quadrille_edge::http::{Carrier, Carry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::auth::Mode;
+use quadrille_identity::Mode;
 
 use crate::{
     app::{Door, Way},

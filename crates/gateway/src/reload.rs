@@ -1,7 +1,8 @@
 //! SIGHUP: the configuration is read again, and what can change while clients are connected does.
 use std::{path::PathBuf, time::Duration};
 
-use quadrille_core::{Core, telemetry};
+use quadrille_core::telemetry;
+use quadrille_edge::Core;
 use tokio::signal::unix::Signal;
 
 use crate::{

@@ -1,11 +1,8 @@
 //! `quadrille token`: a token to try things out with.
 use std::time::Duration;
 
-use quadrille_core::{
-    Topic,
-    auth::{Issue, Secret},
-    now,
-};
+use quadrille_core::{Topic, now};
+use quadrille_identity::{Issue, Secret};
 
 use crate::{
     cli::Token,

@@ -4,7 +4,9 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use quadrille_agents::{Code, Refused};
-use quadrille_core::{BadTopic, Problem, auth::NotAllowed, rest::BadBody};
+use quadrille_core::BadTopic;
+use quadrille_edge::http::{BadBody, Problem};
+use quadrille_identity::NotAllowed;
 
 /// Bytes of an idempotency key.
 pub(crate) const KEY: usize = 255;

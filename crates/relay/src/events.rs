@@ -3,11 +3,10 @@ use std::sync::Arc;
 
 use crate::{NAME, Relay, error::Error};
 use quadrille_agents::{Ended, Ending, Phase, Ticket};
-use quadrille_core::{
-    Admission, Close, Delivery, Event, Gap, Position, Problem, Session, Since,
-    rest::Caller,
+use quadrille_core::{Admission, Close, Delivery, Event, Gap, Position, Session, Since, turn};
+use quadrille_edge::{
+    http::{Caller, Problem},
     sse::{self, Show, Stream},
-    turn,
 };
 
 /// What a stream shows of a topic: one turn of it.

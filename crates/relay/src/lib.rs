@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use axum::{Router, extract::FromRef};
 use quadrille_agents::Desk;
-use quadrille_core::{Core, auth::Mode};
+use quadrille_edge::Core;
+use quadrille_identity::Mode;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};

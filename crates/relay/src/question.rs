@@ -4,11 +4,9 @@ use std::{fmt, sync::Arc};
 use axum::extract::Request;
 use http::HeaderMap;
 use quadrille_agents::Ask;
-use quadrille_core::{
-    Topic,
-    auth::Action,
-    rest::{Body, Caller},
-};
+use quadrille_core::Topic;
+use quadrille_edge::http::{Body, Caller};
+use quadrille_identity::Action;
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 

@@ -6,10 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use quadrille_agents::{Ended, Ending, Ticket};
-use quadrille_core::{
-    Problem,
-    rest::{self, Caller},
-};
+use quadrille_edge::http::{Caller, Problem, accepts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -96,5 +93,5 @@ fn text(ticket: &Ticket) -> HeaderValue {
 
 /// Whether a client names the media type of events as one that it takes.
 fn wants_events(headers: &HeaderMap) -> bool {
-    rest::accepts(headers, "text/event-stream")
+    accepts(headers, "text/event-stream")
 }

@@ -6,7 +6,9 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, Uri, request::Parts};
 use quadrille_agents::{Ended, Ending, Phase, Ticket};
-use quadrille_core::{Position, Problem, auth::Action, rest::Caller};
+use quadrille_core::Position;
+use quadrille_edge::http::{Caller, Problem};
+use quadrille_identity::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -8,10 +8,9 @@ use std::{
 };
 
 use quadrille_agents::Desk;
-use quadrille_core::{
-    Core, Draft, Holder, Publish, Topic,
-    auth::{Action, Mode, Principal},
-};
+use quadrille_core::{Draft, Holder, Publish, Topic};
+use quadrille_edge::Core;
+use quadrille_identity::{Action, Mode, Principal};
 use quadrille_store::{self as store, Conversation, Who};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;

@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use quadrille_agents::Desk;
-use quadrille_core::Core;
+use quadrille_edge::Core;
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;

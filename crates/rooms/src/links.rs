@@ -9,7 +9,8 @@ use std::{
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use quadrille_core::{auth::Authority, rest::Base};
+use quadrille_edge::http::Base;
+use quadrille_identity::Authority;
 use quadrille_store::{
     FileInfo, Message,
     files::{Config, Files},
@@ -180,10 +181,8 @@ impl<'a> Link<'a> {
 
 #[cfg(test)]
 mod tests {
-    use quadrille_core::{
-        Life,
-        auth::{Secret, Settings},
-    };
+    use quadrille_core::Life;
+    use quadrille_identity::{Secret, Settings};
 
     use super::*;
 

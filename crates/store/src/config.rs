@@ -1,7 +1,7 @@
 //! Section `store` of the configuration: where the database is.
 use std::{fmt, time::Duration};
 
-use quadrille_core::auth::Secret;
+use quadrille_identity::Secret;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::OpenError;

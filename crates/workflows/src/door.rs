@@ -9,10 +9,9 @@ use std::{
 };
 
 use quadrille_agents::Desk;
-use quadrille_core::{
-    BadTopic, Core, Topic,
-    auth::{Action, Mode, Principal},
-};
+use quadrille_core::{BadTopic, Topic};
+use quadrille_edge::Core;
+use quadrille_identity::{Action, Mode, Principal};
 use quadrille_store::{self as store, Chat, Run};
 use tokio::sync::{Notify, futures::Notified};
 

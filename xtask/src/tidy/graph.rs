@@ -4,15 +4,33 @@ use serde_json::Value;
 use super::{Violation, tree::Source};
 
 /// A crate may depend on those of lower layers only.
-const LAYERS: [&[&str]; 4] = [
+const LAYERS: [&[&str]; 6] = [
     &["quadrille-core"],
+    &["quadrille-identity"],
+    &["quadrille-edge"],
     &["quadrille-agents", "quadrille-store", "quadrille-tabular"],
-    &["quadrille-broker", "quadrille-relay", "quadrille-rooms", "quadrille-workflows"],
+    &[
+        "quadrille-api",
+        "quadrille-broker",
+        "quadrille-relay",
+        "quadrille-rooms",
+        "quadrille-workflows",
+    ],
     &["quadrille"],
 ];
 
 /// What core never learns about, not even in its tests.
-const NOT_IN_CORE: [&str; 3] = ["axum", "socketioxide", "sqlx"];
+const NOT_IN_CORE: [&str; 9] = [
+    "axum",
+    "axum-core",
+    "http",
+    "hyper",
+    "jsonwebtoken",
+    "multer",
+    "reqwest",
+    "socketioxide",
+    "sqlx",
+];
 
 pub(super) fn check(tree: &[Source], packages: &[Value]) -> Vec<Violation> {
     let crates = packages.iter().filter_map(|package| {

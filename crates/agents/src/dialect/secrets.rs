@@ -1,7 +1,7 @@
 //! What an upstream said, as far as it may be in the log: without keys, in one line, and short.
 use std::{borrow::Cow, cmp::Reverse};
 
-use quadrille_core::auth::Secret;
+use quadrille_identity::Secret;
 use serde_json::{Map, Value};
 use url::Url;
 

@@ -4,6 +4,7 @@
 //! readers of the database) is a [`Pool`]. A signed-in user holds at most [`Shares::user`] of it, so
 //! a pool that one user has filled still serves the others.
 mod holder;
+mod network;
 mod newcomers;
 mod permit;
 mod shares;
@@ -19,7 +20,9 @@ use tokio::sync::oneshot;
 use crate::telemetry;
 
 use self::state::{State, Waiter};
-pub use self::{holder::Holder, newcomers::Newcomers, permit::Permit, shares::Shares};
+pub use self::{
+    holder::Holder, network::network, newcomers::Newcomers, permit::Permit, shares::Shares,
+};
 
 /// A bounded number of units, such as places or bytes. Cloning shares it.
 #[derive(Clone)]

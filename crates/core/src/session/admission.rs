@@ -1,9 +1,7 @@
 //! A connection at the door, and why it may not be opened.
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
-use http::StatusCode;
-
-use crate::{Holder, Problem, Shortage};
+use crate::{Holder, Shortage};
 
 /// What a connection says of itself at the door.
 #[derive(Clone, Debug)]
@@ -48,43 +46,5 @@ impl Refused {
             Holder::Guest(_) if shortage == Shortage::Share => Self::Address,
             _ => shortage.into(),
         }
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(why: Refused) -> Self {
-        let detail = match why {
-            Refused::Share => "close some, or try again after the time in Retry-After",
-            Refused::Strangers => "show a token, or try again after the time in Retry-After",
-            Refused::Full | Refused::Address | Refused::Draining => {
-                "try again after the time in Retry-After"
-            }
-        };
-        let (status, kind, title) = match why {
-            Refused::Full => {
-                (StatusCode::SERVICE_UNAVAILABLE, "/problems/server-full", "the server is full")
-            }
-            Refused::Address => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "/problems/too-many-connections",
-                "too many connections from this address",
-            ),
-            Refused::Share => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "/problems/too-many-connections",
-                "this user has too many connections",
-            ),
-            Refused::Strangers => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "/problems/server-full",
-                "too many clients without a token",
-            ),
-            Refused::Draining => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "/problems/draining",
-                "the server is shutting down",
-            ),
-        };
-        Self::new(status, kind, title).detail(detail).retry_after(Duration::from_secs(5))
     }
 }

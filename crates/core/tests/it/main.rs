@@ -9,8 +9,6 @@ mod listing;
 mod log;
 mod model;
 mod pace;
-mod pump;
-mod quota;
 mod stress;
 
 use quadrille_core::{

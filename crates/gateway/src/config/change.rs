@@ -71,7 +71,7 @@ fn differ(old: &toml::Table, new: &toml::Table, path: &str, into: &mut BTreeSet<
 mod tests {
     use std::time::Duration;
 
-    use quadrille_core::auth::Mode;
+    use quadrille_identity::Mode;
 
     use super::*;
 

@@ -1,7 +1,9 @@
 //! What a type cannot say about a configuration: bounds, and values that contradict each other.
 use std::time::Duration;
 
-use quadrille_core::{Limits, NAMESPACES, auth::Mode, ws::Origins};
+use quadrille_core::{Limits, NAMESPACES};
+use quadrille_edge::http::Origins;
+use quadrille_identity::Mode;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use super::{Address, Config, Log, Server, auth::Jwt};

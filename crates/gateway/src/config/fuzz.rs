@@ -2,7 +2,8 @@
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use quadrille_core::{Core, Life, Shares, Turns};
+use quadrille_core::{Life, Shares, Turns};
+use quadrille_edge::Core;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Config, Error, source::File};
 use crate::{
     app::{self, Protocols},
-    doors, ops,
+    ops,
 };
 
 const TOML: &str = "file.toml";
@@ -64,13 +65,13 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     let composed = app::compose(&core, &config, &sources);
     // What was begun for it ends with it.
     life.drain();
-    let Protocols { router, doors: mut listed, .. } = composed?;
+    let Protocols { router, doors: mut listed, described, .. } = composed?;
     // Two doors at one path would be a panic.
-    listed.extend(doors::listed());
+    listed.extend(app::listed());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let (operations, described) =
+    let operations =
         ops::router(metrics, Shares::default(), CancellationToken::new(), || None, &listed);
-    drop(operations.merge(router).merge(doors::router(&core, described)));
+    drop(app::whole(&core, operations, (router, described)));
     Ok(config)
 }
 

@@ -23,7 +23,8 @@ mod tests;
 
 use std::path::Path;
 
-use quadrille_core::{Limits, OnSlow, Policies, Policy, auth::Secret};
+use quadrille_core::{Limits, OnSlow, Policies, Policy};
+use quadrille_identity::Secret;
 use serde::{Deserialize, Serialize};
 
 use self::source::File;

@@ -12,7 +12,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
-use quadrille_core::{Carrier, Counted, Info, Problem, Shortage};
+use quadrille_core::{Counted, Info, Shortage};
+use quadrille_edge::http::{Carrier, Problem};
 
 use super::Purpose;
 

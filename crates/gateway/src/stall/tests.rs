@@ -1,7 +1,8 @@
 //! How long peers are waited for that take nothing.
 use std::time::Duration;
 
-use quadrille_core::{Admission, Close, Holder, Limits, Registry, auth::Mode};
+use quadrille_core::{Admission, Close, Holder, Limits, Registry};
+use quadrille_identity::Mode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 

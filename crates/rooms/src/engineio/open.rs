@@ -6,11 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Method, Uri};
-use quadrille_core::{
-    Admission, Carrier, Inbox, Payer, Problem, Rate, Refused, Session,
-    auth::Token,
-    ws::{self, Handshake, Peer},
+use quadrille_core::{Admission, Inbox, Refused, Session};
+use quadrille_edge::{
+    http::{Carrier, Peer, Problem, token},
+    ws::{self, Handshake},
 };
+use quadrille_identity::{Payer, Rate};
 
 use super::{error::Error, packet, poll, sessions::Slot, socket::Socket, upgrade};
 use crate::{NAME, door::Door, socketio::Client, wire};
@@ -92,7 +93,7 @@ fn admit(door: &Door, request: &Request) -> Result<(Session, Inbox, Peer), Probl
 }
 
 fn client(door: &Arc<Door>, session: &Session, peer: Peer, request: &Request) -> Client {
-    Client::new(door, session.info(), peer.0, Token::of(request, &door.core.origins))
+    Client::new(door, session.info(), peer.0, token::of(request, &door.core.origins))
 }
 
 fn begin_polling(door: &Arc<Door>, request: &Request) -> Response {

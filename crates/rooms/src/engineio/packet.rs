@@ -99,7 +99,7 @@ impl Packets for Payload {
     }
 }
 
-impl Packets for quadrille_core::ws::Frames<'_> {
+impl Packets for quadrille_edge::ws::Frames<'_> {
     fn packet(&mut self, packet: &str) {
         self.text(packet);
     }

@@ -6,9 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use quadrille_core::{
-    Close, json,
-    rest::{self, BadBody},
+use quadrille_core::{Close, json};
+use quadrille_edge::{
+    http::{BadBody, whole},
     sse::NOT_KEPT,
 };
 use tokio::time::{Instant, sleep_until, timeout};
@@ -124,7 +124,7 @@ pub(super) async fn write(slot: &Arc<Slot>, request: Request) -> Response {
 }
 
 async fn text(request: Request, limit: usize) -> Result<String, Error> {
-    let (bytes, _counted) = rest::whole(request, limit).await.map_err(|err| match err {
+    let (bytes, _counted) = whole(request, limit).await.map_err(|err| match err {
         BadBody::TooLarge(_) => Error::TooLarge,
         BadBody::Busy(_) => Error::Busy,
         _ => Error::Request,

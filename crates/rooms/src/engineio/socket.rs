@@ -1,10 +1,8 @@
 //! A connection over WebSocket: the pump's view of a client.
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quadrille_core::{
-    Close, Delivery,
-    ws::{self, Frames, Protocol},
-};
+use quadrille_core::{Close, Delivery};
+use quadrille_edge::ws::{self, Frames, Protocol};
 use tokio::time::Instant;
 
 use super::packet::{self, Packet, Packets};

@@ -5,10 +5,8 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{
-    Close,
-    ws::{Exchange, Handshake},
-};
+use quadrille_core::Close;
+use quadrille_edge::ws::{Exchange, Handshake};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,

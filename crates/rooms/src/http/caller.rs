@@ -3,11 +3,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use quadrille_core::{
-    Payer, Rate, Topic,
-    auth::{Action, Principal},
-    ws::Peer,
-};
+use quadrille_core::Topic;
+use quadrille_edge::http::Peer;
+use quadrille_identity::{Action, Payer, Principal, Rate};
 use quadrille_store::{Conversation, Store};
 
 use super::{error::Error, params::Params, token::Found};

@@ -9,9 +9,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use quadrille_agents::{Ask, Ended, Ending, Given, Phase, Ticket};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
-    sse::{self, NOT_KEPT, Show, Stream},
     turn::{self, Turn},
 };
+use quadrille_edge::sse::{self, NOT_KEPT, Show, Stream};
 
 use super::{caller::Caller, error::Error, fields::Fields, given};
 use crate::{NAME, door::Door, wire};

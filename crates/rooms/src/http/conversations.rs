@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use quadrille_core::auth::Action;
+use quadrille_identity::Action;
 use quadrille_store::{Store, Who};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -10,11 +10,9 @@ use http::{
     HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use quadrille_core::{
-    BadTopic, Exceeded, Problem, Shortage,
-    auth::Denied,
-    rest::{BadBody, form::FormError},
-};
+use quadrille_core::{BadTopic, Shortage};
+use quadrille_edge::http::{BadBody, Problem, form::FormError};
+use quadrille_identity::{Denied, Exceeded};
 use quadrille_store::{self as store, AddError, files::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;

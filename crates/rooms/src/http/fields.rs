@@ -7,12 +7,10 @@ use http::{
     HeaderMap,
     header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
 };
-use quadrille_core::{
-    json,
-    rest::{
-        self,
-        form::{self, Form, FormError, Source},
-    },
+use quadrille_core::json;
+use quadrille_edge::http::{
+    Body,
+    form::{self, Form, FormError, Source},
 };
 use serde_json::{
     Number,
@@ -82,7 +80,7 @@ impl Fields {
     }
 
     async fn json(request: Request) -> Result<Self, Error> {
-        let body = rest::Body::read(request, BODY).await?;
+        let body = Body::read(request, BODY).await?;
         // What some clients send when they have nothing to say.
         if body.text().trim().is_empty() {
             return Ok(Self::default());

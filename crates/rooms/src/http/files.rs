@@ -8,12 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, request::Parts};
-use quadrille_core::{
-    Holder, Payer, Rate,
-    auth::Action,
-    rest::{Base, Download},
-    ws::Peer,
-};
+use quadrille_core::Holder;
+use quadrille_edge::http::{Base, Download, Peer};
+use quadrille_identity::{Action, Payer, Rate};
 use quadrille_store::FileInfo;
 use serde::Serialize;
 use utoipa::ToSchema;

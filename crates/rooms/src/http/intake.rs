@@ -1,10 +1,8 @@
 //! A form that may bring files: they are streamed to where files are, and are known to nobody before
 //! the message is stored that they come with.
 use axum::extract::Request;
-use quadrille_core::{
-    auth::Action,
-    rest::form::{Form, Part, Source},
-};
+use quadrille_edge::http::form::{Form, Part, Source};
+use quadrille_identity::Action;
 use quadrille_store::{NewFile, files::Files};
 
 use super::{

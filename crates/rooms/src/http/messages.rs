@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use quadrille_core::{auth::Action, rest::Base};
+use quadrille_edge::http::Base;
+use quadrille_identity::Action;
 use quadrille_store::{Message, Sender};
 use serde::Serialize;
 use serde_json::Value;

@@ -21,7 +21,8 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
-use quadrille_core::{Life, rest::form};
+use quadrille_core::Life;
+use quadrille_edge::http::form;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 

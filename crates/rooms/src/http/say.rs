@@ -1,7 +1,9 @@
 //! Storing a message with its files, and showing it to everybody in the conversation.
 use std::sync::Arc;
 
-use quadrille_core::{Draft, auth::Action, rest::Base};
+use quadrille_core::Draft;
+use quadrille_edge::http::Base;
+use quadrille_identity::Action;
 use quadrille_store::{Added, Conversation, Message, NewFile, NewMessage, Sender};
 
 use super::{

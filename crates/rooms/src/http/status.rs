@@ -5,7 +5,8 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use quadrille_core::{Payer, Rate, auth::Principal, ws::Peer};
+use quadrille_edge::http::Peer;
+use quadrille_identity::{Payer, Principal, Rate};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;

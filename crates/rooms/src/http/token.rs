@@ -1,9 +1,10 @@
 //! Where clients put their token, and when a browser may have sent it without being asked.
 use http::{HeaderMap, Method, Uri, header};
-use quadrille_core::{
-    auth::{Token, cookie},
-    ws::Origins,
+use quadrille_edge::http::{
+    Origins,
+    token::{cookie, within},
 };
+use quadrille_identity::Token;
 
 /// A token, and whether it was in a cookie.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ impl Found {
     /// of the query as `jwt`, or as `token`.
     pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
         let found = |text: &str, in_cookie| {
-            (!text.is_empty()).then(|| Self { token: Token::within(text, headers), in_cookie })
+            (!text.is_empty()).then(|| Self { token: within(text, headers), in_cookie })
         };
         let in_query = || query(uri, "jwt=").or_else(|| query(uri, "token="));
         bearer(headers)

@@ -6,7 +6,7 @@ use axum::{
     extract::{Request, State},
 };
 use http::StatusCode;
-use quadrille_core::rest::Base;
+use quadrille_edge::http::Base;
 use quadrille_store::{Message, Sender};
 use serde::Serialize;
 use serde_json::json;

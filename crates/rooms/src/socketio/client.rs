@@ -3,11 +3,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Exceeded, Inbox, Info, Payer, Position, Rate, Record, Seat, Tag, Topic,
-    auth::{Principal, Token},
-    telemetry,
-    turn::Turn,
+    Close, Delivery, Inbox, Info, Position, Record, Seat, Tag, Topic, telemetry, turn::Turn,
 };
+use quadrille_identity::{Exceeded, Payer, Principal, Rate, Token};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;

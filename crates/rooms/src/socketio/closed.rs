@@ -1,8 +1,6 @@
 //! Topics that a client followed and that are closed to it now.
-use quadrille_core::{
-    Topic,
-    auth::{Action, Principal},
-};
+use quadrille_core::Topic;
+use quadrille_identity::{Action, Principal};
 use serde_json::json;
 
 use super::{Link, packet};

@@ -5,11 +5,8 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use quadrille_core::{
-    Payer, Since, Topic,
-    auth::{Denied, Principal, Token},
-    telemetry,
-};
+use quadrille_core::{Since, Topic, telemetry};
+use quadrille_identity::{Denied, Payer, Principal, Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

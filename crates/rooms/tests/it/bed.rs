@@ -13,11 +13,10 @@ use quadrille_agents::{
     Agent, Config as Agents, Desk, Kind, Named, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Core, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Quotas, Registry, Room, Shares,
-    Since, Turns,
-    auth::{self, Authority, Mode, Secret},
-    ws::Origins,
+    Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Room, Shares, Since, Turns,
 };
+use quadrille_edge::{Core, http::Origins};
+use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
 use quadrille_rooms::{Config, Memory};
 use quadrille_store::{
     Config as StoreConfig, Store,
@@ -66,14 +65,14 @@ impl Bed {
     }
 
     pub(crate) async fn with(mode: Mode, limits: &Limits) -> Self {
-        auth::install_crypto();
+        install_crypto();
         let home = Scratch::new();
         let life = Life::new();
         let secrets = match mode {
             Mode::Open => Vec::new(),
             Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
         };
-        let settings = auth::Settings { mode, secrets, ..auth::Settings::default() };
+        let settings = identity::Settings { mode, secrets, ..identity::Settings::default() };
         let core = Core {
             hub: Hub::new(Policies::default(), limits, None, &life),
             sessions: Registry::new(limits.clone()),

@@ -1,7 +1,8 @@
 //! Who is let in, by which token, from where.
 use e2e::token::{forge, now, token};
 use futures_util::future::join_all;
-use quadrille_core::{Limits, auth::Mode};
+use quadrille_core::Limits;
+use quadrille_identity::Mode;
 use serde_json::json;
 
 use crate::{

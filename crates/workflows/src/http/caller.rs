@@ -3,11 +3,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use quadrille_core::{
-    Holder, Permit, Problem,
-    auth::{Action, Principal, Token},
-    ws::Peer,
-};
+use quadrille_core::{Holder, Permit};
+use quadrille_edge::http::{Peer, Problem, token};
+use quadrille_identity::{Action, Principal};
 use quadrille_store::{Chat, Run, Store};
 use uuid::Uuid;
 
@@ -98,7 +96,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
+        let token = token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
         let principal = door.core.identify(token.as_ref(), peer.0).await?;
         door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;

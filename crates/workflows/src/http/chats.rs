@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::extract::{Query, State};
 use http::StatusCode;
-use quadrille_core::auth::Action;
+use quadrille_identity::Action;
 use quadrille_store::{Chat, ChatStatus, NewChat, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-pub(crate) use quadrille_core::rest::Base;
+pub(crate) use quadrille_edge::http::Base;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -4,10 +4,8 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use quadrille_agents::{Code, Refused};
-use quadrille_core::{
-    Problem, Shortage,
-    rest::{BadBody, form::FormError},
-};
+use quadrille_core::Shortage;
+use quadrille_edge::http::{BadBody, Problem, form::FormError};
 use quadrille_store::{self as store, ChatFile, FileError, RunError, files::PutError};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::extract::{Query, Request, State};
-use quadrille_core::auth::Action;
+use quadrille_identity::Action;
 use quadrille_store::{Place, RunStatus};
 use serde_json::json;
 

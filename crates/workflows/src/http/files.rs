@@ -8,13 +8,11 @@ use axum::{
 };
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Method};
-use quadrille_core::{
-    auth::Action,
-    rest::{
-        Download,
-        form::{self, Form, Part, Source},
-    },
+use quadrille_edge::http::{
+    Download,
+    form::{self, Form, Part, Source},
 };
+use quadrille_identity::Action;
 use quadrille_store::{
     Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, Store, files::Files,
 };

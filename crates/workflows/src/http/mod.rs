@@ -24,7 +24,7 @@ mod work;
 use std::sync::Arc;
 
 use axum::{Router, extract::Request};
-use quadrille_core::rest::{BadBody, Body};
+use quadrille_edge::http::{BadBody, Body};
 use serde::de::DeserializeOwned;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};

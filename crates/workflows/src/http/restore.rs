@@ -3,10 +3,8 @@ use std::{path::Path, sync::Arc};
 
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
-use quadrille_core::{
-    Permit,
-    rest::form::{self, Form, Part, Source},
-};
+use quadrille_core::Permit;
+use quadrille_edge::http::form::{self, Form, Part, Source};
 use quadrille_store::Store;
 use tokio::{
     fs::File,

@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::extract::{Query, Request, State};
 use http::StatusCode;
-use quadrille_core::auth::Action;
+use quadrille_identity::Action;
 use quadrille_store::{CancelRun, Chat, Place, Store};
 use serde_json::{Value, json};
 

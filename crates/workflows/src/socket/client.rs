@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use quadrille_core::{
-    Delivery, NotRefreshed, Payer, Rate, Since,
-    auth::{Principal, Token},
+use quadrille_core::{Delivery, Since};
+use quadrille_edge::{
+    NotRefreshed,
     ws::{Flow, Frames, Link, Protocol},
 };
+use quadrille_identity::{Payer, Principal, Rate, Token};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 

@@ -13,10 +13,10 @@ use axum::{
     routing::any,
 };
 use percent_encoding::percent_decode_str;
-use quadrille_core::{
-    Admission, Close, Position, Problem, Since,
-    auth::{self, Token},
-    ws::{self, Exchange, Handshake, Peer},
+use quadrille_core::{Admission, Close, Position, Since};
+use quadrille_edge::{
+    http::{Peer, Problem, token},
+    ws::{self, Exchange, Handshake},
 };
 use serde_json::Value;
 
@@ -49,8 +49,8 @@ async fn open(State(door): State<Arc<Door>>, mut request: Request) -> Response {
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let token = Token::of(&request, &core.origins);
-    let agreed = auth::subprotocol(request.headers());
+    let token = token::of(&request, &core.origins);
+    let agreed = token::subprotocol(request.headers());
     let who = match core.identify(token.as_ref(), peer).await {
         Ok(who) => who,
         Err(problem) => return problem.into_response(),

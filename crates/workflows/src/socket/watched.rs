@@ -1,8 +1,6 @@
 //! What a connection watches.
-use quadrille_core::{
-    Since, Topic,
-    auth::{Action, Principal},
-};
+use quadrille_core::{Since, Topic};
+use quadrille_identity::{Action, Principal};
 use serde_json::Value;
 
 use super::snapshot::Snapshot;

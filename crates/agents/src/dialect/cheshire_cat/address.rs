@@ -1,7 +1,7 @@
 //! Where the Cat listens for a user: `/ws/{user_id}`, as `PyPI` `cheshire-cat-api` 1.4.9 has it.
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use quadrille_core::auth::Secret;
+use quadrille_identity::Secret;
 use url::Url;
 
 use crate::BadConfig;

@@ -38,7 +38,9 @@ fn what_the_store_says_becomes_a_sentence_without_its_cause() {
 
 #[test]
 fn a_rate_tells_how_long_to_wait_in_whole_seconds() {
-    let why =
-        Exceeded { rate: quadrille_core::Rate::Requests, retry_after: Duration::from_millis(1200) };
+    let why = Exceeded {
+        rate: quadrille_identity::Rate::Requests,
+        retry_after: Duration::from_millis(1200),
+    };
     assert_eq!(told(why), (429, "error", Some(2)));
 }

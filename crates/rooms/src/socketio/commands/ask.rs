@@ -3,7 +3,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
 use quadrille_agents::{Ask, Given, Refused};
-use quadrille_core::{Since, Topic, auth::Action};
+use quadrille_core::{Since, Topic};
+use quadrille_identity::Action;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;

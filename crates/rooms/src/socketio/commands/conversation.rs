@@ -3,7 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
-use quadrille_core::{Draft, Topic, auth::Action};
+use quadrille_core::{Draft, Topic};
+use quadrille_identity::Action;
 use quadrille_store::Conversation;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};

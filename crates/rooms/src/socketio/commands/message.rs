@@ -6,9 +6,9 @@ use futures_util::FutureExt;
 use quadrille_agents::{Ask, Refused};
 use quadrille_core::{
     Draft, Holder, Topic,
-    auth::{Action, Principal},
     turn::{Failed, Turn},
 };
+use quadrille_identity::{Action, Principal};
 use quadrille_store::{AddError, Added, NewMessage, Sender, TurnEnd};
 use serde::Deserialize;
 use serde_json::{Value, json};

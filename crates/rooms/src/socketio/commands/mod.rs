@@ -9,9 +9,8 @@ mod watch;
 
 use std::sync::OnceLock;
 
-use quadrille_core::{
-    BadPosition, Exceeded, Position, PublishError, Rate, Since, Tag, TooManyTopics, Topic, json,
-};
+use quadrille_core::{BadPosition, Position, PublishError, Since, Tag, TooManyTopics, Topic, json};
+use quadrille_identity::{Exceeded, Rate};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
 

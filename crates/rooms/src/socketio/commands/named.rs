@@ -4,7 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
 use quadrille_agents::Given;
-use quadrille_core::{BadTopic, Draft, Publish, PublishError, Receipt, Topic, auth::Action};
+use quadrille_core::{BadTopic, Draft, Publish, PublishError, Receipt, Topic};
+use quadrille_identity::Action;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 

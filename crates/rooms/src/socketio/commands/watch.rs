@@ -2,7 +2,8 @@
 use std::borrow::Cow;
 
 use futures_util::FutureExt;
-use quadrille_core::{Topic, auth::Action};
+use quadrille_core::Topic;
+use quadrille_identity::Action;
 use serde::Deserialize;
 use serde_json::json;
 

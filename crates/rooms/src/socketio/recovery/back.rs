@@ -1,7 +1,8 @@
 //! Coming back: what a client says that was here, and how it goes on.
 use std::{collections::HashSet, sync::Arc};
 
-use quadrille_core::{Close, Since, Topic, auth::Principal};
+use quadrille_core::{Close, Since, Topic};
+use quadrille_identity::Principal;
 use serde_json::Value;
 
 use super::{Pid, Resumed, trail::Place};

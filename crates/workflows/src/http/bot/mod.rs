@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header::CONTENT_LENGTH};
-use quadrille_core::auth::Action;
+use quadrille_identity::Action;
 use quadrille_store::{Chat, ChatStatus, NewMessageOfChat, Place, RunStatus, Said};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@ use std::{collections::HashMap, path::Path};
 
 use axum::extract::Request;
 use futures_util::StreamExt;
-use quadrille_core::rest::form::{self, Form, Part, Source};
+use quadrille_edge::http::form::{self, Form, Part, Source};
 use quadrille_store::files::Files;
 use tokio::{
     fs::File,

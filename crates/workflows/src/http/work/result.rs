@@ -3,10 +3,8 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
-use quadrille_core::{
-    json,
-    rest::form::{self, Form, Source},
-};
+use quadrille_core::json;
+use quadrille_edge::http::form::{self, Form, Source};
 use quadrille_store::{Brought, Chat, Claim, NewChatFile, Place, StepStatus};
 use serde::Deserialize;
 use serde_json::{Map, Value};

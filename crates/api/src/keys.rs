@@ -1,0 +1,110 @@
+//! The keys of publications, so that one that is sent twice is published once.
+use std::{
+    collections::{HashMap, VecDeque, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use quadrille_core::{Receipt, Topic};
+use tokio::{sync::OnceCell, time::Instant};
+
+use super::Error;
+
+/// How long a key is kept, from its first use.
+pub(crate) const KEEP: Duration = Duration::from_mins(5);
+
+/// How many keys are kept. At one more, the oldest is forgotten.
+pub(crate) const MAX: usize = 100_000;
+
+/// Where the one publication of a key leaves its receipt.
+pub(crate) type Slot = Arc<OnceCell<Receipt>>;
+
+/// The keys in use, of every topic.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    hasher: RandomState,
+    known: Mutex<Known>,
+}
+
+type Name = (Topic, Arc<str>);
+
+#[derive(Debug, Default)]
+struct Known {
+    slots: HashMap<Name, (Print, Slot)>,
+    /// In the order of their first use.
+    ages: VecDeque<(Instant, Name)>,
+}
+
+/// Length and hash of a payload: enough to tell a client that it has made a mistake.
+type Print = (usize, u64);
+
+impl Keys {
+    /// The slot of `key` in `topic`, a new one if it is not known. A key belongs to the payload that
+    /// it first came with.
+    pub(crate) fn slot(&self, topic: &Topic, key: &str, payload: &str) -> Result<Slot, Error> {
+        let print = (payload.len(), self.hasher.hash_one(payload));
+        let name = (topic.clone(), Arc::from(key));
+        let now = Instant::now();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.forget_before(now.checked_sub(KEEP));
+        if let Some((first, slot)) = known.slots.get(&name) {
+            return if *first == print { Ok(Arc::clone(slot)) } else { Err(Error::KeyReused) };
+        }
+        if known.slots.len() >= MAX {
+            known.forget_oldest();
+        }
+        let slot = Slot::default();
+        known.slots.insert(name.clone(), (print, Arc::clone(&slot)));
+        known.ages.push_back((now, name));
+        Ok(slot)
+    }
+}
+
+impl Known {
+    fn forget_before(&mut self, time: Option<Instant>) {
+        while self.ages.front().is_some_and(|(since, _)| time.is_some_and(|time| *since <= time)) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, name)) = self.ages.pop_front() {
+            self.slots.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &str) -> Topic {
+        Topic::from_channel(name).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_of_one_topic_and_one_payload_until_it_is_forgotten() {
+        let (keys, topic, other) = (Keys::default(), topic("a"), topic("b"));
+        let first = keys.slot(&topic, "k", "1").unwrap();
+        assert!(Arc::ptr_eq(&first, &keys.slot(&topic, "k", "1").unwrap()));
+        assert!(matches!(keys.slot(&topic, "k", "2"), Err(Error::KeyReused)));
+        assert!(!Arc::ptr_eq(&first, &keys.slot(&other, "k", "1").unwrap()));
+        tokio::time::advance(KEEP).await;
+        assert!(!Arc::ptr_eq(&first, &keys.slot(&topic, "k", "2").unwrap()));
+        assert_eq!(keys.known.lock().unwrap().slots.len(), 1);
+    }
+
+    #[test]
+    fn one_key_too_many_makes_the_oldest_forgotten() {
+        let (keys, topic) = (Keys::default(), topic("a"));
+        for n in 0..=MAX {
+            keys.slot(&topic, &n.to_string(), "1").unwrap();
+        }
+        let known = keys.known.lock().unwrap();
+        assert_eq!((known.slots.len(), known.ages.len()), (MAX, MAX));
+        drop(known);
+        assert!(keys.slot(&topic, "1", "2").is_err());
+        assert!(keys.slot(&topic, "0", "2").is_ok());
+    }
+}

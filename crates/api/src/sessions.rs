@@ -1,0 +1,108 @@
+//! `/api/v1/sessions`: who is connected, over any protocol, and how to end it.
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use quadrille_core::{Close, Info};
+use quadrille_edge::http::Caller;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Api, Error, need, params::Query};
+
+/// A page of sessions, in the order in which they came.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Sessions {
+    sessions: Vec<Connected>,
+    /// What to send as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Uuid>,
+}
+
+/// A connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Connected {
+    id: Uuid,
+    /// `broker`, or `sse` for a stream of events.
+    protocol: &'static str,
+    /// Absent for guests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    user: Option<Arc<str>>,
+    /// The address that the connection came from.
+    #[schema(value_type = String)]
+    peer: IpAddr,
+    /// When it was opened, in milliseconds since the Unix epoch.
+    opened: u64,
+}
+
+impl From<&Info> for Connected {
+    fn from(info: &Info) -> Self {
+        let (protocol, user, opened) = (info.protocol, info.user().cloned(), info.opened());
+        Self { id: info.id, protocol, user, peer: info.peer, opened }
+    }
+}
+
+/// List sessions
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    tag = "operators",
+    params(
+        ("limit" = Option<usize>, Query, description = "at most so many, 100 if not given",
+         minimum = 1, maximum = 1000),
+        ("after" = Option<Uuid>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, description = "A page of sessions", body = Sessions))
+)]
+pub(crate) async fn sessions(
+    State(api): State<Api>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<Sessions>, Error> {
+    need(&caller, "sessions")?;
+    let limit = query.limit()?;
+    let after = query.one("after")?.map(session).transpose()?;
+    let mut page = api.core.sessions.list(after, limit + 1);
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let next = page.last().filter(|_| more).map(|last| last.id);
+    let sessions = page.iter().map(|info| Connected::from(&**info)).collect();
+    Ok(Json(Sessions { sessions, next }))
+}
+
+/// End a session
+///
+/// Its connection is closed with 3503, which asks the client to stay away.
+#[utoipa::path(
+    delete,
+    operation_id = "end_session",
+    path = "/api/v1/sessions/{id}",
+    tag = "operators",
+    params(("id" = Uuid, Path, description = "the session")),
+    responses(
+        (status = 204, description = "It is being closed"),
+        (status = 404, description = "There is no such session"),
+    )
+)]
+pub(crate) async fn end(
+    State(api): State<Api>,
+    caller: Caller,
+    path: Option<Path<String>>,
+) -> Result<StatusCode, Error> {
+    need(&caller, "sessions:end")?;
+    let Path(id) = path.ok_or(Error::Encoding)?;
+    if api.core.sessions.end(session(&id)?, &Close::KICKED) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Error::NoSession)
+    }
+}
+
+fn session(id: &str) -> Result<Uuid, Error> {
+    Uuid::try_parse(id).map_err(|_| Error::Session)
+}

@@ -1,0 +1,284 @@
+//! Web pages that may connect (RFC 6454), and which of them may bring a cookie.
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use quadrille_core::telemetry;
+
+use crate::http::Problem;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
+/// The web pages that may connect. Programs that are not browsers send no `Origin` and are not
+/// concerned. Pages of this very machine are let in as long as the gateway itself is asked for as
+/// one of this machine, and no such page is listed: they need not be trusted less than any other
+/// program on it.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    any: bool,
+    own: bool,
+    /// The address of the gateway itself, as clients see it.
+    public: Option<Origin>,
+    listed: Vec<Entry>,
+}
+
+/// Why a page is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// There is none: a program asks.
+    None,
+    /// It is of the host that is asked.
+    Own,
+    /// It is of this machine, and so is the host that is asked.
+    Local,
+    /// The list has its origin.
+    Listed,
+    /// The list has `*`.
+    Any,
+}
+
+/// The text is not an origin.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[error("`{found}` is not an origin; write {expected}")]
+pub struct BadOrigin {
+    found: String,
+    expected: &'static str,
+}
+
+/// Scheme, host and port, as they are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    /// `None` for the one that the scheme has anyway.
+    port: Option<u16>,
+}
+
+/// An entry of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    One(Origin),
+    /// Every host below that of the origin.
+    Below(Origin),
+}
+
+// === impl Origins ===
+
+impl Origins {
+    /// The pages of these origins, `scheme://host[:port]` each, where `*.` at the beginning of the
+    /// host stands for every host below it; `*` is all.
+    pub fn new<S: AsRef<str>>(list: &[S]) -> Result<Self, BadOrigin> {
+        let mut origins = Self::default();
+        for text in list.iter().map(AsRef::as_ref) {
+            if text == "*" {
+                origins.any = true;
+            } else {
+                origins.listed.push(text.parse()?);
+            }
+        }
+        Ok(origins)
+    }
+
+    /// Let in the pages of the very host that is asked, too, and of `public`, the address that clients
+    /// have of it. Only for where a page needs more than to be there: whoever has a name can make it
+    /// point here.
+    #[must_use]
+    pub fn with_own(self, own: bool, public: Option<&str>) -> Self {
+        let public = public.filter(|_| own).and_then(Origin::of_address);
+        Self { own, public, ..self }
+    }
+
+    /// Refuse a request of a page from elsewhere.
+    pub fn check(&self, headers: &HeaderMap) -> Result<Page, Problem> {
+        if let Some(page) = self.page(headers) {
+            return Ok(page);
+        }
+        let sent: Vec<_> =
+            headers.get_all(header::ORIGIN).iter().map(HeaderValue::as_bytes).collect();
+        telemetry::origin_refused(&sent.join(&b", "[..]));
+        Err(Problem::new(StatusCode::FORBIDDEN, "/problems/origin", "origin not allowed")
+            .detail("add the page's origin to server.origins"))
+    }
+
+    /// Why the page that sends a request is let in; `None` if it is not.
+    pub fn page(&self, headers: &HeaderMap) -> Option<Page> {
+        let mut sent = headers.get_all(header::ORIGIN).iter();
+        let (origin, None) = (sent.next(), sent.next()) else { return None };
+        let Some(origin) = origin else { return Some(Page::None) };
+        let origin = Origin::sent(origin.to_str().ok()?);
+        if let Some(origin) = &origin {
+            if self.listed.iter().any(|it| it.has(origin)) {
+                return Some(Page::Listed);
+            }
+            if self.public.as_ref() == Some(origin) || (self.own && origin.is_host_of(headers)) {
+                return Some(Page::Own);
+            }
+            if origin.is_local() && !self.lists_local() && is_asked_locally(headers) {
+                return Some(Page::Local);
+            }
+        }
+        self.any.then_some(Page::Any)
+    }
+
+    /// Whether whoever sends a request means to bring the cookie that is in it. A browser also adds
+    /// cookies to what pages from elsewhere make it send, so they do not count where something
+    /// changes, or a connection begins, on behalf of any page but a known one.
+    pub fn takes_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
+        let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if reads && !headers.contains_key(header::UPGRADE) {
+            return true;
+        }
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let known = || matches!(self.page(headers), Some(Page::Own | Page::Local | Page::Listed));
+        // A program that begins a connection has no pages.
+        matches!(site, Some(b"same-origin" | b"none"))
+            || known()
+            || (reads && site.is_none() && !headers.contains_key(header::ORIGIN))
+    }
+
+    /// Whoever lists a page of this machine means that one alone.
+    fn lists_local(&self) -> bool {
+        self.listed.iter().any(|it| matches!(it, Entry::One(origin) if origin.is_local()))
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn has(&self, origin: &Origin) -> bool {
+        match self {
+            Self::One(one) => one == origin,
+            Self::Below(above) => {
+                let below = origin.host.strip_suffix(&above.host);
+                let below = below.and_then(|it| it.strip_suffix('.'));
+                below.is_some_and(|it| !it.is_empty())
+                    && (&above.scheme, above.port) == (&origin.scheme, origin.port)
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for Entry {
+    type Err = BadOrigin;
+
+    /// What could match nothing is refused: browsers send scheme, host and port, and nothing else.
+    fn from_str(text: &str) -> Result<Self, BadOrigin> {
+        const EXPECTED: &str = "scheme and host, as in https://chat.example.com, or `*`";
+        let bad = |expected| Err(BadOrigin { found: text.to_owned(), expected });
+        let Some((scheme, rest)) = text.split_once("://") else { return bad(EXPECTED) };
+        match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "wss" => {
+                return bad("the page's scheme, http or https: not that of its WebSocket");
+            }
+            "file" | "data" | "" => return bad(EXPECTED),
+            _ => {}
+        }
+        if rest.contains(['/', '?', '#']) {
+            return bad("no more than scheme, host and port: nothing after them, and no slash");
+        }
+        let (below, host) = match rest.strip_prefix("*.") {
+            Some(host) => (true, host),
+            None => (false, rest),
+        };
+        if host.contains('*') {
+            return bad(
+                "`*` alone, or one in place of all below a host, as in https://*.example.com",
+            );
+        }
+        if !host.is_ascii() {
+            return bad("the host as browsers send it, in ASCII: xn--…");
+        }
+        let origin = Origin::sent(&format!("{scheme}://{host}"));
+        // Addresses have nothing below them.
+        match origin.filter(|it| !below || it.host.parse::<std::net::Ipv4Addr>().is_err()) {
+            Some(origin) if below && !origin.host.starts_with('[') => Ok(Self::Below(origin)),
+            Some(origin) if !below => Ok(Self::One(origin)),
+            _ => bad(EXPECTED),
+        }
+    }
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// What a browser sends. `null`, what names a user or a path, and other nonsense are none.
+    fn sent(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+        if !scheme.bytes().all(plain) || !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, port) = split(authority)?;
+        let port = port.filter(|port| Some(*port) != usual(&scheme));
+        Some(Self { scheme, host, port })
+    }
+
+    /// That of an address which may have a path.
+    fn of_address(address: &str) -> Option<Self> {
+        let (scheme, rest) = address.split_once("://")?;
+        Self::sent(&format!("{scheme}://{}", rest.split('/').next()?))
+    }
+
+    /// Whether the request is for the host of this origin; a proxy may have taken TLS off.
+    fn is_host_of(&self, headers: &HeaderMap) -> bool {
+        let Some(usual) = usual(&self.scheme) else { return false };
+        asked(headers).is_some_and(|(host, port)| {
+            host == self.host && port.filter(|it| *it != usual) == self.port
+        })
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(self.scheme.as_str(), "http" | "https")
+            && matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]")
+    }
+}
+
+/// The port that a scheme has if none is named.
+fn usual(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+/// Host, in small letters, and port of `HOST[:PORT]`.
+fn split(authority: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons are of an address of IPv6.
+        Some(_) if authority.ends_with(']') => (authority, None),
+        Some((host, port)) => {
+            let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+            (host, Some(digits.then(|| port.parse().ok()).flatten().filter(|&it: &u16| it > 0)?))
+        }
+        None => (authority, None),
+    };
+    let host = host.to_ascii_lowercase();
+    let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    if let Some(address) = address {
+        return Some((format!("[{}]", address.parse::<std::net::Ipv6Addr>().ok()?), port));
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))
+}
+
+/// The host that a request is for.
+fn asked(headers: &HeaderMap) -> Option<(String, Option<u16>)> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
+    split(host.to_str().ok()?)
+}
+
+/// Whether the host that a request is for is this machine, by name or by address.
+fn is_asked_locally(headers: &HeaderMap) -> bool {
+    let Some((host, _)) = asked(headers) else { return false };
+    let host = host.strip_suffix('.').unwrap_or(&host);
+    let v6 = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let v6 = v6.and_then(|it| it.parse::<std::net::Ipv6Addr>().ok());
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|it| it.is_loopback())
+        || v6.is_some_and(|it| it.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests;
