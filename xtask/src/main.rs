@@ -34,7 +34,11 @@ enum Command {
     /// Everything that must hold before a change is merged.
     Ci,
     /// Check the rules of the house that neither the compiler nor clippy knows.
-    Tidy,
+    Tidy {
+        /// List also what is pending; nothing is built, nothing fails.
+        #[arg(long)]
+        all: bool,
+    },
     /// Feed random input to the parsers. Needs the nightly toolchain.
     Fuzz {
         /// One of fuzz/targets; all of them, one after the other, if none is named.
@@ -57,7 +61,7 @@ fn main() -> Result<ExitCode> {
         Command::Test { rings } => test::run(&project, &rings),
         Command::E2e => test::run(&project, &Ring::CLIENTS),
         Command::Ci => ci::run(&project),
-        Command::Tidy => tidy::run(&project),
+        Command::Tidy { all } => tidy::run(&project, all),
         Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
         Command::Bench { what } => bench::run(&project, what),
     }

@@ -1,0 +1,45 @@
+//! A doc comment begins with a verb or a noun, not with a riddle.
+use super::{Violation, tree::Source};
+
+const RIDDLES: [&str; 8] = ["Who", "Whom", "Whose", "What", "Those", "It", "They", "There is"];
+
+/// Its comments come from doc comments.
+const CONFIG: &str = "config/quadrille.toml";
+
+const MARKS: [&str; 2] = ["///", "//!"];
+
+pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for source in tree {
+        let marks: &[&str] = match &*source.path {
+            CONFIG => &["#"],
+            _ if source.is_rust() => &MARKS,
+            _ => continue,
+        };
+        let mut before = None;
+        for (n, line) in source.lines() {
+            let comment = comment(line, marks);
+            if let Some((mark, text)) = comment
+                && before != Some(mark)
+                && let Some(riddle) = RIDDLES.into_iter().find(|riddle| begins(text, riddle))
+            {
+                let what = format!("begins with `{riddle}`; begin with a verb or a noun");
+                violations.push(Violation::new(&source.path, n, what));
+            }
+            before = comment.map(|(mark, _)| mark);
+        }
+    }
+    violations
+}
+
+/// The mark of a comment, and its text.
+fn comment<'a>(line: &'a str, marks: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    let line = line.trim_start();
+    let mark = marks.iter().find(|&&mark| line.starts_with(mark))?;
+    Some((mark, line.strip_prefix(mark)?.trim_start()))
+}
+
+fn begins(text: &str, riddle: &str) -> bool {
+    let rest = text.strip_prefix(riddle);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+}
