@@ -55,7 +55,9 @@ pub(crate) fn run(project: &Project, all: bool) -> Result<ExitCode> {
 fn list(project: &Project) -> Result<()> {
     let tree = tree::read(&project.root)?;
     let violations = sources(project, &tree, true)?;
-    violations.iter().for_each(|violation| println!("{violation}"));
+    for violation in &violations {
+        println!("{violation}");
+    }
     println!("broken house rules: {}", violations.len());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The crates as they are compiled into the product: their files in order of declaration, parsed.
+//! The crates as they are compiled into the product, parsed file by file.
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
@@ -19,7 +19,8 @@ pub(super) struct File {
     pub(super) syntax: syn::File,
 }
 
-/// Parses `crates/*`, without modules for tests and fuzzing. Fails at a file that does not parse.
+/// Parses `crates/*`, libraries and binaries, without modules for tests and fuzzing. Fails at a file
+/// that does not parse.
 pub(super) fn crates(tree: &[Source]) -> Result<Vec<Crate>> {
     let directories = tree.iter().filter_map(|source| {
         let mut parts = source.path.split('/');
@@ -30,9 +31,9 @@ pub(super) fn crates(tree: &[Source]) -> Result<Vec<Crate>> {
     let mut crates = Vec::new();
     for directory in directories {
         let roots = ["lib.rs", "main.rs"].map(|name| format!("{directory}/{name}"));
-        if let Some(root) = roots.iter().find_map(|path| find(tree, path)) {
+        for root in roots.iter().filter_map(|path| find(tree, path)) {
             let mut files = Vec::new();
-            read(tree, root, &directory, Vec::new(), &mut files)?;
+            read(tree, root, &directory, &[], &mut files)?;
             crates.push(Crate { files });
         }
     }
@@ -44,7 +45,7 @@ fn read(
     tree: &[Source],
     source: &Source,
     directory: &str,
-    module: Vec<String>,
+    module: &[String],
     files: &mut Vec<File>,
 ) -> Result<()> {
     let syntax = syn::parse_file(&source.text).with_context(|| source.path.clone())?;
@@ -55,13 +56,13 @@ fn read(
         _ => None,
     });
     let declared: Vec<String> = declared.collect();
-    files.push(File { path: source.path.clone(), module: module.clone(), syntax });
+    files.push(File { path: source.path.clone(), module: module.to_owned(), syntax });
     for name in declared {
         let below = format!("{directory}/{name}");
         let paths = [format!("{below}.rs"), format!("{below}/mod.rs")];
         if let Some(source) = paths.iter().find_map(|path| find(tree, path)) {
-            let module = module.iter().cloned().chain([name]).collect();
-            read(tree, source, &below, module, files)?;
+            let module: Vec<_> = module.iter().cloned().chain([name]).collect();
+            read(tree, source, &below, &module, files)?;
         }
     }
     Ok(())
