@@ -75,3 +75,29 @@ impl<'ast> Visit<'ast> for Types<'ast> {
         visit::visit_item(self, item);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tree::of, *};
+
+    #[test]
+    fn a_name_that_two_types_share_is_found_at_both() {
+        let tree = of(&[
+            ("crates/a/src/lib.rs", "mod b;\npub struct Config;\npub struct Memory;\n"),
+            ("crates/a/src/b.rs", "enum Config {}\nfn f() {\n    type Memory = u8;\n}\n"),
+            (
+                "crates/c/src/main.rs",
+                "#[cfg(x)]\ntype One = u8;\n#[cfg(not(x))]\ntype One = u16;\n\
+                 #[cfg(test)]\nmod tests { struct Memory; }\n",
+            ),
+            ("bench/src/main.rs", "struct Memory;\n"),
+        ]);
+        let found = check(&syntax::crates(&tree).unwrap());
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let expected = [
+            "crates/a/src/lib.rs:3: `Memory` is also defined in crates/a/src/b.rs:3; rename one",
+            "crates/a/src/b.rs:3: `Memory` is also defined in crates/a/src/lib.rs:3; rename one",
+        ];
+        assert_eq!(found, expected);
+    }
+}
