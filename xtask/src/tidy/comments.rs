@@ -6,7 +6,7 @@ const RIDDLES: [&str; 8] = ["Who", "Whom", "Whose", "What", "Those", "It", "They
 /// Its comments come from doc comments.
 const CONFIG: &str = "config/quadrille.toml";
 
-const MARKS: [&str; 2] = ["///", "//!"];
+const MARKS: [&str; 3] = ["///", "//!", "/**"];
 
 pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
     let mut violations = Vec::new();
@@ -42,4 +42,21 @@ fn comment<'a>(line: &'a str, marks: &[&'a str]) -> Option<(&'a str, &'a str)> {
 fn begins(text: &str, riddle: &str) -> bool {
     let rest = text.strip_prefix(riddle);
     rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tree::of, *};
+
+    #[test]
+    fn riddles_at_the_head_of_a_comment_are_found() {
+        let rust = "//! What that is.\n//! What follows.\n\n/// Sends what\n/// Who asks.\n\
+                    fn f() {}\n/// Whatever.\n/** There is one. */\n// It is so.\n    /// Those.\n";
+        let config = "# Whose keys.\nkeys = []\n# Keys,\n# Those used.\n";
+        let tree = of(&[("a.rs", rust), ("a.toml", config), (CONFIG, config)]);
+        let found: Vec<_> =
+            check(&tree).iter().map(|found| (found.path.clone(), found.line)).collect();
+        let rust = [1, 8, 10].map(|line| ("a.rs".to_owned(), line));
+        assert_eq!(found, [&rust[..], &[(CONFIG.to_owned(), 1)]].concat());
+    }
 }
