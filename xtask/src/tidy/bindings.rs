@@ -63,3 +63,21 @@ impl<'ast> Visit<'ast> for Bindings {
         self.scan(item.tokens.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tree::of, *};
+
+    #[test]
+    fn names_that_say_nothing_are_found() {
+        let text = "fn f(it: u8) {\n    a.map(|it| it + 1).map_err(|why| b(why))?;\n\
+                    if let Err(why) = c {}\n    assert!(a.all(|it| it > 0));\n}\n\
+                    #[cfg(test)]\nmod tests { fn g(it: u8) {} }\n/// Why it is so.\nfn h(items: u8) {}\n";
+        let tree = of(&[("crates/a/src/lib.rs", text), ("bench/src/main.rs", text)]);
+        let found = check(&syntax::crates(&tree).unwrap());
+        let found: Vec<_> =
+            found.iter().map(|found| (found.line, found.what.starts_with("`it`"))).collect();
+        let expected = [(1, true), (2, true), (2, false), (3, false), (4, true)];
+        assert_eq!(found, expected);
+    }
+}
