@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what must hold before a change is merged.
+//! `cargo xtask ci`: the checks before a change is merged.
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, ensure};
@@ -27,7 +27,7 @@ pub(crate) fn run(project: &Project) -> Result<ExitCode> {
     step("tidy", || tidy::check(project))?;
     let Tally { failed, skipped, .. } = test::sum(project, &Ring::ALL)?;
     ensure!(failed == 0, "{failed} tests failed");
-    ensure!(skipped == 0, "{skipped} tests were not run; install what they need");
+    ensure!(skipped == 0, "{skipped} tests were not run; install their prerequisites");
     Ok(ExitCode::SUCCESS)
 }
 

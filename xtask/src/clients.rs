@@ -25,7 +25,7 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
     let environment = environment.map(|(version, variable)| {
         let list = format!("tests/clients/py/requirements-{version}.txt");
         let interpreter = venv(project, python, &list, version);
-        let interpreter = interpreter.map_err(|why| format!("cannot install for python: {why:#}"));
+        let interpreter = interpreter.map_err(|err| format!("cannot install for python: {err:#}"));
         interpreter.map(|path| (variable, path))
     });
     environment.into_iter().collect()
@@ -49,7 +49,7 @@ pub(crate) fn pandas(project: &Project) -> Result<String, String> {
 fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
     let interpreter = venv(project, python, list, name);
-    interpreter.map_err(|why| format!("cannot install for python: {why:#}"))
+    interpreter.map_err(|err| format!("cannot install for python: {err:#}"))
 }
 
 fn find_python(sh: &Shell) -> Option<&'static str> {
@@ -60,7 +60,7 @@ fn find_python(sh: &Shell) -> Option<&'static str> {
     })
 }
 
-/// Gives the path of the interpreter that has what is on the `list`.
+/// Returns the path of an interpreter with the packages on the `list`.
 fn venv(project: &Project, python: &str, list: &str, name: &str) -> Result<String> {
     let sh = &project.sh;
     let requirements = project.root.join(list);
@@ -109,14 +109,14 @@ fn node_modules(project: &Project, from: &str, name: &str) -> Result<String, Str
         cmd!(sh, "npm ci --silent --no-audit --no-fund --prefix {home}").run()?;
         Ok(())
     });
-    installed.map_err(|why| format!("cannot install for node: {why:#}"))?;
+    installed.map_err(|err| format!("cannot install for node: {err:#}"))?;
     Ok(home.join("node_modules").display().to_string())
 }
 
 /// The number before the first dot of a version such as `v20.1.0`; 0 if there is none.
 fn major(version: &str) -> u32 {
     let digits = version.trim().trim_start_matches('v').split('.').next();
-    digits.and_then(|it| it.parse().ok()).unwrap_or(0)
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Does `work` unless `stamp` says that it was done for this `list`.

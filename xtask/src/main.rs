@@ -35,7 +35,7 @@ enum Command {
     Ci,
     /// Check the rules of the house that neither the compiler nor clippy knows.
     Tidy {
-        /// List also what is pending; nothing is built, nothing fails.
+        /// List also the pending violations; nothing is built, nothing fails.
         #[arg(long)]
         all: bool,
     },
@@ -50,7 +50,7 @@ enum Command {
     /// Measure the released binary on this machine.
     Bench {
         #[arg(default_value = "all")]
-        what: Bench,
+        bench: Bench,
     },
 }
 
@@ -63,6 +63,6 @@ fn main() -> Result<ExitCode> {
         Command::Ci => ci::run(&project),
         Command::Tidy { all } => tidy::run(&project, all),
         Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
-        Command::Bench { what } => bench::run(&project, what),
+        Command::Bench { bench } => bench::run(&project, bench),
     }
 }

@@ -19,8 +19,8 @@ pub(super) fn check(crates: &[Crate]) -> Vec<Violation> {
         bindings.visit_file(&file.syntax);
         for (line, name) in bindings.0 {
             let instead = if name == "why" { "`err`" } else { "a noun" };
-            let what = format!("`{name}` names nothing; call it {instead}");
-            violations.push(Violation::new(&file.path, line, what));
+            let message = format!("`{name}` names nothing; call it {instead}");
+            violations.push(Violation::new(&file.path, line, message));
         }
     }
     violations
@@ -76,7 +76,7 @@ mod tests {
         let tree = of(&[("crates/a/src/lib.rs", text), ("bench/src/main.rs", text)]);
         let found = check(&syntax::crates(&tree).unwrap());
         let found: Vec<_> =
-            found.iter().map(|found| (found.line, found.what.starts_with("`it`"))).collect();
+            found.iter().map(|found| (found.line, found.message.starts_with("`it`"))).collect();
         let expected = [(1, true), (2, true), (2, false), (3, false), (4, true)];
         assert_eq!(found, expected);
     }

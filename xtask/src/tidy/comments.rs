@@ -23,8 +23,8 @@ pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
                 && before != Some(mark)
                 && let Some(riddle) = RIDDLES.into_iter().find(|riddle| begins(text, riddle))
             {
-                let what = format!("begins with `{riddle}`; begin with a verb or a noun");
-                violations.push(Violation::new(&source.path, n, what));
+                let message = format!("begins with `{riddle}`; begin with a verb or a noun");
+                violations.push(Violation::new(&source.path, n, message));
             }
             before = comment.map(|(mark, _)| mark);
         }

@@ -54,19 +54,19 @@ pub(super) fn check(tree: &[Source], packages: &[Value]) -> Vec<Violation> {
 fn check_crate(package: &Value, manifest: &Source) -> Vec<Violation> {
     let name = package["name"].as_str().unwrap_or_default();
     let Some(layer) = layer(name) else {
-        let what = format!("`{name}` has no layer; add it to those in xtask/src/tidy/graph.rs");
-        return vec![Violation::new(&manifest.path, 1, what)];
+        let message = format!("`{name}` has no layer; add it to those in xtask/src/tidy/graph.rs");
+        return vec![Violation::new(&manifest.path, 1, message)];
     };
     let mut violations = Vec::new();
     let dependencies = package["dependencies"].as_array().into_iter().flatten();
-    for dependency in dependencies.filter_map(|it| it["name"].as_str()) {
+    for dependency in dependencies.filter_map(|dependency| dependency["name"].as_str()) {
         let is_own = dependency == "quadrille" || dependency.starts_with("quadrille-");
-        let upward = is_own && self::layer(dependency).is_none_or(|it| it >= layer);
+        let upward = is_own && self::layer(dependency).is_none_or(|lower| lower >= layer);
         let is_never = |(of, never): (&str, &[&str])| of == name && never.contains(&dependency);
         if upward || NEVER.into_iter().any(is_never) {
             let line = manifest.lines().find(|(_, line)| names(line, dependency));
-            let what = format!("`{name}` may not depend on `{dependency}`; see ARCHITECTURE.md");
-            violations.push(Violation::new(&manifest.path, line.map_or(1, |(n, _)| n), what));
+            let message = format!("`{name}` may not depend on `{dependency}`; see ARCHITECTURE.md");
+            violations.push(Violation::new(&manifest.path, line.map_or(1, |(n, _)| n), message));
         }
     }
     violations
@@ -101,7 +101,8 @@ mod tests {
             ("bench/Cargo.toml", ""),
         ]);
         let package = |name: &str, path: &str, dependencies: &[&str]| {
-            let dependencies: Vec<_> = dependencies.iter().map(|it| json!({"name": it})).collect();
+            let dependencies: Vec<_> =
+                dependencies.iter().map(|name| json!({"name": name})).collect();
             json!({
                 "name": name,
                 "manifest_path": format!("/home/{path}/Cargo.toml"),
@@ -120,7 +121,7 @@ mod tests {
             package("quadrille-bench", "bench", &["axum", "quadrille"]),
         ];
         let found = check(&tree, &packages);
-        let found: Vec<_> = found.iter().map(|it| (it.path.as_str(), it.line)).collect();
+        let found: Vec<_> = found.iter().map(|found| (found.path.as_str(), found.line)).collect();
         let expected = [
             ("crates/core/Cargo.toml", 2),
             ("crates/core/Cargo.toml", 4),

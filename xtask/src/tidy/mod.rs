@@ -21,23 +21,23 @@ use anyhow::{Result, ensure};
 use self::tree::Source;
 use crate::project::Project;
 
-/// Where a rule is broken, how, and what to do about it.
+/// Place where a rule is broken, and how to mend it.
 #[derive(Debug, PartialEq, Eq)]
 struct Violation {
     path: String,
     line: usize,
-    what: String,
+    message: String,
 }
 
 impl Violation {
-    fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, what: what.into() }
+    fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path, self.line, self.what)
+        write!(f, "{}:{}: {}", self.path, self.line, self.message)
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn run(project: &Project, all: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what breaks a rule, also where it is pending.
+/// Prints every violation, also the pending ones.
 fn list(project: &Project) -> Result<()> {
     let tree = tree::read(&project.root)?;
     let violations = sources(project, &tree, true)?;

@@ -50,8 +50,8 @@ pub(super) fn check(crates: &[Crate]) -> Vec<Violation> {
         for &(path, line) in &places {
             let others = places.iter().filter(|&&place| place != (path, line));
             let others: Vec<_> = others.map(|(path, line)| format!("{path}:{line}")).collect();
-            let what = format!("`{name}` is also defined in {}; rename one", others.join(", "));
-            violations.push(Violation::new(path, line, what));
+            let message = format!("`{name}` is also defined in {}; rename one", others.join(", "));
+            violations.push(Violation::new(path, line, message));
         }
     }
     violations

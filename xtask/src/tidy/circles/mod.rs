@@ -39,12 +39,12 @@ fn check_crate(of: &Crate) -> Vec<Violation> {
         }
         for ((from, to), (line, names)) in uses {
             let names = names.into_iter().collect::<Vec<_>>().join(", ");
-            let what = format!(
+            let message = format!(
                 "uses {names} of {}, in a circle of {} modules; move the shared part below both",
                 path(to),
                 circle.len(),
             );
-            violations.push(Violation::new(path(from), line, what));
+            violations.push(Violation::new(path(from), line, message));
         }
     }
     violations

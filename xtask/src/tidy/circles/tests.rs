@@ -6,7 +6,7 @@ use crate::tidy::{syntax, tree::of};
 fn found(files: &[(&str, &str)]) -> Vec<(String, usize, String)> {
     let crates = syntax::crates(&of(files)).unwrap();
     let violations = check(&crates).into_iter().map(|violation| {
-        let name = violation.what.split(' ').nth(1).unwrap_or_default().to_owned();
+        let name = violation.message.split(' ').nth(1).unwrap_or_default().to_owned();
         (violation.path.replace("crates/a/src/", ""), violation.line, name)
     });
     violations.collect()
