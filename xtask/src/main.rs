@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod clients;
 mod debian;
+mod deny;
 mod fuzz;
 mod libtest;
 mod postgres;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Check licences, versions, sources and advisories of all dependencies.
+    Deny,
     /// Feed random input to the parsers. Needs the nightly toolchain.
     Fuzz {
         /// One of fuzz/targets; all of them, one after the other, if none is named.
@@ -62,6 +65,7 @@ fn main() -> Result<ExitCode> {
         Command::E2e => test::run(&project, &Ring::CLIENTS),
         Command::Ci => ci::run(&project),
         Command::Tidy { all } => tidy::run(&project, all),
+        Command::Deny => deny::run(&project),
         Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
         Command::Bench { bench } => bench::run(&project, bench),
     }
