@@ -1,10 +1,10 @@
-//! `cargo xtask ci`: what must hold before a change is merged.
+//! `cargo xtask ci`: the checks before a change is merged.
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Result, ensure};
 use xshell::cmd;
 
-use crate::{fuzz, libtest::Tally, project::Project, ring::Ring, test, tidy};
+use crate::{deny, fuzz, libtest::Tally, project::Project, ring::Ring, test, tidy};
 
 const GATEWAY: &str = "quadrille";
 const STORE: &str = "quadrille-store";
@@ -25,9 +25,10 @@ pub(crate) fn run(project: &Project) -> Result<ExitCode> {
     })?;
     step("fuzz targets", || fuzz::check(project))?;
     step("tidy", || tidy::check(project))?;
+    step("dependencies", || deny::check(project))?;
     let Tally { failed, skipped, .. } = test::sum(project, &Ring::ALL)?;
     ensure!(failed == 0, "{failed} tests failed");
-    ensure!(skipped == 0, "{skipped} tests were not run; install what they need");
+    ensure!(skipped == 0, "{skipped} tests were not run; install their prerequisites");
     Ok(ExitCode::SUCCESS)
 }
 

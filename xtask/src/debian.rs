@@ -19,5 +19,5 @@ pub(crate) fn install(sh: &Shell, package: &str) -> Option<()> {
 }
 
 pub(crate) fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: random input for every parser, by cargo-fuzz, and what came of it in one table.
+//! `cargo xtask fuzz`: random input for every parser, by cargo-fuzz, and the results in one table.
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ const VERSION: &str = "0.13.2";
 const TIMEOUT: u32 = 10;
 const MEMORY: u32 = 2048;
 
-/// What became of a target.
+/// Result of a target.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     runs: u64,
@@ -29,20 +29,20 @@ struct Found {
 /// was found that breaks one.
 pub(crate) fn run(project: &Project, wanted: Option<&str>, seconds: u32) -> Result<ExitCode> {
     let targets = targets(project)?;
-    if let Some(wanted) = wanted.filter(|it| !targets.iter().any(|target| target == it)) {
+    if let Some(wanted) = wanted.filter(|wanted| !targets.iter().any(|target| target == wanted)) {
         bail!("no target is called {wanted}; there are {}", targets.join(", "));
     }
     let programs = build(project)?;
     let mut lines =
         vec![format!("{:<12}{:>12}{:>10}{:>10}  finding", "target", "runs", "per s", "coverage")];
     let mut broken = 0;
-    for target in targets.iter().filter(|it| wanted.is_none_or(|wanted| wanted == *it)) {
+    for target in targets.iter().filter(|target| wanted.is_none_or(|wanted| wanted == *target)) {
         println!("\n== {target}");
         let home = project.target().join("fuzz");
         let (found, artifact) = fuzz(project, &programs.join(target), &home, target, seconds)?;
         let Found { runs, per_second, coverage } = found;
         broken += usize::from(artifact.is_some());
-        let finding = artifact.map_or_else(|| "none".to_owned(), |it| it.display().to_string());
+        let finding = artifact.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
         lines.push(format!("{target:<12}{runs:>12}{per_second:>10}{coverage:>10}  {finding}"));
     }
     println!("\n{}", lines.join("\n"));
@@ -125,7 +125,7 @@ fn fuzz(
     }
     let output = command.output().with_context(|| program.display().to_string())?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let new = files(&artifacts)?.into_iter().find(|it| !before.contains(it));
+    let new = files(&artifacts)?.into_iter().find(|file| !before.contains(file));
     if output.status.success() && new.is_none() {
         println!("{}", said.lines().rfind(|line| line.contains("DONE")).unwrap_or_default());
     } else {
@@ -139,7 +139,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// What libFuzzer says in its last line of progress and in its statistics.
+/// Parses the last line of progress of libFuzzer, and its statistics.
 fn found(said: &str) -> Found {
     let number = |after: &str| {
         let at = said.rfind(after)? + after.len();

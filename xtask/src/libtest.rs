@@ -1,4 +1,4 @@
-//! Runs `cargo test`, shows what it prints, and sums up its results.
+//! Runs `cargo test`, shows its output, and sums up its results.
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -44,8 +44,8 @@ pub(crate) fn run(mut command: Command) -> Result<Tally> {
 /// `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in …`
 fn result(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let count = |what: &str| {
-        let part = counts.split("; ").find_map(|part| part.strip_suffix(what))?;
+    let count = |suffix: &str| {
+        let part = counts.split("; ").find_map(|part| part.strip_suffix(suffix))?;
         part.trim().parse::<usize>().ok()
     };
     Some(Tally { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })

@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod clients;
 mod debian;
+mod deny;
 mod fuzz;
 mod libtest;
 mod postgres;
@@ -34,7 +35,13 @@ enum Command {
     /// Everything that must hold before a change is merged.
     Ci,
     /// Check the rules of the house that neither the compiler nor clippy knows.
-    Tidy,
+    Tidy {
+        /// List also the pending violations; nothing is built, nothing fails.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Check licences, versions, sources and advisories of all dependencies.
+    Deny,
     /// Feed random input to the parsers. Needs the nightly toolchain.
     Fuzz {
         /// One of fuzz/targets; all of them, one after the other, if none is named.
@@ -46,7 +53,7 @@ enum Command {
     /// Measure the released binary on this machine.
     Bench {
         #[arg(default_value = "all")]
-        what: Bench,
+        bench: Bench,
     },
 }
 
@@ -57,8 +64,9 @@ fn main() -> Result<ExitCode> {
         Command::Test { rings } => test::run(&project, &rings),
         Command::E2e => test::run(&project, &Ring::CLIENTS),
         Command::Ci => ci::run(&project),
-        Command::Tidy => tidy::run(&project),
+        Command::Tidy { all } => tidy::run(&project, all),
+        Command::Deny => deny::run(&project),
         Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
-        Command::Bench { what } => bench::run(&project, what),
+        Command::Bench { bench } => bench::run(&project, bench),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     project::Project,
 };
 
-/// Whom Debian's package has for it; the server refuses to run as root.
+/// User of Debian's package; the server refuses to run as root.
 const USER: &str = "postgres";
 
 /// The server; dropping it stops it.
@@ -23,13 +23,13 @@ pub(crate) struct Server {
     sh: Shell,
     programs: PathBuf,
     data: PathBuf,
-    /// Of a user who may make databases.
+    /// URL for a user with the right to create databases.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Installs the server if there is none and that is possible. The error is the reason why
-    /// there is none.
+    /// Starts the server, and installs it first if need be. The error is the reason if there is
+    /// none.
     pub(crate) fn start(project: &Project) -> Result<Self, String> {
         let sh = &project.sh;
         let programs = match find() {
@@ -40,7 +40,7 @@ impl Server {
         };
         let home = project.target().join("postgres");
         Self::start_in(sh, programs, &home)
-            .map_err(|why| format!("cannot start postgresql: {why:#}"))
+            .map_err(|err| format!("cannot start postgresql: {err:#}"))
     }
 
     fn start_in(sh: &Shell, programs: PathBuf, home: &Path) -> Result<Self> {
@@ -97,8 +97,8 @@ impl Server {
 
     fn stop(&self) {
         let stop = self.run("pg_ctl").arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]);
-        if let Err(why) = stop.ignore_stdout().ignore_stderr().run() {
-            println!("postgresql was not stopped: {why}");
+        if let Err(err) = stop.ignore_stdout().ignore_stderr().run() {
+            println!("postgresql was not stopped: {err}");
         }
     }
 }
@@ -115,11 +115,12 @@ impl Drop for Server {
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut versions: Vec<_> = versions.map(|it| it.path()).collect();
-    let number = |it: &PathBuf| it.file_name().and_then(|it| it.to_str()?.parse::<u32>().ok());
-    versions.sort_by_key(|it| std::cmp::Reverse(number(it)));
-    let debian = versions.into_iter().map(|it| it.join("bin"));
-    let has_both = |it: &PathBuf| ["initdb", "pg_ctl"].iter().all(|name| it.join(name).is_file());
+    let mut versions: Vec<_> = versions.map(|entry| entry.path()).collect();
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    let debian = versions.into_iter().map(|path| path.join("bin"));
+    let has_both =
+        |path: &PathBuf| ["initdb", "pg_ctl"].iter().all(|name| path.join(name).is_file());
     std::env::split_paths(&path).chain(debian).find(has_both)
 }
 

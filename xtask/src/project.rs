@@ -1,4 +1,4 @@
-//! Where the project is, and what cargo knows about it.
+//! Root of the project, and its packages as cargo knows them.
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -29,8 +29,8 @@ impl Project {
 
     /// The features of a package, without `default`.
     pub(crate) fn features(&self, package: &str) -> Vec<String> {
-        let package = self.packages().iter().find(|it| it["name"] == package);
-        let features = package.and_then(|it| it["features"].as_object());
+        let package = self.packages().iter().find(|each| each["name"] == package);
+        let features = package.and_then(|package| package["features"].as_object());
         let names = features.into_iter().flatten().map(|(name, _)| name.clone());
         names.filter(|name| name != "default").collect()
     }

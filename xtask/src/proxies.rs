@@ -5,8 +5,8 @@ use xshell::Shell;
 
 use crate::{debian, project::Project};
 
-/// Where each is, for the tests, installed if that is possible. The error is the reason why one is
-/// not.
+/// Finds each for the tests, and installs it first if need be. The error is the reason if one is
+/// missing.
 pub(crate) fn find(project: &Project) -> Result<Vec<(&'static str, String)>, String> {
     let programs = [("nginx", "QUADRILLE_TEST_NGINX"), ("haproxy", "QUADRILLE_TEST_HAPROXY")];
     let found = programs.map(|(name, variable)| {
@@ -24,5 +24,5 @@ fn program(sh: &Shell, name: &str) -> Option<PathBuf> {
 fn on_the_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    folders.map(|it| it.join(name)).find(|it| it.is_file())
+    folders.map(|path| path.join(name)).find(|path| path.is_file())
 }

@@ -1,4 +1,4 @@
-//! The rings of tests: what each runs, and what it needs.
+//! The rings of tests: the command of each, and its prerequisites.
 use clap::ValueEnum;
 use xshell::{Cmd, cmd};
 
@@ -22,7 +22,7 @@ pub(crate) enum Ring {
     Proxies,
 }
 
-/// What a ring runs with.
+/// Prerequisites of a ring, ready for use.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// Tells the tests where everything is.
@@ -78,7 +78,7 @@ impl Ring {
         }
     }
 
-    /// What has to be built first, so that a failing build is not taken for a failing test.
+    /// Command that builds first, so that a failing build is not taken for a failing test.
     pub(crate) fn build(self, project: &Project) -> Cmd<'_> {
         let sh = &project.sh;
         match self {
@@ -91,7 +91,7 @@ impl Ring {
         }
     }
 
-    /// Installs and starts what the ring needs. The error is the reason why the ring cannot run
+    /// Installs and starts the prerequisites of the ring. The error is the reason if it cannot run
     /// here.
     pub(crate) fn prepare(self, project: &Project) -> Result<Prepared, String> {
         let environment = match self {

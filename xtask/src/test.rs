@@ -12,13 +12,13 @@ use crate::{
     ring::Ring,
 };
 
-/// What became of a ring.
+/// Result of a ring.
 #[derive(Debug, PartialEq)]
 struct Report {
     ring: Ring,
     tally: Tally,
     took: Duration,
-    /// Why none of its tests ran, for want of a program.
+    /// Reason if none of its tests ran, for want of a program.
     not_run: Option<String>,
 }
 
@@ -41,19 +41,19 @@ fn report(project: &Project, ring: Ring) -> Result<Report> {
     let begin = Instant::now();
     let done = |tally, not_run| Report { ring, tally, took: begin.elapsed(), not_run };
     let failed = Tally { failed: 1, ..Tally::default() };
-    if let Err(why) = ring.build(project).run() {
-        println!("{why}; counted as one failure");
+    if let Err(err) = ring.build(project).run() {
+        println!("{err}; counted as one failure");
         return Ok(done(failed, None));
     }
     let prepared = match ring.prepare(project) {
         Ok(prepared) => prepared,
-        Err(why) => {
+        Err(err) => {
             let list = ring.command(project).args(["--", "--list"]).read();
             let tally = list.map_or(failed, |list| Tally {
                 skipped: libtest::count(&list),
                 ..Tally::default()
             });
-            return Ok(done(tally, Some(why)));
+            return Ok(done(tally, Some(err)));
         }
     };
     let environment = prepared.environment.iter().map(|(name, value)| (name, value));
@@ -71,7 +71,8 @@ fn total(reports: &[Report]) -> Tally {
 
 fn summary(reports: &[Report]) -> String {
     let mut lines = vec![format!("{:<10}{:>8}{:>8}{:>8}", "ring", "passed", "failed", "time")];
-    for Report { ring, tally, took, .. } in reports.iter().filter(|it| it.not_run.is_none()) {
+    for Report { ring, tally, took, .. } in reports.iter().filter(|report| report.not_run.is_none())
+    {
         let Tally { passed, failed, .. } = tally;
         lines.push(format!("{:<10}{passed:>8}{failed:>8}{:>6} s", ring.name(), took.as_secs()));
         if tally.skipped > 0 {
@@ -79,9 +80,9 @@ fn summary(reports: &[Report]) -> String {
         }
     }
     for report in reports {
-        if let Some(why) = &report.not_run {
+        if let Some(reason) = &report.not_run {
             let (name, tests) = (report.ring.name(), report.tally.skipped);
-            lines.push(format!("not run: {name} ({tests} tests): {why}"));
+            lines.push(format!("not run: {name} ({tests} tests): {reason}"));
         }
     }
     let Tally { passed, failed, skipped } = total(reports);
@@ -95,11 +96,11 @@ mod tests {
 
     #[test]
     fn the_summary_tells_what_was_not_run_and_ends_with_the_sum() {
-        let report = |ring, passed, failed, skipped, why: Option<&str>| Report {
+        let report = |ring, passed, failed, skipped, not_run: Option<&str>| Report {
             ring,
             tally: Tally { passed, failed, skipped },
             took: Duration::from_secs(12),
-            not_run: why.map(str::to_owned),
+            not_run: not_run.map(str::to_owned),
         };
         let reports = [
             report(Ring::Unit, 120, 1, 0, None),

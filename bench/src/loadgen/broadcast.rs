@@ -36,7 +36,7 @@ impl Mode {
     }
 }
 
-/// When to stop publishing, and what to check.
+/// End of publishing, and the checks.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Load {
     #[arg(long, value_enum, default_value_t = Mode::Saturated)]
@@ -66,7 +66,7 @@ pub(crate) struct Load {
     pub(crate) rounds: u32,
 }
 
-/// Who takes part. `readers` and `stuck` are per channel.
+/// Connections of a round. `readers` and `stuck` are per channel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cast {
     pub(crate) channels: usize,
@@ -128,7 +128,7 @@ impl<'a> Broadcast<'a> {
         Ok(Self { server, cast, load, fleet, readers, publishers, accounted: 0 })
     }
 
-    /// Publishes, waits for the deliveries, and tells what it cost.
+    /// Publishes, waits for the deliveries, and reports their cost.
     pub(crate) fn run(&mut self, scenario: &'static str, round: u32) -> Result<BroadcastReport> {
         let rss_before_kib = self.server.resident_kib()?;
         let (usage, end) = self.measure()?;
@@ -226,7 +226,7 @@ impl<'a> Broadcast<'a> {
         more && self.load.mode == Mode::Saturated
     }
 
-    /// Reads what has arrived; true if anything did.
+    /// Reads everything that has arrived; true if anything did.
     fn turn(&mut self, wait: Duration) -> Result<bool> {
         let healthy = self.healthy();
         let (readers, accounted) = (&mut self.readers, &mut self.accounted);
@@ -282,7 +282,7 @@ impl<'a> Broadcast<'a> {
     }
 
     fn closed_publishers(&self) -> usize {
-        self.publishers.iter().filter(|it| it.is_closed(&self.fleet)).count()
+        self.publishers.iter().filter(|publisher| publisher.is_closed(&self.fleet)).count()
     }
 
     fn published(&self) -> u64 {
@@ -303,7 +303,7 @@ impl<'a> Broadcast<'a> {
         self.readers[readers].iter().map(|reader| self.sent_to(reader.channel)).sum()
     }
 
-    /// The close codes of those of these readers that the server has closed.
+    /// The close codes of the readers that the server has closed.
     pub(crate) fn close_codes(&self, readers: std::ops::Range<usize>) -> Vec<u16> {
         self.fleet.conns[readers].iter().filter_map(|conn| conn.closed).collect()
     }

@@ -23,7 +23,7 @@ pub(crate) struct Caller {
     pub(crate) sent_at: Instant,
 }
 
-/// What came of a question.
+/// Outcome of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Its reply.
@@ -78,7 +78,7 @@ impl Caller {
         stream.write_all(request.as_bytes()).context("cannot send a question")
     }
 
-    /// What is asked, and found in no reply but this one's.
+    /// Text of the question, which occurs in no reply to another one.
     fn question(&self) -> String {
         format!("which way ought I to go from here? ({}, {})", self.user, self.asked)
     }
@@ -93,7 +93,7 @@ impl Caller {
         Ok(stream)
     }
 
-    /// Reads what has come. The outcome when there is one.
+    /// Reads everything that has arrived. Returns the outcome once there is one.
     pub(crate) fn read(&mut self, scratch: &mut [u8]) -> Option<Outcome> {
         let stream = self.stream.as_mut()?;
         let open = loop {
@@ -113,7 +113,7 @@ impl Caller {
             Some(Response { ok: true, .. }) => Outcome::Wrong,
             _ => Outcome::Failed,
         };
-        if !open || response.is_none_or(|it| it.closes) {
+        if !open || response.is_none_or(|response| response.closes) {
             self.stream = None;
         }
         self.input.clear();
@@ -127,22 +127,22 @@ fn is_reply(body: &[u8], question: &str) -> bool {
     struct Reply {
         response: String,
     }
-    serde_json::from_slice::<Reply>(body).is_ok_and(|it| it.response.contains(question))
+    serde_json::from_slice::<Reply>(body).is_ok_and(|reply| reply.response.contains(question))
 }
 
 /// `None` while it is not whole.
 fn parse(input: &[u8]) -> Option<Response<'_>> {
     const END: &[u8] = b"\r\n\r\n";
-    let at = input.windows(END.len()).position(|it| it == END)?;
+    let at = input.windows(END.len()).position(|window| window == END)?;
     let (head, body) = (std::str::from_utf8(&input[..at]).ok()?, &input[at + END.len()..]);
     let mut lines = head.lines();
     let status = lines.next()?;
     let header = |name: &str| {
         let mut lines = lines.clone().filter_map(|line| line.split_once(':'));
-        lines.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        lines.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     };
     let length: usize = header("content-length")?.parse().ok()?;
-    let closes = header("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
+    let closes = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     let ok = status.split(' ').nth(1) == Some("200");
     Some(Response { ok, closes, body: body.get(..length)? })
 }

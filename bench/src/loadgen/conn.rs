@@ -14,7 +14,7 @@ use crate::protocol::{Answer, Opening, Protocol};
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// What a connection is for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wish {
     /// Subscribe to this channel before the connection counts as open. One without publishes.
@@ -37,7 +37,7 @@ pub(crate) struct Conn {
     stage: Stage,
     protocol: Protocol,
     opening: Opening,
-    /// The beginning of a frame whose rest has not come yet.
+    /// The beginning of an incomplete frame.
     held: Vec<u8>,
     /// Small frames (pongs) that the socket did not take.
     unsent: Vec<u8>,
@@ -194,7 +194,7 @@ impl Conn {
         self.flush();
     }
 
-    /// Writes what must fit a new socket's empty buffer.
+    /// Writes a text that must fit a new socket's empty buffer.
     fn write_small(&mut self, bytes: &[u8]) -> Result<()> {
         let n = self.stream.write(bytes).context("cannot write to a new connection")?;
         if n < bytes.len() {

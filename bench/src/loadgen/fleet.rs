@@ -19,7 +19,7 @@ const PER_SOURCE: usize = 20_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 const OPEN_WITHIN: Duration = Duration::from_mins(2);
 
-/// What [`Fleet::turn`] reports of a connection.
+/// Event of a connection, as reported by [`Fleet::turn`].
 #[derive(Debug)]
 pub(crate) enum Happening<'a> {
     Text(&'a [u8]),
@@ -125,7 +125,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Lets a stuck connection read again, and reads what has come so far.
+    /// Lets a stuck connection read again, and reads everything that has arrived.
     pub(crate) fn release(&mut self, index: usize, mut text: impl FnMut(&[u8])) -> Result<()> {
         let conn = &mut self.conns[index];
         conn.stuck = false;

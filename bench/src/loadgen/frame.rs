@@ -24,7 +24,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// What no single frame has: the servers measured send whole messages.
+    /// Opcode of a fragment, which no server measured sends.
     pub(crate) const FRAGMENT: u8 = 0xff;
 }
 

@@ -1,4 +1,4 @@
-//! A request over HTTP/1.1 on a connection of its own, whose body may be a whole file.
+//! A request over HTTP/1.1 on a connection of its own; the body may be a whole file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -35,7 +35,7 @@ pub(crate) fn upload(addr: SocketAddr, path: &str, file: &Path) -> Result<Value>
     json(&exchange(addr, &[start.as_bytes(), after.as_bytes()], Some(&mut content))?)
 }
 
-/// What is at a path.
+/// Gets the body at a path.
 pub(crate) fn get(addr: SocketAddr, path: &str) -> Result<Vec<u8>> {
     let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
     let answer = exchange(addr, &[head.as_bytes()], None)?;
@@ -68,7 +68,7 @@ fn exchange(addr: SocketAddr, pieces: &[&[u8]], file: Option<&mut File>) -> Resu
     let sent = send(&mut stream, pieces, file);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    // Who refuses a file does not read it to its end, but says why.
+    // A server that refuses a file answers before it has read all of it.
     if answer.is_empty() {
         sent.context("cannot send a request")?;
         read.context("no answer")?;
@@ -93,7 +93,10 @@ fn json(answer: &[u8]) -> Result<Value> {
 /// Head and body of a whole answer with a status of success.
 fn split(answer: &[u8]) -> Result<(&str, &[u8])> {
     const END: &[u8] = b"\r\n\r\n";
-    let at = answer.windows(END.len()).position(|it| it == END).context("an answer without end")?;
+    let at = answer
+        .windows(END.len())
+        .position(|window| window == END)
+        .context("an answer without end")?;
     let (head, body) = (std::str::from_utf8(&answer[..at])?, &answer[at + END.len()..]);
     let status = head.split(' ').nth(1).unwrap_or_default();
     if !status.starts_with('2') {

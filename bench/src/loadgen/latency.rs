@@ -15,7 +15,7 @@ use crate::reader::Reader;
 use crate::report::{self, End, Meter, Usage, quantile, seconds, total};
 use crate::target::Target;
 
-/// A publisher's buffer; what is due beyond it waits, and its time of sending does not.
+/// A publisher's buffer. Messages beyond it wait, and keep the time at which they were due.
 const BUFFER: usize = 64 * 1024;
 
 #[derive(Debug, clap::Args)]
@@ -154,7 +154,7 @@ impl Latency {
         })
     }
 
-    /// Also returns how long the server took to take what was published.
+    /// Also returns how long the server took to read the publications.
     fn measure(
         &self,
         round: &mut Round,
@@ -226,9 +226,9 @@ impl Schedule {
 // === impl Round ===
 
 impl Round {
-    /// Writes what is due. What could not be written in time counts as sent when it was due, so
-    /// that a server that takes nothing is not measured by the little it takes; what is late for
-    /// the load generator's own reasons counts as sent when it is.
+    /// Writes the messages that are due. A message that the server was slow to take counts as sent
+    /// when it was due, so that a server that takes little is not measured by that little; one that
+    /// the load generator itself delayed counts as sent when it is.
     fn publish(&mut self, schedule: Schedule) {
         loop {
             if self.publisher.is_idle() {
@@ -252,7 +252,7 @@ impl Round {
         }
     }
 
-    /// Reads what has arrived; true if anything did.
+    /// Reads everything that has arrived; true if anything did.
     fn turn(&mut self, wait: Duration) -> Result<bool> {
         let (readers, latencies) = (&mut self.readers, &mut self.latencies);
         let before = latencies.len();

@@ -1,4 +1,4 @@
-//! What `/proc` tells about the server under test: its CPU time and its resident memory.
+//! CPU time and resident memory of the server under test, out of `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Server(pub(crate) Vec<u32>);
 
 impl Server {
-    /// User and system time of all threads so far, those that have ended included.
+    /// User and system time of all threads so far, including threads that have ended.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         self.0.iter().map(|pid| cpu(&pid.to_string())).sum()
     }
@@ -22,7 +22,7 @@ impl Server {
         self.0.iter().map(|&pid| resident_kib(pid)).sum()
     }
 
-    /// Lets `peak_kib` begin with what is resident now.
+    /// Resets `peak_kib` to the memory that is resident now.
     pub(crate) fn forget_peak(&self) -> Result<()> {
         // See proc_pid_clear_refs(5).
         let forget = |pid| fs::write(format!("/proc/{pid}/clear_refs"), "5");

@@ -17,7 +17,7 @@ pub(crate) enum Protocol {
     Socketio,
 }
 
-/// What is done about a text frame.
+/// Reaction to a text frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Nothing,
@@ -65,7 +65,7 @@ impl Protocol {
         }
     }
 
-    /// What a text frame of this protocol's own keeping alive is answered with.
+    /// Answer to a text frame that is this protocol's own ping.
     pub(crate) fn pong(self, text: &[u8]) -> Option<&'static str> {
         (self == Self::Socketio && text == PING.as_bytes()).then_some(PONG)
     }
@@ -109,7 +109,7 @@ impl Opening {
         Self { protocol, channel, connected: false }
     }
 
-    /// What is to be done once the handshake is over.
+    /// Returns the first step after the handshake.
     pub(crate) fn begin(&mut self) -> Answer {
         match self.protocol {
             Protocol::Broker => self.subscribe(),
@@ -117,7 +117,7 @@ impl Opening {
         }
     }
 
-    /// What is to be done about a text frame; also about those that come after the last step.
+    /// Returns the reaction to a text frame, also after the last step.
     pub(crate) fn hear(&mut self, text: &str) -> Answer {
         if let Some(pong) = self.protocol.pong(text.as_bytes()) {
             return Answer::Say(pong.to_owned());
@@ -162,7 +162,7 @@ impl Finder {
             Protocol::Socketio if text.starts_with(EVENT_START) => {
                 let mark = MARK.as_bytes();
                 if !text.get(self.mark_at..).is_some_and(|rest| rest.starts_with(mark)) {
-                    self.mark_at = text.windows(mark.len()).position(|it| it == mark)?;
+                    self.mark_at = text.windows(mark.len()).position(|window| window == mark)?;
                 }
                 Some(self.mark_at + mark.len())
             }

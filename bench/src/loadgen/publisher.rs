@@ -98,7 +98,7 @@ impl Publisher {
         fleet.conns[self.conn].writable
     }
 
-    /// Writes as much of what is due as the socket takes.
+    /// Writes the messages that are due, as far as the socket takes them.
     pub(crate) fn pump(&mut self, fleet: &mut Fleet) {
         let conn = &mut fleet.conns[self.conn];
         let n = conn.write(&self.buffer[self.at..self.end]);

@@ -1,4 +1,4 @@
-//! What one subscriber has received, told apart: deliveries, gap frames and anything else.
+//! Frames that one subscriber has received, by kind: deliveries, gap frames and anything else.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub(crate) struct Reader {
     pub(crate) channel: usize,
     pub(crate) tally: Tally,
     finder: Finder,
-    /// The sequence number of every frame is read, and what has come is known.
+    /// The sequence number of every frame is read, and all that have arrived are known.
     seen: Option<Seen>,
     next: u64,
     /// A gap of unknown size was announced: the next number may be any later one.
@@ -62,11 +62,11 @@ impl Tally {
     }
 }
 
-/// What a frame tells of records that are gone, if it is about that: in an envelope, or as an event of
-/// Socket.IO.
+/// Parses a gap frame: an envelope, or an event of Socket.IO.
 fn gap(text: &[u8]) -> Option<Value> {
-    let event = text.strip_prefix(b"42").and_then(|it| serde_json::from_slice::<Value>(it).ok());
-    if let Some(event) = event.filter(|it| it[0] == "gap") {
+    let event =
+        text.strip_prefix(b"42").and_then(|json| serde_json::from_slice::<Value>(json).ok());
+    if let Some(event) = event.filter(|event| event[0] == "gap") {
         return Some(event[1].clone());
     }
     let frame = serde_json::from_slice::<Value>(text).ok()?;

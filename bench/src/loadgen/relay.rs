@@ -77,7 +77,7 @@ struct Crowd {
     stall: Duration,
 }
 
-/// What came of the questions.
+/// Outcomes of the questions.
 #[derive(Debug, Default)]
 struct Tally {
     replies: u64,
@@ -87,7 +87,7 @@ struct Tally {
     latencies: Vec<u64>,
 }
 
-/// What the `cat` counted.
+/// Counters of the `cat`.
 #[derive(Debug, Deserialize)]
 struct Upstream {
     most: u64,
@@ -152,7 +152,7 @@ impl Relay {
 // === impl Crowd ===
 
 impl Crowd {
-    /// Asks so many questions, and waits for what comes of each.
+    /// Asks so many questions, and waits for the outcome of each.
     fn ask(&mut self, questions: u64, meter: &mut Meter<'_>) -> Result<Tally> {
         const TICK: Duration = Duration::from_millis(50);
         let registry = self.poll.registry().try_clone()?;

@@ -13,7 +13,7 @@ use crate::reader::Tally;
 /// How often CPU time is read while a round runs.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// What a round has cost up to its last progress.
+/// Cost of a round up to its last progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) wall: Duration,
@@ -127,7 +127,7 @@ pub(crate) struct BroadcastReport {
     pub(crate) closed_publishers: usize,
     /// The round was ended because nothing more came.
     pub(crate) stalled: bool,
-    /// The round was ended although more was coming; what had not come is counted as lost.
+    /// The round was ended although more was coming; the missing deliveries count as lost.
     pub(crate) cut_off: bool,
     pub(crate) wall_s: f64,
     pub(crate) server_cpu_s: f64,
@@ -141,7 +141,7 @@ pub(crate) struct BroadcastReport {
     pub(crate) stuck: Option<StuckReport>,
 }
 
-/// What became of the readers that did not read, once they did.
+/// Readers that did not read, once they did.
 #[derive(Debug, Serialize)]
 pub(crate) struct StuckReport {
     pub(crate) readers: usize,

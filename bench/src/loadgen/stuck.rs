@@ -1,4 +1,4 @@
-//! `stuck`: fan-out beside readers that never read, and what those are told when they do.
+//! `stuck`: fan-out beside readers that do not read, and the frames that they get once they do.
 
 use anyhow::Result;
 

@@ -18,7 +18,7 @@ pub(crate) struct Target {
     /// The server's process; several, separated by commas, if it has workers.
     #[arg(long, required = true, value_delimiter = ',')]
     pid: Vec<u32>,
-    /// What is spoken on the WebSocket.
+    /// The protocol on the WebSocket.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) protocol: Protocol,
     /// The path of the WebSocket, if it is not the protocol's usual one.

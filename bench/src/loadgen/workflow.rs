@@ -20,7 +20,7 @@ pub(crate) struct Workflow {
     addr: SocketAddr,
     #[arg(long)]
     pid: u32,
-    /// What the step does, such as `csv/search`.
+    /// The operation of the step, such as `csv/search`.
     #[arg(long)]
     operation: String,
     /// Its arguments, a JSON object.
@@ -32,7 +32,7 @@ pub(crate) struct Workflow {
     /// Another file of the chat, which the arguments name.
     #[arg(long)]
     beside: Option<PathBuf>,
-    /// Where to leave what the step makes.
+    /// Where to leave the result of the step.
     #[arg(long)]
     output: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! One WebSocket: reads subscriptions and publications, writes what its queue holds.
+//! One WebSocket: reads subscriptions and publications, writes its queue.
 
 use std::borrow::Cow;
 

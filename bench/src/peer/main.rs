@@ -2,8 +2,8 @@
 //! relay, and rooms by socketioxide.
 //!
 //! The brokers know the envelope form of a subscription and plain publications, nothing else, and no
-//! reader loses anything: a publisher waits for the slowest. What they cost is what the library's
-//! write path costs.
+//! reader loses anything: a publisher waits for the slowest. Their cost is that of the library's
+//! write path.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Rooms as socketioxide has them, with its defaults: join one, and speak to all in it.
 //!
-//! A socket's queue holds 128 packets; what does not fit is lost to that socket, and nobody is told.
+//! A socket's queue holds 128 packets; packets that do not fit are lost to that socket, silently.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -45,7 +45,7 @@ pub(crate) fn router() -> Router {
     Router::new().layer(layer)
 }
 
-/// Tells only who joins: thousands who are told of thousands would be a bench of its own.
+/// Announces a member to itself only: thousands announced to thousands would be another benchmark.
 async fn join(socket: SocketRef, io: SocketIo, Data(Join { room }): Data<Join>) {
     socket.join(room.clone());
     let user_count = io.to(room.clone()).sockets().len();

@@ -31,7 +31,7 @@ pub(crate) enum Bench {
     Stuck,
     /// The same fan-out and idle connections on servers with a ready-made WebSocket.
     Peers,
-    /// From the start to the first connection, and what the process takes until then.
+    /// From the start to the first connection, and the memory of the process then.
     Start,
     /// Questions over HTTP, relayed to an agent.
     Relay,
@@ -94,11 +94,11 @@ impl Bench {
     }
 }
 
-pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
+pub(crate) fn run(project: &Project, chosen: Bench) -> Result<ExitCode> {
     let sh = &project.sh;
     cmd!(sh, "cargo build --profile dist -p quadrille").run()?;
     cmd!(sh, "cargo build --release -p quadrille-bench").run()?;
-    for bench in EACH.into_iter().filter(|it| what == *it || what == Bench::All) {
+    for bench in EACH.into_iter().filter(|bench| chosen == *bench || chosen == Bench::All) {
         if bench == Bench::Start {
             println!("\n{}", table::markdown(&[start(project)?]));
         }
@@ -112,8 +112,9 @@ pub(crate) fn run(project: &Project, what: Bench) -> Result<ExitCode> {
             println!("\n{}", table::markdown(&workflows::rows(project)?));
         }
         for arguments in bench.cases().chunk_by(|a, b| a.first() == b.first()) {
-            let cases =
-                arguments.iter().flat_map(|it| bench.servers().iter().map(move |on| (*on, *it)));
+            let cases = arguments
+                .iter()
+                .flat_map(|arguments| bench.servers().iter().map(move |on| (*on, *arguments)));
             let rows: Result<Vec<_>> =
                 cases.map(|(on, arguments)| case(project, on, arguments)).collect();
             println!("\n{}", table::markdown(&rows?));

@@ -34,7 +34,7 @@ const RIGHT: f64 = 650.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = 400.0;
 
-/// Told apart by people who do not tell red from green, too.
+/// Distinguishable without telling red from green.
 const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 const GREY: &str = "#767676";
 
@@ -77,7 +77,7 @@ pub(super) fn svg(lines: &[Line]) -> String {
 
     let servers = servers(lines);
     for line in lines {
-        let nth = servers.iter().position(|it| *it == line.server).unwrap_or(0);
+        let nth = servers.iter().position(|server| *server == line.server).unwrap_or(0);
         draw(&mut out, line, COLOURS[nth % COLOURS.len()], x, y);
     }
     legend(&mut out, &servers);
@@ -93,8 +93,11 @@ fn servers(lines: &[Line]) -> Vec<&str> {
 }
 
 fn draw(out: &mut Vec<String>, line: &Line, colour: &str, x: Scale, y: Scale) {
-    let at: Vec<_> =
-        line.points.iter().map(|it| (x.at(it.rate), y.at(it.micros), it.whole)).collect();
+    let at: Vec<_> = line
+        .points
+        .iter()
+        .map(|point| (x.at(point.rate), y.at(point.micros), point.whole))
+        .collect();
     let corners: Vec<_> = at.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
     let dash = if line.percentile == 99 { " stroke-dasharray=\"6 4\"" } else { "" };
     out.push(format!(
@@ -187,8 +190,8 @@ impl Scale {
         let mut ticks = Vec::new();
         let mut decade = self.low;
         while decade <= self.high * 1.001 {
-            let within = [1.0, 2.0, 5.0].map(|it| it * decade);
-            ticks.extend(within.into_iter().filter(|it| *it <= self.high * 1.001));
+            let within = [1.0, 2.0, 5.0].map(|step| step * decade);
+            ticks.extend(within.into_iter().filter(|tick| *tick <= self.high * 1.001));
             decade *= 10.0;
         }
         ticks
@@ -202,8 +205,9 @@ mod tests {
     #[test]
     fn a_scale_is_even_in_the_logarithm() {
         let y = Scale::around([30.0, 700.0].into_iter(), 400.0, 100.0).whole_decades();
-        let shown = |values: &[f64]| values.iter().map(|it| format!("{it:.0}")).collect::<Vec<_>>();
-        assert_eq!(shown(&[10.0, 100.0, 1000.0].map(|it| y.at(it))), ["400", "250", "100"]);
+        let shown =
+            |values: &[f64]| values.iter().map(|value| format!("{value:.0}")).collect::<Vec<_>>();
+        assert_eq!(shown(&[10.0, 100.0, 1000.0].map(|micros| y.at(micros))), ["400", "250", "100"]);
         assert_eq!(shown(&y.ticks()), ["10", "20", "50", "100", "200", "500", "1000"]);
         let one = Scale::around([5.0].into_iter(), 0.0, 10.0);
         assert_eq!(shown(&[one.at(5.0)]), ["5"]);
@@ -225,7 +229,7 @@ mod tests {
                 .to_vec(),
         };
         let svg = svg(&[line("a<b", 50, true), line("a<b", 99, true), line("c", 50, false)]);
-        let count = |what: &str| svg.matches(what).count();
+        let count = |part: &str| svg.matches(part).count();
         assert_eq!((count("<polyline"), count("<circle")), (3, 7));
         assert_eq!((count("stroke-dasharray"), count("fill=\"#fff\" stroke")), (2, 3));
         assert_eq!((count(">a&lt;b</text>"), count(">10 ms</text>")), (1, 1));

@@ -9,7 +9,7 @@ use xshell::cmd;
 use super::{ROUNDS, server::Server, table};
 use crate::{clients, project::Project};
 
-/// Who relays.
+/// Server that relays.
 #[derive(Clone, Copy, Debug)]
 enum Relay<'a> {
     Gateway,
@@ -40,12 +40,14 @@ const FLASK: [Load; 3] = [
 
 pub(super) fn rows(project: &Project) -> Result<Vec<Value>> {
     let flask = clients::flask(project);
-    if let Err(why) = &flask {
-        println!("\nwithout the Flask app: {why}");
+    if let Err(err) = &flask {
+        println!("\nwithout the Flask app: {err}");
     }
     let fast = [Relay::Gateway, Relay::Axum];
     let fast = LOADS.iter().flat_map(|load| fast.map(|on| (on, load)));
-    let slow = flask.iter().flat_map(|python| FLASK.iter().map(|it| (Relay::Flask(python), it)));
+    let slow = flask
+        .iter()
+        .flat_map(|python| FLASK.iter().map(|arguments| (Relay::Flask(python), arguments)));
     fast.chain(slow).map(|(on, load)| case(project, on, load)).collect()
 }
 

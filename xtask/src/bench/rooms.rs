@@ -16,7 +16,7 @@ use crate::{clients, project::Project};
 
 const PLOT: &str = "docs/images/rooms-latency.svg";
 
-/// The servers on Node and Python get one round: they need a minute for what takes others seconds.
+/// The servers on Node and Python get one round: they need a minute where others need seconds.
 const SLOW_ROUNDS: usize = 1;
 
 /// Flask-SocketIO has four threads for each connection, and does not get to 10,000 in two minutes.
@@ -29,13 +29,13 @@ const FANOUT: [&[&str]; 4] = [
     &["--readers", "2000", "--mode", "saturated"],
     &["--readers", "500", "--mode", "paced"],
 ];
-/// The order of every reader is checked, and a server has so many seconds for what it is behind.
+/// The order of every reader is checked, and a server has so many seconds to catch up.
 const EVERY_READER: &[&str] = &["--check", "2000", "--drain", "20", "--rounds", "1"];
 const LATENCY: &[&str] = &["--readers", "50", "--rates", "10,50,100,200,500,1000,2000"];
 
-/// Who serves the rooms.
+/// Server of the rooms.
 #[derive(Debug)]
-enum Who {
+enum Backend {
     Gateway,
     Socketioxide,
     /// With modules that have socket.io.
@@ -47,16 +47,16 @@ enum Who {
 /// Prints the tables and draws the plot.
 pub(super) fn run(project: &Project) -> Result<()> {
     let servers = [
-        Who::Gateway,
-        Who::Socketioxide,
-        Who::Node(clients::node_rooms(project)),
-        Who::Flask(clients::flask_rooms(project)),
+        Backend::Gateway,
+        Backend::Socketioxide,
+        Backend::Node(clients::node_rooms(project)),
+        Backend::Flask(clients::flask_rooms(project)),
     ];
     let caption = format!(
         "Medians of {ROUNDS} rounds for quadrille and socketioxide, {SLOW_ROUNDS} for node and flask."
     );
     println!("\n{caption}");
-    let fanout = FANOUT.iter().flat_map(|it| servers.iter().map(move |on| (on, it)));
+    let fanout = FANOUT.iter().flat_map(|arguments| servers.iter().map(move |on| (on, arguments)));
     let fanout: Vec<_> = fanout
         .flat_map(|(on, case)| rows(project, on, &[&["fanout"], *case, EVERY_READER].concat()))
         .collect();
@@ -78,13 +78,13 @@ pub(super) fn run(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// The medians of a case, one for each line that the load generator prints; or one row that says why
-/// there are none.
-fn rows(project: &Project, on: &Who, arguments: &[&str]) -> Vec<Value> {
+/// The medians of a case, one for each line that the load generator prints; or one row with the
+/// reason if there are none.
+fn rows(project: &Project, on: &Backend, arguments: &[&str]) -> Vec<Value> {
     let rounds: Result<Vec<_>> = (0..on.rounds()).map(|_| round(project, on, arguments)).collect();
     let mut rows = match rounds.and_then(|rounds| medians(&rounds)) {
         Ok(rows) => rows,
-        Err(why) => return vec![without_figures(on, arguments, &format!("{why:#}"))],
+        Err(err) => return vec![without_figures(on, arguments, &format!("{err:#}"))],
     };
     for row in &mut rows {
         row["server"] = on.name().into();
@@ -94,7 +94,7 @@ fn rows(project: &Project, on: &Who, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// One run of the load generator on a server of its own.
-fn round(project: &Project, on: &Who, arguments: &[&str]) -> Result<Vec<Value>> {
+fn round(project: &Project, on: &Backend, arguments: &[&str]) -> Result<Vec<Value>> {
     let server = on.start(project)?;
     let (address, pid) = (&server.address, server.id().to_string());
     let loadgen = project.target().join("release/loadgen");
@@ -118,11 +118,11 @@ fn medians(rounds: &[Vec<Value>]) -> Result<Vec<Value>> {
     Ok(medians)
 }
 
-/// What of the arguments a table shows, and why that is all.
-fn without_figures(on: &Who, arguments: &[&str], why: &str) -> Value {
+/// Row of a case that was not measured: its arguments, and the reason.
+fn without_figures(on: &Backend, arguments: &[&str], reason: &str) -> Value {
     let mut row = Map::new();
     row.insert("server".to_owned(), on.name().into());
-    row.insert("note".to_owned(), format!("not measured: {}", why.replace('\n', " ")).into());
+    row.insert("note".to_owned(), format!("not measured: {}", reason.replace('\n', " ")).into());
     row.insert("scenario".to_owned(), arguments.first().copied().into());
     for pair in arguments.windows(2) {
         let field = match pair[0] {
@@ -152,14 +152,14 @@ fn lines(rows: &[Value]) -> Vec<Line> {
 }
 
 fn point(row: &Value, field: &str) -> Option<Point> {
-    let micros = row[field].as_f64().filter(|it| *it > 0.0)?;
+    let micros = row[field].as_f64().filter(|micros| *micros > 0.0)?;
     let whole = row["lost"] == json!(0);
     Some(Point { rate: row["rate"].as_f64()?, micros, whole })
 }
 
-// === impl Who ===
+// === impl Backend ===
 
-impl Who {
+impl Backend {
     fn name(&self) -> &'static str {
         match self {
             Self::Gateway => Kind::Gateway.name(),
@@ -182,7 +182,8 @@ impl Who {
 
     fn start(&self, project: &Project) -> Result<Server> {
         let (root, target) = (&project.root, project.target());
-        let available = |it: &Result<String, String>| it.clone().map_err(anyhow::Error::msg);
+        let available =
+            |server: &Result<String, String>| server.clone().map_err(anyhow::Error::msg);
         let mut command = match self {
             Self::Gateway => return Server::start(Kind::Gateway, &target),
             Self::Socketioxide => {
@@ -219,7 +220,7 @@ mod tests {
                 json!({"server": "a", "rate": rate, "latency_p50_us": p50 + rate, "lost": lost})
             })
         };
-        let rounds = [round(300, 0), round(100, 0), round(200, 0)].map(|it| it.to_vec());
+        let rounds = [round(300, 0), round(100, 0), round(200, 0)].map(|round| round.to_vec());
         let mut rows = medians(&rounds).unwrap();
         rows[1]["lost"] = 7.into();
         let expected = Line {
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_row_without_figures_says_what_was_asked_and_why() {
-        let node = Who::Node(Err("node 20 or newer not found".to_owned()));
+        let node = Backend::Node(Err("node 20 or newer not found".to_owned()));
         let arguments = ["fanout", "--readers", "50", "--mode", "paced", "--check", "8"];
         let expected = json!({
             "server": "node",

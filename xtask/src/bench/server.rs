@@ -1,4 +1,4 @@
-//! What is measured: a process on a free port of this machine.
+//! The server under test: a process on a free port of this machine.
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -50,7 +50,7 @@ impl Kind {
 }
 
 impl Server {
-    /// It finds no configuration file in `target`.
+    /// Starts it in `target`, without a configuration file.
     pub(super) fn start(kind: Kind, target: &Path) -> Result<Self> {
         Self::launch(
             Command::new(kind.binary(target))

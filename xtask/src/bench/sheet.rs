@@ -107,8 +107,11 @@ mod tests {
     #[test]
     fn every_tenth_person_has_one_region() {
         let text = written("regions", regions, 1000);
-        let ids: BTreeSet<u32> =
-            text.lines().skip(1).map(|it| it.split(',').next().unwrap().parse().unwrap()).collect();
+        let ids: BTreeSet<u32> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').next().unwrap().parse().unwrap())
+            .collect();
         assert_eq!(ids, (1..=100).map(|n| n * 10).collect());
         assert_eq!(text.lines().count(), 101);
     }

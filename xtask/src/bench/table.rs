@@ -1,7 +1,7 @@
 //! Rounds of one case as their medians, and cases as a table.
 use serde_json::{Map, Value};
 
-/// What a table shows, if its cases have it: the field of a report, and the head of its column.
+/// Columns of a table, if its cases have them: the field of a report, and the head.
 const COLUMNS: [(&str, &str); 50] = [
     ("server", "server"),
     ("scenario", "scenario"),
@@ -74,7 +74,7 @@ pub(super) fn median(rounds: &[Value]) -> Option<Value> {
 
 fn middle(mut numbers: Vec<Value>) -> Value {
     numbers.sort_by(|a, b| {
-        let number = |it: &Value| it.as_f64().unwrap_or(f64::NAN);
+        let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
         number(a).total_cmp(&number(b))
     });
     numbers.swap_remove(numbers.len() / 2)

@@ -1,4 +1,4 @@
-//! `workflows`: what an operation on a spreadsheet takes, by the gateway over HTTP and by pandas in a
+//! `workflows`: the cost of an operation on a spreadsheet, by the gateway over HTTP and by pandas in a
 //! process that does nothing else.
 use std::{
     fs,
@@ -34,11 +34,11 @@ struct Operation {
     arguments: Value,
     /// Of the file that is written.
     extension: &'static str,
-    /// What the operation is done to.
+    /// Input of the operation.
     input: &'static str,
 }
 
-/// Prints why pandas is not measured, if it is not.
+/// Prints the reason if pandas is not measured.
 pub(super) fn rows(project: &Project) -> Result<Vec<Value>> {
     let pandas = clients::pandas(project);
     match &pandas {
@@ -49,7 +49,7 @@ pub(super) fn rows(project: &Project) -> Result<Vec<Value>> {
             }
             println!("\nOf {COMPARED} rows, both make the same cells.");
         }
-        Err(why) => println!("\nwithout pandas: {why}"),
+        Err(err) => println!("\nwithout pandas: {err}"),
     }
     let bench = Files::write(project, ROWS)?;
     println!("\nMedians of {ROUNDS} rounds for quadrille, {SLOW_ROUNDS} for pandas.");
@@ -174,7 +174,7 @@ fn gateway(
     let (loadgen, regions) = (target.join("release/loadgen"), files.home.join(REGIONS));
     let input = files.home.join(operation.input);
     let (name, arguments) = (operation.name, operation.arguments.to_string());
-    let output = output.into_iter().flat_map(|it| [Path::new("--output"), it]);
+    let output = output.into_iter().flat_map(|path| [Path::new("--output"), path]);
     let line = cmd!(
         project.sh,
         "{loadgen} workflow --addr {address} --pid {pid} --operation {name} --arguments {arguments}
@@ -199,7 +199,7 @@ fn pandas_round(
     serde_json::from_str(&line).context("the peer prints JSON")
 }
 
-/// What the table shows of the rounds of one side, which measure the same in the same units.
+/// Row of the rounds of one side, which measure the same in the same units.
 fn row(server: &str, operation: &Operation, rounds: Result<Vec<Value>>) -> Result<Value> {
     let rounds = rounds.with_context(|| format!("{server}: {}", operation.name))?;
     let median = table::median(&rounds).context("no round was measured")?;

@@ -5,8 +5,8 @@ use super::{Violation, tree::Source};
 const NORMAL: &str = "1000";
 
 pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
-    let documents = tree.iter().filter(|it| it.path.starts_with("docs/"));
-    let documented: String = documents.map(|it| it.text.as_str()).collect();
+    let documents = tree.iter().filter(|source| source.path.starts_with("docs/"));
+    let documented: String = documents.map(|source| source.text.as_str()).collect();
     let sources = tree.iter().filter(|source| {
         source.is_rust() && source.path.starts_with("crates/") && source.path.contains("/src/")
     });
@@ -15,10 +15,10 @@ pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
         for (n, line) in source.lines().take_while(|(_, line)| *line != "#[cfg(test)]") {
             for (code, as_written) in codes(&source.path, line) {
                 if !documented.contains(&as_written) {
-                    let what = format!(
+                    let message = format!(
                         "`{code}` is not explained in docs/; do that, clients will meet it"
                     );
-                    violations.push(Violation::new(&source.path, n, what));
+                    violations.push(Violation::new(&source.path, n, message));
                 }
             }
         }
@@ -47,14 +47,14 @@ fn codes(path: &str, line: &str) -> Vec<(String, String)> {
 fn close_code(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("Close::new(").or_else(|| line.split_once("Self::new("))?;
     let code = rest.split(',').next()?;
-    (code.len() == 4 && code.bytes().all(|it| it.is_ascii_digit())).then_some(code)
+    (code.len() == 4 && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
 }
 
 /// The literal of `Self::NotJson => "not_json",`.
 fn error_code(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("=> \"")?;
     let code = rest.strip_suffix("\",")?;
-    code.bytes().all(|it| it.is_ascii_lowercase() || it == b'_').then_some(code)
+    code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(code)
 }
 
 /// The type of an RFC 9457 problem: `"/problems/origin"`.

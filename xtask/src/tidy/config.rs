@@ -22,8 +22,8 @@ fn compare(printed: &str, written: &str) -> Option<Violation> {
         return None;
     }
     let same = printed.lines().zip(written.lines()).take_while(|(a, b)| a == b).count();
-    let what = format!("differs from what is printed; run `{COMMAND} > {FILE}`");
-    Some(Violation::new(FILE, same + 1, what))
+    let message = format!("differs from message is printed; run `{COMMAND} > {FILE}`");
+    Some(Violation::new(FILE, same + 1, message))
 }
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn the_first_line_that_differs_is_named() {
-        let line = |printed, written| compare(printed, written).map(|it| it.line);
+        let line = |printed, written| compare(printed, written).map(|found| found.line);
         let found = [line("a\nb\n", "a\nb\n"), line("a\nb\n", "a\nc\n"), line("a\nb\n", "a\n")];
         assert_eq!(found, [None, Some(2), Some(2)]);
     }

@@ -13,32 +13,34 @@ const ALLOWED: [&str; 7] = [
 ];
 
 pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
-    let crates = tree.iter().filter(|it| it.is_rust() && it.path.starts_with("crates/"));
+    let crates =
+        tree.iter().filter(|source| source.is_rust() && source.path.starts_with("crates/"));
     let mut violations = Vec::new();
     for source in crates {
         let lines = || source.lines().map(|(_, line)| line.trim());
         for ((n, line), next) in source.lines().zip(lines().skip(1).chain([""])) {
             if is_fuzzing(line) && !next.ends_with("mod fuzz;") {
-                let what = "only a module `fuzz` may be there for fuzzing alone; move it to one";
-                violations.push(Violation::new(&source.path, n, what));
+                let message = "only a module `fuzz` may be there for fuzzing alone; move it to one";
+                violations.push(Violation::new(&source.path, n, message));
             }
         }
         for (n, line) in source.lines().filter(|(_, line)| is_conditional(line)) {
             if is_allowed(&source.path) {
                 continue;
             }
-            let what = format!("`{}` here; move it to one of {}", line.trim(), ALLOWED.join(", "));
-            violations.push(Violation::new(&source.path, n, what));
+            let message =
+                format!("`{}` here; move it to one of {}", line.trim(), ALLOWED.join(", "));
+            violations.push(Violation::new(&source.path, n, message));
         }
     }
     violations
 }
 
 fn is_allowed(path: &str) -> bool {
-    ALLOWED.iter().any(|it| path == *it || it.ends_with('/') && path.starts_with(it))
+    ALLOWED.iter().any(|place| path == *place || place.ends_with('/') && path.starts_with(place))
 }
 
-/// What is served must be what is fuzzed.
+/// Whether code is compiled for fuzzing alone; the code that is served must be fuzzed.
 fn is_fuzzing(line: &str) -> bool {
     line.contains("cfg") && line.contains("fuzzing") && !line.starts_with("//")
 }
@@ -60,7 +62,8 @@ mod tests {
             ("crates/gateway/src/ops.rs", text),
             ("xtask/src/main.rs", text),
         ]);
-        let found: Vec<_> = check(&tree).iter().map(|it| (it.path.clone(), it.line)).collect();
+        let found: Vec<_> =
+            check(&tree).iter().map(|found| (found.path.clone(), found.line)).collect();
         assert_eq!(found, [("crates/gateway/src/ops.rs".into(), 2)]);
     }
 
@@ -69,7 +72,8 @@ mod tests {
         let good = "//! A.\n#[cfg(any(test, fuzzing))]\npub mod fuzz;\n";
         let bad = "//! A.\n#[cfg(not(fuzzing))]\nfn check() {}\n";
         let tree = of(&[("crates/core/src/lib.rs", good), ("crates/core/src/a.rs", bad)]);
-        let found: Vec<_> = check(&tree).iter().map(|it| (it.path.clone(), it.line)).collect();
+        let found: Vec<_> =
+            check(&tree).iter().map(|found| (found.path.clone(), found.line)).collect();
         assert_eq!(found, [("crates/core/src/a.rs".into(), 2)]);
     }
 }

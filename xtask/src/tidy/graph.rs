@@ -1,14 +1,14 @@
-//! Crates depend in one direction: the gateway on protocols, those on services, all on core.
+//! Crates depend in one direction: the gateway on protocols, protocols on services, all on core.
 use serde_json::Value;
 
 use super::{Violation, tree::Source};
 
 /// A crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 6] = [
-    &["quadrille-core"],
+    &["quadrille-core", "quadrille-tabular"],
     &["quadrille-identity"],
-    &["quadrille-edge"],
-    &["quadrille-agents", "quadrille-store", "quadrille-tabular"],
+    &["quadrille-agents", "quadrille-edge", "quadrille-store"],
+    &["quadrille-socketio"],
     &[
         "quadrille-api",
         "quadrille-broker",
@@ -19,17 +19,25 @@ const LAYERS: [&[&str]; 6] = [
     &["quadrille"],
 ];
 
-/// What core never learns about, not even in its tests.
-const NOT_IN_CORE: [&str; 9] = [
-    "axum",
-    "axum-core",
-    "http",
-    "hyper",
-    "jsonwebtoken",
-    "multer",
-    "reqwest",
-    "socketioxide",
-    "sqlx",
+/// Dependencies that a crate never has, not even in its tests.
+const NEVER: [(&str, &[&str]); 2] = [
+    (
+        "quadrille-core",
+        &[
+            "axum",
+            "axum-core",
+            "http",
+            "http-body",
+            "hyper",
+            "hyper-util",
+            "jsonwebtoken",
+            "multer",
+            "reqwest",
+            "socketioxide",
+            "sqlx",
+        ],
+    ),
+    ("quadrille-socketio", &["quadrille-agents", "quadrille-store"]),
 ];
 
 pub(super) fn check(tree: &[Source], packages: &[Value]) -> Vec<Violation> {
@@ -46,19 +54,19 @@ pub(super) fn check(tree: &[Source], packages: &[Value]) -> Vec<Violation> {
 fn check_crate(package: &Value, manifest: &Source) -> Vec<Violation> {
     let name = package["name"].as_str().unwrap_or_default();
     let Some(layer) = layer(name) else {
-        let what = format!("`{name}` has no layer; add it to those in xtask/src/tidy/graph.rs");
-        return vec![Violation::new(&manifest.path, 1, what)];
+        let message = format!("`{name}` has no layer; add it to those in xtask/src/tidy/graph.rs");
+        return vec![Violation::new(&manifest.path, 1, message)];
     };
     let mut violations = Vec::new();
     let dependencies = package["dependencies"].as_array().into_iter().flatten();
-    for dependency in dependencies.filter_map(|it| it["name"].as_str()) {
+    for dependency in dependencies.filter_map(|dependency| dependency["name"].as_str()) {
         let is_own = dependency == "quadrille" || dependency.starts_with("quadrille-");
-        let upward = is_own && self::layer(dependency).is_none_or(|it| it >= layer);
-        let foreign = layer == 0 && NOT_IN_CORE.contains(&dependency);
-        if upward || foreign {
+        let upward = is_own && self::layer(dependency).is_none_or(|lower| lower >= layer);
+        let is_never = |(of, never): (&str, &[&str])| of == name && never.contains(&dependency);
+        if upward || NEVER.into_iter().any(is_never) {
             let line = manifest.lines().find(|(_, line)| names(line, dependency));
-            let what = format!("`{name}` may not depend on `{dependency}`; see ARCHITECTURE.md");
-            violations.push(Violation::new(&manifest.path, line.map_or(1, |(n, _)| n), what));
+            let message = format!("`{name}` may not depend on `{dependency}`; see ARCHITECTURE.md");
+            violations.push(Violation::new(&manifest.path, line.map_or(1, |(n, _)| n), message));
         }
     }
     violations
@@ -80,16 +88,21 @@ mod tests {
     #[test]
     fn dependencies_in_the_wrong_direction_are_found() {
         let tree = of(&[
-            ("crates/core/Cargo.toml", "[dependencies]\naxum-core = 1\naxum = 1\n"),
+            (
+                "crates/core/Cargo.toml",
+                "[dependencies]\naxum-core = 1\nbytes = 1\naxum.workspace = true\n",
+            ),
             (
                 "crates/broker/Cargo.toml",
                 "[dependencies]\nquadrille-core = 1\nquadrille-rooms = 1\n",
             ),
             ("crates/odd/Cargo.toml", ""),
+            ("crates/socketio/Cargo.toml", "[dependencies]\nquadrille-store = 1\n"),
             ("bench/Cargo.toml", ""),
         ]);
         let package = |name: &str, path: &str, dependencies: &[&str]| {
-            let dependencies: Vec<_> = dependencies.iter().map(|it| json!({"name": it})).collect();
+            let dependencies: Vec<_> =
+                dependencies.iter().map(|name| json!({"name": name})).collect();
             json!({
                 "name": name,
                 "manifest_path": format!("/home/{path}/Cargo.toml"),
@@ -97,14 +110,25 @@ mod tests {
             })
         };
         let packages = [
-            package("quadrille-core", "crates/core", &["axum-core", "axum"]),
+            package("quadrille-core", "crates/core", &["axum-core", "bytes", "axum"]),
             package("quadrille-broker", "crates/broker", &["quadrille-core", "quadrille-rooms"]),
             package("quadrille-odd", "crates/odd", &[]),
+            package(
+                "quadrille-socketio",
+                "crates/socketio",
+                &["quadrille-edge", "quadrille-store"],
+            ),
             package("quadrille-bench", "bench", &["axum", "quadrille"]),
         ];
         let found = check(&tree, &packages);
-        let found: Vec<_> = found.iter().map(|it| (it.path.as_str(), it.line)).collect();
-        let core = ("crates/core/Cargo.toml", 3);
-        assert_eq!(found, [core, ("crates/broker/Cargo.toml", 3), ("crates/odd/Cargo.toml", 1)]);
+        let found: Vec<_> = found.iter().map(|found| (found.path.as_str(), found.line)).collect();
+        let expected = [
+            ("crates/core/Cargo.toml", 2),
+            ("crates/core/Cargo.toml", 4),
+            ("crates/broker/Cargo.toml", 3),
+            ("crates/odd/Cargo.toml", 1),
+            ("crates/socketio/Cargo.toml", 2),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -10,7 +10,8 @@ const LATER: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX
 const CODE: [&str; 7] = ["rs", "py", "js", "cjs", "mjs", "sh", "toml"];
 
 pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
-    let code = tree.iter().filter(|source| CODE.iter().any(|it| source.has_extension(it)));
+    let code =
+        tree.iter().filter(|source| CODE.iter().any(|extension| source.has_extension(extension)));
     let lines = code.flat_map(|source| source.lines().map(move |(n, line)| (source, n, line)));
     lines
         .filter_map(|(source, n, line)| Some(Violation::new(&source.path, n, wrong(source, line)?)))
@@ -20,9 +21,9 @@ pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
 fn wrong(source: &Source, line: &str) -> Option<&'static str> {
     if source.is_rust() && line.trim_start().starts_with(IGNORED) {
         Some("an ignored test is no test; make it run, or delete it")
-    } else if source.is_rust() && UNWRITTEN.iter().any(|it| line.contains(it)) {
+    } else if source.is_rust() && UNWRITTEN.iter().any(|macros| line.contains(macros)) {
         Some("this panics when it is reached; write it, or return an error")
-    } else if LATER.iter().any(|it| has_word(line, it)) && !names_issue(line) {
+    } else if LATER.iter().any(|mark| has_word(line, mark)) && !names_issue(line) {
         Some("a mark for later without an issue; do it now, or add the issue as in `(#12)`")
     } else {
         None
@@ -30,7 +31,7 @@ fn wrong(source: &Source, line: &str) -> Option<&'static str> {
 }
 
 fn has_word(line: &str, word: &str) -> bool {
-    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|it| it == word)
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|each| each == word)
 }
 
 /// Whether there is a `#` with a digit after it.
@@ -50,7 +51,7 @@ mod tests {
             UNWRITTEN[0]
         );
         let tree = of(&[("a.rs", text.as_str()), ("b.md", text.as_str())]);
-        let found: Vec<_> = check(&tree).iter().map(|it| it.line).collect();
+        let found: Vec<_> = check(&tree).iter().map(|found| found.line).collect();
         assert_eq!(found, [1, 2, 3]);
     }
 }

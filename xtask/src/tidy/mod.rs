@@ -1,59 +1,92 @@
 //! `cargo xtask tidy`: the rules of the house that neither the compiler nor clippy knows.
+mod bindings;
+mod circles;
 mod codes;
+mod comments;
 mod config;
 mod features;
 mod graph;
 mod markers;
 mod names;
+mod pending;
 mod shape;
+mod syntax;
 mod tree;
+mod types;
 
 use std::{fmt, process::ExitCode};
 
 use anyhow::{Result, ensure};
 
+use self::tree::Source;
 use crate::project::Project;
 
-/// Where a rule is broken, how, and what to do about it.
+/// Place where a rule is broken, and how to mend it.
 #[derive(Debug, PartialEq, Eq)]
 struct Violation {
     path: String,
     line: usize,
-    what: String,
+    message: String,
 }
 
 impl Violation {
-    fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, what: what.into() }
+    fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path, self.line, self.what)
+        write!(f, "{}:{}: {}", self.path, self.line, self.message)
     }
 }
 
-pub(crate) fn run(project: &Project) -> Result<ExitCode> {
-    check(project)?;
+pub(crate) fn run(project: &Project, all: bool) -> Result<ExitCode> {
+    if all {
+        list(project)?;
+    } else {
+        check(project)?;
+    }
     println!("tidy");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints every violation, also the pending ones.
+fn list(project: &Project) -> Result<()> {
+    let tree = tree::read(&project.root)?;
+    let violations = sources(project, &tree, true)?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    println!("broken house rules: {}", violations.len());
+    Ok(())
 }
 
 /// Prints every violation, and fails if there is one.
 pub(crate) fn check(project: &Project) -> Result<()> {
     let tree = tree::read(&project.root)?;
-    let mut violations = Vec::new();
-    violations.extend(shape::check(&tree));
-    violations.extend(names::check(&tree));
-    violations.extend(markers::check(&tree));
-    violations.extend(features::check(&tree));
-    violations.extend(codes::check(&tree));
-    violations.extend(graph::check(&tree, project.packages()));
+    let mut violations = sources(project, &tree, false)?;
     violations.extend(config::check(project, &tree)?);
     for violation in &violations {
         println!("{violation}");
     }
     ensure!(violations.is_empty(), "broken house rules: {}", violations.len());
     Ok(())
+}
+
+/// The rules for which nothing is built.
+fn sources(project: &Project, tree: &[Source], all: bool) -> Result<Vec<Violation>> {
+    let crates = syntax::crates(tree)?;
+    let mut violations = Vec::new();
+    violations.extend(shape::check(tree));
+    violations.extend(names::check(tree));
+    violations.extend(markers::check(tree));
+    violations.extend(features::check(tree));
+    violations.extend(codes::check(tree));
+    violations.extend(pending::due("layers", graph::check(tree, project.packages()), all));
+    violations.extend(pending::due("circles", circles::check(&crates), all));
+    violations.extend(pending::due("types", types::check(&crates), all));
+    violations.extend(pending::due("comments", comments::check(tree), all));
+    violations.extend(pending::due("bindings", bindings::check(&crates), all));
+    Ok(violations)
 }

@@ -39,7 +39,7 @@ mod tests {
             ("src/commonplace.rs", ""),
             ("src/help.rs", ""),
         ]);
-        let found: Vec<_> = check(&tree).into_iter().map(|it| it.path).collect();
+        let found: Vec<_> = check(&tree).into_iter().map(|found| found.path).collect();
         assert_eq!(found, ["src/common", "src/utils.rs"]);
     }
 }

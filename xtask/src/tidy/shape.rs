@@ -1,4 +1,4 @@
-//! Rust files are short, and begin by saying what they are for.
+//! Rust files are short, and begin with their purpose.
 use super::{Violation, tree::Source};
 
 const LINES: usize = 600;
@@ -8,13 +8,13 @@ pub(super) fn check(tree: &[Source]) -> Vec<Violation> {
     for source in tree.iter().filter(|source| source.is_rust()) {
         let path = &source.path;
         if !source.text.starts_with("//! ") {
-            let what = "the first line is not a `//!` sentence; say what the file is for";
-            violations.push(Violation::new(path, 1, what));
+            let message = "the first line is not a `//!` sentence; state the purpose of the file";
+            violations.push(Violation::new(path, 1, message));
         }
         let lines = source.text.lines().count();
         if lines > LINES {
-            let what = format!("the file has {lines} lines, {LINES} is the most; split it");
-            violations.push(Violation::new(path, LINES + 1, what));
+            let message = format!("the file has {lines} lines, {LINES} is the most; split it");
+            violations.push(Violation::new(path, LINES + 1, message));
         }
     }
     violations
@@ -35,7 +35,8 @@ mod tests {
             ("d.rs", ""),
             ("e.md", "no purpose\n"),
         ]);
-        let found: Vec<_> = check(&tree).iter().map(|it| (it.path.clone(), it.line)).collect();
+        let found: Vec<_> =
+            check(&tree).iter().map(|found| (found.path.clone(), found.line)).collect();
         assert_eq!(found, [("b.rs".into(), 601), ("c.rs".into(), 1), ("d.rs".into(), 1)]);
     }
 }

@@ -18,7 +18,7 @@ impl Source {
     }
 
     pub(super) fn has_extension(&self, extension: &str) -> bool {
-        Path::new(&self.path).extension().is_some_and(|it| it == extension)
+        Path::new(&self.path).extension().is_some_and(|own| own == extension)
     }
 
     /// The lines, numbered from 1.
