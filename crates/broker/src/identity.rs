@@ -1,7 +1,6 @@
 //! Whom a connection acts for, on whose account, and how it goes on with a new token.
 use std::net::IpAddr;
 
-use futures_util::future::BoxFuture;
 use quadrille_core::{
     Info, Key, Payer, Quotas, Rate, Topic,
     auth::{Action, Authority, NotAllowed, Principal, Token},
@@ -9,7 +8,7 @@ use quadrille_core::{
 };
 use tokio::time::Instant;
 
-use crate::{error::Error, frame::Form};
+use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -18,21 +17,12 @@ pub(crate) struct Identity {
     who: Principal,
     peer: IpAddr,
     payer: Payer,
-    /// A token whose key is being fetched.
-    waiting: Option<Box<(Form, Token)>>,
-}
-
-/// What became of a new token: done, with the seconds until it ends, or not yet.
-pub(crate) enum Refresh {
-    Done(Result<Option<u64>, Error>),
-    /// [`Identity::waited`] tells, after this.
-    Wait(BoxFuture<'static, Option<String>>),
 }
 
 impl Identity {
     pub(crate) fn new(authority: Authority, quotas: Quotas, who: Principal, peer: IpAddr) -> Self {
         let payer = Payer::new(who.user.as_ref(), peer);
-        Self { authority, quotas, who, peer, payer, waiting: None }
+        Self { authority, quotas, who, peer, payer }
     }
 
     /// Count one of what the client does.
@@ -56,35 +46,25 @@ impl Identity {
         self.who.expires
     }
 
-    pub(crate) fn refresh(&mut self, form: Form, token: Token) -> Refresh {
-        if let Err(why) = self.quotas.may_show_token(&self.peer.into()) {
-            return Refresh::Done(Err(why.into()));
+    /// Checks a new token of this client, to be applied with [`Self::apply`]. A connection stays with
+    /// its user: others see it as theirs.
+    pub(crate) fn refresh(
+        &self,
+        token: Token,
+    ) -> impl Future<Output = Result<Principal, Error>> + Send + use<> {
+        let (authority, quotas) = (self.authority.clone(), self.quotas.clone());
+        let (user, peer) = (self.who.user.clone(), self.peer);
+        async move {
+            quotas.may_show_token(&peer.into())?;
+            let known = authority.identify(Some(&token)).await;
+            let who = known.inspect_err(|err| quotas.token_refused(&peer.into(), *err))?;
+            if who.user == user { Ok(who) } else { Err(Error::AnotherUser) }
         }
-        if !self.authority.misses_key_of(&token) {
-            return Refresh::Done(self.become_bearer_of(&token));
-        }
-        self.waiting = Some(Box::new((form, token)));
-        let authority = self.authority.clone();
-        Refresh::Wait(Box::pin(async move {
-            authority.renew().await;
-            None
-        }))
     }
 
-    /// What became of the token that was waited for, if one was.
-    pub(crate) fn waited(&mut self) -> Option<(Form, Result<Option<u64>, Error>)> {
-        let (form, token) = *self.waiting.take()?;
-        Some((form, self.become_bearer_of(&token)))
-    }
-
-    /// A connection stays with its user: others see it as theirs.
-    fn become_bearer_of(&mut self, token: &Token) -> Result<Option<u64>, Error> {
-        let known = self.authority.recognise(Some(token));
-        let who = known.inspect_err(|why| self.quotas.token_refused(&self.peer.into(), *why))?;
-        if who.user != self.who.user {
-            return Err(Error::AnotherUser);
-        }
+    /// Continues as `who`. Gives the seconds until that expires.
+    pub(crate) fn apply(&mut self, who: Principal) -> Option<u64> {
         self.who = who;
-        Ok(self.who.expires_in())
+        self.who.expires_in()
     }
 }

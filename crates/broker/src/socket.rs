@@ -4,7 +4,7 @@ use std::sync::Arc;
 use quadrille_core::{
     BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Rate, Seat,
     Since, Tag, Text, Topic, Turns,
-    auth::{Action, Token},
+    auth::{Action, Principal, Token},
     json, now, telemetry,
     ws::{Flow, Frames, Link, Protocol},
 };
@@ -17,7 +17,7 @@ use crate::{
     command::{Command, What},
     error::Error,
     frame::{Form, Frame, Publication},
-    identity::{Identity, Refresh},
+    identity::Identity,
     turns::{self, Texts},
     wire::{self, Plain, Positioned},
 };
@@ -38,6 +38,15 @@ pub(crate) struct Socket {
     seats: Vec<Seat>,
     /// A publisher mostly stays with one channel, and is allowed to.
     last: Option<Target>,
+}
+
+/// Result of a frame that had to wait.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// A publication to this channel waited for slow readers.
+    Published(String, Result<(), Error>),
+    /// A new token was checked, for a command in this form.
+    Refreshed(Form, Result<Principal, Error>),
 }
 
 /// What all connections have in common.
@@ -85,7 +94,7 @@ impl Socket {
         Ok(topic)
     }
 
-    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) -> Flow {
+    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) -> Flow<Done> {
         let Command { form, what } = command;
         let channel = what.channel().unwrap_or_default().to_owned();
         let answer = match what {
@@ -105,7 +114,7 @@ impl Socket {
                 let timestamp = format!(r#""timestamp":{:?}"#, seconds());
                 Ok(wire::answer(form, "pong", &timestamp))
             }
-            What::Refresh { token } => return self.refresh(form, token, link),
+            What::Refresh { token } => return self.refresh(form, token),
         };
         match answer {
             Ok(answer) => link.out.text(&answer),
@@ -114,20 +123,14 @@ impl Socket {
         Flow::Continue
     }
 
-    /// Go on as whom `token` names, at once or after its key was fetched.
-    fn refresh(&mut self, form: Form, token: Token, link: &mut Link<'_>) -> Flow {
-        match self.identity.refresh(form, token) {
-            Refresh::Done(done) => self.refreshed(form, done, link),
-            Refresh::Wait(fetched) => return Flow::Wait(fetched),
-        }
-        Flow::Continue
+    /// Continues the connection with a new token.
+    fn refresh(&self, form: Form, token: Token) -> Flow<Done> {
+        let checked = self.identity.refresh(token);
+        Flow::Wait(Box::pin(async move { Done::Refreshed(form, checked.await) }))
     }
 
-    fn refreshed(&mut self, form: Form, done: Result<Option<u64>, Error>, link: &mut Link<'_>) {
-        let expires = match done {
-            Ok(expires) => expires,
-            Err(why) => return self.refuse(&why, None, link),
-        };
+    fn refreshed(&mut self, form: Form, who: Principal, link: &mut Link<'_>) {
+        let expires = self.identity.apply(who);
         link.out.text(&wire::refreshed(form, expires));
         self.last = None;
         let lost = |topic: &&Topic| self.identity.allow(Action::Read, topic).is_err();
@@ -207,7 +210,7 @@ impl Socket {
     }
 
     /// Publish the frame `text`, to be passed on as it is.
-    fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow, Error> {
+    fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow<Done>, Error> {
         let Target { topic, keyed, .. } = self.target(&publication.channel)?;
         self.identity.count(Rate::Publishes)?;
         let frame = Text::from(text);
@@ -228,12 +231,10 @@ impl Socket {
                 Ok(Flow::Continue)
             }
             Publish::Wait(waiting) => {
-                let (channel, session) =
-                    (publication.channel.clone().into_owned(), self.session.id);
+                let channel = publication.channel.clone().into_owned();
                 Ok(Flow::Wait(Box::pin(async move {
-                    let why: Error = waiting.await.err()?.into();
-                    telemetry::client_error(NAME, session, why.code());
-                    Some(why.frame(Some(&channel), seconds()))
+                    let result = waiting.await.map(drop).map_err(Error::from);
+                    Done::Published(channel, result)
                 })))
             }
         }
@@ -259,7 +260,9 @@ impl Socket {
 impl Protocol for Socket {
     const NAME: &'static str = NAME;
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
+    type Done = Done;
+
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<Done> {
         if let Err(why) = self.identity.count(Rate::Frames) {
             self.refuse(&why, None, link);
             return Flow::Continue;
@@ -278,7 +281,7 @@ impl Protocol for Socket {
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow {
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<Done> {
         let why = self.identity.count(Rate::Frames).err().unwrap_or(Error::Binary);
         self.refuse(&why, None, link);
         Flow::Continue
@@ -304,9 +307,12 @@ impl Protocol for Socket {
         }
     }
 
-    fn waited(&mut self, link: &mut Link<'_>) {
-        if let Some((form, done)) = self.identity.waited() {
-            self.refreshed(form, done, link);
+    fn done(&mut self, done: Done, link: &mut Link<'_>) {
+        match done {
+            Done::Published(_, Ok(())) => {}
+            Done::Published(channel, Err(err)) => self.refuse(&err, Some(&channel), link),
+            Done::Refreshed(form, Ok(who)) => self.refreshed(form, who, link),
+            Done::Refreshed(_, Err(err)) => self.refuse(&err, None, link),
         }
     }
 

@@ -94,14 +94,13 @@ pub(super) async fn run<S, P>(
         inbox,
         protocol,
     };
-    let Pump { inbox, answers, protocol, .. } = &mut pump;
-    protocol.begin(&mut Link { inbox, out: Frames::new(answers) });
+    pump.begin();
     let timer = sleep_until(pump.deadline());
     tokio::pin!(timer);
     poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
 }
 
-struct Pump<S, P> {
+struct Pump<S, P: Protocol> {
     io: S,
     input: Input,
     /// What is counted of it.
@@ -112,7 +111,7 @@ struct Pump<S, P> {
     /// What a write left over, and how much of it went out since.
     unsent: Vec<u8>,
     sent: usize,
-    waiting: Option<BoxFuture<'static, Option<String>>>,
+    waiting: Option<BoxFuture<'static, P::Done>>,
     /// There may be messages among what was read that have not had their turn.
     paused: bool,
     heart: Heart,
@@ -158,6 +157,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
+    fn begin(&mut self) {
+        let Self { inbox, answers, protocol, .. } = self;
+        match protocol.begin(&mut Link { inbox, out: Frames::new(answers) }) {
+            Flow::Continue => {}
+            Flow::Wait(future) => self.waiting = Some(future),
+            Flow::Close(close) => {
+                telemetry::connection_ended(P::NAME, self.session.id(), &close);
+                self.close(&close, Then::Await);
+            }
+        }
+    }
+
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         if self.closing.is_none()
@@ -279,13 +290,10 @@ where
     fn poll_input_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> io::Result<()> {
         while !self.ended {
             if let Some(waiting) = &mut self.waiting {
-                let Poll::Ready(answer) = waiting.as_mut().poll(cx) else { return Ok(()) };
+                let Poll::Ready(done) = waiting.as_mut().poll(cx) else { return Ok(()) };
                 self.waiting = None;
-                if let Some(answer) = answer {
-                    Frames::new(&mut self.answers).text(&answer);
-                }
                 let Self { inbox, answers, protocol, .. } = self;
-                protocol.waited(&mut Link { inbox, out: Frames::new(answers) });
+                protocol.done(done, &mut Link { inbox, out: Frames::new(answers) });
             }
             if self.is_congested() {
                 return Ok(());

@@ -1,9 +1,5 @@
 //! One connection: what it asks, and what it is shown.
-use std::{
-    mem,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{mem, net::IpAddr, sync::Arc};
 
 use quadrille_core::{
     Delivery, NotRefreshed, Payer, Rate, Since,
@@ -36,16 +32,15 @@ pub(super) struct Client {
     watched: Watched,
     /// What of its run was shown before the log.
     seen: Option<Seen>,
-    known: Arc<Mutex<Option<Known>>>,
     _watching: Watching,
 }
 
-/// What was waited for.
+/// Result of a command that had to wait.
 #[derive(Debug)]
-enum Known {
-    /// What is asked about, and whether it is theirs.
+pub(super) enum Done {
+    /// What is watched from now on.
     Watched(Watched),
-    /// Who goes on with the connection, and whether what they watch is still open to them.
+    /// The client's new identity, and whether it may still watch the topic that it watches.
     Refreshed(Result<(Principal, bool), NotRefreshed>),
 }
 
@@ -60,8 +55,7 @@ impl Client {
         watching: Watching,
     ) -> Self {
         let payer = Payer::new(who.user.as_ref(), peer);
-        let known = Arc::default();
-        Self { door, who, peer, payer, watched, seen: None, known, _watching: watching }
+        Self { door, who, peer, payer, watched, seen: None, _watching: watching }
     }
 
     /// Watch what is to be watched, and say so.
@@ -93,7 +87,7 @@ impl Client {
         });
     }
 
-    fn command(&mut self, mut object: Map<String, Value>, link: &mut Link<'_>) -> Flow {
+    fn command(&mut self, mut object: Map<String, Value>, link: &mut Link<'_>) -> Flow<Done> {
         match object.get("type").and_then(Value::as_str) {
             Some("ping") => link.out.text(r#"{"type":"pong"}"#),
             Some("subscribe") => {
@@ -107,9 +101,9 @@ impl Client {
                 let positions = flag("positions").unwrap_or(self.watched.positions);
                 let wanted = Wanted { since, snapshot, positions };
                 let (door, who) = (Arc::clone(&self.door), self.who.clone());
-                return self.wait(async move {
-                    Known::Watched(Watched::of(&door, &who, chat, wanted).await)
-                });
+                return Flow::Wait(Box::pin(async move {
+                    Done::Watched(Watched::of(&door, &who, chat, wanted).await)
+                }));
             }
             Some("refresh") => match object.get("token").and_then(Value::as_str) {
                 Some(token) => return self.refresh(Token::from(token)),
@@ -120,31 +114,21 @@ impl Client {
         Flow::Continue
     }
 
-    /// Go on as whom `token` names.
-    fn refresh(&self, token: Token) -> Flow {
+    /// Continues the connection with a new token.
+    fn refresh(&self, token: Token) -> Flow<Done> {
         let (door, who, peer) = (Arc::clone(&self.door), self.who.clone(), self.peer);
         let topic = self.watched.topic.clone();
-        self.wait(async move {
+        Flow::Wait(Box::pin(async move {
             let who = match door.core.refresh(&token, &who, peer).await {
                 Ok(who) => who,
-                Err(why) => return Known::Refreshed(Err(why)),
+                Err(err) => return Done::Refreshed(Err(err)),
             };
             let may = match &topic {
                 // What cannot be looked up now is left as it is.
                 Some(topic) => may_watch(&door, &who, topic).await.unwrap_or(true),
                 None => true,
             };
-            Known::Refreshed(Ok((who, may)))
-        })
-    }
-
-    /// Have [`Protocol::waited`] called with what `asked` gives.
-    fn wait(&self, asked: impl Future<Output = Known> + Send + 'static) -> Flow {
-        let known = Arc::clone(&self.known);
-        Flow::Wait(Box::pin(async move {
-            let answer = asked.await;
-            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            None
+            Done::Refreshed(Ok((who, may)))
         }))
     }
 
@@ -168,11 +152,14 @@ impl Client {
 impl Protocol for Client {
     const NAME: &'static str = NAME;
 
-    fn begin(&mut self, link: &mut Link<'_>) {
+    type Done = Done;
+
+    fn begin(&mut self, link: &mut Link<'_>) -> Flow<Done> {
         self.connect(link);
+        Flow::Continue
     }
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<Done> {
         if let Err(why) = self.door.core.quotas.take(Rate::Frames, &self.payer) {
             link.out.text(&error(&why.to_string()));
             return Flow::Continue;
@@ -189,7 +176,7 @@ impl Protocol for Client {
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow {
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<Done> {
         link.out.text(&error("send text frames"));
         Flow::Continue
     }
@@ -220,19 +207,17 @@ impl Protocol for Client {
         }
     }
 
-    fn waited(&mut self, link: &mut Link<'_>) {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match known {
-            Some(Known::Watched(watched)) => {
+    fn done(&mut self, done: Done, link: &mut Link<'_>) {
+        match done {
+            Done::Watched(watched) => {
                 let old = mem::replace(&mut self.watched, watched);
                 if let Some(old) = old.topic {
                     link.inbox.unsubscribe(&old);
                 }
                 self.connect(link);
             }
-            Some(Known::Refreshed(Ok((who, may_watch)))) => self.refreshed(who, may_watch, link),
-            Some(Known::Refreshed(Err(why))) => link.out.text(&error(&why.to_string())),
-            None => {}
+            Done::Refreshed(Ok((who, may_watch))) => self.refreshed(who, may_watch, link),
+            Done::Refreshed(Err(err)) => link.out.text(&error(&err.to_string())),
         }
     }
 
