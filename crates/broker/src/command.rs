@@ -1,4 +1,4 @@
-//! What a command asks for, read from its members.
+//! Commands, read from the members of their frames.
 use std::borrow::Cow;
 
 use quadrille_core::{Position, auth::Token};
@@ -10,7 +10,7 @@ use crate::{
     frame::{self, Form, Members},
 };
 
-/// Records in one answer to `history`.
+/// Upper bound on the records in one answer to `history`.
 pub(crate) const HISTORY_MAX: usize = 1000;
 
 /// Records in an answer to `history` that names no limit.
@@ -19,11 +19,11 @@ const HISTORY: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Command<'a> {
     pub(crate) form: Form,
-    pub(crate) what: What<'a>,
+    pub(crate) operation: Operation<'a>,
 }
 
 #[derive(Debug)]
-pub(crate) enum What<'a> {
+pub(crate) enum Operation<'a> {
     Subscribe { channel: Cow<'a, str>, since: Option<Position>, positions: bool },
     Unsubscribe { channel: Cow<'a, str> },
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
@@ -34,20 +34,20 @@ pub(crate) enum What<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// The command, or what is wrong with it and which channel it named.
+    /// Reads a command; an error comes with the channel that the command names.
     pub(crate) fn read(
         form: Form,
         members: &Members<'a>,
     ) -> Result<Self, (Error, Option<Cow<'a, str>>)> {
         let channel = members.channel.and_then(frame::text);
-        match What::read(members, channel.clone()) {
-            Ok(what) => Ok(Self { form, what }),
-            Err(why) => Err((why, channel)),
+        match Operation::read(members, channel.clone()) {
+            Ok(operation) => Ok(Self { form, operation }),
+            Err(err) => Err((err, channel)),
         }
     }
 }
 
-impl<'a> What<'a> {
+impl<'a> Operation<'a> {
     pub(crate) fn channel(&self) -> Option<&str> {
         match self {
             Self::Subscribe { channel, .. }
@@ -95,7 +95,7 @@ fn turn(value: Option<&RawValue>) -> Result<Uuid, Error> {
     value.and_then(frame::text).and_then(|id| id.parse().ok()).ok_or(Error::UnknownTurn)
 }
 
-/// `null` is no option at all.
+/// Text of an option; `null` is none.
 fn given(value: Option<&RawValue>) -> Option<&str> {
     value.map(RawValue::get).filter(|value| *value != "null")
 }
@@ -112,5 +112,5 @@ fn positions(value: Option<&RawValue>) -> Result<bool, Error> {
 
 fn limit(value: Option<&RawValue>) -> Result<usize, Error> {
     let limit = given(value).map_or(Ok(HISTORY), serde_json::from_str);
-    limit.ok().filter(|limit| (1..=HISTORY_MAX).contains(limit)).ok_or(Error::BadLimit)
+    limit.ok().filter(|limit| (1..=HISTORY_MAX).contains(limit)).ok_or(Error::BadLimit(HISTORY_MAX))
 }

@@ -1,4 +1,4 @@
-//! What a client's frame means: a command in one of four forms, or a publication in one of three.
+//! Frames of clients: commands in four forms, and publications in three.
 use std::{borrow::Cow, fmt};
 
 use quadrille_core::json;
@@ -19,7 +19,7 @@ pub(crate) enum Frame<'a> {
     Publication(Publication<'a>),
 }
 
-/// How a command was written, and so how it is answered.
+/// The form of a command, which its answer has, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `{"channel":"subscription","payload":{"action":…,"channel":…}}`
@@ -39,7 +39,7 @@ pub(crate) struct Publication<'a> {
     pub(crate) payload: Option<&'a RawValue>,
 }
 
-/// The members of an object that mean anything here, unread. Of duplicates the last counts.
+/// The members of an object that this protocol knows, unparsed. The last of duplicates counts.
 #[derive(Debug, Default)]
 pub(crate) struct Members<'a> {
     pub(crate) channel: Option<&'a RawValue>,
@@ -56,9 +56,9 @@ pub(crate) struct Members<'a> {
 
 const ACTIONS: &[&str] = &["subscribe", "unsubscribe", "history", "presence", "ping"];
 
-/// Actions that are younger than the protocol: as a `type` without what they need, they are
-/// channels like any other.
-const YOUNG: &[&str] = &["cancel", "refresh"];
+/// Actions added after the first revision of the protocol: a `type` of these without the members that
+/// the action needs is a channel.
+const ADDED: &[&str] = &["cancel", "refresh"];
 
 impl<'a> Frame<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
@@ -76,9 +76,9 @@ impl<'a> Frame<'a> {
             return Ok(Self::Command(Form::Action, whole));
         }
         let kind = whole.kind.and_then(self::text);
-        let young = kind.as_deref().is_some_and(|kind| YOUNG.contains(&kind));
-        let names_action = young || kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
-        let is_whole = !young || whole.is_whole(kind.as_deref());
+        let is_added = kind.as_deref().is_some_and(|kind| ADDED.contains(&kind));
+        let names_action = is_added || kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
+        let is_whole = !is_added || whole.is_whole(kind.as_deref());
         if names_action && is_whole && whole.payload.is_none() && !whole.message {
             return Ok(Self::Command(Form::Flat, whole));
         }
@@ -86,7 +86,7 @@ impl<'a> Frame<'a> {
             let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
             let is_command = |inner: &Members<'_>| match kind.as_deref() {
                 Some("ping") => true,
-                Some(_) if young => inner.is_whole(kind.as_deref()),
+                Some(_) if is_added => inner.is_whole(kind.as_deref()),
                 _ => inner.channel.is_some(),
             };
             if let Some(mut inner) = inner.filter(is_command) {
@@ -106,13 +106,13 @@ impl<'a> Frame<'a> {
 
 impl<'a> Members<'a> {
     fn parse(text: &'a str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|why| match why.classify() {
+        serde_json::from_str(text).map_err(|err| match err.classify() {
             Category::Data => Error::NotAnObject,
             _ => Error::NotJson,
         })
     }
 
-    /// Whether everything is there that an action of [`YOUNG`] needs.
+    /// Whether the members are there that an action of [`ADDED`] needs.
     fn is_whole(&self, action: Option<&str>) -> bool {
         match action {
             Some("refresh") => self.token.is_some(),
@@ -120,13 +120,13 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// What to do, by either name.
+    /// Value of `action`, or else of `type`.
     pub(crate) fn action(&self) -> Option<Cow<'a, str>> {
         self.action.or(self.kind).and_then(text)
     }
 }
 
-/// The text that a JSON value is, if it is one.
+/// Decodes a JSON string; `None` for another value.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -206,7 +206,7 @@ mod tests {
             Ok(Frame::Publication(Publication { channel, payload })) => {
                 format!("to {channel}: {}", payload.map_or("all", RawValue::get))
             }
-            Err(why) => why.code().to_owned(),
+            Err(err) => err.code().to_owned(),
         }
     }
 

@@ -75,7 +75,7 @@ impl Said<'_> {
 }
 
 /// Whether `event` is a record of a turn.
-pub(crate) fn is_one(event: &Event) -> bool {
+pub(crate) fn is_turn(event: &Event) -> bool {
     event.kind.starts_with("turn.")
 }
 
@@ -106,7 +106,7 @@ impl Texts {
         let mut later = HashSet::new();
         let mut frames = Vec::with_capacity(records.len());
         for event in records.iter().rev() {
-            if !is_one(event) {
+            if !is_turn(event) {
                 frames.push(event.frame::<Positioned>().clone());
                 continue;
             }

@@ -4,6 +4,7 @@
 //! Written here and not taken from a library for what it costs: an idle connection holds no buffer
 //! at all, a record is framed straight into the bytes of one write, and everything due to a socket
 //! leaves in that write.
+mod accept;
 mod exchange;
 mod frame;
 #[cfg(any(test, fuzzing))]
@@ -15,6 +16,7 @@ mod protocol;
 mod pump;
 mod upgrade;
 
+pub use accept::{Accepted, Opening, accept, admit};
 pub use exchange::Exchange;
 pub use frame::Frames;
 pub use origins::{BadOrigin, Origins, Page};
