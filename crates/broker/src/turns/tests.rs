@@ -1,5 +1,5 @@
 //! Turns in the order in which readers come, and within their bounds.
-use quadrille_core::{Hub, Life, Limits, Policies, Topic, turn::*};
+use quadrille_core::{Draft, Hub, Life, Limits, Policies, Topic, turn::*};
 use serde_json::Value;
 
 use super::*;
@@ -15,10 +15,10 @@ fn payloads(frames: &[Text]) -> Vec<String> {
     let tell = |frame: &Text| {
         let frame: Value = serde_json::from_str(frame).unwrap();
         let payload = &frame["payload"];
-        let [kind, status, message] = ["type", "status", "message"].map(|it| &payload[it]);
+        let [kind, status, message] = ["type", "status", "message"].map(|name| &payload[name]);
         format!("{kind} {status} {message} {}", payload["final_message"])
     };
-    frames.iter().map(tell).map(|it| it.replace('"', "")).collect()
+    frames.iter().map(tell).map(|text| text.replace('"', "")).collect()
 }
 
 fn delta(turn: Uuid, start: u64, text: &str) -> Turn {
@@ -48,7 +48,7 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
     ];
     let texts = Texts::new(hub.clone());
     let all = |texts: &Texts| {
-        let frames = records.iter().flat_map(|it| texts.frames(it, false)).flatten();
+        let frames = records.iter().flat_map(|record| texts.frames(record, false)).flatten();
         payloads(&frames.collect::<Vec<_>>())
     };
     // In order; once more from the beginning; and by one who begins in the middle.
@@ -58,6 +58,21 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
     let middle = middle.unwrap();
     assert_eq!(payloads(std::slice::from_ref(&middle)), expected[4..5]);
     assert!(middle.ends_with(&format!(r#","position":"{}"}}"#, records[3].at)), "{middle:?}");
+}
+
+#[tokio::test]
+async fn the_newest_record_is_encoded_once_and_parsed_once() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let topic = "user:7".parse().unwrap();
+    let records = publish(&hub, &topic, &[delta(Uuid::now_v7(), 0, "a")]).await;
+    let texts = Texts::new(hub);
+    let broken = Draft::new(topic, turn::DELTA, "no JSON").key(records[0].key.clone());
+    let broken = Event::new(broken, records[0].at);
+    let at = |frames: Frames| frames.map(|frame| frame.expect("a notice and a text").as_ptr());
+    for positioned in [false, true] {
+        let frames = at(texts.frames(&records[0], positioned));
+        assert_eq!(at(texts.frames(&broken, positioned)), frames);
+    }
 }
 
 #[tokio::test]
@@ -87,11 +102,12 @@ async fn frames_count_as_what_is_kept() {
                 .await;
         texts.frames(records.last().unwrap(), false);
     }
-    let kept = texts.kept();
-    let made = kept.turns.values().filter_map(|it| it.newest.as_ref());
-    let bytes: usize = made.flat_map(|it| it.1.iter().flatten()).map(|it| it.len()).sum();
+    let cache = texts.cache();
+    let newest = cache.turns.values().filter_map(|entry| entry.newest.as_ref());
+    let frames = newest.flat_map(|newest| newest.frames.iter().flatten().flatten().flatten());
+    let bytes: usize = frames.map(|frame| frame.len()).sum();
     assert!(bytes > BYTES / 2 && bytes <= BYTES, "{bytes}");
-    assert_eq!(bytes, kept.bytes);
+    assert_eq!(bytes, cache.bytes);
 }
 
 #[tokio::test]
@@ -104,9 +120,9 @@ async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_b
         let records = publish(&hub, &topic, &records).await;
         assert_eq!(texts.frames(records.last().unwrap(), false), [None, None]);
     }
-    let kept = texts.kept();
-    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
-    assert!(kept.turns.values().all(|it| it.broken));
+    let cache = texts.cache();
+    assert_eq!((cache.turns.len(), cache.order.len()), (TURNS, TURNS));
+    assert!(cache.turns.values().all(|entry| entry.broken));
 }
 
 #[tokio::test]
@@ -131,10 +147,10 @@ async fn a_merged_delta_goes_on_beyond_what_is_known() {
 
 #[test]
 fn what_is_kept_is_bounded() {
-    let mut kept = Kept::default();
+    let mut cache = Cache::default();
     for _ in 0..2 * TURNS {
-        kept.entry(Uuid::now_v7());
-        kept.forget();
+        cache.entry(Uuid::now_v7());
+        cache.evict();
     }
-    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
+    assert_eq!((cache.turns.len(), cache.order.len()), (TURNS, TURNS));
 }
