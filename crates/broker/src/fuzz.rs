@@ -34,7 +34,7 @@ fn refused(err: &Error, value: Option<Value>) {
     match err {
         Error::NotJson => assert!(value.is_none_or(|value| !value.is_object()), "it was JSON"),
         Error::NotAnObject => {
-            assert!(value.is_none_or(|value| !value.is_object()), "it was an object")
+            assert!(value.is_none_or(|value| !value.is_object()), "it was an object");
         }
         Error::NoChannel => assert!(value.is_none_or(|value| value.get("channel").is_none())),
         Error::TooDeep => assert!(value.is_none(), "serde_json takes fewer levels"),

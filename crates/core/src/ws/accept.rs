@@ -1,4 +1,4 @@
-//! The one way in for WebSockets: from a request to a protocol that runs on its connection.
+//! The one way in: from a handshake to a protocol that runs on its connection.
 use std::{net::IpAddr, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};

@@ -4,56 +4,56 @@ use std::mem;
 use super::frame::{self, Header, unmask};
 use crate::Close;
 
-/// Fragments in one message. The largest message in fragments of 256 bytes, and no endless stream
-/// of empty ones.
+/// Upper bound on the fragments of one message: enough for the largest message in fragments of 256
+/// bytes, and no endless stream of empty ones.
 const FRAGMENTS: usize = 4096;
 
-/// What a client sent.
+/// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     Text(&'a str),
     Binary,
     Ping(&'a [u8]),
     Pong,
-    /// The peer closes; the answer to give.
+    /// The peer closes; this is the answer to it.
     Close(Close),
 }
 
-/// Bytes that are not a message yet. Holds no buffer between messages.
+/// Bytes of incomplete messages. Holds no buffer between messages.
 #[derive(Debug)]
 pub(crate) struct Input {
     max: usize,
-    /// The beginning of a frame, or frames that wait for their turn.
+    /// The beginning of a frame, or frames that were not handled yet.
     pending: Vec<u8>,
-    /// The fragments so far of a message, and how many.
+    /// The fragments of a message so far, and their number.
     message: Vec<u8>,
     fragments: usize,
     text: bool,
 }
 
 impl Input {
-    /// Messages of at most `max` bytes.
+    /// Accepts messages of at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, pending: Vec::new(), message: Vec::new(), fragments: 0, text: false }
     }
 
-    /// Takes messages of at most `max` bytes from now on.
+    /// Accepts messages of at most `max` bytes from now on.
     pub(crate) fn allow(&mut self, max: usize) {
         self.max = max;
     }
 
-    /// Bytes that it holds of what is no message yet.
+    /// Bytes held in its buffers.
     pub(crate) fn held(&self) -> usize {
         self.pending.capacity() + self.message.capacity()
     }
 
-    /// Forgets what is no message yet; nothing more can be read after it.
+    /// Drops its buffers; nothing more can be read after this.
     pub(crate) fn forget(&mut self) {
         (self.pending, self.message) = (Vec::new(), Vec::new());
     }
 
-    /// Pass the messages in `bytes`, and in what was pending before them, to `each` until it answers
-    /// false; keep the rest. An error is how to close the connection.
+    /// Passes the messages in the pending bytes and in `bytes` to `each` until it returns false, and
+    /// keeps the rest. The error is the close to send.
     pub(crate) fn feed(
         &mut self,
         bytes: &mut [u8],
@@ -149,7 +149,7 @@ fn whole(
     Ok(each(Message::Text(text)))
 }
 
-/// The answer to a close frame: the same code (RFC 6455, 5.5.1 and 7.4).
+/// Answer to a close frame, with the same code (RFC 6455, 5.5.1 and 7.4).
 fn answer(payload: &[u8]) -> Result<Close, Close> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(Close::NORMAL) } else { Err(Close::PROTOCOL) };
@@ -246,8 +246,8 @@ mod tests {
                 Close::FRAGMENTS,
             ),
         ];
-        for (bytes, why) in cases {
-            assert_eq!(feed(&mut Input::new(100), bytes), Err(why));
+        for (bytes, close) in cases {
+            assert_eq!(feed(&mut Input::new(100), bytes), Err(close));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which pages are let in, why, and what they may bring.
+//! Pages that may connect, and cookies that count.
 use super::*;
 
 const LOCAL: &str = "127.0.0.1:8080";
@@ -131,9 +131,9 @@ fn an_entry_that_could_match_nothing_is_refused_with_what_is_expected() {
         ("https://bücher.example", "xn--"),
     ];
     for (text, expected) in cases {
-        let why = Origins::new(&[text]).unwrap_err().to_string();
-        assert!(why.contains(expected), "{text}: {why}");
-        assert!(why.starts_with(&format!("`{text}` is not an origin; write ")), "{why}");
+        let err = Origins::new(&[text]).unwrap_err().to_string();
+        assert!(err.contains(expected), "{text}: {err}");
+        assert!(err.starts_with(&format!("`{text}` is not an origin; write ")), "{err}");
     }
     for text in ["capacitor://localhost", "chrome-extension://abcdef", "https://[::1]:8443"] {
         assert!(Origins::new(&[text]).is_ok(), "{text}");
