@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    frame::{self, Form, Members},
+    frame::{self, CommandForm, FrameMembers},
 };
 
 /// Upper bound on the records in one answer to `history`.
@@ -17,13 +17,13 @@ pub(crate) const HISTORY_MAX: usize = 1000;
 const HISTORY: usize = 100;
 
 #[derive(Debug)]
-pub(crate) struct Command<'a> {
-    pub(crate) form: Form,
-    pub(crate) operation: Operation<'a>,
+pub(crate) struct ClientCommand<'a> {
+    pub(crate) form: CommandForm,
+    pub(crate) verb: Verb<'a>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Operation<'a> {
+pub(crate) enum Verb<'a> {
     Subscribe { channel: Cow<'a, str>, since: Option<Position>, positions: bool },
     Unsubscribe { channel: Cow<'a, str> },
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
@@ -33,21 +33,21 @@ pub(crate) enum Operation<'a> {
     Refresh { token: Token },
 }
 
-impl<'a> Command<'a> {
+impl<'a> ClientCommand<'a> {
     /// Reads a command; an error comes with the channel that the command names.
     pub(crate) fn read(
-        form: Form,
-        members: &Members<'a>,
+        form: CommandForm,
+        members: &FrameMembers<'a>,
     ) -> Result<Self, (Error, Option<Cow<'a, str>>)> {
         let channel = members.channel.and_then(frame::text);
-        match Operation::read(members, channel.clone()) {
-            Ok(operation) => Ok(Self { form, operation }),
+        match Verb::read(members, channel.clone()) {
+            Ok(verb) => Ok(Self { form, verb }),
             Err(err) => Err((err, channel)),
         }
     }
 }
 
-impl<'a> Operation<'a> {
+impl<'a> Verb<'a> {
     pub(crate) fn channel(&self) -> Option<&str> {
         match self {
             Self::Subscribe { channel, .. }
@@ -59,7 +59,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn read(members: &Members<'a>, channel: Option<Cow<'a, str>>) -> Result<Self, Error> {
+    fn read(members: &FrameMembers<'a>, channel: Option<Cow<'a, str>>) -> Result<Self, Error> {
         let action = members.action();
         let channel = || match members.channel {
             None => Err(Error::NoChannel),

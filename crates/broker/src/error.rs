@@ -25,24 +25,24 @@ pub(crate) enum Error {
     )]
     UnknownAction,
     #[error(
-        "the channel is not usable; it is a text, not empty, not `subscription`, and without control characters"
+        "the channel name is invalid; send a string without control characters that is not empty and not `subscription`"
     )]
     BadChannel,
     #[error("the channel name is longer than {0} bytes")]
     ChannelTooLong(usize),
     #[error("since is not a position; send one back exactly as it was received")]
     BadPosition,
-    #[error("limit is a whole number from 1 to {0}")]
+    #[error("limit must be a whole number from 1 to {0}")]
     BadLimit(usize),
-    #[error("positions is true or false")]
+    #[error("positions must be true or false")]
     BadOption,
-    #[error("no such turn runs in this channel; send the message_id of its frames as turn")]
+    #[error("no such turn is running in this channel; send the message_id of its frames as turn")]
     UnknownTurn,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
-    #[error("the token is of another user; open another connection for it")]
+    #[error("the token belongs to another user; open another connection for it")]
     AnotherUser,
-    #[error("token is the text of a token; send a new one")]
+    #[error("token must be a string; send a new token")]
     NoToken,
     #[error(transparent)]
     BadToken(#[from] Denied),

@@ -1,16 +1,17 @@
-//! Properties that hold for every frame: a target of `cargo xtask fuzz`; the test replays its seeds.
+//! Properties that hold for every frame: a target of `cargo xtask fuzz`; the test replays its
+//! seeds.
 use quadrille_core::{Draft, Event, MESSAGE, Position, Topic, json::DEPTH};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    command::{Command, HISTORY_MAX, Operation},
+    command::{ClientCommand, HISTORY_MAX, Verb},
     error::Error,
-    frame::{Frame, Publication},
+    frame::{Frame, PublishFrame},
     wire::{self, FRAME, Plain, Positioned},
 };
 
-/// Checks that a frame is refused, or is a command within its bounds, or is a publication that reads
-/// the same when a client sends back what it received.
+/// Checks that a frame is refused, or is a command within its bounds, or is a publication that
+/// reads the same when a client sends back what it received.
 pub fn frames(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let value = serde_json::from_str::<Value>(text);
@@ -23,7 +24,7 @@ pub fn frames(data: &[u8]) {
                 "{levels} levels"
             );
             match frame {
-                Frame::Command(form, members) => command(Command::read(form, &members)),
+                Frame::Command(form, members) => command(ClientCommand::read(form, &members)),
                 Frame::Publication(publication) => published(text, &publication),
             }
         }
@@ -42,12 +43,12 @@ fn refused(err: &Error, value: Option<Value>) {
     }
 }
 
-fn command(command: Result<Command<'_>, (Error, Option<std::borrow::Cow<'_, str>>)>) {
-    let Ok(Command { form, operation }) = command else { return };
-    if let Operation::History { limit, .. } = &operation {
+fn command(command: Result<ClientCommand<'_>, (Error, Option<std::borrow::Cow<'_, str>>)>) {
+    let Ok(ClientCommand { form, verb }) = command else { return };
+    if let Verb::History { limit, .. } = &verb {
         assert!((1..=HISTORY_MAX).contains(limit));
     }
-    let channel = operation.channel().unwrap_or_default();
+    let channel = verb.channel().unwrap_or_default();
     let answer = wire::ack(form, channel, Some(Position { epoch: 1, offset: 2 }));
     let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
     let inner = answer.get("payload").unwrap_or(&answer);
@@ -55,7 +56,7 @@ fn command(command: Result<Command<'_>, (Error, Option<std::borrow::Cow<'_, str>
     assert_eq!(*inner.get("channel_name").unwrap_or(&inner["channel"]), channel);
 }
 
-fn published(text: &str, publication: &Publication<'_>) {
+fn published(text: &str, publication: &PublishFrame<'_>) {
     let Ok(topic) = Topic::from_channel(&publication.channel) else { return };
     let (kind, payload) = match publication.payload {
         Some(payload) => (MESSAGE, payload.get()),

@@ -33,8 +33,8 @@ impl Identity {
         self.state.core.auth.allow(&self.principal, action, topic)
     }
 
-    /// Key of a publication of this client about `message`: it belongs to the user, or to the session
-    /// of a client without one.
+    /// Key of a publication of this client about `message`: it belongs to the user, or to the
+    /// session of a client without one.
     pub(crate) fn key(&self, session: &Info, kind: &str, message: &str) -> Key {
         match &self.principal.user {
             Some(user) => published_key(&format!("user {user}"), kind, message),

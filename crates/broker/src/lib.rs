@@ -1,4 +1,5 @@
-//! Channel publish and subscribe over a raw WebSocket; the protocol is in `docs/protocol/broker.md`.
+//! Channel publish and subscribe over a raw WebSocket; the protocol is in
+//! `docs/protocol/broker.md`.
 mod command;
 mod error;
 mod frame;
@@ -21,7 +22,7 @@ use axum::{
 use quadrille_core::{Core, Topic, ws};
 use serde::{Deserialize, Serialize};
 
-use crate::{socket::Socket, state::State, turns::Texts};
+use crate::{socket::Connection, state::State, turns::TurnTexts};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "broker";
@@ -41,8 +42,8 @@ pub struct Config {
     /// Time between pings; zero disables them.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// Time after a ping within which something must come from the client. Otherwise the connection is
-    /// closed with 3012.
+    /// Time after a ping within which something must come from the client. Otherwise the connection
+    /// is closed with 3012.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
     /// Time for which a client may take no data while there is some. After that the connection is
@@ -106,12 +107,12 @@ impl Config {
 pub fn router(core: &Core, config: Config) -> Result<Router, StartError> {
     config.check()?;
     let path = config.path.clone();
-    let state = State { core: core.clone(), texts: Texts::new(core.hub.clone()), config };
+    let state = State { core: core.clone(), texts: TurnTexts::new(core.hub.clone()), config };
     Ok(Router::new().route(&path, any(open)).with_state(Arc::new(state)))
 }
 
 /// Accepts a connection, or answers why not.
 async fn open(extract::State(state): extract::State<Arc<State>>, request: Request) -> Response {
     let config = (&state.config).into();
-    ws::accept(&state.core, request, config, |accepted| Socket::new(&state, accepted)).await
+    ws::accept(&state.core, request, config, |accepted| Connection::new(&state, accepted)).await
 }

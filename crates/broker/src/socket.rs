@@ -6,16 +6,16 @@ use quadrille_core::{
     Since, Tag, Text, Topic,
     auth::{Action, Principal, Token},
     json, now, telemetry,
-    ws::{Accepted, Flow, Frames, Link, Protocol},
+    ws::{AcceptedClient, Flow, Frames, Link, Protocol},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     NAME,
-    command::{Command, Operation},
+    command::{ClientCommand, Verb},
     error::Error,
-    frame::{Form, Frame, Publication},
+    frame::{CommandForm, Frame, PublishFrame},
     identity::Identity,
     state::State,
     turns,
@@ -30,7 +30,7 @@ const PLAIN: Tag = 0;
 const POSITIONED: Tag = 1;
 
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct Connection {
     state: Arc<State>,
     /// Boxed because the future of a connection holds a socket more than once.
     identity: Box<Identity>,
@@ -42,11 +42,11 @@ pub(crate) struct Socket {
 
 /// Result of a frame that had to wait.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum FrameResult {
     /// A publication to this channel waited for slow readers.
     Published(String, Result<(), Error>),
     /// A new token was checked, for a command in this form.
-    Refreshed(Form, Result<Principal, NotRefreshed>),
+    Refreshed(CommandForm, Result<Principal, NotRefreshed>),
 }
 
 /// A channel that the client may publish to.
@@ -58,11 +58,11 @@ struct Target {
     keyed: bool,
 }
 
-// === impl Socket ===
+// === impl Connection ===
 
-impl Socket {
-    pub(crate) fn new(state: &Arc<State>, accepted: Accepted) -> Self {
-        let Accepted { principal, peer, session } = accepted;
+impl Connection {
+    pub(crate) fn new(state: &Arc<State>, accepted: AcceptedClient) -> Self {
+        let AcceptedClient { principal, peer, session } = accepted;
         let identity = Box::new(Identity::new(Arc::clone(state), principal, peer));
         Self { state: Arc::clone(state), identity, session, seats: Vec::new(), last: None }
     }
@@ -85,27 +85,27 @@ impl Socket {
         Ok(topic)
     }
 
-    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) -> Flow<Done> {
-        let Command { form, operation } = command;
-        let channel = operation.channel().unwrap_or_default().to_owned();
-        let answer = match operation {
-            Operation::Subscribe { since, positions, .. } => {
+    fn command(&mut self, command: ClientCommand<'_>, link: &mut Link<'_>) -> Flow<FrameResult> {
+        let ClientCommand { form, verb } = command;
+        let channel = verb.channel().unwrap_or_default().to_owned();
+        let answer = match verb {
+            Verb::Subscribe { since, positions, .. } => {
                 self.subscribe(form, &channel, since, positions, link)
             }
-            Operation::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
+            Verb::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
                 if link.inbox.unsubscribe(&topic) {
                     self.seats.retain(|seat| *seat.topic() != topic);
                 }
                 wire::ack(form, &channel, None)
             }),
-            Operation::History { since, limit, .. } => self.history(form, &channel, since, limit),
-            Operation::Presence { .. } => self.members(form, &channel),
-            Operation::Cancel { turn, .. } => self.cancel(form, &channel, turn),
-            Operation::Ping => {
+            Verb::History { since, limit, .. } => self.history(form, &channel, since, limit),
+            Verb::Presence { .. } => self.members(form, &channel),
+            Verb::Cancel { turn, .. } => self.cancel(form, &channel, turn),
+            Verb::Ping => {
                 let timestamp = format!(r#""timestamp":{:?}"#, seconds());
                 Ok(wire::answer(form, "pong", &timestamp))
             }
-            Operation::Refresh { token } => return self.refresh(form, token),
+            Verb::Refresh { token } => return self.refresh(form, token),
         };
         match answer {
             Ok(answer) => link.out.text(&answer),
@@ -115,12 +115,12 @@ impl Socket {
     }
 
     /// Continues the connection with a new token.
-    fn refresh(&self, form: Form, token: Token) -> Flow<Done> {
+    fn refresh(&self, form: CommandForm, token: Token) -> Flow<FrameResult> {
         let checked = self.identity.refresh(token);
-        Flow::Wait(Box::pin(async move { Done::Refreshed(form, checked.await) }))
+        Flow::Wait(Box::pin(async move { FrameResult::Refreshed(form, checked.await) }))
     }
 
-    fn refreshed(&mut self, form: Form, principal: Principal, link: &mut Link<'_>) {
+    fn refreshed(&mut self, form: CommandForm, principal: Principal, link: &mut Link<'_>) {
         let expires = self.identity.apply(principal);
         link.out.text(&wire::refreshed(form, expires));
         self.last = None;
@@ -129,13 +129,13 @@ impl Socket {
         for topic in lost {
             link.inbox.unsubscribe(&topic);
             self.seats.retain(|seat| *seat.topic() != topic);
-            link.out.text(&wire::ack(Form::Envelope, topic.channel(), None));
+            link.out.text(&wire::ack(CommandForm::Envelope, topic.channel(), None));
         }
     }
 
     fn subscribe(
         &mut self,
-        form: Form,
+        form: CommandForm,
         channel: &str,
         since: Option<Position>,
         positions: bool,
@@ -163,7 +163,7 @@ impl Socket {
 
     fn history(
         &self,
-        form: Form,
+        form: CommandForm,
         channel: &str,
         since: Option<Position>,
         limit: usize,
@@ -181,7 +181,7 @@ impl Socket {
         Ok(wire::answer(form, "history", &format!("{},{members}", wire::about(form, channel))))
     }
 
-    fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
+    fn members(&self, form: CommandForm, channel: &str) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
         let (count, members) = self.state.core.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
@@ -191,7 +191,7 @@ impl Socket {
     }
 
     /// Cancels a turn. Needs the right to write, as asking the question did.
-    fn cancel(&self, form: Form, channel: &str, turn: Uuid) -> Result<String, Error> {
+    fn cancel(&self, form: CommandForm, channel: &str, turn: Uuid) -> Result<String, Error> {
         let topic = self.allowed(Action::Write, channel)?;
         if self.state.core.turns.cancel(&topic, turn) {
             Ok(wire::cancelling(form, channel, turn))
@@ -201,7 +201,11 @@ impl Socket {
     }
 
     /// Publishes the frame `text`, which is delivered byte for byte.
-    fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow<Done>, Error> {
+    fn publish(
+        &mut self,
+        publication: &PublishFrame<'_>,
+        text: &str,
+    ) -> Result<Flow<FrameResult>, Error> {
         let Target { topic, keyed, .. } = self.target(&publication.channel)?;
         self.identity.charge(Rate::Publishes)?;
         let frame = Text::from(text);
@@ -225,7 +229,7 @@ impl Socket {
                 let channel = publication.channel.clone().into_owned();
                 Ok(Flow::Wait(Box::pin(async move {
                     let result = waiting.await.map(drop).map_err(Error::from);
-                    Done::Published(channel, result)
+                    FrameResult::Published(channel, result)
                 })))
             }
         }
@@ -248,12 +252,12 @@ impl Socket {
     }
 }
 
-impl Protocol for Socket {
+impl Protocol for Connection {
     const NAME: &'static str = NAME;
 
-    type Done = Done;
+    type Done = FrameResult;
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<Done> {
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<FrameResult> {
         if let Err(err) = self.identity.charge(Rate::Frames) {
             self.refuse(&err, None, link);
             return Flow::Continue;
@@ -263,7 +267,7 @@ impl Protocol for Socket {
                 Ok(flow) => return flow,
                 Err(err) => self.refuse(&err, Some(&publication.channel), link),
             },
-            Ok(Frame::Command(form, members)) => match Command::read(form, &members) {
+            Ok(Frame::Command(form, members)) => match ClientCommand::read(form, &members) {
                 Ok(command) => return self.command(command, link),
                 Err((err, channel)) => self.refuse(&err, channel.as_deref(), link),
             },
@@ -272,7 +276,7 @@ impl Protocol for Socket {
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow<Done> {
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<FrameResult> {
         let err = self.identity.charge(Rate::Frames).err().unwrap_or(Error::Binary);
         self.refuse(&err, None, link);
         Flow::Continue
@@ -298,12 +302,12 @@ impl Protocol for Socket {
         }
     }
 
-    fn done(&mut self, done: Done, link: &mut Link<'_>) {
+    fn done(&mut self, done: FrameResult, link: &mut Link<'_>) {
         match done {
-            Done::Published(_, Ok(())) => {}
-            Done::Published(channel, Err(err)) => self.refuse(&err, Some(&channel), link),
-            Done::Refreshed(form, Ok(principal)) => self.refreshed(form, principal, link),
-            Done::Refreshed(_, Err(err)) => self.refuse(&err.into(), None, link),
+            FrameResult::Published(_, Ok(())) => {}
+            FrameResult::Published(channel, Err(err)) => self.refuse(&err, Some(&channel), link),
+            FrameResult::Refreshed(form, Ok(principal)) => self.refreshed(form, principal, link),
+            FrameResult::Refreshed(_, Err(err)) => self.refuse(&err.into(), None, link),
         }
     }
 

@@ -1,11 +1,11 @@
-//! What all connections share.
+//! State shared by all connections.
 use quadrille_core::Core;
 
-use crate::{Config, turns::Texts};
+use crate::{Config, turns::TurnTexts};
 
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) core: Core,
-    pub(crate) texts: Texts,
+    pub(crate) texts: TurnTexts,
     pub(crate) config: Config,
 }

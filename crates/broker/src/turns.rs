@@ -1,7 +1,7 @@
 //! Turns as frames. Each frame has the whole text so far, so that it replaces the one before.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use quadrille_core::{
@@ -15,7 +15,7 @@ use crate::wire::{self, Plain, Positioned};
 
 /// The texts of the turns that are watched, shared by all who watch them. Cloning shares them.
 #[derive(Clone, Debug)]
-pub(crate) struct Texts {
+pub(crate) struct TurnTexts {
     hub: Hub,
     cache: Arc<Mutex<Cache>>,
 }
@@ -37,19 +37,22 @@ struct Entry {
     /// The log no longer has what follows, up to some later delta. It is not searched again.
     broken: bool,
     /// The newest record, which is the one that readers without a backlog all take.
-    newest: Option<Newest>,
+    newest: Option<NewestRecord>,
 }
 
 /// Frames of one record.
 #[derive(Debug)]
-struct Newest {
+struct NewestRecord {
     at: Position,
+    /// A reader with a backlog may get another record at this position, of several merged deltas.
+    /// That has the same text, but may need a notice where this one does not.
+    record: Weak<Event>,
     /// Without and with its position, each encoded on first use.
-    frames: [Option<Frames>; 2],
+    frames: [Option<TurnFrames>; 2],
 }
 
 /// The notice before the first delta of a turn, and the frame of the record itself.
-type Frames = [Option<Text>; 2];
+type TurnFrames = [Option<Text>; 2];
 
 /// Upper bound on the turns in the cache. The text of another turn is read from the log again.
 const TURNS: usize = 1024;
@@ -58,7 +61,7 @@ const TURNS: usize = 1024;
 const BYTES: usize = 32 << 20;
 
 #[derive(Serialize)]
-struct Payload<'a> {
+struct TurnPayload<'a> {
     message: &'a str,
     timestamp: f64,
     status: &'static str,
@@ -72,7 +75,7 @@ struct Payload<'a> {
 }
 
 /// The members of a payload that depend on the record.
-struct Fields<'a> {
+struct TurnFields<'a> {
     r#type: &'static str,
     status: &'static str,
     message: &'a str,
@@ -80,9 +83,13 @@ struct Fields<'a> {
     error: Option<&'a str>,
 }
 
-impl Fields<'_> {
-    const fn new<'a>(r#type: &'static str, status: &'static str, message: &'a str) -> Fields<'a> {
-        Fields { r#type, status, message, last: false, error: None }
+impl TurnFields<'_> {
+    const fn new<'a>(
+        r#type: &'static str,
+        status: &'static str,
+        message: &'a str,
+    ) -> TurnFields<'a> {
+        TurnFields { r#type, status, message, last: false, error: None }
     }
 }
 
@@ -97,47 +104,44 @@ fn turn_of(event: &Event) -> Option<Uuid> {
     if kind == event.kind { turn.parse().ok() } else { None }
 }
 
-// === impl Texts ===
+// === impl TurnTexts ===
 
-impl Texts {
+impl TurnTexts {
     pub(crate) fn new(hub: Hub) -> Self {
         Self { hub, cache: Arc::default() }
     }
 
-    /// Frames of `event`, a record of a turn, for a subscriber: two for the first delta, and none for a
-    /// delta whose beginning is no longer known.
-    pub(crate) fn frames(&self, event: &Event, positioned: bool) -> Frames {
-        // Most readers of a record find it here, and need not parse it.
-        if let Some(turn) = turn_of(event)
-            && let Some(frames) = self.cache().frames(turn, event.at, positioned)
+    /// Frames of `record`, which is of a turn, for a subscriber: two for the first delta, and none
+    /// for a delta whose beginning is no longer known.
+    pub(crate) fn frames(&self, record: &Record, positioned: bool) -> TurnFrames {
+        // Most readers of a record find its frames here, and need not parse it.
+        if let Some(turn) = turn_of(record)
+            && let Some(frames) = self.cache().frames(turn, record, positioned)
         {
             return frames;
         }
-        let Some(turn) = Turn::of(event) else {
-            return [None, Some(plain_or_positioned(event.frame::<Plain>(), event, positioned))];
+        let form = |frame: &Text| plain_or_positioned(frame, record, positioned);
+        let Some(turn) = Turn::of(record) else {
+            return [None, Some(form(record.frame::<Plain>()))];
         };
         let mut cache = self.cache();
-        // Another reader may have encoded it meanwhile.
-        if let Some(frames) = cache.frames(turn.turn(), event.at, positioned) {
-            return frames;
-        }
         let entry = cache.entry(turn.turn());
         let before = entry.size();
-        let frames = self.encode(event, &turn, entry).map(|frame| {
-            let frames = [notice(event, &turn), Some(frame)];
-            frames.map(|frame| Some(plain_or_positioned(&frame?, event, positioned)))
-        });
-        if let Some(frames) = &frames {
-            entry.keep(event.at, positioned, frames);
+        let known = entry.frame(record.at, positioned);
+        let frame = known.or_else(|| Some(form(&self.encode(record, &turn, entry)?)));
+        let notice = frame.as_ref().and_then(|_| Some(form(&notice(record, &turn)?)));
+        let frames = [notice, frame];
+        if frames != [None, None] {
+            entry.keep(record, positioned, &frames);
         }
         let after = entry.size();
         cache.bytes = cache.bytes + after - before;
         cache.evict();
-        frames.unwrap_or_default()
+        frames
     }
 
-    /// Frames of `records` in an answer to `history`, with their positions. A turn has only its newest
-    /// delta, unless another record of it follows, as that delta has the whole text.
+    /// Frames of `records` in an answer to `history`, with their positions. A turn has only its
+    /// newest delta, unless another record of it follows, as that delta has the whole text.
     pub(crate) fn history(&self, records: &[Record]) -> Vec<Text> {
         let mut later = HashSet::new();
         let mut frames = Vec::with_capacity(records.len());
@@ -160,29 +164,30 @@ impl Texts {
         let message;
         let fields = match turn {
             Turn::Started(_) => {
-                Fields::new("status", "started", "Assistant is processing your request...")
+                TurnFields::new("status", "started", "Assistant is processing your request...")
             }
-            Turn::Status(status) => Fields::new("status", "processing", &status.text),
+            Turn::Status(status) => TurnFields::new("status", "processing", &status.text),
             Turn::Tool(tool) => {
                 let text = if tool.text.is_empty() { &tool.name } else { &tool.text };
-                Fields::new("tool", "processing", text)
+                TurnFields::new("tool", "processing", text)
             }
             Turn::Delta(delta) => {
                 if !entry.reaches(delta.start) {
                     self.read_between(event, delta, entry)?;
                 }
                 message = entry.up_to(delta);
-                Fields::new("response", "in_progress", &message)
+                TurnFields::new("response", "in_progress", &message)
             }
             Turn::Completed(end) => {
-                Fields { last: true, ..Fields::new("response", "completed", &end.text) }
+                TurnFields { last: true, ..TurnFields::new("response", "completed", &end.text) }
             }
             Turn::Cancelled(end) => {
-                Fields { last: true, ..Fields::new("response", "cancelled", &end.text) }
+                TurnFields { last: true, ..TurnFields::new("response", "cancelled", &end.text) }
             }
-            Turn::Failed(end) => {
-                Fields { error: Some(&end.code), ..Fields::new("error", "error", &end.title) }
-            }
+            Turn::Failed(end) => TurnFields {
+                error: Some(&end.code),
+                ..TurnFields::new("error", "error", &end.title)
+            },
         };
         Some(frame(event, turn.turn(), &fields))
     }
@@ -215,10 +220,11 @@ impl Texts {
 // === impl Cache ===
 
 impl Cache {
-    /// Frames of the record `at` a position of a turn, if they were encoded and are the newest.
-    fn frames(&self, turn: Uuid, at: Position, positioned: bool) -> Option<Frames> {
-        let newest = self.turns.get(&turn)?.newest.as_ref().filter(|newest| newest.at == at)?;
-        newest.frames[usize::from(positioned)].clone()
+    /// Frames of a record of `turn`, if it is the newest and they were encoded.
+    fn frames(&self, turn: Uuid, record: &Record, positioned: bool) -> Option<TurnFrames> {
+        let newest = self.turns.get(&turn)?.newest.as_ref()?;
+        let is_newest = newest.record.as_ptr() == Arc::as_ptr(record);
+        if is_newest { newest.frames[usize::from(positioned)].clone() } else { None }
     }
 
     fn entry(&mut self, turn: Uuid) -> &mut Entry {
@@ -251,13 +257,24 @@ impl Entry {
         self.text.len() + newest.flatten().flatten().map(|frame| frame.len()).sum::<usize>()
     }
 
+    /// Frame of the record `at` a position, if it is the newest and was encoded.
+    fn frame(&self, at: Position, positioned: bool) -> Option<Text> {
+        let newest = self.newest.as_ref().filter(|newest| newest.at == at)?;
+        let [_, frame] = newest.frames[usize::from(positioned)].as_ref()?;
+        frame.clone()
+    }
+
     /// Keeps the frames of a record, unless there is a newer one.
-    fn keep(&mut self, at: Position, positioned: bool, frames: &Frames) {
+    fn keep(&mut self, record: &Record, positioned: bool, frames: &TurnFrames) {
         let order = |at: Position| (at.epoch, at.offset);
+        let at = record.at;
         let newest = match &mut self.newest {
-            Some(newest) if newest.at == at => newest,
-            Some(newest) if order(newest.at) > order(at) => return,
-            newest => newest.insert(Newest { at, frames: [None, None] }),
+            Some(newest) if newest.record.as_ptr() == Arc::as_ptr(record) => newest,
+            Some(newest) if order(newest.at) >= order(at) => return,
+            newest => {
+                let record = Arc::downgrade(record);
+                newest.insert(NewestRecord { at, record, frames: [None, None] })
+            }
         };
         newest.frames[usize::from(positioned)] = Some(frames.clone());
     }
@@ -283,13 +300,13 @@ impl Entry {
 /// Frame that comes before the first delta of a turn.
 fn notice(event: &Event, turn: &Turn) -> Option<Text> {
     let Turn::Delta(Delta { turn, start: 0, .. }) = turn else { return None };
-    let fields = Fields::new("status", "responding", "Assistant is responding...");
+    let fields = TurnFields::new("status", "responding", "Assistant is responding...");
     Some(frame(event, *turn, &fields))
 }
 
-fn frame(event: &Event, turn: Uuid, fields: &Fields<'_>) -> Text {
+fn frame(event: &Event, turn: Uuid, fields: &TurnFields<'_>) -> Text {
     let thread = event.topic.channel();
-    let payload = Payload {
+    let payload = TurnPayload {
         message: fields.message,
         timestamp: wire::seconds(event.ts),
         status: fields.status,

@@ -2,7 +2,7 @@
 use quadrille_core::{Event, Gap, MESSAGE, Position, Text, Wire};
 use uuid::Uuid;
 
-use crate::frame::{Form, SUBSCRIPTION};
+use crate::frame::{CommandForm, SUBSCRIPTION};
 
 /// Kind of a record that was published without `payload`: its payload is the whole frame.
 pub(crate) const FRAME: &str = "frame";
@@ -74,35 +74,37 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// Encodes an answer in the form of its command. `members` is a JSON object without its braces.
-pub(crate) fn answer(form: Form, action: &str, members: &str) -> String {
+pub(crate) fn answer(form: CommandForm, action: &str, members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     match form {
-        Form::Envelope => format!(
+        CommandForm::Envelope => format!(
             r#"{{"channel":"{SUBSCRIPTION}","payload":{{"action":"{action}"{comma}{members}}}}}"#
         ),
-        Form::Action => format!(r#"{{"action":"{action}"{comma}{members}}}"#),
-        Form::Type => format!(r#"{{"type":"{action}","payload":{{{members}}}}}"#),
-        Form::Flat => format!(r#"{{"type":"{action}"{comma}{members}}}"#),
+        CommandForm::Action => format!(r#"{{"action":"{action}"{comma}{members}}}"#),
+        CommandForm::Type => format!(r#"{{"type":"{action}","payload":{{{members}}}}}"#),
+        CommandForm::Flat => format!(r#"{{"type":"{action}"{comma}{members}}}"#),
     }
 }
 
-/// Encodes the member of an answer that names its channel. Pages take every frame with their channel
-/// at the top level for a record, so the forms without an envelope have another name for it.
-pub(crate) fn about(form: Form, channel: &str) -> String {
+/// Encodes the member of an answer that names its channel. Pages take every frame with their
+/// channel at the top level for a record, so the forms without an envelope have another name for
+/// it.
+pub(crate) fn about(form: CommandForm, channel: &str) -> String {
     let name = match form {
-        Form::Envelope | Form::Type => "channel",
-        Form::Action | Form::Flat => "channel_name",
+        CommandForm::Envelope | CommandForm::Type => "channel",
+        CommandForm::Action | CommandForm::Flat => "channel_name",
     };
     format!(r#""{name}":{}"#, quoted(channel))
 }
 
-/// Encodes the answer to `subscribe`, which begins `at` a position, or to `unsubscribe`, without one.
-pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
+/// Encodes the answer to `subscribe`, which begins `at` a position, or to `unsubscribe`, without
+/// one.
+pub(crate) fn ack(form: CommandForm, channel: &str, at: Option<Position>) -> String {
     let action = if at.is_some() { "subscribed" } else { "unsubscribed" };
     // The first revision of the protocol had the message.
     let message = match form {
-        Form::Type | Form::Flat => format!(r#","message":"{action}""#),
-        Form::Envelope | Form::Action => String::new(),
+        CommandForm::Type | CommandForm::Flat => format!(r#","message":"{action}""#),
+        CommandForm::Envelope | CommandForm::Action => String::new(),
     };
     let position = at.map(|at| format!(r#","position":"{at}""#)).unwrap_or_default();
     answer(form, action, &format!("{}{message}{position}", about(form, channel)))
@@ -111,11 +113,11 @@ pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
 /// Encodes the end of a subscription whose channel was deleted.
 pub(crate) fn deleted(channel: &str) -> String {
     let members = format!(r#""channel":{},"reason":"deleted""#, quoted(channel));
-    answer(Form::Envelope, "unsubscribed", &members)
+    answer(CommandForm::Envelope, "unsubscribed", &members)
 }
 
 /// Encodes the answer to `refresh`, with the seconds until the new token expires, if it does.
-pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
+pub(crate) fn refreshed(form: CommandForm, expires: Option<u64>) -> String {
     let expires = expires.map(|seconds| format!(r#""expires":{seconds}"#)).unwrap_or_default();
     answer(form, "refreshed", &expires)
 }
@@ -128,7 +130,7 @@ pub(crate) fn history(at: Option<Position>, gap: bool, records: &[Text]) -> Stri
 }
 
 /// Encodes the answer to `cancel`. The last record of the turn says how it ended.
-pub(crate) fn cancelling(form: Form, channel: &str, turn: Uuid) -> String {
+pub(crate) fn cancelling(form: CommandForm, channel: &str, turn: Uuid) -> String {
     answer(form, "cancelling", &format!(r#"{},"turn":"{turn}""#, about(form, channel)))
 }
 
@@ -137,7 +139,7 @@ pub(crate) fn gap(gap: &Gap) -> String {
     let channel = quoted(gap.topic.channel());
     let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
     let members = format!(r#""channel":{channel},"missed":{missed},"position":"{}""#, gap.at);
-    answer(Form::Envelope, "gap", &members)
+    answer(CommandForm::Envelope, "gap", &members)
 }
 
 #[cfg(test)]
@@ -195,16 +197,16 @@ mod tests {
         let at = Some(Position { epoch: 10, offset: 3 });
         let cases = [
             (
-                Form::Envelope,
+                CommandForm::Envelope,
                 r#"{"channel":"subscription","payload":{"action":"subscribed","channel":"c","position":"a-3"}}"#,
             ),
-            (Form::Action, r#"{"action":"subscribed","channel_name":"c","position":"a-3"}"#),
+            (CommandForm::Action, r#"{"action":"subscribed","channel_name":"c","position":"a-3"}"#),
             (
-                Form::Type,
+                CommandForm::Type,
                 r#"{"type":"subscribed","payload":{"channel":"c","message":"subscribed","position":"a-3"}}"#,
             ),
             (
-                Form::Flat,
+                CommandForm::Flat,
                 r#"{"type":"subscribed","channel_name":"c","message":"subscribed","position":"a-3"}"#,
             ),
         ];
@@ -212,6 +214,6 @@ mod tests {
             assert_eq!(ack(form, "c", at), frame);
         }
         let ended = r#"{"action":"unsubscribed","channel_name":"c"}"#;
-        assert_eq!(ack(Form::Action, "c", None), ended);
+        assert_eq!(ack(CommandForm::Action, "c", None), ended);
     }
 }

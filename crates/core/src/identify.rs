@@ -25,7 +25,7 @@ pub enum NotRefreshed {
     Exceeded(#[from] Exceeded),
     #[error(transparent)]
     Denied(#[from] Denied),
-    #[error("the token is of another user; open another connection for it")]
+    #[error("the token belongs to another user; open another connection for it")]
     AnotherUser,
 }
 
@@ -38,9 +38,9 @@ impl From<NotAuthenticated> for NotRefreshed {
     }
 }
 
-/// Authenticates the client at `peer`, and charges `rate`, if any, to its user, or to its address if
-/// the token is missing or rejected. A forged token is charged to where it came from, too; while that
-/// has shown too many of them, none is checked.
+/// Authenticates the client at `peer`, and charges `rate`, if any, to its user, or to its address
+/// if the token is missing or rejected. A forged token is charged to where it came from, too; while
+/// that has shown too many of them, none is checked.
 pub async fn authenticate(
     authority: &Authority,
     quotas: &Quotas,
@@ -60,8 +60,8 @@ pub async fn authenticate(
     Ok(known.inspect_err(|err| quotas.token_refused(&blamed, *err))?)
 }
 
-/// Authenticates the client `before` at `peer` once more, by a new token. A connection stays with its
-/// user, as others have been told that it is theirs.
+/// Authenticates the client `before` at `peer` once more, by a new token. A connection stays with
+/// its user, as others have been told that it is theirs.
 pub async fn refresh(
     authority: &Authority,
     quotas: &Quotas,
@@ -74,21 +74,26 @@ pub async fn refresh(
 }
 
 impl Core {
-    /// The client that `who` at `peer` counts for in every shared [`Pool`](crate::Pool).
-    pub fn holder(&self, who: &Principal, peer: IpAddr) -> Holder {
-        match &who.user {
+    /// The client that `principal` at `peer` counts for in every shared [`Pool`](crate::Pool).
+    pub fn holder(&self, principal: &Principal, peer: IpAddr) -> Holder {
+        match &principal.user {
             Some(user) => Holder::user(user),
             None if self.auth.mode() == Mode::Open => Holder::guest(peer),
             // Every token expires, so this client is a guest without one.
-            None if who.expires.is_none() => Holder::stranger(peer),
+            None if principal.expires.is_none() => Holder::stranger(peer),
             None => Holder::Program,
         }
     }
 
-    /// [`Self::holder`], or the user that a program acts for. In open mode a claimed user counts for
-    /// nothing.
-    pub fn holder_for(&self, who: &Principal, acting: Option<&Arc<str>>, peer: IpAddr) -> Holder {
-        match (self.holder(who, peer), acting) {
+    /// [`Self::holder`], or the user that a program acts for. In open mode a claimed user counts
+    /// for nothing.
+    pub fn holder_for(
+        &self,
+        principal: &Principal,
+        acting: Option<&Arc<str>>,
+        peer: IpAddr,
+    ) -> Holder {
+        match (self.holder(principal, peer), acting) {
             (Holder::Program, Some(user)) => Holder::user(user),
             (holder, _) => holder,
         }
@@ -99,9 +104,9 @@ impl Core {
         self.auth.mode().newcomer(peer)
     }
 
-    /// Counts the connection that carried a request with these `extensions` for `who`.
-    pub fn carries(&self, extensions: &Extensions, who: &Principal) -> Result<(), Refused> {
-        let holder = self.holder(who, Peer::within(extensions).0);
+    /// Counts the connection that carried a request with these `extensions` for `principal`.
+    pub fn carries(&self, extensions: &Extensions, principal: &Principal) -> Result<(), Refused> {
+        let holder = self.holder(principal, Peer::within(extensions).0);
         Ok(Carrier::identified(extensions, &holder)?)
     }
 
@@ -126,8 +131,8 @@ impl Core {
 }
 
 impl Quotas {
-    /// Checks that `payer` has not shown too many forged tokens. Asked before a token is verified, so
-    /// that a refusal costs no signature.
+    /// Checks that `payer` has not shown too many forged tokens. Asked before a token is verified,
+    /// so that a refusal costs no signature.
     pub fn may_show_token(&self, payer: &Payer) -> Result<(), Exceeded> {
         self.look(Rate::BadTokens, payer)
     }

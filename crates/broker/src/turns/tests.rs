@@ -1,5 +1,5 @@
 //! Turns in the order in which readers come, and within their bounds.
-use quadrille_core::{Draft, Hub, Life, Limits, Policies, Topic, turn::*};
+use quadrille_core::{Hub, Life, Limits, Policies, Topic, turn::*};
 use serde_json::Value;
 
 use super::*;
@@ -46,32 +46,49 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
         "response in_progress Grüß Gott false",
         "response completed Grüß Gott true",
     ];
-    let texts = Texts::new(hub.clone());
-    let all = |texts: &Texts| {
+    let texts = TurnTexts::new(hub.clone());
+    let all = |texts: &TurnTexts| {
         let frames = records.iter().flat_map(|record| texts.frames(record, false)).flatten();
         payloads(&frames.collect::<Vec<_>>())
     };
     // In order; once more from the beginning; and by one who begins in the middle.
     assert_eq!(all(&texts), expected);
     assert_eq!(all(&texts), expected);
-    let [_, middle] = Texts::new(hub).frames(&records[3], true);
+    let [_, middle] = TurnTexts::new(hub).frames(&records[3], true);
     let middle = middle.unwrap();
     assert_eq!(payloads(std::slice::from_ref(&middle)), expected[4..5]);
     assert!(middle.ends_with(&format!(r#","position":"{}"}}"#, records[3].at)), "{middle:?}");
 }
 
 #[tokio::test]
-async fn the_newest_record_is_encoded_once_and_parsed_once() {
+async fn every_frame_of_the_newest_record_is_encoded_once() {
     let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
     let topic = "user:7".parse().unwrap();
     let records = publish(&hub, &topic, &[delta(Uuid::now_v7(), 0, "a")]).await;
-    let texts = Texts::new(hub);
-    let broken = Draft::new(topic, turn::DELTA, "no JSON").key(records[0].key.clone());
-    let broken = Event::new(broken, records[0].at);
-    let at = |frames: Frames| frames.map(|frame| frame.expect("a notice and a text").as_ptr());
+    let texts = TurnTexts::new(hub);
+    let at = |frames: TurnFrames| frames.map(|frame| frame.expect("a notice and a text").as_ptr());
     for positioned in [false, true] {
         let frames = at(texts.frames(&records[0], positioned));
-        assert_eq!(at(texts.frames(&broken, positioned)), frames);
+        assert_eq!(at(texts.frames(&records[0], positioned)), frames);
+    }
+}
+
+#[tokio::test]
+async fn a_merged_delta_has_the_notice_that_its_last_part_has_not() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let (topic, turn): (Topic, _) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let records = publish(&hub, &topic, &[delta(turn, 0, "a"), delta(turn, 1, "b")]).await;
+    let merged = Record::new(Event::new(delta(turn, 0, "ab").draft(topic), records[1].at));
+    let text = "response in_progress ab false";
+    for order in [[&records[1], &merged], [&merged, &records[1]]] {
+        let texts = TurnTexts::new(hub.clone());
+        for record in order {
+            let frames: Vec<_> = texts.frames(record, false).into_iter().flatten().collect();
+            let notice = "status responding Assistant is responding... false";
+            let expected = [notice, text];
+            let expected = if Arc::ptr_eq(record, &merged) { &expected[..] } else { &[text] };
+            assert_eq!(payloads(&frames), expected);
+        }
     }
 }
 
@@ -82,19 +99,19 @@ async fn history_has_the_newest_of_a_turn_and_a_text_without_beginning_is_not_sh
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let both = [delta(turn, 0, "a"), delta(turn, 1, "b")];
     let records = publish(&hub, &topic, &both).await;
-    let texts = Texts::new(hub.clone());
+    let texts = TurnTexts::new(hub.clone());
     assert_eq!(payloads(&texts.history(&records)), ["response in_progress ab false"]);
     let more = [delta(turn, 2, "c"), delta(turn, 3, "d"), delta(turn, 4, "e")];
     let records = publish(&hub, &topic, &more).await;
     assert_eq!(records.len(), 3);
     assert_eq!(payloads(&texts.history(&records)), ["response in_progress abcde false"]);
-    assert_eq!(Texts::new(hub).frames(&records[0], false), [None, None]);
+    assert_eq!(TurnTexts::new(hub).frames(&records[0], false), [None, None]);
 }
 
 #[tokio::test]
 async fn frames_count_as_what_is_kept() {
     let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
-    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
         let records =
@@ -114,7 +131,7 @@ async fn frames_count_as_what_is_kept() {
 async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_bound() {
     let policy = quadrille_core::Policy { events: 3, ..Default::default() };
     let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
-    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..2 * TURNS {
         let records = [delta(Uuid::now_v7(), 9, "middle")];
         let records = publish(&hub, &topic, &records).await;
@@ -130,7 +147,7 @@ async fn a_merged_delta_goes_on_beyond_what_is_known() {
     let policy = quadrille_core::Policy { events: 1, ..Default::default() };
     let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
-    let texts = Texts::new(hub.clone());
+    let texts = TurnTexts::new(hub.clone());
     // Somebody keeps up at first; somebody else gets both deltas as one; then the log has more.
     for (of_turn, text) in [
         (delta(turn, 0, "Grü"), "Grü"),

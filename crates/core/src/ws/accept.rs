@@ -16,7 +16,7 @@ use crate::{
 
 /// The client of an accepted connection.
 #[derive(Debug)]
-pub struct Accepted {
+pub struct AcceptedClient {
     pub principal: Principal,
     pub peer: IpAddr,
     pub session: Arc<Info>,
@@ -32,12 +32,13 @@ pub struct Opening {
 }
 
 /// Accepts a WebSocket: checks its origin, handshake and token, admits its client, and runs what
-/// `protocol` makes for that client on a task of its own. A problem document says why it is refused.
+/// `protocol` makes for that client on a task of its own. A problem document says why it is
+/// refused.
 pub async fn accept<B, P: Protocol + 'static>(
     core: &Core,
     mut request: Request<B>,
     config: Config,
-    protocol: impl FnOnce(Accepted) -> P,
+    protocol: impl FnOnce(AcceptedClient) -> P,
 ) -> Response {
     let opening = match Opening::of(core, &mut request) {
         Ok(opening) => opening,
@@ -53,7 +54,8 @@ pub async fn accept<B, P: Protocol + 'static>(
         Ok(admitted) => admitted,
         Err(err) => return Problem::from(err).into_response(),
     };
-    let protocol = protocol(Accepted { principal, peer, session: Arc::clone(session.info()) });
+    let protocol =
+        protocol(AcceptedClient { principal, peer, session: Arc::clone(session.info()) });
     opening.serve(core, session, inbox, protocol, config)
 }
 
@@ -77,8 +79,8 @@ impl Opening {
         })
     }
 
-    /// Completes the handshake, and runs `protocol` on the connection until the process stops at the
-    /// latest.
+    /// Completes the handshake, and runs `protocol` on the connection until the process stops at
+    /// the latest.
     pub fn serve<P: Protocol + 'static>(
         self,
         core: &Core,

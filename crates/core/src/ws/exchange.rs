@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
     frame::Frames,
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
     protocol::Protocol,
     pump::{self, Config},
 };
@@ -19,12 +19,12 @@ const CHUNK: usize = 1 << 10;
 #[derive(Debug)]
 pub struct Exchange<S> {
     io: S,
-    input: Input,
+    input: InputBuffer,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     pub fn new(io: S) -> Self {
-        Self { io, input: Input::new(CHUNK) }
+        Self { io, input: InputBuffer::new(CHUNK) }
     }
 
     /// Reads the next text message; `None` if the peer closes, is gone, or breaks the protocol.
@@ -35,10 +35,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
             let (mut text, mut answers, mut over) = (None, Vec::new(), false);
             let fed = self.input.feed(bytes.get_mut(..read).unwrap_or_default(), |message| {
                 match message {
-                    Message::Text(message) => text = Some(message.to_owned()),
-                    Message::Ping(payload) => Frames::new(&mut answers).pong(payload),
-                    Message::Binary | Message::Pong => {}
-                    Message::Close(close) => {
+                    ClientMessage::Text(message) => text = Some(message.to_owned()),
+                    ClientMessage::Ping(payload) => Frames::new(&mut answers).pong(payload),
+                    ClientMessage::Binary | ClientMessage::Pong => {}
+                    ClientMessage::Close(close) => {
                         Frames::new(&mut answers).close(&close);
                         over = true;
                     }

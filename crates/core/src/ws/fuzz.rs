@@ -1,5 +1,5 @@
-//! Properties that hold for all bytes of a WebSocket. Each function is a target of `cargo xtask fuzz`;
-//! the tests replay its seeds. The reference is tungstenite.
+//! Properties that hold for all bytes of a WebSocket. Each function is a target of `cargo xtask
+//! fuzz`; the tests replay its seeds. The reference is tungstenite.
 use std::io::{self, Read, Write};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -9,7 +9,7 @@ use tungstenite::protocol::{self, Role, WebSocket, WebSocketConfig};
 use super::{
     Origins,
     frame::Frames,
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
 };
 use crate::Close;
 
@@ -29,15 +29,15 @@ enum Received {
 }
 
 #[derive(Debug, PartialEq)]
-enum End {
+enum ReadEnd {
     /// More may follow.
     Open,
     Closed,
     Failed(Option<Close>),
 }
 
-/// Checks that bytes are the same messages however they are cut and however often the reader pauses,
-/// and those that the reference reads. The first byte selects the cuts.
+/// Checks that bytes are the same messages however they are cut and however often the reader
+/// pauses, and those that the reference reads. The first byte selects the cuts.
 pub fn input(data: &[u8]) {
     let Some((&cuts, bytes)) = data.split_first() else { return };
     let (ours, end) = received(bytes, None);
@@ -51,12 +51,12 @@ pub fn input(data: &[u8]) {
     let control = |message: &Received| matches!(message, Received::Ping(_) | Received::Pong);
     match (end, their_end) {
         // It accepts control frames with an extended length (RFC 6455, 5.5), and goes on.
-        (End::Failed(Some(close)), _) if more.is_empty() => {
+        (ReadEnd::Failed(Some(close)), _) if more.is_empty() => {
             assert!(their_more.is_empty() || close == Close::PROTOCOL, "{their_more:?}");
             assert!(their_more.first().is_none_or(control), "{their_more:?}");
         }
         // It checks each fragment of a text, and so finds sooner that it is not UTF-8.
-        (_, End::Failed(_)) => {
+        (_, ReadEnd::Failed(_)) => {
             assert!(their_more.is_empty() && more.iter().all(control), "{more:?}");
         }
         (end, their_end) => {
@@ -66,8 +66,8 @@ pub fn input(data: &[u8]) {
     }
 }
 
-/// Checks that the reference reads what is written, and so does [`Input`] once it is masked. The first
-/// bytes are the mask and the length of the text.
+/// Checks that the reference reads what is written, and so does [`InputBuffer`] once it is masked.
+/// The first bytes are the mask and the length of the text.
 pub fn output(data: &[u8]) {
     let Some(([a, b, c, d, len], text)) = data.split_first_chunk() else { return };
     let text = String::from_utf8_lossy(text);
@@ -85,7 +85,7 @@ pub fn output(data: &[u8]) {
     frames.close(&Close::SLOW);
     let received = [Received::Ping(Vec::new()), Received::Text(text.clone()), Received::Pong];
     let (got, end) = reference(&bytes, Role::Client);
-    assert_eq!((got.as_slice(), end), (received.as_slice(), End::Closed));
+    assert_eq!((got.as_slice(), end), (received.as_slice(), ReadEnd::Closed));
     let mut bytes = Vec::new();
     Frames::new(&mut bytes).text(&text);
     let header = bytes.len() - text.len();
@@ -95,23 +95,23 @@ pub fn output(data: &[u8]) {
     bytes[1] |= 0x80;
     bytes.extend(mask);
     bytes.extend(payload);
-    let mut input = Input::new(LONG);
+    let mut input = InputBuffer::new(LONG);
     let mut got = None;
     let fed = input.feed(&mut bytes, |message| {
-        got = matches!(message, Message::Text(read) if read == text).then_some(());
+        got = matches!(message, ClientMessage::Text(read) if read == text).then_some(());
         true
     });
     assert_eq!((fed, got), (Ok(()), Some(())));
 }
 
 /// Reads the messages in `bytes`, fed whole, or in parts and with pauses.
-fn received(bytes: &[u8], cuts: Option<u8>) -> (Vec<Received>, End) {
+fn received(bytes: &[u8], cuts: Option<u8>) -> (Vec<Received>, ReadEnd) {
     let mut dice = u32::from(cuts.unwrap_or(0));
     let mut below = move |bound: u32| {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (dice >> 16) % bound
     };
-    let mut input = Input::new(MAX);
+    let mut input = InputBuffer::new(MAX);
     let (mut received, mut closed) = (Vec::new(), false);
     let mut rest = bytes.to_vec();
     let mut paused = false;
@@ -127,30 +127,30 @@ fn received(bytes: &[u8], cuts: Option<u8>) -> (Vec<Received>, End) {
         paused = false;
         let fed = input.feed(&mut rest, |message| {
             match message {
-                Message::Text(text) => received.push(Received::Text(text.to_owned())),
-                Message::Binary => received.push(Received::Binary),
-                Message::Ping(payload) => received.push(Received::Ping(payload.to_vec())),
-                Message::Pong => received.push(Received::Pong),
-                Message::Close(_) => closed = true,
+                ClientMessage::Text(text) => received.push(Received::Text(text.to_owned())),
+                ClientMessage::Binary => received.push(Received::Binary),
+                ClientMessage::Ping(payload) => received.push(Received::Ping(payload.to_vec())),
+                ClientMessage::Pong => received.push(Received::Pong),
+                ClientMessage::Close(_) => closed = true,
             }
             paused = !closed && cuts.is_some() && below(4) == 0;
             !paused && !closed
         });
         rest = after;
         match fed {
-            _ if closed => return (received, End::Closed),
-            Err(close) => return (received, End::Failed(Some(close))),
+            _ if closed => return (received, ReadEnd::Closed),
+            Err(close) => return (received, ReadEnd::Failed(Some(close))),
             Ok(()) => {}
         }
     }
-    (received, End::Open)
+    (received, ReadEnd::Open)
 }
 
 /// Reads the messages in `bytes` with tungstenite.
-fn reference(bytes: &[u8], role: Role) -> (Vec<Received>, End) {
+fn reference(bytes: &[u8], role: Role) -> (Vec<Received>, ReadEnd) {
     let max = if role == Role::Server { MAX } else { LONG };
     let config = WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
-    let mut socket = WebSocket::from_raw_socket(Wire(bytes), role, Some(config));
+    let mut socket = WebSocket::from_raw_socket(ByteStream(bytes), role, Some(config));
     let mut received = Vec::new();
     loop {
         match socket.read() {
@@ -160,24 +160,24 @@ fn reference(bytes: &[u8], role: Role) -> (Vec<Received>, End) {
             Ok(protocol::Message::Binary(_)) => received.push(Received::Binary),
             Ok(protocol::Message::Ping(payload)) => received.push(Received::Ping(payload.to_vec())),
             Ok(protocol::Message::Pong(_)) => received.push(Received::Pong),
-            Ok(protocol::Message::Close(_)) => return (received, End::Closed),
+            Ok(protocol::Message::Close(_)) => return (received, ReadEnd::Closed),
             Ok(protocol::Message::Frame(_)) => unreachable!("not when reading"),
-            Err(tungstenite::Error::Io(_)) => return (received, End::Open),
-            Err(_) => return (received, End::Failed(None)),
+            Err(tungstenite::Error::Io(_)) => return (received, ReadEnd::Open),
+            Err(_) => return (received, ReadEnd::Failed(None)),
         }
     }
 }
 
 /// A stream that gives its bytes and then would block, and takes everything.
-struct Wire<'a>(&'a [u8]);
+struct ByteStream<'a>(&'a [u8]);
 
-impl Read for Wire<'_> {
+impl Read for ByteStream<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.0.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.0.read(into) }
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for ByteStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())
     }
@@ -187,14 +187,15 @@ impl Write for Wire<'_> {
     }
 }
 
-/// Checks that exactly the pages are allowed that are listed, of this machine where the request is for
-/// this machine, or of the request's own host where that is allowed; as browsers parse an origin.
-/// Lines: origin, host, a listed origin.
+/// Checks that exactly the pages are allowed that are listed, of this machine where the request is
+/// for this machine, or of the request's own host where that is allowed; as browsers parse an
+/// origin. Lines: origin, host, a listed origin.
 pub fn origin(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let mut line = || lines.next().and_then(|line| HeaderValue::from_bytes(line).ok());
     let (Some(origin), Some(host)) = (line(), line()) else { return };
-    let listed = line().and_then(|it| it.to_str().ok().map(str::to_owned)).unwrap_or_default();
+    let listed =
+        line().and_then(|value| value.to_str().ok().map(str::to_owned)).unwrap_or_default();
     let Some(page) = origin.to_str().ok().map(str::to_owned) else { return };
     let Ok(url) = Url::parse(&page) else { return };
     let headers =

@@ -10,7 +10,7 @@ const FRAGMENTS: usize = 4096;
 
 /// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Message<'a> {
+pub(crate) enum ClientMessage<'a> {
     Text(&'a str),
     Binary,
     Ping(&'a [u8]),
@@ -21,7 +21,7 @@ pub(crate) enum Message<'a> {
 
 /// Bytes of incomplete messages. Holds no buffer between messages.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub(crate) struct InputBuffer {
     max: usize,
     /// The beginning of a frame, or frames that were not handled yet.
     pending: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) struct Input {
     text: bool,
 }
 
-impl Input {
+impl InputBuffer {
     /// Accepts messages of at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, pending: Vec::new(), message: Vec::new(), fragments: 0, text: false }
@@ -52,12 +52,12 @@ impl Input {
         (self.pending, self.message) = (Vec::new(), Vec::new());
     }
 
-    /// Passes the messages in the pending bytes and in `bytes` to `each` until it returns false, and
-    /// keeps the rest. The error is the close to send.
+    /// Passes the messages in the pending bytes and in `bytes` to `each` until it returns false,
+    /// and keeps the rest. The error is the close to send.
     pub(crate) fn feed(
         &mut self,
         bytes: &mut [u8],
-        each: impl FnMut(Message<'_>) -> bool,
+        each: impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<(), Close> {
         if self.pending.is_empty() {
             let used = self.messages(bytes, each)?;
@@ -77,7 +77,7 @@ impl Input {
     fn messages(
         &mut self,
         bytes: &mut [u8],
-        mut each: impl FnMut(Message<'_>) -> bool,
+        mut each: impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<usize, Close> {
         let mut used = 0;
         loop {
@@ -98,12 +98,12 @@ impl Input {
         &mut self,
         header: Header,
         payload: &[u8],
-        each: &mut impl FnMut(Message<'_>) -> bool,
+        each: &mut impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<bool, Close> {
         match header.opcode {
-            frame::PING => Ok(each(Message::Ping(payload))),
-            frame::PONG => Ok(each(Message::Pong)),
-            frame::CLOSE => Ok(each(Message::Close(answer(payload)?))),
+            frame::PING => Ok(each(ClientMessage::Ping(payload))),
+            frame::PONG => Ok(each(ClientMessage::Pong)),
+            frame::CLOSE => Ok(each(ClientMessage::Close(answer(payload)?))),
             frame::CONTINUATION if self.fragments == 0 => Err(Close::PROTOCOL),
             frame::CONTINUATION => self.fragment(header.last, payload, each),
             _ if self.fragments > 0 => Err(Close::PROTOCOL),
@@ -119,7 +119,7 @@ impl Input {
         &mut self,
         last: bool,
         payload: &[u8],
-        each: &mut impl FnMut(Message<'_>) -> bool,
+        each: &mut impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<bool, Close> {
         self.fragments += 1;
         if self.fragments > FRAGMENTS {
@@ -140,13 +140,13 @@ impl Input {
 fn whole(
     text: bool,
     payload: &[u8],
-    each: &mut impl FnMut(Message<'_>) -> bool,
+    each: &mut impl FnMut(ClientMessage<'_>) -> bool,
 ) -> Result<bool, Close> {
     if !text {
-        return Ok(each(Message::Binary));
+        return Ok(each(ClientMessage::Binary));
     }
     let text = str::from_utf8(payload).map_err(|_| Close::NOT_UTF8)?;
-    Ok(each(Message::Text(text)))
+    Ok(each(ClientMessage::Text(text)))
 }
 
 /// Answer to a close frame, with the same code (RFC 6455, 5.5.1 and 7.4).
@@ -178,7 +178,7 @@ mod tests {
         frame
     }
 
-    fn feed(input: &mut Input, mut bytes: Vec<u8>) -> Result<Vec<String>, Close> {
+    fn feed(input: &mut InputBuffer, mut bytes: Vec<u8>) -> Result<Vec<String>, Close> {
         let mut seen = Vec::new();
         input.feed(&mut bytes, |message| {
             seen.push(format!("{message:?}"));
@@ -206,7 +206,7 @@ mod tests {
             "Close(Close { code: 1000, reason: \"\" })",
         ];
         for cut in 0..bytes.len() {
-            let mut input = Input::new(100);
+            let mut input = InputBuffer::new(100);
             let (head, tail) = bytes.split_at(cut);
             let mut got = feed(&mut input, head.to_vec()).unwrap();
             got.extend(feed(&mut input, tail.to_vec()).unwrap());
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn a_message_that_waits_is_kept_and_not_passed_twice() {
-        let mut input = Input::new(100);
+        let mut input = InputBuffer::new(100);
         let mut bytes = [client(0x81, b"1"), client(0x81, b"2"), client(0x81, b"3")].concat();
         let mut seen = Vec::new();
-        let mut one = |message: Message<'_>| {
+        let mut one = |message: ClientMessage<'_>| {
             seen.push(format!("{message:?}"));
             false
         };
@@ -247,7 +247,7 @@ mod tests {
             ),
         ];
         for (bytes, close) in cases {
-            assert_eq!(feed(&mut Input::new(100), bytes), Err(close));
+            assert_eq!(feed(&mut InputBuffer::new(100), bytes), Err(close));
         }
     }
 }

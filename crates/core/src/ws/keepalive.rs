@@ -46,8 +46,8 @@ impl Keepalive {
         self.last_read = now;
     }
 
-    /// Notes that the peer took data. That is a sign of life only after a write that was blocked: the
-    /// system buffers a good deal for a peer that is gone.
+    /// Notes that the peer took data. That is a sign of life only after a write that was blocked:
+    /// the system buffers a good deal for a peer that is gone.
     pub(crate) fn on_write_progress(&mut self) {
         if self.blocked.take().is_some() {
             self.last_read = Instant::now();

@@ -1,8 +1,9 @@
-//! RFC 6455, server side: the way in, the frames, and the one pump that every protocol over WebSocket
-//! uses.
+//! RFC 6455, server side: the way in, the frames, and the one pump that every protocol over
+//! WebSocket uses.
 //!
-//! Not a library, for the sake of cost: an idle connection holds no buffer at all, a record is framed
-//! straight into the bytes of one write, and everything due to a socket leaves in that write.
+//! Not a library, for the sake of cost: an idle connection holds no buffer at all, a record is
+//! framed straight into the bytes of one write, and everything due to a socket leaves in that
+//! write.
 mod accept;
 mod exchange;
 mod frame;
@@ -15,10 +16,10 @@ mod protocol;
 mod pump;
 mod upgrade;
 
-pub use accept::{Accepted, Opening, accept, admit};
+pub use accept::{AcceptedClient, Opening, accept, admit};
 pub use exchange::Exchange;
 pub use frame::Frames;
-pub use origins::{BadOrigin, Origins, Page};
+pub use origins::{BadOrigin, Origins, PageOrigin};
 pub use protocol::{Flow, Link, Protocol};
 pub use pump::{Config, serve};
 pub use upgrade::{Handshake, Peer};

@@ -3,9 +3,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{Problem, telemetry};
 
-/// The web pages that may connect. Programs other than browsers send no `Origin` and may always. Pages
-/// of this machine may where the request is for this machine, and no such page is listed: they need
-/// not be trusted less than any other program on it.
+/// The web pages that may connect. Programs other than browsers send no `Origin` and may always.
+/// Pages of this machine may where the request is for this machine, and no such page is listed:
+/// they need not be trusted less than any other program on it.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     any: bool,
@@ -17,7 +17,7 @@ pub struct Origins {
 
 /// The reason for which a page may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum PageOrigin {
     /// There is no page: a program sends the request.
     None,
     /// Its host is that of the request.
@@ -58,8 +58,8 @@ enum Entry {
 // === impl Origins ===
 
 impl Origins {
-    /// Allows the pages of these origins, `scheme://host[:port]` each, where `*.` at the beginning of
-    /// the host stands for every host below it; `*` is all.
+    /// Allows the pages of these origins, `scheme://host[:port]` each, where `*.` at the beginning
+    /// of the host stands for every host below it; `*` is all.
     pub fn new<S: AsRef<str>>(list: &[S]) -> Result<Self, BadOrigin> {
         let mut origins = Self::default();
         for text in list.iter().map(AsRef::as_ref) {
@@ -72,8 +72,8 @@ impl Origins {
         Ok(origins)
     }
 
-    /// Allows the pages of the request's own host, too, and of `public`, its address for clients. Only
-    /// safe where a page needs a token, too: anybody can point a name at this machine.
+    /// Allows the pages of the request's own host, too, and of `public`, its address for clients.
+    /// Only safe where a page needs a token, too: anybody can point a name at this machine.
     #[must_use]
     pub fn with_own(self, own: bool, public: Option<&str>) -> Self {
         let public = public.filter(|_| own).and_then(Origin::of_address);
@@ -81,7 +81,7 @@ impl Origins {
     }
 
     /// Refuses the request of a page that is not allowed.
-    pub fn check(&self, headers: &HeaderMap) -> Result<Page, Problem> {
+    pub fn check(&self, headers: &HeaderMap) -> Result<PageOrigin, Problem> {
         if let Some(page) = self.page(headers) {
             return Ok(page);
         }
@@ -93,34 +93,39 @@ impl Origins {
     }
 
     /// The reason to allow the page that sends a request; `None` if there is none.
-    pub fn page(&self, headers: &HeaderMap) -> Option<Page> {
+    pub fn page(&self, headers: &HeaderMap) -> Option<PageOrigin> {
         let mut sent = headers.get_all(header::ORIGIN).iter();
         let (origin, None) = (sent.next(), sent.next()) else { return None };
-        let Some(origin) = origin else { return Some(Page::None) };
+        let Some(origin) = origin else { return Some(PageOrigin::None) };
         let origin = Origin::sent(origin.to_str().ok()?);
         if let Some(origin) = &origin {
             if self.listed.iter().any(|entry| entry.has(origin)) {
-                return Some(Page::Listed);
+                return Some(PageOrigin::Listed);
             }
             if self.public.as_ref() == Some(origin) || (self.own && origin.is_host_of(headers)) {
-                return Some(Page::Own);
+                return Some(PageOrigin::Own);
             }
             if origin.is_local() && !self.lists_local() && is_for_this_machine(headers) {
-                return Some(Page::Local);
+                return Some(PageOrigin::Local);
             }
         }
-        self.any.then_some(Page::Any)
+        self.any.then_some(PageOrigin::Any)
     }
 
-    /// Whether the cookie of a request counts. A browser also adds cookies to the requests of foreign
-    /// pages, so a request that changes something or opens a connection needs a known page.
+    /// Whether the cookie of a request counts. A browser also adds cookies to the requests of
+    /// foreign pages, so a request that changes something or opens a connection needs a known page.
     pub fn takes_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         if reads && !headers.contains_key(header::UPGRADE) {
             return true;
         }
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let known = || matches!(self.page(headers), Some(Page::Own | Page::Local | Page::Listed));
+        let known = || {
+            matches!(
+                self.page(headers),
+                Some(PageOrigin::Own | PageOrigin::Local | PageOrigin::Listed)
+            )
+        };
         // A program opens a connection without any page.
         matches!(site, Some(b"same-origin" | b"none"))
             || known()

@@ -1,8 +1,8 @@
 //! The pump: one connection's bytes in and out, until it ends.
 //!
-//! It is one state machine and not a task for each direction, so that answers and deliveries leave in
-//! one write, and in order. Buffers belong to the thread: a connection has bytes of its own only while
-//! a message is half read or a write is half done.
+//! It is one state machine and not a task for each direction, so that answers and deliveries leave
+//! in one write, and in order. Buffers belong to the thread: a connection has bytes of its own only
+//! while a message is half read or a write is half done.
 mod output;
 
 use std::{
@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     frame::Frames,
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
     keepalive::{Due, Keepalive},
     protocol::{Flow, Link, Protocol},
 };
@@ -47,8 +47,8 @@ const CHUNK: usize = 64 << 10;
 /// Unsent bytes at which no further message is read.
 const CONGESTED: usize = 2 * CHUNK;
 
-/// Time for the peer's half of the closing handshake; when the process stops, also the time before it
-/// for the last deliveries.
+/// Time for the peer's half of the closing handshake; when the process stops, also the time before
+/// it for the last deliveries.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -61,13 +61,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
-    run(io, Input::new(config.max_message_size), session, inbox, protocol, config).await;
+    run(io, InputBuffer::new(config.max_message_size), session, inbox, protocol, config).await;
 }
 
 /// Runs `protocol` as [`serve`] does, after some messages of `input` were read already.
 pub(super) async fn run<S, P>(
     io: S,
-    input: Input,
+    input: InputBuffer,
     session: Session,
     inbox: Inbox,
     protocol: P,
@@ -102,7 +102,7 @@ pub(super) async fn run<S, P>(
 
 struct Pump<S, P: Protocol> {
     io: S,
-    input: Input,
+    input: InputBuffer,
     /// Counts the bytes of `input`.
     input_bytes: Counted,
     output_bytes: Counted,
@@ -126,14 +126,14 @@ struct Pump<S, P: Protocol> {
 #[derive(Debug, Clone, Copy)]
 struct Closing {
     by: Instant,
-    phase: Phase,
+    phase: ClosePhase,
 }
 
-/// Phase of the close. All but the first come after the close frame.
+/// Progress of the close. All but the first come after the close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Sends the deliveries that are left before the close frame: the process stops, and its logs are
-    /// lost with it.
+enum ClosePhase {
+    /// Sends the deliveries that are left before the close frame: the process stops, and its logs
+    /// are lost with it.
     Deliver,
     /// Waits for the peer's half of the closing handshake.
     Await,
@@ -147,7 +147,7 @@ enum Phase {
 }
 
 impl Closing {
-    fn new(phase: Phase) -> Self {
+    fn new(phase: ClosePhase) -> Self {
         Self { by: Instant::now() + CLOSE_TIMEOUT, phase }
     }
 }
@@ -164,7 +164,7 @@ where
             Flow::Wait(future) => self.waiting = Some(future),
             Flow::Close(close) => {
                 telemetry::connection_ended(P::NAME, self.session.id(), &close);
-                self.close(&close, Phase::Await);
+                self.close(&close, ClosePhase::Await);
             }
         }
     }
@@ -175,7 +175,7 @@ where
             && let Poll::Ready(close) = self.session.poll_ended(cx)
         {
             if close == Close::SHUTDOWN {
-                self.closing = Some(Closing::new(Phase::Deliver));
+                self.closing = Some(Closing::new(ClosePhase::Deliver));
                 self.waiting = None;
             } else {
                 self.end(&close);
@@ -205,13 +205,13 @@ where
         let is_sent = self.unsent.is_empty() && self.answers.is_empty();
         if is_sent
             && let Some(closing) = self.closing.as_mut()
-            && matches!(closing.phase, Phase::Linger | Phase::End)
+            && matches!(closing.phase, ClosePhase::Linger | ClosePhase::End)
             && Pin::new(&mut self.io).poll_shutdown(cx).is_ready()
         {
-            if closing.phase == Phase::End {
+            if closing.phase == ClosePhase::End {
                 return Poll::Ready(());
             }
-            closing.phase = Phase::Drain;
+            closing.phase = ClosePhase::Drain;
         }
         if timer.deadline() > self.deadline() {
             timer.as_mut().reset(self.deadline());
@@ -233,7 +233,7 @@ where
     fn tick(&mut self, now: Instant) -> bool {
         if let Some(closing) = self.closing {
             let is_over = now >= closing.by;
-            if is_over && closing.phase == Phase::Deliver {
+            if is_over && closing.phase == ClosePhase::Deliver {
                 self.end(&Close::SHUTDOWN);
                 return true;
             }
@@ -261,12 +261,12 @@ where
             telemetry::connection_ended(P::NAME, self.session.id(), close);
             self.protocol.end(close, &mut Frames::new(&mut self.answers));
             // Another session has its place already.
-            let phase = if *close == Close::CROWDED { Phase::End } else { Phase::Await };
+            let phase = if *close == Close::CROWDED { ClosePhase::End } else { ClosePhase::Await };
             self.close(close, phase);
         }
     }
 
-    fn close(&mut self, close: &Close, phase: Phase) {
+    fn close(&mut self, close: &Close, phase: ClosePhase) {
         Frames::new(&mut self.answers).close(close);
         self.closing = Some(Closing::new(phase));
         self.waiting = None;
@@ -274,7 +274,7 @@ where
 
     /// Whether new frames can still be sent to the peer.
     fn is_open(&self) -> bool {
-        self.closing.is_none_or(|closing| closing.phase == Phase::Deliver)
+        self.closing.is_none_or(|closing| closing.phase == ClosePhase::Deliver)
     }
 
     // === in ===
@@ -311,7 +311,7 @@ where
             if filled == 0 {
                 self.ended = true;
                 // Everything before the end was handled: send its answers, and end.
-                self.closing.get_or_insert(Closing::new(Phase::End)).phase = Phase::End;
+                self.closing.get_or_insert(Closing::new(ClosePhase::End)).phase = ClosePhase::End;
                 return Ok(());
             }
             self.keepalive.on_read(Instant::now());
@@ -331,7 +331,9 @@ where
     }
 
     fn feed(&mut self, bytes: &mut [u8]) {
-        if self.closing.is_some_and(|closing| matches!(closing.phase, Phase::Linger | Phase::Drain))
+        if self
+            .closing
+            .is_some_and(|closing| matches!(closing.phase, ClosePhase::Linger | ClosePhase::Drain))
         {
             return;
         }
@@ -340,21 +342,21 @@ where
         let fed = input.feed(bytes, |message| {
             let mut link = Link { inbox, out: Frames::new(answers) };
             let flow = match message {
-                Message::Close(answer) => {
-                    end = Some((answer, Phase::End));
+                ClientMessage::Close(answer) => {
+                    end = Some((answer, ClosePhase::End));
                     return false;
                 }
                 // Only the peer's close counts during the closing handshake.
                 _ if closing.is_some() => Flow::Continue,
-                Message::Text(text) => {
+                ClientMessage::Text(text) => {
                     protocol.text(text.strip_prefix(json::MARK).unwrap_or(text), &mut link)
                 }
-                Message::Binary => protocol.binary(&mut link),
-                Message::Ping(payload) => {
+                ClientMessage::Binary => protocol.binary(&mut link),
+                ClientMessage::Ping(payload) => {
                     link.out.pong(payload);
                     Flow::Continue
                 }
-                Message::Pong => Flow::Continue,
+                ClientMessage::Pong => Flow::Continue,
             };
             match flow {
                 Flow::Continue => {
@@ -367,26 +369,26 @@ where
                     false
                 }
                 Flow::Close(close) => {
-                    end = Some((close, Phase::Await));
+                    end = Some((close, ClosePhase::Await));
                     *paused = true;
                     false
                 }
             }
         });
         if let Err(close) = fed {
-            end = Some((close, Phase::Linger));
+            end = Some((close, ClosePhase::Linger));
         } else if self.input_bytes.hold(self.input.held(), || self.session.holder()).is_err() {
             self.input.forget();
-            end = Some((Close::BUSY, Phase::Linger));
+            end = Some((Close::BUSY, ClosePhase::Linger));
         }
         let Some((close, phase)) = end else { return };
         if let Some(closing) =
-            self.closing.as_mut().filter(|closing| closing.phase != Phase::Deliver)
+            self.closing.as_mut().filter(|closing| closing.phase != ClosePhase::Deliver)
         {
             closing.phase = phase;
             return;
         }
-        if phase != Phase::End {
+        if phase != ClosePhase::End {
             telemetry::connection_ended(P::NAME, self.session.id(), &close);
         }
         self.close(&close, phase);

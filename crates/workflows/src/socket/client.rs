@@ -4,15 +4,15 @@ use std::{mem, net::IpAddr, sync::Arc};
 use quadrille_core::{
     Close, Delivery, NotRefreshed, Payer, Rate, Since,
     auth::{Principal, Token},
-    ws::{Accepted, Flow, Frames, Link, Protocol},
+    ws::{AcceptedClient, Flow, Frames, Link, Protocol},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
     frame::frame,
-    snapshot::Seen,
-    watched::{Options, Watched, may_watch},
+    snapshot::SeenRun,
+    watched::{Options, WatchedChat, may_watch},
 };
 use crate::{
     NAME,
@@ -27,57 +27,62 @@ const TAG: u32 = 0;
 const FULL: &str = r#"{"type":"error","message":"Maximum connections reached"}"#;
 
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ChatClient {
     door: Arc<Door>,
     principal: Principal,
     peer: IpAddr,
     payer: Payer,
     /// The chat to watch from the beginning.
     first: Option<Box<(Value, Options)>>,
-    watched: Watched,
+    watched: WatchedChat,
     /// The part of the run that the snapshot has shown.
-    seen: Option<Seen>,
+    seen: Option<SeenRun>,
     /// `None` if there are too many connections.
     watching: Option<Watching>,
 }
 
 /// Result of a command that had to wait.
 #[derive(Debug)]
-pub(super) enum Done {
-    /// What is watched from now on.
-    Watched(Watched),
+pub(super) enum CommandResult {
+    /// The chat to watch from now on.
+    Watched(WatchedChat),
     /// The client's new identity, and whether it may still watch the topic that it watches.
     Refreshed(Result<(Principal, bool), NotRefreshed>),
 }
 
-// === impl Client ===
+// === impl ChatClient ===
 
-impl Client {
-    pub(super) fn new(door: &Arc<Door>, accepted: Accepted, chat: Value, options: Options) -> Self {
-        let Accepted { principal, peer, .. } = accepted;
+impl ChatClient {
+    pub(super) fn new(
+        door: &Arc<Door>,
+        accepted: AcceptedClient,
+        chat: Value,
+        options: Options,
+    ) -> Self {
+        let AcceptedClient { principal, peer, .. } = accepted;
         Self {
             door: Arc::clone(door),
             payer: Payer::new(principal.user.as_ref(), peer),
             principal,
             peer,
             first: Some(Box::new((chat, options))),
-            watched: Watched::default(),
+            watched: WatchedChat::default(),
             seen: None,
             watching: door.watching(),
         }
     }
 
     /// Looks up a chat, to watch it in place of the present one.
-    fn watch(&self, chat: Value, options: Options) -> Flow<Done> {
+    fn watch(&self, chat: Value, options: Options) -> Flow<CommandResult> {
         let (door, principal) = (Arc::clone(&self.door), self.principal.clone());
         Flow::Wait(Box::pin(async move {
-            Done::Watched(Watched::of(&door, &principal, chat, options).await)
+            CommandResult::Watched(WatchedChat::of(&door, &principal, chat, options).await)
         }))
     }
 
     /// Subscribes to the chat that was looked up, and acknowledges it.
     fn connect(&mut self, link: &mut Link<'_>) {
-        let Watched { chat, topic, since, snapshot, .. } = &mut self.watched;
+        let WatchedChat { chat, topic, since, snapshot, .. } = &mut self.watched;
         let snapshot = snapshot.take();
         let after = snapshot.as_ref().map(|snapshot| snapshot.since);
         let since = after.or(*since).unwrap_or(Since::Now);
@@ -105,7 +110,11 @@ impl Client {
         });
     }
 
-    fn command(&mut self, mut object: Map<String, Value>, link: &mut Link<'_>) -> Flow<Done> {
+    fn command(
+        &mut self,
+        mut object: Map<String, Value>,
+        link: &mut Link<'_>,
+    ) -> Flow<CommandResult> {
         match object.get("type").and_then(Value::as_str) {
             Some("ping") => link.out.text(r#"{"type":"pong"}"#),
             Some("subscribe") => {
@@ -129,20 +138,20 @@ impl Client {
     }
 
     /// Continues the connection with a new token.
-    fn refresh(&self, token: Token) -> Flow<Done> {
+    fn refresh(&self, token: Token) -> Flow<CommandResult> {
         let (door, before, peer) = (Arc::clone(&self.door), self.principal.clone(), self.peer);
         let topic = self.watched.topic.clone();
         Flow::Wait(Box::pin(async move {
             let principal = match door.core.refresh(&token, &before, peer).await {
                 Ok(principal) => principal,
-                Err(err) => return Done::Refreshed(Err(err)),
+                Err(err) => return CommandResult::Refreshed(Err(err)),
             };
             let may_watch = match &topic {
                 // A chat that cannot be looked up now stays watched.
                 Some(topic) => may_watch(&door, &principal, topic).await.unwrap_or(true),
                 None => true,
             };
-            Done::Refreshed(Ok((principal, may_watch)))
+            CommandResult::Refreshed(Ok((principal, may_watch)))
         }))
     }
 
@@ -154,7 +163,8 @@ impl Client {
             return;
         }
         let positions = self.watched.positions;
-        let old = mem::replace(&mut self.watched, Watched { positions, ..Watched::default() });
+        let old =
+            mem::replace(&mut self.watched, WatchedChat { positions, ..WatchedChat::default() });
         if let Some(topic) = old.topic {
             link.inbox.unsubscribe(&topic);
         }
@@ -163,12 +173,12 @@ impl Client {
     }
 }
 
-impl Protocol for Client {
+impl Protocol for ChatClient {
     const NAME: &'static str = NAME;
 
-    type Done = Done;
+    type Done = CommandResult;
 
-    fn begin(&mut self, link: &mut Link<'_>) -> Flow<Done> {
+    fn begin(&mut self, link: &mut Link<'_>) -> Flow<CommandResult> {
         if self.watching.is_none() {
             link.out.text(FULL);
             return Flow::Close(Close::NORMAL);
@@ -179,7 +189,7 @@ impl Protocol for Client {
         self.watch(chat, options)
     }
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<Done> {
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<CommandResult> {
         if let Err(err) = self.door.core.quotas.take(Rate::Frames, &self.payer) {
             link.out.text(&error(&err.to_string()));
             return Flow::Continue;
@@ -196,7 +206,7 @@ impl Protocol for Client {
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow<Done> {
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<CommandResult> {
         link.out.text(&error("send text frames"));
         Flow::Continue
     }
@@ -227,19 +237,19 @@ impl Protocol for Client {
         }
     }
 
-    fn done(&mut self, done: Done, link: &mut Link<'_>) {
+    fn done(&mut self, done: CommandResult, link: &mut Link<'_>) {
         match done {
-            Done::Watched(watched) => {
+            CommandResult::Watched(watched) => {
                 let old = mem::replace(&mut self.watched, watched);
                 if let Some(old) = old.topic {
                     link.inbox.unsubscribe(&old);
                 }
                 self.connect(link);
             }
-            Done::Refreshed(Ok((principal, may_watch))) => {
+            CommandResult::Refreshed(Ok((principal, may_watch))) => {
                 self.refreshed(principal, may_watch, link);
             }
-            Done::Refreshed(Err(err)) => link.out.text(&error(&err.to_string())),
+            CommandResult::Refreshed(Err(err)) => link.out.text(&error(&err.to_string())),
         }
     }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 /// Frames without and with their position, each encoded on first use.
 #[derive(Debug)]
-enum Workflows {}
+enum ChatWire {}
 
-impl Wire for Workflows {
+impl Wire for ChatWire {
     type Frame = [OnceLock<Text>; 2];
     const SLOT: usize = 3;
 
@@ -28,7 +28,7 @@ pub(super) fn frame(record: &Event, position: bool) -> &str {
     if !position && is_frame(record) {
         return &record.payload;
     }
-    let [plain, positioned] = record.frame::<Workflows>();
+    let [plain, positioned] = record.frame::<ChatWire>();
     let frame = if position { positioned } else { plain };
     frame.get_or_init(|| {
         let text = encode(record, position);

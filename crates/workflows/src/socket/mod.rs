@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use quadrille_core::{Position, Since, ws};
 use serde_json::Value;
 
-use self::{client::Client, watched::Options};
+use self::{client::ChatClient, watched::Options};
 use crate::{PATH, door::Door};
 
 pub(crate) fn router(door: &Arc<Door>) -> Router {
@@ -33,7 +33,7 @@ async fn open(State(door): State<Arc<Door>>, request: Request) -> Response {
     let chat = chat(request.uri().path()).map_or(Value::Null, Value::String);
     let options = options(request.uri().query().unwrap_or_default());
     let config = (&door.config).into();
-    let client = |accepted| Client::new(&door, accepted, chat, options);
+    let client = |accepted| ChatClient::new(&door, accepted, chat, options);
     ws::accept(&door.core, request, config, client).await
 }
 

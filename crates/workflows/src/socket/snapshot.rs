@@ -13,23 +13,24 @@ use crate::{door::Door, wire};
 /// The newest runs of a chat, which are searched for one that is running.
 const RUNS: Page = Page { limit: 100, offset: 0 };
 
-/// Upper bound on the records that are compared with the snapshot, published while the run was read.
+/// Upper bound on the records that are compared with the snapshot, published while the run was
+/// read.
 const RECORDS: usize = 1000;
 
 /// Upper bound on the bytes of results in a snapshot.
 const RESULTS: usize = 256 << 10;
 
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(super) struct RunSnapshot {
     pub(super) frame: String,
     /// Position of the records that the snapshot does not cover.
     pub(super) since: Since,
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<SeenRun>,
 }
 
 /// The part of a run that a snapshot shows.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenRun {
     run: String,
     seq: i64,
     /// The step that is running, and its progress.
@@ -46,7 +47,8 @@ struct FrameFields<'a> {
     progress: Option<i64>,
 }
 
-/// Omits all results but their files if they exceed [`RESULTS`]. A client can get them from the run.
+/// Omits all results but their files if they exceed [`RESULTS`]. A client can get them from the
+/// run.
 fn omit_large_results(steps: &mut [Step]) {
     let results = steps.iter().filter_map(|step| step.result.as_deref());
     if results.map(str::len).sum::<usize>() <= RESULTS {
@@ -57,9 +59,9 @@ fn omit_large_results(steps: &mut [Step]) {
     }
 }
 
-impl Snapshot {
-    /// Takes a snapshot of the chat's running run, or else of its newest. `None` if the log still has
-    /// everything after `since`.
+impl RunSnapshot {
+    /// Takes a snapshot of the chat's running run, or else of its newest. `None` if the log still
+    /// has everything after `since`.
     pub(super) async fn of(
         door: &Door,
         topic: &Topic,
@@ -101,7 +103,7 @@ impl Snapshot {
                 frame["run"] = wire::run(&chat, &run, &steps, &files, percent, None);
                 let step = steps.iter().find(|step| step.position == run.next);
                 let step = step.map(|step| (step.id, percent.map_or(step.progress, i64::from)));
-                seen = Some(Seen::of(&run, step));
+                seen = Some(SeenRun::of(&run, step));
             }
         }
         // Records that it covers are not delivered, nor after a reconnect with its position.
@@ -111,13 +113,14 @@ impl Snapshot {
     }
 }
 
-impl Seen {
+impl SeenRun {
     fn of(run: &Run, step: Option<(Uuid, i64)>) -> Self {
         let step = step.filter(|_| run.status == RunStatus::Running);
         Self { run: run.id.clone(), seq: run.seq, step }
     }
 
-    /// Moves `position` past the records that the snapshot covers, up to the first that it does not.
+    /// Moves `position` past the records that the snapshot covers, up to the first that it does
+    /// not.
     fn advance(&self, hub: &Hub, topic: &Topic, position: Position) -> Position {
         let Some(history) = hub.history(topic, Since::After(position), RECORDS) else {
             return position;
@@ -152,7 +155,7 @@ mod tests {
     #[test]
     fn a_snapshot_covers_what_is_not_newer() {
         let step = Uuid::now_v7();
-        let seen = Seen { run: "r".to_owned(), seq: 3, step: Some((step, 40)) };
+        let seen = SeenRun { run: "r".to_owned(), seq: 3, step: Some((step, 40)) };
         let frame = |run: &str, seq: i64, progress: Option<i64>| {
             let step_id = progress.map(|_| step);
             json!({"run_id": run, "seq": seq, "step_id": step_id, "progress": progress}).to_string()
@@ -166,7 +169,7 @@ mod tests {
             r#"{"type":"error"}"#.to_owned(),
         ];
         assert!(!newer.iter().any(|frame| seen.covers_frame(frame)));
-        let over = Seen { step: None, ..seen };
+        let over = SeenRun { step: None, ..seen };
         assert!(over.covers_frame(&frame("r", 3, Some(100))));
     }
 }

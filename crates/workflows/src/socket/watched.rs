@@ -5,17 +5,17 @@ use quadrille_core::{
 };
 use serde_json::Value;
 
-use super::snapshot::Snapshot;
+use super::snapshot::RunSnapshot;
 use crate::door::{self, Door};
 
 #[derive(Debug, Default)]
-pub(super) struct Watched {
+pub(super) struct WatchedChat {
     /// Id of the chat, as the client sent it.
     pub(super) chat: Value,
     /// `None` if there is no such chat, or the client may not watch it.
     pub(super) topic: Option<Topic>,
     pub(super) since: Option<Since>,
-    pub(super) snapshot: Option<Snapshot>,
+    pub(super) snapshot: Option<RunSnapshot>,
     /// Whether each frame carries its position.
     pub(super) positions: bool,
 }
@@ -28,9 +28,9 @@ pub(super) struct Options {
     pub(super) positions: bool,
 }
 
-// === impl Watched ===
+// === impl WatchedChat ===
 
-impl Watched {
+impl WatchedChat {
     /// Looks up a chat that `principal` may watch. In open mode it need not exist.
     pub(super) async fn of(
         door: &Door,
@@ -50,7 +50,7 @@ impl Watched {
         if !matches!(may_watch(door, principal, &topic).await, Ok(true)) {
             return nothing(chat);
         }
-        let snapshot = if snapshot { Snapshot::of(door, &topic, since).await } else { Ok(None) };
+        let snapshot = if snapshot { RunSnapshot::of(door, &topic, since).await } else { Ok(None) };
         let snapshot = snapshot.unwrap_or_else(|err| {
             tracing::warn!(error = %err, chat = id, "a chat cannot be shown from its store");
             None

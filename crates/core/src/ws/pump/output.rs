@@ -42,8 +42,8 @@ where
         result
     }
 
-    /// Counts the unsent bytes. Fails if there is no room for them: the peer is cut off as too slow,
-    /// without a close frame, which it would not take either.
+    /// Counts the unsent bytes. Fails if there is no room for them: the peer is cut off as too
+    /// slow, without a close frame, which it would not take either.
     pub(super) fn count_output(&mut self) -> Result<(), Shortage> {
         let held = self.unsent.len() + self.answers.len();
         let counted = self.output_bytes.hold(held, || self.session.holder());
