@@ -7,7 +7,6 @@ mod identify;
 pub mod sse;
 pub mod ws;
 
-pub use identify::NotRefreshed;
 use quadrille_core::{Hub, Life, Presence, Registry, Shares, Turns};
 use quadrille_identity::{Authority, Quotas};
 

@@ -2,6 +2,7 @@
 //!
 //! A token is a JWT: its signature and its time are checked here and nowhere else, and what it
 //! grants becomes a [`Principal`] that the protocols ask. The rules are in `docs/identity.md`.
+mod authenticate;
 mod authority;
 mod claims;
 mod denied;
@@ -20,6 +21,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use authenticate::{NotAuthenticated, NotRefreshed, authenticate, refresh};
 pub use authority::{Authority, BadSettings, Expired, Mode, PublicKey, Settings};
 pub use denied::{Denied, NotAllowed};
 pub use issue::Issue;

@@ -23,6 +23,6 @@ pub use caller::Caller;
 pub use carrier::{Carrier, Carry};
 pub use compress::compress;
 pub use download::Download;
-pub use origins::{BadOrigin, Origins, Page};
+pub use origins::{BadOrigin, Origins, PageOrigin};
 pub use peer::Peer;
 pub use problem::Problem;

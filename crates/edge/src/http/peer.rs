@@ -3,18 +3,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{Extensions, Request};
 
-/// The address of the client. The listener puts it into every request.
+/// Address of the client. The listener adds it to every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    /// The address that the listener put into `request`; an unspecified one if there is none, as
-    /// on a unix socket.
+    /// Address of the client of `request`; unspecified if it has none, as on a Unix socket.
     pub fn of<B>(request: &Request<B>) -> Self {
         Self::within(request.extensions())
     }
 
-    /// [`Self::of`] a request that was taken apart.
+    /// Address of the client of a request with these extensions.
     pub fn within(extensions: &Extensions) -> Self {
         extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }

@@ -7,6 +7,7 @@ use axum_core::{
 };
 use http::{HeaderValue, StatusCode, header};
 use quadrille_core::telemetry;
+use quadrille_identity::NotAuthenticated;
 use serde::Serialize;
 
 /// An RFC 9457 problem document. Never holds a cause: causes are logged, once, where they happen.
@@ -47,6 +48,15 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+}
+
+impl From<NotAuthenticated> for Problem {
+    fn from(err: NotAuthenticated) -> Self {
+        match err {
+            NotAuthenticated::Exceeded(err) => err.into(),
+            NotAuthenticated::Denied(err) => err.into(),
+        }
     }
 }
 

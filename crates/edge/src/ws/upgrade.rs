@@ -19,7 +19,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Check that `request` is an opening handshake; the error is the answer if it is not.
+    /// Checks that `request` is an opening handshake; the error is the answer to another request.
     #[expect(clippy::result_large_err, reason = "an answer is that large, and goes straight out")]
     pub fn of<B>(request: &mut Request<B>) -> Result<Self, Response> {
         let headers = request.headers();
@@ -46,7 +46,7 @@ impl Handshake {
         Ok(Self { accept, upgrade: hyper::upgrade::on(request) })
     }
 
-    /// The answer that accepts, and the connection once the answer is sent.
+    /// Gives the answer that accepts, and the connection once the answer is sent.
     pub fn accept(self) -> (Response, impl Future<Output = hyper::Result<TokioIo<Upgraded>>>) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -61,7 +61,7 @@ impl Handshake {
 /// Whether the comma-separated list of the headers `name` has `token`, in any case.
 fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 fn accept(key: &[u8]) -> HeaderValue {

@@ -12,6 +12,7 @@ use http::{
 };
 use quadrille_core::{BadTopic, Shortage};
 use quadrille_edge::http::{BadBody, Problem, form::FormError};
+use quadrille_identity::NotAuthenticated;
 use quadrille_identity::{Denied, Exceeded};
 use quadrille_store::{self as store, AddError, files::PutError};
 use serde::Serialize;
@@ -201,6 +202,15 @@ impl From<Denied> for Error {
             Denied::Expired => Self::Expired,
             Denied::Renewal => Self::Renewal,
             why => Self::Token(why),
+        }
+    }
+}
+
+impl From<NotAuthenticated> for Error {
+    fn from(err: NotAuthenticated) -> Self {
+        match err {
+            NotAuthenticated::Exceeded(err) => err.into(),
+            NotAuthenticated::Denied(err) => err.into(),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use futures_util::FutureExt;
 use quadrille_core::Topic;
-use quadrille_edge::NotRefreshed;
+use quadrille_identity::NotRefreshed;
 use quadrille_identity::{Principal, Token};
 use serde::Deserialize;
 use serde_json::json;
