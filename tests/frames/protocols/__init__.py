@@ -1,0 +1,12 @@
+"""What is recorded, by protocol. Each function takes a transcript and the path of a binary."""
+
+from . import agents, broker, cli, engineio, relay, topics
+
+PROTOCOLS = {
+    "cli": cli.record,
+    "topics": topics.record,
+    "broker": broker.record,
+    "relay": relay.record,
+    "agents": agents.record,
+    "engineio": engineio.record,
+}
