@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from transcript import readable
 
 SECRET = "known to the tests, and long enough"
 JWT = {"auth.mode": "jwt", "auth.jwt.secret": SECRET}
+TOKENS = itertools.count(1)
 # Metrics that are there or not, depending on which of two tasks was faster.
 BY_CHANCE = ["quadrille_publisher_waits_total", "quadrille_records_coalesced_total"]
 DEFAULTS = {"server.listen": ["127.0.0.1:0"], "log.level": "warn"}
@@ -34,8 +36,8 @@ def environment(settings):
 
 
 def token(secret=SECRET, ttl=3600, **claims):
-    """A token that is signed with HS256. A claim that is `None` is left out."""
-    claims = {"exp": int(time.time()) + ttl} | claims
+    """A token that is signed with HS256, and no other is equal to it. Claims of `None` are left out."""
+    claims = {"exp": int(time.time()) + ttl, "n": next(TOKENS)} | claims
     claims = {key: value for key, value in claims.items() if value is not None}
     parts = [{"alg": "HS256", "typ": "JWT"}, claims]
     encoded = b".".join(_base64(json.dumps(part).encode()) for part in parts)
@@ -99,7 +101,8 @@ class Gateway:
         for key, value in settings.items():
             if key not in DEFAULTS:
                 transcript.sent(f"key {key} = {value if isinstance(value, str) else json.dumps(value)}")
-        self._connection = None
+        # Headers with which anything may be published.
+        self.publisher = []
 
     def _ready(self):
         for line in self.process.stdout:

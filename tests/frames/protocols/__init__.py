@@ -1,6 +1,6 @@
 """What is recorded, by protocol. Each function takes a transcript and the path of a binary."""
 
-from . import agents, broker, cli, engineio, relay, topics
+from . import agents, broker, cli, engineio, relay, rooms, rooms_http, topics, workflows
 
 PROTOCOLS = {
     "cli": cli.record,
@@ -9,4 +9,7 @@ PROTOCOLS = {
     "relay": relay.record,
     "agents": agents.record,
     "engineio": engineio.record,
+    "rooms": rooms.record,
+    "rooms-http": rooms_http.record,
+    "workflows": workflows.record,
 }
