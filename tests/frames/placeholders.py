@@ -7,7 +7,9 @@ equal only if the same ids are the same in both.
 import re
 
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
-UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+UUID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-zA-Z])")
+# The end of the id of a run.
+RUN = re.compile(r"(?<=_workflow_)\d{13}_[0-9a-f]{8}")
 HEX = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")
 EPOCH = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{13}(?=-\d+)")
 # Ids of Socket.IO, which are shown once with their name and used elsewhere without.
@@ -26,7 +28,7 @@ TIMES = [
     (re.compile(r"(?<!\d)20\d{6}_\d{6}(?!\d)"), "{stamp}"),
     (re.compile(r"(?<!\d)20\d{6}T\d{6}Z"), "{stampZ}"),
     (re.compile(r'("partition_key":")\d{4}/\d\d"'), r'\1{month}"'),
-    (re.compile(r"expires=\d{10}&signature=[\w-]{43}"), "expires={unix}&signature={signature}"),
+    (re.compile(r"(expires=9?)\d{10}&(signature=\.?)[\w-]{43}"), r"\1{unix}&\2{signature}"),
     (re.compile(r"(?<![\d.])1[789]\d{8}\.\d+"), "{seconds}"),
     (re.compile(r"(?<![\d.])1[789]\d{11}(?!\d)"), "{ms}"),
     (re.compile(r"(?<![\d.])1[789]\d{8}(?!\d)"), "{unix}"),
@@ -63,7 +65,7 @@ class Placeholders:
             text = text.replace(value, self._number(kind, value))
         for value in ETAG.findall(text):
             text = text.replace(value, self._number("etag", value))
-        for kind, pattern in [("token", JWT), ("uuid", UUID), ("hex", HEX), ("epoch", EPOCH)]:
+        for kind, pattern in [("token", JWT), ("run", RUN), ("uuid", UUID), ("hex", HEX), ("epoch", EPOCH)]:
             text = pattern.sub(lambda m, kind=kind: self._number(kind, m[0]), text)
         for pattern, replacement in TIMES + NAMES + self._patterns:
             text = pattern.sub(replacement, text)

@@ -1,6 +1,6 @@
 """What is recorded, by protocol. Each function takes a transcript and the path of a binary."""
 
-from . import agents, broker, cli, engineio, relay, rooms, rooms_http, topics, workflows
+from . import agents, bot, broker, cli, direct, engineio, relay, rooms, rooms_http, topics, workflows
 
 PROTOCOLS = {
     "cli": cli.record,
@@ -12,4 +12,6 @@ PROTOCOLS = {
     "rooms": rooms.record,
     "rooms-http": rooms_http.record,
     "workflows": workflows.record,
+    "bot": bot.record,
+    "direct": direct.record,
 }

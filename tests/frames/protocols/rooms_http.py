@@ -3,6 +3,7 @@
 import json
 
 from gateway import JWT, Gateway, token
+from protocols.topics import until_refused
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 
@@ -135,8 +136,8 @@ def files(transcript, binary):
                         [("Range", "bytes=0-3"), ("If-Range", etag)], [("Range", "bytes=0-3"), ("If-Range", '"other"')]):
             gateway.get(first, *headers)
         gateway.request("HEAD", first)
-        for path in (bare, f"{bare}?user_id=7", f"{bare}?user_id=8", f"{first}x", first.replace("expires=", "expires=9"),
-                     first.replace("signature=", "signature=x"), f"{bare}?expires=1&signature=x", "/files/7/x/a.txt?user_id=7", "/files/", "/files/a",
+        for path in (bare, f"{bare}?user_id=7", f"{bare}?user_id=8", f"{first}.", first.replace("expires=", "expires=9"),
+                     first.replace("signature=", "signature=."), f"{bare}?expires=1&signature=x", "/files/7/x/a.txt?user_id=7", "/files/", "/files/a",
                      "/files/7/../7/a", "/files/%2e%2e/x", "/files/%ff"):
             gateway.get(path)
         gateway.request("DELETE", first)
@@ -203,7 +204,7 @@ def signed_in(transcript, binary):
             gateway.get(path)
             gateway.get(path.split("?")[0], who)
         gateway.get(path.split("?")[0])
-        gateway.get(path + "x", bearer["ann"])
+        gateway.get(path + ".", bearer["ann"])
         for who in reversed(bearer.values()):
             gateway.request("DELETE", "/conversations/1", [who])
         gateway.get("/health")
@@ -213,7 +214,6 @@ def signed_in(transcript, binary):
 
 def bounds(transcript, binary):
     with Gateway(transcript, binary, "bounds", {"limits.requests_per_second": "1", "limits.bad_tokens_per_minute": "0"}) as gateway:
-        from protocols.topics import until_refused
         until_refused(gateway, lambda: gateway.get("/conversations?user_id=7", record=False), 429)
         until_refused(gateway, lambda: gateway.get("/files/7/a/b", record=False), 429)
     with Gateway(transcript, binary, "a limit of publications", {"limits.publishes_per_second": "1"}) as gateway:

@@ -79,7 +79,7 @@ def runs(transcript, binary):
         for body in ({}, {"steps": None}, {"steps": "x"}, {"steps": [7]}, {"steps": [{}]}, {"steps": [{"operation": 7}]},
                      {"steps": [{"operation": "foo/bar"}]}, {"steps": [{"operation": "csv/search"}]},
                      {"steps": [{"operation": "csv/search", "arguments": 7}]}, {"steps": [{"operation": "csv/search", "arguments": {"conditions": []}}]},
-                     {"steps": [SEARCH] * 101}, {"steps": [SEARCH | {"kind": "nonsense"}]}, {"steps": [ELSEWHERE]}, "", "{", "[]", "null"):
+                     {"steps": [SEARCH] * 101}, {"steps": [SEARCH | {"kind": "nonsense"}]}, "", "{", "[]", "null"):
             execute(body)
         execute({"steps": []})
         watcher.until("workflow_completed")
@@ -257,7 +257,7 @@ def elsewhere(transcript, binary):
         watcher.until("workflow_failed")
         transcript.note("a worker that vanishes")
         gateway.post(f"{CHATS}/{chat}/runs", {"steps": [ELSEWHERE]})
-        gateway.post(f"{WORK}/claim", {"operation": "shop/translate"})
+        gateway.post(f"{WORK}/claim", {"operation": "shop/translate", "wait": 30})
         watcher.until("workflow_failed")
         transcript.note("a run that is cancelled under its worker")
         step, claim = offered(ELSEWHERE)
