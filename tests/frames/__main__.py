@@ -41,7 +41,8 @@ def main():
     comparing = commands.add_parser("compare", help="compare two folders; 1 if they differ")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
-    comparing.add_argument("texts", type=Path, nargs="?", help="changed texts: OLD → NEW, one a line")
+    comparing.add_argument("texts", type=Path, nargs="?",
+        help="changed texts: OLD → NEW, one a line")
     args = parser.parse_args()
     if args.command == "record":
         return record(args.binary, args.folder, args.protocols)

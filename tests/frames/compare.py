@@ -33,7 +33,8 @@ def compare(before, after, texts=None):
             matched[pair] += old.count(pair[0])
             old = old.replace(*pair)
         lines = list(difflib.unified_diff(
-            old.splitlines(), new.splitlines(), str(before / name), str(after / name), n=6, lineterm="",
+            old.splitlines(), new.splitlines(), str(before / name), str(after / name), n=6,
+                lineterm="",
         ))
         if lines:
             differing.append(name)

@@ -89,7 +89,8 @@ class Gateway:
         settings = DEFAULTS | (settings or {})
         self._errors = (self.home / "stderr").open("wb")
         self.process = subprocess.Popen(
-            [binary, "serve", *(["--config", files[0][0]] if files else [])], cwd=self.home, env=environment(settings),
+            [binary, "serve", *(["--config", files[0][0]] if files else [])], cwd=self.home,
+                env=environment(settings),
             stdout=subprocess.PIPE, stderr=self._errors,
         )
         self.banner = self._ready()
@@ -100,7 +101,8 @@ class Gateway:
         transcript.section(title, known)
         for key, value in settings.items():
             if key not in DEFAULTS:
-                transcript.sent(f"key {key} = {value if isinstance(value, str) else json.dumps(value)}")
+                transcript.sent(
+                    f"key {key} = {value if isinstance(value, str) else json.dumps(value)}")
         # Headers with which anything may be published.
         self.publisher = []
 
@@ -109,7 +111,8 @@ class Gateway:
             line = line.decode("utf-8")
             if " ready on " in line:
                 self.rest = []
-                reader = threading.Thread(target=lambda: self.rest.extend(self.process.stdout), daemon=True)
+                reader = threading.Thread(target=lambda: self.rest.extend(self.process.stdout),
+                    daemon=True)
                 reader.start()
                 return line
         raise RuntimeError("the gateway did not start: " + (self.home / "stderr").read_text())
@@ -129,11 +132,13 @@ class Gateway:
 
     # --- requests ---
 
-    def request(self, method, path, headers=(), body=None, shown=None, name="", record=True):
-        """Send a request, and record it with its response. `shown` makes text of the body."""
+    def request(self, method, path, headers=(), body=None, shown=None, name="", record=True,
+            sent=None):
+        """Send a request, and record it with its response. `shown` makes text of the response's body,
+        `sent` is said in place of the request's."""
         body = body.encode("utf-8") if isinstance(body, str) else body
         if record:
-            self._sent(method, path, headers, body, name)
+            self._sent(method, path, headers, sent or body, name)
         data = rawhttp.request_bytes(self.address, method, path, headers, body)
         stream = rawhttp.Stream(self.address)
         stream.send(data)
@@ -161,7 +166,8 @@ class Gateway:
     def post(self, path, value, *headers, **options):
         """Post JSON: a text as it is, anything else encoded."""
         body = value if isinstance(value, (str, bytes)) else json.dumps(value)
-        return self.request("POST", path, [("Content-Type", "application/json"), *headers], body, **options)
+        return self.request("POST", path, [("Content-Type", "application/json"), *headers], body,
+            **options)
 
     def form(self, path, parts, *headers, **options):
         """Post a form of parts: name, file name or `None`, content."""
@@ -245,7 +251,8 @@ class Watcher:
 
     def next(self):
         event = self.events.next()
-        self.transcript.got(f"{self.name} event" if event else f"{self.name} end of the stream", event)
+        self.transcript.got(f"{self.name} event" if event else f"{self.name} end of the stream",
+            event)
         return event
 
     def until(self, part):

@@ -12,22 +12,24 @@ UUID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(
 RUN = re.compile(r"(?<=_workflow_)\d{13}_[0-9a-f]{8}")
 HEX = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])")
 EPOCH = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{13}(?=-\d+)")
-# Ids of Socket.IO, which are shown once with their name and used elsewhere without.
-NAMED = re.compile(r'"(sid|pid)":"([\w-]{12,})"')
+# Ids and names that are shown once with their member's name, and used elsewhere without.
+NAMED = re.compile(r'"(sid|pid|participant_name)": ?"([\w-]{12,}|[A-Z][a-z]+-\d{4})"')
 ETAG = re.compile(r'\betag: (?:W/)?"([^"]+)"')
 
 REQUEST_ID = [
     (re.compile(r"(x-request-id: )" + UUID.pattern), r"\1{request}"),
-    (re.compile(r'("request_id":")[0-9a-f]{32}"'), r'\1{request}"'),
+    (re.compile(r'("request_id": ?")[0-9a-f]{32}"'), r'\1{request}"'),
 ]
 # Times are not numbered: two of them may be equal by chance. Their form stays.
 TIMES = [
     (re.compile(r"\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"), "{date}"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(\d+)"), lambda m: "{time.%d}" % len(m[1])),
-    (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"), "{time}"),
-    (re.compile(r"(?<!\d)20\d{6}_\d{6}(?!\d)"), "{stamp}"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d"), "{time}"),
+    (re.compile(r"(workflows/)20\d\d/\d\d(?=/)"), r"\1{month}"),
+    # Names that were made in one second get a number.
+    (re.compile(r"(?<!\d)20\d{6}_\d{6}(?:_\d+)?(?!\d)"), "{stamp}"),
     (re.compile(r"(?<!\d)20\d{6}T\d{6}Z"), "{stampZ}"),
-    (re.compile(r'("partition_key":")\d{4}/\d\d"'), r'\1{month}"'),
+    (re.compile(r'("partition_key": ?")\d{4}/\d\d"'), r'\1{month}"'),
     (re.compile(r"(expires=9?)\d{10}&(signature=\.?)[\w-]{43}"), r"\1{unix}&\2{signature}"),
     (re.compile(r"(?<![\d.])1[789]\d{8}\.\d+"), "{seconds}"),
     (re.compile(r"(?<![\d.])1[789]\d{11}(?!\d)"), "{ms}"),
@@ -39,7 +41,6 @@ TIMES = [
     (re.compile(r'("retry_after":)[\d.]+'), r"\1{retry}"),
     (re.compile(r"; [\d.]+ m?s\)"), "; {duration})"),
 ]
-NAMES = [(re.compile(r'("participant_name":")[A-Z][a-z]+-\d{4}"'), r'\1{name}"')]
 
 
 class Placeholders:
@@ -65,9 +66,10 @@ class Placeholders:
             text = text.replace(value, self._number(kind, value))
         for value in ETAG.findall(text):
             text = text.replace(value, self._number("etag", value))
-        for kind, pattern in [("token", JWT), ("run", RUN), ("uuid", UUID), ("hex", HEX), ("epoch", EPOCH)]:
+        for kind, pattern in [("token", JWT), ("run", RUN), ("uuid", UUID), ("hex", HEX), ("epoch",
+                EPOCH)]:
             text = pattern.sub(lambda m, kind=kind: self._number(kind, m[0]), text)
-        for pattern, replacement in TIMES + NAMES + self._patterns:
+        for pattern, replacement in TIMES + self._patterns:
             text = pattern.sub(replacement, text)
         return text
 

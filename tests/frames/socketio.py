@@ -32,7 +32,8 @@ class Client:
             answer = gateway.get(f"{PATH}&transport=polling{query}", *headers, name=name)
             hello = answer.body.decode()
         else:
-            self.socket = gateway.websocket(f"{PATH}&transport=websocket{query}", *headers, name=name)
+            self.socket = gateway.websocket(f"{PATH}&transport=websocket{query}", *headers,
+                name=name)
             hello = self.socket.text()
         self.sid = json.loads(hello[1:])["sid"]
         self.path = f"{PATH}&transport=polling&sid={self.sid}"
@@ -118,7 +119,8 @@ class Client:
         missing, begun, packets = list(parts), time.monotonic(), []
         while missing:
             packet = self._packet()
-            assert time.monotonic() < begun + rawhttp.PATIENCE, f"{self.name}: waited in vain for {missing}"
+            assert time.monotonic(
+                ) < begun + rawhttp.PATIENCE, f"{self.name}: waited in vain for {missing}"
             found = next((part for part in missing if part in packet), None)
             if found:
                 missing.remove(found)
@@ -150,7 +152,8 @@ class Client:
         if self.socket:
             self.socket.outcome()
             return
-        post = self.gateway.request("POST", self.path, [PLAIN], f'40{SEPARATOR}421["outcome"]', name=self.name)
+        post = self.gateway.request("POST", self.path, [PLAIN], f'40{SEPARATOR}421["outcome"]',
+            name=self.name)
         self.gateway.get(self.path, name=self.name)
         if post.status == 200:
             self.leave()

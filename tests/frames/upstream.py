@@ -82,7 +82,8 @@ class Upstream:
     def _request(self, stream):
         head = stream.until(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[
+            1:])}
         path = lines[0].split(" ")[1]
         if headers.get("upgrade", "").lower() == "websocket":
             return self._cat(stream, lines, headers, path)
@@ -116,7 +117,8 @@ class Upstream:
     @staticmethod
     def _play(stream, answer):
         body, end = answer.body, answer.served["end"]
-        framing = {"short": f"Content-Length: {len(body) + 100}\r\n", "close": "Connection: close\r\n"}
+        framing = {"short": f"Content-Length: {len(body) + 100}\r\n",
+            "close": "Connection: close\r\n"}
         head = "HTTP/1.1 200 OK\r\n"
         if answer.served["type"]:
             head += f"Content-Type: {answer.served['type']}\r\n"

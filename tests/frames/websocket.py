@@ -1,11 +1,13 @@
 """A WebSocket client on a bare socket, for frames that no library would send."""
 
 import struct
+import time
 
 import rawhttp
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-NAMES = {0: "continuation", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
+NAMES = {0: "continuation", TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping",
+    PONG: "pong"}
 # Key and mask never change, so that handshakes and frames do not.
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\x11\x22\x33\x44"
@@ -30,7 +32,8 @@ def frame(opcode, payload, fin=True, masked=True, reserved=0):
     if not masked:
         return head + payload
     repeated = MASK * (length // 4 + 1)
-    data = bytes(a ^ b for a, b in zip(payload, repeated)) if length < 4096 else _xor(payload, repeated)
+    data = bytes(a ^ b for a, b in zip(payload, repeated)) if length < 4096 else _xor(payload,
+        repeated)
     return head + MASK + data
 
 
@@ -147,10 +150,10 @@ class Socket:
 
     def closed(self, record=True):
         """Read until the connection is closed. Without `record`, the close frame alone is recorded."""
-        while True:
-            opcode, _ = self.read(record)
-            if opcode == CLOSE:
-                break
+        begun = time.monotonic()
+        while self.read(record)[0] != CLOSE:
+            late = time.monotonic() > begun + rawhttp.PATIENCE
+            assert not late, f"{self.name}: waited in vain for its end"
         self.stream.close()
 
     def close(self, code=1000):

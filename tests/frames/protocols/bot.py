@@ -3,14 +3,17 @@
 import json
 
 from gateway import JWT, Gateway, token
-from protocols.workflows import ELSEWHERE, PEOPLE, SEARCH
+from protocols.workflows import ELSEWHERE, PEOPLE, SEARCH, racing
 
 BOT = "/api/v1/chat/bot"
 
 SENTENCES = [
-    "hello", "help", "what can you do?", "extract columns: city, id", "remove duplicates", "convert to excel", "convert to csv", "uppercase name",
-    "normalise the data", "make SQL for table people", "generate json", "search rows where city equals Oslo", "join two files by id",
-    "map columns name to who", "information about my file", "yes", "no", "cancel", "thank you", "bye", "🙂", "xyzzy plugh", "extract columns: nope",
+    "hello", "help", "what can you do?", "extract columns: city, id", "remove duplicates",
+        "convert to excel", "convert to csv", "uppercase name",
+    "normalise the data", "make SQL for table people", "generate json",
+        "search rows where city equals Oslo", "join two files by id",
+    "map columns name to who", "information about my file", "yes", "no", "cancel", "thank you",
+        "bye", "🙂", "xyzzy plugh", "extract columns: nope",
     "find rows where nope is 1", "status", "what did you do?", "  ", "select",
 ]
 
@@ -53,7 +56,8 @@ class Talk:
 def talking(transcript, binary):
     with Gateway(transcript, binary, "talking") as gateway:
         gateway.get(f"{BOT}/operations")
-        for body in ("{}", '{"chat_id":"mine"}', '{"chat_id":"mine"}', '{"chat_id":7}', '{"chat_id":""}', '{"chat_id":"a\\u0007"}', "[]", "{"):
+        for body in ("{}", '{"chat_id":"mine"}', '{"chat_id":"mine"}', '{"chat_id":7}',
+                '{"chat_id":""}', '{"chat_id":"a\\u0007"}', "[]", "{"):
             gateway.post(f"{BOT}/conversations", body)
         talk = Talk(gateway)
         for sentence in SENTENCES:
@@ -61,9 +65,11 @@ def talking(transcript, binary):
         talk.upload()
         for sentence in SENTENCES:
             talk.say(sentence)
-        for name, content in (("a.xlsx", "no workbook"), ("a.csv", ""), ("a.csv", "x\n"), ("b.txt", "a;b\n1;2\n"), ("", "x"), ("a.pdf", "%PDF")):
+        for name, content in (("a.xlsx", "no workbook"), ("a.csv", ""), ("a.csv", "x\n"), ("b.txt",
+                "a;b\n1;2\n"), ("", "x"), ("a.pdf", "%PDF")):
             talk.upload(name, content)
-        for body in ({"message": ""}, {"message": 7}, {}, "{", "[]", {"message": "x" * 10_001}, {"message": "hi", "other": 1}):
+        for body in ({"message": ""}, {"message": 7}, {}, "{", "[]", {"message": "x" * 10_001},
+                {"message": "hi", "other": 1}):
             gateway.post(f"{talk.path}/message", body)
         for query in ("", "?limit=2", "?limit=x", "?limit=0", "?limit=-1"):
             gateway.get(f"{talk.path}/history{query}")
@@ -89,16 +95,21 @@ def confirming(transcript, binary):
         confirm = f"{talk.path}/confirm"
         gateway.post(confirm, {"confirmed": True})
         talk.upload()
-        for body in ({"confirmed": False}, {"confirmed": "yes"}, {}, "{", "[]", {"confirmed": None}, {"confirmed": True, "modified_workflow": []},
-                     {"confirmed": True, "modified_workflow": [{}]}, {"confirmed": False, "modified_workflow": [{}]},
-                     {"confirmed": True, "modified_workflow": [{"operation": "foo/bar"}]}, {"confirmed": True, "modified_workflow": [ELSEWHERE]},
-                     {"confirmed": True, "modified_workflow": 7}):
+        for body in ({"confirmed": False}, {"confirmed": "yes"}, {}, "{", "[]", {"confirmed": None},
+                {"confirmed": True, "modified_workflow": []},
+                {"confirmed": True, "modified_workflow": [{}]}, {"confirmed": False,
+                "modified_workflow": [{}]},
+                {"confirmed": True, "modified_workflow": [{"operation": "foo/bar"}]},
+                {"confirmed": True, "modified_workflow": [ELSEWHERE]},
+                {"confirmed": True, "modified_workflow": 7}):
             talk.say("extract columns: id")
             answer = gateway.post(confirm, body)
             if answer.status == 202:
                 job = answer.json()["data"]["job_id"]
                 if "external" in str(body):
-                    gateway.post(f"/api/v1/chat/workflows/{talk.id}/runs/{job}/cancel", {})
+                    talk.watcher.until("Waiting for a worker")
+                    gateway.post(f"/api/v1/chat/workflows/{talk.id}/runs/{job}/cancel", {},
+                        shown=racing)
                     talk.watcher.until("workflow_cancelled")
                 else:
                     talk.over()
@@ -111,8 +122,10 @@ def confirming(transcript, binary):
         talk.over()
         gateway.post(confirm, {"confirmed": True, "modified_workflow": [SEARCH]}, key)
         gateway.post(confirm, {"confirmed": True}, key)
-        wrong = SEARCH | {"arguments": {"conditions": [{"column": "nope", "operator": "equals", "value": "x"}]}}
-        job = gateway.post(confirm, {"confirmed": True, "modified_workflow": [wrong]}).json()["data"]["job_id"]
+        wrong = SEARCH | {"arguments": {"conditions": [{"column": "nope", "operator": "equals",
+            "value": "x"}]}}
+        job = gateway.post(confirm, {"confirmed": True, "modified_workflow": [wrong]}).json()[
+            "data"]["job_id"]
         talk.watcher.until("workflow_failed")
         gateway.get(f"{talk.path}/workflow/status/{job}")
         talk.say("extract columns: city")
@@ -127,14 +140,16 @@ def with_an_agent(transcript, binary):
         talk = Talk(gateway)
         for sentence in ("xyzzy", "hello", "help"):
             talk.say(sentence)
-        talk.watcher.until("turn.completed")
+        for _ in range(2):
+            talk.watcher.until("turn.completed")
         gateway.get(f"{talk.path}/history")
         talk.watcher.close()
 
 
 def signed_in(transcript, binary):
     with Gateway(transcript, binary, "signed in", JWT) as gateway:
-        ann, bob = ("Authorization", f"Bearer {token(sub='7', topics=['chat:mine'])}"), ("Authorization", f"Bearer {token(sub='8')}")
+        ann, bob = ("Authorization", f"Bearer {token(sub='7', topics=['chat:mine'])}"), (
+            "Authorization", f"Bearer {token(sub='8')}")
         program = ("Authorization", f"Bearer {token(topics=['*'])}")
         chat = begin(gateway, ann)
         for who in ([], [ann], [bob], [program]):

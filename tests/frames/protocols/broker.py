@@ -53,15 +53,18 @@ def commands(transcript, binary):
         for command in forms("fly", "demo0")[:2]:
             ask(socket, command)
         transcript.note("names of channels")
-        names = ["", "a b", "a\u0007b", "a\nb", "a\u00a0b", "é" * 100, "é" * 101, "x" * 201, "subscription",
-                 "room:42", "chat:9", "user:7", "chan:x", "other:y", 7, None, ["a"], True]
+        names = ["", "a b", "a\u0007b", "a\nb", "a\u00a0b", "é" * 100, "é" * 101, "x" * 201,
+            "subscription",
+            "room:42", "chat:9", "user:7", "chan:x", "other:y", 7, None, ["a"], True]
         for name in names:
-            for command in forms("subscribe", name)[:3] if name in ("", 7) else forms("subscribe", name)[1:2]:
+            for command in forms("subscribe", name)[:3] if name in ("", 7) else forms("subscribe",
+                    name)[1:2]:
                 ask(socket, command)
             ask(socket, forms("unsubscribe", name)[1])
         transcript.note("options")
-        for options in ({"since": "nonsense"}, {"since": 7}, {"since": None}, {"positions": 1}, {"positions": None},
-                        {"since": "0000000000000-0"}, {"positions": False}, {"since": ""}):
+        for options in ({"since": "nonsense"}, {"since": 7}, {"since": None}, {"positions": 1},
+                {"positions": None},
+                {"since": "0000000000000-0"}, {"positions": False}, {"since": ""}):
             ask(socket, forms("subscribe", "options", **options)[0])
             socket.sync()
         for limit in (0, 1, 1000, 1001, -1, 1.5, "7", None):
@@ -72,15 +75,22 @@ def commands(transcript, binary):
             ask(socket, {"action": "subscribe", "channel": f"more{number}"})
         transcript.note("malformed frames")
         malformed = [
-            "", "{", "nonsense", "[]", "7", "null", '"text"', "{}", '{"channel":"demo0"', '{"payload":1}',
+            "", "{", "nonsense", "[]", "7", "null", '"text"', "{}", '{"channel":"demo0"',
+                '{"payload":1}',
             '{"channel":"subscription"}', '{"channel":"subscription","payload":7}',
-            '{"channel":"subscription","payload":{}}', '{"channel":"subscription","payload":{"action":7}}',
-            '{"channel":"subscription","payload":{"action":"fly"}}', '{"action":"fly"}', '{"action":7}',
-            '{"action":"subscribe"}', '{"action":"history"}', '{"action":"presence"}', '{"action":"cancel"}',
-            '{"type":"subscribe"}', '{"type":"subscribe","payload":7}', '{"type":"subscribe","payload":{}}',
-            '{"type":"fly"}', '{"channel":7,"payload":1}', '{"channel":"","payload":1}', '{"channel":null}',
+            '{"channel":"subscription","payload":{}}',
+                '{"channel":"subscription","payload":{"action":7}}',
+            '{"channel":"subscription","payload":{"action":"fly"}}', '{"action":"fly"}',
+                '{"action":7}',
+            '{"action":"subscribe"}', '{"action":"history"}', '{"action":"presence"}',
+                '{"action":"cancel"}',
+            '{"type":"subscribe"}', '{"type":"subscribe","payload":7}',
+                '{"type":"subscribe","payload":{}}',
+            '{"type":"fly"}', '{"channel":7,"payload":1}', '{"channel":"","payload":1}',
+                '{"channel":null}',
             '{"channel":"a\\u0007","payload":1}', "[" * 200 + "]" * 200, '{"action":"refresh"}',
-            '{"action":"subscribe","channel":"a","channel":"b"}', '{"a":1,}', "{'a':1}", '{"a":NaN}',
+            '{"action":"subscribe","channel":"a","channel":"b"}', '{"a":1,}', "{'a':1}",
+                '{"a":NaN}',
         ]
         for text in malformed:
             socket.send(text)
@@ -110,10 +120,14 @@ def publishing(transcript, binary):
         frames = [
             '{"channel":"demo","payload":{"message":"hello"}}', '{"channel":"demo","payload":null}',
             '{ "channel" : "demo", "payload" : [1, 2.50, 12345678901234567890123, "\\u00e9"] , "more": true }',
-            '{"channel":"demo","message":"bare","message_id":"m1"}', '{"channel":"demo","message":7}',
-            '{"type":"demo","payload":{"first":"revision"}}', '{"channel":"demo","payload":"","message_id":"m2"}',
-            '{"type":"refresh","channel":"demo","payload":1}', '{"type":"cancel","channel":"demo","payload":2}',
-            '{"channel":"demo","kind":"x","payload":{}}', '{"channel":"chan:demo","payload":"by its topic"}',
+            '{"channel":"demo","message":"bare","message_id":"m1"}',
+                '{"channel":"demo","message":7}',
+            '{"type":"demo","payload":{"first":"revision"}}',
+                '{"channel":"demo","payload":"","message_id":"m2"}',
+            '{"type":"refresh","channel":"demo","payload":1}',
+                '{"type":"cancel","channel":"demo","payload":2}',
+            '{"channel":"demo","kind":"x","payload":{}}',
+                '{"channel":"chan:demo","payload":"by its topic"}',
         ]
         for frame in frames:
             sender.send(frame)
@@ -146,20 +160,24 @@ def publishing(transcript, binary):
 
 def resuming(transcript, binary):
     for policy in ("skip", "coalesce", "disconnect"):
-        settings = {"topics.chan.events": "4", "topics.chan.on_slow": policy, "topics.chan.patience": "0s"}
+        settings = {"topics.chan.events": "4", "topics.chan.on_slow": policy,
+            "topics.chan.patience": "0s"}
         with Gateway(transcript, binary, f"resuming, {policy}", settings) as gateway:
             sender = gateway.websocket("/ws", name="sender")
             reader = gateway.websocket("/ws", name="reader")
-            begin = json.loads(ask(reader, forms("subscribe", "demo", positions=True)[1]))["position"]
+            begin = json.loads(ask(reader, forms("subscribe", "demo", positions=True)[1]))[
+                "position"]
             for number in range(3):
-                sender.send(json.dumps({"channel": "demo", "payload": number, "message_id": f"m{number % 2}"}))
+                sender.send(json.dumps({"channel": "demo", "payload": number,
+                    "message_id": f"m{number % 2}"}))
             middle = json.loads(reader.until('"payload": 2'))["position"]
             reader.close()
             late = gateway.websocket("/ws", name="late")
             ask(late, forms("subscribe", "demo", since=begin)[0])
             late.until('"payload": 2')
             for number in range(3, 9):
-                sender.send(json.dumps({"channel": "demo", "payload": number, "message_id": f"m{number % 2}"}))
+                sender.send(json.dumps({"channel": "demo", "payload": number,
+                    "message_id": f"m{number % 2}"}))
                 late.until(f'"payload": {number}')
             ask(late, forms("subscribe", "demo", since=middle, positions=True)[1])
             late.until('"payload": 8')
@@ -176,16 +194,21 @@ def handshakes(transcript, binary):
     with Gateway(transcript, binary, "handshakes", {"broker.path": "/socket"}) as gateway:
         gateway.get("/socket")
         gateway.request("POST", "/socket")
-        for change in (("Sec-WebSocket-Version", "8"), ("Sec-WebSocket-Key", "short"), ("Upgrade", "h2c"),
-                       ("Connection", "close")):
-            headers = [change if name == change[0] else (name, value) for name, value in websocket.HANDSHAKE]
+        for change in (("Sec-WebSocket-Version", "8"), ("Sec-WebSocket-Key", "short"), ("Upgrade",
+                "h2c"),
+                ("Connection", "close")):
+            headers = [change if name == change[0] else (name, value) for name,
+                value in websocket.HANDSHAKE]
             gateway.get("/socket", *headers)
         for missing in range(4):
-            gateway.get("/socket", *(websocket.HANDSHAKE[:missing] + websocket.HANDSHAKE[missing + 1:]))
-        for protocols in ("quadrille", "a, b", "quadrille, quadrille.token.x", "quadrille.token.x", ""):
+            gateway.get("/socket", *(websocket.HANDSHAKE[:missing] + websocket.HANDSHAKE[
+                missing + 1:]))
+        for protocols in ("quadrille", "a, b", "quadrille, quadrille.token.x", "quadrille.token.x",
+                ""):
             opened = gateway.websocket("/socket", ("Sec-WebSocket-Protocol", protocols))
             opened.close()
-        opened = gateway.websocket("/socket?token=x", ("Sec-WebSocket-Extensions", "permessage-deflate"))
+        opened = gateway.websocket("/socket?token=x", ("Sec-WebSocket-Extensions",
+            "permessage-deflate"))
         opened.close()
         gateway.websocket("/ws")
         gateway.websocket("/socket", ("Host", "evil.example"))
@@ -198,19 +221,23 @@ def bad_frames(transcript, binary):
             "with a reserved bit": websocket.frame(1, b"{}", reserved=4),
             "with an unknown opcode": websocket.frame(3, b"{}"),
             "of a continuation of nothing": websocket.frame(0, b"{}"),
-            "in the middle of a message": websocket.frame(1, b"{", fin=False) + websocket.frame(1, b"}"),
+            "in the middle of a message": websocket.frame(1, b"{", fin=False) + websocket.frame(1,
+                b"}"),
             "that is no UTF-8": websocket.frame(1, b"\xff\xfe"),
             "of a ping in pieces": websocket.frame(9, b"", fin=False),
             "of a ping that is too long": websocket.frame(9, b"x" * 126),
             "that is too large": websocket.frame(1, b"x" * 1001),
-            "that is too large in pieces": websocket.frame(1, b"x" * 600, fin=False) + websocket.frame(0, b"x" * 600),
+            "that is too large in pieces": websocket.frame(1, b"x" * 600,
+                fin=False) + websocket.frame(0, b"x" * 600),
             "of a length beyond all": b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x11\x22\x33\x44",
-            "of 5000 pieces": websocket.frame(1, b"", fin=False) + websocket.frame(0, b"", fin=False) * 5000,
+            "of 5000 pieces": websocket.frame(1, b"", fin=False) + websocket.frame(0, b"",
+                fin=False) * 5000,
             "of a close with one byte": websocket.frame(8, b"x"),
             "of a close with a bad code": websocket.frame(8, struct.pack("!H", 1005)),
             "of a close with bad text": websocket.frame(8, struct.pack("!H", 1000) + b"\xff"),
             "of a close without a code": websocket.frame(8, b""),
-            "of a close with a code of its own": websocket.frame(8, struct.pack("!H", 4000) + b"bye"),
+            "of a close with a code of its own": websocket.frame(8, struct.pack("!H",
+                4000) + b"bye"),
         }
         for what, data in cases.items():
             socket = gateway.websocket("/ws")
@@ -226,7 +253,8 @@ def signed_in(transcript, binary):
             gateway.websocket(f"/ws?token={bad}")
         grants = {"channels": {"read": ["news-*"], "write": ["news-a"]}, "rooms": ["42"]}
         good = token(sub="7", name="Ann", **grants)
-        by_protocol = gateway.websocket("/ws", ("Sec-WebSocket-Protocol", f"quadrille, quadrille.token.{good}"))
+        by_protocol = gateway.websocket("/ws", ("Sec-WebSocket-Protocol",
+            f"quadrille, quadrille.token.{good}"))
         by_protocol.close()
         cookie = ("Cookie", f"access_token={good}")
         gateway.websocket("/ws", cookie, ("Origin", "https://evil.example"))
@@ -238,7 +266,8 @@ def signed_in(transcript, binary):
             ask(socket, forms("presence", name)[1])
             socket.send(json.dumps({"channel": name, "payload": 1}))
             socket.sync()
-        for shown in ("nonsense", token(sub="8"), token(sub="7", ttl=-60), 7, token("x" * 32, sub="7")):
+        for shown in ("nonsense", token(sub="8"), token(sub="7", ttl=-60), 7, token("x" * 32,
+                sub="7")):
             ask(socket, {"action": "refresh", "token": shown})
         ask(socket, forms("refresh", "ignored", token=good)[0])
         transcript.note("a new token that covers less")
@@ -247,7 +276,8 @@ def signed_in(transcript, binary):
         socket.sync(in_order=False)
         ask(socket, {"action": "presence", "channel": "news-a"})
         transcript.note("a connection ends with its token")
-        short = gateway.websocket("/ws", ("Authorization", f"Bearer {token(sub='9', ttl=-4)}"), name="short")
+        short = gateway.websocket("/ws", ("Authorization", f"Bearer {token(sub='9', ttl=-4)}"),
+            name="short")
         short.closed()
         socket.close()
         gateway.metrics()
@@ -272,8 +302,9 @@ def ends(transcript, binary):
     with Gateway(transcript, binary, "more records than may be", limited) as gateway:
         socket = gateway.websocket("/ws")
         refused_once(socket, '{"channel":"a","payload":1}', "rate_limited")
-    slow = {"broker.write_timeout": "300ms", "topics.chan.on_slow": "disconnect", "topics.chan.patience": "0s",
-            "topics.chan.events": "16"}
+    slow = {"broker.write_timeout": "300ms", "topics.chan.on_slow": "disconnect",
+        "topics.chan.patience": "0s",
+        "topics.chan.events": "16"}
     with Gateway(transcript, binary, "a reader that reads nothing", slow) as gateway:
         reader = gateway.websocket("/ws", name="reader", receive_buffer=4096)
         ask(reader, forms("subscribe", "demo")[1])

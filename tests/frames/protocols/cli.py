@@ -29,13 +29,16 @@ RUNS = [
     ("print-config of YAML", ["print-config", "--config", "a.yml"],
      [("a.yml", "server:\n  grace: 5s\nlog:\n  level: debug\n")]),
     ("print-config of an application.yml", ["print-config", "--config", "application.yml"],
-     [("application.yml", "app:\n  host: 127.0.0.1\n  port: 5050\nchat_workflows:\n  enabled: true\n"
+     [("application.yml",
+         "app:\n  host: 127.0.0.1\n  port: 5050\nchat_workflows:\n  enabled: true\n"
                           "  max_connections: 3\nlogging:\n  level: INFO\nother: 1\n")]),
-    ("print-config with a secret", ["print-config"], (), {"auth.jwt.secret": SECRET, "auth.mode": "jwt"}),
+    ("print-config with a secret", ["print-config"], (), {"auth.jwt.secret": SECRET,
+        "auth.mode": "jwt"}),
     ("check-config", ["check-config"]),
     ("check-config of jwt", ["check-config"], (), {"auth.mode": "jwt", "auth.jwt.secret": SECRET}),
     ("check-config of public jwt", ["check-config"], (),
-     ANYWHERE | {"auth.mode": "jwt", "auth.jwt.secret": SECRET, "server.listen": '["0.0.0.0:8081"]'}),
+     ANYWHERE | {"auth.mode": "jwt", "auth.jwt.secret": SECRET,
+         "server.listen": '["0.0.0.0:8081"]'}),
     ("check-config of a short secret that is allowed", ["check-config"], (),
      {"auth.mode": "jwt", "auth.jwt.secret": "short", "auth.jwt.allow_short_secret": "true"}),
     ("check-config of a file that is missing", ["check-config", "--config", "nowhere.toml"]),
@@ -43,8 +46,10 @@ RUNS = [
     ("migrate with a bad address", ["migrate"], (), {"store.url": "mysql://x"}),
     ("token without a secret", ["token", "--user", "7"]),
     ("token without a user", ["token"], (), {"auth.jwt.secret": SECRET}),
-    ("token with a bad time", ["token", "--user", "7", "--ttl", "soon"], (), {"auth.jwt.secret": SECRET}),
-    ("a port that is taken by a bad address", ["serve"], (), {"server.listen": '["203.0.113.1:1"]'}),
+    ("token with a bad time", ["token", "--user", "7", "--ttl", "soon"], (),
+        {"auth.jwt.secret": SECRET}),
+    ("a port that is taken by a bad address", ["serve"], (),
+        {"server.listen": '["203.0.113.1:1"]'}),
 ]
 
 # Configurations that are refused: a line of TOML each, below its section.
@@ -158,4 +163,5 @@ def record(transcript, binary):
         "--user 7 --channels news-* --channels b --rooms 42 --topics chat:* --ttl 90m --scope topics",
     ):
         transcript.section(f"token {args}", {})
-        Run(transcript, binary, ["token", *args.split()], (), {"auth.jwt.secret": SECRET}, shown=claims)
+        Run(transcript, binary, ["token", *args.split()], (), {"auth.jwt.secret": SECRET},
+            shown=claims)

@@ -10,25 +10,36 @@ from socketio import PATH, SEPARATOR, Client, guest, post_during_poll
 TEXT = ("Content-Type", "text/plain")
 
 QUERIES = [
-    ("GET", "EIO=4&transport=carrier-pigeon"), ("GET", "EIO=4"), ("POST", "EIO=4"), ("GET", "EIO=4&transport="),
+    ("GET", "EIO=4&transport=carrier-pigeon"), ("GET", "EIO=4"), ("POST", "EIO=4"), ("GET",
+        "EIO=4&transport="),
     ("GET", "EIO=4&transport=WebSocket"), ("GET", "EIO=4&transport=polling&sid=nobody"),
     ("POST", "EIO=4&transport=polling&sid=nobody"), ("GET", "EIO=4&transport=websocket&sid=nobody"),
-    ("GET", "EIO=4&transport=polling&sid="), ("POST", "EIO=4&transport=polling"), ("PUT", "EIO=4&transport=polling"),
-    ("DELETE", "EIO=4&transport=websocket"), ("GET", "EIO=3&transport=polling"), ("GET", "EIO=5&transport=websocket"),
-    ("GET", "transport=polling"), ("GET", ""), ("POST", "EIO=four"), ("GET", "EIO=4&transport=websocket"),
-    ("OPTIONS", "EIO=4&transport=polling"), ("HEAD", "EIO=4&transport=polling"), ("GET", "EIO=4&transport=polling&b64=1&t=x"),
+    ("GET", "EIO=4&transport=polling&sid="), ("POST", "EIO=4&transport=polling"), ("PUT",
+        "EIO=4&transport=polling"),
+    ("DELETE", "EIO=4&transport=websocket"), ("GET", "EIO=3&transport=polling"), ("GET",
+        "EIO=5&transport=websocket"),
+    ("GET", "transport=polling"), ("GET", ""), ("POST", "EIO=four"), ("GET",
+        "EIO=4&transport=websocket"),
+    ("OPTIONS", "EIO=4&transport=polling"), ("HEAD", "EIO=4&transport=polling"), ("GET",
+        "EIO=4&transport=polling&b64=1&t=x"),
     ("GET", "EIO=4&transport=polling&EIO=3"), ("GET", "%ff"),
 ]
 
 # What is no packet ends the connection.
-ENDING = [b"4abc", b"4", b"42{}", b"42[]", b'42abc["e"]', b'42["e"', b'45["e"]', b"42[{}]", b"9", b"x", b"",
-          b"0{}", b"2other", b"5", b"6", b"47", b'4599999999999999999999-["e"]', b'420000000000000000000000["e"]']
+ENDING = [b"4abc", b"4", b"42{}", b"42[]", b'42abc["e"]', b'42["e"', b'45["e"]', b"42[{}]", b"9",
+    b"x", b"",
+    b"0{}", b"2other", b"5", b"6", b"47", b'4599999999999999999999-["e"]',
+    b'420000000000000000000000["e"]']
 # What can be read and is of no use is told.
-USELESS = ["42[7]", "44{}", '4517-["e"]', '42["' + "e" * 300 + '"]', '44{"message":"no"}', "3", "2", "41/other,",
-           '42/other,["e"]', "40/other,{}", "40/other", "431[]", '431["a"]', "43[]", '4318446744073709551615["a"]',
-           '421["unknown"]', '4218446744073709551615["unknown"]', '421["e",1,{"a":[1.50]},null]', "40", '40{"user_id":8}']
-BODIES = [b"", b"x", b'42["a"]\x1e', b'\x1e42["a"]', b'42["a"]\x1e\x1e42["b"]', b"bnot base64!", b'42["\xff"]', b"0{}",
-          b"99999999", b"4", b"1\x1e42"]
+USELESS = ["42[7]", "44{}", '4517-["e"]', '42["' + "e" * 300 + '"]', '44{"message":"no"}', "3", "2",
+    "41/other,",
+    '42/other,["e"]', "40/other,{}", "40/other", "431[]", '431["a"]', "43[]",
+    '4318446744073709551615["a"]',
+    '421["unknown"]', '4218446744073709551615["unknown"]', '421["e",1,{"a":[1.50]},null]',
+    "40", '40{"user_id":8}']
+BODIES = [b"", b"x", b'42["a"]\x1e', b'\x1e42["a"]', b'42["a"]\x1e\x1e42["b"]', b"bnot base64!",
+    b'42["\xff"]', b"0{}",
+    b"99999999", b"4", b"1\x1e42"]
 
 
 def record(transcript, binary):
@@ -53,11 +64,13 @@ def handshakes(transcript, binary):
         on_socket = Client(gateway, "on a socket")
         gateway.get(on_socket.path)
         gateway.request("POST", on_socket.path, [TEXT], "40")
-        opened = gateway.websocket(f"{PATH}&transport=websocket", ("Sec-WebSocket-Protocol", "a, b"))
+        opened = gateway.websocket(f"{PATH}&transport=websocket", ("Sec-WebSocket-Protocol",
+            "a, b"))
         opened.text()
         opened.close()
         gateway.metrics()
-    settings = {"rooms.ping_interval": "7s", "rooms.ping_timeout": "1m", "rooms.max_message_size": "5000"}
+    settings = {"rooms.ping_interval": "7s", "rooms.ping_timeout": "1m",
+        "rooms.max_message_size": "5000"}
     with Gateway(transcript, binary, "what is configured", settings) as gateway:
         Client(gateway, "polling", polling=True)
         Client(gateway, "socket").leave()
@@ -65,7 +78,8 @@ def handshakes(transcript, binary):
 
 def packets(transcript, binary):
     for polling in (False, True):
-        with Gateway(transcript, binary, "packets, " + ("polling" if polling else "WebSocket")) as gateway:
+        with Gateway(transcript, binary, "packets, " + ("polling" if polling
+                else "WebSocket")) as gateway:
             client = guest(gateway, polling=polling)
             for packet in USELESS:
                 client.send(packet)
@@ -88,7 +102,8 @@ def packets(transcript, binary):
                 client.settle()
             transcript.note("several at once")
             if polling:
-                client.send(SEPARATOR.join(['421["a"]', "3", '422["b",{"c":1}]', '423["get_stats"]']))
+                client.send(SEPARATOR.join(['421["a"]', "3", '422["b",{"c":1}]',
+                    '423["get_stats"]']))
                 client.until("433[")
             client.send("41")
             client.send('421["after leaving"]')
@@ -122,7 +137,8 @@ def bodies(transcript, binary):
         client = guest(gateway, "poller", polling=True)
         for method in ("PUT", "DELETE", "PATCH"):
             gateway.request(method, client.path)
-        gateway.request("POST", client.path, [("Content-Type", "application/octet-stream")], '421["e"]')
+        gateway.request("POST", client.path, [("Content-Type", "application/octet-stream")],
+            '421["e"]')
         gateway.request("POST", client.path, [], b'\xef\xbb\xbf422["with a mark"]')
         gateway.get(client.path)
         transcript.note("two polls at once: one is refused, the other is told of the end")
@@ -158,7 +174,8 @@ def bodies(transcript, binary):
             return answer if answer.status != 200 else None
         gateway.record(rawhttp.eventually("the session to end", look))
         gateway.metrics()
-    with Gateway(transcript, binary, "a large frame", {"rooms.max_message_size": "1000"}) as gateway:
+    with Gateway(transcript, binary, "a large frame", {
+            "rooms.max_message_size": "1000"}) as gateway:
         client = guest(gateway)
         client.send('42["e","' + "x" * 1000 + '"]')
         client.closed()
@@ -204,10 +221,13 @@ def upgrades(transcript, binary):
 
 def connecting(transcript, binary):
     for guests in ("open", "always", "never"):
-        with Gateway(transcript, binary, f"connecting, guests {guests}", {"rooms.guests": guests}) as gateway:
-            for auth in ("", "{}", '{"user_id":7}', '{"user_id":"7"}', '{"user_id":""}', '{"user_id":"a\\u0007"}',
-                         '{"user_id":[7]}', '{"user_id":null}', '{"token":"nonsense"}', '{"token":7}', '{"token":""}',
-                         '{"other":1}', '{"user_id":1.5}'):
+        with Gateway(transcript, binary, f"connecting, guests {guests}",
+                {"rooms.guests": guests}) as gateway:
+            for auth in ("", "{}", '{"user_id":7}', '{"user_id":"7"}', '{"user_id":""}',
+                    '{"user_id":"a\\u0007"}',
+                    '{"user_id":[7]}', '{"user_id":null}', '{"token":"nonsense"}',
+                    '{"token":7}', '{"token":""}',
+                    '{"other":1}', '{"user_id":1.5}'):
                 client = Client(gateway)
                 client.send("40" + auth)
                 client.send('421["get_stats"]')
@@ -238,7 +258,8 @@ def ends(transcript, binary):
         client.until("2")
         client.send("3")
         client.leave()
-    with Gateway(transcript, binary, "nobody connects", {"rooms.connect_timeout": "300ms"}) as gateway:
+    with Gateway(transcript, binary, "nobody connects", {
+            "rooms.connect_timeout": "300ms"}) as gateway:
         client = Client(gateway)
         client.closed()
         client = guest(gateway, "leaving")
@@ -252,10 +273,12 @@ def ends(transcript, binary):
             session = json.loads(gateway.get("/api/v1/sessions").body)["sessions"][0]["id"]
             gateway.request("DELETE", f"/api/v1/sessions/{session}")
             client.closed()
-    slow = {"rooms.write_timeout": "300ms", "topics.room.on_slow": "disconnect", "topics.room.patience": "0s",
-            "topics.room.events": "16"}
+    slow = {"rooms.write_timeout": "300ms", "topics.room.on_slow": "disconnect",
+        "topics.room.patience": "0s",
+        "topics.room.events": "16"}
     with Gateway(transcript, binary, "a reader that reads nothing", slow) as gateway:
-        socket = gateway.websocket(f"{PATH}&transport=websocket", name="reader", receive_buffer=4096)
+        socket = gateway.websocket(f"{PATH}&transport=websocket", name="reader",
+            receive_buffer=4096)
         socket.text()
         socket.send("40")
         socket.until('"status",')

@@ -31,30 +31,47 @@ def record(transcript, binary):
 def questions(transcript, binary):
     with Gateway(transcript, binary, "questions") as gateway:
         bodies = [
-            {"user_id": "7", "message": "hello"}, {"user_id": 7, "text": "hello"}, {"user_id": "7", "message": "two words"},
-            {"user_id": "7", "message": "hi", "text": "hi"}, {"user_id": "7"}, {"message": "hi"}, {"user_id": "7", "message": ""},
-            {"user_id": "7", "message": "  "}, {"user_id": "7", "message": 7}, {"user_id": "7", "message": None},
-            {"user_id": "", "message": "hi"}, {"user_id": "a\u0007", "message": "hi"}, {"user_id": "u" * 300, "message": "hi"},
-            {"user_id": 1.5, "message": "hi"}, {"user_id": ["7"], "message": "hi"}, {"user_id": None, "message": "hi"},
-            {"user_id": "7", "message": "hi", "agent": "echo"}, {"user_id": "7", "message": "hi", "agent": "nobody"},
-            {"user_id": "7", "message": "hi", "agent": 7}, {"user_id": "7", "message": "hi", "topic": "room:9"},
-            {"user_id": "7", "message": "hi", "topic": ""}, {"user_id": "7", "message": "hi", "topic": "subscription"},
-            {"user_id": "7", "message": "hi", "topic": 7}, {"user_id": "7", "message": "hi", "other": {"ignored": True}},
-            {"user_id": "7", "message": "hi", "idempotency_key": "k"}, {"user_id": "7", "message": "hi", "idempotency_key": "k"},
-            {"user_id": "7", "message": "ho", "idempotency_key": "k"}, {"user_id": "8", "message": "ho", "idempotency_key": "k"},
-            {"user_id": "7", "message": "hi", "idempotency_key": ""}, {"user_id": "7", "message": "hi", "idempotency_key": "k" * 256},
-            {"user_id": "7", "message": "hi", "idempotency_key": 7}, {"user_id": "7", "message": "x" * 262_144},
-            "", "{", "[]", "null", "7", '{"user_id":"7","message":"a"} x', b'{"user_id":"7","message":"\xff"}', "[" * 200,
+            {"user_id": "7", "message": "hello"}, {"user_id": 7, "text": "hello"}, {"user_id": "7",
+                "message": "two words"},
+            {"user_id": "7", "message": "hi", "text": "hi"}, {"user_id": "7"}, {"message": "hi"},
+                {"user_id": "7", "message": ""},
+            {"user_id": "7", "message": "  "}, {"user_id": "7", "message": 7}, {"user_id": "7",
+                "message": None},
+            {"user_id": "", "message": "hi"}, {"user_id": "a\u0007", "message": "hi"},
+                {"user_id": "u" * 300, "message": "hi"},
+            {"user_id": 1.5, "message": "hi"}, {"user_id": ["7"], "message": "hi"},
+                {"user_id": None, "message": "hi"},
+            {"user_id": "7", "message": "hi", "agent": "echo"}, {"user_id": "7", "message": "hi",
+                "agent": "nobody"},
+            {"user_id": "7", "message": "hi", "agent": 7}, {"user_id": "7", "message": "hi",
+                "topic": "room:9"},
+            {"user_id": "7", "message": "hi", "topic": ""}, {"user_id": "7", "message": "hi",
+                "topic": "subscription"},
+            {"user_id": "7", "message": "hi", "topic": 7}, {"user_id": "7", "message": "hi",
+                "other": {"ignored": True}},
+            {"user_id": "7", "message": "hi", "idempotency_key": "k"}, {"user_id": "7",
+                "message": "hi", "idempotency_key": "k"},
+            {"user_id": "7", "message": "ho", "idempotency_key": "k"}, {"user_id": "8",
+                "message": "ho", "idempotency_key": "k"},
+            {"user_id": "7", "message": "hi", "idempotency_key": ""}, {"user_id": "7",
+                "message": "hi", "idempotency_key": "k" * 256},
+            {"user_id": "7", "message": "hi", "idempotency_key": 7}, {"user_id": "7",
+                "message": "x" * 262_144},
+            "", "{", "[]", "null", "7", '{"user_id":"7","message":"a"} x',
+                b'{"user_id":"7","message":"\xff"}', "[" * 200,
             '{"user_id":"7","message":"one","message":"two"}',
         ]
         for body in bodies:
             gateway.post(SEND, body)
         for key in ("header", "header", "", "k" * 256):
-            gateway.post(SEND, {"user_id": "7", "message": "by header", "idempotency_key": "body"}, ("Idempotency-Key", key))
+            gateway.post(SEND, {"user_id": "7", "message": "by header", "idempotency_key": "body"},
+                ("Idempotency-Key", key))
         gateway.post(SEND, {"user_id": "7", "message": "other"}, ("Idempotency-Key", "header"))
         gateway.request("POST", SEND, [], b'{"user_id":"7","message":"a"}')
-        for media in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"):
-            gateway.request("POST", SEND, [("Content-Type", media)], b'{"user_id":"7","message":"a"}')
+        for media in ("text/plain", "application/x-www-form-urlencoded",
+                "application/json; charset=utf-8"):
+            gateway.request("POST", SEND, [("Content-Type", media)],
+                b'{"user_id":"7","message":"a"}')
         for method in ("GET", "PUT", "DELETE", "HEAD"):
             gateway.request(method, SEND)
         gateway.post(SEND, {"user_id": "7", "message": "a"}, ("Origin", "https://evil.example"))
@@ -68,22 +85,28 @@ def streams(transcript, binary):
                                 '{"user_id":"7","message":"hello"}', name="asker")
         told = events.rest()
         turn = json.loads(told[1].split("data: ", 1)[1])["turn"]
-        places = [line[4:] for event in told for line in event.split("\n") if line.startswith("id: ")]
+        places = [line[4:] for event in told for line in event.split("\n")
+            if line.startswith("id: ")]
         for place in (places[0], places[2], places[-1], "nonsense", "0000000000000-1"):
-            again = gateway.stream("GET", f"{TURNS}/{turn}/events", [("Last-Event-ID", place)], name="again")
+            again = gateway.stream("GET", f"{TURNS}/{turn}/events", [("Last-Event-ID", place)],
+                name="again")
             again.rest()
         for query in (f"?lastEventId={places[2]}", "?lastEventId=nonsense", ""):
             again = gateway.stream("GET", f"{TURNS}/{turn}/events{query}", name="again")
             again.rest()
-        gateway.get(f"{TURNS}/{turn}/events", ("Last-Event-ID", places[-1]), ("Accept", "application/json"))
-        for accept in ("application/json", "*/*", "text/html", "text/event-stream;q=0, application/json",
-                       "application/json, text/event-stream"):
-            answer = gateway.stream("POST", SEND, [("Accept", accept), ("Content-Type", "application/json")],
-                                    '{"user_id":"7","message":"hello"}', name=accept)
+        gateway.get(f"{TURNS}/{turn}/events", ("Last-Event-ID", places[-1]), ("Accept",
+            "application/json"))
+        for accept in ("application/json", "*/*", "text/html",
+                "text/event-stream;q=0, application/json",
+                "application/json, text/event-stream"):
+            answer = gateway.stream("POST", SEND, [("Accept", accept),
+                ("Content-Type", "application/json")],
+                '{"user_id":"7","message":"hello"}', name=accept)
             if "event-stream" in accept:
                 answer.rest()
             answer.close()
-        bad = gateway.stream("POST", SEND, [STREAM, ("Content-Type", "application/json")], '{"user_id":"7"}', name="bad")
+        bad = gateway.stream("POST", SEND, [STREAM, ("Content-Type", "application/json")],
+            '{"user_id":"7"}', name="bad")
         bad.close()
 
 
@@ -96,7 +119,8 @@ def turns(transcript, binary):
         first = gateway.post(TURNS, {"user_id": "7", "message": "first"}).json()["turn"]
         upstream.note_asked(transcript)
         gateway.get(f"{TURNS}/{first}")
-        second = gateway.post(TURNS, {"user_id": "7", "message": "second", "idempotency_key": "k"}).json()["turn"]
+        second = gateway.post(TURNS, {"user_id": "7", "message": "second",
+            "idempotency_key": "k"}).json()["turn"]
         gateway.post(TURNS, {"user_id": "7", "message": "second", "idempotency_key": "k"})
         gateway.post(TURNS, {"user_id": "7", "message": "another", "idempotency_key": "k"})
         gateway.get(f"{TURNS}/{second}")
@@ -170,7 +194,8 @@ def signed_in(transcript, binary):
         for who in (ann, bob, program):
             gateway.get(f"{TURNS}/{turn}", who)
             gateway.request("DELETE", f"{TURNS}/{turn}", [who])
-            gateway.get(f"{TURNS}/{turn}/events", who) if who != ann else None
+            if who != ann:
+                gateway.get(f"{TURNS}/{turn}/events", who)
         gateway.get(f"{TURNS}/{turn}")
         gateway.post(SEND, question, program)
         gateway.post(SEND, question | {"user_id": "9"}, program)
@@ -183,8 +208,10 @@ def signed_in(transcript, binary):
 
 def bounds(transcript, binary):
     upstream = Upstream()
-    settings = with_steps(upstream, **{"agents.default": "steps", "agents.max_queued": "1", "agents.max_running": "1",
-                                       "agents.queue_timeout": "300ms", "relay.max_body_size": "1000"})
+    settings = with_steps(upstream, **{"agents.default": "steps", "agents.max_queued": "1",
+        "agents.max_running": "1",
+        "agents.queue_timeout": "300ms",
+        "relay.max_body_size": "1000"})
     with Gateway(transcript, binary, "bounds", settings, upstream.literals) as gateway:
         gateway.post(SEND, {"user_id": "7", "message": "x" * 1000})
         gateway.post(TURNS, {"user_id": "7", "message": "x" * 1000})
@@ -196,7 +223,8 @@ def bounds(transcript, binary):
         stream.rest()
         upstream.pieces.put("gone")
         gateway.request("DELETE", f"{TURNS}/{runs}")
-    settings = with_steps(upstream, **{"agents.default": "steps", "agents.max_queued": "1", "limits.user_share": "1.0"})
+    settings = with_steps(upstream, **{"agents.default": "steps", "agents.max_queued": "1",
+        "limits.user_share": "1.0"})
     with Gateway(transcript, binary, "a full queue", settings, upstream.literals) as gateway:
         upstream.drop_asked()
         runs = gateway.post(TURNS, {"user_id": "7", "message": "one"}).json()["turn"]

@@ -1,8 +1,8 @@
-"""Rooms over Socket.IO: conversations, named rooms, watching, recovery, and refusals."""
+"""Rooms over Socket.IO: conversations, named rooms, watching, and bounds."""
 
 import json
 
-from gateway import JWT, Gateway, token
+from gateway import Gateway
 from protocols.relay import piece, with_steps
 from socketio import Client, guest, position, signed_in
 from upstream import Upstream
@@ -13,10 +13,7 @@ def record(transcript, binary):
     replies(transcript, binary)
     named_rooms(transcript, binary)
     resuming(transcript, binary)
-    tokens(transcript, binary)
     bounds(transcript, binary)
-    for polling in (False, True):
-        recovery(transcript, binary, polling)
 
 
 def conversation(gateway, user="7", title="plans"):
@@ -32,60 +29,78 @@ def conversations(transcript, binary):
             strange = conversation(gateway, "8")
             one = signed_in(gateway, "one", "7", polling=polling)
             two = signed_in(gateway, "two", 7)
-            for payload in ({"conversation_id": number}, {"conversation_id": str(number)}, {"conversation_id": number, "positions": True},
-                            {}, {"conversation_id": None}, {"conversation_id": "x"}, {"conversation_id": 1.5}, {"conversation_id": -1},
-                            {"conversation_id": 999}, {"conversation_id": strange}, {"conversation_id": number, "since": "x"},
-                            {"conversation_id": number, "since": 7}, {"conversation_id": number, "positions": "yes"},
-                            {"conversation_id": 10 ** 30}, "text", 7, None, [], {"room": "den", "conversation_id": number}):
+            for payload in ({"conversation_id": number}, {"conversation_id": str(number)},
+                    {"conversation_id": number, "positions": True},
+                    {}, {"conversation_id": None}, {"conversation_id": "x"},
+                    {"conversation_id": 1.5}, {"conversation_id": -1},
+                    {"conversation_id": 999}, {"conversation_id": strange},
+                    {"conversation_id": number, "since": "x"},
+                    {"conversation_id": number, "since": 7}, {"conversation_id": number,
+                    "positions": "yes"},
+                    {"conversation_id": 10 ** 30}, "text", 7, None, [], {"room": "den",
+                    "conversation_id": number}):
                 one.ask("join_room", payload)
                 one.emit("join_room", payload)
                 one.settle()
             one.ask("join_room")
             two.ask("join_room", {"conversation_id": number, "positions": True})
             transcript.note("a question, its reply, and the same again")
-            question = {"conversation_id": number, "user_id": "7", "message": "hello", "temp_id": "t1"}
+            question = {"conversation_id": number, "user_id": "7", "message": "hello",
+                "temp_id": "t1"}
             one.ask("send_message", question, events=["ai_response_complete"])
             two.until("ai_response_complete")
             one.ask("send_message", question)
             one.ask("send_message", question | {"message": "other"})
-            one.ask("send_message", question | {"client_msg_id": "t2", "temp_id": None}, events=["ai_response_complete"])
+            one.ask("send_message", question | {"client_msg_id": "t2", "temp_id": None},
+                events=["ai_response_complete"])
             two.until("ai_response_complete")
-            for payload in ({}, {"conversation_id": number}, {"message": "hi"}, {"conversation_id": number, "message": "  "},
-                            {"conversation_id": number, "message": 7}, {"conversation_id": 999, "message": "hi"},
-                            {"conversation_id": strange, "message": "hi", "user_id": "7"}, {"conversation_id": "x", "message": "hi"},
-                            {"conversation_id": number, "message": "hi", "temp_id": ""}, "text", None,
-                            {"conversation_id": number, "message": "hi", "temp_id": "k" * 256},
-                            {"conversation_id": number, "message": None, "user_id": "7"}):
+            for payload in ({}, {"conversation_id": number}, {"message": "hi"},
+                    {"conversation_id": number, "message": "  "},
+                    {"conversation_id": number, "message": 7}, {"conversation_id": 999,
+                    "message": "hi"},
+                    {"conversation_id": strange, "message": "hi", "user_id": "7"},
+                    {"conversation_id": "x", "message": "hi"},
+                    {"conversation_id": number, "message": "hi", "temp_id": ""}, "text",
+                    None,
+                    {"conversation_id": number, "message": "hi", "temp_id": "k" * 256},
+                    {"conversation_id": number, "message": None, "user_id": "7"}):
                 one.ask("send_message", payload)
                 one.emit("send_message", payload)
                 one.settle()
             nobody = {"conversation_id": number, "message": "hi", "agent": "nobody"}
             one.ask("send_message", nobody, events=["ai_response_error"])
             two.until("ai_response_error")
-            one.ask("send_message", {"conversation_id": number, "message": "hi", "temp_id": 7}, events=["ai_response_complete"])
+            one.ask("send_message", {"conversation_id": number, "message": "hi", "temp_id": 7},
+                events=["ai_response_complete"])
             two.until("ai_response_complete")
             transcript.note("typing")
-            for payload in ({"conversation_id": number, "is_typing": True}, {"conversation_id": number}, {"conversation_id": strange, "is_typing": True},
-                            {"is_typing": True}, {"conversation_id": number, "is_typing": "x"}, "text", {"conversation_id": 999}):
+            for payload in ({"conversation_id": number, "is_typing": True},
+                    {"conversation_id": number}, {"conversation_id": strange, "is_typing": True},
+                    {"is_typing": True}, {"conversation_id": number, "is_typing": "x"},
+                    "text", {"conversation_id": 999}):
                 one.ask("typing", payload)
             two.settle()
             transcript.note("leaving")
-            for payload in ({"conversation_id": number}, {"conversation_id": number}, {"conversation_id": 999}, {}, "text", None, {"conversation_id": "x"}):
+            for payload in ({"conversation_id": number}, {"conversation_id": number},
+                    {"conversation_id": 999}, {}, "text", None, {"conversation_id": "x"}):
                 one.ask("leave_room", payload)
                 one.settle()
             transcript.note("cancelling what does not run")
-            for payload in ({"conversation_id": number}, {"conversation_id": 999}, {}, {"turn": "x"}, {"conversation_id": number, "turn": "x"}, "text"):
+            for payload in ({"conversation_id": number}, {"conversation_id": 999}, {},
+                    {"turn": "x"}, {"conversation_id": number, "turn": "x"}, "text"):
                 one.ask("cancel", payload)
                 one.settle()
             transcript.note("from elsewhere")
-            gateway.post("/messages", {"user_id": "7", "conversation_id": number, "content": "over HTTP", "temp_id": "h1"})
+            gateway.post("/messages", {"user_id": "7", "conversation_id": number,
+                "content": "over HTTP", "temp_id": "h1"})
             two.until("over HTTP")
             gateway.post("/send", {"user_id": "7", "message": "relayed", "topic": f"room:{number}"})
             two.until("ai_response_complete")
             gateway.post("/api/v1/publish", {"topic": f"room:{number}", "payload": {"n": 1.50}})
             gateway.post("/api/v1/publish", {"topic": f"room:{number}", "payload": [1]})
             two.until('"data":[1]')
-            gateway.form("/api/upload_file", [("user_id", None, "7"), ("conversation_id", None, str(number)), ("files", "a.txt", "hello")])
+            gateway.form("/api/upload_file", [("user_id", None, "7"),
+                ("conversation_id", None, str(number)), ("files", "a.txt", "hello")])
             two.until("file_uploaded")
             two.ask("watch", {"topic": f"room:{number}"})
             gateway.get(f"/api/v1/topics/room:{number}/history")
@@ -108,11 +123,13 @@ def replies(transcript, binary):
         client = signed_in(gateway, "client", "7")
         broker = gateway.websocket("/ws", name="broker")
         client.ask("join_room", {"conversation_id": number})
-        broker.send(json.dumps({"action": "subscribe", "channel": f"room:{number}", "positions": True}))
+        broker.send(json.dumps({"action": "subscribe", "channel": f"room:{number}",
+            "positions": True}))
         broker.text()
 
         def ask(text):
-            client.ask("send_message", {"conversation_id": number, "message": text, "user_id": "7"}, events=["ai_thinking"])
+            client.ask("send_message", {"conversation_id": number, "message": text, "user_id": "7"},
+                events=["ai_thinking"])
 
         ask("in pieces")
         for text in ("Ciao ", "è ", "😀", "!"):
@@ -140,7 +157,8 @@ def replies(transcript, binary):
         client.until("ai_response_error")
         gateway.get(f"/conversations/{number}/messages?user_id=7")
         transcript.note("for the client alone")
-        client.ask("llm_request", {"message": "alone", "intelligence_level": "super", "image": "https://example.org/a.png"})
+        client.ask("llm_request", {"message": "alone", "intelligence_level": "super",
+            "image": "https://example.org/a.png"})
         upstream.pieces.put(piece("One"))
         client.until("llm_token")
         upstream.pieces.put(piece(" two"))
@@ -162,7 +180,8 @@ def replies(transcript, binary):
         client.ask("join_room", {"room": "den"}, events=["room_joined"])
         upstream.pieces.put(b'data: {"response": "Named."}\n\n')
         upstream.pieces.put("end")
-        client.ask("message", {"room": "den", "message": "/ai in a room", "user_name": "Ann"}, events=["new_message", "ai_response"])
+        client.ask("message", {"room": "den", "message": "/ai in a room", "user_name": "Ann"},
+            events=["new_message", "ai_response"])
         client.leave()
         broker.close()
         gateway.metrics()
@@ -174,21 +193,28 @@ def named_rooms(transcript, binary):
         ann.ask("join_room", {"room": "den"}, events=["room_joined"])
         bob.ask("join_room", {"room": "den"}, events=["room_joined"])
         ann.until("room_joined")
-        for payload in ({"room": "den", "message": "hello", "user_name": "Ann"}, {"room": "den", "message": "nameless"},
-                        {"room": "den", "message": 12345678901234567890123}, {"room": "den", "message": {"a": [1.50]}},
-                        {"room": "den", "message": None}, {"room": "den", "message": "x", "user_name": 7}):
+        for payload in ({"room": "den", "message": "hello", "user_name": "Ann"}, {"room": "den",
+                "message": "nameless"},
+                {"room": "den", "message": 12345678901234567890123}, {"room": "den",
+                "message": {"a": [1.50]}},
+                {"room": "den", "message": None}, {"room": "den", "message": "x",
+                "user_name": 7}):
             ann.ask("message", payload)
             ann.settle()
             bob.settle()
-        for payload in ({}, "text", None, {"message": "to general"}, {"room": "", "message": "x"}, {"room": "a\u0007", "message": "x"},
-                        {"room": 7, "message": "x"}, {"room": "r" * 300, "message": "x"}, {"room": "unjoined", "message": "x"},
-                        {"room": "den", "message": ""}):
+        for payload in ({}, "text", None, {"message": "to general"}, {"room": "", "message": "x"},
+                {"room": "a\u0007", "message": "x"},
+                {"room": 7, "message": "x"}, {"room": "r" * 300, "message": "x"},
+                {"room": "unjoined", "message": "x"},
+                {"room": "den", "message": ""}):
             ann.ask("message", payload)
             ann.settle()
         bob.settle()
         transcript.note("joining and leaving")
-        for payload in ({"room": "den"}, {"room": "den", "positions": True}, {"room": ""}, {"room": "a\u0007"}, {"room": 7}, {},
-                        {"room": "r" * 300}, "text", {"room": "42"}, {"room": "@x"}, {"room": "den", "since": "x"}):
+        for payload in ({"room": "den"}, {"room": "den", "positions": True}, {"room": ""},
+                {"room": "a\u0007"}, {"room": 7}, {},
+                {"room": "r" * 300}, "text", {"room": "42"}, {"room": "@x"}, {"room": "den",
+                "since": "x"}):
             ann.ask("join_room", payload)
             ann.settle()
             ann.ask("leave_room", payload)
@@ -197,20 +223,25 @@ def named_rooms(transcript, binary):
         transcript.note("typing, broadcasts, questions")
         ann.ask("join_room", {"room": "den", "positions": True}, events=["room_joined"])
         bob.until("room_joined")
-        for payload in ({"room": "den", "user_name": "Ann", "is_typing": True}, {"room": "den"}, {"room": "den", "is_typing": False}, "text"):
+        for payload in ({"room": "den", "user_name": "Ann", "is_typing": True}, {"room": "den"},
+                {"room": "den", "is_typing": False}, "text"):
             ann.ask("typing", payload)
             ann.settle()
         bob.settle()
         for payload in ({"message": "to all"}, {"message": {"a": 1.50}}, {}, "text", None):
-            ann.ask("broadcast", payload, events=["broadcast_message"] if isinstance(payload, dict) else [])
+            ann.ask("broadcast", payload, events=["broadcast_message"] if isinstance(payload, dict)
+                else [])
         for _ in range(3):
             bob.until("broadcast_message")
         bob.settle()
-        for payload in ({"message": "hello"}, {"message": ""}, {}, "text", {"message": 7}, {"message": "hi", "image": "file:///x"},
-                        {"message": "hi", "history": "x"}, {"message": "hi", "intelligence_level": 7}):
+        for payload in ({"message": "hello"}, {"message": ""}, {}, "text", {"message": 7},
+                {"message": "hi", "image": "file:///x"},
+                {"message": "hi", "history": "x"}, {"message": "hi",
+                "intelligence_level": 7}):
             is_asked = isinstance(payload, dict) and payload.get("message") in ("hello", "hi")
             ann.ask("llm_request", payload, events=["llm_complete"] if is_asked else [])
-        ann.ask("message", {"room": "den", "message": "/ai hello", "user_name": "Ann"}, events=["ai_response", "new_message"])
+        ann.ask("message", {"room": "den", "message": "/ai hello", "user_name": "Ann"},
+            events=["ai_response", "new_message"])
         bob.settle()
         for payload in ({"room": "den"}, {"turn": "x"}, {}, {"room": 7}):
             ann.ask("cancel", payload)
@@ -246,8 +277,10 @@ def resuming(transcript, binary):
             two.settle()
         one.settle()
         transcript.note("watching any topic")
-        for payload in ({"topic": "demo"}, {"topic": "chan:demo", "positions": True}, {"topic": "user:7"}, {"topic": ""}, {"topic": 7}, {},
-                        "text", {"topic": "a\u0007"}, {"topic": "demo", "since": "x"}, {"topic": "room:@den"}):
+        for payload in ({"topic": "demo"}, {"topic": "chan:demo", "positions": True},
+                {"topic": "user:7"}, {"topic": ""}, {"topic": 7}, {},
+                "text", {"topic": "a\u0007"}, {"topic": "demo", "since": "x"},
+                {"topic": "room:@den"}):
             one.ask("watch", payload)
         gateway.post("/api/v1/publish", {"channel": "demo", "payload": {"n": 1.50}})
         gateway.post("/api/v1/publish", {"channel": "demo", "payload": 12345678901234567890123})
@@ -259,63 +292,6 @@ def resuming(transcript, binary):
             one.settle()
         one.leave()
         two.leave()
-
-
-def tokens(transcript, binary):
-    for guests in ("never", "always"):
-        with Gateway(transcript, binary, f"signed in, guests {guests}", JWT | {"rooms.guests": guests}) as gateway:
-            gateway.publisher = [("Authorization", f"Bearer {token(topics=['*'])}")]
-            ann = token(sub="7", name="Ann", rooms=["@general", "9"])
-            headers = [("Authorization", f"Bearer {ann}")]
-            number = gateway.post("/conversations", {"title": "plans"}, *headers).json()["conversation_id"]
-            for shown in (None, "nonsense", token(sub="7", ttl=-60), token(sub="7", type="refresh"), token("x" * 32, sub="7"),
-                          token(rooms=["@den"]), ann):
-                client = Client(gateway, "trying")
-                client.send("40" + (json.dumps({"token": shown}) if shown else ""))
-                client.socket.sync()
-                client.send("40" + json.dumps({"token": ann}))
-                client.socket.sync()
-                client.leave()
-            for where in ({"query": f"&token={ann}"}, {"headers": headers}, {"query": "&token=nonsense"},
-                          {"headers": [("Cookie", f"access_token={ann}")]}):
-                client = Client(gateway, "elsewhere", **where)
-                client.send("40")
-                client.socket.sync()
-                client.leave()
-            client = Client(gateway, "ann")
-            client.connect({"token": ann, "user_id": "8"})
-            for payload in ({"conversation_id": number}, {"conversation_id": 9}, {"conversation_id": 10}, {"room": "general"},
-                            {"room": "den"}, {}):
-                client.ask("join_room", payload)
-                client.settle()
-            client.ask("typing", {"conversation_id": number, "is_typing": True})
-            client.ask("message", {"room": "general", "message": "hello"})
-            client.ask("message", {"room": "den", "message": "hello"})
-            client.ask("broadcast", {"message": "to all"})
-            client.settle()
-            client.ask("watch", {"topic": "user:7"})
-            client.ask("watch", {"topic": "user:8"})
-            client.ask("send_message", {"conversation_id": number, "message": "hello", "user_id": "8"}, events=["ai_response_complete"])
-            for shown in ("nonsense", token(sub="8"), token(sub="7", ttl=-60), 7, None):
-                client.ask("auth_refresh", {"token": shown})
-                client.settle()
-            client.ask("auth_refresh", {"token": ann}, events=["auth_refreshed"])
-            client.emit("auth_refresh", {"token": token(sub="7")})
-            client.topics.clear()
-            client.until("auth_refreshed")
-            client.settle()
-            program = Client(gateway, "program")
-            program.connect({"token": token(rooms=["@den"])})
-            program.ask("join_room", {"room": "den"})
-            program.ask("llm_request", {"message": "hello"})
-            program.ask("send_message", {"conversation_id": number, "message": "hello", "user_id": "7"})
-            program.settle()
-            short = Client(gateway, "short")
-            short.connect({"token": token(sub="9", ttl=-4)})
-            short.closed()
-            client.leave()
-            program.leave()
-            gateway.metrics()
 
 
 def bounds(transcript, binary):
@@ -333,57 +309,9 @@ def bounds(transcript, binary):
         client.ask("broadcast", {"message": "hello"}, events=["broadcast_message"])
         client.settle()
         client.leave()
-    with Gateway(transcript, binary, "one connection of a user", {"limits.connections": "4"}) as gateway:
+    with Gateway(transcript, binary, "one connection of a user",
+            {"limits.connections": "4"}) as gateway:
         clients = [Client(gateway, f"client {number}") for number in range(4)]
         gateway.get("/socket.io/?EIO=4&transport=polling")
         for client in clients:
             client.leave()
-
-
-def recovery(transcript, binary, polling):
-    title = "recovery, " + ("polling" if polling else "WebSocket")
-    with Gateway(transcript, binary, title, {"rooms.recovery": "2m", "topics.room.events": "4"}) as gateway:
-        talker = guest(gateway, "talker")
-
-        def come_back(auth, name="back"):
-            client = Client(gateway, name, polling=polling)
-            client.send("40" + json.dumps(auth))
-            client.until('"status",')
-            return client
-
-        def say(room, message):
-            talker.ask("message", {"room": room, "message": message})
-
-        client = Client(gateway, "client", polling=polling)
-        client.send("40{}")
-        pid = json.loads(client.until("40{")[-1][2:])["pid"]
-        client.until('"status",')
-        transcript.note("without an offset")
-        client.ask("join_room", {"room": "den"}, events=["room_joined"])
-        client.ask("join_room", {"room": "attic", "positions": True}, events=["room_joined"])
-        say("den", "one")
-        offset = json.loads(client.until('"one"')[-1][2:])[-1]
-        if not polling:
-            client.socket.stream.close()
-            gateway.sessions(1)
-        say("attic", "two")
-        say("den", "three")
-        transcript.note("back with its offset")
-        back = come_back({"pid": pid, "offset": offset})
-        for text in ("two", "three"):
-            say("den", f"{text} more")
-        back.until('"two"', "three more")
-        if polling:
-            client.closed()
-        for text in range(8):
-            say("den", text)
-        transcript.note("the log does not reach back, and then what is unknown")
-        back.until('"message":7')
-        offset = "nonsense"
-        for auth in ({"pid": "nobody", "offset": offset}, {"pid": 7}, {"offset": offset}, {"pid": pid, "offset": "1-1 room:@den"}):
-            other = come_back(auth, "other")
-            other.leave()
-        back.send("41")
-        talker.settle()
-        gateway.metrics()
-        talker.leave()

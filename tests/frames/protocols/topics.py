@@ -21,7 +21,6 @@ def record(transcript, binary):
     pages(transcript, binary)
     below(transcript, binary)
     signed_in(transcript, binary)
-    limits(transcript, binary)
     draining(transcript, binary)
 
 
@@ -43,14 +42,16 @@ def publishing(transcript, binary):
             '{"channel":"","payload":1}', '{"channel":"a\\u0007","payload":1}',
             '{"channel":"subscription","payload":1}',
             json.dumps({"channel": "x" * 256, "payload": 1}),
-            "[]", "1", "", "{", '{"channel":"demo","payload":1} x', b'{"channel":"demo","payload":"\xff"}',
+            "[]", "1", "", "{", '{"channel":"demo","payload":1} x',
+                b'{"channel":"demo","payload":"\xff"}',
             '{"channel":"demo","payload":%s}' % ("[" * 200 + "]" * 200),
             json.dumps({"channel": "demo", "payload": "x" * 1_050_000}),
         ]
         for body in bodies:
             gateway.post(PUBLISH, body)
         gateway.request("POST", PUBLISH, [], bodies[0])
-        for media in ("text/plain", "application/json; charset=utf-8", "application/json; charset=latin-1"):
+        for media in ("text/plain", "application/json; charset=utf-8",
+                "application/json; charset=latin-1"):
             gateway.request("POST", PUBLISH, [("Content-Type", media)], bodies[0])
         gateway.request("POST", PUBLISH, [JSON, ("Content-Encoding", "gzip")], bodies[0])
         for method in ("GET", "PUT", "DELETE", "HEAD", "OPTIONS"):
@@ -73,7 +74,8 @@ def watching(transcript, binary):
         events.next()
         events.close()
         place = [line[4:] for line in second.split("\n") if line.startswith("id: ")][0]
-        resumed = gateway.stream("GET", "/events?topic=demo&topic=room:9", [("Last-Event-ID", place)], name="resumed")
+        resumed = gateway.stream("GET", "/events?topic=demo&topic=room:9",
+            [("Last-Event-ID", place)], name="resumed")
         resumed.until('"a"')
         resumed.close()
         alone = [line[4:] for line in first.split("\n") if line.startswith("id: ")][0].split(",")[0]
@@ -90,9 +92,12 @@ def watching(transcript, binary):
         gateway.get("/api/v1/topics/demo/history?limit=1")
         socket.close()
         queries = [
-            "", "?topic=", "?topic=demo&topic=demo", "?topic=demo&topic=chan:demo", "?topic=demo&since=yesterday",
-            "?topic=demo&topic=b&since=1", "?topic=a%07", "?topic=%ff", "?topic=demo&since=1&since=2",
-            "?" + "&".join(f"topic=t{n}" for n in range(101)), "?topic=" + "x" * 256, "?topic=subscription",
+            "", "?topic=", "?topic=demo&topic=demo", "?topic=demo&topic=chan:demo",
+                "?topic=demo&since=yesterday",
+            "?topic=demo&topic=b&since=1", "?topic=a%07", "?topic=%ff",
+                "?topic=demo&since=1&since=2",
+            "?" + "&".join(f"topic=t{n}" for n in range(101)), "?topic=" + "x" * 256,
+                "?topic=subscription",
             f"?topic=demo&topic=b&since={alone}",
         ]
         for query in queries:
@@ -120,7 +125,8 @@ def reading(transcript, binary):
             positions.append(answer.json()["position"])
         gateway.post(PUBLISH, {"topic": "room:a/b", "payload": 1})
         for query in ("", "?limit=2", f"?since={positions[1]}&limit=2", f"?since={positions[4]}",
-                      "?limit=0", "?limit=1001", "?limit=x", "?limit=1&limit=2", "?since=x", "?since=0000000000000-1"):
+                      "?limit=0", "?limit=1001", "?limit=x", "?limit=1&limit=2", "?since=x",
+                      "?since=0000000000000-1"):
             gateway.get(f"/api/v1/topics/demo/history{query}")
         gateway.get("/api/v1/topics/room%3Aa%2Fb/history")
         gateway.get("/api/v1/topics/room:a%2Fb/presence")
@@ -155,7 +161,8 @@ def edge(transcript, binary):
     with Gateway(transcript, binary, "the edge") as gateway:
         transcript.note("what is said at the start")
         transcript.got("stdout", gateway.banner + b"".join(gateway.rest).decode())
-        for path in ("/", "/healthz", "/readyz", "/nothing", "/api/v1/nothing", "/api", "/%ff", "//", "/health"):
+        for path in ("/", "/healthz", "/readyz", "/nothing", "/api/v1/nothing", "/api", "/%ff",
+                "//", "/health"):
             gateway.get(path)
         for method in ("HEAD", "OPTIONS", "POST", "DELETE", "TRACE"):
             for path in ("/", "/healthz", "/nothing"):
@@ -169,7 +176,8 @@ def edge(transcript, binary):
         gateway.raw(b"GET /events HTTP/1.1\r\nConnection: close\r\n\r\n")
         gateway.raw(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n")
         gateway.raw(b"nonsense\r\n\r\n")
-        gateway.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "a large head")
+        gateway.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+            "a large head")
         gateway.raw(b"\x16\x03\x01\x00\x05hello")
         gateway.raw(b"GET /send HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         gateway.raw(b"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -186,11 +194,13 @@ def pages(transcript, binary):
     for title, listed in (("pages, none listed", []), ("pages that are listed", origins[:2]),
                           ("pages, all listed", origins[2:])):
         with Gateway(transcript, binary, title, {"server.origins": listed}) as gateway:
-            for origin in ("https://chat.example.com", "https://a.example.org", "http://localhost:3000",
-                           "https://evil.example", "null", "nonsense"):
+            for origin in ("https://chat.example.com", "https://a.example.org",
+                    "http://localhost:3000",
+                    "https://evil.example", "null", "nonsense"):
                 gateway.post(PUBLISH, {"channel": "demo", "payload": 1}, ("Origin", origin))
-                gateway.request("OPTIONS", PUBLISH, [("Origin", origin), ("Access-Control-Request-Method", "POST"),
-                                                     ("Access-Control-Request-Headers", "x-any")])
+                gateway.request("OPTIONS", PUBLISH, [("Origin", origin),
+                    ("Access-Control-Request-Method", "POST"),
+                    ("Access-Control-Request-Headers", "x-any")])
                 opened = gateway.websocket("/ws", ("Origin", origin))
                 if isinstance(opened, rawhttp.Response):
                     continue
@@ -205,7 +215,8 @@ def pages(transcript, binary):
 def below(transcript, binary):
     settings = {"server.base_path": "/assistant", "server.trusted_proxies": ["127.0.0.1"]}
     with Gateway(transcript, binary, "below a path, behind a proxy", settings) as gateway:
-        for path in ("/", "/assistant", "/assistant/", "/assistant/healthz", "/healthz", "/assistant/nothing"):
+        for path in ("/", "/assistant", "/assistant/", "/assistant/healthz", "/healthz",
+                "/assistant/nothing"):
             gateway.get(path)
         proxied = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https"),
                    ("X-Forwarded-Prefix", "/pre"), ("X-Request-Id", "from-the-proxy")]
@@ -215,7 +226,8 @@ def below(transcript, binary):
         gateway.get("/api/v1/sessions", *proxied)
         events.close()
         gateway.post("/api/v1/chat/workflows", "{}", *proxied)
-        parts = [("user_id", None, "7"), ("conversation_id", None, "1"), ("files", "a.txt", "hello")]
+        parts = [("user_id", None, "7"), ("conversation_id", None, "1"), ("files", "a.txt",
+            "hello")]
         gateway.post("/conversations", {"user_id": "7"}, *proxied)
         gateway.form("/api/upload_file", parts, *proxied)
 
@@ -226,12 +238,15 @@ def signed_in(transcript, binary):
         good = bearer(sub="7", channels=["demo"], rooms={"read": ["42"]}, name="Ann")
         gateway.post(PUBLISH, body)
         refused = {
-            "not a token": "nonsense", "two parts": "a.b", "another secret": token("x" * 32, sub="7"),
+            "not a token": "nonsense", "two parts": "a.b", "another secret": token("x" * 32,
+                sub="7"),
             "expired": token(ttl=-60, sub="7"), "early": token(sub="7", nbf=4_000_000_000),
-            "without exp": token(exp=None, sub="7"), "for refreshing": token(sub="7", type="refresh"),
+            "without exp": token(exp=None, sub="7"), "for refreshing": token(sub="7",
+                type="refresh"),
             "with a bad sub": token(sub=["7"]), "with bad grants": token(sub="7", channels="demo"),
             "too long": token(sub="7", pad="x" * 9000),
-            "alg none": "eyJhbGciOiJub25lIn0.eyJzdWIiOiI3In0.x", "with a long name": token(sub="x" * 300),
+            "alg none": "eyJhbGciOiJub25lIn0.eyJzdWIiOiI3In0.x",
+                "with a long name": token(sub="x" * 300),
             "with a kid": "eyJhbGciOiJIUzI1NiIsImtpZCI6ImEifQ.eyJzdWIiOiI3In0.c2ln",
         }
         for kind, shown in refused.items():
@@ -268,50 +283,6 @@ def signed_in(transcript, binary):
         events = gateway.stream("GET", "/events?topic=demo", [soon], name="short")
         events.rest()
         gateway.metrics()
-
-
-def limits(transcript, binary):
-    with Gateway(transcript, binary, "a limit of requests", {"limits.requests_per_second": "1"}) as gateway:
-        until_refused(gateway, lambda: gateway.get("/api/v1/topics", record=False), 429)
-    with Gateway(transcript, binary, "a limit of publications", {"limits.publishes_per_second": "1"}) as gateway:
-        body = '{"channel":"demo","payload":1}'
-        until_refused(gateway, lambda: gateway.post(PUBLISH, body, record=False), 429)
-    with Gateway(transcript, binary, "a limit of bad tokens", JWT | {"limits.bad_tokens_per_minute": "2"}) as gateway:
-        bad = ("Authorization", "Bearer nonsense")
-        until_refused(gateway, lambda: gateway.get("/api/v1/topics", bad, record=False), 429)
-    settings = {"limits.connections_per_ip": "1"}
-    with Gateway(transcript, binary, "one session of an address", settings) as gateway:
-        socket = gateway.websocket("/ws")
-        socket.sync()
-        gateway.websocket("/ws", name="second")
-        socket.close()
-    with Gateway(transcript, binary, "one session", {"limits.connections": "1"}) as gateway:
-        socket = gateway.websocket("/ws")
-        gateway.websocket("/ws", name="second")
-        gateway.get("/events?topic=a")
-        gateway.get("/socket.io/?EIO=4&transport=polling")
-        gateway.get("/healthz")
-        socket.close()
-        gateway.sessions(0)
-        gateway.metrics()
-    with Gateway(transcript, binary, "one topic", {"limits.topics": "1"}) as gateway:
-        socket = gateway.websocket("/ws")
-        socket.send('{"action":"subscribe","channel":"a"}')
-        socket.text()
-        gateway.post(PUBLISH, '{"channel":"b","payload":1}')
-        socket.send('{"channel":"b","payload":1}')
-        socket.send('{"action":"subscribe","channel":"b"}')
-        socket.text()
-        socket.text()
-        socket.close()
-
-
-def until_refused(gateway, request, status):
-    """Repeat a request until it is refused, which is recorded."""
-    def look():
-        response = request()
-        return response if response.status == status else None
-    gateway.record(rawhttp.eventually(f"status {status}", look))
 
 
 def draining(transcript, binary):
