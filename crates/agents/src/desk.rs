@@ -126,7 +126,7 @@ impl Desk {
         let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
         let desk = Self::new(config, agents, &core.hub, &core.shares, &core.life);
         let here = desk.clone();
-        core.turns.serve(move |topic, turn| {
+        core.turns.register(move |topic, turn| {
             let ticket = here.find(turn).filter(|it| it.topic() == topic);
             ticket.inspect(|ticket| here.cancel(ticket)).is_some()
         });

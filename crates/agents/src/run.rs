@@ -67,7 +67,7 @@ pub(crate) fn publish(
     turn: &Turn,
     record: Record,
 ) -> impl Future<Output = Option<Position>> + use<> {
-    let kind = record.kind();
+    let kind = record.kind().as_str();
     let published = hub.publish(record.draft(turn.ask.topic.clone()));
     async move {
         match published.await {
