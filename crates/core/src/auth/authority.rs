@@ -14,7 +14,7 @@ use super::{
     Action, Algorithm, Denied, NotAllowed, Principal, Secret, Token, claims::Claims,
     grants::Grants, jwks::Jwks, key::Key,
 };
-use crate::{Holder, Life, Topic, json::Object, telemetry};
+use crate::{Holder, Life, Topic, json::Object, telemetry, user_topic};
 
 /// Who is let in, and as whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -353,7 +353,7 @@ impl Rules {
         let grants = Arc::new(Grants::of(&claims));
         let name = claims.shown_name().map(Arc::from);
         let user = claims.sub.map(String::from);
-        if user.as_ref().is_some_and(|user| Topic::new("user", user).is_err()) {
+        if user.as_ref().is_some_and(|user| user_topic(user).is_err()) {
             return Err(Denied::Claims);
         }
         let expires = match self.expired {
