@@ -11,14 +11,13 @@ use quadrille_core::{Core, Holder, Hub, Life, Pool, Shares, Shortage, TooManyTop
 use uuid::Uuid;
 
 use crate::{
-    BadConfig, Code, Config, Given, Journal, Settings, Ticket,
-    book::Book,
-    dialect,
-    journal::NotKept,
-    named::Named,
-    queue::{Full, Queue},
+    BadConfig, Code, Config, Given, Journal, Settings, Ticket, dialect,
+    index::TurnIndex,
+    journal::NotStored,
+    named_agent::NamedAgent,
+    queue::{Queue, QueueFull},
     run, telemetry,
-    ticket::{Ended, Ending, Stop, Turn},
+    ticket::{Ended, Ending, Stop, TurnState},
 };
 
 /// Runs turns. Cloning shares it.
@@ -29,7 +28,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     pub(crate) config: Config,
     life: Life,
-    agents: HashMap<String, Arc<Named>>,
+    agents: HashMap<String, Arc<NamedAgent>>,
     pub(crate) journal: OnceLock<Journal>,
     /// Bytes of all turns that wait or run.
     bytes: Pool,
@@ -37,8 +36,8 @@ pub(crate) struct Inner {
 }
 
 struct State {
-    queue: Queue<Arc<Turn>>,
-    book: Book,
+    queue: Queue<Arc<TurnState>>,
+    index: TurnIndex,
     closed: bool,
 }
 
@@ -93,7 +92,7 @@ impl Desk {
     /// default must be among them.
     pub fn new(
         config: Config,
-        agents: Vec<Named>,
+        agents: Vec<NamedAgent>,
         hub: &Hub,
         shares: &Shares,
         life: &Life,
@@ -101,7 +100,7 @@ impl Desk {
         let Config { max_running, max_queued, max_waiting, .. } = config;
         let queue = Queue::new(max_running, max_queued, max_waiting, shares);
         let agents = agents.into_iter().map(|it| (it.name.to_string(), Arc::new(it))).collect();
-        let state = State { queue, book: Book::default(), closed: false };
+        let state = State { queue, index: TurnIndex::default(), closed: false };
         let state = Mutex::new(state);
         let inner = Inner {
             hub: hub.clone(),
@@ -121,7 +120,7 @@ impl Desk {
     /// first key of an agent that cannot be used.
     pub fn open(config: Config, core: &Core) -> Result<Self, BadConfig> {
         let open = |(name, settings): (&String, &Settings)| {
-            Ok(Named::new(name, dialect::open(name, settings, &core.life)?, settings))
+            Ok(NamedAgent::new(name, dialect::open(name, settings, &core.life)?, settings))
         };
         let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
         let desk = Self::new(config, agents, &core.hub, &core.shares, &core.life);
@@ -168,22 +167,22 @@ impl Desk {
         if let Some(joined) = state.join_or_room(&ask, &agent.name)? {
             return Ok(joined);
         }
-        let turn = Arc::new(Turn::new(ask, given, agent, since));
-        let Turn { ask, .. } = &*turn;
+        let turn = Arc::new(TurnState::new(ask, given, agent, since));
+        let TurnState { ask, .. } = &*turn;
         state.queue.push(&ask.topic, &ask.user, &ask.holder, Arc::clone(&turn))?;
-        state.book.enter(Arc::clone(&turn), bytes);
+        state.index.enter(Arc::clone(&turn), bytes);
         self.start(state);
         Ok(Ticket(turn))
     }
 
     /// The turn of this id, if it waits, runs, or ended not long ago.
     pub fn find(&self, id: Uuid) -> Option<Ticket> {
-        self.state().book.find(id).map(|turn| Ticket(Arc::clone(turn)))
+        self.state().index.find(id).map(|turn| Ticket(Arc::clone(turn)))
     }
 
     /// The turn that runs in `topic`, or else the one that is next.
     pub fn current(&self, topic: &Topic) -> Option<Ticket> {
-        let open = self.state().book.unfinished();
+        let open = self.state().index.unfinished();
         let mut here: Vec<_> = open.into_iter().filter(|it| it.ask.topic == *topic).collect();
         here.sort_by_key(|it| (!it.started.load(Relaxed), it.asked));
         here.into_iter().next().map(Ticket)
@@ -220,7 +219,7 @@ impl Desk {
         for turn in waiting {
             self.end_waiting(turn, Ending::Failed(Code::Interrupted));
         }
-        let running = self.state().book.unfinished();
+        let running = self.state().index.unfinished();
         let ended = async {
             for turn in &running {
                 turn.ended.wait().await;
@@ -251,20 +250,20 @@ impl Desk {
         }
     }
 
-    async fn run(self, turn: Arc<Turn>) {
+    async fn run(self, turn: Arc<TurnState>) {
         let ending = run::run(&self.0, &turn).await;
         self.end(turn, ending).await;
     }
 
     /// A turn ends that never ran.
-    fn end_waiting(&self, turn: Arc<Turn>, ending: Ending) {
+    fn end_waiting(&self, turn: Arc<TurnState>, ending: Ending) {
         let desk = self.clone();
         self.0.life.spawn("turn", async move { desk.end(turn, ending).await });
     }
 
     /// Publish the last record of `turn`. The one place where that is done, and it is reached once:
     /// by who took the turn out of the queue, to run it or to end it.
-    async fn end(&self, turn: Arc<Turn>, ending: Ending) {
+    async fn end(&self, turn: Arc<TurnState>, ending: Ending) {
         let (ending, message) = self.kept(&turn, ending).await;
         let at = run::publish_last(&self.0.hub, &turn, &ending, message).await;
         telemetry::ended(&turn, &ending);
@@ -272,22 +271,22 @@ impl Desk {
         if turn.started.load(Relaxed) {
             state.queue.done(&turn.ask.topic);
         }
-        state.book.close(Arc::clone(&turn), &ending);
-        state.book.forget(self.0.config.keep, self.0.config.kept_bytes);
+        state.index.close(Arc::clone(&turn), &ending);
+        state.index.forget(self.0.config.keep, self.0.config.kept_bytes);
         // Not before its place is free: who has the reply may ask the next question at once.
         turn.ended.set(Ended { ending, at, message }).expect("a turn ends once");
         self.start(state);
     }
 
     /// Store how `turn` ended, before anybody is told. A reply that cannot be stored is none.
-    async fn kept(&self, turn: &Arc<Turn>, ending: Ending) -> (Ending, Option<i64>) {
+    async fn kept(&self, turn: &Arc<TurnState>, ending: Ending) -> (Ending, Option<i64>) {
         let Some(journal) = self.0.journal.get() else { return (ending, None) };
         match journal.end(Ticket(Arc::clone(turn)), ending.clone()).await {
             Ok(message) => (ending, message),
-            Err(NotKept) if matches!(ending, Ending::Completed(_)) => {
+            Err(NotStored) if matches!(ending, Ending::Completed(_)) => {
                 (Ending::Failed(Code::NotStored), None)
             }
-            Err(NotKept) => (ending, None),
+            Err(NotStored) => (ending, None),
         }
     }
 
@@ -301,7 +300,7 @@ impl Desk {
             let Config { keep, kept_bytes, queue_timeout, .. } = self.0.config;
             let late = {
                 let mut state = self.state();
-                state.book.forget(keep, kept_bytes);
+                state.index.forget(keep, kept_bytes);
                 state.queue.remove_all(|turn| turn.asked.elapsed() >= queue_timeout)
             };
             for turn in late {
@@ -320,7 +319,7 @@ impl Desk {
 impl State {
     /// The turn that `ask` joins, or `None` if it is to have one of its own and there is room.
     fn join_or_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
-        if let Some(turn) = self.book.joined(ask) {
+        if let Some(turn) = self.index.joined(ask) {
             let same = turn.ask.text == ask.text && *turn.agent.name == *agent;
             return if same { Ok(Some(Ticket(Arc::clone(turn)))) } else { Err(Refused::KeyReused) };
         }
@@ -339,18 +338,18 @@ impl Ask {
     pub(crate) fn size(&self) -> usize {
         let key = self.key.as_ref().map_or(0, |key| key.len());
         let names = self.topic.as_str().len() + self.user.len();
-        2 * size_of::<Turn>() + self.text.len() + names + key
+        2 * size_of::<TurnState>() + self.text.len() + names + key
     }
 }
 
 // === impl Refused ===
 
-impl From<Full> for Refused {
-    fn from(full: Full) -> Self {
+impl From<QueueFull> for Refused {
+    fn from(full: QueueFull) -> Self {
         match full {
-            Full::Topic => Self::TopicFull,
-            Full::Desk => Self::DeskFull,
-            Full::Share => Self::Share,
+            QueueFull::Topic => Self::TopicFull,
+            QueueFull::Desk => Self::DeskFull,
+            QueueFull::Share => Self::Share,
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Queue<T> {
     places: Pool,
     max_queued: usize,
     waiting: usize,
-    lines: HashMap<Topic, Line<T>>,
+    lines: HashMap<Topic, TopicQueue<T>>,
     /// For each user, the topics whose first turn is theirs and could start now.
     ready: HashMap<Arc<str>, VecDeque<Topic>>,
     /// The users in `ready`, next one first.
@@ -25,7 +25,7 @@ pub(crate) struct Queue<T> {
 
 /// The turns of one topic.
 #[derive(Debug)]
-struct Line<T> {
+struct TopicQueue<T> {
     /// Held while the turn of the topic runs.
     runs: Option<Permit>,
     /// The user and the round of the turn that was started last.
@@ -47,7 +47,7 @@ struct Waiting<T> {
 
 /// There is no room for one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
+pub(crate) enum QueueFull {
     Topic,
     Desk,
     /// The client has its share of the turns that may wait, in the topic or altogether.
@@ -82,7 +82,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes a place for one more turn in `topic`. One that can start at once needs none.
-    fn place(&self, topic: &Topic, holder: &Holder) -> Result<Option<Permit>, Full> {
+    fn place(&self, topic: &Topic, holder: &Holder) -> Result<Option<Permit>, QueueFull> {
         let (runs, ahead, own) = self.line(topic, holder);
         let at_once = !runs && ahead == 0 && self.running.take(holder, 1).is_ok();
         if at_once {
@@ -91,20 +91,20 @@ impl<T> Queue<T> {
         // The first of a topic that does not run waits for the desk alone, not for its topic.
         let first = usize::from(!runs);
         if ahead >= self.max_queued.saturating_add(first) {
-            return Err(Full::Topic);
+            return Err(QueueFull::Topic);
         }
         let share = self.shares.limit(holder, self.max_queued);
         if own >= share.saturating_add(first) {
-            return Err(Full::Share);
+            return Err(QueueFull::Share);
         }
         self.places.take(holder, 1).map(Some).map_err(|shortage| match shortage {
-            Shortage::Full => Full::Desk,
-            Shortage::Share | Shortage::Strangers => Full::Share,
+            Shortage::QueueFull => QueueFull::Desk,
+            Shortage::Share | Shortage::Strangers => QueueFull::Share,
         })
     }
 
     /// Whether one more turn can wait in `topic`, or start.
-    pub(crate) fn room(&self, topic: &Topic, holder: &Holder) -> Result<(), Full> {
+    pub(crate) fn room(&self, topic: &Topic, holder: &Holder) -> Result<(), QueueFull> {
         self.place(topic, holder).map(drop)
     }
 
@@ -123,9 +123,9 @@ impl<T> Queue<T> {
         user: &Arc<str>,
         holder: &Holder,
         turn: T,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QueueFull> {
         let place = self.place(topic, holder)?;
-        let line = self.lines.entry(topic.clone()).or_insert_with(|| Line {
+        let line = self.lines.entry(topic.clone()).or_insert_with(|| TopicQueue {
             runs: None,
             last: None,
             waiting: VecDeque::new(),
@@ -219,7 +219,7 @@ impl<T> Queue<T> {
 
     /// Take out every turn that is meant.
     pub(crate) fn remove_all(&mut self, is: impl Fn(&T) -> bool) -> Vec<T> {
-        let some = |line: &Line<T>| line.waiting.iter().any(|it| is(&it.turn));
+        let some = |line: &TopicQueue<T>| line.waiting.iter().any(|it| is(&it.turn));
         let due: Vec<_> =
             self.lines.iter().filter(|it| some(it.1)).map(|it| it.0.clone()).collect();
         let mut removed = Vec::new();
@@ -252,7 +252,7 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> Line<T> {
+impl<T> TopicQueue<T> {
     /// The round of the next turn of `user`: after their own last one, and not before the present.
     fn round_of(&self, user: &Arc<str>) -> u64 {
         if let Some(last) = self.waiting.iter().rev().find(|it| it.user == *user) {

@@ -4,16 +4,17 @@ use std::{error::Error, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 use futures_util::{FutureExt, StreamExt};
 use quadrille_core::{
     Hub, Position,
-    turn::{self, Turn as Record},
+    turn::{self, TurnEvent},
 };
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Exchange, Failure, Part, Question, Reply, Ticket, before,
+    Code, Exchange, Failure, Part, Question, Reply, Ticket,
     desk::Inner,
-    orphan::Orphan,
-    said::Said,
-    ticket::{Ending, Stop, Turn},
+    history,
+    orphan::OrphanCheck,
+    reply_buffer::ReplyBuffer,
+    ticket::{Ending, Stop, TurnState},
 };
 
 /// What is told of a reply that is complete and empty, so that nobody waits for more.
@@ -28,7 +29,7 @@ enum Halt {
 
 /// Let the agent answer `turn`. Whatever happens, there is an end; publishing it is left to the
 /// caller.
-pub(crate) async fn run(desk: &Inner, turn: &Arc<Turn>) -> Ending {
+pub(crate) async fn run(desk: &Inner, turn: &Arc<TurnState>) -> Ending {
     AssertUnwindSafe(answer(desk, turn)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(agent = %turn.agent.name, "an agent panicked; this is a defect");
         Ending::Failed(Code::Internal)
@@ -38,19 +39,19 @@ pub(crate) async fn run(desk: &Inner, turn: &Arc<Turn>) -> Ending {
 /// Publish how `turn` ended. Gives no position if the record cannot be stored.
 pub(crate) async fn publish_last(
     hub: &Hub,
-    turn: &Turn,
+    turn: &TurnState,
     ending: &Ending,
     message: Option<i64>,
 ) -> Option<Position> {
     let id = turn.id;
     let record = match ending {
         Ending::Completed(text) => {
-            Record::Completed(turn::Completed { turn: id, text: Arc::clone(text), message })
+            TurnEvent::Completed(turn::Completed { turn: id, text: Arc::clone(text), message })
         }
         Ending::Cancelled(text) => {
-            Record::Cancelled(turn::Cancelled { turn: id, text: Arc::clone(text), message })
+            TurnEvent::Cancelled(turn::Cancelled { turn: id, text: Arc::clone(text), message })
         }
-        Ending::Failed(code) => Record::Failed(turn::Failed {
+        Ending::Failed(code) => TurnEvent::Failed(turn::Failed {
             turn: id,
             code: code.as_str().into(),
             title: code.title().into(),
@@ -64,8 +65,8 @@ pub(crate) async fn publish_last(
 #[expect(clippy::needless_pass_by_value, reason = "a reference would be held while it waits")]
 pub(crate) fn publish(
     hub: &Hub,
-    turn: &Turn,
-    record: Record,
+    turn: &TurnState,
+    record: TurnEvent,
 ) -> impl Future<Output = Option<Position>> + use<> {
     let kind = record.kind().as_str();
     let published = hub.publish(record.draft(turn.ask.topic.clone()));
@@ -81,7 +82,7 @@ pub(crate) fn publish(
     }
 }
 
-async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
+async fn answer(desk: &Inner, turn: &Arc<TurnState>) -> Ending {
     if turn.ask.id.is_none()
         && let Some(journal) = desk.journal.get()
         && journal.begin(Ticket(Arc::clone(turn))).await.is_err()
@@ -95,7 +96,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
         user: Arc::clone(&turn.ask.user),
         question: Arc::clone(&turn.ask.text),
     };
-    publish(&desk.hub, turn, Record::Started(started)).await;
+    publish(&desk.hub, turn, TurnEvent::Started(started)).await;
     let mut reply = turn.agent.agent.ask(Question {
         turn: turn.id,
         topic: turn.ask.topic.clone(),
@@ -104,7 +105,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
         before,
         given: turn.given.clone(),
     });
-    let mut said = Said::new(&desk.hub, turn);
+    let mut said = ReplyBuffer::new(&desk.hub, turn);
     let halt = listen(desk, turn, &mut reply, &mut said).await;
     // Before anything else the upstream is let go.
     drop(reply);
@@ -114,7 +115,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
             let text = whole.unwrap_or(said.text);
             if text.trim().is_empty() {
                 let status = turn::Status { turn: turn.id, text: NOTHING.to_owned() };
-                publish(&desk.hub, turn, Record::Status(status)).await;
+                publish(&desk.hub, turn, TurnEvent::Status(status)).await;
             }
             Ending::Completed(text.into())
         }
@@ -127,7 +128,7 @@ async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
 /// What was said before in the topic: from where it is kept, or else from the log. An exchange
 /// without a reply is left out: providers refuse to read an empty message, and so would refuse every
 /// further question.
-async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
+async fn said_before(desk: &Inner, turn: &Arc<TurnState>) -> Vec<Exchange> {
     let window = turn.agent.agent.window();
     if let Some(given) = &turn.given.before {
         let said: Vec<_> = given.iter().filter(|it| !it.reply.trim().is_empty()).collect();
@@ -139,21 +140,21 @@ async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
     {
         return kept;
     }
-    before::exchanges(&desk.hub, &turn.ask.topic, window)
+    history::exchanges(&desk.hub, &turn.ask.topic, window)
 }
 
 /// Take in what the agent says until it is done or has to stop.
 async fn listen(
     desk: &Inner,
-    turn: &Turn,
+    turn: &TurnState,
     reply: &mut Reply,
-    said: &mut Said<'_>,
+    said: &mut ReplyBuffer<'_>,
 ) -> Result<Halt, Failure> {
     let agent = &turn.agent;
     let begin = Instant::now();
     let total = begin + agent.total_timeout;
     let mut silence = (begin + agent.first_token_timeout, Code::FirstTokenTimeout);
-    let mut orphan = Orphan::new(&desk.config);
+    let mut orphan = OrphanCheck::new(&desk.config);
     // One of each for the whole turn: to make them anew for every part takes locks of the runtime.
     let mut stop = pin!(turn.stop.wait());
     let mut alarm = pin!(sleep_until(silence.0.min(total)));
@@ -162,7 +163,7 @@ async fn listen(
         if now >= total {
             return Err(Code::TotalTimeout.into());
         }
-        if orphan.is_left(desk, turn, now) {
+        if orphan.is_abandoned(desk, turn, now) {
             return Ok(Halt::Stop(Stop::Cancelled));
         }
         if said.is_due(now) {
@@ -197,9 +198,9 @@ async fn listen(
                 said.more(&text);
                 None
             }
-            Part::Status(text) => Some(Record::Status(turn::Status { turn: turn.id, text })),
+            Part::Status(text) => Some(TurnEvent::Status(turn::Status { turn: turn.id, text })),
             Part::Tool { name, text } => {
-                Some(Record::Tool(turn::Tool { turn: turn.id, name, text }))
+                Some(TurnEvent::Tool(turn::Tool { turn: turn.id, name, text }))
             }
             Part::End(Some(whole)) if whole.len() > agent.max_reply => {
                 return Err(Code::TooLong.into());
@@ -221,7 +222,7 @@ async fn listen(
 }
 
 /// Tell the cause to the log, which is the only one to learn it.
-fn report(turn: &Turn, Failure { code, source }: &Failure) -> Code {
+fn report(turn: &TurnState, Failure { code, source }: &Failure) -> Code {
     let error = source.as_deref().map(|it| it as &(dyn Error + 'static));
     let (agent, code_text) = (&turn.agent.name, code.as_str());
     tracing::warn!(%agent, turn = %turn.id, code = code_text, error, "a turn failed");

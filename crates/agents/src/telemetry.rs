@@ -5,7 +5,7 @@ use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::{
     Refused,
-    ticket::{Ending, Turn},
+    ticket::{Ending, TurnState},
 };
 
 /// What every turn counts, looked up once. The recorder must be installed before the first use.
@@ -33,7 +33,7 @@ pub(crate) fn standing(running: usize, waiting: usize) {
     HOT.waiting.set(waiting);
 }
 
-pub(crate) fn ended(turn: &Turn, ending: &Ending) {
+pub(crate) fn ended(turn: &TurnState, ending: &Ending) {
     let (how, code) = match ending {
         Ending::Completed(_) => ("completed", ""),
         Ending::Failed(code) => ("failed", code.as_str()),

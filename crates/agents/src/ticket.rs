@@ -14,17 +14,17 @@ use quadrille_core::{Position, Topic};
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
 
-use crate::{Ask, Code, Given, named::Named};
+use crate::{Ask, Code, Given, named_agent::NamedAgent};
 
 /// A turn. Cloning shares it, and dropping it changes nothing.
 #[derive(Clone)]
-pub struct Ticket(pub(crate) Arc<Turn>);
+pub struct Ticket(pub(crate) Arc<TurnState>);
 
-pub(crate) struct Turn {
+pub(crate) struct TurnState {
     pub(crate) id: Uuid,
     pub(crate) ask: Ask,
     pub(crate) given: Given,
-    pub(crate) agent: Arc<Named>,
+    pub(crate) agent: Arc<NamedAgent>,
     /// Where the topic stood when the turn was asked for: its records come after.
     pub(crate) since: Position,
     pub(crate) asked: Instant,
@@ -137,10 +137,10 @@ impl fmt::Debug for Ticket {
     }
 }
 
-// === impl Turn ===
+// === impl TurnState ===
 
-impl Turn {
-    pub(crate) fn new(ask: Ask, given: Given, agent: Arc<Named>, since: Position) -> Self {
+impl TurnState {
+    pub(crate) fn new(ask: Ask, given: Given, agent: Arc<NamedAgent>, since: Position) -> Self {
         Self {
             id: ask.id.unwrap_or_else(Uuid::now_v7),
             ask,

@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quadrille_agents::{Ending, Exchange, Journal, NotKept, Ticket};
+use quadrille_agents::{Ending, Exchange, Journal, NotStored, Ticket};
 use quadrille_core::{Draft, turn};
 use quadrille_store::{self as store, AddError, Added, Interrupted, NewMessage, Sender, TurnEnd};
 
@@ -33,7 +33,7 @@ pub(crate) fn keep(door: &Arc<Door>) {
 }
 
 /// A question that came through another door: clients of rooms see it as a message.
-async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
+async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotStored> {
     let Some(conversation) = door::conversation(turn.topic()) else { return Ok(()) };
     let new = NewMessage {
         conversation,
@@ -79,7 +79,7 @@ async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exch
     Some(kept.ok()?.into_iter().map(exchange).collect())
 }
 
-async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
+async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotStored> {
     if door::conversation(turn.topic()).is_none() || door.unkept().remove(&turn.id()) {
         return Ok(None);
     }
@@ -93,7 +93,7 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
         // It was closed by somebody else, or its conversation was deleted: what it says is nowhere.
         Ok(None) => {
             tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end is not stored");
-            Err(NotKept)
+            Err(NotStored)
         }
         Err(why) => Err(not_kept(&why)),
     }
@@ -112,9 +112,9 @@ pub(crate) async fn close(
     Ok(stored?.map(|it| it.id))
 }
 
-fn not_kept(why: &dyn std::error::Error) -> NotKept {
+fn not_kept(why: &dyn std::error::Error) -> NotStored {
     tracing::error!(error = %why, "a message was not stored");
-    NotKept
+    NotStored
 }
 
 /// Work that may find the database busy, again and again.

@@ -92,9 +92,9 @@ proptest! {
                     if at_once {
                         prop_assert_eq!(pushed, Ok(()));
                     } else if line.waiting.len() >= QUEUED + ahead {
-                        prop_assert_eq!(pushed, Err(Full::Topic));
+                        prop_assert_eq!(pushed, Err(QueueFull::Topic));
                     } else if line.of(u) >= most(QUEUED) + ahead {
-                        prop_assert_eq!(pushed, Err(Full::Share));
+                        prop_assert_eq!(pushed, Err(QueueFull::Share));
                     } else if let Err(why) = pushed {
                         // Those that started at once, or were to, hold no place.
                         let full = waiting >= WAITING;
@@ -218,7 +218,7 @@ fn a_user_has_a_quarter_of_a_topic_of_the_desk_and_of_what_runs() {
         let pushed = queue.push(&topic(t), &user(u), &holder(u), (t, u));
         pushed.map(|()| queue.next())
     };
-    let (runs, waits, refused) = (|t, u| Ok(Some((t, u))), Ok(None), Err(Full::Share));
+    let (runs, waits, refused) = (|t, u| Ok(Some((t, u))), Ok(None), Err(QueueFull::Share));
     assert_eq!(push(&mut queue, 0, 1), runs(0, 1));
     // Two wait behind it.
     assert_eq!([(); 3].map(|()| push(&mut queue, 0, 1)), [waits, waits, refused]);

@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket};
-use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::Turn as Record};
+use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::TurnEvent};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 
@@ -46,7 +46,7 @@ async fn deltas_come_at_most_every_20_ms_or_64_tokens() {
     let ticket = stage.desk.ask(ask("7", "hello")).unwrap();
     let Ending::Completed(text) = ticket.ended().await.ending.clone() else { panic!("no reply") };
     let deltas = stage.records(&topic(7)).into_iter().filter_map(|it| match it {
-        Record::Delta(it) => Some(it.text),
+        TurnEvent::Delta(it) => Some(it.text),
         _ => None,
     });
     let deltas: Vec<_> = deltas.collect();

@@ -1,7 +1,7 @@
 //! Ends that race each other.
 use futures_util::{StreamExt, future::join_all, stream};
 use quadrille_agents::{Ending, Part};
-use quadrille_core::turn::Turn as Record;
+use quadrille_core::turn::TurnEvent;
 
 use crate::script::{Stage, ask, say, topic};
 
@@ -36,11 +36,11 @@ async fn cancel_racing_completion_leaves_one_last_record() {
         assert_eq!(last.len(), 1, "{of_turn:?}");
         assert!(of_turn.last().is_some_and(|it| it.is_last()), "{of_turn:?}");
         match (&ended.ending, last[0]) {
-            (Ending::Completed(text), Record::Completed(it)) => {
+            (Ending::Completed(text), TurnEvent::Completed(it)) => {
                 assert_eq!((&**text, &*it.text), ("ab", "ab"));
                 completed += 1;
             }
-            (Ending::Cancelled(text), Record::Cancelled(it)) => {
+            (Ending::Cancelled(text), TurnEvent::Cancelled(it)) => {
                 assert_eq!(text, &it.text);
                 cancelled += 1;
             }

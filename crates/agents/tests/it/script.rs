@@ -9,10 +9,10 @@ use std::{
 
 use futures_util::{StreamExt, future, stream};
 use quadrille_agents::{
-    Agent, Ask, Config, Desk, Failure, Kind, Named, Part, Question, Reply, Settings,
+    Agent, Ask, Config, Desk, Failure, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::Turn as Record,
+    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::TurnEvent,
 };
 
 pub(crate) type Make = Box<dyn Fn(Question) -> Reply + Send + Sync>;
@@ -96,28 +96,28 @@ impl Stage {
             window: 3,
         };
         let script = Arc::new(script);
-        let named = Named::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
+        let named = NamedAgent::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
         let desk = Desk::new(config, vec![named], &hub, shares, &life);
         Self { desk, hub, life, script }
     }
 
     /// The records of all turns in `topic`.
-    pub(crate) fn records(&self, topic: &Topic) -> Vec<Record> {
+    pub(crate) fn records(&self, topic: &Topic) -> Vec<TurnEvent> {
         let history = self.hub.history(topic, Since::Start, usize::MAX).expect("there is a log");
-        history.records.iter().map(|it| Record::of(it).expect("a record of a turn")).collect()
+        history.records.iter().map(|it| TurnEvent::of(it).expect("a record of a turn")).collect()
     }
 }
 
 /// What a record is, in short.
-pub(crate) fn short(record: &Record) -> String {
+pub(crate) fn short(record: &TurnEvent) -> String {
     match record {
-        Record::Started(it) => format!("started {}", it.question),
-        Record::Status(it) => format!("status {}", it.text),
-        Record::Tool(it) => format!("tool {} {}", it.name, it.text),
-        Record::Delta(it) => format!("delta {} {}", it.start, it.text),
-        Record::Completed(it) => format!("completed {}", it.text),
-        Record::Failed(it) => format!("failed {}", it.code),
-        Record::Cancelled(it) => format!("cancelled {}", it.text),
+        TurnEvent::Started(it) => format!("started {}", it.question),
+        TurnEvent::Status(it) => format!("status {}", it.text),
+        TurnEvent::Tool(it) => format!("tool {} {}", it.name, it.text),
+        TurnEvent::Delta(it) => format!("delta {} {}", it.start, it.text),
+        TurnEvent::Completed(it) => format!("completed {}", it.text),
+        TurnEvent::Failed(it) => format!("failed {}", it.code),
+        TurnEvent::Cancelled(it) => format!("cancelled {}", it.text),
     }
 }
 

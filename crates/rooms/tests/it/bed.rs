@@ -10,7 +10,7 @@ use std::{
 use e2e::{scratch::Scratch, token::SECRET};
 use futures_util::{FutureExt, StreamExt, stream};
 use quadrille_agents::{
-    Agent, Config as Agents, Desk, Kind, Named, Part, Question, Reply, Settings,
+    Agent, Config as Agents, Desk, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
     Core, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Quotas, Registry, Room, Shares,
@@ -87,7 +87,7 @@ impl Bed {
         };
         let settings = Settings::new(Kind::Echo);
         let parrot = Parrot(quadrille_agents::open("echo", &settings, &life).unwrap());
-        let named = Named::new("echo", Arc::new(parrot), &settings);
+        let named = NamedAgent::new("echo", Arc::new(parrot), &settings);
         let desk = Desk::new(Agents::default(), vec![named], &core.hub, &core.shares, &life);
         let (database, folder) = (home.path().join("rooms.db"), home.path().join("files"));
         let url = format!("sqlite://{}", database.display());

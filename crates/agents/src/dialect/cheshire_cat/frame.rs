@@ -10,7 +10,7 @@ use crate::{
 
 /// What a frame means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum MessageType {
     /// A piece of the reply, in WTF-8: it may end with half of a character.
     Token(Vec<u8>),
     Notice(String),
@@ -31,33 +31,35 @@ pub(super) fn question(text: &str, given: &Given) -> Utf8Bytes {
 }
 
 /// Read a frame, and of it only what the reply needs.
-pub(super) fn read(frame: &str) -> Result<Said, Trouble> {
+pub(super) fn read(frame: &str) -> Result<MessageType, Trouble> {
     let document = parse(frame)?;
     let frame = document.root();
     fault::named(frame)?;
     let [kind, content, text, message] = frame.members(["type", "content", "text", "message"]);
     Ok(match &*kind.string().unwrap_or_default() {
         "chat_token" => match [content, text].into_iter().find_map(Json::words) {
-            Some(token) => Said::Token(token.into_owned()),
-            None => Said::Other,
+            Some(token) => MessageType::Token(token.into_owned()),
+            None => MessageType::Other,
         },
-        "notification" if content.is_string() => Said::Notice(content.string().unwrap_or_default()),
+        "notification" if content.is_string() => {
+            MessageType::Notice(content.string().unwrap_or_default())
+        }
         // Since 1.9 it may be an object, and is then shown as it is.
-        "notification" if !content.is_null() => Said::Notice(content.raw().to_owned()),
+        "notification" if !content.is_null() => MessageType::Notice(content.raw().to_owned()),
         "chat" => {
             // 1.8 and later say it three times; before, there is only `content`.
             let Some(reply) = [content, text, message].into_iter().find_map(Json::said) else {
                 return Err(Trouble::new(Code::BadAnswer, "a chat without content and text"));
             };
             let input = frame.get("why").get("input").string();
-            Said::Reply(reply, input.filter(|it| !it.is_empty()))
+            MessageType::Reply(reply, input.filter(|it| !it.is_empty()))
         }
         "error" => return Err(failed(frame)),
         "" => {
             fault::of_another_shape(frame)?;
-            Said::Other
+            MessageType::Other
         }
-        _ => Said::Other,
+        _ => MessageType::Other,
     })
 }
 
@@ -92,7 +94,7 @@ fn failed(frame: Json<'_>) -> Trouble {
 mod tests {
     use super::*;
 
-    fn said(frame: &str) -> Said {
+    fn said(frame: &str) -> MessageType {
         read(frame).unwrap()
     }
 
@@ -115,22 +117,22 @@ mod tests {
 
     #[test]
     fn tokens_and_notices_of_every_version() {
-        let token = |text: &str| Said::Token(text.into());
+        let token = |text: &str| MessageType::Token(text.into());
         assert_eq!(said(r#"{"type":"chat_token","content":"a\u00e8"}"#), token("aè"));
         assert_eq!(said(r#"{"type":"chat_token","content":""}"#), token(""));
         assert_eq!(said(r#"{"type":"chat_token","content":7,"x":NaN}"#), token("7"));
         assert_eq!(said(r#"{"type":"chat_token","text":"a","type":"chat_token"}"#), token("a"));
         for frame in [r#"{"type":"chat_token"}"#, r#"{"type":"chat_token","content":null}"#] {
-            assert_eq!(said(frame), Said::Other);
+            assert_eq!(said(frame), MessageType::Other);
         }
-        let half = Said::Token(vec![0xED, 0xA0, 0xBD]);
+        let half = MessageType::Token(vec![0xED, 0xA0, 0xBD]);
         assert_eq!(said(r#"{"type":"chat_token","content":"\ud83d"}"#), half);
-        let notice = |text: &str| Said::Notice(text.to_owned());
+        let notice = |text: &str| MessageType::Notice(text.to_owned());
         assert_eq!(said(r#"{"type":"notification","content":"n"}"#), notice("n"));
         assert_eq!(said(r#"{"type":"notification","content":{"a":[1]}}"#), notice(r#"{"a":[1]}"#));
-        assert_eq!(said(r#"{"type":"notification"}"#), Said::Other);
-        assert_eq!(said(r#"{"type":"json-notification","content":1}"#), Said::Other);
-        assert_eq!(said(r#"{"content":"x"}"#), Said::Other);
+        assert_eq!(said(r#"{"type":"notification"}"#), MessageType::Other);
+        assert_eq!(said(r#"{"type":"json-notification","content":1}"#), MessageType::Other);
+        assert_eq!(said(r#"{"content":"x"}"#), MessageType::Other);
     }
 
     #[test]
@@ -159,11 +161,14 @@ mod tests {
         for (frame, input) in frames {
             assert_eq!(
                 said(frame),
-                Said::Reply("R".to_owned(), input.map(str::to_owned)),
+                MessageType::Reply("R".to_owned(), input.map(str::to_owned)),
                 "{frame}"
             );
         }
-        assert_eq!(said(r#"{"type":"chat","content":""}"#), Said::Reply(String::new(), None));
+        assert_eq!(
+            said(r#"{"type":"chat","content":""}"#),
+            MessageType::Reply(String::new(), None)
+        );
     }
 
     #[test]

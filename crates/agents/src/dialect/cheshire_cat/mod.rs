@@ -18,7 +18,7 @@ use quadrille_core::Life;
 
 use self::{
     dial::Dialer,
-    frame::Said,
+    frame::MessageType,
     link::Link,
     pool::{Claim, Pool},
 };
@@ -79,13 +79,13 @@ impl Agent for CheshireCat {
             let reply = loop {
                 let text = turn.link.frame().await.map_err(|why| upstream.masked(why))?;
                 match frame::read(&text).map_err(|why| upstream.failure(&why))? {
-                    Said::Token(piece) => yield Part::Text(halves.join(&piece)),
-                    Said::Notice(text) => yield Part::Status(text),
-                    Said::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
+                    MessageType::Token(piece) => yield Part::Text(halves.join(&piece)),
+                    MessageType::Notice(text) => yield Part::Status(text),
+                    MessageType::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
                         Err(Failure::new(Code::BadAnswer, "the reply to another question"))?;
                     }
-                    Said::Reply(text, _) => break text,
-                    Said::Other => {}
+                    MessageType::Reply(text, _) => break text,
+                    MessageType::Other => {}
                 }
             };
             turn.claim.park(turn.link);

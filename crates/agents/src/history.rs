@@ -1,7 +1,7 @@
 //! What was said before in a topic, as far as its log still knows.
 use std::collections::HashMap;
 
-use quadrille_core::{Hub, Since, Topic, turn::Turn as Record};
+use quadrille_core::{Hub, Since, Topic, turn::TurnEvent};
 use uuid::Uuid;
 
 use crate::Exchange;
@@ -22,9 +22,9 @@ pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange
         if !matches!(&*record.kind, "turn.started" | "turn.completed") {
             continue;
         }
-        match Record::of(record) {
-            Some(Record::Started(it)) => drop(asked.insert(it.turn, it.question.to_string())),
-            Some(Record::Completed(it)) => {
+        match TurnEvent::of(record) {
+            Some(TurnEvent::Started(it)) => drop(asked.insert(it.turn, it.question.to_string())),
+            Some(TurnEvent::Completed(it)) => {
                 if let Some(question) = asked.remove(&it.turn)
                     && !it.text.trim().is_empty()
                 {

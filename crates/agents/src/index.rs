@@ -11,15 +11,15 @@ use uuid::Uuid;
 
 use crate::{
     Ask, Code,
-    ticket::{Ending, Turn},
+    ticket::{Ending, TurnState},
 };
 
 #[derive(Default)]
-pub(crate) struct Book {
-    turns: HashMap<Uuid, Arc<Turn>>,
+pub(crate) struct TurnIndex {
+    turns: HashMap<Uuid, Arc<TurnState>>,
     keys: HashMap<Key, Uuid>,
     /// Those that ended, in the order of their ends, and the bytes of each.
-    ended: VecDeque<(Instant, usize, Arc<Turn>)>,
+    ended: VecDeque<(Instant, usize, Arc<TurnState>)>,
     /// The bytes that those hold that did not end.
     open: HashMap<Uuid, Permit>,
     /// Bytes of those that ended.
@@ -34,23 +34,23 @@ fn key(ask: &Ask) -> Option<Key> {
     Some((ask.topic.clone(), Arc::clone(&ask.user), Arc::clone(key)))
 }
 
-impl Book {
-    pub(crate) fn find(&self, id: Uuid) -> Option<&Arc<Turn>> {
+impl TurnIndex {
+    pub(crate) fn find(&self, id: Uuid) -> Option<&Arc<TurnState>> {
         self.turns.get(&id)
     }
 
     /// The turn that was asked for with the same key.
-    pub(crate) fn joined(&self, ask: &Ask) -> Option<&Arc<Turn>> {
+    pub(crate) fn joined(&self, ask: &Ask) -> Option<&Arc<TurnState>> {
         self.turns.get(self.keys.get(&key(ask)?)?)
     }
 
     /// The turns that did not end.
-    pub(crate) fn unfinished(&self) -> Vec<Arc<Turn>> {
+    pub(crate) fn unfinished(&self) -> Vec<Arc<TurnState>> {
         self.turns.values().filter(|turn| turn.ended.get().is_none()).cloned().collect()
     }
 
     /// `bytes` are given back at its end.
-    pub(crate) fn enter(&mut self, turn: Arc<Turn>, bytes: Permit) {
+    pub(crate) fn enter(&mut self, turn: Arc<TurnState>, bytes: Permit) {
         self.open.insert(turn.id, bytes);
         if let Some(key) = key(&turn.ask) {
             self.keys.insert(key, turn.id);
@@ -59,7 +59,7 @@ impl Book {
     }
 
     /// `turn` has ended.
-    pub(crate) fn close(&mut self, turn: Arc<Turn>, ending: &Ending) {
+    pub(crate) fn close(&mut self, turn: Arc<TurnState>, ending: &Ending) {
         self.open.remove(&turn.id);
         if *ending == Ending::Failed(Code::QueueTimeout) {
             // Nobody was asked: the same question may be asked again with the same key.
@@ -84,7 +84,7 @@ impl Book {
     }
 
     /// Let another turn have the key of `turn`, if it is still its own.
-    fn release(&mut self, turn: &Turn) {
+    fn release(&mut self, turn: &TurnState) {
         if let Some(key) = key(&turn.ask)
             && self.keys.get(&key) == Some(&turn.id)
         {

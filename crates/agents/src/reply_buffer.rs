@@ -3,20 +3,20 @@ use std::time::Duration;
 
 use quadrille_core::{
     Hub,
-    turn::{Delta, Turn as Record},
+    turn::{Delta, TurnEvent},
 };
 use tokio::time::Instant;
 
-use crate::{run, ticket::Turn};
+use crate::{run, ticket::TurnState};
 
 /// Text is merged until this long after the last delta, or until there are [`TOKENS`].
 const MERGE: Duration = Duration::from_millis(20);
 const TOKENS: usize = 64;
 
 /// The text of one reply.
-pub(crate) struct Said<'a> {
+pub(crate) struct ReplyBuffer<'a> {
     hub: &'a Hub,
-    turn: &'a Turn,
+    turn: &'a TurnState,
     pub(crate) text: String,
     /// Bytes and characters of `text` that are in the log.
     logged: usize,
@@ -27,8 +27,8 @@ pub(crate) struct Said<'a> {
     next: Option<Instant>,
 }
 
-impl<'a> Said<'a> {
-    pub(crate) fn new(hub: &'a Hub, turn: &'a Turn) -> Self {
+impl<'a> ReplyBuffer<'a> {
+    pub(crate) fn new(hub: &'a Hub, turn: &'a TurnState) -> Self {
         Self { hub, turn, text: String::new(), logged: 0, start: 0, tokens: 0, next: None }
     }
 
@@ -50,7 +50,7 @@ impl<'a> Said<'a> {
     }
 
     /// Put into the log what is not there, and then `notice`.
-    pub(crate) async fn flush_before(&mut self, notice: Record) {
+    pub(crate) async fn flush_before(&mut self, notice: TurnEvent) {
         self.flush().await;
         run::publish(self.hub, self.turn, notice).await;
     }
@@ -66,7 +66,7 @@ impl<'a> Said<'a> {
         self.logged = self.text.len();
         self.start += length;
         self.tokens = 0;
-        run::publish(self.hub, self.turn, Record::Delta(delta)).await;
+        run::publish(self.hub, self.turn, TurnEvent::Delta(delta)).await;
         self.next = Some(Instant::now() + MERGE);
     }
 }
