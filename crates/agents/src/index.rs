@@ -1,11 +1,12 @@
-//! Every turn that can be asked about: those that wait or run, and those that ended not long ago.
+//! An index of every turn that can be asked about: those that wait or run, and those that ended not
+//! long ago.
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use quadrille_core::{Permit, Topic};
+use quadrille_core::{IdempotencyKey, Permit, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -18,20 +19,26 @@ use crate::{
 pub(crate) struct TurnIndex {
     turns: HashMap<Uuid, Arc<TurnState>>,
     keys: HashMap<Key, Uuid>,
-    /// Those that ended, in the order of their ends, and the bytes of each.
+    /// The turns that wait or run, by topic, in the order of their questions.
+    unfinished: HashMap<Topic, VecDeque<Unfinished>>,
+    /// The turns that ended, in the order of their ends, and the bytes of each.
     ended: VecDeque<(Instant, usize, Arc<TurnState>)>,
-    /// The bytes that those hold that did not end.
-    open: HashMap<Uuid, Permit>,
-    /// Bytes of those that ended.
-    kept: usize,
+    /// Bytes of the turns that ended.
+    ended_bytes: usize,
 }
 
-/// An idempotency key is its user's own, in one topic.
-type Key = (Topic, Arc<str>, Arc<str>);
+struct Unfinished {
+    turn: Arc<TurnState>,
+    /// The bytes that the turn holds until its end.
+    _bytes: Permit,
+}
+
+/// An idempotency key counts for one user in one topic.
+type Key = (Topic, Arc<str>, IdempotencyKey);
 
 fn key(ask: &Ask) -> Option<Key> {
-    let key = ask.key.as_ref()?;
-    Some((ask.topic.clone(), Arc::clone(&ask.user), Arc::clone(key)))
+    let key = ask.key.clone()?;
+    Some((ask.topic.clone(), Arc::clone(&ask.user), key))
 }
 
 impl TurnIndex {
@@ -39,52 +46,68 @@ impl TurnIndex {
         self.turns.get(&id)
     }
 
-    /// The turn that was asked for with the same key.
-    pub(crate) fn joined(&self, ask: &Ask) -> Option<&Arc<TurnState>> {
+    /// The turn of the same idempotency key.
+    pub(crate) fn find_by_key(&self, ask: &Ask) -> Option<&Arc<TurnState>> {
         self.turns.get(self.keys.get(&key(ask)?)?)
     }
 
-    /// The turns that did not end.
-    pub(crate) fn unfinished(&self) -> Vec<Arc<TurnState>> {
-        self.turns.values().filter(|turn| turn.ended.get().is_none()).cloned().collect()
+    /// The turn that runs in `topic`, or else the one that has waited longest.
+    pub(crate) fn current(&self, topic: &Topic) -> Option<&Arc<TurnState>> {
+        let mut turns = self.unfinished.get(topic)?.iter().map(|unfinished| &unfinished.turn);
+        let first = turns.clone().next();
+        turns.find(|turn| turn.started.load(Relaxed)).or(first)
     }
 
-    /// `bytes` are given back at its end.
-    pub(crate) fn enter(&mut self, turn: Arc<TurnState>, bytes: Permit) {
-        self.open.insert(turn.id, bytes);
+    /// The turns that wait or run.
+    pub(crate) fn unfinished(&self) -> Vec<Arc<TurnState>> {
+        self.unfinished.values().flatten().map(|unfinished| Arc::clone(&unfinished.turn)).collect()
+    }
+
+    /// Adds a turn, which holds `bytes` until its end.
+    pub(crate) fn insert(&mut self, turn: Arc<TurnState>, bytes: Permit) {
+        let unfinished = Unfinished { turn: Arc::clone(&turn), _bytes: bytes };
+        self.unfinished.entry(turn.ask.topic.clone()).or_default().push_back(unfinished);
         if let Some(key) = key(&turn.ask) {
             self.keys.insert(key, turn.id);
         }
         self.turns.insert(turn.id, turn);
     }
 
-    /// `turn` has ended.
-    pub(crate) fn close(&mut self, turn: Arc<TurnState>, ending: &Ending) {
-        self.open.remove(&turn.id);
+    /// Moves `turn` to those that ended.
+    pub(crate) fn end(&mut self, turn: Arc<TurnState>, ending: &Ending) {
+        self.remove_unfinished(&turn);
         if *ending == Ending::Failed(Code::QueueTimeout) {
-            // Nobody was asked: the same question may be asked again with the same key.
-            self.release(&turn);
+            // No agent was asked: the same question may be asked again with the same key.
+            self.release_key(&turn);
         }
         let size = turn.size() + ending.len();
-        self.kept += size;
+        self.ended_bytes += size;
         self.ended.push_back((Instant::now(), size, turn));
     }
 
-    /// Forget what ended `keep` ago, and as much more as needed to hold `bytes` at most.
-    pub(crate) fn forget(&mut self, keep: Duration, bytes: usize) {
-        let now = Instant::now();
-        while let Some((at, ..)) = self.ended.front()
-            && (self.kept > bytes || now.duration_since(*at) >= keep)
-        {
-            let Some((_, size, turn)) = self.ended.pop_front() else { return };
-            self.kept -= size;
-            self.turns.remove(&turn.id);
-            self.release(&turn);
+    fn remove_unfinished(&mut self, turn: &TurnState) {
+        let Some(turns) = self.unfinished.get_mut(&turn.ask.topic) else { return };
+        turns.retain(|unfinished| unfinished.turn.id != turn.id);
+        if turns.is_empty() {
+            self.unfinished.remove(&turn.ask.topic);
         }
     }
 
-    /// Let another turn have the key of `turn`, if it is still its own.
-    fn release(&mut self, turn: &TurnState) {
+    /// Forgets the turns that ended `keep` ago, and as many more as it takes to hold at most `bytes`.
+    pub(crate) fn evict(&mut self, keep: Duration, bytes: usize) {
+        let now = Instant::now();
+        while let Some((at, ..)) = self.ended.front()
+            && (self.ended_bytes > bytes || now.duration_since(*at) >= keep)
+        {
+            let Some((_, size, turn)) = self.ended.pop_front() else { return };
+            self.ended_bytes -= size;
+            self.turns.remove(&turn.id);
+            self.release_key(&turn);
+        }
+    }
+
+    /// Frees the key of `turn` for another turn, unless another has it already.
+    fn release_key(&mut self, turn: &TurnState) {
         if let Some(key) = key(&turn.ask)
             && self.keys.get(&key) == Some(&turn.id)
         {

@@ -1,4 +1,4 @@
-//! An agent as the configuration names it.
+//! An agent under the name that the configuration gives it.
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{Agent, Settings};

@@ -1,4 +1,4 @@
-//! What the agent said so far, and how much of it is in the log.
+//! The text of a reply so far, and how much of it is in the log.
 use std::time::Duration;
 
 use quadrille_core::{
@@ -7,11 +7,12 @@ use quadrille_core::{
 };
 use tokio::time::Instant;
 
-use crate::{run, ticket::TurnState};
+use crate::{publish::publish, ticket::TurnState};
 
-/// Text is merged until this long after the last delta, or until there are [`TOKENS`].
-const MERGE: Duration = Duration::from_millis(20);
-const TOKENS: usize = 64;
+/// Text is merged into one delta until this long after the last delta, or until there are
+/// [`MERGED_TOKENS`].
+const MERGE_INTERVAL: Duration = Duration::from_millis(20);
+const MERGED_TOKENS: usize = 64;
 
 /// The text of one reply.
 pub(crate) struct ReplyBuffer<'a> {
@@ -23,7 +24,7 @@ pub(crate) struct ReplyBuffer<'a> {
     start: u64,
     /// Tokens that are not in the log.
     tokens: usize,
-    /// When the next delta may be made; at once for the first.
+    /// The earliest time of the next delta; at once for the first.
     next: Option<Instant>,
 }
 
@@ -32,30 +33,31 @@ impl<'a> ReplyBuffer<'a> {
         Self { hub, turn, text: String::new(), logged: 0, start: 0, tokens: 0, next: None }
     }
 
-    pub(crate) fn more(&mut self, token: &str) {
+    pub(crate) fn push(&mut self, token: &str) {
         if !token.is_empty() {
             self.text.push_str(token);
             self.tokens += 1;
         }
     }
 
-    /// When to [`Self::flush`], if there is something.
+    /// The time of the next [`Self::flush`], if something waits for it.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.next.filter(|_| self.tokens > 0)
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        let timely = self.next.is_none_or(|next| now >= next) || self.tokens >= TOKENS;
+        let timely = self.next.is_none_or(|next| now >= next) || self.tokens >= MERGED_TOKENS;
         self.tokens > 0 && timely
     }
 
-    /// Put into the log what is not there, and then `notice`.
+    /// Puts the rest of the text into the log, and then `notice`.
     pub(crate) async fn flush_before(&mut self, notice: TurnEvent) {
         self.flush().await;
-        run::publish(self.hub, self.turn, notice).await;
+        publish(self.hub, self.turn, notice).await;
     }
 
-    /// Put into the log what is not there. May wait for slow readers; what waits is in the log.
+    /// Puts the rest of the text into the log. May wait for slow readers; the text is in the log
+    /// meanwhile.
     pub(crate) async fn flush(&mut self) {
         if self.tokens == 0 {
             return;
@@ -66,7 +68,7 @@ impl<'a> ReplyBuffer<'a> {
         self.logged = self.text.len();
         self.start += length;
         self.tokens = 0;
-        run::publish(self.hub, self.turn, TurnEvent::Delta(delta)).await;
-        self.next = Some(Instant::now() + MERGE);
+        publish(self.hub, self.turn, TurnEvent::Delta(delta)).await;
+        self.next = Some(Instant::now() + MERGE_INTERVAL);
     }
 }

@@ -1,15 +1,15 @@
-//! What is wrong with a question or its turn, and what the client can do about it.
+//! Errors of questions and turns, and advice to the client.
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use quadrille_agents::{Code, Refused};
-use quadrille_core::{BadTopic, Problem, auth::NotAllowed, rest::BadBody};
+use quadrille_core::{BadIdempotencyKey, BadTopic, Problem, auth::NotAllowed, rest::BadBody};
 
-/// Bytes of an idempotency key.
-pub(crate) const KEY: usize = 255;
+/// The delay after which a client is told to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a request has no reply. The message is the `detail` of its problem document.
+/// The reason why a request has no reply. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -22,8 +22,8 @@ pub(crate) enum Error {
     User(BadTopic),
     #[error("\"topic\" cannot be used: {0}")]
     Topic(BadTopic),
-    #[error("a key is 1 to {KEY} bytes without control characters")]
-    Key,
+    #[error(transparent)]
+    Key(#[from] BadIdempotencyKey),
     #[error("send a position back exactly as it was received")]
     Position,
     #[error(transparent)]
@@ -58,7 +58,7 @@ impl Error {
                 (S::BAD_REQUEST, "/problems/bad-user", "who asks is unclear")
             }
             Self::Topic(_) => (S::BAD_REQUEST, "/problems/bad-topic", "not a topic"),
-            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Key(_) => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
             Self::Position => (S::BAD_REQUEST, "/problems/bad-position", "not a position"),
             Self::NotAllowed(_) => {
                 (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
@@ -134,16 +134,15 @@ fn advice(code: Code) -> &'static str {
 }
 
 impl From<Error> for Problem {
-    fn from(why: Error) -> Self {
-        const SOON: Duration = Duration::from_secs(5);
-        let problem = why.problem().detail(why.to_string());
-        match why {
-            Error::Body(why) => why.into(),
+    fn from(err: Error) -> Self {
+        let problem = err.problem().detail(err.to_string());
+        match err {
+            Error::Body(err) => err.into(),
             Error::Busy
             | Error::Share
             | Error::Draining
             | Error::Failed(Code::QueueTimeout | Code::Interrupted | Code::NotStored) => {
-                problem.retry_after(SOON)
+                problem.retry_after(RETRY_AFTER)
             }
             _ => problem,
         }
@@ -157,8 +156,8 @@ impl IntoResponse for Error {
 }
 
 impl From<Refused> for Error {
-    fn from(why: Refused) -> Self {
-        match why {
+    fn from(err: Refused) -> Self {
+        match err {
             Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => Self::Busy,
             Refused::Share => Self::Share,
             Refused::NoAgent => Self::Agent,

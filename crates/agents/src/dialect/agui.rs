@@ -50,7 +50,7 @@ impl Agui {
     fn body(&self, question: &Question) -> Value {
         let turn = question.turn;
         let mut messages = Vec::new();
-        for (n, exchange) in question.before.iter().enumerate() {
+        for (n, exchange) in question.history.iter().enumerate() {
             messages.push(self.message(&format!("{turn}-{n}q"), "user", &exchange.question));
             messages.push(self.message(&format!("{turn}-{n}r"), "assistant", &exchange.reply));
         }

@@ -56,7 +56,7 @@ impl Openai {
         if !self.system.is_empty() {
             messages.push(message("system", &self.system));
         }
-        for exchange in &question.before {
+        for exchange in &question.history {
             messages.push(message("user", &exchange.question));
             messages.push(message("assistant", &exchange.reply));
         }

@@ -152,8 +152,8 @@ proptest! {
         for t in running.into_keys() {
             queue.done(&topic(t));
         }
-        let held = (queue.lines.len(), queue.ready.len(), queue.rotation.len());
-        prop_assert_eq!((held, queue.running(), queue.places.used()), ((0, 0, 0), 0, 0));
+        let held = (queue.topics.len(), queue.ready.len(), queue.rotation.len());
+        prop_assert_eq!((held, queue.running(), queue.waiting_permits.used()), ((0, 0, 0), 0, 0));
     }
 }
 

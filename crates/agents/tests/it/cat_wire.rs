@@ -5,7 +5,7 @@ use e2e::{
     fake::cat::{Cat, Gate, Step},
     program::clients,
 };
-use log::{Log, Metadata, TurnEvent};
+use log::{Log, Metadata, Record};
 use quadrille_agents::{Code, Settings};
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ impl Log for Heard {
         true
     }
 
-    fn log(&self, record: &TurnEvent<'_>) {
+    fn log(&self, record: &Record<'_>) {
         let line = format!("{} {}", record.target(), record.args());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }

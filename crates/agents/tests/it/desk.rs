@@ -79,7 +79,7 @@ async fn a_topic_runs_one_turn_at_a_time_in_order() {
 #[tokio::test]
 async fn equal_keys_ask_once_and_another_question_with_the_key_is_refused() {
     let stage = Stage::new(|_| stream::iter([say("one"), Ok(Part::End(None))]).boxed());
-    let keyed = |text: &str| Ask { key: Some("k".into()), ..ask("7", text) };
+    let keyed = |text: &str| Ask { key: Some("k".parse().unwrap()), ..ask("7", text) };
     let tickets: Vec<_> = (0..50).map(|_| stage.desk.ask(keyed("hello")).unwrap()).collect();
     let ends = join_all(tickets.iter().map(Ticket::ended)).await;
     assert!(ends.iter().all(|it| *it == ends[0]), "{ends:?}");
@@ -167,6 +167,28 @@ async fn one_user_leaves_bytes_for_the_questions_of_others() {
 }
 
 #[tokio::test]
+async fn the_current_turn_of_a_topic_is_the_one_that_runs_or_else_waits_longest() {
+    let stage = Stage::with(|config, _| config.max_running = 1, |_| silent_after(vec![]));
+    let desk = &stage.desk;
+    let current = |name: &str| desk.current(&topic(name)).map(|ticket| ticket.id());
+    assert_eq!(current("a"), None);
+    let [a, b, c] = ["a", "b", "b"].map(|user| desk.ask(ask(user, "?")).unwrap());
+    assert_eq!((current("a"), current("b")), (Some(a.id()), Some(b.id())));
+    desk.cancel(&b);
+    b.ended().await;
+    assert_eq!(current("b"), Some(c.id()));
+    let d = desk.ask(ask("b", "?")).unwrap();
+    desk.cancel(&a);
+    a.ended().await;
+    assert_eq!((c.phase(), current("b")), (Phase::Running, Some(c.id())));
+    desk.clear(&topic("b")).await;
+    assert_eq!(
+        (d.ended().await.ending.clone(), current("b")),
+        (Ending::Cancelled("".into()), None)
+    );
+}
+
+#[tokio::test]
 async fn who_is_refused_or_joins_needs_no_log() {
     let stage = Stage::with(
         |config, _| (config.max_running, config.max_waiting) = (1, 0),
@@ -175,7 +197,7 @@ async fn who_is_refused_or_joins_needs_no_log() {
             _ => silent_after(vec![]),
         },
     );
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "quick") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "quick") };
     let ticket = stage.desk.ask(keyed.clone()).unwrap();
     ticket.ended().await;
     stage.desk.ask(ask("8", "slow")).unwrap();
@@ -196,7 +218,7 @@ async fn a_turn_is_forgotten_some_time_after_its_end() {
         |config, _| config.keep = Duration::from_mins(1),
         |_| stream::iter([Ok(Part::End(Some("done".into())))]).boxed(),
     );
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "hello") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "hello") };
     let ticket = stage.desk.ask(keyed.clone()).unwrap();
     ticket.ended().await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -227,7 +249,7 @@ async fn turns_that_ended_are_kept_within_their_bytes() {
 async fn earlier_turns_of_the_topic_come_along() {
     let stage = Stage::new(|question| {
         let before: Vec<_> =
-            question.before.iter().map(|it| format!("{}={}", it.question, it.reply)).collect();
+            question.history.iter().map(|it| format!("{}={}", it.question, it.reply)).collect();
         stream::iter([Ok(Part::End(Some(format!("[{}]", before.join(" ")))))]).boxed()
     });
     let mut replies = Vec::new();

@@ -149,7 +149,7 @@ async fn who_waited_too_long_can_ask_again_with_the_same_key() {
         },
     );
     let slow = stage.desk.ask(ask("7", "slow")).unwrap();
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "quick") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "quick") };
     let late = stage.desk.ask(keyed.clone()).unwrap();
     assert_eq!(late.ended().await.ending, Ending::Failed(Code::QueueTimeout));
     stage.desk.cancel(&slow);

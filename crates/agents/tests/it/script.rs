@@ -9,10 +9,10 @@ use std::{
 
 use futures_util::{StreamExt, future, stream};
 use quadrille_agents::{
-    Agent, Ask, Config, Desk, Failure, Kind, NamedAgent, Part, Question, Reply, Settings,
+    Agent, Ask, Config, Desk, Failure, Journal, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::TurnEvent,
+    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::TurnEvent, user_topic,
 };
 
 pub(crate) type Make = Box<dyn Fn(Question) -> Reply + Send + Sync>;
@@ -84,6 +84,17 @@ impl Stage {
         change: impl FnOnce(&mut Config, &mut Settings),
         make: impl Fn(Question) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::keeping(Arc::new(()), shares, policy, change, make)
+    }
+
+    /// A stage whose desk stores turns in `journal`.
+    pub(crate) fn keeping(
+        journal: Arc<dyn Journal>,
+        shares: &Shares,
+        policy: Policy,
+        change: impl FnOnce(&mut Config, &mut Settings),
+        make: impl Fn(Question) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let mut config = Config { default: "script".to_owned(), ..Config::default() };
         let mut settings = Settings::new(Kind::Echo);
         change(&mut config, &mut settings);
@@ -97,7 +108,7 @@ impl Stage {
         };
         let script = Arc::new(script);
         let named = NamedAgent::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
-        let desk = Desk::new(config, vec![named], &hub, shares, &life);
+        let desk = Desk::new(config, vec![named], journal, &hub, shares, &life);
         Self { desk, hub, life, script }
     }
 
@@ -122,7 +133,7 @@ pub(crate) fn short(record: &TurnEvent) -> String {
 }
 
 pub(crate) fn topic(name: impl std::fmt::Display) -> Topic {
-    Topic::new("user", name).expect("a short name is a topic")
+    user_topic(&name.to_string()).expect("a short name is a topic")
 }
 
 /// A question of user `user`, in the user's own topic.

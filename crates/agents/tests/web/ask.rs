@@ -34,7 +34,7 @@ pub(crate) fn question(text: &str) -> Question {
         topic: "room:cats".parse().expect("a topic"),
         user: "7".into(),
         text: text.into(),
-        before: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
+        history: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
         given: Given::default(),
     }
 }

@@ -70,7 +70,7 @@ fn question() -> Question {
         topic: "user:7".parse().expect("a topic"),
         user: Arc::from("7"),
         text: Arc::from("Hi"),
-        before: Vec::new(),
+        history: Vec::new(),
         given: Given::default(),
     }
 }

@@ -18,7 +18,6 @@ use uuid::Uuid;
 use super::{Call, ConversationId, conversation::UNKNOWN};
 use crate::{
     door::{self, Door},
-    journal,
     socketio::{Client, Flow, Link, Then},
     wire::{self, Said, text_or_number},
 };
@@ -181,7 +180,7 @@ async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
         Refused::TopicFull | Refused::DeskFull | Refused::Share | Refused::Topics(_) => "busy",
     };
     let content = wire::apology(&why.to_string());
-    let stored = journal::close(door, turn, TurnEnd::Failed, &content).await;
+    let stored = door.journal.close(turn, TurnEnd::Failed, &content).await;
     let stored = stored.inspect_err(|why| {
         tracing::error!(error = %why, "it is not stored that a message gets no reply");
     });
