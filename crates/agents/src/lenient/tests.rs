@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 
 fn read(text: &str) -> Document<'_> {
-    Document::read(text).unwrap_or_else(|why| panic!("{why}: {text}"))
+    Document::read(text).unwrap_or_else(|err| panic!("{err}: {text}"))
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn the_last_of_equal_keys_counts_and_what_is_not_asked_for_may_be_odd() {
 #[test]
 fn what_is_no_json_is_refused_and_not_repeated() {
     for text in ["", " ", "{", "meow", "{\"a\":nan}", "[1] 2", "{\"secret\":}", "+Infinity"] {
-        let why = Document::read(text).expect_err(text);
+        let err = Document::read(text).expect_err(text);
         assert!(
-            why.to_string().starts_with("not JSON at line 1 column ") || text.is_empty(),
-            "{why}"
+            err.to_string().starts_with("not JSON at line 1 column ") || text.is_empty(),
+            "{err}"
         );
     }
     assert_eq!(read("\u{feff} {\"a\":1}\n").root().get("a").number(), Some(1));
@@ -63,7 +63,7 @@ fn words_are_texts_numbers_and_parts() {
         (r#"["\ud83d","\ude00"]"#, Some("😀")),
     ];
     for (json, expected) in words {
-        assert_eq!(read(json).root().said().as_deref(), expected, "{json}");
+        assert_eq!(read(json).root().text().as_deref(), expected, "{json}");
     }
 }
 

@@ -95,10 +95,10 @@ proptest! {
                         prop_assert_eq!(pushed, Err(QueueFull::Topic));
                     } else if line.of(u) >= most(QUEUED) + ahead {
                         prop_assert_eq!(pushed, Err(QueueFull::Share));
-                    } else if let Err(why) = pushed {
+                    } else if let Err(err) = pushed {
                         // Those that started at once, or were to, hold no place.
                         let full = waiting >= WAITING;
-                        prop_assert!(full || own >= most(WAITING), "{:?}", why);
+                        prop_assert!(full || own >= most(WAITING), "{:?}", err);
                     }
                     if pushed.is_ok() {
                         line.push(u, number);

@@ -49,7 +49,7 @@ proptest! {
         prop_assert_eq!(play(dialect, &pieces, end), play(dialect, &[body], end), "{}", name);
     }
 
-    /// What is cut off is told as complete only if it says that it is.
+    /// A stream that is cut off counts as complete only if it says that it is.
     #[test]
     fn a_stream_that_breaks_off_is_complete_only_if_it_says_so(
         it in select(streams()),
