@@ -2,9 +2,8 @@
 use std::time::Duration;
 
 use quadrille_core::{
-    Topic,
     auth::{Issue, Secret},
-    now,
+    now, user_topic,
 };
 
 use crate::{
@@ -29,7 +28,7 @@ pub(crate) fn make(
     };
     let Token { user, channels, rooms, topics, ttl, scope } = asked;
     let option = |name: &str, expected: &str| config::Error::of_option(name, expected);
-    if Topic::new("user", &user).is_err() {
+    if user_topic(&user).is_err() {
         return Err(option(
             "--user",
             "expected a name without control characters, at most 250 bytes",

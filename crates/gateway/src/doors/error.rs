@@ -6,10 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quadrille_core::{
-    BadTopic, Exceeded, Problem, PublishError, TooManyTopics, auth::NotAllowed, rest::BadBody,
+    BadIdempotencyKey, BadTopic, Exceeded, Problem, PublishError, TooManyTopics, auth::NotAllowed,
+    rest::BadBody,
 };
 
-use super::{events, keys, params, publish};
+use super::{events, keys, params};
 
 /// Why a request is refused. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,8 @@ pub(super) enum Error {
     Topics,
     #[error("{0}; send {{\"topic\":…,\"payload\":…}} with \"key\" if it may be sent twice")]
     Json(String),
-    #[error("a key is 1 to {} bytes without control characters", publish::KEY)]
-    Key,
+    #[error(transparent)]
+    Key(#[from] BadIdempotencyKey),
     #[error(transparent)]
     Body(#[from] BadBody),
     #[error(
@@ -68,7 +69,7 @@ impl Error {
             Self::Json(_) | Self::Body(_) => {
                 (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
-            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Key(_) => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
             Self::KeyReused => {
                 (S::CONFLICT, "/problems/key-reused", "the key came with another payload")
             }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use quadrille_core::{
-    Payer, Rate, Topic,
+    Payer, Rate,
     auth::{Action, Principal},
+    user_topic,
     ws::Peer,
 };
 use quadrille_store::{Conversation, Store};
@@ -32,7 +33,7 @@ impl Caller {
             return Ok(self.principal.user.clone());
         }
         let claimed = self.claimed.as_deref().or(claimed).ok_or(Error::NoUser)?;
-        Topic::new("user", claimed).map_err(Error::User)?;
+        user_topic(claimed).map_err(Error::User)?;
         Ok(Some(claimed.into()))
     }
 

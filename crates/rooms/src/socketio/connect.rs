@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use quadrille_core::{
     Payer, Since, Topic,
     auth::{Denied, Principal, Token},
-    telemetry,
+    telemetry, user_topic,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ impl Client {
             link.out.packet(&packet::refused("/", &why.to_string()));
             return Flow::Continue;
         }
-        let claimed = claimed.filter(|it| Topic::new("user", it).is_ok()).map(Arc::from);
+        let claimed = claimed.filter(|it| user_topic(it).is_ok()).map(Arc::from);
         let back = Back::of(&auth.pid, &auth.offset).filter(|_| self.door.recovery.is_on());
         let coming = Coming { token, claimed, back };
         let authority = self.door.core.auth.clone();

@@ -8,6 +8,7 @@ use quadrille_core::{
     Draft, Holder, Topic,
     auth::{Action, Principal},
     turn::{Failed, Turn},
+    user_topic,
 };
 use quadrille_store::{AddError, Added, NewMessage, Sender, TurnEnd};
 use serde::Deserialize;
@@ -109,7 +110,7 @@ fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> 
     let (_, who, user) = client.acting().ok_or("Failed to send message: connect first")?;
     let claimed = message.user_id.as_ref().filter(|_| is_open).and_then(text_or_number);
     let user = user.or_else(|| claimed.map(Into::into));
-    let user = user.filter(|user| Topic::new("user", user).is_ok());
+    let user = user.filter(|user| user_topic(user).is_ok());
     let (Some(id), Some(user)) = (message.conversation_id, user) else {
         return Err("conversation_id and user_id are required".into());
     };
