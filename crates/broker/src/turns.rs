@@ -7,7 +7,7 @@ use std::{
 
 use quadrille_core::{
     Event, Hub, Position, Record, Since, Text,
-    turn::{self, Delta, Turn},
+    turn::{self, Delta, TurnEvent, TurnKind},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -89,10 +89,10 @@ impl Texts {
     /// The frames that `event`, a record of a turn, is to a subscriber: none if it is a delta whose
     /// beginning nobody knows any more, and two for the first delta.
     pub(crate) fn frames(&self, event: &Event, positioned: bool) -> [Option<Text>; 2] {
-        let Some(turn) = Turn::of(event) else {
+        let Some(turn) = TurnEvent::of(event) else {
             return [None, Some(plain_or_positioned(event.frame::<Plain>(), event, positioned))];
         };
-        let first = matches!(&turn, Turn::Delta(it) if it.start == 0).then(|| {
+        let first = matches!(&turn, TurnEvent::Delta(it) if it.start == 0).then(|| {
             let said = Said::new("status", "responding", "Assistant is responding...");
             plain_or_positioned(&frame(event, turn.turn(), &said), event, positioned)
         });
@@ -111,7 +111,7 @@ impl Texts {
                 continue;
             }
             let turn = turn::of(event);
-            if later.insert(turn) || event.kind != turn::DELTA {
+            if later.insert(turn) || TurnKind::of(event) != Some(TurnKind::Delta) {
                 let [_, text] = self.frames(event, true);
                 frames.extend(text);
             }
@@ -120,7 +120,7 @@ impl Texts {
         frames
     }
 
-    fn newest(&self, event: &Event, turn: &Turn, positioned: bool) -> Option<Text> {
+    fn newest(&self, event: &Event, turn: &TurnEvent, positioned: bool) -> Option<Text> {
         let mut kept = self.kept();
         let entry = kept.entry(turn.turn());
         if let Some((at, made)) = &entry.newest
@@ -146,31 +146,31 @@ impl Texts {
         text
     }
 
-    fn encode(&self, event: &Event, turn: &Turn, entry: &mut Entry) -> Option<Text> {
+    fn encode(&self, event: &Event, turn: &TurnEvent, entry: &mut Entry) -> Option<Text> {
         let message;
         let said = match turn {
-            Turn::Started(_) => {
+            TurnEvent::Started(_) => {
                 Said::new("status", "started", "Assistant is processing your request...")
             }
-            Turn::Status(it) => Said::new("status", "processing", &it.text),
-            Turn::Tool(it) => {
+            TurnEvent::Status(it) => Said::new("status", "processing", &it.text),
+            TurnEvent::Tool(it) => {
                 let text = if it.text.is_empty() { &it.name } else { &it.text };
                 Said::new("tool", "processing", text)
             }
-            Turn::Delta(delta) => {
+            TurnEvent::Delta(delta) => {
                 if !entry.reaches(delta.start) {
                     self.read_between(event, delta, entry)?;
                 }
                 message = entry.up_to(delta);
                 Said::new("response", "in_progress", &message)
             }
-            Turn::Completed(it) => {
+            TurnEvent::Completed(it) => {
                 Said { last: true, ..Said::new("response", "completed", &it.text) }
             }
-            Turn::Cancelled(it) => {
+            TurnEvent::Cancelled(it) => {
                 Said { last: true, ..Said::new("response", "cancelled", &it.text) }
             }
-            Turn::Failed(it) => {
+            TurnEvent::Failed(it) => {
                 Said { error: Some(&it.code), ..Said::new("error", "error", &it.title) }
             }
         };
@@ -184,8 +184,8 @@ impl Texts {
         }
         let history = self.hub.history(&event.topic, Since::Start, usize::MAX)?;
         let before = history.records.iter().take_while(|it| it.at.offset < event.at.offset);
-        for record in before.filter(|it| it.kind == turn::DELTA) {
-            if let Some(Turn::Delta(it)) = Turn::of(record)
+        for record in before.filter(|it| TurnKind::of(it) == Some(TurnKind::Delta)) {
+            if let Some(TurnEvent::Delta(it)) = TurnEvent::of(record)
                 && it.turn == delta.turn
                 && it.start == entry.chars
             {

@@ -97,12 +97,6 @@ pub struct Cancelled {
     pub message: Option<i64>,
 }
 
-/// The former name.
-pub type Turn = TurnEvent;
-
-/// The kind of [`Delta`] records.
-pub const DELTA: &str = TurnKind::Delta.as_str();
-
 // === impl TurnKind ===
 
 impl TurnKind {

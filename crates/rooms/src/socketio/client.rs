@@ -6,7 +6,7 @@ use quadrille_core::{
     Close, Delivery, Exceeded, Inbox, Info, Payer, Position, Rate, Record, Seat, Tag, Topic,
     auth::{Principal, Token},
     telemetry,
-    turn::Turn,
+    turn::TurnEvent,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -332,7 +332,7 @@ impl Client {
         let mut is_shown = false;
         if tag & OWN != 0
             && record.kind.starts_with("turn.")
-            && let Some(turn) = Turn::of(record)
+            && let Some(turn) = TurnEvent::of(record)
             // Of two packets for a record, the last one has its offset.
             && let Some(packet) = connected.own.packet(&turn, record, offset.filter(|_| !is_seen))
         {

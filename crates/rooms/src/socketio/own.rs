@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use quadrille_agents::{Desk, Ended, Phase};
 use quadrille_core::{
     Event, Position,
-    turn::{Failed, Turn},
+    turn::{Failed, TurnEvent},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -61,7 +61,7 @@ impl Owned {
     /// by `offset`.
     pub(crate) fn packet(
         &mut self,
-        turn: &Turn,
+        turn: &TurnEvent,
         event: &Event,
         offset: Option<Offset<'_>>,
     ) -> Option<String> {
@@ -95,8 +95,8 @@ impl Owned {
 }
 
 /// The last record of a turn that the desk does not remember.
-fn forgotten(turn: Uuid) -> Turn {
-    Turn::Failed(Failed {
+fn forgotten(turn: Uuid) -> TurnEvent {
+    TurnEvent::Failed(Failed {
         turn,
         code: "forgotten".into(),
         title: "what became of the question is not known any more".into(),
@@ -104,9 +104,9 @@ fn forgotten(turn: Uuid) -> Turn {
     })
 }
 
-fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
+fn shown(form: Form, turn: &TurnEvent, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
     match (form, turn) {
-        (Form::Whole, Turn::Completed(it)) => {
+        (Form::Whole, TurnEvent::Completed(it)) => {
             let reply = json!({
                 "message": format!("AI Response:{}", it.text),
                 "timestamp": wire::seconds(ts),
@@ -114,7 +114,7 @@ fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static,
             });
             Some(("ai_response", reply.to_string().into()))
         }
-        (Form::Whole, Turn::Delta(_)) => None,
+        (Form::Whole, TurnEvent::Delta(_)) => None,
         _ => render::named_turn(turn, None, ts),
     }
 }

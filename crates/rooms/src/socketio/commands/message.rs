@@ -7,7 +7,7 @@ use quadrille_agents::{Ask, Refused};
 use quadrille_core::{
     Draft, Holder, Topic,
     auth::{Action, Principal},
-    turn::{Failed, Turn},
+    turn::{Failed, TurnEvent},
     user_topic,
 };
 use quadrille_store::{AddError, Added, NewMessage, Sender, TurnEnd};
@@ -185,7 +185,7 @@ async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
     let stored = stored.inspect_err(|why| {
         tracing::error!(error = %why, "it is not stored that a message gets no reply");
     });
-    let failed = Turn::Failed(Failed {
+    let failed = TurnEvent::Failed(Failed {
         turn,
         code: code.into(),
         title: why.to_string().into(),
