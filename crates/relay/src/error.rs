@@ -16,7 +16,7 @@ pub(crate) enum Error {
     Body(#[from] BadBody),
     #[error("send what the user says as \"message\", a text that is not empty")]
     Message,
-    #[error("send who asks as \"user_id\"")]
+    #[error("send the user as \"user_id\"")]
     NoUser,
     #[error("\"user_id\" cannot be used: {0}")]
     User(BadTopic),
@@ -30,7 +30,7 @@ pub(crate) enum Error {
     NotAllowed(#[from] NotAllowed),
     #[error("name an agent of the configuration, or none for the default one")]
     Agent,
-    #[error("there is none of this id, or it ended too long ago, or it is not yours")]
+    #[error("no turn has this id, or it ended too long ago, or it is not yours")]
     NoTurn,
     #[error("use a new key for another question")]
     KeyReused,
@@ -42,7 +42,7 @@ pub(crate) enum Error {
     Share,
     #[error("try again after the time in Retry-After")]
     Draining,
-    #[error("somebody cancelled it")]
+    #[error("the turn was cancelled before its reply was complete")]
     Cancelled,
     #[error("{}", advice(*.0))]
     Failed(Code),
@@ -53,10 +53,8 @@ impl Error {
         use StatusCode as S;
         let (status, kind, title) = match self {
             Self::Body(_) => (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used"),
-            Self::Message => (S::BAD_REQUEST, "/problems/bad-message", "there is no question"),
-            Self::NoUser | Self::User(_) => {
-                (S::BAD_REQUEST, "/problems/bad-user", "who asks is unclear")
-            }
+            Self::Message => (S::BAD_REQUEST, "/problems/bad-message", "no question"),
+            Self::NoUser | Self::User(_) => (S::BAD_REQUEST, "/problems/bad-user", "no user"),
             Self::Topic(_) => (S::BAD_REQUEST, "/problems/bad-topic", "not a topic"),
             Self::Key(_) => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
             Self::Position => (S::BAD_REQUEST, "/problems/bad-position", "not a position"),

@@ -52,7 +52,7 @@ pub(crate) struct Reply<'a> {
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
-        (status = 500, description = "The gateway has a defect"),
+        (status = 500, description = "Internal error"),
         (status = 502, description = "The agent failed"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
         (status = 504, description = "The agent took too long"),

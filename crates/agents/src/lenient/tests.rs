@@ -37,8 +37,8 @@ fn what_is_no_json_is_refused_and_not_repeated() {
 fn what_says_something_is_set() {
     let unset = ["null", "false", "\"\"", "0", "-0.0", "0e0", "{}", "[ ]", "{\n}"];
     let set = ["true", "\" \"", "1", "-0.5", "{\"a\":1}", "[0]", "[ \"\" ]"];
-    assert!(unset.iter().all(|it| !read(it).root().is_set()));
-    assert!(set.iter().all(|it| read(it).root().is_set()));
+    assert!(unset.iter().all(|json| !read(json).root().is_set()));
+    assert!(set.iter().all(|json| read(json).root().is_set()));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn words_are_texts_numbers_and_parts() {
 #[test]
 fn numbers_may_be_texts() {
     let numbers = ["7", "\"7\"", "\" 7 \"", "-7", "7.5", "\"a\"", "null", "[7]"];
-    let read = numbers.map(|it| read(it).root().number());
+    let read = numbers.map(|number| read(number).root().number());
     assert_eq!(read, [Some(7), Some(7), Some(7), None, None, None, None, None]);
 }
 
@@ -81,14 +81,14 @@ fn units() -> impl Strategy<Value = Vec<u16>> {
 }
 
 fn escaped(units: &[u16]) -> String {
-    let escapes: Vec<_> = units.iter().map(|it| format!("\\u{it:04x}")).collect();
+    let escapes: Vec<_> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
     format!("\"{}\"", escapes.concat())
 }
 
 proptest! {
     #[test]
     fn a_text_that_was_cut_between_any_units_is_the_text(units in units(), cuts in vec(0_usize..12, 0..4)) {
-        let mut cuts: Vec<_> = cuts.into_iter().map(|it| it.min(units.len())).collect();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(units.len())).collect();
         cuts.extend([0, units.len()]);
         cuts.sort_unstable();
         let mut halves = Halves::default();

@@ -1,4 +1,4 @@
-//! What a journal stores of a turn, and what happens if it cannot.
+//! Storing a turn in the journal, and failing to.
 use std::sync::{Arc, Mutex};
 
 use futures_util::{
@@ -20,7 +20,7 @@ struct Fake {
 
 impl Fake {
     fn call(&self, name: &str) -> Result<(), NotStored> {
-        self.calls.lock().unwrap().push(name.to_owned());
+        self.calls.lock().expect("no panic").push(name.to_owned());
         if self.fails == name { Err(NotStored) } else { Ok(()) }
     }
 }
@@ -31,7 +31,7 @@ impl Journal for Fake {
     }
 
     fn history<'a>(&'a self, _: &'a Ticket, window: usize) -> BoxFuture<'a, Option<Vec<Exchange>>> {
-        self.call(&format!("history {window}")).unwrap();
+        self.call(&format!("history {window}")).ok();
         let stored = Exchange { question: "q".to_owned(), reply: "r".to_owned() };
         future::ready(Some(vec![stored])).boxed()
     }
@@ -55,13 +55,16 @@ async fn turn(fails: &'static str) -> (Ended, TurnEvent, Vec<String>) {
         Policy::default(),
         |_, _| {},
         |question| {
-            let history = question.history.iter().map(|it| format!("{}={}", it.question, it.reply));
+            let history = question
+                .history
+                .iter()
+                .map(|exchange| format!("{}={}", exchange.question, exchange.reply));
             stream::iter([Ok(Part::End(Some(history.collect())))]).boxed()
         },
     );
-    let ended = stage.desk.ask(ask("7", "hello")).unwrap().ended().await.clone();
-    let last = stage.records(&topic(7)).pop().unwrap();
-    let calls = kept.calls.lock().unwrap().clone();
+    let ended = stage.desk.ask(ask("7", "hello")).expect("there is room").ended().await.clone();
+    let last = stage.records(&topic(7)).pop().expect("a last record");
+    let calls = kept.calls.lock().expect("no panic").clone();
     (ended, last, calls)
 }
 
@@ -69,7 +72,7 @@ async fn turn(fails: &'static str) -> (Ended, TurnEvent, Vec<String>) {
 async fn a_turn_is_stored_before_it_starts_and_before_its_end_is_told() {
     let (ended, last, calls) = turn("").await;
     assert_eq!((ended.ending, ended.message), (Ending::Completed("q=r".into()), Some(42)));
-    assert!(matches!(last, TurnEvent::Completed(it) if it.message == Some(42)));
+    assert!(matches!(last, TurnEvent::Completed(last) if last.message == Some(42)));
     assert_eq!(calls, ["begin", "history 3", "end"]);
 }
 
@@ -80,7 +83,7 @@ async fn a_turn_that_cannot_be_stored_fails() {
     {
         let (ended, last, called) = turn(fails).await;
         assert_eq!(ended.ending, Ending::Failed(Code::NotStored), "{fails}");
-        assert!(matches!(last, TurnEvent::Failed(it) if it.code == "not_stored"), "{fails}");
+        assert!(matches!(last, TurnEvent::Failed(last) if last.code == "not_stored"), "{fails}");
         assert_eq!(called, calls);
     }
 }

@@ -115,20 +115,24 @@ impl Stage {
     /// The records of all turns in `topic`.
     pub(crate) fn records(&self, topic: &Topic) -> Vec<TurnEvent> {
         let history = self.hub.history(topic, Since::Start, usize::MAX).expect("there is a log");
-        history.records.iter().map(|it| TurnEvent::of(it).expect("a record of a turn")).collect()
+        history
+            .records
+            .iter()
+            .map(|record| TurnEvent::of(record).expect("a record of a turn"))
+            .collect()
     }
 }
 
-/// What a record is, in short.
+/// A record in short.
 pub(crate) fn short(record: &TurnEvent) -> String {
     match record {
-        TurnEvent::Started(it) => format!("started {}", it.question),
-        TurnEvent::Status(it) => format!("status {}", it.text),
-        TurnEvent::Tool(it) => format!("tool {} {}", it.name, it.text),
-        TurnEvent::Delta(it) => format!("delta {} {}", it.start, it.text),
-        TurnEvent::Completed(it) => format!("completed {}", it.text),
-        TurnEvent::Failed(it) => format!("failed {}", it.code),
-        TurnEvent::Cancelled(it) => format!("cancelled {}", it.text),
+        TurnEvent::Started(started) => format!("started {}", started.question),
+        TurnEvent::Status(status) => format!("status {}", status.text),
+        TurnEvent::Tool(tool) => format!("tool {} {}", tool.name, tool.text),
+        TurnEvent::Delta(delta) => format!("delta {} {}", delta.start, delta.text),
+        TurnEvent::Completed(completed) => format!("completed {}", completed.text),
+        TurnEvent::Failed(failed) => format!("failed {}", failed.code),
+        TurnEvent::Cancelled(cancelled) => format!("cancelled {}", cancelled.text),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a client gives along with a question, in each dialect.
+//! Additions of a client to its question, in each dialect.
 use e2e::fake::{
     agui, django, model,
     upstream::{Script, Upstream},
