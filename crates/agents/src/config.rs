@@ -1,4 +1,4 @@
-//! Section `agents` of the configuration: who answers, and how much is asked at once.
+//! Section `agents` of the configuration: the agents, and the bounds of the desk.
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use humantime_serde::Serde;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// Section `agents`: the desk's bounds, and a table for each agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// Who answers when nobody is named.
+    /// The agent of a question that names none.
     pub default: String,
     /// Turns that run at once; more wait.
     pub max_running: usize,
@@ -17,17 +17,17 @@ pub struct Config {
     pub max_queued: usize,
     /// Turns that wait in all topics together; one more is refused.
     pub max_waiting: usize,
-    /// How long a turn may wait before it fails with `queue_timeout`.
+    /// Time that a turn may wait before it fails with `queue_timeout`.
     #[serde(with = "humantime_serde")]
     pub queue_timeout: Duration,
-    /// How long a turn can be asked about, and its key joined, after its end.
+    /// Time after its end for which a turn can be asked about, and its key joined.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
-    /// Bytes of all turns that are kept after their end; above it, those that ended first are
+    /// Bytes of all turns that are kept after their end; above it, the turns that ended first are
     /// forgotten.
     pub kept_bytes: usize,
     pub orphans: Orphans,
-    /// How long nobody may watch before [`Orphans::Cancel`] cancels.
+    /// Time without a watcher after which [`Orphans::Cancel`] cancels.
     #[serde(with = "humantime_serde")]
     pub orphan_grace: Duration,
     /// The agents, by name.
@@ -35,18 +35,18 @@ pub struct Config {
     pub named: BTreeMap<String, Settings>,
 }
 
-/// What becomes of a turn that nobody watches or waits for.
+/// The fate of a turn that no client watches or waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orphans {
-    /// It goes on to its end: whoever comes back finds the reply.
+    /// The turn goes on to its end: a client that comes back finds the reply.
     #[default]
     Finish,
-    /// It is cancelled after `orphan_grace`.
+    /// The turn is cancelled after `orphan_grace`.
     Cancel,
 }
 
-/// Which dialect an agent speaks.
+/// The dialect of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -54,11 +54,11 @@ pub enum Kind {
     CheshireCat,
     /// AG-UI events over HTTP, as Cheshire Cat 2.x sends them.
     Agui,
-    /// Anything with the `/chat/completions` of `OpenAI`.
+    /// Any server with the `/chat/completions` of `OpenAI`.
     Openai,
     /// A POST that is answered by JSON or by server-sent events.
     Http,
-    /// Embedded: says the question back.
+    /// Built in: repeats the question.
     Echo,
 }
 
@@ -67,78 +67,78 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub kind: Kind,
-    /// Where the upstream is; needed by every kind but `echo`.
+    /// Address of the upstream; needed by every kind but `echo`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
-    /// What the upstream lets the gateway in by.
+    /// Credential presented to the upstream.
     #[serde(default, skip_serializing_if = "Secret::is_empty")]
     pub token: Secret,
-    /// How long the upstream may take to be connected to.
+    /// Timeout of connecting to the upstream.
     #[serde(default = "connect", with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// How long the first part of a reply may take.
+    /// Timeout of the first part of a reply.
     #[serde(default = "first_token", with = "humantime_serde")]
     pub first_token_timeout: Duration,
-    /// How long each further part may take.
+    /// Timeout of each further part.
     #[serde(default = "token", with = "humantime_serde")]
     pub token_timeout: Duration,
-    /// How long a reply may take as a whole.
+    /// Timeout of a reply as a whole.
     #[serde(default = "total", with = "humantime_serde")]
     pub total_timeout: Duration,
     /// Bytes of a reply. A longer one fails with `too_long`.
     #[serde(default = "max_reply", deserialize_with = "number")]
     pub max_reply: usize,
-    /// `cheshire-cat`: how long a connection is kept that no turn uses.
+    /// `cheshire-cat`: time for which a connection that no turn uses is kept.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde")]
     pub idle_timeout: Option<Duration>,
-    /// `cheshire-cat`: connections that are kept so; above it, the one that has been idle for
+    /// `cheshire-cat`: unused connections that are kept; above it, the one that has been idle for
     /// longest is closed.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_number")]
     pub max_idle: Option<usize>,
-    /// `openai`: the model that is asked for.
+    /// `openai`: the model.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// `openai`: what the model is told before everything else.
+    /// `openai`: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system: String,
-    /// `openai`, `agui`: how many earlier turns of the topic a question brings along.
+    /// `openai`, `agui`: number of earlier turns of the topic that a question brings along.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_number")]
     pub window: Option<usize>,
-    /// `agui`: how messages are written.
+    /// `agui`: the format of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// `http`: the request's field of the question.
+    /// `http`: the request's field for the question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_field: Option<String>,
-    /// `http`: the request's field of who asks; empty for none.
+    /// `http`: the request's field for the user; empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_field: Option<String>,
-    /// `http`: the request's field of the conversation, which is the topic; empty for none.
+    /// `http`: the request's field for the conversation, which is the topic; empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_field: Option<String>,
-    /// `http`: the field of an event with more of the text.
+    /// `http`: an event's field with a piece of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_field: Option<String>,
     /// `http`: the field of an answer, or of the last event, with the whole text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_field: Option<String>,
-    /// `openai`, `agui`, `http`: fields of every request, as they are.
+    /// `openai`, `agui`, `http`: fields that are added to every request.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub body: Map<String, Value>,
 }
 
-/// How the messages of AG-UI are written.
+/// The format of AG-UI messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
-    /// As a text, which every server of the protocol takes.
+    /// A text, which every server of the protocol takes.
     Text,
-    /// As blocks, of which one is a text: what Cheshire Cat 2 needs.
+    /// Blocks, of which one is a text, as Cheshire Cat 2 needs them.
     Blocks,
 }
 
-/// A number, or a text that is one: there is no default beside the variables of a named agent that
-/// would say what they are.
+/// Reads a number, or a text that is one: variables of the environment have no type, and a named
+/// agent has no default that would show it.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     struct Number;
 
@@ -191,10 +191,10 @@ const fn max_reply() -> usize {
     1 << 20
 }
 
-/// A clock cannot be moved by any number of years; this many nobody means.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
+/// The longest duration that can be configured; adding much more to a clock may overflow.
+const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
-/// A setting that cannot be used; the text begins with its key.
+/// A setting that cannot be used. The text begins with its key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("agents.{key}: {expected}")]
 pub struct BadConfig {
@@ -222,7 +222,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Bounds, and values that contradict each other.
+    /// Checks the bounds, and for values that contradict each other.
     pub fn check(&self) -> Result<(), BadConfig> {
         let wrong = |key: &str, expected: String| Err(BadConfig { key: key.to_owned(), expected });
         if !self.named.contains_key(&self.default) {
@@ -238,23 +238,23 @@ impl Config {
             ("orphan_grace", self.orphan_grace),
         ];
         let durations = durations.map(|(key, given)| (key.to_owned(), given));
-        let agents = self.named.iter().flat_map(|(name, it)| {
+        let agents = self.named.iter().flat_map(|(name, settings)| {
             let all = [
-                ("connect_timeout", Some(it.connect_timeout)),
-                ("first_token_timeout", Some(it.first_token_timeout)),
-                ("token_timeout", Some(it.token_timeout)),
-                ("total_timeout", Some(it.total_timeout)),
-                ("idle_timeout", it.idle_timeout),
+                ("connect_timeout", Some(settings.connect_timeout)),
+                ("first_token_timeout", Some(settings.first_token_timeout)),
+                ("token_timeout", Some(settings.token_timeout)),
+                ("total_timeout", Some(settings.total_timeout)),
+                ("idle_timeout", settings.idle_timeout),
             ];
             let given = all.into_iter().filter_map(|(key, given)| Some((key, given?)));
             given.map(move |(key, given)| (format!("{name}.{key}"), given))
         });
         for (key, given) in durations.into_iter().chain(agents) {
-            if given.is_zero() || given > LONGEST {
+            if given.is_zero() || given > MAX_DURATION {
                 return wrong(&key, "expected more than zero and at most \"365days\"".to_owned());
             }
         }
-        match self.named.iter().find(|(_, it)| it.max_reply == 0) {
+        match self.named.iter().find(|(_, settings)| settings.max_reply == 0) {
             Some((name, _)) => {
                 wrong(&format!("{name}.max_reply"), "expected 1 or more, found 0".to_owned())
             }
@@ -263,7 +263,7 @@ impl Config {
     }
 }
 
-/// By hand, because a flattened table would not be told where its errors are.
+/// By hand, because a flattened table does not learn where its errors are.
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Section;
@@ -276,22 +276,22 @@ impl<'de> Deserialize<'de> for Config {
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-                let mut it = Config::default();
+                let mut config = Config::default();
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
-                        "default" => it.default = map.next_value()?,
-                        "max_running" => it.max_running = map.next_value()?,
-                        "max_queued" => it.max_queued = map.next_value()?,
-                        "max_waiting" => it.max_waiting = map.next_value()?,
-                        "queue_timeout" => it.queue_timeout = duration(&mut map)?,
-                        "keep" => it.keep = duration(&mut map)?,
-                        "kept_bytes" => it.kept_bytes = map.next_value()?,
-                        "orphans" => it.orphans = map.next_value()?,
-                        "orphan_grace" => it.orphan_grace = duration(&mut map)?,
-                        _ => drop(it.named.insert(key, map.next_value()?)),
+                        "default" => config.default = map.next_value()?,
+                        "max_running" => config.max_running = map.next_value()?,
+                        "max_queued" => config.max_queued = map.next_value()?,
+                        "max_waiting" => config.max_waiting = map.next_value()?,
+                        "queue_timeout" => config.queue_timeout = duration(&mut map)?,
+                        "keep" => config.keep = duration(&mut map)?,
+                        "kept_bytes" => config.kept_bytes = map.next_value()?,
+                        "orphans" => config.orphans = map.next_value()?,
+                        "orphan_grace" => config.orphan_grace = duration(&mut map)?,
+                        _ => drop(config.named.insert(key, map.next_value()?)),
                     }
                 }
-                Ok(it)
+                Ok(config)
             }
         }
 
@@ -305,7 +305,7 @@ impl<'de> Deserialize<'de> for Config {
 
 // === impl Kind ===
 
-/// As in the configuration.
+/// The name in the configuration.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)

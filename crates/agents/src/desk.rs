@@ -1,213 +1,166 @@
-//! The turn desk: takes questions, lets one turn run at a time in each topic, and sees to it that
-//! each has exactly one last record.
+//! The turn desk: takes questions, runs one turn at a time in each topic, and makes sure that each
+//! turn has exactly one last record.
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use quadrille_core::{Holder, Hub, Life, Pool, Shares, Shortage, TooManyTopics, Topic, Turns};
+use quadrille_core::{Hub, Life, Pool, Shares, Shortage, Topic, Turns};
 use uuid::Uuid;
 
 use crate::{
-    BadConfig, Code, Config, Given, Journal, Settings, Ticket,
-    book::Book,
-    dialect,
-    journal::NotKept,
-    named::Named,
-    queue::{Full, Queue},
-    run, telemetry,
-    ticket::{Ended, Ending, Stop, Turn},
+    Code, Config, Given,
+    agents::Agents,
+    ask::{Ask, Refused},
+    index::TurnIndex,
+    journal::Journal,
+    named_agent::NamedAgent,
+    queue::Queue,
+    run::Runner,
+    telemetry,
+    ticket::{Ended, Ending, Stop, Ticket, TurnState},
 };
 
-/// Runs turns. Cloning shares it.
+/// Scheduler of turns. Cloning shares it.
 #[derive(Clone)]
-pub struct Desk(pub(crate) Arc<Inner>);
+pub struct Desk(Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub(crate) hub: Hub,
-    pub(crate) config: Config,
+struct Inner {
+    runner: Runner,
     life: Life,
-    agents: HashMap<String, Arc<Named>>,
-    pub(crate) journal: OnceLock<Journal>,
+    agents: HashMap<String, Arc<NamedAgent>>,
     /// Bytes of all turns that wait or run.
     bytes: Pool,
     state: Mutex<State>,
 }
 
 struct State {
-    queue: Queue<Arc<Turn>>,
-    book: Book,
+    queue: Queue<Arc<TurnState>>,
+    index: TurnIndex,
     closed: bool,
 }
 
 /// Bytes of all turns that wait or run.
 pub const QUESTION_BYTES: usize = 256 << 20;
 
-/// How often turns that wait too long, or that ended long ago, are looked for.
-const SWEEP: Duration = Duration::from_secs(1);
-
-/// A question for the desk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// Where the turn's records go.
-    pub topic: Topic,
-    /// Who asks.
-    pub user: Arc<str>,
-    /// The client whose share of the desk it takes.
-    pub holder: Holder,
-    pub text: Arc<str>,
-    /// The name of the agent, if not the default.
-    pub agent: Option<Arc<str>>,
-    /// A second question of the same user and topic with this key joins the first one's turn.
-    pub key: Option<Arc<str>>,
-    /// What the turn is to be called, if the question is kept under that already.
-    pub id: Option<Uuid>,
-}
-
-/// Why a question is not taken.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Refused {
-    #[error("too many questions wait in this topic")]
-    TopicFull,
-    #[error("too many questions wait")]
-    DeskFull,
-    /// Others may still ask.
-    #[error("your share of the questions that may wait is taken; wait for a reply first")]
-    Share,
-    #[error("there is no agent of this name")]
-    NoAgent,
-    #[error("the key came with another question")]
-    KeyReused,
-    #[error("the gateway is shutting down")]
-    Draining,
-    #[error(transparent)]
-    Topics(#[from] TooManyTopics),
-}
+/// Interval between two looks for turns that have waited too long or ended long ago.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 // === impl Desk ===
 
 impl Desk {
-    /// A desk that serves `agents` and publishes in `hub`. The agent that `config` names as the
-    /// default must be among them.
+    /// A desk that serves `agents`, publishes in `hub` and stores turns in `journal`. The agent that
+    /// `config` names as the default must be among `agents`.
     pub fn new(
         config: Config,
-        agents: Vec<Named>,
+        agents: Vec<NamedAgent>,
+        journal: Arc<dyn Journal>,
         hub: &Hub,
         shares: &Shares,
         life: &Life,
     ) -> Self {
         let Config { max_running, max_queued, max_waiting, .. } = config;
         let queue = Queue::new(max_running, max_queued, max_waiting, shares);
-        let agents = agents.into_iter().map(|it| (it.name.to_string(), Arc::new(it))).collect();
-        let state = State { queue, book: Book::default(), closed: false };
-        let state = Mutex::new(state);
+        let agents =
+            agents.into_iter().map(|agent| (agent.name.to_string(), Arc::new(agent))).collect();
+        let state = State { queue, index: TurnIndex::default(), closed: false };
         let inner = Inner {
-            hub: hub.clone(),
-            config,
+            runner: Runner { hub: hub.clone(), config, journal },
             life: life.clone(),
             agents,
-            journal: OnceLock::new(),
             bytes: Pool::new("question_bytes", QUESTION_BYTES, shares),
-            state,
+            state: Mutex::new(state),
         };
         let desk = Self(Arc::new(inner));
         life.spawn("turns", desk.clone().sweep(life.clone()));
         desk
     }
 
-    /// A desk as it is configured; the configuration was [checked](Config::check). Fails with the
-    /// first key of an agent that cannot be used.
+    /// The desk of a node: serves the configured agents, stores turns in `journal`, and lets every
+    /// protocol cancel turns. Panics if `turns` has a desk already.
     pub fn open(
-        config: Config,
+        agents: Agents,
+        journal: Arc<dyn Journal>,
         hub: &Hub,
         turns: &Turns,
         shares: &Shares,
         life: &Life,
-    ) -> Result<Self, BadConfig> {
-        let open = |(name, settings): (&String, &Settings)| {
-            Ok(Named::new(name, dialect::open(name, settings, life)?, settings))
-        };
-        let agents = config.named.iter().map(open).collect::<Result<_, BadConfig>>()?;
-        let desk = Self::new(config, agents, hub, shares, life);
-        let here = desk.clone();
-        turns.serve(move |topic, turn| {
-            let ticket = here.find(turn).filter(|it| it.topic() == topic);
-            ticket.inspect(|ticket| here.cancel(ticket)).is_some()
+    ) -> Self {
+        let Agents { config, all } = agents;
+        let desk = Self::new(config, all, journal, hub, shares, life);
+        let cancelling = desk.clone();
+        turns.register(move |topic, turn| {
+            let ticket = cancelling.find(turn).filter(|ticket| ticket.topic() == topic);
+            ticket.inspect(|ticket| cancelling.cancel(ticket)).is_some()
         });
-        Ok(desk)
+        desk
     }
 
-    /// Keep what is asked and replied in `journal`, too. Only the first counts, and it must be there
-    /// before anything is asked.
-    pub fn keep_in(&self, journal: Journal) {
-        // There is one who keeps turns; a second would be ignored.
-        drop(self.0.journal.set(journal));
-    }
-
-    /// Take a question: its turn runs now or waits, or is the one that its key stands for.
+    /// Takes a question: its turn runs now or waits, or is the one of the same key.
     pub fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
         self.ask_with(ask, Given::default())
     }
 
-    /// [`Self::ask`], with what the client gives along with the question. It is the agent's alone, and
-    /// is told to nobody who watches.
+    /// [`Self::ask`], with additions of the client. They go to the agent, and to no reader of the
+    /// topic.
     pub fn ask_with(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
         self.take(ask, given).inspect_err(telemetry::refused)
     }
 
     fn take(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
-        let name = ask.agent.as_deref().unwrap_or(&self.0.config.default);
+        let name = ask.agent.as_deref().unwrap_or(&self.0.runner.config.default);
         let agent = Arc::clone(self.0.agents.get(name).ok_or(Refused::NoAgent)?);
-        if let Some(joined) = self.state().join_or_room(&ask, &agent.name)? {
+        if let Some(joined) = self.state().join_or_check_room(&ask, &agent.name)? {
             return Ok(joined);
         }
-        let bytes =
-            self.0.bytes.take(&ask.holder, ask.size() + given.size()).map_err(|why| match why {
+        let bytes = self.0.bytes.take(&ask.holder, TurnState::size_of(&ask, &given)).map_err(
+            |shortage| match shortage {
                 Shortage::Full => Refused::DeskFull,
                 Shortage::Share | Shortage::Strangers => Refused::Share,
-            })?;
-        // Only now: who is refused, or joins, needs no log. Meanwhile others may have asked.
-        let since = self.0.hub.open(&ask.topic)?;
+            },
+        )?;
+        // Only now: a question that is refused, or joins, needs no log. Other questions may have
+        // come meanwhile.
+        let since = self.0.runner.hub.open(&ask.topic)?;
         let mut state = self.state();
-        if let Some(joined) = state.join_or_room(&ask, &agent.name)? {
+        if let Some(joined) = state.join_or_check_room(&ask, &agent.name)? {
             return Ok(joined);
         }
-        let turn = Arc::new(Turn::new(ask, given, agent, since));
-        let Turn { ask, .. } = &*turn;
+        let turn = Arc::new(TurnState::new(ask, given, agent, since));
+        let TurnState { ask, .. } = &*turn;
         state.queue.push(&ask.topic, &ask.user, &ask.holder, Arc::clone(&turn))?;
-        state.book.enter(Arc::clone(&turn), bytes);
+        state.index.insert(Arc::clone(&turn), bytes);
         self.start(state);
         Ok(Ticket(turn))
     }
 
     /// The turn of this id, if it waits, runs, or ended not long ago.
     pub fn find(&self, id: Uuid) -> Option<Ticket> {
-        self.state().book.find(id).map(|turn| Ticket(Arc::clone(turn)))
+        self.state().index.find(id).map(|turn| Ticket(Arc::clone(turn)))
     }
 
-    /// The turn that runs in `topic`, or else the one that is next.
+    /// The turn that runs in `topic`, or else the one that has waited longest.
     pub fn current(&self, topic: &Topic) -> Option<Ticket> {
-        let open = self.state().book.unfinished();
-        let mut here: Vec<_> = open.into_iter().filter(|it| it.ask.topic == *topic).collect();
-        here.sort_by_key(|it| (!it.started.load(Relaxed), it.asked));
-        here.into_iter().next().map(Ticket)
+        self.state().index.current(topic).map(|turn| Ticket(Arc::clone(turn)))
     }
 
-    /// End `turn` before its reply is complete. Changes nothing if it has ended;
+    /// Ends `turn` before its reply is complete. Changes nothing if it has ended;
     /// [`Ticket::ended`] tells which of the two came first.
     pub fn cancel(&self, turn: &Ticket) {
         let Ticket(turn) = turn;
-        let removed = self.state().queue.remove(&turn.ask.topic, |it| it.id == turn.id);
+        let is_meant = |waiting: &Arc<TurnState>| waiting.id == turn.id;
+        let removed = self.state().queue.remove(&turn.ask.topic, is_meant);
         match removed {
             Some(turn) => self.end_waiting(turn, Ending::Cancelled("".into())),
-            // Fails if it is to end already.
+            // Fails if the turn is to stop already.
             None => drop(turn.stop.set(Stop::Cancelled)),
         }
     }
 
-    /// End every turn of `topic`, whose replies would be for nobody, and wait for their last records.
+    /// Ends every turn of `topic`, whose replies would have no reader, and waits for their last
+    /// records.
     pub async fn clear(&self, topic: &Topic) {
         while let Some(turn) = self.current(topic) {
             self.cancel(&turn);
@@ -215,8 +168,8 @@ impl Desk {
         }
     }
 
-    /// Take no more questions, and let the turns that run go on for at most `limit`. Those that
-    /// wait, and those that take longer, fail with `interrupted`.
+    /// Takes no more questions, and lets running turns go on for at most `limit`. Turns that wait,
+    /// and turns that take longer, fail with `interrupted`.
     pub async fn drain(&self, limit: Duration) {
         let waiting = {
             let mut state = self.state();
@@ -226,7 +179,7 @@ impl Desk {
         for turn in waiting {
             self.end_waiting(turn, Ending::Failed(Code::Interrupted));
         }
-        let running = self.state().book.unfinished();
+        let running = self.state().index.unfinished();
         let ended = async {
             for turn in &running {
                 turn.ended.wait().await;
@@ -234,7 +187,7 @@ impl Desk {
         };
         if tokio::time::timeout(limit, ended).await.is_err() {
             for turn in &running {
-                // Fails if it is to end already.
+                // Fails if the turn is to stop already.
                 drop(turn.stop.set(Stop::Interrupted));
             }
             for turn in &running {
@@ -243,71 +196,59 @@ impl Desk {
         }
     }
 
-    /// Start what can start.
+    /// Starts the turns that can start.
     fn start(&self, mut state: MutexGuard<'_, State>) {
         let mut turns = Vec::new();
         while let Some(turn) = state.queue.next() {
             turn.started.store(true, Relaxed);
             turns.push(turn);
         }
-        telemetry::standing(state.queue.running(), state.queue.waiting());
+        telemetry::load(state.queue.running(), state.queue.waiting());
         drop(state);
         for turn in turns {
             self.0.life.spawn("turn", self.clone().run(turn));
         }
     }
 
-    async fn run(self, turn: Arc<Turn>) {
-        let ending = run::run(&self.0, &turn).await;
+    async fn run(self, turn: Arc<TurnState>) {
+        let ending = self.0.runner.run(&turn).await;
         self.end(turn, ending).await;
     }
 
-    /// A turn ends that never ran.
-    fn end_waiting(&self, turn: Arc<Turn>, ending: Ending) {
+    /// Ends a turn that never ran.
+    fn end_waiting(&self, turn: Arc<TurnState>, ending: Ending) {
         let desk = self.clone();
         self.0.life.spawn("turn", async move { desk.end(turn, ending).await });
     }
 
-    /// Publish the last record of `turn`. The one place where that is done, and it is reached once:
-    /// by who took the turn out of the queue, to run it or to end it.
-    async fn end(&self, turn: Arc<Turn>, ending: Ending) {
-        let (ending, message) = self.kept(&turn, ending).await;
-        let at = run::publish_last(&self.0.hub, &turn, &ending, message).await;
+    /// Stores the end of `turn`, publishes its last record, and wakes its waiters. Called once for
+    /// each turn: by the caller that took it out of the queue, to run it or to end it.
+    async fn end(&self, turn: Arc<TurnState>, ending: Ending) {
+        let (ending, message) = self.0.runner.store(&turn, ending).await;
+        let at = self.0.runner.publish_last(&turn, &ending, message).await;
         telemetry::ended(&turn, &ending);
         let mut state = self.state();
         if turn.started.load(Relaxed) {
             state.queue.done(&turn.ask.topic);
         }
-        state.book.close(Arc::clone(&turn), &ending);
-        state.book.forget(self.0.config.keep, self.0.config.kept_bytes);
-        // Not before its place is free: who has the reply may ask the next question at once.
+        state.index.end(Arc::clone(&turn), &ending);
+        state.index.evict(self.0.runner.config.keep, self.0.runner.config.kept_bytes);
+        // Only now that its place is free: a client that has the reply may ask again at once.
         turn.ended.set(Ended { ending, at, message }).expect("a turn ends once");
         self.start(state);
     }
 
-    /// Store how `turn` ended, before anybody is told. A reply that cannot be stored is none.
-    async fn kept(&self, turn: &Arc<Turn>, ending: Ending) -> (Ending, Option<i64>) {
-        let Some(journal) = self.0.journal.get() else { return (ending, None) };
-        match journal.end(Ticket(Arc::clone(turn)), ending.clone()).await {
-            Ok(message) => (ending, message),
-            Err(NotKept) if matches!(ending, Ending::Completed(_)) => {
-                (Ending::Failed(Code::NotStored), None)
-            }
-            Err(NotKept) => (ending, None),
-        }
-    }
-
     async fn sweep(self, life: Life) {
-        let mut every = tokio::time::interval(SWEEP);
+        let mut every = tokio::time::interval(SWEEP_INTERVAL);
         loop {
             tokio::select! {
                 _ = every.tick() => {}
                 () = life.draining() => return,
             }
-            let Config { keep, kept_bytes, queue_timeout, .. } = self.0.config;
+            let Config { keep, kept_bytes, queue_timeout, .. } = self.0.runner.config;
             let late = {
                 let mut state = self.state();
-                state.book.forget(keep, kept_bytes);
+                state.index.evict(keep, kept_bytes);
                 state.queue.remove_all(|turn| turn.asked.elapsed() >= queue_timeout)
             };
             for turn in late {
@@ -324,40 +265,17 @@ impl Desk {
 // === impl State ===
 
 impl State {
-    /// The turn that `ask` joins, or `None` if it is to have one of its own and there is room.
-    fn join_or_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
-        if let Some(turn) = self.book.joined(ask) {
+    /// The turn that `ask` joins, or `None` if it needs one of its own and there is room for that.
+    fn join_or_check_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
+        if let Some(turn) = self.index.find_by_key(ask) {
             let same = turn.ask.text == ask.text && *turn.agent.name == *agent;
             return if same { Ok(Some(Ticket(Arc::clone(turn)))) } else { Err(Refused::KeyReused) };
         }
         if self.closed {
             return Err(Refused::Draining);
         }
-        self.queue.room(&ask.topic, &ask.holder)?;
+        self.queue.check_room(&ask.topic, &ask.holder)?;
         Ok(None)
-    }
-}
-
-// === impl Ask ===
-
-impl Ask {
-    /// Bytes of memory that its turn takes, without the reply.
-    pub(crate) fn size(&self) -> usize {
-        let key = self.key.as_ref().map_or(0, |key| key.len());
-        let names = self.topic.as_str().len() + self.user.len();
-        2 * size_of::<Turn>() + self.text.len() + names + key
-    }
-}
-
-// === impl Refused ===
-
-impl From<Full> for Refused {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::Topic => Self::TopicFull,
-            Full::Desk => Self::DeskFull,
-            Full::Share => Self::Share,
-        }
     }
 }
 

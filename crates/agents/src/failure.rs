@@ -1,26 +1,26 @@
-//! Why a turn has no reply.
+//! Failures of turns.
 use std::{error::Error, fmt};
 
-/// A turn that failed: a code for programs, and a cause for the log alone.
+/// The failure of a turn: a code for programs, and a cause for the log alone.
 #[derive(Debug)]
 pub struct Failure {
     pub code: Code,
-    /// Never shown to a client: it may hold what the upstream said.
+    /// Never shown to a client: it may repeat the upstream's words.
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What went wrong. The text of each is stable; see `docs/protocol/relay.md`.
+/// The stable code of a failure; see `docs/protocol/relay.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
     /// No connection to the upstream.
     Unreachable,
-    /// The upstream does not let the gateway in, or does not know the address.
+    /// The upstream rejects the gateway's credential, or does not know the address.
     Refused,
     /// The upstream ended before its reply did.
     BrokenOff,
-    /// The upstream said that it failed.
+    /// The upstream reported a failure.
     Upstream,
-    /// The upstream said something that is no reply.
+    /// The upstream's answer is not a reply.
     BadAnswer,
     /// The reply is longer than `max_reply`.
     TooLong,
@@ -28,7 +28,7 @@ pub enum Code {
     FirstTokenTimeout,
     TokenTimeout,
     TotalTimeout,
-    /// The turn waited too long for its start.
+    /// The turn waited too long in the queue.
     QueueTimeout,
     /// The gateway stopped before the reply was complete.
     Interrupted,
@@ -41,7 +41,7 @@ pub enum Code {
 // === impl Failure ===
 
 impl Failure {
-    /// A failure and what caused it, for the log.
+    /// A failure and its cause, for the log.
     pub fn new(code: Code, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { code, source: Some(source.into()) }
     }
@@ -61,14 +61,14 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|it| it as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }
 
 // === impl Code ===
 
 impl Code {
-    /// For programs.
+    /// The code for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -88,7 +88,7 @@ impl Code {
         }
     }
 
-    /// For people.
+    /// The text for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Unreachable => "the agent cannot be reached",
@@ -104,7 +104,7 @@ impl Code {
             Self::QueueTimeout => "the question waited too long for its turn",
             Self::Interrupted => "the gateway stopped",
             Self::NotStored => "the conversation could not be stored",
-            Self::Internal => "the gateway has a defect",
+            Self::Internal => "internal error of the gateway",
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What the fuzz targets demand of the readers.
+//! The invariants that the fuzz targets check in the readers.
 use crate::dialect::reply::fuzz::play;
 
-/// A stream in the dialect that its first byte says is read the same whole, in two pieces and byte by
-/// byte; and whatever is in it, it is read.
+/// Checks that a stream, in the dialect named by its first byte, is read the same whole, in two
+/// pieces and byte by byte, and that reading it never panics.
 pub fn answers(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
     let dialect = match first {

@@ -1,59 +1,58 @@
-//! Where questions and replies are kept beyond the logs, for topics that have such a place.
-use std::fmt;
+//! Storage of questions and replies beyond the logs of their topics.
+use futures_util::future::{self, BoxFuture, FutureExt};
 
-use futures_util::future::BoxFuture;
+use crate::{
+    Exchange,
+    ticket::{Ending, Ticket},
+};
 
-use crate::{Ending, Exchange, Ticket};
+/// Stores turns. Which ones is up to the journal; of all others it stores nothing and returns no id.
+pub trait Journal: Send + Sync + 'static {
+    /// Stores the question of `turn` before the turn starts. If this fails, the turn fails unasked.
+    fn begin<'a>(&'a self, turn: &'a Ticket) -> BoxFuture<'a, Result<(), NotStored>>;
 
-/// Keeps turns. Which ones is up to it: of others it keeps nothing, and gives no id.
-pub struct Journal {
-    begin: Box<Begin>,
-    before: Box<Before>,
-    end: Box<End>,
+    /// The stored exchanges before `turn`, oldest first, at most `window` of them. `None` if they
+    /// are not stored or cannot be read: then the log of the topic has to do.
+    fn history<'a>(
+        &'a self,
+        turn: &'a Ticket,
+        window: usize,
+    ) -> BoxFuture<'a, Option<Vec<Exchange>>>;
+
+    /// Stores how `turn` ended, before its last record is published, and returns the id of the
+    /// stored message, which that record then carries. If this fails, a complete reply becomes a
+    /// failure.
+    fn end<'a>(
+        &'a self,
+        turn: &'a Ticket,
+        ending: &'a Ending,
+    ) -> BoxFuture<'a, Result<Option<i64>, NotStored>>;
 }
 
-type Begin = dyn Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync;
-type Before = dyn Fn(Ticket, usize) -> BoxFuture<'static, Option<Vec<Exchange>>> + Send + Sync;
-type End = dyn Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>> + Send + Sync;
-
-impl fmt::Debug for Journal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").finish_non_exhaustive()
-    }
-}
-
-/// It could not be stored; the cause is in the log.
+/// The turn could not be stored; the cause is in the log.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 #[error("the turn could not be stored")]
-pub struct NotKept;
+pub struct NotStored;
 
-impl Journal {
-    /// `begin` stores the question of a turn before the turn starts; `before` gives at most so many
-    /// exchanges that came before a turn, the oldest first, if they are kept; `end` stores the reply
-    /// before the last record, which then carries the id that `end` gives.
-    pub fn new(
-        begin: impl Fn(Ticket) -> BoxFuture<'static, Result<(), NotKept>> + Send + Sync + 'static,
-        before: impl Fn(Ticket, usize) -> BoxFuture<'static, Option<Vec<Exchange>>>
-        + Send
-        + Sync
-        + 'static,
-        end: impl Fn(Ticket, Ending) -> BoxFuture<'static, Result<Option<i64>, NotKept>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        Self { begin: Box::new(begin), before: Box::new(before), end: Box::new(end) }
+/// Stores nothing.
+impl Journal for () {
+    fn begin<'a>(&'a self, _turn: &'a Ticket) -> BoxFuture<'a, Result<(), NotStored>> {
+        future::ready(Ok(())).boxed()
     }
 
-    pub(crate) async fn begin(&self, turn: Ticket) -> Result<(), NotKept> {
-        (self.begin)(turn).await
+    fn history<'a>(
+        &'a self,
+        _turn: &'a Ticket,
+        _window: usize,
+    ) -> BoxFuture<'a, Option<Vec<Exchange>>> {
+        future::ready(None).boxed()
     }
 
-    pub(crate) async fn before(&self, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
-        (self.before)(turn, window).await
-    }
-
-    pub(crate) async fn end(&self, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
-        (self.end)(turn, ending).await
+    fn end<'a>(
+        &'a self,
+        _turn: &'a Ticket,
+        _ending: &'a Ending,
+    ) -> BoxFuture<'a, Result<Option<i64>, NotStored>> {
+        future::ready(Ok(None)).boxed()
     }
 }

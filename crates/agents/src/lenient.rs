@@ -1,6 +1,6 @@
-//! An upstream's JSON, read as far as a reply needs it.
+//! Lenient reading of an upstream's JSON, as far as a reply needs it.
 //!
-//! What is not asked for may be of any type. Of a key that is there twice the last counts, `NaN` and
+//! Members that are not asked for may be of any type. Of equal keys the last counts, `NaN` and
 //! `Infinity` are `null`, and a text may have halves of surrogate pairs: servers that cut text by
 //! UTF-16 units send one character in two events. The clients of Python and JavaScript read all of
 //! this.
@@ -20,23 +20,23 @@ pub(crate) use halves::Halves;
 #[derive(Debug)]
 pub(crate) struct Document<'a>(Cow<'a, str>);
 
-/// A value as it was written. What is asked of a value of another type is not there.
+/// A value as it was written. Reading it as another type finds nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Json<'a>(&'a str);
 
 // === impl Document ===
 
 impl<'a> Document<'a> {
-    /// A text as it came. The error says where it is not JSON, and repeats nothing of it.
+    /// Parses a text. The error says where it is not JSON, and repeats nothing of it.
     pub(crate) fn read(text: &'a str) -> Result<Self, NotJson> {
         let text = text.trim_start_matches('\u{feff}').trim();
-        let Err(why) = serde_json::from_str::<&RawValue>(text) else {
+        let Err(err) = serde_json::from_str::<&RawValue>(text) else {
             return Ok(Self(text.into()));
         };
         let mended = without_odd_numbers(text);
         match serde_json::from_str::<&RawValue>(&mended) {
             Ok(_) => Ok(Self(mended.into())),
-            Err(_) => Err(NotJson { column: why.column(), line: why.line() }),
+            Err(_) => Err(NotJson { column: err.column(), line: err.line() }),
         }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Where a text is not JSON.
+/// The place where a text is not JSON.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not JSON at line {line} column {column}")]
 pub(crate) struct NotJson {
@@ -53,7 +53,7 @@ pub(crate) struct NotJson {
     column: usize,
 }
 
-/// `text` with `null` for the numbers that Python writes and JSON does not have.
+/// Replaces by `null` the numbers that Python writes and JSON does not have.
 fn without_odd_numbers(text: &str) -> String {
     const ODD: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
     let mut mended = String::with_capacity(text.len());
@@ -61,14 +61,14 @@ fn without_odd_numbers(text: &str) -> String {
     while let Some(at) = rest.find(['"', '-', 'I', 'N']) {
         let (before, found) = rest.split_at(at);
         mended.push_str(before);
-        let odd = ODD.into_iter().find(|it| found.starts_with(it));
+        let odd = ODD.into_iter().find(|odd| found.starts_with(odd));
         let len = match odd {
             Some(odd) => odd.len(),
             None if found.starts_with('"') => quoted(found),
             None => 1,
         };
-        let (it, after) = found.split_at(len);
-        mended.push_str(if odd.is_some() { "null" } else { it });
+        let (token, after) = found.split_at(len);
+        mended.push_str(if odd.is_some() { "null" } else { token });
         rest = after;
     }
     mended + rest
@@ -114,18 +114,20 @@ impl<'a> Json<'a> {
         self.first() == b'"'
     }
 
-    /// Whether it says something: not `null`, `false`, 0, and nothing that is empty.
+    /// Whether the value is set: neither `null`, `false`, 0 nor empty.
     pub(crate) fn is_set(self) -> bool {
         match self.first() {
             b'n' | b'f' => false,
             b'"' => self.0.len() > 2,
-            b'{' | b'[' => self.0.bytes().filter(|it| !it.is_ascii_whitespace()).nth(2).is_some(),
-            b'-' | b'0'..=b'9' => self.0.bytes().any(|it| matches!(it, b'1'..=b'9')),
+            b'{' | b'[' => {
+                self.0.bytes().filter(|byte| !byte.is_ascii_whitespace()).nth(2).is_some()
+            }
+            b'-' | b'0'..=b'9' => self.0.bytes().any(|byte| matches!(byte, b'1'..=b'9')),
             _ => true,
         }
     }
 
-    /// The members of these names, `null` for those that it does not have.
+    /// The members of these names, `null` for missing ones.
     pub(crate) fn members<const N: usize>(self, names: [&str; N]) -> [Self; N] {
         if !self.is_object() {
             return [Self::NULL; N];
@@ -148,12 +150,12 @@ impl<'a> Json<'a> {
         deserializer.deserialize_seq(Items).unwrap_or_default()
     }
 
-    /// A string; the halves of pairs in it are U+FFFD.
+    /// The string, with U+FFFD for halves of pairs.
     pub(crate) fn string(self) -> Option<String> {
-        self.wtf8().map(|it| Halves::alone(&it))
+        self.wtf8().map(|text| Halves::alone(&text))
     }
 
-    /// A string with halves of pairs in it as they were told, in the encoding of WTF-8.
+    /// The string in WTF-8, which can hold halves of pairs.
     fn wtf8(self) -> Option<Cow<'a, [u8]>> {
         if !self.is_string() {
             return None;
@@ -168,34 +170,34 @@ impl<'a> Json<'a> {
         self.0.parse().ok()
     }
 
-    /// What it says, in WTF-8: a string, a number as it was written, or the text in a list of parts
-    /// or in one of them. Thoughts, pictures and calls among the parts are left out.
+    /// The text in WTF-8: a string, a number as it was written, or the text in a list of parts or in
+    /// one of them. Thoughts, pictures and calls among the parts are left out.
     pub(crate) fn words(self) -> Option<Cow<'a, [u8]>> {
         match self.first() {
             b'"' => self.wtf8(),
             b'-' | b'0'..=b'9' => Some(self.0.as_bytes().into()),
             b'{' => self.part(),
             b'[' => {
-                let words = self.items().into_iter().filter_map(|it| match it.first() {
-                    b'"' => it.wtf8(),
-                    _ => it.part(),
+                let words = self.items().into_iter().filter_map(|item| match item.first() {
+                    b'"' => item.wtf8(),
+                    _ => item.part(),
                 });
-                Some(words.fold(Vec::new(), |all, it| [&all, &*it].concat()).into())
+                Some(words.fold(Vec::new(), |all, word| [&all, &*word].concat()).into())
             }
             _ => None,
         }
     }
 
     /// [`Self::words`] with U+FFFD for halves.
-    pub(crate) fn said(self) -> Option<String> {
-        self.words().map(|it| Halves::alone(&it))
+    pub(crate) fn text(self) -> Option<String> {
+        self.words().map(|text| Halves::alone(&text))
     }
 
     /// The text of a part of a message.
     fn part(self) -> Option<Cow<'a, [u8]>> {
         const TEXTS: [&str; 5] = ["text", "output_text", "text_delta", "refusal", "input_text"];
         let [kind, text, content, refusal] = self.members(["type", "text", "content", "refusal"]);
-        if kind.string().is_some_and(|it| !TEXTS.contains(&&*it)) {
+        if kind.string().is_some_and(|kind| !TEXTS.contains(&&*kind)) {
             return None;
         }
         let all = [text, text.get("value"), content, refusal];
@@ -209,7 +211,7 @@ impl fmt::Debug for Json<'_> {
     }
 }
 
-/// Which members are wanted.
+/// Visits an object for the members of these names.
 struct Members<'n, const N: usize>([&'n str; N]);
 
 impl<'de, const N: usize> de::Visitor<'de> for Members<'_, N> {
@@ -231,7 +233,7 @@ impl<'de, const N: usize> de::Visitor<'de> for Members<'_, N> {
     }
 }
 
-/// Which of the names a key is; as bytes, since it may have halves of pairs, too.
+/// Finds a key among the names; as bytes, since it may have halves of pairs, too.
 struct Wanted<'n>(&'n [&'n str]);
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {
@@ -250,7 +252,7 @@ impl de::Visitor<'_> for Wanted<'_> {
     }
 
     fn visit_bytes<E: de::Error>(self, key: &[u8]) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|it| it.as_bytes() == key))
+        Ok(self.0.iter().position(|name| name.as_bytes() == key))
     }
 }
 

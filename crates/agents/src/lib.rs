@@ -1,29 +1,36 @@
-//! Agents, in whatever dialect they speak, and the desk that runs one turn at a time with them.
+//! Agents in several dialects, and the desk that runs one turn at a time with them in each topic.
 mod agent;
-mod before;
-mod book;
+mod agents;
+mod ask;
 mod config;
 mod desk;
 mod dialect;
 mod failure;
+mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod history;
+mod index;
 mod journal;
 mod lenient;
-mod named;
+mod named_agent;
 mod orphan;
+mod publish;
 mod queue;
+mod reply_buffer;
 mod run;
-mod said;
 mod sse;
 mod telemetry;
 mod ticket;
 
 pub use agent::{Agent, Exchange, Given, Part, Question, Reply};
+pub use agents::Agents;
+pub use ask::{Ask, Refused};
 pub use config::{BadConfig, Config, Content, Kind, Orphans, Settings};
-pub use desk::{Ask, Desk, QUESTION_BYTES, Refused};
+pub use desk::{Desk, QUESTION_BYTES};
 pub use dialect::open;
 pub use failure::{Code, Failure};
-pub use journal::{Journal, NotKept};
-pub use named::Named;
+pub use follow::{Follow, Step};
+pub use journal::{Journal, NotStored};
+pub use named_agent::NamedAgent;
 pub use ticket::{Ended, Ending, Phase, Ticket};

@@ -1,228 +1,217 @@
-//! One turn while it runs: what the agent says goes into the log, merged, bounded and timed.
+//! Running one turn: the agent's words go into the log, merged, bounded and timed.
 use std::{error::Error, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt};
 use quadrille_core::{
     Hub, Position,
-    turn::{self, Turn as Record},
+    turn::{self, TurnEvent},
 };
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Exchange, Failure, Part, Question, Reply, Ticket, before,
-    desk::Inner,
-    orphan::Orphan,
-    said::Said,
-    ticket::{Ending, Stop, Turn},
+    Code, Config, Exchange, Failure, Part, Question, Reply, history,
+    journal::{Journal, NotStored},
+    orphan::OrphanCheck,
+    publish::publish,
+    reply_buffer::ReplyBuffer,
+    ticket::{Ending, Stop, Ticket, TurnState},
 };
 
-/// What is told of a reply that is complete and empty, so that nobody waits for more.
-const NOTHING: &str = "the agent said nothing";
+/// The status of a reply that is complete and empty, so that readers do not wait for more.
+const EMPTY_REPLY: &str = "the agent said nothing";
 
-/// Why nothing more is listened to.
+/// Runs turns: asks their agents, and writes into their topics and the journal.
+pub(crate) struct Runner {
+    pub(crate) hub: Hub,
+    pub(crate) config: Config,
+    pub(crate) journal: Arc<dyn Journal>,
+}
+
+/// The reason to stop listening to an agent.
 enum Halt {
-    /// The agent is done; its whole reply if it told that.
+    /// The agent is done; its whole reply if it repeated that at the end.
     Reply(Option<String>),
     Stop(Stop),
 }
 
-/// Let the agent answer `turn`. Whatever happens, there is an end; publishing it is left to the
-/// caller.
-pub(crate) async fn run(desk: &Inner, turn: &Arc<Turn>) -> Ending {
-    AssertUnwindSafe(answer(desk, turn)).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!(agent = %turn.agent.name, "an agent panicked; this is a defect");
-        Ending::Failed(Code::Internal)
-    })
-}
+// === impl Runner ===
 
-/// Publish how `turn` ended. Gives no position if the record cannot be stored.
-pub(crate) async fn publish_last(
-    hub: &Hub,
-    turn: &Turn,
-    ending: &Ending,
-    message: Option<i64>,
-) -> Option<Position> {
-    let id = turn.id;
-    let record = match ending {
-        Ending::Completed(text) => {
-            Record::Completed(turn::Completed { turn: id, text: Arc::clone(text), message })
-        }
-        Ending::Cancelled(text) => {
-            Record::Cancelled(turn::Cancelled { turn: id, text: Arc::clone(text), message })
-        }
-        Ending::Failed(code) => Record::Failed(turn::Failed {
-            turn: id,
-            code: code.as_str().into(),
-            title: code.title().into(),
-            message,
-        }),
-    };
-    publish(hub, turn, record).await
-}
+impl Runner {
+    /// Lets the agent answer `turn`. There is an ending whatever happens, a panic included;
+    /// publishing it is left to the caller.
+    pub(crate) async fn run(&self, turn: &Arc<TurnState>) -> Ending {
+        AssertUnwindSafe(self.answer(turn)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(agent = %turn.agent.name, "an agent panicked; this is a defect");
+            Ending::Failed(Code::Internal)
+        })
+    }
 
-/// The record is in the log before this is awaited: what is awaited is room, and holds nothing.
-#[expect(clippy::needless_pass_by_value, reason = "a reference would be held while it waits")]
-pub(crate) fn publish(
-    hub: &Hub,
-    turn: &Turn,
-    record: Record,
-) -> impl Future<Output = Option<Position>> + use<> {
-    let kind = record.kind();
-    let published = hub.publish(record.draft(turn.ask.topic.clone()));
-    async move {
-        match published.await {
-            Ok(receipt) => Some(receipt.at),
-            Err(why) => {
-                let error = &why as &dyn Error;
-                tracing::error!(error, kind, "a record of a turn was lost");
-                None
+    /// Stores how `turn` ended. A complete reply that cannot be stored becomes a failure.
+    pub(crate) async fn store(
+        &self,
+        turn: &Arc<TurnState>,
+        ending: Ending,
+    ) -> (Ending, Option<i64>) {
+        match self.journal.end(&Ticket(Arc::clone(turn)), &ending).await {
+            Ok(message) => (ending, message),
+            Err(NotStored) if matches!(ending, Ending::Completed(_)) => {
+                (Ending::Failed(Code::NotStored), None)
             }
+            Err(NotStored) => (ending, None),
         }
     }
-}
 
-async fn answer(desk: &Inner, turn: &Arc<Turn>) -> Ending {
-    if turn.ask.id.is_none()
-        && let Some(journal) = desk.journal.get()
-        && journal.begin(Ticket(Arc::clone(turn))).await.is_err()
-    {
-        return Ending::Failed(Code::NotStored);
+    /// Publishes the last record of `turn`. Gives no position if the record is lost.
+    pub(crate) async fn publish_last(
+        &self,
+        turn: &TurnState,
+        ending: &Ending,
+        message: Option<i64>,
+    ) -> Option<Position> {
+        publish(&self.hub, turn, ending.event(turn.id, message)).await
     }
-    let before = said_before(desk, turn).await;
-    let started = turn::Started {
-        turn: turn.id,
-        agent: Arc::clone(&turn.agent.name),
-        user: Arc::clone(&turn.ask.user),
-        question: Arc::clone(&turn.ask.text),
-    };
-    publish(&desk.hub, turn, Record::Started(started)).await;
-    let mut reply = turn.agent.agent.ask(Question {
-        turn: turn.id,
-        topic: turn.ask.topic.clone(),
-        user: Arc::clone(&turn.ask.user),
-        text: Arc::clone(&turn.ask.text),
-        before,
-        given: turn.given.clone(),
-    });
-    let mut said = Said::new(&desk.hub, turn);
-    let halt = listen(desk, turn, &mut reply, &mut said).await;
-    // Before anything else the upstream is let go.
-    drop(reply);
-    said.flush().await;
-    match halt {
-        Ok(Halt::Reply(whole)) => {
-            let text = whole.unwrap_or(said.text);
-            if text.trim().is_empty() {
-                let status = turn::Status { turn: turn.id, text: NOTHING.to_owned() };
-                publish(&desk.hub, turn, Record::Status(status)).await;
+
+    async fn answer(&self, turn: &Arc<TurnState>) -> Ending {
+        // A question with an id is stored already.
+        if turn.ask.id.is_none() && self.journal.begin(&Ticket(Arc::clone(turn))).await.is_err() {
+            return Ending::Failed(Code::NotStored);
+        }
+        let history = self.history(turn).await;
+        let started = turn::Started {
+            turn: turn.id,
+            agent: Arc::clone(&turn.agent.name),
+            user: Arc::clone(&turn.ask.user),
+            question: Arc::clone(&turn.ask.text),
+        };
+        publish(&self.hub, turn, TurnEvent::Started(started)).await;
+        let mut reply = turn.agent.agent.ask(Question {
+            turn: turn.id,
+            topic: turn.ask.topic.clone(),
+            user: Arc::clone(&turn.ask.user),
+            text: Arc::clone(&turn.ask.text),
+            history,
+            given: turn.given.clone(),
+        });
+        let mut buffer = ReplyBuffer::new(&self.hub, turn);
+        let halt = self.listen(turn, &mut reply, &mut buffer).await;
+        // The connection to the upstream is released before anything else.
+        drop(reply);
+        buffer.flush().await;
+        match halt {
+            Ok(Halt::Reply(whole)) => {
+                let text = whole.unwrap_or(buffer.text);
+                if text.trim().is_empty() {
+                    let status = turn::Status { turn: turn.id, text: EMPTY_REPLY.to_owned() };
+                    publish(&self.hub, turn, TurnEvent::Status(status)).await;
+                }
+                Ending::Completed(text.into())
             }
-            Ending::Completed(text.into())
+            Ok(Halt::Stop(Stop::Cancelled)) => Ending::Cancelled(buffer.text.into()),
+            Ok(Halt::Stop(Stop::Interrupted)) => Ending::Failed(Code::Interrupted),
+            Err(failure) => Ending::Failed(report(turn, &failure)),
         }
-        Ok(Halt::Stop(Stop::Cancelled)) => Ending::Cancelled(said.text.into()),
-        Ok(Halt::Stop(Stop::Interrupted)) => Ending::Failed(Code::Interrupted),
-        Err(why) => Ending::Failed(report(turn, &why)),
     }
-}
 
-/// What was said before in the topic: from where it is kept, or else from the log. An exchange
-/// without a reply is left out: providers refuse to read an empty message, and so would refuse every
-/// further question.
-async fn said_before(desk: &Inner, turn: &Arc<Turn>) -> Vec<Exchange> {
-    let window = turn.agent.agent.window();
-    if let Some(given) = &turn.given.before {
-        let said: Vec<_> = given.iter().filter(|it| !it.reply.trim().is_empty()).collect();
-        return said.into_iter().rev().take(window).rev().cloned().collect();
+    /// The earlier exchanges of the topic: from the client, the journal, or else the log. An
+    /// exchange without a reply is left out, because providers refuse to read an empty message, and
+    /// with it every further question.
+    async fn history(&self, turn: &Arc<TurnState>) -> Vec<Exchange> {
+        let window = turn.agent.agent.window();
+        if let Some(given) = &turn.given.history {
+            let replied = |exchange: &&Exchange| !exchange.reply.trim().is_empty();
+            let replied: Vec<_> = given.iter().filter(replied).collect();
+            return replied.into_iter().rev().take(window).rev().cloned().collect();
+        }
+        if window > 0
+            && let Some(stored) = self.journal.history(&Ticket(Arc::clone(turn)), window).await
+        {
+            return stored;
+        }
+        history::exchanges(&self.hub, &turn.ask.topic, window)
     }
-    if window > 0
-        && let Some(journal) = desk.journal.get()
-        && let Some(kept) = journal.before(Ticket(Arc::clone(turn)), window).await
-    {
-        return kept;
-    }
-    before::exchanges(&desk.hub, &turn.ask.topic, window)
-}
 
-/// Take in what the agent says until it is done or has to stop.
-async fn listen(
-    desk: &Inner,
-    turn: &Turn,
-    reply: &mut Reply,
-    said: &mut Said<'_>,
-) -> Result<Halt, Failure> {
-    let agent = &turn.agent;
-    let begin = Instant::now();
-    let total = begin + agent.total_timeout;
-    let mut silence = (begin + agent.first_token_timeout, Code::FirstTokenTimeout);
-    let mut orphan = Orphan::new(&desk.config);
-    // One of each for the whole turn: to make them anew for every part takes locks of the runtime.
-    let mut stop = pin!(turn.stop.wait());
-    let mut alarm = pin!(sleep_until(silence.0.min(total)));
-    loop {
-        let now = Instant::now();
-        if now >= total {
-            return Err(Code::TotalTimeout.into());
-        }
-        if orphan.is_left(desk, turn, now) {
-            return Ok(Halt::Stop(Stop::Cancelled));
-        }
-        if said.is_due(now) {
-            tokio::select! {
+    /// Reads the agent's reply until the agent is done or has to stop.
+    async fn listen(
+        &self,
+        turn: &TurnState,
+        reply: &mut Reply,
+        buffer: &mut ReplyBuffer<'_>,
+    ) -> Result<Halt, Failure> {
+        let agent = &turn.agent;
+        let begin = Instant::now();
+        let total = begin + agent.total_timeout;
+        let mut silence = (begin + agent.first_token_timeout, Code::FirstTokenTimeout);
+        let mut orphan = OrphanCheck::new(&self.config);
+        // Made once for the whole turn: making them for every part takes locks of the runtime.
+        let mut stop = pin!(turn.stop.wait());
+        let mut alarm = pin!(sleep_until(silence.0.min(total)));
+        loop {
+            let now = Instant::now();
+            if now >= total {
+                return Err(Code::TotalTimeout.into());
+            }
+            if orphan.is_abandoned(&self.hub, turn, now) {
+                return Ok(Halt::Stop(Stop::Cancelled));
+            }
+            if buffer.is_due(now) {
+                tokio::select! {
+                    biased;
+                    stop = &mut stop => return Ok(Halt::Stop(*stop)),
+                    () = buffer.flush() => {}
+                }
+                // This may have waited for slow readers, and the agent was not silent meanwhile.
+                silence.0 += now.elapsed();
+            }
+            let wakes = [buffer.due(), orphan.due()];
+            let wake = wakes.into_iter().flatten().fold(total.min(silence.0), Instant::min);
+            // An alarm that comes too early costs a look at the clock; postponing it for every part
+            // would cost more.
+            if wake < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake);
+            }
+            let part = tokio::select! {
                 biased;
                 stop = &mut stop => return Ok(Halt::Stop(*stop)),
-                () = said.flush() => {}
-            }
-            // Slow readers may be waited for, and the agent is not silent meanwhile.
-            silence.0 += now.elapsed();
-        }
-        let wakes = [said.due(), orphan.due()];
-        let wake = wakes.into_iter().flatten().fold(total.min(silence.0), Instant::min);
-        // An alarm that comes too early costs a look at the clock; to put it off for every part
-        // would cost more.
-        if wake < alarm.deadline() || alarm.is_elapsed() {
-            alarm.as_mut().reset(wake);
-        }
-        let part = tokio::select! {
-            biased;
-            stop = &mut stop => return Ok(Halt::Stop(*stop)),
-            part = reply.next() => part,
-            () = &mut alarm => {
-                if Instant::now() >= silence.0 {
-                    return Err(silence.1.into());
+                part = reply.next() => part,
+                () = &mut alarm => {
+                    if Instant::now() >= silence.0 {
+                        return Err(silence.1.into());
+                    }
+                    continue;
                 }
-                continue;
+            };
+            let notice = match part.unwrap_or(Err(Code::BrokenOff.into()))? {
+                Part::Text(text) => {
+                    buffer.push(&text);
+                    None
+                }
+                Part::Status(text) => Some(TurnEvent::Status(turn::Status { turn: turn.id, text })),
+                Part::Tool { name, text } => {
+                    Some(TurnEvent::Tool(turn::Tool { turn: turn.id, name, text }))
+                }
+                Part::End(Some(whole)) if whole.len() > agent.max_reply => {
+                    return Err(Code::TooLong.into());
+                }
+                Part::End(whole) => return Ok(Halt::Reply(whole)),
+            };
+            if let Some(notice) = notice {
+                tokio::select! {
+                    biased;
+                    stop = &mut stop => return Ok(Halt::Stop(*stop)),
+                    () = buffer.flush_before(notice) => {}
+                }
             }
-        };
-        let notice = match part.unwrap_or(Err(Code::BrokenOff.into()))? {
-            Part::Text(text) => {
-                said.more(&text);
-                None
-            }
-            Part::Status(text) => Some(Record::Status(turn::Status { turn: turn.id, text })),
-            Part::Tool { name, text } => {
-                Some(Record::Tool(turn::Tool { turn: turn.id, name, text }))
-            }
-            Part::End(Some(whole)) if whole.len() > agent.max_reply => {
+            if buffer.text.len() > agent.max_reply {
                 return Err(Code::TooLong.into());
             }
-            Part::End(whole) => return Ok(Halt::Reply(whole)),
-        };
-        if let Some(notice) = notice {
-            tokio::select! {
-                biased;
-                stop = &mut stop => return Ok(Halt::Stop(*stop)),
-                () = said.flush_before(notice) => {}
-            }
+            silence = (Instant::now() + agent.token_timeout, Code::TokenTimeout);
         }
-        if said.text.len() > agent.max_reply {
-            return Err(Code::TooLong.into());
-        }
-        silence = (Instant::now() + agent.token_timeout, Code::TokenTimeout);
     }
 }
 
-/// Tell the cause to the log, which is the only one to learn it.
-fn report(turn: &Turn, Failure { code, source }: &Failure) -> Code {
-    let error = source.as_deref().map(|it| it as &(dyn Error + 'static));
+/// Logs the cause of a failure, which no client is told.
+fn report(turn: &TurnState, Failure { code, source }: &Failure) -> Code {
+    let error = source.as_deref().map(|source| source as &(dyn Error + 'static));
     let (agent, code_text) = (&turn.agent.name, code.as_str());
     tracing::warn!(%agent, turn = %turn.id, code = code_text, error, "a turn failed");
     *code

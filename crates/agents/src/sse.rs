@@ -1,11 +1,11 @@
 //! Server-sent events out of the bytes of a body (WHATWG HTML, 9.2.6).
 //!
-//! Every byte is looked at once, however the body is cut. A line or an event over the bound is an
+//! Every byte is read once, however the body is cut. A line or an event over the bound is an
 //! error, so that a server that never ends one costs no memory. What reconnecting needs, `id` and
 //! `retry`, is left out: an answer to a question cannot be asked for again.
 use std::{collections::VecDeque, mem};
 
-/// An event that a page would see.
+/// An event as a page would get it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     /// The field `event`; empty if there was none.
@@ -14,13 +14,13 @@ pub(crate) struct Event {
     pub(crate) data: String,
 }
 
-/// Bytes in, events out.
+/// Decodes bytes into events.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// The begin of a line whose end has not come.
+    /// The begin of an unfinished line.
     line: Vec<u8>,
     event: Event,
-    /// There was a `data` line.
+    /// The event has a `data` line.
     has_data: bool,
     /// No line has ended.
     at_begin: bool,
@@ -40,7 +40,7 @@ pub(crate) struct TooLong;
 impl Decoder {
     const BOM: &[u8] = "\u{feff}".as_bytes();
 
-    /// For lines and events of at most `max` bytes.
+    /// A decoder for lines and events of at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             line: Vec::new(),
@@ -52,7 +52,7 @@ impl Decoder {
         }
     }
 
-    /// Read on, and add the events that have ended. After an error there is no going on.
+    /// Reads on, and appends the events that have ended. After an error the decoder is of no use.
     pub(crate) fn push(
         &mut self,
         mut bytes: &[u8],
@@ -64,7 +64,7 @@ impl Decoder {
         if mem::take(&mut self.after_cr) {
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        while let Some(end) = bytes.iter().position(|it| matches!(it, b'\r' | b'\n')) {
+        while let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
             let (head, rest) = bytes.split_at(end);
             let is_cr = rest.starts_with(b"\r");
             bytes = rest.get(1..).unwrap_or_default();
@@ -84,8 +84,8 @@ impl Decoder {
         self.keep(bytes)
     }
 
-    /// The body is over. By the standard, what was not followed by an empty line is lost; some servers
-    /// leave that line, or the last line break, out.
+    /// Ends the body. By the standard, an event without an empty line after it is lost; some servers
+    /// leave that line, or the last line break, out, so here it counts.
     pub(crate) fn finish(&mut self, events: &mut VecDeque<Event>) -> Result<(), TooLong> {
         let line = mem::take(&mut self.line);
         if !line.is_empty() {
@@ -117,7 +117,7 @@ impl Decoder {
             }
             return Ok(());
         }
-        let colon = line.iter().position(|it| *it == b':').unwrap_or(line.len());
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let (field, value) = line.split_at(colon);
         let value = value.strip_prefix(b":").unwrap_or(value);
         let value = value.strip_prefix(b" ").unwrap_or(value);

@@ -1,14 +1,14 @@
-//! What the desk tells: the log line and the metric together.
+//! The desk's telemetry: each log line together with its metric.
 use std::sync::LazyLock;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::{
-    Refused,
-    ticket::{Ending, Turn},
+    ask::Refused,
+    ticket::{Ending, TurnState},
 };
 
-/// What every turn counts, looked up once. The recorder must be installed before the first use.
+/// The metrics of every turn, looked up once. The recorder must be installed before the first use.
 struct Hot {
     running: Gauge,
     waiting: Gauge,
@@ -25,15 +25,15 @@ fn total(how: &'static str, code: &'static str) -> Counter {
     counter!("quadrille_turns_total", "end" => how, "code" => code)
 }
 
-/// How many turns run and wait.
-pub(crate) fn standing(running: usize, waiting: usize) {
+/// Sets how many turns run and wait.
+pub(crate) fn load(running: usize, waiting: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     let (running, waiting) = (running as f64, waiting as f64);
     HOT.running.set(running);
     HOT.waiting.set(waiting);
 }
 
-pub(crate) fn ended(turn: &Turn, ending: &Ending) {
+pub(crate) fn ended(turn: &TurnState, ending: &Ending) {
     let (how, code) = match ending {
         Ending::Completed(_) => ("completed", ""),
         Ending::Failed(code) => ("failed", code.as_str()),
@@ -47,8 +47,8 @@ pub(crate) fn ended(turn: &Turn, ending: &Ending) {
     }
 }
 
-pub(crate) fn refused(why: &Refused) {
-    let reason = match why {
+pub(crate) fn refused(err: &Refused) {
+    let reason = match err {
         Refused::TopicFull => "topic_full",
         Refused::DeskFull => "desk_full",
         Refused::Share => "share",

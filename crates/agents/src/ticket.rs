@@ -1,4 +1,4 @@
-//! One turn, as those hold it who asked for it, watch it or cancel it.
+//! One turn, as clients hold it that ask for it, watch it or cancel it.
 use std::{
     fmt,
     sync::{
@@ -10,39 +10,42 @@ use std::{
     },
 };
 
-use quadrille_core::{Position, Topic};
+use quadrille_core::{
+    Position, Topic,
+    turn::{Cancelled, Completed, Failed, TurnEvent},
+};
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
 
-use crate::{Ask, Code, Given, named::Named};
+use crate::{Code, Given, ask::Ask, named_agent::NamedAgent};
 
 /// A turn. Cloning shares it, and dropping it changes nothing.
 #[derive(Clone)]
-pub struct Ticket(pub(crate) Arc<Turn>);
+pub struct Ticket(pub(crate) Arc<TurnState>);
 
-pub(crate) struct Turn {
+pub(crate) struct TurnState {
     pub(crate) id: Uuid,
     pub(crate) ask: Ask,
     pub(crate) given: Given,
-    pub(crate) agent: Arc<Named>,
-    /// Where the topic stood when the turn was asked for: its records come after.
+    pub(crate) agent: Arc<NamedAgent>,
+    /// The end of the topic's log when the turn was asked for: its records come after.
     pub(crate) since: Position,
     pub(crate) asked: Instant,
     pub(crate) started: AtomicBool,
     pub(crate) stop: SetOnce<Stop>,
     pub(crate) ended: SetOnce<Ended>,
-    /// How many wait for the end.
-    waiting: AtomicUsize,
+    /// Callers that wait for the end.
+    waiters: AtomicUsize,
 }
 
-/// Why a turn has to end before its reply does.
+/// The reason why a turn has to end before its reply does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     Cancelled,
     Interrupted,
 }
 
-/// How far a turn is.
+/// The progress of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     Waiting,
@@ -50,13 +53,13 @@ pub enum Phase {
     Ended(Ended),
 }
 
-/// The end of a turn: its last record, and where that is.
+/// The end of a turn, and the place of its last record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub ending: Ending,
     /// `None` if the record is not in the log.
     pub at: Option<Position>,
-    /// What the reply is kept under, if it is kept beyond the log.
+    /// Id of the stored message that holds the reply, if the reply is stored.
     pub message: Option<i64>,
 }
 
@@ -66,9 +69,12 @@ pub enum Ending {
     /// The whole reply.
     Completed(Arc<str>),
     Failed(Code),
-    /// What there was of the reply.
+    /// The reply as far as it got.
     Cancelled(Arc<str>),
 }
+
+/// Counts a caller that waits.
+struct Waiter<'a>(&'a AtomicUsize);
 
 // === impl Ending ===
 
@@ -80,10 +86,23 @@ impl Ending {
             Self::Failed(_) => 0,
         }
     }
-}
 
-/// Counts one who waits.
-struct Waiter<'a>(&'a AtomicUsize);
+    /// The last record of `turn`, which ended like this and is stored as `message`.
+    pub(crate) fn event(&self, turn: Uuid, message: Option<i64>) -> TurnEvent {
+        match self {
+            Self::Completed(text) => {
+                TurnEvent::Completed(Completed { turn, text: Arc::clone(text), message })
+            }
+            Self::Cancelled(text) => {
+                TurnEvent::Cancelled(Cancelled { turn, text: Arc::clone(text), message })
+            }
+            Self::Failed(code) => {
+                let (code, title) = (code.as_str().into(), code.title().into());
+                TurnEvent::Failed(Failed { turn, code, title, message })
+            }
+        }
+    }
+}
 
 // === impl Ticket ===
 
@@ -109,25 +128,43 @@ impl Ticket {
         &self.0.agent.name
     }
 
-    /// The records of the turn are in the log of its topic, after this place.
+    /// The position in the topic's log after which the records of the turn are.
     pub fn since(&self) -> Position {
         self.0.since
     }
 
     pub fn phase(&self) -> Phase {
-        match self.0.ended.get() {
+        match self.end() {
             Some(ended) => Phase::Ended(ended.clone()),
             None if self.0.started.load(Relaxed) => Phase::Running,
             None => Phase::Waiting,
         }
     }
 
-    /// Resolves when the last record of the turn is published. Whoever waits counts as watching the
-    /// turn. Cancel-safe.
+    pub(crate) fn end(&self) -> Option<&Ended> {
+        self.0.ended.get()
+    }
+
+    /// Resolves when the last record of the turn is published. A caller that waits counts as
+    /// watching the turn. Cancel-safe.
     pub async fn ended(&self) -> &Ended {
-        self.0.waiting.fetch_add(1, SeqCst);
-        let _waiter = Waiter(&self.0.waiting);
+        self.0.waiters.fetch_add(1, SeqCst);
+        let _waiter = Waiter(&self.0.waiters);
         self.0.ended.wait().await
+    }
+
+    /// The last record of the turn, if the turn has ended.
+    pub fn last_event(&self) -> Option<TurnEvent> {
+        self.end().map(|ended| ended.ending.event(self.id(), ended.message))
+    }
+
+    /// The last record of the turn, if the turn has ended and a reader of its topic who has come to
+    /// `position` will not meet that record: it came before, or is in no log or in an earlier one.
+    pub fn last_event_missed_at(&self, position: Position) -> Option<TurnEvent> {
+        let last = self.end()?.at;
+        let follows =
+            last.is_some_and(|last| last.epoch == position.epoch && last.offset > position.offset);
+        if follows { None } else { self.last_event() }
     }
 }
 
@@ -137,10 +174,10 @@ impl fmt::Debug for Ticket {
     }
 }
 
-// === impl Turn ===
+// === impl TurnState ===
 
-impl Turn {
-    pub(crate) fn new(ask: Ask, given: Given, agent: Arc<Named>, since: Position) -> Self {
+impl TurnState {
+    pub(crate) fn new(ask: Ask, given: Given, agent: Arc<NamedAgent>, since: Position) -> Self {
         Self {
             id: ask.id.unwrap_or_else(Uuid::now_v7),
             ask,
@@ -151,17 +188,23 @@ impl Turn {
             started: AtomicBool::new(false),
             stop: SetOnce::new(),
             ended: SetOnce::new(),
-            waiting: AtomicUsize::new(0),
+            waiters: AtomicUsize::new(0),
         }
     }
 
+    /// Whether a caller waits for the end.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.waiting.load(SeqCst) > 0
+        self.waiters.load(SeqCst) > 0
     }
 
     /// Bytes of memory that the turn takes, without its reply.
     pub(crate) fn size(&self) -> usize {
-        self.ask.size() + self.given.size()
+        Self::size_of(&self.ask, &self.given)
+    }
+
+    /// [`Self::size`] of the turn that a question would have.
+    pub(crate) fn size_of(ask: &Ask, given: &Given) -> usize {
+        2 * size_of::<Self>() + ask.size() + given.size()
     }
 }
 

@@ -5,11 +5,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use quadrille_core::{BadIdempotencyKey, BadTopic, PublishError, TooManyTopics};
 use quadrille_edge::http::{BadBody, Problem};
 use quadrille_identity::{Exceeded, NotAllowed};
 
-use super::{events, keys, params, publish};
+use super::{events, keys, params};
 
 /// Why a request is refused. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,8 @@ pub(crate) enum Error {
     Topics,
     #[error("{0}; send {{\"topic\":…,\"payload\":…}} with \"key\" if it may be sent twice")]
     Json(String),
-    #[error("a key is 1 to {} bytes without control characters", publish::KEY)]
-    Key,
+    #[error(transparent)]
+    Key(#[from] BadIdempotencyKey),
     #[error(transparent)]
     Body(#[from] BadBody),
     #[error(
@@ -68,7 +68,7 @@ impl Error {
             Self::Json(_) | Self::Body(_) => {
                 (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
-            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Key(_) => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
             Self::KeyReused => {
                 (S::CONFLICT, "/problems/key-reused", "the key came with another payload")
             }

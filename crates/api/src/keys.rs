@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Receipt, Topic};
+use quadrille_core::{IdempotencyKey, Receipt, Topic};
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::Error;
@@ -27,7 +27,7 @@ pub(crate) struct Keys {
     known: Mutex<Known>,
 }
 
-type Name = (Topic, Arc<str>);
+type Name = (Topic, IdempotencyKey);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -42,9 +42,14 @@ type Print = (usize, u64);
 impl Keys {
     /// The slot of `key` in `topic`, a new one if it is not known. A key belongs to the payload that
     /// it first came with.
-    pub(crate) fn slot(&self, topic: &Topic, key: &str, payload: &str) -> Result<Slot, Error> {
+    pub(crate) fn slot(
+        &self,
+        topic: &Topic,
+        key: IdempotencyKey,
+        payload: &str,
+    ) -> Result<Slot, Error> {
         let print = (payload.len(), self.hasher.hash_one(payload));
-        let name = (topic.clone(), Arc::from(key));
+        let name = (topic.clone(), key);
         let now = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.forget_before(now.checked_sub(KEEP));
@@ -83,15 +88,19 @@ mod tests {
         Topic::from_channel(name).unwrap()
     }
 
+    fn key(key: &str) -> IdempotencyKey {
+        key.parse().unwrap()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_key_is_of_one_topic_and_one_payload_until_it_is_forgotten() {
         let (keys, topic, other) = (Keys::default(), topic("a"), topic("b"));
-        let first = keys.slot(&topic, "k", "1").unwrap();
-        assert!(Arc::ptr_eq(&first, &keys.slot(&topic, "k", "1").unwrap()));
-        assert!(matches!(keys.slot(&topic, "k", "2"), Err(Error::KeyReused)));
-        assert!(!Arc::ptr_eq(&first, &keys.slot(&other, "k", "1").unwrap()));
+        let first = keys.slot(&topic, key("k"), "1").unwrap();
+        assert!(Arc::ptr_eq(&first, &keys.slot(&topic, key("k"), "1").unwrap()));
+        assert!(matches!(keys.slot(&topic, key("k"), "2"), Err(Error::KeyReused)));
+        assert!(!Arc::ptr_eq(&first, &keys.slot(&other, key("k"), "1").unwrap()));
         tokio::time::advance(KEEP).await;
-        assert!(!Arc::ptr_eq(&first, &keys.slot(&topic, "k", "2").unwrap()));
+        assert!(!Arc::ptr_eq(&first, &keys.slot(&topic, key("k"), "2").unwrap()));
         assert_eq!(keys.known.lock().unwrap().slots.len(), 1);
     }
 
@@ -99,12 +108,12 @@ mod tests {
     fn one_key_too_many_makes_the_oldest_forgotten() {
         let (keys, topic) = (Keys::default(), topic("a"));
         for n in 0..=MAX {
-            keys.slot(&topic, &n.to_string(), "1").unwrap();
+            keys.slot(&topic, key(&n.to_string()), "1").unwrap();
         }
         let known = keys.known.lock().unwrap();
         assert_eq!((known.slots.len(), known.ages.len()), (MAX, MAX));
         drop(known);
-        assert!(keys.slot(&topic, "1", "2").is_err());
-        assert!(keys.slot(&topic, "0", "2").is_ok());
+        assert!(keys.slot(&topic, key("1"), "2").is_err());
+        assert!(keys.slot(&topic, key("0"), "2").is_ok());
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     extract::{Request, State},
 };
 use quadrille_core::{
-    Draft, MESSAGE, OnSlow, Position, Receipt, Topic,
+    Draft, IdempotencyKey, MESSAGE, OnSlow, Position, Receipt, Topic,
     json::{self, Object},
     published_key,
 };
@@ -15,7 +15,6 @@ use quadrille_edge::{
 use quadrille_identity::{Action, Rate};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::{
@@ -26,9 +25,6 @@ use super::{
 
 /// Bytes of a body.
 const BODY: usize = 1 << 20;
-
-/// Bytes of a key.
-pub(crate) const KEY: usize = 255;
 
 /// A record to publish. Either `topic` or `channel` is given.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -100,11 +96,9 @@ pub(crate) async fn publish(
     let topic = publication.topic()?;
     let Publication { payload, key, .. } = publication;
     caller.allow(Action::Write, &topic)?;
-    if key.as_deref().is_some_and(|key| !is_key(key)) {
-        return Err(Error::Key);
-    }
+    let key = key.as_deref().map(str::parse::<IdempotencyKey>).transpose()?;
     caller.count(Rate::Publishes)?;
-    let slot = match key.as_deref() {
+    let slot = match key {
         None => None,
         Some(key) => Some(api.keys.slot(&topic, key, payload.get())?),
     };
@@ -115,10 +109,6 @@ pub(crate) async fn publish(
         Some(slot) => once(core, slot, draft).await?,
     };
     Ok(Json(Published { position: receipt.at, subscribers: receipt.subscribers }))
-}
-
-fn is_key(key: &str) -> bool {
-    (1..=KEY).contains(&key.len()) && !key.chars().any(char::is_control)
 }
 
 /// The record that the same payload would be over the broker, so that a user's updates of one message
@@ -136,20 +126,15 @@ fn draft(core: &Core, caller: &Caller, topic: Topic, payload: &str) -> Draft {
     Draft::new(topic, MESSAGE, payload).key(key)
 }
 
-/// Publish unless the slot says that it was. In a task of its own: a client that leaves while its
+/// Publishes unless the slot has a receipt already. In a task of its own: a client that leaves while its
 /// record waits for readers must find the receipt when it comes back.
 async fn once(core: &Core, slot: Slot, draft: Draft) -> Result<Receipt, Error> {
     if let Some(receipt) = slot.get() {
         return Ok(*receipt);
     }
-    let (tell, told) = oneshot::channel();
     let hub = core.hub.clone();
-    core.life.spawn("publish", async move {
-        let published = slot.get_or_try_init(|| hub.publish(draft)).await.copied();
-        // Nobody listens if the client has left.
-        tell.send(published).ok();
-    });
-    Ok(told.await.map_err(|_| Error::Unavailable)??)
+    let publish = async move { slot.get_or_try_init(|| hub.publish(draft)).await.copied() };
+    Ok(core.life.finish("publish", publish).await.ok_or(Error::Unavailable)??)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 
 use quadrille_core::{
     Event, Hub, Position, Record, Since, Text,
-    turn::{self, Delta, Turn},
+    turn::{self, Delta, TurnEvent, TurnKind},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -121,7 +121,7 @@ impl TurnTexts {
             return frames;
         }
         let form = |frame: &Text| plain_or_positioned(frame, record, positioned);
-        let Some(turn) = Turn::of(record) else {
+        let Some(turn) = TurnEvent::of(record) else {
             return [None, Some(form(record.frame::<Plain>()))];
         };
         let mut cache = self.cache();
@@ -151,7 +151,7 @@ impl TurnTexts {
                 continue;
             }
             let turn = turn_of(event).or_else(|| turn::of(event));
-            if later.insert(turn) || event.kind != turn::DELTA {
+            if later.insert(turn) || TurnKind::of(event) != Some(TurnKind::Delta) {
                 let [_, frame] = self.frames(event, true);
                 frames.extend(frame);
             }
@@ -160,31 +160,31 @@ impl TurnTexts {
         frames
     }
 
-    fn encode(&self, event: &Event, turn: &Turn, entry: &mut Entry) -> Option<Text> {
+    fn encode(&self, event: &Event, turn: &TurnEvent, entry: &mut Entry) -> Option<Text> {
         let message;
         let fields = match turn {
-            Turn::Started(_) => {
+            TurnEvent::Started(_) => {
                 TurnFields::new("status", "started", "Assistant is processing your request...")
             }
-            Turn::Status(status) => TurnFields::new("status", "processing", &status.text),
-            Turn::Tool(tool) => {
+            TurnEvent::Status(status) => TurnFields::new("status", "processing", &status.text),
+            TurnEvent::Tool(tool) => {
                 let text = if tool.text.is_empty() { &tool.name } else { &tool.text };
                 TurnFields::new("tool", "processing", text)
             }
-            Turn::Delta(delta) => {
+            TurnEvent::Delta(delta) => {
                 if !entry.reaches(delta.start) {
                     self.read_between(event, delta, entry)?;
                 }
                 message = entry.up_to(delta);
                 TurnFields::new("response", "in_progress", &message)
             }
-            Turn::Completed(end) => {
+            TurnEvent::Completed(end) => {
                 TurnFields { last: true, ..TurnFields::new("response", "completed", &end.text) }
             }
-            Turn::Cancelled(end) => {
+            TurnEvent::Cancelled(end) => {
                 TurnFields { last: true, ..TurnFields::new("response", "cancelled", &end.text) }
             }
-            Turn::Failed(end) => TurnFields {
+            TurnEvent::Failed(end) => TurnFields {
                 error: Some(&end.code),
                 ..TurnFields::new("error", "error", &end.title)
             },
@@ -200,8 +200,8 @@ impl TurnTexts {
         let history = self.hub.history(&event.topic, Since::Start, usize::MAX)?;
         let records = history.records.iter();
         let before = records.take_while(|record| record.at.offset < event.at.offset);
-        for record in before.filter(|record| record.kind == turn::DELTA) {
-            if let Some(Turn::Delta(between)) = Turn::of(record)
+        for record in before.filter(|record| TurnKind::of(record) == Some(TurnKind::Delta)) {
+            if let Some(TurnEvent::Delta(between)) = TurnEvent::of(record)
                 && between.turn == delta.turn
                 && between.start == entry.chars
             {
@@ -298,8 +298,8 @@ impl Entry {
 }
 
 /// Frame that comes before the first delta of a turn.
-fn notice(event: &Event, turn: &Turn) -> Option<Text> {
-    let Turn::Delta(Delta { turn, start: 0, .. }) = turn else { return None };
+fn notice(event: &Event, turn: &TurnEvent) -> Option<Text> {
+    let TurnEvent::Delta(Delta { turn, start: 0, .. }) = turn else { return None };
     let fields = TurnFields::new("status", "responding", "Assistant is responding...");
     Some(frame(event, *turn, &fields))
 }

@@ -8,7 +8,7 @@ use crate::{
     Draft, Event, Kind, NAMESPACES, Position, Text, Topic,
     event::Record,
     survivors::Survivors,
-    turn::{self, Delta, Turn},
+    turn::{Delta, TurnEvent, TurnKind},
 };
 
 /// A name is a topic by the rules in the documentation and by no others, and survives being shown.
@@ -111,8 +111,8 @@ impl Left {
     fn of(records: &[Record]) -> Self {
         let mut left = Self::default();
         for record in records {
-            match (Turn::of(record), &record.key) {
-                (Some(Turn::Delta(Delta { turn, start, text })), _) => {
+            match (TurnEvent::of(record), &record.key) {
+                (Some(TurnEvent::Delta(Delta { turn, start, text })), _) => {
                     let places = (0..).map(|n: u64| start.wrapping_add(n));
                     left.texts.entry(turn).or_default().extend(places.zip(text.chars()));
                 }
@@ -141,10 +141,13 @@ fn made([what, start, len, letter]: [u8; 4], offset: u64, ends: &mut [u64; 2]) -
             let letter = ['a', 'ä', '€', '😀', '"', '\n'][usize::from(letter) % 6];
             let text: String = (0..len % 8).map(|_| letter).collect();
             ends[which] = start.wrapping_add(text.chars().count() as u64);
-            Turn::Delta(Delta { turn: Uuid::from_u128(which as u128), start, text }).draft(topic)
+            TurnEvent::Delta(Delta { turn: Uuid::from_u128(which as u128), start, text })
+                .draft(topic)
         }
         // Looks like a delta, and is none.
-        2 if len == 0 => Draft::new(topic, turn::DELTA, "{}").key(Some("delta".into())),
+        2 if len == 0 => {
+            Draft::new(topic, TurnKind::Delta.as_str(), "{}").key(Some("delta".into()))
+        }
         2 => Draft::new(topic, Kind::from("note"), letter.to_string())
             .key(Some(format!("{which}").into())),
         _ => Draft::new(topic, Kind::from("note"), letter.to_string()),

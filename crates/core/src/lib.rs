@@ -12,6 +12,7 @@ mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hub;
+mod idempotency;
 mod inbox;
 pub mod json;
 mod life;
@@ -31,6 +32,7 @@ mod throttle;
 mod topic;
 pub mod turn;
 mod turns;
+mod user;
 
 pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
@@ -39,6 +41,7 @@ pub use event::{
     BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
+pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
 pub use life::Life;
 pub use log::Standing;
@@ -50,6 +53,7 @@ pub use text::Text;
 pub use throttle::Throttle;
 pub use topic::{BadTopic, Topic};
 pub use turns::Turns;
+pub use user::user_topic;
 
 /// The namespaces of the protocols: what a topic may begin with.
 pub const NAMESPACES: &[&str] = &["chan", "chat", "room", "user"];

@@ -12,7 +12,7 @@ use crate::{
     Draft, Event, Position,
     budget::Budget,
     event::{Key, Record},
-    turn::{self, Delta, Turn},
+    turn::{Delta, TurnEvent},
 };
 
 /// Survivors in the order of their offsets.
@@ -200,8 +200,8 @@ impl Survivors {
 impl Survivor {
     /// A delta is the first part of a run.
     fn start(record: Record) -> Self {
-        match Turn::of(&record).filter(|_| record.kind == turn::DELTA) {
-            Some(Turn::Delta(whole)) => {
+        match TurnEvent::of(&record) {
+            Some(TurnEvent::Delta(whole)) => {
                 let part = Part { offset: record.at.offset, start: whole.start, at: 0 };
                 let end = after(&whole);
                 Self::Run(Run { newest: record, whole, end, parts: vec![part] })
@@ -243,7 +243,7 @@ impl Survivor {
 impl Run {
     /// The run with one more delta, or the run as it was if that does not follow on it.
     fn join(mut self, next: &Record) -> Result<Survivor, Self> {
-        let Some(Turn::Delta(delta)) = Turn::of(next) else { return Err(self) };
+        let Some(TurnEvent::Delta(delta)) = TurnEvent::of(next) else { return Err(self) };
         if delta.turn != self.whole.turn || delta.start != self.end {
             return Err(self);
         }
@@ -271,7 +271,7 @@ impl Run {
             return self.newest;
         }
         let Position { epoch, offset } = self.newest.at;
-        let draft: Draft = Turn::Delta(self.whole).draft(self.newest.topic.clone());
+        let draft: Draft = TurnEvent::Delta(self.whole).draft(self.newest.topic.clone());
         let mut event = Event::new(draft, Position { epoch, offset });
         event.ts = self.newest.ts;
         Record::new(event)
@@ -294,7 +294,8 @@ mod tests {
     fn a_start_at_the_end_of_all_numbers_is_harmless() {
         let mut survivors = Survivors::default();
         for (offset, start) in [(1, u64::MAX - 1), (2, 1), (3, u64::MAX)] {
-            let delta = Turn::Delta(Delta { turn: Uuid::nil(), start, text: "abc".to_owned() });
+            let delta =
+                TurnEvent::Delta(Delta { turn: Uuid::nil(), start, text: "abc".to_owned() });
             let draft = delta.draft("user:7".parse().unwrap());
             survivors.push(Record::new(Event::new(draft, Position { epoch: 1, offset })));
         }

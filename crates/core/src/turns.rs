@@ -1,4 +1,4 @@
-//! How a door ends a turn, without knowing who runs it.
+//! Cancelling a turn without knowing the desk that runs it.
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -15,15 +15,14 @@ pub struct Turns(Arc<OnceLock<Box<Cancel>>>);
 type Cancel = dyn Fn(&Topic, Uuid) -> bool + Send + Sync;
 
 impl Turns {
-    /// Let `cancel` end turns: it is given a topic and a turn, and says whether there is such a turn
-    /// in that topic. Only the first to be set counts.
-    pub fn serve(&self, cancel: impl Fn(&Topic, Uuid) -> bool + Send + Sync + 'static) {
-        // There is one who runs turns; a second would be ignored.
-        drop(self.0.set(Box::new(cancel)));
+    /// Registers the desk's `cancel`, which gets a topic and a turn and tells whether that topic has
+    /// that turn. Panics if one is registered already: a node has one desk.
+    pub fn register(&self, cancel: impl Fn(&Topic, Uuid) -> bool + Send + Sync + 'static) {
+        assert!(self.0.set(Box::new(cancel)).is_ok(), "a node has one desk");
     }
 
-    /// End a turn of `topic` before its reply is complete. False if there is none. A turn that has
-    /// ended stays as it is; its last record tells which came first.
+    /// Ends a turn of `topic` before its reply is complete. False if there is no such turn. A turn
+    /// that has ended stays as it is; its last record tells which came first.
     pub fn cancel(&self, topic: &Topic, turn: Uuid) -> bool {
         self.0.get().is_some_and(|cancel| cancel(topic, turn))
     }

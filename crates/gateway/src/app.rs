@@ -9,7 +9,7 @@
         reason = "some protocol is not to be put together"
     )
 )]
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use quadrille_core::{Hub, Life, Presence, Registry, Shares, Turns};
@@ -76,28 +76,67 @@ pub(crate) struct Protocols {
     /// What of them is described.
     pub(crate) described: OpenApi,
     pub(crate) work: Work,
+    /// The agents of the desk, until that is opened.
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+    agents: Option<quadrille_agents::Agents>,
 }
 
 impl Protocols {
-    /// Serve those, too, that need what is kept.
-    pub(crate) fn with(
+    /// Opens the desk, which stores turns in `journal`, and serves the protocols that need no
+    /// storage of their own.
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+    pub(crate) fn with_desk(
+        mut self,
+        core: &Core,
+        config: &Config,
+        journal: Arc<dyn quadrille_agents::Journal>,
+    ) -> Self {
+        let Some(agents) = self.agents.take() else { return self };
+        let desk = quadrille_agents::Desk::open(
+            agents,
+            journal,
+            &core.hub,
+            &core.turns,
+            &core.shares,
+            &core.life,
+        );
+        #[cfg(feature = "relay")]
+        {
+            let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());
+            self.router = self.router.merge(guarded(router, core));
+            self.described.merge(described);
+        }
+        self.work.desk = Some(desk);
+        self
+    }
+
+    /// Serves all protocols, now that their storage is open.
+    pub(crate) fn with_storage(
         mut self,
         kept: &Kept,
         core: &Core,
         config: &Config,
     ) -> Result<Self, StartError> {
         #[cfg(feature = "rooms")]
-        if let Some(desk) = &self.work.desk {
-            let memory = quadrille_rooms::Memory {
-                store: kept.store.clone(),
-                files: kept.files.clone(),
-                max_upload_size: config.files.max_upload_size,
-                link_ttl: config.files.link_ttl,
-            };
-            let (router, described) =
-                quadrille_rooms::router(core, desk, memory, config.rooms.clone());
-            self.router = self.router.merge(guarded(router, core));
-            self.described.merge(described);
+        {
+            let journal = quadrille_rooms::RoomJournal::new(core, kept.store.clone());
+            self = self.with_desk(core, config, Arc::new(journal.clone()));
+            if let Some(desk) = &self.work.desk {
+                let memory = quadrille_rooms::Memory {
+                    store: kept.store.clone(),
+                    files: kept.files.clone(),
+                    max_upload_size: config.files.max_upload_size,
+                    link_ttl: config.files.link_ttl,
+                };
+                let (router, described) =
+                    quadrille_rooms::router(core, desk, journal, memory, config.rooms.clone());
+                self.router = self.router.merge(guarded(router, core));
+                self.described.merge(described);
+            }
+        }
+        #[cfg(all(not(feature = "rooms"), any(feature = "relay", feature = "workflows")))]
+        {
+            self = self.with_desk(core, config, Arc::new(()));
         }
         #[cfg(feature = "workflows")]
         if let Some(desk) = self.work.desk.clone().filter(|_| config.workflows.enabled) {
@@ -237,8 +276,8 @@ pub(crate) fn certificates(
     loaded.map_err(|why| blame(&why, sources))
 }
 
-/// The protocols, and where they are. Those that need what is kept are served once it is there: until
-/// then nothing is opened.
+/// The protocols, and where they are. Those that ask agents or need storage are served by
+/// [`Protocols::with_storage`]: until then nothing is opened.
 pub(crate) fn compose(
     core: &Core,
     config: &Config,
@@ -246,19 +285,12 @@ pub(crate) fn compose(
 ) -> Result<Protocols, config::Error> {
     let mut all = Protocols::default();
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-    let desk = quadrille_agents::Desk::open(
-        config.agents.clone(),
-        &core.hub,
-        &core.turns,
-        &core.shares,
-        &core.life,
-    )
-    .map_err(|why| blame(&why, sources))?;
+    {
+        let agents = quadrille_agents::Agents::open(config.agents.clone(), &core.life);
+        all.agents = Some(agents.map_err(|err| blame(&err, sources))?);
+    }
     #[cfg(feature = "relay")]
     {
-        let (router, described) = quadrille_relay::router(core, &desk, config.relay.clone());
-        all.router = all.router.merge(guarded(router, core));
-        all.described.merge(described);
         all.doors.push(Door {
             name: quadrille_relay::NAME,
             what: "one question, one reply",
@@ -283,10 +315,6 @@ pub(crate) fn compose(
             path: quadrille_workflows::PATH.to_owned(),
             try_it: workflows,
         });
-    }
-    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-    {
-        all.work.desk = Some(desk);
     }
     #[cfg(feature = "broker")]
     {

@@ -105,8 +105,8 @@ impl Gateway {
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: where the address is taken, the database may be in use as well.
         let kept = Kept::open(&config, &core).await?;
-        let Protocols { router, mut doors, described, work } =
-            protocols.with(&kept, &core, &config)?;
+        let Protocols { router, mut doors, described, work, .. } =
+            protocols.with_storage(&kept, &core, &config)?;
         doors.extend(app::listed());
         let leaving = CancellationToken::new();
         let looked_after = kept.clone();

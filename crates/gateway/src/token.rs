@@ -1,7 +1,7 @@
 //! `quadrille token`: a token to try things out with.
 use std::time::Duration;
 
-use quadrille_core::{Topic, now};
+use quadrille_core::{now, user_topic};
 use quadrille_identity::{Issue, Secret};
 
 use crate::{
@@ -26,7 +26,7 @@ pub(crate) fn make(
     };
     let Token { user, channels, rooms, topics, ttl, scope } = asked;
     let option = |name: &str, expected: &str| config::Error::of_option(name, expected);
-    if Topic::new("user", &user).is_err() {
+    if user_topic(&user).is_err() {
         return Err(option(
             "--user",
             "expected a name without control characters, at most 250 bytes",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use jsonwebtoken::{Header, Validation, errors::ErrorKind};
-use quadrille_core::{Holder, Life, Topic, json::Object, telemetry};
+use quadrille_core::{Holder, Life, Topic, json::Object, telemetry, user_topic};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -353,7 +353,7 @@ impl Rules {
         let grants = Arc::new(Grants::of(&claims));
         let name = claims.shown_name().map(Arc::from);
         let user = claims.sub.map(String::from);
-        if user.as_ref().is_some_and(|user| Topic::new("user", user).is_err()) {
+        if user.as_ref().is_some_and(|user| user_topic(user).is_err()) {
             return Err(Denied::Claims);
         }
         let expires = match self.expired {

@@ -1,38 +1,38 @@
-//! What is wrong with a question or its turn, and what the client can do about it.
+//! Errors of questions and turns, and advice to the client.
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use quadrille_agents::{Code, Refused};
-use quadrille_core::BadTopic;
+use quadrille_core::{BadIdempotencyKey, BadTopic};
 use quadrille_edge::http::{BadBody, Problem};
 use quadrille_identity::NotAllowed;
 
-/// Bytes of an idempotency key.
-pub(crate) const KEY: usize = 255;
+/// The delay after which a client is told to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a request has no reply. The message is the `detail` of its problem document.
+/// The reason why a request has no reply. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
     Body(#[from] BadBody),
     #[error("send what the user says as \"message\", a text that is not empty")]
     Message,
-    #[error("send who asks as \"user_id\"")]
+    #[error("send the user as \"user_id\"")]
     NoUser,
     #[error("\"user_id\" cannot be used: {0}")]
     User(BadTopic),
     #[error("\"topic\" cannot be used: {0}")]
     Topic(BadTopic),
-    #[error("a key is 1 to {KEY} bytes without control characters")]
-    Key,
+    #[error(transparent)]
+    Key(#[from] BadIdempotencyKey),
     #[error("send a position back exactly as it was received")]
     Position,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
     #[error("name an agent of the configuration, or none for the default one")]
     Agent,
-    #[error("there is none of this id, or it ended too long ago, or it is not yours")]
+    #[error("no turn has this id, or it ended too long ago, or it is not yours")]
     NoTurn,
     #[error("use a new key for another question")]
     KeyReused,
@@ -44,7 +44,7 @@ pub(crate) enum Error {
     Share,
     #[error("try again after the time in Retry-After")]
     Draining,
-    #[error("somebody cancelled it")]
+    #[error("the turn was cancelled before its reply was complete")]
     Cancelled,
     #[error("{}", advice(*.0))]
     Failed(Code),
@@ -55,12 +55,10 @@ impl Error {
         use StatusCode as S;
         let (status, kind, title) = match self {
             Self::Body(_) => (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used"),
-            Self::Message => (S::BAD_REQUEST, "/problems/bad-message", "there is no question"),
-            Self::NoUser | Self::User(_) => {
-                (S::BAD_REQUEST, "/problems/bad-user", "who asks is unclear")
-            }
+            Self::Message => (S::BAD_REQUEST, "/problems/bad-message", "no question"),
+            Self::NoUser | Self::User(_) => (S::BAD_REQUEST, "/problems/bad-user", "no user"),
             Self::Topic(_) => (S::BAD_REQUEST, "/problems/bad-topic", "not a topic"),
-            Self::Key => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
+            Self::Key(_) => (S::BAD_REQUEST, "/problems/bad-key", "not a key"),
             Self::Position => (S::BAD_REQUEST, "/problems/bad-position", "not a position"),
             Self::NotAllowed(_) => {
                 (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
@@ -136,16 +134,15 @@ fn advice(code: Code) -> &'static str {
 }
 
 impl From<Error> for Problem {
-    fn from(why: Error) -> Self {
-        const SOON: Duration = Duration::from_secs(5);
-        let problem = why.problem().detail(why.to_string());
-        match why {
-            Error::Body(why) => why.into(),
+    fn from(err: Error) -> Self {
+        let problem = err.problem().detail(err.to_string());
+        match err {
+            Error::Body(err) => err.into(),
             Error::Busy
             | Error::Share
             | Error::Draining
             | Error::Failed(Code::QueueTimeout | Code::Interrupted | Code::NotStored) => {
-                problem.retry_after(SOON)
+                problem.retry_after(RETRY_AFTER)
             }
             _ => problem,
         }
@@ -159,8 +156,8 @@ impl IntoResponse for Error {
 }
 
 impl From<Refused> for Error {
-    fn from(why: Refused) -> Self {
-        match why {
+    fn from(err: Refused) -> Self {
+        match err {
             Refused::TopicFull | Refused::DeskFull | Refused::Topics(_) => Self::Busy,
             Refused::Share => Self::Share,
             Refused::NoAgent => Self::Agent,

@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "relay";
 
-/// Where questions go that are waited for.
+/// The path of questions whose answer is the reply.
 pub const PATH: &str = "/send";
 
 /// Section `relay` of the configuration.
@@ -36,9 +36,9 @@ impl Default for Config {
     }
 }
 
-/// What every handler works with. Shared, because it is cloned for each request more than once.
+/// The state of every handler. Shared, because it is cloned more than once for each request.
 #[derive(Clone, Debug)]
-struct Relay(Arc<Inner>);
+struct State(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -47,29 +47,29 @@ struct Inner {
     config: Config,
 }
 
-// === impl Relay ===
+// === impl State ===
 
-impl Relay {
-    /// Whether a claimed user is believed.
+impl State {
+    /// Whether users are taken at their word, because no client shows a token.
     fn is_open(&self) -> bool {
         self.0.core.auth.mode() == Mode::Open
     }
 }
 
-impl FromRef<Relay> for Core {
-    fn from_ref(relay: &Relay) -> Self {
-        relay.0.core.clone()
+impl FromRef<State> for Core {
+    fn from_ref(state: &State) -> Self {
+        state.0.core.clone()
     }
 }
 
-/// The relay's doors, and their description.
+/// The relay's routes, and their description.
 pub fn router(core: &Core, desk: &Desk, config: Config) -> (Router, OpenApi) {
-    let relay = Relay(Arc::new(Inner { core: core.clone(), desk: desk.clone(), config }));
+    let state = State(Arc::new(Inner { core: core.clone(), desk: desk.clone(), config }));
     let (router, described) = OpenApiRouter::new()
         .routes(routes!(send::send))
         .routes(routes!(turns::ask))
         .routes(routes!(turns::show, turns::cancel))
         .routes(routes!(turns::watch))
         .split_for_parts();
-    (router.with_state(relay), described)
+    (router.with_state(state), described)
 }

@@ -1,31 +1,28 @@
-//! A question as it comes over HTTP, and whose it is.
+//! A question over HTTP, and the user who asks it.
 use std::{fmt, sync::Arc};
 
 use axum::extract::Request;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use quadrille_agents::Ask;
-use quadrille_core::Topic;
+use quadrille_core::{IdempotencyKey, Topic, user_topic};
 use quadrille_edge::http::{Body, Caller};
 use quadrille_identity::Action;
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-use crate::{
-    Relay,
-    error::{Error, KEY},
-};
+use crate::{State, error::Error};
 
-/// What to ask. Members that are not listed are ignored.
+/// A question. Members that are not listed are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Question {
-    /// Who asks. With a token that names a user, it is that user instead.
+    /// The user who asks. If the token names a user, that one counts.
     #[serde(default, deserialize_with = "text_or_number")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 250, pattern = r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$")]
     user_id: Option<String>,
-    /// What the user says; either this or `text`.
+    /// The text of the question; either this or `text`.
     #[schema(min_length = 1, pattern = r"[^\s\u0085]")]
     message: Option<String>,
-    /// The same by another name.
+    /// The text of the question, by another name.
     #[schema(min_length = 1, pattern = r"[^\s\u0085]")]
     text: Option<String>,
     /// An agent of the configuration; without it, the default one.
@@ -34,8 +31,8 @@ pub(crate) struct Question {
     /// `Idempotency-Key` means the same, and wins.
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     idempotency_key: Option<String>,
-    /// Where the turn goes on, as `namespace:name` or the name of a channel; without
-    /// it, the topic `user:` and the user.
+    /// The topic of the turn, as `namespace:name` or the name of a channel; by default the topic
+    /// `user:` and the user.
     #[schema(
         min_length = 1,
         max_length = 250,
@@ -44,31 +41,27 @@ pub(crate) struct Question {
     topic: Option<String>,
 }
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-impl Relay {
-    /// Read a question, and decide who asks it where.
+impl State {
+    /// Reads a question, and decides on its user and topic.
     pub(crate) async fn question(&self, caller: &Caller, request: Request) -> Result<Ask, Error> {
         let in_header = key_in(request.headers())?;
         let body = Body::read(request, self.0.config.max_body_size).await?;
         let question: Question = body.parse()?;
         let Question { user_id, message, text, agent, idempotency_key, topic } = question;
-        let (user, topic) = self.place(caller, user_id, topic)?;
+        let (user, topic) = self.user_and_topic(caller, user_id, topic)?;
         let text = match (message, text) {
             (Some(text), None) | (None, Some(text)) if !text.trim().is_empty() => text,
             _ => return Err(Error::Message),
         };
-        if [&in_header, &idempotency_key].into_iter().flatten().any(|key| !is_key(key)) {
-            return Err(Error::Key);
-        }
-        let key = in_header.or(idempotency_key);
-        let (agent, key) = (agent.map(Into::into), key.map(Into::into));
+        let in_body = idempotency_key.as_deref().map(str::parse).transpose()?;
+        let key = in_header.or(in_body);
+        let agent = agent.map(Into::into);
         let holder = self.0.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
         Ok(Ask { topic, user, holder, text: text.into(), agent, key, id: None })
     }
 
-    /// The user who asks, and the topic in which they do.
-    fn place(
+    /// The user who asks, and the topic of the turn.
+    fn user_and_topic(
         &self,
         caller: &Caller,
         claimed: Option<String>,
@@ -76,8 +69,8 @@ impl Relay {
     ) -> Result<(Arc<str>, Topic), Error> {
         let known = caller.principal.user.clone();
         let user = known.or_else(|| claimed.map(Into::into)).ok_or(Error::NoUser)?;
-        let own = Topic::new("user", &user).map_err(Error::User)?;
-        // A program that acts for nobody may ask for those whose topics it may write to.
+        let own = user_topic(&user).map_err(Error::User)?;
+        // A program whose token names no user may ask for each user whose topic it may write to.
         if !self.is_open() {
             caller.allow(Action::Write, &own)?;
         }
@@ -88,22 +81,12 @@ impl Relay {
     }
 }
 
-/// The key of the header, as text or as a structured string (RFC 9651, 3.3.3).
-fn key_in(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let mut all = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let (Some(value), None) = (all.next(), all.next()) else {
-        return if headers.contains_key(IDEMPOTENCY_KEY) { Err(Error::Key) } else { Ok(None) };
-    };
-    let text = value.to_str().map_err(|_| Error::Key)?.trim();
-    let quoted = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-    Ok(Some(quoted.unwrap_or(text).to_owned()))
+fn key_in(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error> {
+    let values = headers.get_all(IdempotencyKey::HEADER).iter().map(HeaderValue::as_bytes);
+    Ok(IdempotencyKey::from_header(values)?)
 }
 
-fn is_key(key: &str) -> bool {
-    (1..=KEY).contains(&key.len()) && !key.chars().any(char::is_control)
-}
-
-/// Ids of users are texts, but some clients write them as numbers.
+/// The id of a user, which some clients write as a number.
 fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     struct Id;
 
@@ -126,7 +109,7 @@ fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>,
             Ok(Some(number.to_string()))
         }
 
-        /// Some write 7 as `7.0`.
+        /// Some clients write 7 as `7.0`.
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
             match number.fract() {
                 0.0 => Ok(Some(format!("{number:.0}"))),

@@ -1,22 +1,22 @@
-//! `POST /send`: ask, and wait for the reply.
+//! `POST /send`: asking, and waiting for the reply.
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use quadrille_agents::{Ended, Ending, Ticket};
+use quadrille_agents::{Ended, Ending, Follow, Ticket};
 use quadrille_edge::http::{Caller, Problem, accepts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Relay, error::Error, events, question::Question};
+use crate::{State, error::Error, events, question::Question};
 
-/// The id of a turn, in the answer to a question.
-const TURN: HeaderName = HeaderName::from_static("quadrille-turn");
+/// The header with the id of a turn, in the answer to a question.
+const TURN_HEADER: HeaderName = HeaderName::from_static("quadrille-turn");
 
-/// Where the last record of the turn is, in the answer to a question.
-const POSITION: HeaderName = HeaderName::from_static("quadrille-position");
+/// The header with the position of a turn's last record, in the answer to a question.
+const POSITION_HEADER: HeaderName = HeaderName::from_static("quadrille-position");
 
 /// The reply.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +26,7 @@ pub(crate) struct Reply<'a> {
 
 /// Ask, and wait for the reply
 ///
-/// Leaving cancels nothing: who asks again with the same key gets the same reply. With
+/// Leaving cancels nothing: asking again with the same key gets the same reply. With
 /// `Accept: text/event-stream` the reply comes as events: `start`, `status`, `tool`, `token`, and
 /// last one of `end`, `error` and `cancelled`.
 #[utoipa::path(
@@ -49,30 +49,30 @@ pub(crate) struct Reply<'a> {
         (status = 413, description = "The body is too large"),
         (status = 415, description = "The body does not say that it is JSON"),
         (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
-        (status = 500, description = "The gateway has a defect"),
+        (status = 500, description = "Internal error"),
         (status = 502, description = "The agent failed"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
         (status = 504, description = "The agent took too long"),
     )
 )]
 pub(crate) async fn send(
-    State(relay): State<Relay>,
+    extract::State(state): extract::State<State>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
     let streams = wants_events(request.headers());
-    let ask = relay.question(&caller, request).await?;
-    // Whoever wants events has a place for the stream before anything is asked.
-    let session = if streams { Some(relay.admit(&caller, Some(ask.user.clone()))?) } else { None };
-    let ticket = relay.0.desk.ask(ask).map_err(Error::from)?;
+    let ask = state.question(&caller, request).await?;
+    // A stream is admitted before anything is asked: a refusal must not cost a turn.
+    let session = if streams { Some(state.admit(&caller, Some(ask.user.clone()))?) } else { None };
+    let ticket = state.0.desk.ask(ask).map_err(Error::from)?;
     let mut response = match session {
         Some(session) => {
-            let since = ticket.since();
-            events::stream(&relay, session, &caller, &ticket, since)?.into_response()
+            let follow = Follow::new(ticket.clone(), ticket.since());
+            events::stream(&state, session, &caller, follow)?.into_response()
         }
         None => answer(ticket.ended().await),
     };
-    response.headers_mut().insert(TURN, text(&ticket));
+    response.headers_mut().insert(TURN_HEADER, header_value(&ticket));
     Ok(response)
 }
 
@@ -83,15 +83,15 @@ fn answer(Ended { ending, at, .. }: &Ended) -> Response {
         Ending::Failed(code) => Error::Failed(*code).into_response(),
     };
     let at = at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
-    response.headers_mut().extend(at.map(|at| (POSITION, at)));
+    response.headers_mut().extend(at.map(|at| (POSITION_HEADER, at)));
     response
 }
 
-fn text(ticket: &Ticket) -> HeaderValue {
+fn header_value(ticket: &Ticket) -> HeaderValue {
     HeaderValue::try_from(ticket.id().to_string()).expect("an id has digits and dashes")
 }
 
-/// Whether a client names the media type of events as one that it takes.
+/// Whether the client accepts the media type of events by name.
 fn wants_events(headers: &HeaderMap) -> bool {
     accepts(headers, "text/event-stream")
 }

@@ -1,11 +1,11 @@
-//! `/api/v1/turns`: ask without waiting, look at a turn, watch it, cancel it.
+//! `/api/v1/turns`: asking without waiting, and looking at a turn, watching it, cancelling it.
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, Request, State},
+    extract::{self, FromRequestParts, Path, Request},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, Uri, request::Parts};
-use quadrille_agents::{Ended, Ending, Phase, Ticket};
+use quadrille_agents::{Ended, Ending, Follow, Phase, Ticket};
 use quadrille_core::Position;
 use quadrille_edge::http::{Caller, Problem};
 use quadrille_identity::Action;
@@ -13,27 +13,27 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Relay, error::Error, events, question::Question};
+use crate::{State, error::Error, events, question::Question};
 
-/// A turn, as it stands.
+/// The present state of a turn.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Turn)]
-pub(crate) struct Standing {
+pub(crate) struct TurnStatus {
     turn: Uuid,
     topic: String,
     user: String,
     agent: String,
     #[schema(inline)]
     status: Status,
-    /// The turn's records come after this place of its topic.
+    /// The position in the topic after which the turn's records are.
     #[schema(value_type = String)]
     since: Position,
-    /// Where the last record is.
+    /// The position of the last record.
     #[schema(value_type = Option<String>)]
     position: Option<Position>,
-    /// The whole reply, or what there was of it.
+    /// The whole reply, or as far as it got.
     response: Option<String>,
-    /// Why it failed.
+    /// The code of the failure.
     code: Option<&'static str>,
 }
 
@@ -47,7 +47,7 @@ enum Status {
     Cancelled,
 }
 
-impl From<&Ticket> for Standing {
+impl From<&Ticket> for TurnStatus {
     fn from(ticket: &Ticket) -> Self {
         let (status, ended) = match ticket.phase() {
             Phase::Waiting => (Status::Waiting, None),
@@ -61,7 +61,7 @@ impl From<&Ticket> for Standing {
                 (status, Some(ended))
             }
         };
-        let position = ended.as_ref().and_then(|it| it.at);
+        let position = ended.as_ref().and_then(|ended| ended.at);
         let (response, code) = match ended.map(|Ended { ending, .. }| ending) {
             Some(Ending::Completed(text) | Ending::Cancelled(text)) => (Some(text), None),
             Some(Ending::Failed(code)) => (None, Some(code.as_str())),
@@ -83,7 +83,7 @@ impl From<&Ticket> for Standing {
 
 /// Ask without waiting
 ///
-/// The answer tells the id of the turn. `topic` says where the turn goes on.
+/// The answer has the id of the turn. The turn's records go into `topic`.
 #[utoipa::path(
     post,
     path = "/api/v1/turns",
@@ -95,7 +95,7 @@ impl From<&Ticket> for Standing {
     ),
     responses(
         (status = 202, description = "The turn runs or waits, or is the one of the same key",
-         body = Standing),
+         body = TurnStatus),
         (status = 408, description = "The body took too long"),
         (status = 404, description = "There is no such agent"),
         (status = 409, description = "The key came with another question"),
@@ -106,13 +106,13 @@ impl From<&Ticket> for Standing {
     )
 )]
 pub(crate) async fn ask(
-    State(relay): State<Relay>,
+    extract::State(state): extract::State<State>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ask = relay.question(&caller, request).await?;
-    let ticket = relay.0.desk.ask(ask).map_err(Error::from)?;
-    Ok((StatusCode::ACCEPTED, Json(Standing::from(&ticket))).into_response())
+    let ask = state.question(&caller, request).await?;
+    let ticket = state.0.desk.ask(ask).map_err(Error::from)?;
+    Ok((StatusCode::ACCEPTED, Json(TurnStatus::from(&ticket))).into_response())
 }
 
 /// Look at a turn
@@ -124,17 +124,17 @@ pub(crate) async fn ask(
     tag = "turns",
     params(("id" = Uuid, Path, description = "the turn")),
     responses(
-        (status = 200, description = "The turn", body = Standing),
+        (status = 200, description = "The turn", body = TurnStatus),
         (status = 404, description = "There is none, or it is not yours"),
     )
 )]
 pub(crate) async fn show(
-    State(relay): State<Relay>,
+    extract::State(state): extract::State<State>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Standing>, Error> {
-    let ticket = relay.find(&caller, id, Action::Read)?;
-    Ok(Json(Standing::from(&ticket)))
+) -> Result<Json<TurnStatus>, Error> {
+    let ticket = state.find(&caller, id, Action::Read)?;
+    Ok(Json(TurnStatus::from(&ticket)))
 }
 
 /// Cancel a turn
@@ -146,19 +146,19 @@ pub(crate) async fn show(
     tag = "turns",
     params(("id" = Uuid, Path, description = "the turn")),
     responses(
-        (status = 200, description = "The turn as it ended", body = Standing),
+        (status = 200, description = "The turn as it ended", body = TurnStatus),
         (status = 404, description = "There is none, or it is not yours"),
     )
 )]
 pub(crate) async fn cancel(
-    State(relay): State<Relay>,
+    extract::State(state): extract::State<State>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Standing>, Error> {
-    let ticket = relay.find(&caller, id, Action::Write)?;
-    relay.0.desk.cancel(&ticket);
+) -> Result<Json<TurnStatus>, Error> {
+    let ticket = state.find(&caller, id, Action::Write)?;
+    state.0.desk.cancel(&ticket);
     ticket.ended().await;
-    Ok(Json(Standing::from(&ticket)))
+    Ok(Json(TurnStatus::from(&ticket)))
 }
 
 /// Watch a turn
@@ -184,22 +184,24 @@ pub(crate) async fn cancel(
     )
 )]
 pub(crate) async fn watch(
-    State(relay): State<Relay>,
+    extract::State(state): extract::State<State>,
     caller: Caller,
     Id(id): Id,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let ticket = relay.find(&caller, id, Action::Read)?;
+    let ticket = state.find(&caller, id, Action::Read)?;
     let since = since(&headers, &uri)?.unwrap_or(ticket.since());
-    if events::is_over(&ticket, since, relay.0.core.hub.top(ticket.topic())) {
+    let top = state.0.core.hub.top(ticket.topic());
+    let follow = Follow::new(ticket, since);
+    if follow.is_over(top) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let session = relay.admit(&caller, caller.principal.user.clone())?;
-    Ok(events::stream(&relay, session, &caller, &ticket, since)?.into_response())
+    let session = state.admit(&caller, caller.principal.user.clone())?;
+    Ok(events::stream(&state, session, &caller, follow)?.into_response())
 }
 
-/// The id of a turn in a path. What is none names no turn.
+/// The id of a turn in a path. A text that is no id names no turn.
 pub(crate) struct Id(Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
@@ -211,8 +213,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-impl Relay {
-    /// A turn that `caller` may do `action` to. What is not theirs does not exist for them.
+impl State {
+    /// A turn that `caller` may do `action` to. To the caller, no other turn exists.
     fn find(&self, caller: &Caller, id: Uuid, action: Action) -> Result<Ticket, Error> {
         let ticket = self.0.desk.find(id).ok_or(Error::NoTurn)?;
         caller.allow(action, ticket.topic()).map_err(|_| Error::NoTurn)?;
@@ -220,7 +222,7 @@ impl Relay {
     }
 }
 
-/// The header wins over the query; one that is empty is none.
+/// The position to resume after. The header wins over the query; an empty one counts as none.
 fn since(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Error> {
     let mut sent = headers.get_all("last-event-id").iter();
     let sent = match (sent.next(), sent.next()) {
@@ -229,8 +231,8 @@ fn since(headers: &HeaderMap, uri: &Uri) -> Result<Option<Position>, Error> {
         _ => return Err(Error::Position),
     };
     let query = uri.query().unwrap_or_default().split('&');
-    let asked = query.filter_map(|it| it.strip_prefix("lastEventId=")).next_back();
+    let asked = query.filter_map(|pair| pair.strip_prefix("lastEventId=")).next_back();
     let id = [sent, asked].into_iter().flatten().find(|id| !id.is_empty());
-    // An id has no character that would be escaped.
+    // An id has no character that needs escaping.
     id.map(str::parse).transpose().map_err(|_| Error::Position)
 }

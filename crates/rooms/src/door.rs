@@ -1,10 +1,7 @@
 //! What all connections and requests have in common.
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use quadrille_agents::Desk;
@@ -12,15 +9,18 @@ use quadrille_core::{Draft, Holder, Publish, Topic};
 use quadrille_edge::Core;
 use quadrille_identity::{Action, Mode, Principal};
 use quadrille_store::{self as store, Conversation, Who};
-use tokio::sync::{Mutex, MutexGuard};
-use uuid::Uuid;
+use tokio::sync::MutexGuard;
 
-use crate::{Config, Guests, Memory, engineio::Sessions, links::Links, socketio::Recovery};
+pub(crate) use crate::topic::{conversation, room};
+use crate::{
+    Config, Guests, Memory, RoomJournal, engineio::Sessions, links::Links, socketio::Recovery,
+};
 
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
+    pub(crate) journal: RoomJournal,
     pub(crate) memory: Memory,
     pub(crate) links: Links,
     pub(crate) config: Config,
@@ -28,13 +28,7 @@ pub(crate) struct Door {
     pub(crate) recovery: Recovery,
     /// Clients that are connected to a namespace.
     connected: AtomicUsize,
-    lines: [Mutex<()>; LINES],
-    /// Turns that run in no conversation, though their topic has the name of one.
-    unkept: std::sync::Mutex<HashSet<Uuid>>,
 }
-
-/// Conversations that can be written to at once, more or less.
-const LINES: usize = 64;
 
 /// What the topics of named rooms begin with.
 const NAMED_ROOMS: &str = "room:@";
@@ -44,16 +38,21 @@ const NAMED_ROOMS: &str = "room:@";
 pub(crate) struct Present(Arc<Door>);
 
 impl Door {
-    pub(crate) fn new(core: Core, desk: Desk, memory: Memory, config: Config) -> Self {
+    pub(crate) fn new(
+        core: Core,
+        desk: Desk,
+        journal: RoomJournal,
+        memory: Memory,
+        config: Config,
+    ) -> Self {
         Self {
             polling: Sessions::default(),
             recovery: Recovery::new(config.recovery),
             links: Links::new(&memory.files, &core.auth, memory.link_ttl),
             connected: AtomicUsize::new(0),
-            lines: std::array::from_fn(|_| Mutex::default()),
-            unkept: std::sync::Mutex::default(),
             core,
             desk,
+            journal,
             memory,
             config,
         }
@@ -104,16 +103,9 @@ impl Door {
         self.memory.store.acting(holder).conversation(id, who).await
     }
 
-    /// Wait until nobody else stores and publishes in this conversation, so that its log and the
-    /// store have the same order.
+    /// See [`RoomJournal::line`].
     pub(crate) async fn line(&self, conversation: i64) -> MutexGuard<'_, ()> {
-        // Held while a message is stored and published; a lock of the standard library cannot be.
-        let at = usize::try_from(conversation.unsigned_abs()).unwrap_or(0) % LINES;
-        self.lines[at].lock().await
-    }
-
-    pub(crate) fn unkept(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
-        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.journal.line(conversation).await
     }
 
     /// Whether a named room is open to `who`.
@@ -152,34 +144,5 @@ impl Door {
 impl Drop for Present {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Relaxed);
-    }
-}
-
-/// The topic of a conversation; `None` for an id that no conversation has.
-pub(crate) fn room(conversation: i64) -> Option<Topic> {
-    if conversation < 0 { None } else { Topic::new("room", conversation).ok() }
-}
-
-/// The conversation that a topic is of.
-pub(crate) fn conversation(topic: &Topic) -> Option<i64> {
-    if topic.namespace() != "room" {
-        return None;
-    }
-    let id = topic.name().parse().ok()?;
-    // One spelling each.
-    (room(id)? == *topic).then_some(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_conversation_has_one_topic_and_that_has_no_other() {
-        assert_eq!(conversation(&room(42).unwrap()), Some(42));
-        for other in ["room:@42", "room:042", "room:-1", "room:x", "chan:42"] {
-            assert_eq!(conversation(&other.parse().unwrap()), None, "{other}");
-        }
-        assert_eq!(room(-1), None);
     }
 }

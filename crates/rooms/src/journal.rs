@@ -1,167 +1,229 @@
-//! Keeps what is asked and replied in conversations, through whichever door.
-use std::{sync::Arc, time::Duration};
+//! The journal of conversations: stores questions and replies, over whichever protocol they come.
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
-use futures_util::FutureExt;
-use quadrille_agents::{Ending, Exchange, Journal, NotKept, Ticket};
-use quadrille_core::{Draft, turn};
-use quadrille_store::{self as store, AddError, Added, Interrupted, NewMessage, Sender, TurnEnd};
-
+use futures_util::{FutureExt, future::BoxFuture};
+use quadrille_agents::{Ending, Exchange, Journal, NotStored, Ticket};
+use quadrille_core::{
+    Draft, Hub, Life,
+    turn::{Failed, TurnEvent},
+};
+use quadrille_edge::Core;
+use quadrille_store::{
+    self as store, AddError, Added, Interrupted, NewMessage, Sender, Store, TurnEnd,
+};
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{
-    door::{self, Door},
+    topic,
     wire::{self, Said},
 };
 
-/// How often a reply is tried to be stored while the database is busy, each time for as long as
-/// `store.busy_timeout`.
+/// Attempts to store a message while the database is busy, each as long as `store.busy_timeout`.
 const ATTEMPTS: usize = 6;
 
-/// How long before the turns that a crash cut off are looked for again, if the store does not answer.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Interval between two looks for turns that a crash cut off, if the store does not answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Keep the turns of conversations from now on; and say of those that were cut off that they were.
-pub(crate) fn keep(door: &Arc<Door>) {
-    let [begins, knows, ends] = [door, door, door].map(Arc::clone);
-    door.desk.keep_in(Journal::new(
-        move |turn| begin(Arc::clone(&begins), turn).boxed(),
-        move |turn, window| before(Arc::clone(&knows), turn, window).boxed(),
-        move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
-    ));
-    let begun = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
-    door.core.life.spawn("journal", close_open_turns(Arc::clone(door), begun));
+/// Conversations that can be written to at once, more or less.
+const WRITE_LOCKS: usize = 64;
+
+/// Stores the turns of conversations, for the desk. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct RoomJournal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    hub: Hub,
+    life: Life,
+    store: Store,
+    /// Milliseconds of Unix time. Turns that were begun earlier and did not end were cut off.
+    opened: i64,
+    /// Each held while a message is stored and published; a lock of the standard library cannot be.
+    write_locks: [Mutex<()>; WRITE_LOCKS],
+    /// Turns whose topic is named like a conversation that does not exist.
+    unstored: std::sync::Mutex<HashSet<Uuid>>,
 }
 
-/// A question that came through another door: clients of rooms see it as a message.
-async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
-    let Some(conversation) = door::conversation(turn.topic()) else { return Ok(()) };
-    let new = NewMessage {
-        conversation,
-        user: turn.user(),
-        sender: Sender::User,
-        content: turn.question(),
-        metadata: None,
-        key: None,
-        turn: Some(turn.id()),
-        files: &[],
-    };
-    let line = door.line(conversation).await;
-    let added = patiently(
-        |why| matches!(why, AddError::Store(store::Error::Busy)),
-        || door.memory.store.add_message(new),
-    )
-    .await;
-    let published = match added {
-        Ok(Added { message, .. }) => {
-            let said = Said { turn: Some(turn.id()), ..Said::of(&message) };
-            door.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
-        }
-        // A topic that looks like a conversation, and is none.
-        Err(AddError::NoConversation) => {
-            door.unkept().insert(turn.id());
-            return Ok(());
-        }
-        Err(why) => return Err(not_kept(&why)),
-    };
-    drop(line);
-    published.await.map(drop).map_err(|why| not_kept(&why))
-}
+// === impl RoomJournal ===
 
-/// The exchanges before `turn`, as far as they were completed.
-async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
-    let conversation = door::conversation(turn.topic())?;
-    let window = u32::try_from(window).unwrap_or(u32::MAX);
-    let kept = door.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
-    let kept = kept.inspect_err(|why| {
-        tracing::warn!(error = %why, "an agent is asked without what was said before");
-    });
-    let exchange = |(question, reply)| Exchange { question, reply };
-    Some(kept.ok()?.into_iter().map(exchange).collect())
-}
-
-async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
-    if door::conversation(turn.topic()).is_none() || door.unkept().remove(&turn.id()) {
-        return Ok(None);
+impl RoomJournal {
+    /// A journal in `store`. Messages that it stores are published in the hub of `core`.
+    pub fn new(core: &Core, store: Store) -> Self {
+        Self(Arc::new(Inner {
+            hub: core.hub.clone(),
+            life: core.life.clone(),
+            store,
+            opened: i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX),
+            write_locks: std::array::from_fn(|_| Mutex::default()),
+            unstored: std::sync::Mutex::default(),
+        }))
     }
-    let (how, content) = match &ending {
-        Ending::Completed(text) => (TurnEnd::Completed, text.to_string()),
-        Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
-        Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
-    };
-    match close(&door, turn.id(), how, &content).await {
-        Ok(Some(message)) => Ok(Some(message)),
-        // It was closed by somebody else, or its conversation was deleted: what it says is nowhere.
-        Ok(None) => {
-            tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end is not stored");
-            Err(NotKept)
+
+    /// Waits until no other task stores and publishes in this conversation, so that its log and the
+    /// store have the same order.
+    pub(crate) async fn line(&self, conversation: i64) -> MutexGuard<'_, ()> {
+        let at = usize::try_from(conversation.unsigned_abs()).unwrap_or(0) % WRITE_LOCKS;
+        self.0.write_locks[at].lock().await
+    }
+
+    /// Stores how a turn ended, and returns the id of the message that stands for its reply. `None`,
+    /// and nothing is stored, if the turn is not open.
+    pub(crate) async fn close(
+        &self,
+        turn: Uuid,
+        end: TurnEnd,
+        content: &str,
+    ) -> Result<Option<i64>, store::Error> {
+        let is_busy = |err: &store::Error| matches!(err, store::Error::Busy);
+        let stored = retried(is_busy, || self.0.store.end_turn(turn, end, content)).await;
+        Ok(stored?.map(|message| message.id))
+    }
+
+    /// Closes the turns that were open before the journal was: they get no reply any more.
+    pub(crate) async fn close_interrupted_turns(self) {
+        let title = "the gateway stopped before the reply was complete";
+        let content = wire::apology(title);
+        loop {
+            match self.0.store.interrupt_turn(&content, self.0.opened).await {
+                Ok(Some(turn)) => self.publish_interrupted(&turn, title).await,
+                Ok(None) => return,
+                Err(err) => {
+                    tracing::error!(error = %err, "cannot look for turns that were cut off");
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY_INTERVAL) => {}
+                        () = self.0.life.draining() => return,
+                    }
+                }
+            }
         }
-        Err(why) => Err(not_kept(&why)),
+    }
+
+    /// Tells the readers of a conversation how its turn ended.
+    async fn publish_interrupted(&self, interrupted: &Interrupted, title: &'static str) {
+        let Interrupted { turn, conversation_id, message } = interrupted;
+        let Some(topic) = topic::room(*conversation_id) else { return };
+        let failed = TurnEvent::Failed(Failed {
+            turn: *turn,
+            code: "interrupted".into(),
+            title: title.into(),
+            message: Some(message.id),
+        });
+        if let Err(err) = self.0.hub.publish(failed.draft(topic)).await {
+            tracing::warn!(error = %err, "nobody was told that a turn was cut off");
+        }
+    }
+
+    /// Stores a question that came over another protocol, and shows it to rooms as a message.
+    async fn store_question(&self, turn: &Ticket) -> Result<(), NotStored> {
+        let Some(conversation) = topic::conversation(turn.topic()) else { return Ok(()) };
+        let new = NewMessage {
+            conversation,
+            user: turn.user(),
+            sender: Sender::User,
+            content: turn.question(),
+            metadata: None,
+            key: None,
+            turn: Some(turn.id()),
+            files: &[],
+        };
+        let line = self.line(conversation).await;
+        let is_busy = |err: &AddError| matches!(err, AddError::Store(store::Error::Busy));
+        let added = retried(is_busy, || self.0.store.add_message(new)).await;
+        let published = match added {
+            Ok(Added { message, .. }) => {
+                let said = Said { turn: Some(turn.id()), ..Said::of(&message) };
+                let draft = Draft::new(turn.topic().clone(), "new_message", wire::json(&said));
+                self.0.hub.publish(draft)
+            }
+            // A topic that looks like a conversation, and is none.
+            Err(AddError::NoConversation) => {
+                self.unstored().insert(turn.id());
+                return Ok(());
+            }
+            Err(err) => return Err(not_stored(&err)),
+        };
+        drop(line);
+        published.await.map(drop).map_err(|err| not_stored(&err))
+    }
+
+    async fn completed_before(&self, turn: &Ticket, window: usize) -> Option<Vec<Exchange>> {
+        let conversation = topic::conversation(turn.topic())?;
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        let stored = self.0.store.exchanges(conversation, window, Exchange::BYTES).await;
+        let stored = stored.inspect_err(|err| {
+            tracing::warn!(error = %err, "an agent is asked without what was said before");
+        });
+        let exchange = |(question, reply)| Exchange { question, reply };
+        Some(stored.ok()?.into_iter().map(exchange).collect())
+    }
+
+    async fn store_end(&self, turn: &Ticket, ending: &Ending) -> Result<Option<i64>, NotStored> {
+        if topic::conversation(turn.topic()).is_none() || self.unstored().remove(&turn.id()) {
+            return Ok(None);
+        }
+        let (end, content) = match ending {
+            Ending::Completed(text) => (TurnEnd::Completed, text.to_string()),
+            Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
+            Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
+        };
+        match self.close(turn.id(), end, &content).await {
+            Ok(Some(message)) => Ok(Some(message)),
+            // Closed by another task, or the conversation was deleted: the reply is stored nowhere.
+            Ok(None) => {
+                tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end is not stored");
+                Err(NotStored)
+            }
+            Err(err) => Err(not_stored(&err)),
+        }
+    }
+
+    fn unstored(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+        self.0.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Store how a turn ended, and give the id of what stands for its reply. `None`, and nothing is
-/// stored, if the turn is not open.
-pub(crate) async fn close(
-    door: &Door,
-    turn: Uuid,
-    how: TurnEnd,
-    content: &str,
-) -> Result<Option<i64>, store::Error> {
-    let busy = |why: &store::Error| matches!(why, store::Error::Busy);
-    let stored = patiently(busy, || door.memory.store.end_turn(turn, how, content)).await;
-    Ok(stored?.map(|it| it.id))
+impl Journal for RoomJournal {
+    fn begin<'a>(&'a self, turn: &'a Ticket) -> BoxFuture<'a, Result<(), NotStored>> {
+        self.store_question(turn).boxed()
+    }
+
+    fn history<'a>(
+        &'a self,
+        turn: &'a Ticket,
+        window: usize,
+    ) -> BoxFuture<'a, Option<Vec<Exchange>>> {
+        self.completed_before(turn, window).boxed()
+    }
+
+    fn end<'a>(
+        &'a self,
+        turn: &'a Ticket,
+        ending: &'a Ending,
+    ) -> BoxFuture<'a, Result<Option<i64>, NotStored>> {
+        self.store_end(turn, ending).boxed()
+    }
 }
 
-fn not_kept(why: &dyn std::error::Error) -> NotKept {
-    tracing::error!(error = %why, "a message was not stored");
-    NotKept
+fn not_stored(err: &dyn std::error::Error) -> NotStored {
+    tracing::error!(error = %err, "a message was not stored");
+    NotStored
 }
 
-/// Work that may find the database busy, again and again.
-async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+/// Work that may find the database busy, tried again and again.
+async fn retried<T, E, F: Future<Output = Result<T, E>>>(
     is_busy: impl Fn(&E) -> bool,
     mut work: impl FnMut() -> F,
 ) -> Result<T, E> {
     for _ in 1..ATTEMPTS {
         match work().await {
-            Err(why) if is_busy(&why) => {}
+            Err(err) if is_busy(&err) => {}
             done => return done,
         }
     }
     work().await
-}
-
-/// Turns that were open before the process began are not answered any more.
-async fn close_open_turns(door: Arc<Door>, begun: i64) {
-    let life = door.core.life.clone();
-    let title = "the gateway stopped before the reply was complete";
-    let content = wire::apology(title);
-    loop {
-        match door.memory.store.interrupt_turn(&content, begun).await {
-            Ok(Some(turn)) => tell(&door, &turn, title).await,
-            Ok(None) => return,
-            Err(why) => {
-                tracing::error!(error = %why, "cannot look for turns that were cut off");
-                tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
-                    () = life.draining() => return,
-                }
-            }
-        }
-    }
-}
-
-/// Who comes back to the room learns how the turn ended.
-async fn tell(door: &Door, cut_off: &Interrupted, title: &'static str) {
-    let Interrupted { turn, conversation_id, message } = cut_off;
-    let Some(topic) = door::room(*conversation_id) else { return };
-    let failed = turn::Turn::Failed(turn::Failed {
-        turn: *turn,
-        code: "interrupted".into(),
-        title: title.into(),
-        message: Some(message.id),
-    });
-    if let Err(why) = door.publish(failed.draft(topic)).await {
-        tracing::warn!(error = %why, "nobody was told that a turn was cut off");
-    }
 }

@@ -14,6 +14,7 @@ mod journal;
 mod links;
 mod render;
 mod socketio;
+mod topic;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +28,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::door::Door;
 
-pub use crate::socketio::RECOVERY_BYTES;
+pub use crate::{journal::RoomJournal, socketio::RECOVERY_BYTES};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "rooms";
@@ -108,11 +109,17 @@ pub struct Memory {
     pub link_ttl: Duration,
 }
 
-/// The rooms' doors, and the description of those over HTTP. Turns asked in conversations are kept
-/// from now on, whoever asks.
-pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> (Router, OpenApi) {
-    let door = Arc::new(Door::new(core.clone(), desk.clone(), memory, config));
-    journal::keep(&door);
+/// The routes of rooms, and the description of those over HTTP. `journal` is the one that `desk`
+/// stores turns in; turns that a crash cut off are closed in it from now on.
+pub fn router(
+    core: &Core,
+    desk: &Desk,
+    journal: RoomJournal,
+    memory: Memory,
+    config: Config,
+) -> (Router, OpenApi) {
+    core.life.spawn("journal", journal.clone().close_interrupted_turns());
+    let door = Arc::new(Door::new(core.clone(), desk.clone(), journal, memory, config));
     let (router, described) = http::router(&door);
     (engineio::router(&door).merge(router), described)
 }

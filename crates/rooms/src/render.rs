@@ -2,7 +2,7 @@
 //! conversations speak one dialect, named rooms another, and everything else is shown as it is.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::Turn};
+use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::TurnEvent};
 use serde_json::json;
 
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str
 }
 
 fn encode(event: &Event, position: bool, offset: bool) -> Packet {
-    let turn = if event.kind.starts_with("turn.") { Turn::of(event) } else { None };
+    let turn = if event.kind.starts_with("turn.") { TurnEvent::of(event) } else { None };
     let (place, turn) = (Place::of(&event.topic), turn.as_ref());
     let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
         (Place::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts)?,
@@ -99,7 +99,7 @@ impl<'a> Place<'a> {
 }
 
 fn conversation_turn(
-    turn: &Turn,
+    turn: &TurnEvent,
     conversation_id: i64,
     ts: u64,
 ) -> Option<(&'static str, Cow<'static, str>)> {
@@ -122,57 +122,59 @@ fn conversation_turn(
         ("ai_response_complete", wire::json(&said))
     };
     let (name, payload) = match turn {
-        Turn::Started(_) => {
+        TurnEvent::Started(_) => {
             ("ai_thinking", json!({"conversation_id": conversation_id, "turn": id}).to_string())
         }
-        Turn::Delta(it) => {
+        TurnEvent::Delta(it) => {
             let chunk = json!({
                 "chunk": it.text, "start": it.start,
                 "conversation_id": conversation_id, "turn": id,
             });
             ("ai_response_chunk", chunk.to_string())
         }
-        Turn::Completed(it) => whole(&it.text, it.message, None),
-        Turn::Cancelled(it) => whole(&it.text, it.message, Some(true)),
-        Turn::Failed(it) => {
+        TurnEvent::Completed(it) => whole(&it.text, it.message, None),
+        TurnEvent::Cancelled(it) => whole(&it.text, it.message, Some(true)),
+        TurnEvent::Failed(it) => {
             let error = json!({
                 "error": wire::apology(&it.title), "code": it.code, "message_id": it.message,
                 "conversation_id": conversation_id, "turn": id,
             });
             ("ai_response_error", error.to_string())
         }
-        Turn::Status(_) | Turn::Tool(_) => return None,
+        TurnEvent::Status(_) | TurnEvent::Tool(_) => return None,
     };
     Some((name, payload.into()))
 }
 
 /// A turn in a named room, or one that a client has for itself.
 pub(crate) fn named_turn(
-    turn: &Turn,
+    turn: &TurnEvent,
     room: Option<&str>,
     ts: u64,
 ) -> Option<(&'static str, Cow<'static, str>)> {
     let (id, timestamp) = (turn.turn(), wire::seconds(ts));
     let (name, mut payload) = match turn {
-        Turn::Delta(it) => ("llm_token", json!({"token": it.text, "start": it.start, "turn": id})),
-        Turn::Completed(it) => {
+        TurnEvent::Delta(it) => {
+            ("llm_token", json!({"token": it.text, "start": it.start, "turn": id}))
+        }
+        TurnEvent::Completed(it) => {
             let whole = json!({
                 "message": "Response complete", "timestamp": timestamp,
                 "text": it.text, "turn": id,
             });
             ("llm_complete", whole)
         }
-        Turn::Cancelled(it) => {
+        TurnEvent::Cancelled(it) => {
             let part = json!({
                 "message": "Response cancelled", "timestamp": timestamp,
                 "text": it.text, "turn": id, "cancelled": true,
             });
             ("llm_complete", part)
         }
-        Turn::Failed(it) => {
+        TurnEvent::Failed(it) => {
             ("error", json!({"message": wire::apology(&it.title), "code": it.code, "turn": id}))
         }
-        Turn::Started(_) | Turn::Status(_) | Turn::Tool(_) => return None,
+        TurnEvent::Started(_) | TurnEvent::Status(_) | TurnEvent::Tool(_) => return None,
     };
     if let (Some(room), Some(members)) = (room, payload.as_object_mut()) {
         members.insert("room".to_owned(), room.into());

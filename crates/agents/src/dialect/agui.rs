@@ -7,12 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 pub(super) use self::run::Run;
-use super::{
-    reply::{self, Parts},
-    upstream,
-    web::Web,
-};
-use crate::{Agent, BadConfig, Content, Part, Question, Reply, Settings};
+use super::{reply, upstream, web::Web};
+use crate::{Agent, BadConfig, Content, Question, Reply, Settings};
 
 mod messages;
 mod run;
@@ -30,8 +26,8 @@ pub(super) struct Agui {
 // === impl Agui ===
 
 impl Agui {
-    /// What the dialect says itself.
-    const OWN: [&str; 3] = ["messages", "runId", "threadId"];
+    /// The fields that the dialect sets itself.
+    const OWN_FIELDS: [&str; 3] = ["messages", "runId", "threadId"];
 
     pub(super) fn open(name: &str, settings: &Settings) -> Result<Self, BadConfig> {
         let url = upstream::address(name, settings, &["http", "https"])?;
@@ -42,15 +38,15 @@ impl Agui {
             content: settings.content.unwrap_or(guessed),
             window: upstream::window(name, settings)?,
             max_reply: settings.max_reply,
-            body: upstream::body(name, settings, &Self::OWN)?,
+            body: upstream::body(name, settings, &Self::OWN_FIELDS)?,
         })
     }
 
-    /// A `RunAgentInput`. All of its fields are needed, also those that are empty here.
+    /// A `RunAgentInput`. All of its fields are required, also the empty ones.
     fn body(&self, question: &Question) -> Value {
         let turn = question.turn;
         let mut messages = Vec::new();
-        for (n, exchange) in question.before.iter().enumerate() {
+        for (n, exchange) in question.history.iter().enumerate() {
             messages.push(self.message(&format!("{turn}-{n}q"), "user", &exchange.question));
             messages.push(self.message(&format!("{turn}-{n}r"), "assistant", &exchange.reply));
         }
@@ -97,17 +93,12 @@ impl Agent for Agui {
     }
 }
 
-/// A picture as a part of a message. What is in a `data:` URI stands by itself.
+/// A picture as a part of a message. The content of a `data:` URI is embedded.
 fn picture(image: &str) -> Value {
-    let data = image.strip_prefix("data:").and_then(|it| it.split_once(";base64,"));
+    let data = image.strip_prefix("data:").and_then(|uri| uri.split_once(";base64,"));
     let source = match data {
         Some((media, data)) => json!({"type": "data", "value": data, "mimeType": media}),
         None => json!({"type": "url", "value": image}),
     };
     json!({"type": "image", "source": source})
-}
-
-/// Something came, but nothing to show.
-fn alive(parts: &mut Parts) {
-    parts.push_back(Part::Text(String::new()));
 }

@@ -1,48 +1,51 @@
-//! How upstreams say in an answer that they failed, each in its own shape.
+//! Failures that upstreams report within an answer, each in its own shape.
 use super::web::Trouble;
 use crate::{
     Code,
     lenient::{Document, Json},
 };
 
-/// The failure in the member `error`, or in each of several, which every upstream may have beside
-/// whatever else it says.
+/// Fails if there is a member `error` or `errors`, which every upstream may send beside anything
+/// else.
 pub(super) fn named(value: Json<'_>) -> Result<(), Trouble> {
     let [error, errors] = value.members(["error", "errors"]);
-    match [error, errors].into_iter().find(|it| it.is_set()) {
+    match [error, errors].into_iter().find(|value| value.is_set()) {
         Some(error) => Err(failed(error)),
         None => Ok(()),
     }
 }
 
-/// The failure of a value that has nothing of what a reply is made of: `detail`, `message`, a code,
-/// or a type or status that is an error. A list is what its first item is.
+/// Fails if a value without any part of a reply reports a failure: by `detail`, `message`, a code, or
+/// a type or status that is an error. Of a list, the first item counts.
 pub(super) fn of_another_shape(value: Json<'_>) -> Result<(), Trouble> {
     let value = value.items().first().copied().unwrap_or(value);
     named(value)?;
     let names = ["type", "object", "status", "event", "success", "ok"];
     let [kind, object, status, event, success, ok] = value.members(names);
-    let is_error = |it: Json<'_>| {
-        let word = it.string().map(|it| it.to_ascii_lowercase());
-        word.is_some_and(|it| matches!(&*it, "error" | "failed" | "failure" | "fail" | "exception"))
+    let is_error = |value: Json<'_>| {
+        let word = value.string().map(|word| word.to_ascii_lowercase());
+        word.is_some_and(|word| {
+            matches!(&*word, "error" | "failed" | "failure" | "fail" | "exception")
+        })
     };
     let [detail, message, code] = value.members(["detail", "message", "code"]);
-    let has_code = code.number().is_some_and(|it| it >= 400)
+    let has_code = code.number().is_some_and(|code| code >= 400)
         || code.is_string() && code.is_set() && code.number().is_none() && message.is_set();
     let told = [kind, object, status, event].into_iter().any(is_error)
-        || [success, ok].into_iter().any(|it| it.raw() == "false")
-        || status.number().is_some_and(|it| it >= 400)
-        || detail.is_set() && [kind, status, event].iter().all(|it| it.is_null())
+        || [success, ok].into_iter().any(|value| value.raw() == "false")
+        || status.number().is_some_and(|code| code >= 400)
+        || detail.is_set() && [kind, status, event].iter().all(|value| value.is_null())
         || has_code;
     if told { Err(failed(value)) } else { Ok(()) }
 }
 
-/// The failure in an event that is named so, whatever is in it.
+/// The failure in an event of the name `error`, whatever its data.
 pub(super) fn event(data: &str) -> Trouble {
-    Document::read(data).map_or_else(|_| Trouble::new(Code::Upstream, data), |it| failed(it.root()))
+    Document::read(data)
+        .map_or_else(|_| Trouble::new(Code::Upstream, data), |document| failed(document.root()))
 }
 
-/// As it was told.
+/// The failure, in the upstream's own words.
 pub(super) fn failed(error: Json<'_>) -> Trouble {
     Trouble::new(Code::Upstream, error.raw())
 }
@@ -90,7 +93,7 @@ mod tests {
             "\"error\"",
         ];
         assert!(errors.into_iter().all(is_failure));
-        let wrong: Vec<_> = none.into_iter().filter(|it| is_failure(it)).collect();
+        let wrong: Vec<_> = none.into_iter().filter(|json| is_failure(json)).collect();
         assert_eq!(wrong, Vec::<&str>::new());
     }
 

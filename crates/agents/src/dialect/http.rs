@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     fault,
-    reply::{self, Parts, Reader, Standing},
+    reply::{self, Parts, Progress, Reader},
     upstream,
     web::{Trouble, Web},
 };
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Http {
     web: Arc<Web>,
     message: String,
-    /// The fields of who asks, and of the conversation; none where they are empty.
+    /// The fields for the user and the conversation; omitted if empty.
     user: String,
     session: String,
     body: Map<String, Value>,
@@ -34,11 +34,11 @@ pub(super) struct Http {
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) token: Arc<str>,
-    /// Of the whole text.
+    /// Names of the whole text, in order of preference.
     pub(super) reply: Arc<[String]>,
 }
 
-/// What has been heard of one answer.
+/// The state of reading one answer.
 #[derive(Debug)]
 pub(super) struct Stream {
     names: Names,
@@ -69,7 +69,7 @@ impl Http {
             reply => vec![reply],
         };
         let own = [&message, &user, &session].map(String::as_str);
-        let own: Vec<_> = own.into_iter().filter(|it| !it.is_empty()).collect();
+        let own: Vec<_> = own.into_iter().filter(|name| !name.is_empty()).collect();
         Ok(Self {
             web: Web::open(name, settings, url)?,
             body: upstream::body(name, settings, &own)?,
@@ -84,13 +84,13 @@ impl Http {
         let mut body = Map::new();
         body.insert("stream".to_owned(), true.into());
         body.insert(self.message.clone(), (*question.text).into());
-        let who = [(&self.user, &*question.user), (&self.session, question.topic.as_str())];
-        for (field, value) in who.into_iter().filter(|(field, _)| !field.is_empty()) {
+        let ids = [(&self.user, &*question.user), (&self.session, question.topic.as_str())];
+        for (field, value) in ids.into_iter().filter(|(field, _)| !field.is_empty()) {
             body.insert(field.clone(), value.into());
         }
         let mut body = Value::Object(body);
         upstream::add(&mut body, &self.body, &question.given);
-        // What the backend itself calls them. Who asks knows better than the configuration.
+        // By the backend's own names. The client's values win over the configuration's.
         let Given { image, level, .. } = &question.given;
         for (field, value) in [("intelligence_level", level), ("image", image)] {
             if let Some(value) = value.as_deref() {
@@ -112,12 +112,12 @@ impl Agent for Http {
 // === impl Names ===
 
 impl Names {
-    /// The whole text, if it is there.
+    /// The whole text, if the answer has it.
     fn reply(&self, fields: Json<'_>) -> Result<Option<String>, Trouble> {
         let told = self.reply.iter().map(|name| (name, fields.get(name)));
-        match told.into_iter().find(|(_, it)| !it.is_null()) {
+        match told.into_iter().find(|(_, value)| !value.is_null()) {
             None => Ok(None),
-            Some((name, it)) => it.said().map(Some).ok_or_else(|| no_text(name)),
+            Some((name, value)) => value.text().map(Some).ok_or_else(|| no_text(name)),
         }
     }
 }
@@ -180,13 +180,13 @@ impl Reader for Stream {
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
-        parts.extend(self.halves.end().map(|it| Part::Text(it.into())));
+        parts.extend(self.halves.end().map(|half| Part::Text(half.into())));
         parts.push_back(Part::End(None));
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        Standing::Open
+    fn progress(&self) -> Progress {
+        Progress::Open
     }
 
     fn ends(&self, kind: &str) -> bool {

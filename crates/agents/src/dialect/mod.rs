@@ -1,5 +1,5 @@
-//! The ways of speaking to an upstream, one module each. Nothing of an upstream leaves them but the
-//! parts of a reply.
+//! The dialects of upstreams, one module each. Nothing of an upstream leaves its module but the parts
+//! of a reply.
 mod agui;
 mod cheshire_cat;
 mod echo;

@@ -1,6 +1,6 @@
-//! `openai`: anything with the `/chat/completions` of `OpenAI`.
+//! `openai`: any server with the `/chat/completions` of `OpenAI`.
 //!
-//! The request has what every such server takes: `model`, `messages` and `stream`. Everything else,
+//! The request has the fields that every such server takes: `model`, `messages` and `stream`. Everything else,
 //! as `temperature`, `user` or `stream_options`, comes from the configuration, because many servers
 //! refuse fields that they do not know. See the API reference of `OpenAI`, "Chat Completions" and
 //! "Streaming events", and `docs/agents.md` for how others differ.
@@ -27,8 +27,8 @@ pub(super) struct Openai {
 // === impl Openai ===
 
 impl Openai {
-    /// What the dialect says itself.
-    const OWN: [&str; 2] = ["messages", "model"];
+    /// The fields that the dialect sets itself.
+    const OWN_FIELDS: [&str; 2] = ["messages", "model"];
 
     pub(super) fn open(name: &str, settings: &Settings) -> Result<Self, BadConfig> {
         let mut url = upstream::address(name, settings, &["http", "https"])?;
@@ -46,7 +46,7 @@ impl Openai {
             model: settings.model.clone(),
             system: settings.system.clone(),
             window: upstream::window(name, settings)?,
-            body: upstream::body(name, settings, &Self::OWN)?,
+            body: upstream::body(name, settings, &Self::OWN_FIELDS)?,
         })
     }
 
@@ -56,7 +56,7 @@ impl Openai {
         if !self.system.is_empty() {
             messages.push(message("system", &self.system));
         }
-        for exchange in &question.before {
+        for exchange in &question.history {
             messages.push(message("user", &exchange.question));
             messages.push(message("assistant", &exchange.reply));
         }

@@ -1,23 +1,23 @@
-//! Why an upstream says that a reply is over, in the words of many.
+//! The reasons that upstreams give for the end of a reply.
 use crate::lenient::Json;
 
-/// What a reason means for the reply.
+/// The meaning of a reason for the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It is whole.
+    /// The reply is whole.
     Whole,
     /// Tools are wanted; an upstream that runs them itself goes on.
     Tools,
-    /// It was cut off at a limit.
+    /// The reply was cut off at a limit.
     Length,
-    /// It was cut off by a filter.
+    /// The reply was cut off by a filter.
     Filter,
-    /// The upstream gave it up. So is whatever is not known: a reply that was cut off is not to be
-    /// told as whole.
+    /// The upstream gave the reply up. Unknown reasons count as this one: a reply that was cut off
+    /// must not be shown as whole.
     GivenUp,
 }
 
-/// The reasons of `OpenAI`, and of those who speak like it: vLLM, `SGLang`, TGI, llama.cpp, Gemini,
+/// The reasons of `OpenAI`, and of servers that speak like it: vLLM, `SGLang`, TGI, llama.cpp, Gemini,
 /// Mistral, Cohere, Anthropic, `DeepSeek`, `Zhipu`. Letters and digits alone count.
 const WHOLE: [&str; 24] = [
     "stop",
@@ -77,20 +77,20 @@ const FILTER: [&str; 13] = [
     "errortoxic",
     "language",
 ];
-/// What is said of a reply that goes on.
-const NONE: [&str; 6] =
+/// The reasons of a reply that goes on.
+const NO_REASON: [&str; 6] =
     ["", "null", "none", "unspecified", "finishreasonunspecified", "inprogress"];
 
 impl Reason {
-    /// What a `finish_reason` says, if it says something: a text, or an object with its type.
+    /// Reads a `finish_reason`: a text, or an object with its type. `None` if it says nothing.
     pub(super) fn of(value: Json<'_>) -> Option<Self> {
         let [kind, reason] = value.members(["type", "reason"]);
         let word = [value, kind, reason].into_iter().find_map(Json::string)?;
         let letters = word.chars().filter(char::is_ascii_alphanumeric);
-        let word: String = letters.map(|it| it.to_ascii_lowercase()).collect();
+        let word: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
         let is_in = |words: &[&str]| words.contains(&&*word);
         match () {
-            () if is_in(&NONE) => None,
+            () if is_in(&NO_REASON) => None,
             () if is_in(&WHOLE) => Some(Self::Whole),
             () if is_in(&TOOLS) => Some(Self::Tools),
             () if is_in(&LENGTH) => Some(Self::Length),

@@ -1,4 +1,4 @@
-//! From the events of an answer to the parts of a reply: what all dialects over HTTP share.
+//! From the events of an answer to the parts of a reply: the part that all dialects over HTTP share.
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
@@ -13,36 +13,36 @@ use crate::{
 
 pub(super) type Parts = VecDeque<Part>;
 
-/// How far a reply is, and so what the end of its answer means.
+/// The progress of a reply, which decides on the meaning of the end of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It goes on: an answer that ends has broken off.
+pub(super) enum Progress {
+    /// The reply goes on: an answer that ends has broken off.
     Open,
-    /// It may go on, or be over: an answer that ends in order ends it.
+    /// The reply may go on, or be over: an answer that ends in order ends it.
     Paused,
-    /// It is over, unless more comes. However the answer ends, or if it does not, it was whole.
+    /// The reply is over, unless more comes. However the answer ends, or if it never does, the reply
+    /// was whole.
     Complete,
 }
 
 /// Makes the parts of one reply out of an answer. An error ends the reply, and so does
 /// [`Part::End`]; nothing comes after either.
 pub(super) trait Reader: Send + 'static {
-    /// How long it is waited for the end of an answer whose reply is complete: some go on after they
-    /// have said that they are, and some never end.
+    /// Timeout of the end of an answer whose reply is complete: some go on after they have announced
+    /// the end, and some never end.
     const LINGER: Duration = Duration::from_secs(10);
 
-    /// An event of a streamed answer. Those whose data is blank are passed over unless they are
-    /// [named](Self::ends).
+    /// Reads an event of a streamed answer. Events with blank data are skipped unless their name
+    /// [means something](Self::ends).
     fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble>;
 
-    /// An answer in one piece.
+    /// Reads an answer in one piece.
     fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble>;
 
-    /// The answer is over, and the reply is, too: its last parts, of which the last is
-    /// [`Part::End`].
+    /// Ends the answer and the reply. Adds the last parts, of which the last is [`Part::End`].
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble>;
 
-    fn standing(&self) -> Standing;
+    fn progress(&self) -> Progress;
 
     /// Whether an event of this name means something without data.
     fn ends(&self, _kind: &str) -> bool {
@@ -50,7 +50,7 @@ pub(super) trait Reader: Send + 'static {
     }
 }
 
-/// Post `body`, and let `reader` read the answer.
+/// Posts `body`, and lets `reader` read the answer.
 pub(super) fn reply(web: &Arc<Web>, body: Vec<u8>, reader: impl Reader) -> Reply {
     let web = Arc::clone(web);
     let run = Run { web, reader, parts: Parts::new(), failure: None, stage: Stage::Ask(body) };
@@ -60,9 +60,9 @@ pub(super) fn reply(web: &Arc<Web>, body: Vec<u8>, reader: impl Reader) -> Reply
 struct Run<R> {
     web: Arc<Web>,
     reader: R,
-    /// Those of the last event.
+    /// Parts of the last event.
     parts: Parts,
-    /// What is told after them.
+    /// The failure that comes after the parts.
     failure: Option<Failure>,
     stage: Stage,
 }
@@ -77,15 +77,15 @@ enum Stage {
 struct Events {
     answer: Response,
     decoder: Decoder,
-    /// Those of the last bytes.
+    /// Events of the last bytes.
     queue: VecDeque<Event>,
-    /// The bytes after them make no sense.
+    /// The bytes after those events cannot be decoded.
     broken: bool,
-    /// There are no more bytes. What is in the queue may have been cut off.
+    /// No more bytes come. The last event of the queue may have been cut off.
     ended: bool,
 }
 
-/// Read an event. One at the end of an answer may have been cut off, and half of one is none.
+/// Reads an event. One at the end of an answer may have been cut off; then it does not count.
 fn read(
     reader: &mut impl Reader,
     event: &Event,
@@ -101,11 +101,11 @@ fn read(
     }
 }
 
-/// Nothing more will come.
-fn over(reader: &mut impl Reader, standing: Standing, parts: &mut Parts) -> Result<(), Trouble> {
-    match standing {
-        Standing::Open => Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply")),
-        Standing::Paused | Standing::Complete => reader.end(parts),
+/// Ends an answer, in the sense that `progress` gives to its end.
+fn over(reader: &mut impl Reader, progress: Progress, parts: &mut Parts) -> Result<(), Trouble> {
+    match progress {
+        Progress::Open => Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply")),
+        Progress::Paused | Progress::Complete => reader.end(parts),
     }
 }
 
@@ -120,8 +120,8 @@ impl<R: Reader> Run<R> {
                 }
                 return Ok(Some((part, self)));
             }
-            if let Some(why) = self.failure.take() {
-                return Err(why);
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
             }
             if matches!(self.stage, Stage::Over) {
                 return Ok(None);
@@ -131,10 +131,10 @@ impl<R: Reader> Run<R> {
     }
 
     async fn step(&mut self) -> Result<(), Failure> {
-        let standing = self.reader.standing();
+        let progress = self.reader.progress();
         let (event, cut) = match &mut self.stage {
             Stage::Ask(_) => return self.begin().await,
-            Stage::Read(events) if standing == Standing::Complete => {
+            Stage::Read(events) if progress == Progress::Complete => {
                 let next = timeout(R::LINGER.min(self.web.linger), events.next(&self.web)).await;
                 (next.ok().and_then(Result::ok).flatten(), events.ended)
             }
@@ -143,9 +143,9 @@ impl<R: Reader> Run<R> {
         };
         let read = match event {
             Some(event) => read(&mut self.reader, &event, cut, &mut self.parts),
-            None => over(&mut self.reader, standing, &mut self.parts),
+            None => over(&mut self.reader, progress, &mut self.parts),
         };
-        self.failure = read.err().map(|why| self.web.failure(&why));
+        self.failure = read.err().map(|trouble| self.web.failure(&trouble));
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl<R: Reader> Run<R> {
             Answer::Json(begin, answer) => {
                 let json = self.web.whole(begin, answer).await?;
                 let read = self.reader.whole(&json, &mut self.parts);
-                self.failure = read.err().map(|why| self.web.failure(&why));
+                self.failure = read.err().map(|trouble| self.web.failure(&trouble));
                 self.stage = Stage::Over;
             }
         }
@@ -192,7 +192,7 @@ impl Events {
             if self.ended {
                 return Ok(None);
             }
-            if let Some(bytes) = self.answer.chunk().await.map_err(|why| web.lost(why))? {
+            if let Some(bytes) = self.answer.chunk().await.map_err(|err| web.lost(err))? {
                 self.push(&bytes);
             } else {
                 self.ended = true;

@@ -1,17 +1,17 @@
-//! What an upstream said, as far as it may be in the log: without keys, in one line, and short.
+//! Masking of an upstream's words for the log: without keys, in one line, and short.
 use std::{borrow::Cow, cmp::Reverse};
 
 use quadrille_identity::Secret;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// Characters of what an upstream says that go into the log.
-pub(super) const NOTE: usize = 200;
+/// Characters of an upstream's words that go into the log.
+pub(super) const MAX_NOTE: usize = 200;
 
-/// Bytes of the shortest value in the configuration that may be a key, beside the token.
-const KEY: usize = 8;
+/// Bytes of the shortest configured value that may be a key, beside the token.
+const MIN_SECRET: usize = 8;
 
-/// What is never told: the token, in each way that it is written, and what may be a key in the
+/// Texts that are never logged: the token, in each way that it is written, and possible keys in the
 /// address or in the constants of a request. Longest first.
 #[derive(Debug, Default)]
 pub(super) struct Secrets(Vec<Secret>);
@@ -22,85 +22,91 @@ impl Secrets {
     /// The secrets of an agent.
     pub(super) fn new(url: &Url, token: &Secret, body: &Map<String, Value>) -> Self {
         let query = url.query().unwrap_or_default();
-        let written =
-            query.split('&').filter_map(|it| it.split_once('=')).map(|it| it.1.to_owned());
+        let written = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(_, value)| value.to_owned());
         let meant = url.query_pairs().map(|(_, value)| value.into_owned());
-        let mut values: Vec<String> = written.chain(meant).filter(|it| it.len() >= KEY).collect();
+        let mut values: Vec<String> =
+            written.chain(meant).filter(|value| value.len() >= MIN_SECRET).collect();
         for (name, value) in body {
             keys(name, value, &mut values);
         }
         values.push(query.to_owned());
         values.push(token.expose().to_owned());
-        let encoded = |it: &String| {
-            percent_encoding::utf8_percent_encode(it, percent_encoding::NON_ALPHANUMERIC)
+        let encoded = |value: &String| {
+            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
                 .to_string()
         };
         let all: Vec<_> = values.iter().map(encoded).chain(values.iter().cloned()).collect();
-        let mut all: Vec<_> = all.into_iter().filter(|it| !it.is_empty()).collect();
-        all.sort_by_key(|it| Reverse(it.len()));
+        let mut all: Vec<_> = all.into_iter().filter(|value| !value.is_empty()).collect();
+        all.sort_by_key(|value| Reverse(value.len()));
         all.dedup();
         Self(all.into_iter().map(Secret::from).collect())
     }
 
-    /// How much of a text is needed for a secret that begins within the note to be found whole.
+    /// Bytes of a text that are needed to find every secret that begins within the note.
     pub(super) fn enough(&self) -> usize {
-        NOTE * 4 + self.0.first().map_or(0, Secret::len).max(NOTE)
+        MAX_NOTE * 4 + self.0.first().map_or(0, Secret::len).max(MAX_NOTE)
     }
 
-    /// At most [`NOTE`] characters in one line, without the secrets and without what looks like one.
-    /// Of a text that is longer than [`Self::enough`], only its begin is looked at.
-    pub(super) fn note(&self, said: &str) -> String {
-        let begin = said.get(..said.floor_char_boundary(self.enough())).unwrap_or_default();
-        // It may have been cut before.
-        let is_cut = said.len() >= self.enough();
-        let told = self.masked(begin, is_cut);
-        // What is left of a word would not be known for a key.
-        let whole = if is_cut { told.trim_end_matches(is_part) } else { &told };
-        without_keys(whole).chars().take(NOTE).collect()
+    /// At most [`MAX_NOTE`] characters in one line, without the secrets and without words that look
+    /// like one. Of a text that is longer than [`Self::enough`], only the begin is read.
+    pub(super) fn note(&self, text: &str) -> String {
+        let begin = text.get(..text.floor_char_boundary(self.enough())).unwrap_or_default();
+        // The text may have been cut before.
+        let is_cut = text.len() >= self.enough();
+        let shown = self.masked(begin, is_cut);
+        // The rest of a cut word would not be recognized as a key.
+        let whole = if is_cut { shown.trim_end_matches(is_part) } else { &shown };
+        without_keys(whole).chars().take(MAX_NOTE).collect()
     }
 
-    /// `said` in one line and without the secrets; if it was cut, also without the begin of one at
+    /// `text` in one line and without the secrets; if it was cut, also without the begin of one at
     /// its end.
-    fn masked(&self, said: &str, is_cut: bool) -> String {
-        let (mut told, mut rest) = (String::new(), said.chars());
+    fn masked(&self, text: &str, is_cut: bool) -> String {
+        let (mut shown, mut rest) = (String::new(), text.chars());
         loop {
             let left = rest.as_str();
-            if is_cut && self.0.iter().any(|it| it.expose().starts_with(left)) {
-                return told;
+            if is_cut && self.0.iter().any(|secret| secret.expose().starts_with(left)) {
+                return shown;
             }
-            if let Some(after) = self.0.iter().find_map(|it| left.strip_prefix(it.expose())) {
-                told.push_str(Secret::SHOWN);
+            if let Some(after) = self.0.iter().find_map(|secret| left.strip_prefix(secret.expose()))
+            {
+                shown.push_str(Secret::SHOWN);
                 rest = after.chars();
                 continue;
             }
             match rest.next() {
-                None => return told,
-                Some(it) => told.push(if it.is_control() { ' ' } else { it }),
+                None => return shown,
+                Some(letter) => shown.push(if letter.is_control() { ' ' } else { letter }),
             }
         }
     }
 }
 
-/// The texts in a constant that is called like a secret.
+/// Collects the texts in a constant whose name is that of a secret.
 fn keys(name: &str, value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::String(text) if text.len() >= KEY && is_secret(name) => found.push(text.clone()),
-        Value::Object(members) => members.iter().for_each(|(name, it)| keys(name, it, found)),
-        Value::Array(items) => items.iter().for_each(|it| keys(name, it, found)),
+        Value::String(text) if text.len() >= MIN_SECRET && is_secret(name) => {
+            found.push(text.clone());
+        }
+        Value::Object(members) => members.iter().for_each(|(name, value)| keys(name, value, found)),
+        Value::Array(items) => items.iter().for_each(|item| keys(name, item, found)),
         _ => {}
     }
 }
 
-/// Whether something of this name is secret.
+/// Whether a member of this name holds a secret.
 fn is_secret(name: &str) -> bool {
     const NAMES: [&str; 7] = ["key", "token", "secret", "password", "authorization", "auth", "sig"];
     let name = name.to_ascii_lowercase();
     let last = name.rsplit(['_', '-', '.']).next().unwrap_or_default();
-    NAMES.iter().any(|it| last.ends_with(it))
+    NAMES.iter().any(|name| last.ends_with(name))
 }
 
-/// What the keys of providers begin with, and a little of what else is one.
-const BEGINS: [&str; 22] = [
+/// Prefixes of the keys of providers, and of a few other secrets.
+const KEY_PREFIXES: [&str; 22] = [
     "sk-",
     "sk_",
     "pk-",
@@ -125,74 +131,82 @@ const BEGINS: [&str; 22] = [
     "github_pat_",
 ];
 
-/// Bytes before a word in which its name is looked for.
-const BEFORE: usize = 100;
+/// Bytes before a word that are searched for its name.
+const NAME_DISTANCE: usize = 100;
 
-/// Characters after the begin, at least, and of any word that mixes letters and digits.
-const REST: usize = 6;
-const LONG: usize = 40;
+/// Bytes of a key after its prefix, at least.
+const MIN_AFTER_PREFIX: usize = 6;
 
-/// Whether it can be in a key.
-fn is_part(it: char) -> bool {
-    it.is_ascii_alphanumeric() || "-_.+/~%*".contains(it)
+/// Bytes of a word without a prefix that passes for a key, at least.
+const MIN_MIXED: usize = 40;
+
+/// Whether the character can be in a key.
+fn is_part(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-_.+/~%*".contains(letter)
 }
 
-/// `said` without words that look like keys.
-fn without_keys(said: &str) -> Cow<'_, str> {
+/// Masks the words of `text` that look like keys.
+fn without_keys(text: &str) -> Cow<'_, str> {
     let mut masked = String::new();
     let (mut done, mut at) = (0, 0);
-    while let Some(from) = said.get(at..).and_then(|it| it.find(is_part)).map(|it| at + it) {
-        let rest = said.get(from..).unwrap_or_default();
-        let word = rest.get(..rest.find(|it| !is_part(it)).unwrap_or(rest.len()));
+    while let Some(from) = text.get(at..).and_then(|rest| rest.find(is_part)).map(|from| at + from)
+    {
+        let rest = text.get(from..).unwrap_or_default();
+        let word = rest.get(..rest.find(|letter| !is_part(letter)).unwrap_or(rest.len()));
         let word = word.unwrap_or_default();
         at = from + word.len();
-        let begin = BEGINS.iter().filter_map(|it| word.find(it).map(|at| (at, at + it.len())));
-        let begin = begin.filter(|(at, end)| is_begin(word, *at) && word.len() >= end + REST).min();
+        let begin = KEY_PREFIXES
+            .iter()
+            .filter_map(|prefix| word.find(prefix).map(|at| (at, at + prefix.len())));
+        let begin = begin
+            .filter(|(at, end)| is_begin(word, *at) && word.len() >= end + MIN_AFTER_PREFIX)
+            .min();
         let (hidden, is_key) = match begin {
             Some((begin, _)) => (begin, true),
-            None => (0, is_named(said.get(..from).unwrap_or_default()) || is_mixed(word)),
+            None => (0, is_named(text.get(..from).unwrap_or_default()) || is_mixed(word)),
         };
-        if is_key && word.chars().any(|it| it.is_ascii_alphanumeric()) {
-            masked.push_str(said.get(done..from + hidden).unwrap_or_default());
+        if is_key && word.chars().any(|letter| letter.is_ascii_alphanumeric()) {
+            masked.push_str(text.get(done..from + hidden).unwrap_or_default());
             masked.push_str(Secret::SHOWN);
             done = at;
         }
     }
     if done == 0 {
-        return said.into();
+        return text.into();
     }
-    masked.push_str(said.get(done..).unwrap_or_default());
+    masked.push_str(text.get(done..).unwrap_or_default());
     masked.into()
 }
 
 /// Whether a key can begin here: not in the middle of a word such as `task-force`.
 fn is_begin(word: &str, at: usize) -> bool {
-    let before = word.get(..at).and_then(|it| it.chars().last());
-    before.is_none_or(|it| !it.is_ascii_alphanumeric())
+    let before = word.get(..at).and_then(|before| before.chars().last());
+    before.is_none_or(|letter| !letter.is_ascii_alphanumeric())
 }
 
-/// Whether what comes before a word says that it is a secret: `Bearer`, `token=`, `"api_key": "`.
+/// Whether the text before a word names it a secret: `Bearer`, `token=`, `"api_key": "`.
 fn is_named(before: &str) -> bool {
-    let from = before.ceil_char_boundary(before.len().saturating_sub(BEFORE));
+    let from = before.ceil_char_boundary(before.len().saturating_sub(NAME_DISTANCE));
     let lower = before.get(from..).unwrap_or_default().to_ascii_lowercase();
     let schemes = ["bearer ", "basic ", "api key provided: ", "api key: "];
-    if schemes.iter().any(|it| lower.ends_with(it)) {
+    if schemes.iter().any(|scheme| lower.ends_with(scheme)) {
         return true;
     }
     let Some(name) = lower.trim_end_matches([' ', '"', '\'', '\\']).strip_suffix(['=', ':']) else {
         return false;
     };
     let name = name.trim_end_matches([' ', '"', '\'', '\\']);
-    let from = name.rfind(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
-    let name = name.get(from.map_or(0, |it| it + 1)..).unwrap_or_default();
-    // What comes after it is a scheme, and is told.
+    let from = name
+        .rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-');
+    let name = name.get(from.map_or(0, |at| at + 1)..).unwrap_or_default();
+    // The word after it is a scheme, and no secret.
     name != "authorization" && is_secret(name)
 }
 
-/// Whether a word is long and has capitals, small letters and digits, as no word of a language has.
+/// Whether a word is long and has capitals, small letters and digits, unlike the words of a language.
 fn is_mixed(word: &str) -> bool {
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
-    word.len() >= LONG
+    word.len() >= MIN_MIXED
         && !word.contains('/')
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_uppercase)
@@ -259,13 +273,13 @@ mod tests {
     fn of_a_very_long_text_the_begin_is_told_and_masked() {
         // Word after word, each of which could be a key.
         let said = format!("token=meow {}", "é a ".repeat(5 << 18));
-        let begin: String = said.replace("meow", Secret::SHOWN).chars().take(NOTE).collect();
+        let begin: String = said.replace("meow", Secret::SHOWN).chars().take(MAX_NOTE).collect();
         assert_eq!(note(&said), begin);
         // Nor does it matter what comes before a word, but for its name.
         let said = said.get(..1 << 20).unwrap();
         assert_eq!(without_keys(said), said.replace("meow", Secret::SHOWN));
         // The name of a word is far behind others.
-        let last = format!("{said}{} token: meow", "é".repeat(BEFORE));
+        let last = format!("{said}{} token: meow", "é".repeat(NAME_DISTANCE));
         assert!(without_keys(&last).ends_with(&format!(" token: {}", Secret::SHOWN)));
         assert_eq!(note(&"a".repeat(5 << 20)), "");
     }

@@ -1,4 +1,4 @@
-//! The tools that an agent uses, told piece by piece: a name, then arguments.
+//! The tools that an agent uses, which come piece by piece: a name, then arguments.
 use super::reply::Parts;
 use crate::{
     Part,
@@ -6,10 +6,10 @@ use crate::{
 };
 
 /// Tools in use at once. One more ends the first: a reply is not lost for them.
-const MAX: usize = 64;
+const MAX_TOOLS: usize = 64;
 
 /// Bytes of one tool's arguments that are shown.
-const MAX_TEXT: usize = 16 << 10;
+const MAX_ARGUMENTS: usize = 16 << 10;
 
 /// Tools whose arguments are still coming. `K` tells them apart.
 #[derive(Debug, Default)]
@@ -26,11 +26,11 @@ struct Tool<K> {
 }
 
 impl<K: PartialEq> Tools<K> {
-    /// More of the name or the arguments of the tool `key`, which may be new. Arguments are pieces of
+    /// Adds to the name or the arguments of the tool `key`, which may be new. Arguments are pieces of
     /// a text, or JSON.
     pub(super) fn more(&mut self, key: K, name: &str, arguments: Json<'_>, parts: &mut Parts) {
-        let at = self.open.iter().position(|it| it.key == key).unwrap_or_else(|| {
-            if self.open.len() == MAX {
+        let at = self.open.iter().position(|tool| tool.key == key).unwrap_or_else(|| {
+            if self.open.len() == MAX_TOOLS {
                 parts.extend(self.open.remove(0).part());
             }
             let (name, text, halves) = (String::new(), String::new(), Halves::default());
@@ -38,7 +38,7 @@ impl<K: PartialEq> Tools<K> {
             self.open.len() - 1
         });
         let Some(tool) = self.open.get_mut(at) else { return };
-        // Some tell the whole name with each piece.
+        // Some servers repeat the whole name with each piece.
         if tool.name != name {
             push(&mut tool.name, name);
         }
@@ -49,19 +49,19 @@ impl<K: PartialEq> Tools<K> {
         }
     }
 
-    /// Everything about the tool `key` has been said. One without a name is nothing to tell.
+    /// Ends the tool `key`. One without a name is not shown.
     pub(super) fn end(&mut self, key: &K, parts: &mut Parts) {
-        let ended = self.open.extract_if(.., |it| it.key == *key);
+        let ended = self.open.extract_if(.., |tool| tool.key == *key);
         parts.extend(ended.filter_map(Tool::part));
     }
 
-    /// Everything about every tool has been said.
+    /// Ends all tools.
     pub(super) fn end_all(&mut self, parts: &mut Parts) {
         parts.extend(self.open.drain(..).filter_map(Tool::part));
     }
 
     pub(super) fn last(&self) -> Option<&K> {
-        self.open.last().map(|it| &it.key)
+        self.open.last().map(|tool| &tool.key)
     }
 }
 
@@ -72,9 +72,9 @@ impl<K> Tool<K> {
     }
 }
 
-/// As much of `more` as there is room for.
+/// Appends as much of `more` as there is room for.
 fn push(text: &mut String, more: &str) {
-    let room = MAX_TEXT.saturating_sub(text.len());
+    let room = MAX_ARGUMENTS.saturating_sub(text.len());
     text.push_str(more.get(..more.floor_char_boundary(room)).unwrap_or_default());
 }
 
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn arguments_are_put_together_and_cut_at_the_bound() {
         let (mut tools, mut parts) = (Tools::default(), Parts::new());
-        let long = format!("\"{}\"", "é".repeat(MAX_TEXT));
+        let long = format!("\"{}\"", "é".repeat(MAX_ARGUMENTS));
         more(&mut tools, 1, "add", r#""{\"a\":\ud83d""#, &mut parts);
         more(&mut tools, 2, "sub", "null", &mut parts);
         more(&mut tools, 1, "add", r#""\ude001}\ud83d""#, &mut parts);
@@ -108,7 +108,7 @@ mod tests {
         more(&mut tools, 5, "mul", r#"{"q": "x"}"#, &mut parts);
         tools.end(&3, &mut parts);
         tools.end_all(&mut parts);
-        let sub = "é".repeat(MAX_TEXT / 2);
+        let sub = "é".repeat(MAX_ARGUMENTS / 2);
         let expected =
             [tool("add", "{\"a\":😀1}\u{fffd}"), tool("sub", &sub), tool("mul", r#"{"q": "x"}"#)];
         assert_eq!(parts, expected);
@@ -117,12 +117,15 @@ mod tests {
     #[test]
     fn one_more_than_the_bound_ends_the_first() {
         let (mut tools, mut parts) = (Tools::default(), Parts::new());
-        for key in 0..MAX as u64 {
+        for key in 0..MAX_TOOLS as u64 {
             more(&mut tools, key, &key.to_string(), "\"x\"", &mut parts);
         }
         more(&mut tools, 0, "", "\"y\"", &mut parts);
         assert_eq!(parts, []);
         more(&mut tools, 99, "one more", "null", &mut parts);
-        assert_eq!((&*parts.make_contiguous(), tools.open.len()), (&[tool("0", "xy")][..], MAX));
+        assert_eq!(
+            (&*parts.make_contiguous(), tools.open.len()),
+            (&[tool("0", "xy")][..], MAX_TOOLS)
+        );
     }
 }

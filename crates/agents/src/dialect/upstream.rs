@@ -1,17 +1,17 @@
-//! What an agent's table says of its upstream. Only the configuration says where an upstream is,
-//! never a user.
+//! The settings of an upstream in an agent's table. Only the configuration decides where an upstream
+//! is, never a user.
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{BadConfig, Given, Kind, Settings};
 
 /// Earlier turns that a question brings along unless the configuration says otherwise.
-const WINDOW: usize = 10;
+const DEFAULT_WINDOW: usize = 10;
 
-/// The most that it can say.
+/// The largest window that can be configured.
 const MAX_WINDOW: usize = 100;
 
-/// That no key is given that the kind has no use for, so that nothing is silently ignored.
+/// Fails if a key is set that the kind has no use for, so that nothing is silently ignored.
 pub(super) fn check_keys(name: &str, settings: &Settings) -> Result<(), BadConfig> {
     let Settings { url, token, model, system, window, body, content, .. } = settings;
     let Settings { message_field, user_field, session_field, token_field, reply_field, .. } =
@@ -64,9 +64,9 @@ pub(super) fn address(name: &str, settings: &Settings, schemes: &[&str]) -> Resu
     Ok(url)
 }
 
-/// How many earlier turns a question brings along.
+/// The number of earlier turns that a question brings along.
 pub(super) fn window(name: &str, settings: &Settings) -> Result<usize, BadConfig> {
-    match settings.window.unwrap_or(WINDOW) {
+    match settings.window.unwrap_or(DEFAULT_WINDOW) {
         window if window <= MAX_WINDOW => Ok(window),
         _ => {
             let expected = format!("expected at most {MAX_WINDOW} turns");
@@ -75,7 +75,7 @@ pub(super) fn window(name: &str, settings: &Settings) -> Result<usize, BadConfig
     }
 }
 
-/// The constants of every request, none of which may be one that the dialect says itself.
+/// The constants of every request. Fails if one of them is a field that the dialect sets itself.
 pub(super) fn body(
     name: &str,
     settings: &Settings,
@@ -84,16 +84,16 @@ pub(super) fn body(
     match settings.body.keys().find(|key| own.contains(&key.as_str())) {
         None => Ok(settings.body.clone()),
         Some(key) => {
-            let expected = "expected none, because the gateway says it itself".to_owned();
+            let expected = "expected none, because the gateway sets it itself".to_owned();
             Err(BadConfig { key: format!("{name}.body.{key}"), expected })
         }
     }
 }
 
-/// What stands in a constant for the level that the client asks for.
-const LEVEL: &str = "{intelligence_level}";
+/// The placeholder in a constant for the level that the client asks for.
+const LEVEL_PLACEHOLDER: &str = "{intelligence_level}";
 
-/// Put the constants into a request.
+/// Adds the constants to a request.
 pub(super) fn add(request: &mut Value, constants: &Map<String, Value>, given: &Given) {
     if let Value::Object(request) = request {
         let level = given.level.as_deref();
@@ -102,17 +102,17 @@ pub(super) fn add(request: &mut Value, constants: &Map<String, Value>, given: &G
     }
 }
 
-/// A constant with the level in its place. One that is nothing but a level is left out without it.
+/// Fills the level into a constant. A constant that is only a level is left out if there is none.
 fn filled(value: &Value, level: Option<&str>) -> Option<Value> {
     match value {
-        Value::String(text) if text == LEVEL => level.map(Value::from),
+        Value::String(text) if text == LEVEL_PLACEHOLDER => level.map(Value::from),
         Value::Object(members) => {
             let all = members.iter();
-            let all = all.filter_map(|(key, it)| Some((key.clone(), filled(it, level)?)));
+            let all = all.filter_map(|(key, value)| Some((key.clone(), filled(value, level)?)));
             Some(Value::Object(all.collect()))
         }
         Value::Array(items) => {
-            Some(Value::Array(items.iter().filter_map(|it| filled(it, level)).collect()))
+            Some(Value::Array(items.iter().filter_map(|item| filled(item, level)).collect()))
         }
         _ => Some(value.clone()),
     }

@@ -1,6 +1,6 @@
-//! A POST to the one address of an agent, and what becomes of everything that can go wrong with it.
+//! POST requests to the one address of an agent, and their failures.
 //!
-//! Only the configuration says where requests go: redirects are not followed, and proxies of the
+//! Only the configuration decides where requests go: redirects are not followed, and proxies of the
 //! environment are not used.
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -13,59 +13,58 @@ use reqwest::{
 use super::secrets::Secrets;
 use crate::{BadConfig, Code, Failure, Settings, lenient::NotJson};
 
-/// How long an idle connection is kept. Shorter than the 5 seconds of uvicorn and Node, so that a
+/// Idle timeout of connections. Shorter than the 5 seconds of uvicorn and Node, so that a
 /// question is not sent into a connection that the upstream is closing.
-const IDLE: Duration = Duration::from_secs(4);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Idle connections that are kept at most.
-const MAX_IDLE: usize = 32;
+const MAX_IDLE_CONNECTIONS: usize = 32;
 
-/// How often an HTTP/2 connection in use is pinged, and how long an answer may take. A dead one
+/// Interval of pings on an HTTP/2 connection in use, and timeout of their answers. A dead connection
 /// would otherwise get the next questions, too.
-const PING: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the body of an error may take.
-const ERROR_BODY: Duration = Duration::from_secs(1);
+/// Timeout of the body of an error.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a reply may take beyond its text: the names and braces around it.
-const AROUND: usize = 1 << 16;
+/// Bytes of an answer beyond the reply's text: names and braces.
+const ENVELOPE_BYTES: usize = 1 << 16;
 
-/// The address of an agent, and the way there.
+/// The address of an agent, and a client for it.
 #[derive(Debug)]
 pub(super) struct Web {
     client: Client,
     url: Url,
     secrets: Secrets,
-    /// How long an upstream may take at most to end an answer after it has said that the reply is
-    /// complete.
+    /// Timeout of the end of an answer whose reply is complete.
     pub(super) linger: Duration,
     /// Bytes of an answer in one piece, or of one event.
     pub(super) max: usize,
 }
 
-/// How an answer comes, and the bytes of it that showed this.
+/// The form of an answer, and the first bytes, which showed it.
 #[derive(Debug)]
 pub(super) enum Answer {
     Events(Vec<u8>, Response),
     Json(Vec<u8>, Response),
 }
 
-/// What the begin of an answer looks like.
+/// The form that the begin of an answer looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     Events,
     Json,
-    /// What its type says.
-    AsTold,
-    /// More is needed.
+    /// Neither; the declared type decides.
+    AsDeclared,
+    /// More bytes are needed.
     Unknown,
 }
 
-/// What an upstream said or did wrong. The text is not fit for the log before it is a [`Failure`].
+/// An error of an upstream. Its text must not be logged before it is masked in a [`Failure`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub(super) code: Code,
-    pub(super) said: String,
+    pub(super) message: String,
 }
 
 // === impl Web ===
@@ -96,14 +95,14 @@ impl Web {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PING)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
             .build()
             .map_err(|_| wrong("url", "an HTTP client; install the system's ca-certificates"))?;
         // JSON writes a byte of a text in six at most, as in \u0007.
-        let max = settings.max_reply.saturating_mul(6).saturating_add(AROUND);
+        let max = settings.max_reply.saturating_mul(6).saturating_add(ENVELOPE_BYTES);
         let secrets = Secrets::new(&url, &settings.token, &settings.body);
         // Shorter than the desk waits for a part, after which the turn would have failed.
         let linger = settings.token_timeout / 2;
@@ -113,57 +112,57 @@ impl Web {
     /// Ask, and wait for the begin of the answer.
     pub(super) async fn post(&self, body: Vec<u8>) -> Result<Answer, Failure> {
         let request = self.client.post(self.url.clone()).body(body);
-        let response = request.send().await.map_err(|why| self.lost(why))?;
+        let response = request.send().await.map_err(|err| self.lost(err))?;
         let status = response.status();
         if !status.is_success() {
-            let said = self.begin_of(response).await;
-            return Err(self.failure(&Trouble::new(code(status), format!("{status}: {said}"))));
+            let message = self.begin_of(response).await;
+            return Err(self.failure(&Trouble::new(code(status), format!("{status}: {message}"))));
         }
-        let media = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+        let media = response.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
         let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let media = media.to_ascii_lowercase();
         self.look(response, &media).await
     }
 
-    /// Tell an answer by how it begins, since types are missing or wrong; no client of these dialects
-    /// looks at them. Only what looks like nothing is what its type says.
+    /// Recognizes an answer by its begin, since types are missing or wrong; no client of these
+    /// dialects looks at them. The declared type decides only if the begin looks like nothing.
     async fn look(&self, mut response: Response, media: &str) -> Result<Answer, Failure> {
         let mut begin = Vec::new();
         let mut is_over = false;
         loop {
             let look = match (Look::at(&begin), media) {
                 (Look::Unknown, _) if !is_over => Look::Unknown,
-                (Look::Unknown | Look::AsTold, "text/event-stream") => Look::Events,
-                (Look::Unknown | Look::AsTold, "application/json") => Look::Json,
-                (look, _) if is_over && look == Look::Unknown => Look::AsTold,
+                (Look::Unknown | Look::AsDeclared, "text/event-stream") => Look::Events,
+                (Look::Unknown | Look::AsDeclared, "application/json") => Look::Json,
+                (look, _) if is_over && look == Look::Unknown => Look::AsDeclared,
                 (look, _) => look,
             };
             match look {
                 Look::Events => return Ok(Answer::Events(begin, response)),
                 Look::Json => return Ok(Answer::Json(begin, response)),
                 Look::Unknown => {}
-                Look::AsTold => {
-                    let said = format!("{} with content-type {media:?}", response.status());
-                    return Err(self.failure(&Trouble::new(Code::BadAnswer, said)));
+                Look::AsDeclared => {
+                    let message = format!("{} with content-type {media:?}", response.status());
+                    return Err(self.failure(&Trouble::new(Code::BadAnswer, message)));
                 }
             }
-            match response.chunk().await.map_err(|why| self.lost(why))? {
+            match response.chunk().await.map_err(|err| self.lost(err))? {
                 Some(chunk) => begin.extend_from_slice(&chunk),
                 None => is_over = true,
             }
-            // Empty lines before the first event say nothing.
-            let blank = begin.iter().take_while(|it| it.is_ascii_whitespace()).count();
+            // Empty lines before the first event have no meaning.
+            let blank = begin.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             begin.drain(..blank);
         }
     }
 
-    /// The whole of an answer that begins with `whole`.
+    /// Reads the rest of an answer that begins with `whole`.
     pub(super) async fn whole(
         &self,
         mut whole: Vec<u8>,
         mut answer: Response,
     ) -> Result<String, Failure> {
-        while let Some(chunk) = answer.chunk().await.map_err(|why| self.lost(why))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|err| self.lost(err))? {
             whole.extend_from_slice(&chunk);
             if whole.len() > self.max {
                 return Err(Code::TooLong.into());
@@ -172,31 +171,31 @@ impl Web {
         Ok(String::from_utf8_lossy(&whole).into_owned())
     }
 
-    /// A failure whose cause says what the upstream said, as far as it can be logged.
+    /// A failure whose cause repeats the upstream's words, masked for the log.
     pub(super) fn failure(&self, trouble: &Trouble) -> Failure {
-        Failure::new(trouble.code, self.secrets.note(&trouble.said))
+        Failure::new(trouble.code, self.secrets.note(&trouble.message))
     }
 
     /// The failure of a connection.
-    pub(super) fn lost(&self, why: reqwest::Error) -> Failure {
-        let code = match (why.is_connect(), why.is_timeout()) {
+    pub(super) fn lost(&self, err: reqwest::Error) -> Failure {
+        let code = match (err.is_connect(), err.is_timeout()) {
             (true, true) => Code::ConnectTimeout,
             (true, false) => Code::Unreachable,
-            (false, _) if is_not_http(&why) => Code::BadAnswer,
+            (false, _) if is_not_http(&err) => Code::BadAnswer,
             (false, _) => Code::BrokenOff,
         };
         // The address may hold a key in its query.
-        let why = why.without_url();
-        let mut said = why.to_string();
-        let mut cause = why.source();
-        while let Some(why) = cause {
-            said = format!("{said}: {why}");
-            cause = why.source();
+        let err = err.without_url();
+        let mut message = err.to_string();
+        let mut cause = err.source();
+        while let Some(err) = cause {
+            message = format!("{message}: {err}");
+            cause = err.source();
         }
-        self.failure(&Trouble::new(code, said))
+        self.failure(&Trouble::new(code, message))
     }
 
-    /// As much of the body of an error as can be of use in a note.
+    /// Reads as much of the body of an error as a note can hold.
     async fn begin_of(&self, mut response: Response) -> String {
         let enough = self.secrets.enough();
         let mut begin = Vec::new();
@@ -207,13 +206,14 @@ impl Web {
                 begin.extend_from_slice(&chunk);
             }
         };
-        // What has come until then will do.
-        tokio::time::timeout(ERROR_BODY, read).await.ok();
+        // A part of the body is enough.
+        tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await.ok();
         String::from_utf8_lossy(&begin).into_owned()
     }
 }
 
-/// A redirect is a refusal: going where an upstream says would let it choose who is asked.
+/// The code for a status. A redirect is a refusal: following it would let the upstream choose who
+/// is asked.
 fn code(status: StatusCode) -> Code {
     match status.as_u16() {
         300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Code::Refused,
@@ -221,14 +221,14 @@ fn code(status: StatusCode) -> Code {
     }
 }
 
-/// Whether the peer speaks something else.
-fn is_not_http(why: &reqwest::Error) -> bool {
-    let mut cause = why.source();
-    while let Some(why) = cause {
-        if why.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+/// Whether the peer speaks another protocol.
+fn is_not_http(err: &reqwest::Error) -> bool {
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        if err.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             return true;
         }
-        cause = why.source();
+        cause = err.source();
     }
     false
 }
@@ -236,14 +236,14 @@ fn is_not_http(why: &reqwest::Error) -> bool {
 // === impl Trouble ===
 
 impl Trouble {
-    pub(super) fn new(code: Code, said: impl Into<String>) -> Self {
-        Self { code, said: said.into() }
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
     }
 }
 
 impl From<NotJson> for Trouble {
-    fn from(why: NotJson) -> Self {
-        Self::new(Code::BadAnswer, why.to_string())
+    fn from(err: NotJson) -> Self {
+        Self::new(Code::BadAnswer, err.to_string())
     }
 }
 
@@ -253,22 +253,22 @@ impl Look {
     const BOM: &[u8] = "\u{feff}".as_bytes();
     const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
 
-    /// At an answer that begins like this, without white space before it.
+    /// Looks at the begin of an answer, without white space before it.
     fn at(begin: &[u8]) -> Self {
         let begin = begin.strip_prefix(Self::BOM).unwrap_or(begin).trim_ascii_start();
         match begin {
             [] => Self::Unknown,
             [b'{' | b'[' | b'"', ..] => Self::Json,
             [b':', ..] => Self::Events,
-            // It has begun.
+            // The begin of a byte order mark.
             _ if Self::BOM.starts_with(begin) => Self::Unknown,
             _ => {
-                let field = |it: &[u8]| match begin.strip_prefix(it) {
+                let field = |name: &[u8]| match begin.strip_prefix(name) {
                     Some([] | [b':' | b'\r' | b'\n', ..]) => Some(Self::Events),
-                    None if it.starts_with(begin) => Some(Self::Unknown),
+                    None if name.starts_with(begin) => Some(Self::Unknown),
                     _ => None,
                 };
-                Self::FIELDS.into_iter().find_map(field).unwrap_or(Self::AsTold)
+                Self::FIELDS.into_iter().find_map(field).unwrap_or(Self::AsDeclared)
             }
         }
     }
@@ -296,7 +296,7 @@ mod tests {
             ),
             (&["{", "[", "\"", "\u{feff} {"], Look::Json),
             (&["", " ", "d", "dat", "even", "\u{feff}", "\u{feff}\n"], Look::Unknown),
-            (&["<html>", "meow", "datum:", "null", "ok"], Look::AsTold),
+            (&["<html>", "meow", "datum:", "null", "ok"], Look::AsDeclared),
         ];
         for (begins, look) in looks {
             for begin in begins {

@@ -1,4 +1,4 @@
-//! Texts that were cut between the halves of a surrogate pair, put together again.
+//! Joining of texts that were cut between the halves of a surrogate pair.
 use std::mem;
 
 /// Joins the pieces of one text. A half that stays alone is U+FFFD, and nothing else of the text
@@ -9,25 +9,25 @@ pub(crate) struct Halves {
     first: Option<u32>,
 }
 
-const ALONE: char = char::REPLACEMENT_CHARACTER;
+/// Replaces a half that stays alone.
+const LONE_HALF: char = char::REPLACEMENT_CHARACTER;
 
 // === impl Halves ===
 
 impl Halves {
-    /// The next piece, in WTF-8, as far as it can be said. A first half at its end waits for the
-    /// second one.
+    /// Decodes the next piece, which is WTF-8. A first half at its end waits for the second one.
     pub(crate) fn join(&mut self, piece: &[u8]) -> String {
         if self.first.is_none()
             && let Ok(text) = str::from_utf8(piece)
         {
             return text.to_owned();
         }
-        let mut text = String::with_capacity(piece.len() + ALONE.len_utf8());
+        let mut text = String::with_capacity(piece.len() + LONE_HALF.len_utf8());
         let mut rest = piece;
         while !rest.is_empty() {
             let valid = match str::from_utf8(rest) {
                 Ok(valid) => valid.len(),
-                Err(why) => why.valid_up_to(),
+                Err(err) => err.valid_up_to(),
             };
             let (whole, after) = rest.split_at(valid);
             if !whole.is_empty() {
@@ -42,7 +42,7 @@ impl Halves {
                 }
                 [_, after @ ..] => {
                     text.extend(self.end());
-                    text.push(ALONE);
+                    text.push(LONE_HALF);
                     after
                 }
                 [] => after,
@@ -51,21 +51,21 @@ impl Halves {
         text
     }
 
-    /// The next unit is a half.
+    /// Takes in a unit that is a half.
     fn half(&mut self, unit: u32) -> Option<char> {
         if unit < 0xDC00 {
-            return self.first.replace(unit).map(|_| ALONE);
+            return self.first.replace(unit).map(|_| LONE_HALF);
         }
         let pair = |first: u32| 0x1_0000 + ((first - 0xD800) << 10) + (unit - 0xDC00);
-        Some(self.first.take().map(pair).and_then(char::from_u32).unwrap_or(ALONE))
+        Some(self.first.take().map(pair).and_then(char::from_u32).unwrap_or(LONE_HALF))
     }
 
-    /// The text is over, or something else follows: a half that waited stays alone.
+    /// Ends the text, or a run of halves: a half that waited stays alone.
     pub(crate) fn end(&mut self) -> Option<char> {
-        mem::take(&mut self.first).map(|_| ALONE)
+        mem::take(&mut self.first).map(|_| LONE_HALF)
     }
 
-    /// A text in one piece.
+    /// Decodes a text that comes in one piece.
     pub(crate) fn alone(piece: &[u8]) -> String {
         let mut halves = Self::default();
         let mut text = halves.join(piece);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 
 fn read(text: &str) -> Document<'_> {
-    Document::read(text).unwrap_or_else(|why| panic!("{why}: {text}"))
+    Document::read(text).unwrap_or_else(|err| panic!("{err}: {text}"))
 }
 
 #[test]
@@ -24,10 +24,10 @@ fn the_last_of_equal_keys_counts_and_what_is_not_asked_for_may_be_odd() {
 #[test]
 fn what_is_no_json_is_refused_and_not_repeated() {
     for text in ["", " ", "{", "meow", "{\"a\":nan}", "[1] 2", "{\"secret\":}", "+Infinity"] {
-        let why = Document::read(text).expect_err(text);
+        let err = Document::read(text).expect_err(text);
         assert!(
-            why.to_string().starts_with("not JSON at line 1 column ") || text.is_empty(),
-            "{why}"
+            err.to_string().starts_with("not JSON at line 1 column ") || text.is_empty(),
+            "{err}"
         );
     }
     assert_eq!(read("\u{feff} {\"a\":1}\n").root().get("a").number(), Some(1));
@@ -37,8 +37,8 @@ fn what_is_no_json_is_refused_and_not_repeated() {
 fn what_says_something_is_set() {
     let unset = ["null", "false", "\"\"", "0", "-0.0", "0e0", "{}", "[ ]", "{\n}"];
     let set = ["true", "\" \"", "1", "-0.5", "{\"a\":1}", "[0]", "[ \"\" ]"];
-    assert!(unset.iter().all(|it| !read(it).root().is_set()));
-    assert!(set.iter().all(|it| read(it).root().is_set()));
+    assert!(unset.iter().all(|json| !read(json).root().is_set()));
+    assert!(set.iter().all(|json| read(json).root().is_set()));
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn words_are_texts_numbers_and_parts() {
         (r#"["\ud83d","\ude00"]"#, Some("😀")),
     ];
     for (json, expected) in words {
-        assert_eq!(read(json).root().said().as_deref(), expected, "{json}");
+        assert_eq!(read(json).root().text().as_deref(), expected, "{json}");
     }
 }
 
 #[test]
 fn numbers_may_be_texts() {
     let numbers = ["7", "\"7\"", "\" 7 \"", "-7", "7.5", "\"a\"", "null", "[7]"];
-    let read = numbers.map(|it| read(it).root().number());
+    let read = numbers.map(|number| read(number).root().number());
     assert_eq!(read, [Some(7), Some(7), Some(7), None, None, None, None, None]);
 }
 
@@ -81,14 +81,14 @@ fn units() -> impl Strategy<Value = Vec<u16>> {
 }
 
 fn escaped(units: &[u16]) -> String {
-    let escapes: Vec<_> = units.iter().map(|it| format!("\\u{it:04x}")).collect();
+    let escapes: Vec<_> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
     format!("\"{}\"", escapes.concat())
 }
 
 proptest! {
     #[test]
     fn a_text_that_was_cut_between_any_units_is_the_text(units in units(), cuts in vec(0_usize..12, 0..4)) {
-        let mut cuts: Vec<_> = cuts.into_iter().map(|it| it.min(units.len())).collect();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(units.len())).collect();
         cuts.extend([0, units.len()]);
         cuts.sort_unstable();
         let mut halves = Halves::default();

@@ -37,16 +37,21 @@ struct Modelled {
 
 impl Modelled {
     fn push(&mut self, user: u8, number: usize) {
-        let own = self.waiting.iter().filter(|it| it.0 == user).map(|it| it.1 + 1).max();
+        let own = self
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.0 == user)
+            .map(|waiting| waiting.1 + 1)
+            .max();
         let (last, present) = self.last.unwrap_or((u8::MAX, 0));
         let round = own.unwrap_or(present + u64::from(last == user));
         self.waiting.push((user, round, number));
         // Stable: those of one round stay in the order of asking.
-        self.waiting.sort_by_key(|it| it.1);
+        self.waiting.sort_by_key(|waiting| waiting.1);
     }
 
     fn of(&self, user: u8) -> usize {
-        self.waiting.iter().filter(|it| it.0 == user).count()
+        self.waiting.iter().filter(|waiting| waiting.0 == user).count()
     }
 }
 
@@ -80,11 +85,11 @@ proptest! {
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Push { topic: t, user: u } => {
-                    let waiting: usize = lines.values().map(|it| it.waiting.len()).sum();
-                    let own: usize = lines.values().map(|it| it.of(u)).sum();
+                    let waiting: usize = lines.values().map(|line| line.waiting.len()).sum();
+                    let own: usize = lines.values().map(|line| line.of(u)).sum();
                     let line = lines.entry(t).or_default();
                     let runs = running.contains_key(&t);
-                    let of_user = running.values().filter(|it| **it == u).count();
+                    let of_user = running.values().filter(|user| **user == u).count();
                     let free = running.len() < RUNNING && of_user < most(RUNNING);
                     let at_once = !runs && line.waiting.is_empty() && free;
                     let ahead = usize::from(!runs);
@@ -92,13 +97,13 @@ proptest! {
                     if at_once {
                         prop_assert_eq!(pushed, Ok(()));
                     } else if line.waiting.len() >= QUEUED + ahead {
-                        prop_assert_eq!(pushed, Err(Full::Topic));
+                        prop_assert_eq!(pushed, Err(QueueFull::Topic));
                     } else if line.of(u) >= most(QUEUED) + ahead {
-                        prop_assert_eq!(pushed, Err(Full::Share));
-                    } else if let Err(why) = pushed {
+                        prop_assert_eq!(pushed, Err(QueueFull::Share));
+                    } else if let Err(err) = pushed {
                         // Those that started at once, or were to, hold no place.
                         let full = waiting >= WAITING;
-                        prop_assert!(full || own >= most(WAITING), "{:?}", why);
+                        prop_assert!(full || own >= most(WAITING), "{:?}", err);
                     }
                     if pushed.is_ok() {
                         line.push(u, number);
@@ -107,7 +112,7 @@ proptest! {
                 Step::Next => {
                     let able = |(u, ..): &(u8, u64, usize)| {
                         running.len() < RUNNING
-                            && running.values().filter(|it| *it == u).count() < most(RUNNING)
+                            && running.values().filter(|user| *user == u).count() < most(RUNNING)
                     };
                     let first = |(t, line): (&u8, &Modelled)| {
                         let able = line.waiting.iter().position(able);
@@ -131,14 +136,14 @@ proptest! {
                 }
                 Step::Remove { topic: t, nth } => {
                     let line = lines.entry(t).or_default();
-                    let meant = line.waiting.get(nth).map(|it| it.2);
-                    line.waiting.retain(|it| Some(it.2) != meant);
-                    let removed = queue.remove(&topic(t), |it| Some(it.1) == meant);
-                    prop_assert_eq!(removed.map(|it| it.1), meant);
+                    let meant = line.waiting.get(nth).map(|waiting| waiting.2);
+                    line.waiting.retain(|waiting| Some(waiting.2) != meant);
+                    let removed = queue.remove(&topic(t), |turn| Some(turn.1) == meant);
+                    prop_assert_eq!(removed.map(|turn| turn.1), meant);
                     lines.retain(|at, line| !line.waiting.is_empty() || running.contains_key(at));
                 }
             }
-            let waiting: usize = lines.values().map(|it| it.waiting.len()).sum();
+            let waiting: usize = lines.values().map(|line| line.waiting.len()).sum();
             prop_assert_eq!((queue.running(), queue.waiting()), (running.len(), waiting));
         }
         // Whatever is left can be run to its end, and then nothing is held.
@@ -152,8 +157,8 @@ proptest! {
         for t in running.into_keys() {
             queue.done(&topic(t));
         }
-        let held = (queue.lines.len(), queue.ready.len(), queue.rotation.len());
-        prop_assert_eq!((held, queue.running(), queue.places.used()), ((0, 0, 0), 0, 0));
+        let held = (queue.topics.len(), queue.ready.len(), queue.rotation.len());
+        prop_assert_eq!((held, queue.running(), queue.waiting_permits.used()), ((0, 0, 0), 0, 0));
     }
 }
 
@@ -218,7 +223,7 @@ fn a_user_has_a_quarter_of_a_topic_of_the_desk_and_of_what_runs() {
         let pushed = queue.push(&topic(t), &user(u), &holder(u), (t, u));
         pushed.map(|()| queue.next())
     };
-    let (runs, waits, refused) = (|t, u| Ok(Some((t, u))), Ok(None), Err(Full::Share));
+    let (runs, waits, refused) = (|t, u| Ok(Some((t, u))), Ok(None), Err(QueueFull::Share));
     assert_eq!(push(&mut queue, 0, 1), runs(0, 1));
     // Two wait behind it.
     assert_eq!([(); 3].map(|()| push(&mut queue, 0, 1)), [waits, waits, refused]);

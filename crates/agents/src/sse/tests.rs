@@ -5,7 +5,7 @@ use super::*;
 
 const MAX: usize = 1 << 16;
 
-/// What the decoder makes of `chunks`, up to an error.
+/// Decodes `chunks`, up to an error.
 fn decode(max: usize, chunks: &[&[u8]]) -> (Vec<Event>, Result<(), TooLong>) {
     let (mut decoder, mut events) = (Decoder::new(max), VecDeque::new());
     let result = chunks.iter().try_for_each(|chunk| decoder.push(chunk, &mut events));

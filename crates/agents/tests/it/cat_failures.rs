@@ -32,7 +32,7 @@ async fn a_cat_that_is_down_is_not_dialled_for_every_turn() {
         asking.spawn(async move { failure(&agent, &format!("user {n}"), "a").await.code });
     }
     let codes = asking.join_all().await;
-    assert!(codes.iter().all(|it| *it == Code::Unreachable), "{codes:?}");
+    assert!(codes.iter().all(|code| *code == Code::Unreachable), "{codes:?}");
     assert!(cat.knocks() <= 32 + 8, "dialled {} times", cat.knocks());
     cat.refuse(None);
     eventually("a reply", async || parts(ask(&agent, "ann", "b")).await.ok()).await;

@@ -1,4 +1,4 @@
-//! What each frame of each version becomes.
+//! The parts that each frame of each version becomes.
 use std::time::Duration;
 
 use e2e::fake::cat::{Cat, Step, Version};
@@ -63,7 +63,7 @@ async fn an_error_of_every_version_fails_the_turn_and_ends_the_connection() {
         let failure = failure(&agent, "ann", "why?").await;
         assert_eq!(failure.code, Code::Upstream, "{version:?}");
         assert_eq!(failure.to_string(), "the agent failed");
-        let told = failure.source.map(|it| it.to_string()).unwrap_or_default();
+        let told = failure.source.map(|source| source.to_string()).unwrap_or_default();
         assert_eq!(told, r#""ValueError": "the key sk-123 is bad""#);
         assert_eq!(answer(&agent, "ann", "and now?").await, "re: and now?");
         assert_eq!(cat.calls()[1].connection, 1, "{version:?}");

@@ -17,7 +17,7 @@ async fn a_user_keeps_its_connection_and_nobody_else_gets_it() {
     for (user, text) in [("ann", "a"), ("bob", "b"), ("ann", "c"), ("bob", "d")] {
         assert_eq!(answer(&agent, user, text).await, format!("re: {text}"));
     }
-    let on: Vec<_> = cat.calls().into_iter().map(|it| it.connection).collect();
+    let on: Vec<_> = cat.calls().into_iter().map(|call| call.connection).collect();
     assert_eq!(on, [0, 1, 0, 1]);
 }
 

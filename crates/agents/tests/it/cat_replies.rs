@@ -1,4 +1,4 @@
-//! Nobody gets the reply to another question.
+//! No user gets the reply to another question.
 use e2e::fake::cat::{Cat, Gate, Step, Version};
 use quadrille_agents::{Code, Part};
 use tokio::task::JoinSet;
@@ -33,7 +33,7 @@ async fn two_hundred_questions_of_fifty_users_get_their_own_replies() {
         asked.sort();
         asked.dedup();
         assert_eq!((asked.len(), cat.calls().len()), (200, 200), "each exactly once");
-        let strays = cat.calls().into_iter().filter(|it| !it.text.ends_with(&it.user));
+        let strays = cat.calls().into_iter().filter(|call| !call.text.ends_with(&call.user));
         assert_eq!(strays.collect::<Vec<_>>(), []);
         assert!(cat.connections().len() <= 50 && cat.most() <= 50, "{}", cat.connections().len());
     }

@@ -1,4 +1,4 @@
-//! What the Cat sees: the path, the token and the frame, as its own Python client sends them.
+//! The wire as the Cat sees it: path, token and frame, as its own Python client sends them.
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use e2e::{
@@ -133,15 +133,15 @@ async fn the_token_is_in_no_error_and_in_no_log() {
     let secure = Settings { url: settings.url.replace("ws:", "wss:"), ..settings.clone() };
     failures.push(failure(&agent_of(&secure), "ann", "e").await);
 
-    let codes: Vec<_> = failures.iter().map(|it| it.code).collect();
+    let codes: Vec<_> = failures.iter().map(|failure| failure.code).collect();
     let expected =
         [Code::Refused, Code::BrokenOff, Code::BadAnswer, Code::Unreachable, Code::Unreachable];
     assert_eq!(codes, expected);
-    let heard = HEARD.get().map(|it| it.0.lock().unwrap().clone()).unwrap_or_default();
+    let heard = HEARD.get().map(|heard| heard.0.lock().unwrap().clone()).unwrap_or_default();
     assert!(heard.iter().any(|line| line == "test heard"), "the log is heard");
-    let shown = failures.iter().map(|it| {
-        let source = it.source.as_ref().map(ToString::to_string);
-        format!("{it} {it:?} {source:?}")
+    let shown = failures.iter().map(|failure| {
+        let source = failure.source.as_ref().map(ToString::to_string);
+        format!("{failure} {failure:?} {source:?}")
     });
     for line in shown.chain(heard).chain([format!("{settings:?}")]) {
         assert!(!line.contains("5ecret"), "{line}");

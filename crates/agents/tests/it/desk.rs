@@ -1,9 +1,9 @@
-//! What becomes of questions.
+//! The desk: queueing, refusing, keeping and forgetting turns.
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket};
-use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::Turn as Record};
+use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::TurnEvent};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 
@@ -32,7 +32,7 @@ async fn a_reply_is_in_the_log_merged_and_in_order() {
         ended,
         Ended { ending: Ending::Completed("Grüß Gott!".into()), at: last, message: None }
     );
-    assert!(records.iter().all(|it| it.turn() == ticket.id()));
+    assert!(records.iter().all(|record| record.turn() == ticket.id()));
     assert_eq!(ticket.since().offset, 0);
 }
 
@@ -45,18 +45,18 @@ async fn deltas_come_at_most_every_20_ms_or_64_tokens() {
     });
     let ticket = stage.desk.ask(ask("7", "hello")).unwrap();
     let Ending::Completed(text) = ticket.ended().await.ending.clone() else { panic!("no reply") };
-    let deltas = stage.records(&topic(7)).into_iter().filter_map(|it| match it {
-        Record::Delta(it) => Some(it.text),
+    let deltas = stage.records(&topic(7)).into_iter().filter_map(|record| match record {
+        TurnEvent::Delta(delta) => Some(delta.text),
         _ => None,
     });
     let deltas: Vec<_> = deltas.collect();
     assert_eq!(deltas.concat(), *text);
-    let sizes: Vec<_> = deltas.iter().map(|it| it.len() / 2).collect();
+    let sizes: Vec<_> = deltas.iter().map(|delta| delta.len() / 2).collect();
     // The first at once; then two or three tokens in 20 ms; then as many as a delta holds.
-    let (slow, fast) = sizes.split_at(sizes.iter().position(|it| *it == 64).unwrap());
+    let (slow, fast) = sizes.split_at(sizes.iter().position(|size| *size == 64).unwrap());
     assert_eq!(slow[0], 1, "{sizes:?}");
-    assert!(slow.len() > 3 && slow[1..].iter().all(|it| (2..=3).contains(it)), "{sizes:?}");
-    assert!(fast.len() > 3 && fast[..fast.len() - 1].iter().all(|it| *it == 64), "{sizes:?}");
+    assert!(slow.len() > 3 && slow[1..].iter().all(|size| (2..=3).contains(size)), "{sizes:?}");
+    assert!(fast.len() > 3 && fast[..fast.len() - 1].iter().all(|size| *size == 64), "{sizes:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,10 +79,10 @@ async fn a_topic_runs_one_turn_at_a_time_in_order() {
 #[tokio::test]
 async fn equal_keys_ask_once_and_another_question_with_the_key_is_refused() {
     let stage = Stage::new(|_| stream::iter([say("one"), Ok(Part::End(None))]).boxed());
-    let keyed = |text: &str| Ask { key: Some("k".into()), ..ask("7", text) };
+    let keyed = |text: &str| Ask { key: Some("k".parse().unwrap()), ..ask("7", text) };
     let tickets: Vec<_> = (0..50).map(|_| stage.desk.ask(keyed("hello")).unwrap()).collect();
     let ends = join_all(tickets.iter().map(Ticket::ended)).await;
-    assert!(ends.iter().all(|it| *it == ends[0]), "{ends:?}");
+    assert!(ends.iter().all(|ended| *ended == ends[0]), "{ends:?}");
     assert_eq!(stage.script.calls.load(SeqCst), 1);
     // Also when the turn has ended; and the key of somebody else is another key.
     assert_eq!(stage.desk.ask(keyed("hello")).unwrap().id(), tickets[0].id());
@@ -105,7 +105,7 @@ async fn what_there_is_no_room_for_is_refused() {
         |_| silent_after(vec![]),
     );
     let desk = &stage.desk;
-    let mut tell = |user: &str| desk.ask(ask(user, "?")).map(|it| it.phase());
+    let mut tell = |user: &str| desk.ask(ask(user, "?")).map(|ticket| ticket.phase());
     let (runs, waits) = (Ok(Phase::Running), Ok(Phase::Waiting));
     let told = ["a", "a", "a", "a", "a", "b", "c", "d"].map(&mut tell);
     let expected = [
@@ -134,11 +134,11 @@ async fn one_user_leaves_room_for_the_questions_of_others() {
     let desk = &stage.desk;
     // One of four runs, and two of eight wait; more is refused, whatever it is about.
     let told: Vec<_> = (0..5)
-        .map(|n| desk.ask(Ask { topic: topic(n), ..ask("ann", "?") }).map(|it| it.phase()))
+        .map(|n| desk.ask(Ask { topic: topic(n), ..ask("ann", "?") }).map(|ticket| ticket.phase()))
         .collect();
     let (runs, waits, refused) = (Ok(Phase::Running), Ok(Phase::Waiting), Err(Refused::Share));
     assert_eq!(told, [runs.clone(), waits.clone(), waits, refused.clone(), refused]);
-    assert_eq!(desk.ask(ask("bob", "?")).map(|it| it.phase()), runs);
+    assert_eq!(desk.ask(ask("bob", "?")).map(|ticket| ticket.phase()), runs);
     // Where nobody signs in, an address has no share unless the operator gives it one.
     for n in 0..8 {
         let guest = Holder::guest([192, 0, 2, 1].into());
@@ -167,6 +167,28 @@ async fn one_user_leaves_bytes_for_the_questions_of_others() {
 }
 
 #[tokio::test]
+async fn the_current_turn_of_a_topic_is_the_one_that_runs_or_else_waits_longest() {
+    let stage = Stage::with(|config, _| config.max_running = 1, |_| silent_after(vec![]));
+    let desk = &stage.desk;
+    let current = |name: &str| desk.current(&topic(name)).map(|ticket| ticket.id());
+    assert_eq!(current("a"), None);
+    let [a, b, c] = ["a", "b", "b"].map(|user| desk.ask(ask(user, "?")).unwrap());
+    assert_eq!((current("a"), current("b")), (Some(a.id()), Some(b.id())));
+    desk.cancel(&b);
+    b.ended().await;
+    assert_eq!(current("b"), Some(c.id()));
+    let d = desk.ask(ask("b", "?")).unwrap();
+    desk.cancel(&a);
+    a.ended().await;
+    assert_eq!((c.phase(), current("b")), (Phase::Running, Some(c.id())));
+    desk.clear(&topic("b")).await;
+    assert_eq!(
+        (d.ended().await.ending.clone(), current("b")),
+        (Ending::Cancelled("".into()), None)
+    );
+}
+
+#[tokio::test]
 async fn who_is_refused_or_joins_needs_no_log() {
     let stage = Stage::with(
         |config, _| (config.max_running, config.max_waiting) = (1, 0),
@@ -175,7 +197,7 @@ async fn who_is_refused_or_joins_needs_no_log() {
             _ => silent_after(vec![]),
         },
     );
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "quick") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "quick") };
     let ticket = stage.desk.ask(keyed.clone()).unwrap();
     ticket.ended().await;
     stage.desk.ask(ask("8", "slow")).unwrap();
@@ -196,7 +218,7 @@ async fn a_turn_is_forgotten_some_time_after_its_end() {
         |config, _| config.keep = Duration::from_mins(1),
         |_| stream::iter([Ok(Part::End(Some("done".into())))]).boxed(),
     );
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "hello") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "hello") };
     let ticket = stage.desk.ask(keyed.clone()).unwrap();
     ticket.ended().await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -218,7 +240,7 @@ async fn turns_that_ended_are_kept_within_their_bytes() {
         ticket.ended().await;
         tickets.push(ticket);
     }
-    let kept = tickets.iter().filter(|it| stage.desk.find(it.id()).is_some()).count();
+    let kept = tickets.iter().filter(|ticket| stage.desk.find(ticket.id()).is_some()).count();
     assert!((7..=9).contains(&kept), "{kept}");
     assert!(stage.desk.find(tickets[19].id()).is_some());
 }
@@ -226,8 +248,11 @@ async fn turns_that_ended_are_kept_within_their_bytes() {
 #[tokio::test]
 async fn earlier_turns_of_the_topic_come_along() {
     let stage = Stage::new(|question| {
-        let before: Vec<_> =
-            question.before.iter().map(|it| format!("{}={}", it.question, it.reply)).collect();
+        let before: Vec<_> = question
+            .history
+            .iter()
+            .map(|exchange| format!("{}={}", exchange.question, exchange.reply))
+            .collect();
         stream::iter([Ok(Part::End(Some(format!("[{}]", before.join(" ")))))]).boxed()
     });
     let mut replies = Vec::new();

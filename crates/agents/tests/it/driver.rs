@@ -28,7 +28,7 @@ pub(crate) fn ask(agent: &Arc<dyn Agent>, user: &str, text: &str) -> Reply {
         topic: "room:cats".parse().expect("a topic"),
         user: user.into(),
         text: text.into(),
-        before: Vec::new(),
+        history: Vec::new(),
         given: Given::default(),
     })
 }

@@ -70,7 +70,7 @@ async fn a_failure_is_told_by_its_code_and_not_by_its_cause() {
     let told: Vec<_> = stage.records(&topic(7)).iter().map(short).collect();
     assert_eq!(told, ["started ?", "delta 0 Hel", "failed upstream"]);
     let log = stage.hub.history(&topic(7), Since::Start, 10).unwrap();
-    assert!(log.records.iter().all(|it| !it.payload.contains("secret")));
+    assert!(log.records.iter().all(|record| !record.payload.contains("secret")));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn who_waited_too_long_can_ask_again_with_the_same_key() {
         },
     );
     let slow = stage.desk.ask(ask("7", "slow")).unwrap();
-    let keyed = Ask { key: Some("k".into()), ..ask("7", "quick") };
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "quick") };
     let late = stage.desk.ask(keyed.clone()).unwrap();
     assert_eq!(late.ended().await.ending, Ending::Failed(Code::QueueTimeout));
     stage.desk.cancel(&slow);
@@ -157,7 +157,7 @@ async fn who_waited_too_long_can_ask_again_with_the_same_key() {
     let again = stage.desk.ask(keyed.clone()).unwrap();
     assert_eq!(again.ended().await.ending, Ending::Completed("done".into()));
     // The key is that of the second from then on, also when the first is forgotten.
-    assert_eq!(stage.desk.find(late.id()).map(|it| it.id()), Some(late.id()));
+    assert_eq!(stage.desk.find(late.id()).map(|ticket| ticket.id()), Some(late.id()));
     tokio::time::sleep(Duration::from_secs(570)).await;
     assert!(stage.desk.find(late.id()).is_none());
     assert_eq!(stage.desk.ask(keyed).unwrap().id(), again.id());
@@ -186,7 +186,7 @@ async fn a_turn_that_nobody_watches_is_cancelled_if_that_is_wanted() {
     };
     let cancel = orphans(Orphans::Cancel);
     let left = phase_after(&cancel, false).await;
-    assert!(matches!(left, Phase::Ended(it) if it.ending == Ending::Cancelled("x".into())));
+    assert!(matches!(left, Phase::Ended(ended) if ended.ending == Ending::Cancelled("x".into())));
     assert_eq!(phase_after(&cancel, true).await, Phase::Running);
     assert_eq!(phase_after(&orphans(Orphans::Finish), false).await, Phase::Running);
 }
@@ -197,11 +197,12 @@ async fn a_drain_lets_running_turns_finish_and_then_interrupts() {
         "quick" => paced(vec![say("done"), Ok(Part::End(None))], Duration::from_secs(1)),
         _ => silent_after(vec![say("x")]),
     });
-    let [quick, slow] = [("7", "quick"), ("8", "slow")].map(|it| stage.desk.ask(ask(it.0, it.1)));
+    let [quick, slow] =
+        [("7", "quick"), ("8", "slow")].map(|question| stage.desk.ask(ask(question.0, question.1)));
     let waits = stage.desk.ask(ask("7", "quick")).unwrap();
     stage.desk.drain(Duration::from_secs(5)).await;
-    let ends = [&quick.unwrap(), &slow.unwrap(), &waits].map(|it| match it.phase() {
-        Phase::Ended(it) => it.ending,
+    let ends = [&quick.unwrap(), &slow.unwrap(), &waits].map(|ticket| match ticket.phase() {
+        Phase::Ended(ended) => ended.ending,
         other => panic!("{other:?}"),
     });
     let interrupted = Ending::Failed(Code::Interrupted);

@@ -8,5 +8,7 @@ mod cat_wire;
 mod desk;
 mod driver;
 mod ends;
+mod follow;
+mod journal;
 mod race;
 mod script;

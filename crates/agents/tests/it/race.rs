@@ -1,7 +1,7 @@
 //! Ends that race each other.
 use futures_util::{StreamExt, future::join_all, stream};
 use quadrille_agents::{Ending, Part};
-use quadrille_core::turn::Turn as Record;
+use quadrille_core::turn::TurnEvent;
 
 use crate::script::{Stage, ask, say, topic};
 
@@ -31,17 +31,18 @@ async fn cancel_racing_completion_leaves_one_last_record() {
         let ended = ticket.ended().await.clone();
         cancel.await.unwrap();
         let records = stage.records(&topic(&name));
-        let of_turn: Vec<_> = records.iter().filter(|it| it.turn() == ticket.id()).collect();
-        let last: Vec<_> = of_turn.iter().filter(|it| it.is_last()).collect();
+        let of_turn: Vec<_> =
+            records.iter().filter(|record| record.turn() == ticket.id()).collect();
+        let last: Vec<_> = of_turn.iter().filter(|record| record.is_last()).collect();
         assert_eq!(last.len(), 1, "{of_turn:?}");
-        assert!(of_turn.last().is_some_and(|it| it.is_last()), "{of_turn:?}");
+        assert!(of_turn.last().is_some_and(|record| record.is_last()), "{of_turn:?}");
         match (&ended.ending, last[0]) {
-            (Ending::Completed(text), Record::Completed(it)) => {
-                assert_eq!((&**text, &*it.text), ("ab", "ab"));
+            (Ending::Completed(text), TurnEvent::Completed(last)) => {
+                assert_eq!((&**text, &*last.text), ("ab", "ab"));
                 completed += 1;
             }
-            (Ending::Cancelled(text), Record::Cancelled(it)) => {
-                assert_eq!(text, &it.text);
+            (Ending::Cancelled(text), TurnEvent::Cancelled(last)) => {
+                assert_eq!(text, &last.text);
                 cancelled += 1;
             }
             other => panic!("the end that is told is not the one in the log: {other:?}"),

@@ -9,10 +9,10 @@ use std::{
 
 use futures_util::{StreamExt, future, stream};
 use quadrille_agents::{
-    Agent, Ask, Config, Desk, Failure, Kind, Named, Part, Question, Reply, Settings,
+    Agent, Ask, Config, Desk, Failure, Journal, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::Turn as Record,
+    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::TurnEvent, user_topic,
 };
 
 pub(crate) type Make = Box<dyn Fn(Question) -> Reply + Send + Sync>;
@@ -84,6 +84,17 @@ impl Stage {
         change: impl FnOnce(&mut Config, &mut Settings),
         make: impl Fn(Question) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::keeping(Arc::new(()), shares, policy, change, make)
+    }
+
+    /// A stage whose desk stores turns in `journal`.
+    pub(crate) fn keeping(
+        journal: Arc<dyn Journal>,
+        shares: &Shares,
+        policy: Policy,
+        change: impl FnOnce(&mut Config, &mut Settings),
+        make: impl Fn(Question) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let mut config = Config { default: "script".to_owned(), ..Config::default() };
         let mut settings = Settings::new(Kind::Echo);
         change(&mut config, &mut settings);
@@ -96,33 +107,37 @@ impl Stage {
             window: 3,
         };
         let script = Arc::new(script);
-        let named = Named::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
-        let desk = Desk::new(config, vec![named], &hub, shares, &life);
+        let named = NamedAgent::new("script", Arc::clone(&script) as Arc<dyn Agent>, &settings);
+        let desk = Desk::new(config, vec![named], journal, &hub, shares, &life);
         Self { desk, hub, life, script }
     }
 
     /// The records of all turns in `topic`.
-    pub(crate) fn records(&self, topic: &Topic) -> Vec<Record> {
+    pub(crate) fn records(&self, topic: &Topic) -> Vec<TurnEvent> {
         let history = self.hub.history(topic, Since::Start, usize::MAX).expect("there is a log");
-        history.records.iter().map(|it| Record::of(it).expect("a record of a turn")).collect()
+        history
+            .records
+            .iter()
+            .map(|record| TurnEvent::of(record).expect("a record of a turn"))
+            .collect()
     }
 }
 
-/// What a record is, in short.
-pub(crate) fn short(record: &Record) -> String {
+/// A record in short.
+pub(crate) fn short(record: &TurnEvent) -> String {
     match record {
-        Record::Started(it) => format!("started {}", it.question),
-        Record::Status(it) => format!("status {}", it.text),
-        Record::Tool(it) => format!("tool {} {}", it.name, it.text),
-        Record::Delta(it) => format!("delta {} {}", it.start, it.text),
-        Record::Completed(it) => format!("completed {}", it.text),
-        Record::Failed(it) => format!("failed {}", it.code),
-        Record::Cancelled(it) => format!("cancelled {}", it.text),
+        TurnEvent::Started(started) => format!("started {}", started.question),
+        TurnEvent::Status(status) => format!("status {}", status.text),
+        TurnEvent::Tool(tool) => format!("tool {} {}", tool.name, tool.text),
+        TurnEvent::Delta(delta) => format!("delta {} {}", delta.start, delta.text),
+        TurnEvent::Completed(completed) => format!("completed {}", completed.text),
+        TurnEvent::Failed(failed) => format!("failed {}", failed.code),
+        TurnEvent::Cancelled(cancelled) => format!("cancelled {}", cancelled.text),
     }
 }
 
 pub(crate) fn topic(name: impl std::fmt::Display) -> Topic {
-    Topic::new("user", name).expect("a short name is a topic")
+    user_topic(&name.to_string()).expect("a short name is a topic")
 }
 
 /// A question of user `user`, in the user's own topic.

@@ -16,7 +16,7 @@ async fn heard(script: Script) -> Heard {
     heard
 }
 
-/// What is heard of a run with these events in it.
+/// The outcome of a run with these events in it.
 async fn heard_run(within: &[Value]) -> Heard {
     let run = [&[started()], within, &[finished()]].concat();
     heard(Script::sse(&events(&run))).await
@@ -82,7 +82,7 @@ async fn the_shape_of_messages_can_be_chosen() {
         assert_eq!(ask(&*agent, "Hi").await.reply(), "Meow");
     }
     for (asked, (.., content)) in upstream.asked().iter().zip(shapes) {
-        let last = asked.body["messages"].as_array().and_then(|it| it.last());
+        let last = asked.body["messages"].as_array().and_then(|messages| messages.last());
         assert_eq!(last.expect("a message")["content"], content);
     }
 }

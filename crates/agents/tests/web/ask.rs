@@ -34,7 +34,7 @@ pub(crate) fn question(text: &str) -> Question {
         topic: "room:cats".parse().expect("a topic"),
         user: "7".into(),
         text: text.into(),
-        before: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
+        history: vec![exchange("Hello?", "Meow."), exchange("Again?", "Purr.")],
         given: Given::default(),
     }
 }
@@ -58,7 +58,7 @@ impl Heard {
     /// The whole reply, which must have come to its end.
     pub(crate) fn reply(&self) -> String {
         assert!(self.failure.is_none(), "{self:?}");
-        let ends = self.parts.iter().filter(|it| matches!(it, Part::End(_))).count();
+        let ends = self.parts.iter().filter(|part| matches!(part, Part::End(_))).count();
         match self.parts.last() {
             Some(Part::End(end)) if ends == 1 => end.clone().unwrap_or_else(|| self.text()),
             _ => panic!("one end, and nothing after it: {self:?}"),
@@ -67,24 +67,25 @@ impl Heard {
 
     /// The texts so far.
     pub(crate) fn text(&self) -> String {
-        let text = |it: &Part| if let Part::Text(text) = it { Some(text.clone()) } else { None };
+        let text =
+            |part: &Part| if let Part::Text(text) = part { Some(text.clone()) } else { None };
         self.parts.iter().filter_map(text).collect()
     }
 
     /// How the reply failed, which it must have without an end.
     pub(crate) fn code(&self) -> Code {
-        assert!(!self.parts.iter().any(|it| matches!(it, Part::End(_))), "{self:?}");
+        assert!(!self.parts.iter().any(|part| matches!(part, Part::End(_))), "{self:?}");
         self.failure.as_ref().unwrap_or_else(|| panic!("a failure: {self:?}")).code
     }
 
-    /// What the log would say of the failure.
+    /// The cause that is logged for the failure.
     pub(crate) fn cause(&self) -> String {
-        let cause = self.failure.as_ref().and_then(|it| it.source.as_ref());
+        let cause = self.failure.as_ref().and_then(|failure| failure.source.as_ref());
         cause.map(ToString::to_string).unwrap_or_default()
     }
 
     pub(crate) fn tools(&self) -> Vec<(String, String)> {
-        let tool = |it: &Part| match it {
+        let tool = |part: &Part| match part {
             Part::Tool { name, text } => Some((name.clone(), text.clone())),
             _ => None,
         };
@@ -92,7 +93,8 @@ impl Heard {
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {
-        let notice = |it: &Part| if let Part::Status(it) = it { Some(it.clone()) } else { None };
+        let notice =
+            |part: &Part| if let Part::Status(text) = part { Some(text.clone()) } else { None };
         self.parts.iter().filter_map(notice).collect()
     }
 }

@@ -11,7 +11,8 @@ use crate::ask::{agent, ask};
 /// Reads every answer of a dialect with the agent that `table` describes, and gives their number.
 async fn read(dialect: &str, table: impl Fn(&str) -> String) -> usize {
     let all = recordings(dialect);
-    let scripts: HashMap<_, _> = all.iter().map(|it| (it.name.clone(), it.script())).collect();
+    let scripts: HashMap<_, _> =
+        all.iter().map(|recording| (recording.name.clone(), recording.script())).collect();
     let upstream = Upstream::of(scripts).await;
     let mut wrong = Vec::new();
     for Recording { name, expected, .. } in &all {

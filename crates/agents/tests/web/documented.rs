@@ -20,8 +20,9 @@ struct Document {
 fn examples() -> BTreeMap<String, Settings> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/agents.md");
     let text = fs::read_to_string(&path).expect("docs/agents.md");
-    let blocks = text.split("```toml\n").skip(1).filter_map(|it| it.split("```").next());
-    let parsed = blocks.map(|it| toml::from_str(it).unwrap_or_else(|why| panic!("{why}: {it}")));
+    let blocks = text.split("```toml\n").skip(1).filter_map(|block| block.split("```").next());
+    let parsed =
+        blocks.map(|block| toml::from_str(block).unwrap_or_else(|err| panic!("{err}: {block}")));
     parsed.flat_map(|Document { agents }| agents.named).collect()
 }
 
@@ -40,7 +41,7 @@ async fn every_example_gets_a_reply() {
         let path = after_scheme.find('/').and_then(|at| after_scheme.get(at..));
         settings.url = upstream.url(path.unwrap_or_default());
         let agent = open(&name, &settings, &Life::new());
-        let agent = agent.unwrap_or_else(|why| panic!("{why}"));
+        let agent = agent.unwrap_or_else(|err| panic!("{err}"));
         assert_eq!(ask(&*agent, "Hi").await.reply(), "Meow", "{name}");
         kinds.push(settings.kind);
     }

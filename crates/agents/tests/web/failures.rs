@@ -1,4 +1,4 @@
-//! What every dialect over HTTP makes of an upstream that fails, and of being left.
+//! Failing upstreams, and questions that are given up, in every dialect over HTTP.
 use std::time::Duration;
 
 use e2e::{
@@ -25,7 +25,7 @@ fn tables(url: &str) -> [String; 3] {
     [table("openai", "model = \"m\""), table("agui", ""), table("http", "")]
 }
 
-/// What each kind makes of `script`.
+/// The outcome of `script` for each kind.
 async fn heard(script: Script) -> Vec<Heard> {
     let upstream = Upstream::start(script).await;
     let mut heard = Vec::new();

@@ -1,4 +1,4 @@
-//! What a client gives along with a question, in each dialect.
+//! Additions of a client to its question, in each dialect.
 use e2e::fake::{
     agui, django, model,
     upstream::{Script, Upstream},
@@ -19,7 +19,7 @@ async fn asked(kind: &str, more: &str, given: Given) -> Value {
     let upstream = Upstream::start(script).await;
     let agent = agent(&format!("kind = \"{kind}\"\nurl = \"{}\"\n{more}", upstream.url("/")));
     let mut question = question("This?");
-    question.before.clear();
+    question.history.clear();
     question.given = given;
     let parts: Vec<_> = agent.ask(question).collect().await;
     assert!(parts.iter().all(Result::is_ok), "{parts:?}");
@@ -27,7 +27,7 @@ async fn asked(kind: &str, more: &str, given: Given) -> Value {
 }
 
 fn given(image: &str) -> Given {
-    Given { image: Some(image.into()), level: Some("nano".into()), before: None }
+    Given { image: Some(image.into()), level: Some("nano".into()), history: None }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! What an agent's table may say.
+//! The keys of an agent's table.
 use quadrille_agents::open;
 use quadrille_core::Life;
 
 use crate::ask::settings;
 
-/// What is wrong with a table.
+/// The error of a table.
 fn wrong(table: &str) -> String {
     open("it", &settings(table), &Life::new()).err().map(|it| it.to_string()).unwrap_or_default()
 }

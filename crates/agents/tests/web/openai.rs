@@ -14,7 +14,7 @@ fn table(upstream: &Upstream) -> String {
     format!("kind = \"openai\"\nurl = \"{}\"\nmodel = \"m\"\n", upstream.url("/v1"))
 }
 
-/// What is heard of an answer.
+/// The outcome of an answer.
 async fn heard(script: Script) -> Heard {
     let upstream = Upstream::start(script).await;
     let heard = ask(&*agent(&table(&upstream)), "Hi").await;
@@ -68,7 +68,7 @@ async fn the_address_may_be_the_base_or_the_whole() {
         let table = format!("kind = \"openai\"\nurl = \"{}\"\nmodel = \"m\"", upstream.url(given));
         assert_eq!(ask(&*agent(&table), "Hi").await.reply(), "a");
     }
-    let asked: Vec<_> = upstream.asked().into_iter().map(|it| it.path).collect();
+    let asked: Vec<_> = upstream.asked().into_iter().map(|request| request.path).collect();
     assert_eq!(asked, paths.map(|(_, path)| path));
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
-async fn publish(hub: &Hub, topic: &Topic, records: &[Turn]) -> Vec<Record> {
+async fn publish(hub: &Hub, topic: &Topic, records: &[TurnEvent]) -> Vec<Record> {
     for record in records {
         hub.publish(record.draft(topic.clone())).await.unwrap();
     }
@@ -21,8 +21,8 @@ fn payloads(frames: &[Text]) -> Vec<String> {
     frames.iter().map(tell).map(|text| text.replace('"', "")).collect()
 }
 
-fn delta(turn: Uuid, start: u64, text: &str) -> Turn {
-    Turn::Delta(Delta { turn, start, text: text.to_owned() })
+fn delta(turn: Uuid, start: u64, text: &str) -> TurnEvent {
+    TurnEvent::Delta(Delta { turn, start, text: text.to_owned() })
 }
 
 #[tokio::test]
@@ -31,11 +31,11 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let (name, text) = ("echo".to_owned(), String::new());
     let records = [
-        Turn::Tool(Tool { turn, name, text }),
+        TurnEvent::Tool(Tool { turn, name, text }),
         delta(turn, 0, "Grü"),
         delta(turn, 3, "ß "),
         delta(turn, 5, "Gott"),
-        Turn::Completed(Completed { turn, text: "Grüß Gott".into(), message: None }),
+        TurnEvent::Completed(Completed { turn, text: "Grüß Gott".into(), message: None }),
     ];
     let records = publish(&hub, &topic, &records).await;
     let expected = [
@@ -115,7 +115,7 @@ async fn frames_count_as_what_is_kept() {
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
         let records =
-            publish(&hub, &topic, &[Turn::Completed(Completed { turn, text, message: None })])
+            publish(&hub, &topic, &[TurnEvent::Completed(Completed { turn, text, message: None })])
                 .await;
         texts.frames(records.last().unwrap(), false);
     }

@@ -2,7 +2,7 @@
 use proptest::prelude::*;
 use quadrille_core::{
     Delivery, Draft, Hub, Inbox, OnSlow, Room, Since, Text, Topic,
-    turn::{Completed, Delta, Started, Tool, Turn},
+    turn::{Completed, Delta, Started, Tool, TurnEvent},
 };
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ fn assembled(inbox: &mut Inbox, records: usize, mut text: String) -> (String, us
     let mut deltas = 0;
     for delivery in out {
         let Delivery::Record(record, _) = delivery else { panic!("{delivery:?}") };
-        if let Some(Turn::Delta(delta)) = Turn::of(&record) {
+        if let Some(TurnEvent::Delta(delta)) = TurnEvent::of(&record) {
             assert_eq!(delta.start, text.chars().count() as u64, "no hole and no overlap");
             text += &delta.text;
             deltas += 1;
@@ -120,22 +120,22 @@ proptest! {
             let (hub, topic) = (hub(holding(ring, OnSlow::Coalesce)), topic("1"));
             let mut slow = following(&hub, &topic, Since::Now);
             let turn = Uuid::now_v7();
-            let say = |it: Turn| put(&hub, it.draft(topic.clone()));
+            let say = |event: TurnEvent| put(&hub, event.draft(topic.clone()));
             let (agent, user, question) = ("echo".into(), "7".into(), "?".into());
-            say(Turn::Started(Started { turn, agent, user, question }));
+            say(TurnEvent::Started(Started { turn, agent, user, question }));
             let (mut text, mut seen, mut start) = (String::new(), String::new(), 0);
             for (n, part) in parts.iter().enumerate() {
-                say(Turn::Delta(Delta { turn, start, text: part.clone() }));
+                say(TurnEvent::Delta(Delta { turn, start, text: part.clone() }));
                 start += part.chars().count() as u64;
                 text += part;
                 if n % tool_every == 0 {
-                    say(Turn::Tool(Tool { turn, name: "t".into(), text: n.to_string() }));
+                    say(TurnEvent::Tool(Tool { turn, name: "t".into(), text: n.to_string() }));
                 }
                 if n % read_every == 0 {
                     seen = assembled(&mut slow, 8, seen).0;
                 }
             }
-            say(Turn::Completed(Completed { turn, text: text.as_str().into(), message: None }));
+            say(TurnEvent::Completed(Completed { turn, text: text.as_str().into(), message: None }));
             assert_eq!(assembled(&mut slow, 8, seen).0, text);
         });
     }
@@ -167,7 +167,7 @@ async fn consecutive_deltas_of_a_turn_merge_into_one() {
     let turn = Uuid::now_v7();
     for n in 0..1000 {
         let delta = Delta { turn, start: n * 5, text: "word ".into() };
-        put(&hub, Turn::Delta(delta).draft(topic.clone()));
+        put(&hub, TurnEvent::Delta(delta).draft(topic.clone()));
     }
     let (text, deltas) = assembled(&mut slow, 64, String::new());
     assert_eq!((text, deltas), ("word ".repeat(1000), 1));

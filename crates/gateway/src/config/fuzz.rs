@@ -63,6 +63,8 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     let life = Life::new();
     let core = Core { life: life.clone(), turns: Turns::default(), ..CORE.clone() };
     let composed = app::compose(&core, &config, &sources);
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+    let composed = composed.map(|all| all.with_desk(&core, &config, std::sync::Arc::new(())));
     // What was begun for it ends with it.
     life.drain();
     let Protocols { router, doors: mut listed, described, .. } = composed?;

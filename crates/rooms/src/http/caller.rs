@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use quadrille_core::Topic;
+use quadrille_core::user_topic;
 use quadrille_edge::http::Peer;
 use quadrille_identity::{Action, Payer, Principal, Rate};
 use quadrille_store::{Conversation, Store};
@@ -30,7 +30,7 @@ impl Caller {
             return Ok(self.principal.user.clone());
         }
         let claimed = self.claimed.as_deref().or(claimed).ok_or(Error::NoUser)?;
-        Topic::new("user", claimed).map_err(Error::User)?;
+        user_topic(claimed).map_err(Error::User)?;
         Ok(Some(claimed.into()))
     }
 

@@ -1,4 +1,4 @@
-//! `POST /chat/stream`: a question, and its reply as a stream of text that nobody keeps.
+//! `POST /chat/stream`: a question, and its reply as a stream of text that is not stored.
 use std::sync::Arc;
 
 use axum::{
@@ -6,11 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use quadrille_agents::{Ask, Ended, Ending, Given, Phase, Ticket};
-use quadrille_core::{
-    Admission, Close, Delivery, Event, Gap, Position, Since, Topic,
-    turn::{self, Turn},
-};
+use quadrille_agents::{Ask, Follow, Given, Step};
+use quadrille_core::{Admission, Close, Delivery, turn::TurnEvent, user_topic};
 use quadrille_edge::sse::{self, NOT_KEPT, Show, Stream};
 
 use super::{caller::Caller, error::Error, fields::Fields, given};
@@ -25,14 +22,13 @@ enum Form {
     Json,
 }
 
-/// A turn, as a stream shows it.
+/// The stream of one reply.
 #[derive(Debug)]
-struct Shown {
-    ticket: Ticket,
+struct ReplyStream {
+    follow: Follow,
     form: Form,
-    at: Position,
     /// Characters of the reply that the client has.
-    had: u64,
+    sent: u64,
 }
 
 /// Ask an agent, and get the reply as a stream; nothing is kept
@@ -52,38 +48,39 @@ pub(super) async fn stream(
     let fields = Fields::read(request, door.memory.max_upload_size).await?;
     let form = if fields.has("conversation_id") { Form::Json } else { Form::Raw };
     let user = caller.user(fields.name("user_id")?.as_deref())?;
-    let text = fields.text("message")?.filter(|it| !it.trim().is_empty());
+    let text = fields.text("message")?.filter(|text| !text.trim().is_empty());
     let text = text.ok_or(Error::Required("message"))?;
     let given = Given {
-        before: given::history(&fields)?,
+        history: given::history(&fields)?,
         image: given::image(&fields)?,
         level: crate::given::level(fields.name("intelligence_level")?),
     };
     caller.count_publication()?;
-    // Whoever wants a stream has a place for it before anything is asked.
+    // The stream is admitted before anything is asked: a refusal must not cost a turn.
     let peer = caller.peer.0;
     let holder = door.core.holder_for(&caller.principal, Some(&user), peer);
     let mut inbox = door.core.hub.inbox_of(holder.clone());
     let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
-    let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
-    let topic = Topic::new("user", &user).map_err(Error::User)?;
+    let session = door.core.sessions.admit(admission).map_err(|err| Error::Full(err.into()))?;
+    let topic = user_topic(&user).map_err(Error::User)?;
     let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match door.desk.ask_with(ask, given) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
-        Err(why) => return Ok(only(form, &why.to_string())),
+        Err(err) => return Ok(only(form, &err.to_string())),
     };
-    let at = ticket.since();
-    inbox.subscribe(ticket.topic(), Since::After(at), 0).map_err(|_| Error::Busy)?;
-    let shown = Shown { ticket, form, at, had: 0 };
-    Ok(Stream::new(session, caller.principal.expires, inbox, shown).into_response())
+    let since = ticket.since();
+    let follow = Follow::new(ticket, since);
+    follow.subscribe(&mut inbox).map_err(|_| Error::Busy)?;
+    let reply = ReplyStream { follow, form, sent: 0 };
+    Ok(Stream::new(session, caller.principal.expires, inbox, reply).into_response())
 }
 
 /// A stream of one error.
-fn only(form: Form, why: &str) -> Response {
+fn only(form: Form, message: &str) -> Response {
     let mut out = String::new();
-    form.error(&mut out, why);
+    form.error(&mut out, message);
     ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
@@ -97,89 +94,64 @@ impl Form {
         }
     }
 
-    fn error(self, out: &mut String, why: &str) {
-        self.put(out, &format!("Error: {why}"));
+    fn error(self, out: &mut String, message: &str) {
+        self.put(out, &format!("Error: {message}"));
     }
 }
 
-// === impl Shown ===
+// === impl ReplyStream ===
 
-impl Shown {
-    /// Show what is new of `text`, before which come `start` characters of the reply. What is
-    /// missing before it comes with the last record, which has everything.
+impl ReplyStream {
+    /// Appends the new part of `text`, which comes after `start` characters of the reply. A hole
+    /// before it is filled by the last record, which has everything.
     fn more(&mut self, out: &mut String, start: u64, text: &str) {
-        let Some(known) = self.had.checked_sub(start) else { return };
+        let Some(known) = self.sent.checked_sub(start) else { return };
         let known = usize::try_from(known).unwrap_or(usize::MAX);
         let new: String = text.chars().skip(known).collect();
         if !new.is_empty() {
-            self.had += new.chars().count() as u64;
+            self.sent += new.chars().count() as u64;
             self.form.put(out, &new);
         }
     }
 
-    /// A record of the topic. False if the stream is over after it.
-    fn record(&mut self, out: &mut String, event: &Event) -> bool {
-        self.at = event.at;
-        let turn = Some(self.ticket.id()).filter(|id| turn::of(event) == Some(*id));
-        match turn.and_then(|_| Turn::of(event)) {
-            Some(Turn::Delta(it)) => self.more(out, it.start, &it.text),
-            Some(Turn::Completed(it)) => return self.last(out, &Ending::Completed(it.text)),
-            Some(Turn::Cancelled(it)) => return self.last(out, &Ending::Cancelled(it.text)),
-            Some(Turn::Failed(it)) => {
-                self.form.error(out, &it.title);
-                return false;
-            }
-            Some(_) => {}
-            None => return self.go_on(out, event.at),
+    fn event(&mut self, out: &mut String, event: &TurnEvent) {
+        match event {
+            TurnEvent::Delta(delta) => self.more(out, delta.start, &delta.text),
+            TurnEvent::Completed(completed) => self.more(out, 0, &completed.text),
+            TurnEvent::Cancelled(cancelled) => self.more(out, 0, &cancelled.text),
+            TurnEvent::Failed(failed) => self.form.error(out, &failed.title),
+            TurnEvent::Started(_) | TurnEvent::Status(_) | TurnEvent::Tool(_) => {}
         }
-        true
-    }
-
-    fn last(&mut self, out: &mut String, ending: &Ending) -> bool {
-        match ending {
-            Ending::Completed(text) | Ending::Cancelled(text) => self.more(out, 0, text),
-            Ending::Failed(code) => self.form.error(out, code.title()),
-        }
-        false
-    }
-
-    /// After `now` the stream goes on if the last record is still to come; a log that merges, or has
-    /// started over, may have lost it, and then it is told from memory.
-    fn go_on(&mut self, out: &mut String, now: Position) -> bool {
-        let Phase::Ended(Ended { ending, at, .. }) = self.ticket.phase() else { return true };
-        if at.is_some_and(|at| at.epoch == now.epoch && at.offset > now.offset) {
-            return true;
-        }
-        self.last(out, &ending)
-    }
-
-    fn gap(&mut self, out: &mut String, gap: &Gap) -> bool {
-        self.at = gap.at;
-        self.go_on(out, gap.at)
     }
 }
 
-impl Show for Shown {
+impl Show for ReplyStream {
     fn id(&self) -> String {
-        self.at.to_string()
+        self.follow.position().to_string()
     }
 
     fn show(&mut self, out: &mut String, delivery: &Delivery) -> bool {
-        match delivery {
-            Delivery::Record(event, _) => self.record(out, event),
-            Delivery::Gap(gap, _) => self.gap(out, gap),
-            Delivery::Deleted(..) => {
-                if self.go_on(out, Position { epoch: 0, offset: 0 }) {
-                    self.end(out, &Close::DELETED);
+        match self.follow.step(delivery) {
+            Step::Record(record, kind) => {
+                if let Some(event) = TurnEvent::of(record) {
+                    self.event(out, &event);
                 }
+                !kind.is_last()
+            }
+            Step::Nothing => true,
+            Step::Ended(last) => {
+                self.event(out, &last);
                 false
             }
-            Delivery::End(_) => false,
+            Step::Closed(close) => {
+                self.end(out, &close);
+                false
+            }
         }
     }
 
-    /// Such a client shows whatever comes.
-    fn end(&mut self, out: &mut String, why: &Close) {
-        self.form.error(out, &why.reason);
+    /// The close is shown as text: such a client shows everything that comes.
+    fn end(&mut self, out: &mut String, close: &Close) {
+        self.form.error(out, &close.reason);
     }
 }

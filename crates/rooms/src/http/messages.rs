@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use quadrille_core::IdempotencyKey;
 use quadrille_edge::http::Base;
 use quadrille_identity::Action;
 use quadrille_store::{Message, Sender};
@@ -24,9 +25,6 @@ use super::{
     to_the_end,
 };
 use crate::{door::Door, links::Addresses, wire};
-
-/// Bytes of what makes a message safe to send again.
-const KEY: usize = 255;
 
 #[derive(Serialize, ToSchema)]
 struct Page<'a> {
@@ -188,7 +186,7 @@ fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Sayi
     let content = content.or_else(|| (!uploads.is_empty()).then(|| ONLY_FILES.to_owned()));
     let content = content.ok_or(Error::Required("content"))?;
     let key = fields.name("temp_id")?;
-    if key.as_ref().is_some_and(|key| key.len() > KEY) {
+    if key.as_ref().is_some_and(|key| key.len() > IdempotencyKey::MAX) {
         return Err(Error::Field { name: "temp_id", expected: "at most 255 bytes long" });
     }
     let metadata = fields.json_text("metadata")?;

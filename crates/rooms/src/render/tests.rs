@@ -25,24 +25,24 @@ fn sent(packet: Option<&str>) -> Option<(String, Value)> {
     Some((name, payload))
 }
 
-fn turns(id: Uuid) -> [Turn; 6] {
+fn turns(id: Uuid) -> [TurnEvent; 6] {
     [
-        Turn::Started(Started {
+        TurnEvent::Started(Started {
             turn: id,
             agent: "a".into(),
             user: "7".into(),
             question: "q".into(),
         }),
-        Turn::Status(Status { turn: id, text: "s".into() }),
-        Turn::Delta(Delta { turn: id, start: 2, text: " so".into() }),
-        Turn::Completed(Completed { turn: id, text: "a so".into(), message: Some(9) }),
-        Turn::Failed(Failed {
+        TurnEvent::Status(Status { turn: id, text: "s".into() }),
+        TurnEvent::Delta(Delta { turn: id, start: 2, text: " so".into() }),
+        TurnEvent::Completed(Completed { turn: id, text: "a so".into(), message: Some(9) }),
+        TurnEvent::Failed(Failed {
             turn: id,
             code: "upstream".into(),
             title: "it failed".into(),
             message: None,
         }),
-        Turn::Cancelled(Cancelled { turn: id, text: "a".into(), message: None }),
+        TurnEvent::Cancelled(Cancelled { turn: id, text: "a".into(), message: None }),
     ]
 }
 

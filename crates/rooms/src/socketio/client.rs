@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Inbox, Info, Position, Record, Seat, Tag, Topic, telemetry, turn::Turn,
+    Close, Delivery, Inbox, Info, Position, Record, Seat, Tag, Topic, telemetry, turn::TurnEvent,
 };
 use quadrille_identity::{Exceeded, Payer, Principal, Rate, Token};
 use serde::Serialize;
@@ -330,7 +330,7 @@ impl Client {
         let mut is_shown = false;
         if tag & OWN != 0
             && record.kind.starts_with("turn.")
-            && let Some(turn) = Turn::of(record)
+            && let Some(turn) = TurnEvent::of(record)
             // Of two packets for a record, the last one has its offset.
             && let Some(packet) = connected.own.packet(&turn, record, offset.filter(|_| !is_seen))
         {

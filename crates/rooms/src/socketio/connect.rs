@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use quadrille_core::{Since, Topic, telemetry};
+use quadrille_core::{Since, Topic, telemetry, user_topic};
 use quadrille_identity::{Denied, Payer, Principal, Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ impl Client {
             link.out.packet(&packet::refused("/", &why.to_string()));
             return Flow::Continue;
         }
-        let claimed = claimed.filter(|it| Topic::new("user", it).is_ok()).map(Arc::from);
+        let claimed = claimed.filter(|it| user_topic(it).is_ok()).map(Arc::from);
         let back = Back::of(&auth.pid, &auth.offset).filter(|_| self.door.recovery.is_on());
         let coming = Coming { token, claimed, back };
         let authority = self.door.core.auth.clone();

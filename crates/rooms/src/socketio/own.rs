@@ -1,10 +1,10 @@
 //! Turns that a client asked for itself, and that nobody else in its rooms is shown.
 use std::borrow::Cow;
 
-use quadrille_agents::{Desk, Ended, Ending, Phase};
+use quadrille_agents::{Desk, Ended, Phase};
 use quadrille_core::{
     Event, Position,
-    turn::{self, Turn},
+    turn::{Failed, TurnEvent},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -61,7 +61,7 @@ impl Owned {
     /// by `offset`.
     pub(crate) fn packet(
         &mut self,
-        turn: &Turn,
+        turn: &TurnEvent,
         event: &Event,
         offset: Option<Offset<'_>>,
     ) -> Option<String> {
@@ -80,55 +80,33 @@ impl Owned {
     /// What the client is told of turns that ended in records which it will not get: those up to
     /// `gap`.
     pub(crate) fn settle(&mut self, desk: &Desk, gap: Position) -> Vec<String> {
-        let (gone, kept) = self.0.drain(..).partition(|(id, _)| is_over(desk, *id, gap));
-        self.0 = kept;
-        let gone: Vec<(Uuid, Form)> = gone;
-        gone.into_iter()
-            .filter_map(|(id, form)| {
-                let ended = desk.find(id).map(|ticket| ticket.phase());
-                let (name, payload) = shown(form, &last(id, ended), quadrille_core::now())?;
-                Some(packet::event(name, &payload))
-            })
-            .collect()
+        let mut packets = Vec::new();
+        self.0.retain(|(turn, form)| {
+            let last = match desk.find(*turn) {
+                Some(ticket) => ticket.last_event_missed_at(gap),
+                None => Some(forgotten(*turn)),
+            };
+            let shown = last.as_ref().and_then(|last| shown(*form, last, quadrille_core::now()));
+            packets.extend(shown.map(|(name, payload)| packet::event(name, &payload)));
+            last.is_none()
+        });
+        packets
     }
 }
 
-/// Whether the last record of a turn is not after `gap` any more.
-fn is_over(desk: &Desk, turn: Uuid, gap: Position) -> bool {
-    match desk.find(turn).map(|ticket| ticket.phase()) {
-        Some(Phase::Ended(Ended { at: Some(at), .. })) => {
-            at.epoch != gap.epoch || at.offset <= gap.offset
-        }
-        Some(Phase::Ended(Ended { at: None, .. })) | None => true,
-        Some(Phase::Waiting | Phase::Running) => false,
-    }
+/// The last record of a turn that the desk does not remember.
+fn forgotten(turn: Uuid) -> TurnEvent {
+    TurnEvent::Failed(Failed {
+        turn,
+        code: "forgotten".into(),
+        title: "what became of the question is not known any more".into(),
+        message: None,
+    })
 }
 
-/// The last record of a turn, from what the desk remembers of it.
-fn last(turn: Uuid, phase: Option<Phase>) -> Turn {
-    match phase {
-        Some(Phase::Ended(Ended { ending: Ending::Completed(text), message, .. })) => {
-            Turn::Completed(turn::Completed { turn, text, message })
-        }
-        Some(Phase::Ended(Ended { ending: Ending::Cancelled(text), message, .. })) => {
-            Turn::Cancelled(turn::Cancelled { turn, text, message })
-        }
-        Some(Phase::Ended(Ended { ending: Ending::Failed(code), message, .. })) => {
-            let (code, title) = (code.as_str().into(), code.title().into());
-            Turn::Failed(turn::Failed { turn, code, title, message })
-        }
-        _ => Turn::Failed(turn::Failed {
-            turn,
-            code: "forgotten".into(),
-            title: "what became of the question is not known any more".into(),
-            message: None,
-        }),
-    }
-}
-
-fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
+fn shown(form: Form, turn: &TurnEvent, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
     match (form, turn) {
-        (Form::Whole, Turn::Completed(it)) => {
+        (Form::Whole, TurnEvent::Completed(it)) => {
             let reply = json!({
                 "message": format!("AI Response:{}", it.text),
                 "timestamp": wire::seconds(ts),
@@ -136,7 +114,7 @@ fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static,
             });
             Some(("ai_response", reply.to_string().into()))
         }
-        (Form::Whole, Turn::Delta(_)) => None,
+        (Form::Whole, TurnEvent::Delta(_)) => None,
         _ => render::named_turn(turn, None, ts),
     }
 }

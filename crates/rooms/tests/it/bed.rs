@@ -10,14 +10,14 @@ use std::{
 use e2e::{scratch::Scratch, token::SECRET};
 use futures_util::{FutureExt, StreamExt, stream};
 use quadrille_agents::{
-    Agent, Config as Agents, Desk, Kind, Named, Part, Question, Reply, Settings,
+    Agent, Config as Agents, Desk, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
     Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Room, Shares, Since, Turns,
 };
 use quadrille_edge::{Core, http::Origins};
 use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
-use quadrille_rooms::{Config, Memory};
+use quadrille_rooms::{Config, Memory, RoomJournal};
 use quadrille_store::{
     Config as StoreConfig, Store,
     files::{Config as FilesConfig, Files},
@@ -86,12 +86,15 @@ impl Bed {
         };
         let settings = Settings::new(Kind::Echo);
         let parrot = Parrot(quadrille_agents::open("echo", &settings, &life).unwrap());
-        let named = Named::new("echo", Arc::new(parrot), &settings);
-        let desk = Desk::new(Agents::default(), vec![named], &core.hub, &core.shares, &life);
+        let named = NamedAgent::new("echo", Arc::new(parrot), &settings);
         let (database, folder) = (home.path().join("rooms.db"), home.path().join("files"));
         let url = format!("sqlite://{}", database.display());
         let config = StoreConfig { url, busy_timeout: BUSY, ..StoreConfig::default() };
         let store = Store::open(&config).await.unwrap();
+        let journal = RoomJournal::new(&core, store.clone());
+        let stored_in = Arc::new(journal.clone());
+        let agents = vec![named];
+        let desk = Desk::new(Agents::default(), agents, stored_in, &core.hub, &core.shares, &life);
         let url = format!("file://{}", folder.display());
         let files = Files::open(&FilesConfig { url, ..FilesConfig::default() }).unwrap();
         let memory = Memory {
@@ -100,7 +103,7 @@ impl Bed {
             max_upload_size: LARGEST,
             link_ttl: Duration::from_mins(1),
         };
-        let (router, _) = quadrille_rooms::router(&core, &desk, memory, Config::default());
+        let (router, _) = quadrille_rooms::router(&core, &desk, journal, memory, Config::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         life.spawn("server", async move { axum::serve(listener, router).await.unwrap() });

@@ -1,6 +1,7 @@
 //! The idempotency key of a request that begins a run.
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{HeaderValue, request::Parts};
+use quadrille_core::IdempotencyKey;
 use quadrille_store::RunKey;
 use utoipa::{
     IntoParams,
@@ -9,21 +10,15 @@ use utoipa::{
 
 use super::{caller::Caller, described, error::Error};
 
-/// The header.
-const NAME: &str = "idempotency-key";
-
-/// Bytes of a key, at most.
-const MAX_KEY: usize = 255;
-
 /// The key of a request, if it has one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Key(Option<String>);
+pub(super) struct Key(Option<IdempotencyKey>);
 
 /// What the key is for.
 #[derive(Clone, Debug)]
 pub(super) struct Keyed {
     user: String,
-    key: String,
+    key: IdempotencyKey,
     request: String,
 }
 
@@ -46,26 +41,20 @@ impl Keyed {
 impl<S: Sync> FromRequestParts<S> for Key {
     type Rejection = Error;
 
-    /// As text, or as a structured string (RFC 9651, 3.3.3).
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let mut all = parts.headers.get_all(NAME).iter();
-        let Some(value) = all.next() else { return Ok(Self(None)) };
-        let text = value.to_str().ok().filter(|_| all.next().is_none()).ok_or_else(wrong)?.trim();
-        let quoted = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-        let key = quoted.unwrap_or(text);
-        let good = (1..=MAX_KEY).contains(&key.len()) && !key.chars().any(char::is_control);
-        if good { Ok(Self(Some(key.to_owned()))) } else { Err(wrong()) }
+        let values = parts.headers.get_all(IdempotencyKey::HEADER);
+        let key = IdempotencyKey::from_header(values.iter().map(HeaderValue::as_bytes));
+        key.map(Self).map_err(|_| {
+            let max = IdempotencyKey::MAX;
+            Error::Invalid(format!(
+                "Idempotency-Key: send one key of 1 to {max} bytes without control characters"
+            ))
+        })
     }
-}
-
-fn wrong() -> Error {
-    Error::Invalid(format!(
-        "Idempotency-Key: send one key of 1 to {MAX_KEY} bytes without control characters"
-    ))
 }
 
 impl IntoParams for Key {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![described::key(MAX_KEY)]
+        vec![described::key(IdempotencyKey::MAX)]
     }
 }

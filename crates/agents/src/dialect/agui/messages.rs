@@ -1,24 +1,24 @@
-//! The messages of one run. They may be told at the same time, and a reply is one text: the first
-//! that has not ended is shown as it comes, and those after it wait for their turn.
+//! The messages of one run. They may come interleaved, and a reply is one text: the first that has not
+//! ended is shown as it comes, and later ones wait.
 use super::super::{reply::Parts, web::Trouble};
 use crate::{Code, Part, lenient::Halves};
 
-/// Messages that are told apart; more are part of the last one.
-const MAX: usize = 256;
+/// Messages that are kept apart; more are part of the last one.
+const MAX_MESSAGES: usize = 256;
 
-/// What parts messages.
-const PARTED: &str = "\n\n";
+/// The text between two messages.
+const SEPARATOR: &str = "\n\n";
 
 #[derive(Debug)]
 pub(super) struct Messages {
     /// In the order of their begins.
     all: Vec<Message>,
-    /// Which one is shown as it comes. Those before it have been shown.
+    /// Index of the message that is shown as it comes. Earlier ones have been shown.
     at: usize,
     /// Some text has been shown.
     has_shown: bool,
-    /// What was shown is not the whole text, in order.
-    is_other: bool,
+    /// The text that was shown is not the whole text, in order.
+    is_incomplete: bool,
     bytes: usize,
     max: usize,
 }
@@ -29,7 +29,7 @@ struct Message {
     text: String,
     halves: Halves,
     is_open: bool,
-    /// It is not the agent's own.
+    /// The message is not the agent's own.
     is_muted: bool,
     has_shown: bool,
 }
@@ -37,21 +37,21 @@ struct Message {
 // === impl Messages ===
 
 impl Messages {
-    /// For `max` bytes of text. More are an error, also while they wait.
+    /// At most `max` bytes of text. More are an error, also while they wait.
     pub(super) fn new(max: usize) -> Self {
-        Self { all: Vec::new(), at: 0, has_shown: false, is_other: false, bytes: 0, max }
+        Self { all: Vec::new(), at: 0, has_shown: false, is_incomplete: false, bytes: 0, max }
     }
 
-    /// A message begins, or goes on if it is known.
+    /// Begins a message, or continues a known one.
     pub(super) fn begin(&mut self, id: Option<String>, is_muted: bool) {
         if let Some(known) = self.find(id.as_deref()) {
             self.reopen(known);
-        } else if self.all.len() < MAX {
+        } else if self.all.len() < MAX_MESSAGES {
             self.all.push(Message { id, is_muted, is_open: true, ..Message::default() });
         }
     }
 
-    /// More of a message. A server that tells no id, or another one with each event, means the
+    /// Adds to a message. A server that sends no id, or another one with each event, means the
     /// message that began last.
     pub(super) fn more(
         &mut self,
@@ -59,7 +59,7 @@ impl Messages {
         piece: &[u8],
         parts: &mut Parts,
     ) -> Result<(), Trouble> {
-        let open = self.all.iter().rposition(|it| it.is_open);
+        let open = self.all.iter().rposition(|message| message.is_open);
         let at = self.find(id).or(open).unwrap_or_else(|| {
             self.begin(id.map(str::to_owned), false);
             self.all.len() - 1
@@ -68,7 +68,7 @@ impl Messages {
         let Some(message) = self.all.get_mut(at) else { return Ok(()) };
         let text = message.halves.join(piece);
         if message.is_muted || text.is_empty() {
-            super::alive(parts);
+            alive(parts);
             return Ok(());
         }
         self.push(at, &text, parts)
@@ -84,32 +84,32 @@ impl Messages {
         if at == self.at {
             self.show(at, text, parts);
         } else {
-            self.is_other |= at < self.at;
-            super::alive(parts);
+            self.is_incomplete |= at < self.at;
+            alive(parts);
         }
         Ok(())
     }
 
-    /// A message is over.
+    /// Ends a message.
     pub(super) fn end(&mut self, id: Option<&str>, parts: &mut Parts) -> Result<(), Trouble> {
-        let open = self.all.iter().rposition(|it| it.is_open);
+        let open = self.all.iter().rposition(|message| message.is_open);
         let Some(at) = self.find(id).or(open) else { return Ok(()) };
         self.close(at, parts)?;
-        self.go_on(parts);
+        self.advance(parts);
         Ok(())
     }
 
-    /// All are over.
+    /// Ends all messages.
     pub(super) fn end_all(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
         for at in 0..self.all.len() {
             self.close(at, parts)?;
-            self.go_on(parts);
+            self.advance(parts);
         }
         Ok(())
     }
 
-    /// What a snapshot of the conversation has: a message that is known may be another one there, and
-    /// one that is not may have been told nowhere else.
+    /// Adds a message of a snapshot: a known one may have another text there, and an unknown one may
+    /// have come nowhere else.
     pub(super) fn add(
         &mut self,
         id: Option<&str>,
@@ -123,56 +123,57 @@ impl Messages {
             }
             self.bytes = self.bytes - known.text.len() + text.len();
             text.clone_into(&mut known.text);
-            self.is_other = true;
+            self.is_incomplete = true;
             return if self.bytes > self.max { Err(too_long()) } else { Ok(()) };
         }
         if self.has(text) {
             return Ok(());
         }
         self.begin(id.map(str::to_owned), false);
-        self.go_on(parts);
+        self.advance(parts);
         self.push(self.all.len() - 1, text, parts)?;
         self.end_all(parts)
     }
 
     pub(super) fn has_text(&self) -> bool {
-        self.all.iter().any(|it| !it.is_muted && !it.text.is_empty())
+        self.all.iter().any(|message| !message.is_muted && !message.text.is_empty())
     }
 
-    /// Whether `texts`, one after another, are what was told. A server that tells no ids may part its
-    /// text only afterwards.
+    /// Whether `texts`, joined, are the text so far. A server that sends no ids may split its text only
+    /// afterwards.
     pub(super) fn are<'a>(&self, texts: impl Iterator<Item = &'a str>) -> bool {
-        let all = self.all.iter().filter(|it| !it.is_muted);
-        all.flat_map(|it| it.text.bytes()).eq(texts.flat_map(str::bytes))
+        let all = self.all.iter().filter(|message| !message.is_muted);
+        all.flat_map(|message| message.text.bytes()).eq(texts.flat_map(str::bytes))
     }
 
-    /// Whether `text` was told under another id: it is a message, or all of them. What only occurs
-    /// within one is another message.
+    /// Whether `text` has come under another id, as one message or as all of them. A text that only
+    /// occurs within one is another message.
     fn has(&self, text: &str) -> bool {
         let text = text.trim();
-        let mut all = self.all.iter().filter(|it| !it.is_muted);
-        // The last one is also all that were too many.
-        let last = self.all.last().filter(|_| self.all.len() == MAX);
-        all.any(|it| it.text.trim() == text)
-            || last.is_some_and(|it| it.text.contains(text))
+        let mut all = self.all.iter().filter(|message| !message.is_muted);
+        // The last one also holds all messages beyond the bound.
+        let last = self.all.last().filter(|_| self.all.len() == MAX_MESSAGES);
+        all.any(|message| message.text.trim() == text)
+            || last.is_some_and(|message| message.text.contains(text))
             || self.whole().trim() == text
     }
 
-    /// The whole text, if it is not what was shown.
-    pub(super) fn other(&self) -> Option<String> {
-        self.is_other.then(|| self.whole())
+    /// The whole text, if another one was shown.
+    pub(super) fn correction(&self) -> Option<String> {
+        self.is_incomplete.then(|| self.whole())
     }
 
     fn whole(&self) -> String {
-        let texts = self.all.iter().filter(|it| !it.is_muted && !it.text.is_empty());
-        texts.map(|it| &*it.text).collect::<Vec<_>>().join(PARTED)
+        let shown = |message: &&Message| !message.is_muted && !message.text.is_empty();
+        let texts = self.all.iter().filter(shown);
+        texts.map(|message| &*message.text).collect::<Vec<_>>().join(SEPARATOR)
     }
 
     fn find(&self, id: Option<&str>) -> Option<usize> {
-        self.all.iter().rposition(|it| id.is_some() && it.id.as_deref() == id)
+        self.all.iter().rposition(|message| id.is_some() && message.id.as_deref() == id)
     }
 
-    /// A message goes on after its end. The last one can still be shown as it comes.
+    /// Continues a message after its end. The last one can still be shown as it comes.
     fn reopen(&mut self, at: usize) {
         if at + 1 == self.all.len() && self.at == self.all.len() {
             self.at = at;
@@ -183,14 +184,14 @@ impl Messages {
         let Some(message) = self.all.get_mut(at) else { return Ok(()) };
         message.is_open = false;
         let half = message.halves.end().filter(|_| !message.is_muted);
-        half.map_or(Ok(()), |it| self.push(at, it.encode_utf8(&mut [0; 4]), parts))
+        half.map_or(Ok(()), |half| self.push(at, half.encode_utf8(&mut [0; 4]), parts))
     }
 
-    /// Show the next message if the one before has ended.
-    pub(super) fn go_on(&mut self, parts: &mut Parts) {
-        while self.all.get(self.at).is_some_and(|it| !it.is_open || it.is_muted) {
+    /// Shows the next message if the one before has ended.
+    pub(super) fn advance(&mut self, parts: &mut Parts) {
+        while self.all.get(self.at).is_some_and(|message| !message.is_open || message.is_muted) {
             self.at += 1;
-            if let Some(next) = self.all.get(self.at).filter(|it| !it.is_muted) {
+            if let Some(next) = self.all.get(self.at).filter(|message| !message.is_muted) {
                 let text = next.text.clone();
                 self.show(self.at, &text, parts);
             }
@@ -199,14 +200,19 @@ impl Messages {
 
     fn show(&mut self, at: usize, text: &str, parts: &mut Parts) {
         let Some(message) = self.all.get_mut(at).filter(|_| !text.is_empty()) else { return };
-        let parted = !std::mem::replace(&mut message.has_shown, true) && self.has_shown;
+        let separated = !std::mem::replace(&mut message.has_shown, true) && self.has_shown;
         self.has_shown = true;
-        parts.push_back(Part::Text(if parted {
-            format!("{PARTED}{text}")
+        parts.push_back(Part::Text(if separated {
+            format!("{SEPARATOR}{text}")
         } else {
             text.to_owned()
         }));
     }
+}
+
+/// Shows that the agent is alive when there is nothing to show.
+pub(super) fn alive(parts: &mut Parts) {
+    parts.push_back(Part::Text(String::new()));
 }
 
 fn too_long() -> Trouble {

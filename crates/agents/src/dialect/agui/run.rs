@@ -1,17 +1,16 @@
-//! What has been heard of one run.
+//! Reading one run.
 use std::time::Duration;
 
 use super::{
     super::{
         fault,
         reason::Reason,
-        reply::{Parts, Reader, Standing},
+        reply::{Parts, Progress, Reader},
         tools::Tools,
         web::Trouble,
     },
-    alive,
-    messages::Messages,
-    snapshot::{Asked, Snapshot, last_words},
+    messages::{Messages, alive},
+    snapshot::{AskedQuestion, Snapshot, last_words},
 };
 use crate::{
     Code, Part, Question,
@@ -20,17 +19,17 @@ use crate::{
 };
 
 /// Bytes of a notice that are shown.
-const MAX_NOTICE: usize = 1000;
+const MAX_NOTICE_BYTES: usize = 1000;
 
 #[derive(Debug)]
 pub(in crate::dialect) struct Run {
-    asked: Asked,
+    asked: AskedQuestion,
     messages: Messages,
     snapshot: Option<Snapshot>,
     tools: Tools<String>,
-    /// The message that the last chunk of a message was of.
+    /// Id of the message of the last message chunk.
     chunk: Option<String>,
-    /// The tool that the last event was a chunk of.
+    /// Id of the tool, if the last event was a tool chunk.
     tool: Option<String>,
     /// The text in the result of a run that has ended.
     result: Option<String>,
@@ -40,7 +39,7 @@ pub(in crate::dialect) struct Run {
 impl Run {
     pub(in crate::dialect) fn new(question: &Question, max_reply: usize) -> Self {
         Self {
-            asked: Asked::new(question),
+            asked: AskedQuestion::new(question),
             messages: Messages::new(max_reply),
             snapshot: None,
             tools: Tools::default(),
@@ -73,7 +72,7 @@ impl Reader for Run {
         self.read(&kind.to_ascii_uppercase(), event_data, parts)
     }
 
-    /// As Cheshire Cat 2 answers to `stream = false`.
+    /// An answer as Cheshire Cat 2 gives it to `stream = false`.
     fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble> {
         let document = Document::read(json)?;
         fault::named(document.root())?;
@@ -93,12 +92,12 @@ impl Reader for Run {
         }
         // An agent that did not stream has its reply in the result.
         let text = self.result.take().filter(|_| !self.messages.has_text());
-        parts.push_back(Part::End(text.or_else(|| self.messages.other())));
+        parts.push_back(Part::End(text.or_else(|| self.messages.correction())));
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        if self.finished { Standing::Complete } else { Standing::Open }
+    fn progress(&self) -> Progress {
+        if self.finished { Progress::Complete } else { Progress::Open }
     }
 
     fn ends(&self, kind: &str) -> bool {
@@ -132,21 +131,21 @@ impl Run {
             }
             _ if kind.starts_with("TEXT_MESSAGE_") => return self.message(kind, event, parts),
             _ if kind.starts_with("TOOL_CALL_") => self.call(kind, event, parts),
-            // Thoughts, state, activities, and what is not known yet.
+            // Thoughts, state, activities, and kinds that are not known yet.
             _ => alive(parts),
         }
         Ok(())
     }
 
     fn message(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
-        let id = either(event, "messageId", "message_id").said();
+        let id = either(event, "messageId", "message_id").text();
         let [role, delta] = event.members(["role", "delta"]);
-        let is_muted = role.string().is_some_and(|it| it != "assistant");
+        let is_muted = role.string().is_some_and(|role| role != "assistant");
         let piece = delta.words().unwrap_or_default();
         match kind {
             "TEXT_MESSAGE_START" => {
                 self.messages.begin(id, is_muted);
-                self.messages.go_on(parts);
+                self.messages.advance(parts);
                 alive(parts);
                 Ok(())
             }
@@ -173,7 +172,7 @@ impl Run {
     }
 
     fn call(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) {
-        let id = either(event, "toolCallId", "tool_call_id").said();
+        let id = either(event, "toolCallId", "tool_call_id").text();
         let name = either(event, "toolCallName", "tool_call_name").string().unwrap_or_default();
         let delta = event.get("delta");
         let last = self.tools.last().cloned();
@@ -214,15 +213,15 @@ impl Run {
     }
 }
 
-/// The agent's own notice, as far as it is a text.
+/// Adds a notice of the agent itself, if it is a text.
 fn notice(text: Json<'_>, parts: &mut Parts) {
     let Some(text) = text.string() else { return alive(parts) };
-    let end = text.floor_char_boundary(MAX_NOTICE);
+    let end = text.floor_char_boundary(MAX_NOTICE_BYTES);
     parts.push_back(Part::Status(text.get(..end).unwrap_or_default().to_owned()));
 }
 
-/// A member by the name that the protocol has, or by that of Cheshire Cat 2.
+/// A member by its name in the protocol, or by that of Cheshire Cat 2.
 fn either<'a>(event: Json<'a>, name: &str, of_the_cat: &str) -> Json<'a> {
-    let [it, other] = event.members([name, of_the_cat]);
-    if it.is_null() { other } else { it }
+    let [standard, cat] = event.members([name, of_the_cat]);
+    if standard.is_null() { cat } else { standard }
 }

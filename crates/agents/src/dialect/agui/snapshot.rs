@@ -1,4 +1,4 @@
-//! A conversation as a server tells it whole, with the reply at its end.
+//! Snapshots: a server sends the whole conversation, with the reply at its end.
 use super::super::web::Trouble;
 use crate::{
     Question,
@@ -8,9 +8,9 @@ use crate::{
 
 use super::messages::Messages;
 
-/// What is known of the question, so that its reply is found after it.
+/// The question, so that its reply is found after it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AskedQuestion {
     turn: String,
     text: String,
 }
@@ -19,35 +19,39 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Snapshot {
     replies: Vec<(Option<String>, String)>,
-    /// The question is this turn's. Or else it may be an earlier one, told before the run.
+    /// The question before them is surely this turn's. Otherwise it may be an earlier one, sent before
+    /// the run.
     is_sure: bool,
 }
 
-impl Asked {
+impl AskedQuestion {
     pub(super) fn new(question: &Question) -> Self {
         Self { turn: question.turn.to_string(), text: question.text.to_string() }
     }
 
-    /// What `messages` says after the question.
+    /// The assistant's messages of a snapshot after the question.
     pub(super) fn snapshot(&self, messages: Json<'_>) -> Snapshot {
-        let messages: Vec<_> = messages.items().into_iter().map(|it| Told::of(it)).collect();
-        let question = messages.iter().rposition(|it| it.role == "user");
-        let is_sure = question.and_then(|at| messages.get(at)).is_some_and(|it| {
-            it.id.as_deref() == Some(&self.turn) || it.text.trim() == self.text.trim()
+        let messages: Vec<_> =
+            messages.items().into_iter().map(|message| SnapshotMessage::of(message)).collect();
+        let question = messages.iter().rposition(|message| message.role == "user");
+        let is_sure = question.and_then(|at| messages.get(at)).is_some_and(|message| {
+            message.id.as_deref() == Some(&self.turn) || message.text.trim() == self.text.trim()
         });
         // Without a question the whole may be of earlier turns; the last message is not.
         let from = question.map_or(messages.len().saturating_sub(1), |at| at + 1);
-        let is_reply = |it: &Told| {
-            let is_ours = it.id.as_ref().is_some_and(|it| it.starts_with(&self.turn));
-            it.role == "assistant" && !it.text.is_empty() && !is_ours
+        let is_reply = |message: &SnapshotMessage| {
+            let is_ours = message.id.as_ref().is_some_and(|id| id.starts_with(&self.turn));
+            message.role == "assistant" && !message.text.is_empty() && !is_ours
         };
-        let replies = messages.into_iter().skip(from).filter(is_reply).map(|it| (it.id, it.text));
+        let replies = messages.into_iter().skip(from).filter(is_reply);
+        let replies = replies.map(|message| (message.id, message.text));
         Snapshot { replies: replies.collect(), is_sure }
     }
 }
 
 impl Snapshot {
-    /// Take over what was told here alone. What is not surely the reply counts if there is no other.
+    /// Adds the messages that came only here. Those that are not surely the reply count if there is no
+    /// other.
     pub(super) fn add_to(self, messages: &mut Messages, parts: &mut Parts) -> Result<(), Trouble> {
         let texts = self.replies.iter().map(|(_, text)| &**text);
         if !self.is_sure && messages.has_text() || messages.are(texts) {
@@ -57,17 +61,17 @@ impl Snapshot {
     }
 }
 
-struct Told {
+struct SnapshotMessage {
     id: Option<String>,
     role: String,
     text: String,
 }
 
-impl Told {
+impl SnapshotMessage {
     fn of(message: Json<'_>) -> Self {
         let [id, role, content] = message.members(["id", "role", "content"]);
-        let text = content.words().map(|it| Halves::alone(&it)).unwrap_or_default();
-        Self { id: id.said(), role: role.string().unwrap_or_default(), text }
+        let text = content.words().map(|text| Halves::alone(&text)).unwrap_or_default();
+        Self { id: id.text(), role: role.string().unwrap_or_default(), text }
     }
 }
 
@@ -80,8 +84,8 @@ pub(super) fn last_words(result: Json<'_>) -> Option<String> {
     let [messages, text, content, output] =
         result.members(["messages", "text", "content", "output"]);
     if let Some(last) = messages.items().last() {
-        let Told { role, text, .. } = Told::of(*last);
+        let SnapshotMessage { role, text, .. } = SnapshotMessage::of(*last);
         return (role == "assistant" && !last.get("content").is_null()).then_some(text);
     }
-    [text, content, output].into_iter().find_map(Json::said)
+    [text, content, output].into_iter().find_map(Json::text)
 }

@@ -1,4 +1,4 @@
-//! Where the Cat listens for a user: `/ws/{user_id}`, as `PyPI` `cheshire-cat-api` 1.4.9 has it.
+//! The address of the Cat for a user: `/ws/{user_id}`, as `PyPI` `cheshire-cat-api` 1.4.9 has it.
 use http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quadrille_identity::Secret;
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::BadConfig;
 
-/// What is written as it is; with the dot in it, the ids `.` and `..` would change the path.
+/// The characters that are not escaped; with the dot in it, the ids `.` and `..` would change the path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
 /// The address of a Cat, which holds its token: not to be printed.
@@ -38,7 +38,7 @@ impl Address {
         let is_secure = matches!(url.scheme(), "https" | "wss");
         let (scheme, port) = if is_secure { ("wss", 443) } else { ("ws", 80) };
         let host = url.host_str().unwrap_or_default();
-        let explicit = url.port().map(|it| format!(":{it}")).unwrap_or_default();
+        let explicit = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let query = match token.expose() {
             "" => String::new(),
             token => format!("?token={}", utf8_percent_encode(token, PLAIN)),
@@ -51,7 +51,7 @@ impl Address {
         })
     }
 
-    /// Where `user` is connected: the id is one segment of the path, whatever is in it.
+    /// The address for `user`. The id is one segment of the path, whatever its characters.
     pub(super) fn of(&self, user: &str) -> Result<Uri, http::uri::InvalidUri> {
         let Self { prefix, query, .. } = self;
         format!("{prefix}{}{query}", utf8_percent_encode(user, PLAIN)).parse()
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_address_that_would_not_lead_there_is_refused() {
-        let wrong = |url| address(url, "").err().map(|it| it.to_string()).unwrap_or_default();
+        let wrong = |url| address(url, "").err().map(|err| err.to_string()).unwrap_or_default();
         assert!(wrong("ws://cat/?token=x").starts_with("agents.cat.url: expected no ?"));
         assert!(wrong("ws://cat/ws/").starts_with("agents.cat.url: expected it without the /ws"));
     }

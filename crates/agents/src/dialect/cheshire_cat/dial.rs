@@ -1,4 +1,4 @@
-//! A new connection to a Cat, and what it means when there is none.
+//! New connections to a Cat, and the failures to get one.
 use std::{sync::Arc, time::Duration};
 
 use rustls::ClientConfig;
@@ -14,15 +14,20 @@ use tokio_tungstenite::{
 use url::Url;
 
 use super::{
-    COPIES, ROOM,
     address::Address,
     gate::Gate,
     link::{Link, Socket},
 };
 use crate::{BadConfig, Code, Failure, Settings};
 
-/// Tokens are short, and a connection may be idle for long.
+/// Bytes of the read buffer: tokens are short, and a connection may be idle for long.
 const READ_BUFFER: usize = 4096;
+
+/// Bytes of a `chat` frame besides the reply: memories, prompts and vectors in its `why`.
+const CHAT_FRAME_EXTRA: usize = 4 << 20;
+
+/// Copies of the reply in a `chat` frame: as `content`, `text` and `message`, and in `why`.
+const CHAT_FRAME_COPIES: usize = 4;
 
 pub(super) struct Dialer {
     address: Address,
@@ -38,15 +43,16 @@ impl Dialer {
     pub(super) fn new(name: &str, url: &Url, settings: &Settings) -> Result<Self, BadConfig> {
         let address = Address::new(name, url, &settings.token)?;
         let connector = if address.is_secure {
-            let tls = tls().map_err(|e| BadConfig {
+            let tls = tls().map_err(|err| BadConfig {
                 key: format!("{name}.url"),
-                expected: format!("expected certificates to trust on this machine ({e})"),
+                expected: format!("expected certificates to trust on this machine ({err})"),
             })?;
             Connector::Rustls(Arc::new(tls))
         } else {
             Connector::Plain
         };
-        let longest = settings.max_reply.saturating_mul(COPIES).saturating_add(ROOM);
+        let longest =
+            settings.max_reply.saturating_mul(CHAT_FRAME_COPIES).saturating_add(CHAT_FRAME_EXTRA);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -56,7 +62,7 @@ impl Dialer {
         Ok(Self { address, connector, config, connect_timeout, gate: Gate::new() })
     }
 
-    /// Connects as `user`, within the connect time-out.
+    /// Connects as `user`, within the connect timeout.
     pub(super) async fn dial(&self, user: &str) -> Result<Box<Link>, Failure> {
         let by = Instant::now() + self.connect_timeout;
         let late = || Failure::from(Code::ConnectTimeout);
@@ -75,8 +81,8 @@ impl Dialer {
             return Err(Failure::new(Code::Internal, "no address for this user"));
         };
         let stream = TcpStream::connect(&self.address.peer);
-        let stream = stream.await.map_err(|e| Failure::new(Code::Unreachable, e))?;
-        stream.set_nodelay(true).map_err(|e| Failure::new(Code::Unreachable, e))?;
+        let stream = stream.await.map_err(|err| Failure::new(Code::Unreachable, err))?;
+        stream.set_nodelay(true).map_err(|err| Failure::new(Code::Unreachable, err))?;
         let (config, connector) = (Some(self.config), Some(self.connector.clone()));
         let opened = client_async_tls_with_config(uri, stream, config, connector);
         let (socket, _): (Socket, _) = opened.await.map_err(not_opened)?;
@@ -84,7 +90,7 @@ impl Dialer {
     }
 }
 
-/// The roots are those of the machine, as for every other client in this process.
+/// Trusts the roots of the machine, as every other client in this process does.
 fn tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
@@ -94,11 +100,11 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// What a failed handshake means. Of the answer only the status is kept: it may repeat the token.
+/// The failure of a handshake. Of the answer only the status is kept: the rest may repeat the token.
 fn not_opened(error: Error) -> Failure {
     let Error::Http(answer) = error else { return Failure::new(Code::Unreachable, error) };
     let status = answer.status();
-    // A proxy says that of a Cat which is down.
+    // A proxy answers so for a Cat that is down.
     let code = if matches!(status.as_u16(), 502..=504) { Code::Unreachable } else { Code::Refused };
     Failure::new(code, format!("the handshake was answered by {status}"))
 }

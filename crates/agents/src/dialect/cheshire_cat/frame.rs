@@ -1,4 +1,4 @@
-//! What is said on the wire: one JSON object in each text frame, both ways.
+//! Frames of the wire: one JSON object in each text frame, both ways.
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -8,20 +8,21 @@ use crate::{
     lenient::{Document, Json},
 };
 
-/// What a frame means.
+/// The meaning of a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum MessageType {
     /// A piece of the reply, in WTF-8: it may end with half of a character.
     Token(Vec<u8>),
     Notice(String),
-    /// The whole reply, after which nothing follows, and the question that it says to be for.
+    /// The whole reply, after which nothing follows, and the question that it answers by its own
+    /// account.
     Reply(String, Option<String>),
-    /// Something newer than this dialect.
+    /// A type that is newer than this dialect.
     Other,
 }
 
-/// The frame that asks; the space is there because the Python client writes one. A picture is a member
-/// from 1.8 on, and what else is in the frame reaches plugins.
+/// The frame of a question, with a space because the Python client writes one. A picture is a member
+/// from 1.8 on, and further members reach plugins.
 pub(super) fn question(text: &str, given: &Given) -> Utf8Bytes {
     let more = [("image", &given.image), ("intelligence_level", &given.level)];
     let more = more.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
@@ -30,41 +31,43 @@ pub(super) fn question(text: &str, given: &Given) -> Utf8Bytes {
     format!("{{{}}}", members.collect::<Vec<_>>().join(", ")).into()
 }
 
-/// Read a frame, and of it only what the reply needs.
-pub(super) fn read(frame: &str) -> Result<Said, Trouble> {
+/// Reads a frame, as far as the reply needs it.
+pub(super) fn read(frame: &str) -> Result<MessageType, Trouble> {
     let document = parse(frame)?;
     let frame = document.root();
     fault::named(frame)?;
     let [kind, content, text, message] = frame.members(["type", "content", "text", "message"]);
     Ok(match &*kind.string().unwrap_or_default() {
         "chat_token" => match [content, text].into_iter().find_map(Json::words) {
-            Some(token) => Said::Token(token.into_owned()),
-            None => Said::Other,
+            Some(token) => MessageType::Token(token.into_owned()),
+            None => MessageType::Other,
         },
-        "notification" if content.is_string() => Said::Notice(content.string().unwrap_or_default()),
-        // Since 1.9 it may be an object, and is then shown as it is.
-        "notification" if !content.is_null() => Said::Notice(content.raw().to_owned()),
+        "notification" if content.is_string() => {
+            MessageType::Notice(content.string().unwrap_or_default())
+        }
+        // Since 1.9 this may be an object, which is shown unchanged.
+        "notification" if !content.is_null() => MessageType::Notice(content.raw().to_owned()),
         "chat" => {
-            // 1.8 and later say it three times; before, there is only `content`.
-            let Some(reply) = [content, text, message].into_iter().find_map(Json::said) else {
+            // 1.8 and later repeat the reply three times; before, there is only `content`.
+            let Some(reply) = [content, text, message].into_iter().find_map(Json::text) else {
                 return Err(Trouble::new(Code::BadAnswer, "a chat without content and text"));
             };
             let input = frame.get("why").get("input").string();
-            Said::Reply(reply, input.filter(|it| !it.is_empty()))
+            MessageType::Reply(reply, input.filter(|input| !input.is_empty()))
         }
         "error" => return Err(failed(frame)),
         "" => {
             fault::of_another_shape(frame)?;
-            Said::Other
+            MessageType::Other
         }
-        _ => Said::Other,
+        _ => MessageType::Other,
     })
 }
 
-/// Whether a frame that nobody asked for is a notice, or something newer, and no part of a reply.
+/// Whether an unrequested frame is a notice, or of a newer type, and no part of a reply.
 pub(super) fn is_harmless(frame: &str) -> bool {
-    parse(frame).is_ok_and(|it| {
-        let kind = it.root().get("type").string();
+    parse(frame).is_ok_and(|document| {
+        let kind = document.root().get("type").string();
         !matches!(kind.as_deref(), Some("chat_token" | "chat" | "error"))
     })
 }
@@ -77,10 +80,10 @@ fn parse(text: &str) -> Result<Document<'_>, Trouble> {
     Ok(document)
 }
 
-/// The Cat's name of its failure, and what it says about it; or all that there is.
+/// The failure by the Cat's name and description, or by the whole frame.
 fn failed(frame: Json<'_>) -> Trouble {
     let [name, description] = frame.members(["name", "description"]);
-    let told: Vec<_> = [name, description].into_iter().filter(|it| it.is_set()).collect();
+    let told: Vec<_> = [name, description].into_iter().filter(|member| member.is_set()).collect();
     if told.is_empty() {
         return fault::failed(frame);
     }
@@ -92,7 +95,7 @@ fn failed(frame: Json<'_>) -> Trouble {
 mod tests {
     use super::*;
 
-    fn said(frame: &str) -> Said {
+    fn said(frame: &str) -> MessageType {
         read(frame).unwrap()
     }
 
@@ -115,22 +118,22 @@ mod tests {
 
     #[test]
     fn tokens_and_notices_of_every_version() {
-        let token = |text: &str| Said::Token(text.into());
+        let token = |text: &str| MessageType::Token(text.into());
         assert_eq!(said(r#"{"type":"chat_token","content":"a\u00e8"}"#), token("aè"));
         assert_eq!(said(r#"{"type":"chat_token","content":""}"#), token(""));
         assert_eq!(said(r#"{"type":"chat_token","content":7,"x":NaN}"#), token("7"));
         assert_eq!(said(r#"{"type":"chat_token","text":"a","type":"chat_token"}"#), token("a"));
         for frame in [r#"{"type":"chat_token"}"#, r#"{"type":"chat_token","content":null}"#] {
-            assert_eq!(said(frame), Said::Other);
+            assert_eq!(said(frame), MessageType::Other);
         }
-        let half = Said::Token(vec![0xED, 0xA0, 0xBD]);
+        let half = MessageType::Token(vec![0xED, 0xA0, 0xBD]);
         assert_eq!(said(r#"{"type":"chat_token","content":"\ud83d"}"#), half);
-        let notice = |text: &str| Said::Notice(text.to_owned());
+        let notice = |text: &str| MessageType::Notice(text.to_owned());
         assert_eq!(said(r#"{"type":"notification","content":"n"}"#), notice("n"));
         assert_eq!(said(r#"{"type":"notification","content":{"a":[1]}}"#), notice(r#"{"a":[1]}"#));
-        assert_eq!(said(r#"{"type":"notification"}"#), Said::Other);
-        assert_eq!(said(r#"{"type":"json-notification","content":1}"#), Said::Other);
-        assert_eq!(said(r#"{"content":"x"}"#), Said::Other);
+        assert_eq!(said(r#"{"type":"notification"}"#), MessageType::Other);
+        assert_eq!(said(r#"{"type":"json-notification","content":1}"#), MessageType::Other);
+        assert_eq!(said(r#"{"content":"x"}"#), MessageType::Other);
     }
 
     #[test]
@@ -159,11 +162,14 @@ mod tests {
         for (frame, input) in frames {
             assert_eq!(
                 said(frame),
-                Said::Reply("R".to_owned(), input.map(str::to_owned)),
+                MessageType::Reply("R".to_owned(), input.map(str::to_owned)),
                 "{frame}"
             );
         }
-        assert_eq!(said(r#"{"type":"chat","content":""}"#), Said::Reply(String::new(), None));
+        assert_eq!(
+            said(r#"{"type":"chat","content":""}"#),
+            MessageType::Reply(String::new(), None)
+        );
     }
 
     #[test]

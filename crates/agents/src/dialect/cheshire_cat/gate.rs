@@ -1,4 +1,4 @@
-//! When a Cat may be dialled: one that cannot be reached is left alone for a while.
+//! Limits on dialling a Cat: one that cannot be reached is left alone for a while.
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{Mutex, PoisonError},
@@ -10,13 +10,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{Code, Failure};
 
 /// Dials at once, of one agent.
-const AT_ONCE: usize = 32;
+const MAX_DIALS: usize = 32;
 
 /// The first pause; each further failure doubles it.
-const FIRST: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -26,16 +26,16 @@ pub(super) struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    /// In a row.
+    /// Failures in a row.
     failures: u32,
-    /// Nobody dials before; after it, one tries for all.
+    /// The end of the pause, after which one dial is tried for all.
     until: Option<Instant>,
 }
 
-/// Leave to dial once.
+/// Permission to dial once.
 pub(super) struct Pass<'a> {
     gate: &'a Gate,
-    /// How many failures there were. Dials that failed together count once.
+    /// Failures before this dial. Dials that fail together count once.
     failures: u32,
     _dial: Option<SemaphorePermit<'a>>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Pass<'a> {
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self { dials: Semaphore::new(AT_ONCE), state: Mutex::default() }
+        Self { dials: Semaphore::new(MAX_DIALS), state: Mutex::default() }
     }
 
     /// Waits for a free place among the dials; fails at once during a pause.
@@ -55,8 +55,8 @@ impl Gate {
         Ok(Pass { gate: self, failures, _dial: dial })
     }
 
-    /// The failures so far, if it may be dialled at `now`. Who will do so lets nobody else in for
-    /// another pause.
+    /// The failures so far, if dialling is allowed at `now`. A caller that will dial keeps all others
+    /// out for another pause.
     fn check(&self, now: Instant, will_dial: bool) -> Result<u32, Failure> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.until.is_some_and(|until| now < until) {
@@ -72,12 +72,12 @@ impl Gate {
 // === impl Pass ===
 
 impl Pass<'_> {
-    /// The Cat was reached.
+    /// Ends the pauses: the Cat was reached.
     pub(super) fn reached(self) {
         *self.gate.state.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
-    /// The Cat was not reached.
+    /// Begins a pause: the Cat was not reached.
     pub(super) fn missed(self) {
         let mut state = self.gate.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.failures == self.failures {
@@ -87,12 +87,13 @@ impl Pass<'_> {
     }
 }
 
-/// Between half and all of what the number of failures demands, so that nodes do not dial together.
+/// The pause after so many failures, shortened at random by up to half, so that nodes do not dial
+/// together.
 fn pause(failures: u32) -> Duration {
-    let whole = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
-    // The only dice in the standard library.
-    let dice = RandomState::new().hash_one(failures) % 1024;
-    whole / 2 + whole / 2 * u32::try_from(dice).unwrap_or_default() / 1024
+    let whole = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_PAUSE);
+    // The only random numbers in the standard library.
+    let random = RandomState::new().hash_one(failures) % 1024;
+    whole / 2 + whole / 2 * u32::try_from(random).unwrap_or_default() / 1024
 }
 
 #[cfg(test)]
@@ -105,10 +106,12 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_differ() {
-        for (failures, whole) in [(1, FIRST), (2, FIRST * 2), (5, FIRST * 16), (40, LONGEST)] {
+        for (failures, whole) in
+            [(1, FIRST_PAUSE), (2, FIRST_PAUSE * 2), (5, FIRST_PAUSE * 16), (40, MAX_PAUSE)]
+        {
             let pauses: Vec<_> = (0..100).map(|_| pause(failures)).collect();
-            assert!(pauses.iter().all(|it| *it >= whole / 2 && *it <= whole), "{pauses:?}");
-            assert!(pauses.iter().any(|it| *it != pauses[0]), "{pauses:?}");
+            assert!(pauses.iter().all(|pause| (whole / 2..=whole).contains(pause)), "{pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
         }
     }
 
@@ -122,8 +125,8 @@ mod tests {
         }
         let now = Instant::now();
         assert_eq!(gate.state.lock().unwrap().failures, 1);
-        assert!(!open(&gate, now) && open(&gate, now + FIRST));
-        assert_eq!(gate.enter().await.err().map(|it| it.code), Some(Code::Unreachable));
+        assert!(!open(&gate, now) && open(&gate, now + FIRST_PAUSE));
+        assert_eq!(gate.enter().await.err().map(|failure| failure.code), Some(Code::Unreachable));
         late.reached();
         assert!(open(&gate, now));
     }

@@ -45,18 +45,18 @@ impl Link {
                     return Err(Failure::new(Code::BadAnswer, "a binary frame"));
                 }
                 Some(Ok(Message::Close(_))) | None => return Err(Code::BrokenOff.into()),
-                Some(Err(e)) => return Err(broken(e)),
+                Some(Err(err)) => return Err(broken(err)),
             }
         }
     }
 
-    /// Whether it is open, and the Cat has said nothing unasked that could be taken for a reply.
+    /// Whether the connection is open, and nothing has come on it that could be taken for a reply.
     pub(super) async fn is_quiet(&mut self) -> bool {
         poll_fn(|cx| if self.hush(cx) { self.poll_empty() } else { Poll::Ready(false) }).await
     }
 
-    /// Reads what the runtime knows to have come, and answers pings. False when it is of no more
-    /// use.
+    /// Reads the frames that the runtime knows of, and answers pings. False if the connection cannot be
+    /// used any more.
     pub(super) fn hush(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             match self.socket.poll_next_unpin(cx) {
@@ -68,19 +68,19 @@ impl Link {
         }
     }
 
-    /// Whether the kernel has nothing either; pending if it has, as the runtime will hear of it.
+    /// Whether the kernel has no data either; pending if it has some, which will wake the runtime.
     fn poll_empty(&self) -> Poll<bool> {
         let mut byte = [MaybeUninit::uninit()];
         match SockRef::from(self.socket.get_ref().get_ref()).peek(&mut byte) {
             Ok(0) => Poll::Ready(false),
             Ok(_) => Poll::Pending,
-            Err(e) => Poll::Ready(e.kind() == ErrorKind::WouldBlock),
+            Err(err) => Poll::Ready(err.kind() == ErrorKind::WouldBlock),
         }
     }
 }
 
 impl Drop for Link {
-    /// Says goodbye if there is room for it, so that the Cat frees what it has at once.
+    /// Sends a close frame if there is room for it, so that the Cat frees its resources at once.
     fn drop(&mut self) {
         drop(self.socket.close(None).now_or_never());
     }

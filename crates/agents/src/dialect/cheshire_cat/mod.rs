@@ -1,8 +1,9 @@
 //! `cheshire-cat`: Cheshire Cat 1.0 to 1.9 over its WebSocket.
 //!
-//! The Cat knows a user by the path, and answers one question at a time on a connection. What a
-//! second connection of the same user does depends on its version: 1.6 to 1.8 close the first one,
-//! 1.9 sends everything to the newest. So a user has one connection, and its turns take turns.
+//! The Cat knows a user by the path, and answers one question at a time on a connection. The effect
+//! of a second connection of the same user depends on its version: 1.6 to 1.8 close the first one,
+//! 1.9 sends everything to the newest. So a user has one connection, and its turns wait for each
+//! other.
 mod address;
 mod dial;
 mod frame;
@@ -18,23 +19,16 @@ use quadrille_core::Life;
 
 use self::{
     dial::Dialer,
-    frame::Said,
+    frame::MessageType,
     link::Link,
     pool::{Claim, Pool},
 };
 use super::{secrets::Secrets, upstream, web::Trouble};
 use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings, lenient::Halves};
 
-/// What a `chat` frame may hold besides the reply: memories, prompts and vectors in its `why`.
-const ROOM: usize = 4 << 20;
-
-/// How often the reply is in a `chat` frame: as `content`, `text` and `message`, and in `why`.
-const COPIES: usize = 4;
-
-/// How long a connection is kept that no turn uses, and how many are, unless the configuration says
-/// otherwise.
-const IDLE: Duration = Duration::from_mins(1);
-const MAX_IDLE: usize = 1000;
+/// Time for which an unused connection is kept, and the number of them, unless configured.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const DEFAULT_MAX_IDLE: usize = 1000;
 
 /// An agent that is a Cheshire Cat.
 pub(super) struct CheshireCat {
@@ -61,8 +55,8 @@ impl CheshireCat {
         let url = upstream::address(name, settings, &["http", "https", "ws", "wss"])?;
         let dialer = Dialer::new(name, &url, settings)?;
         let pool = Pool::new(
-            settings.idle_timeout.unwrap_or(IDLE),
-            settings.max_idle.unwrap_or(MAX_IDLE),
+            settings.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT),
+            settings.max_idle.unwrap_or(DEFAULT_MAX_IDLE),
             life.clone(),
         );
         let secrets = Secrets::new(&url, &settings.token, &settings.body);
@@ -77,15 +71,15 @@ impl Agent for CheshireCat {
             let mut turn = upstream.begin(&question).await?;
             let mut halves = Halves::default();
             let reply = loop {
-                let text = turn.link.frame().await.map_err(|why| upstream.masked(why))?;
-                match frame::read(&text).map_err(|why| upstream.failure(&why))? {
-                    Said::Token(piece) => yield Part::Text(halves.join(&piece)),
-                    Said::Notice(text) => yield Part::Status(text),
-                    Said::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
+                let text = turn.link.frame().await.map_err(|failure| upstream.masked(failure))?;
+                match frame::read(&text).map_err(|trouble| upstream.failure(&trouble))? {
+                    MessageType::Token(piece) => yield Part::Text(halves.join(&piece)),
+                    MessageType::Notice(text) => yield Part::Status(text),
+                    MessageType::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
                         Err(Failure::new(Code::BadAnswer, "the reply to another question"))?;
                     }
-                    Said::Reply(text, _) => break text,
-                    Said::Other => {}
+                    MessageType::Reply(text, _) => break text,
+                    MessageType::Other => {}
                 }
             };
             turn.claim.park(turn.link);
@@ -111,22 +105,22 @@ impl Upstream {
             claim.asked(&question.text);
             return Ok(Turn { link, claim });
         }
-        // In a box, because a handshake has room for ten times what all the rest of a turn needs.
+        // Boxed, because a handshake needs ten times the memory of all the rest of a turn.
         let dialled = Box::pin(self.dialer.dial(&question.user)).await;
-        let mut link = dialled.map_err(|why| self.masked(why))?;
+        let mut link = dialled.map_err(|failure| self.masked(failure))?;
         claim.asked(&question.text);
-        link.send(asked).await.map_err(|e| Failure::new(Code::BrokenOff, e))?;
+        link.send(asked).await.map_err(|err| Failure::new(Code::BrokenOff, err))?;
         Ok(Turn { link, claim })
     }
 
-    /// A failure whose cause says what the Cat said, as far as it can be logged.
+    /// A failure whose cause repeats the Cat's words, masked for the log.
     fn failure(&self, trouble: &Trouble) -> Failure {
-        Failure::new(trouble.code, self.secrets.note(&trouble.said))
+        Failure::new(trouble.code, self.secrets.note(&trouble.message))
     }
 
-    /// A failure of the connection, whose cause may repeat what came.
-    fn masked(&self, why: Failure) -> Failure {
-        let Some(source) = why.source else { return why };
-        Failure::new(why.code, self.secrets.note(&source.to_string()))
+    /// Masks a failure of the connection, whose cause may repeat the Cat's words.
+    fn masked(&self, failure: Failure) -> Failure {
+        let Some(source) = failure.source else { return failure };
+        Failure::new(failure.code, self.secrets.note(&source.to_string()))
     }
 }

@@ -1,4 +1,4 @@
-//! A connection for each user, and who may use it next.
+//! One connection for each user, used by one turn at a time.
 use std::{
     collections::{BTreeMap, HashMap},
     mem,
@@ -15,9 +15,9 @@ use super::{
     link::Link,
 };
 
-/// How often idle connections are looked after. The Cat's server pings every 20 s, and waits for
-/// the pong as long.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval of checks on idle connections. The Cat's server pings every 20 s, and waits for the pong
+/// as long.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool {
     idle_timeout: Duration,
@@ -30,11 +30,11 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Users {
     all: HashMap<Arc<str>, User>,
-    /// Whose connections are idle; first the one that has been so for longest.
+    /// The users with an idle connection, the one idle for longest first.
     idle: BTreeMap<u64, Arc<str>>,
     next: u64,
-    /// Whether somebody looks after the idle ones.
-    is_looked_after: bool,
+    /// Whether a task checks the idle connections.
+    is_checked: bool,
 }
 
 struct User {
@@ -71,15 +71,15 @@ impl Pool {
     pub(super) async fn claim(self: &Arc<Self>, user: &Arc<str>) -> Claim {
         let turns = {
             let mut users = self.users();
-            let it = users.all.entry(Arc::clone(user)).or_insert_with(|| User {
+            let entry = users.all.entry(Arc::clone(user)).or_insert_with(|| User {
                 turns: Arc::new(Semaphore::new(1)),
                 claims: 0,
                 parked: None,
             });
-            it.claims += 1;
-            Arc::clone(&it.turns)
+            entry.claims += 1;
+            Arc::clone(&entry.turns)
         };
-        // Made before waiting, so that giving up takes it back.
+        // Made before waiting, so that dropping this future takes the claim back.
         let (pool, user) = (Arc::clone(self), Arc::clone(user));
         let mut claim = Claim { pool, user, asked: None, permit: None };
         claim.permit = turns.acquire_owned().await.ok();
@@ -94,28 +94,30 @@ impl Pool {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks after the idle connections until there are none, or the process stops.
-    async fn look_after(self: Arc<Self>) {
-        let mut every = tokio::time::interval(LOOK.min(self.idle_timeout / 4).max(LOOK / 100));
+    /// Checks the idle connections until there are none, or the process stops.
+    async fn check_idle(self: Arc<Self>) {
+        let mut every = tokio::time::interval(
+            CHECK_INTERVAL.min(self.idle_timeout / 4).max(CHECK_INTERVAL / 100),
+        );
         loop {
             tokio::select! {
                 () = self.life.draining() => break,
-                _ = every.tick() => if !self.look() { return },
+                _ = every.tick() => if !self.check() { return },
             }
         }
         // Dropped outside of the lock.
         let all = {
             let mut users = self.users();
-            users.is_looked_after = false;
+            users.is_checked = false;
             let numbers: Vec<_> = users.idle.keys().copied().collect();
-            numbers.into_iter().filter_map(|it| users.take(it)).collect::<Vec<_>>()
+            numbers.into_iter().filter_map(|number| users.take(number)).collect::<Vec<_>>()
         };
         drop(all);
     }
 
-    /// Answers pings, and closes what has been idle for long or is not quiet. False when nothing
-    /// is left.
-    fn look(&self) -> bool {
+    /// Answers pings, and closes connections that have been idle for too long or are not quiet. False
+    /// when none is left.
+    fn check(&self) -> bool {
         let numbers: Vec<_> = self.users().idle.keys().copied().collect();
         let mut cx = Context::from_waker(Waker::noop());
         for number in numbers {
@@ -129,8 +131,8 @@ impl Pool {
             }
         }
         let mut users = self.users();
-        users.is_looked_after = !users.idle.is_empty();
-        users.is_looked_after
+        users.is_checked = !users.idle.is_empty();
+        users.is_checked
     }
 }
 
@@ -141,15 +143,15 @@ impl Users {
         self.all.get_mut(self.idle.get(&number)?)?.parked.as_mut()
     }
 
-    /// Takes an idle connection out, and forgets the user if that was all about it.
+    /// Takes an idle connection out, and forgets the user if nothing else is known of it.
     fn take(&mut self, number: u64) -> Option<Box<Link>> {
         let user = self.idle.remove(&number)?;
-        let it = self.all.get_mut(&user)?;
-        let parked = it.parked.take();
-        if it.claims == 0 {
+        let entry = self.all.get_mut(&user)?;
+        let parked = entry.parked.take();
+        if entry.claims == 0 {
             self.all.remove(&user);
         }
-        parked.map(|it| it.link)
+        parked.map(|parked| parked.link)
     }
 }
 
@@ -163,20 +165,20 @@ impl Claim {
         users.take(number)
     }
 
-    /// The Cat may answer this from now on, also if nobody waits for it any more.
+    /// Notes that the Cat may answer `question` from now on, also if the turn ends before.
     pub(super) fn asked(&mut self, question: &Arc<str>) {
         self.asked = Some(Arc::clone(question));
     }
 
-    /// Whether a reply that says what it was asked is the reply to another question: one that this
-    /// user gave up. Plugins rewrite questions, so any other is the one that was asked.
+    /// Whether a reply that repeats its question answers another one: one that this user gave up.
+    /// Plugins rewrite questions, so any unknown text is the present question.
     pub(super) fn is_of_another(&self, input: &str) -> bool {
         let is_asked = self.asked.as_ref().is_some_and(|asked| given_up::is_of(input, asked));
         !is_asked && self.pool.given_up().has(&self.user, input)
     }
 
-    /// Keeps the connection for the user's next turn, unless there is something to be read on it. The
-    /// reply has come.
+    /// Keeps the connection for the user's next turn once the reply has come, unless there is more to
+    /// be read on it.
     pub(super) fn park(mut self, mut link: Box<Link>) {
         self.asked = None;
         let pool = &self.pool;
@@ -193,12 +195,12 @@ impl Claim {
         users.idle.insert(number, Arc::clone(&self.user));
         let first = users.idle.first_key_value().map(|(number, _)| *number);
         let too_many = users.idle.len() > pool.max_idle;
-        let oldest = first.filter(|_| too_many).and_then(|it| users.take(it));
-        let is_first = !mem::replace(&mut users.is_looked_after, true);
+        let oldest = first.filter(|_| too_many).and_then(|number| users.take(number));
+        let is_first = !mem::replace(&mut users.is_checked, true);
         drop(users);
         drop(oldest);
         if is_first {
-            pool.life.spawn("agents: idle connections", Arc::clone(pool).look_after());
+            pool.life.spawn("agents: idle connections", Arc::clone(pool).check_idle());
         }
     }
 }
@@ -210,9 +212,9 @@ impl Drop for Claim {
             self.pool.given_up().add(&self.user, &question);
         }
         let mut users = self.pool.users();
-        if let Some(it) = users.all.get_mut(&self.user) {
-            it.claims -= 1;
-            if it.claims == 0 && it.parked.is_none() {
+        if let Some(entry) = users.all.get_mut(&self.user) {
+            entry.claims -= 1;
+            if entry.claims == 0 && entry.parked.is_none() {
                 users.all.remove(&self.user);
             }
         }

@@ -1,9 +1,9 @@
-//! What has been heard of one answer.
+//! Reading one answer.
 use super::{
     super::{
         fault,
         reason::Reason,
-        reply::{Parts, Reader, Standing},
+        reply::{Parts, Progress, Reader},
         web::Trouble,
     },
     calls::Calls,
@@ -18,28 +18,28 @@ use crate::{
 pub(in crate::dialect) struct Stream {
     calls: Calls,
     halves: Halves,
-    told: Told,
-    /// The choice that counts, once one was told.
+    ending: Finish,
+    /// The choice that counts, once one has come.
     choice: Option<u64>,
     has_text: bool,
     /// Text has come as a `delta`, so that a whole `message` beside it repeats it.
     has_delta: bool,
-    /// It was told that the reply was cut off.
+    /// A notice says that the reply was cut off.
     is_cut: bool,
 }
 
-/// What was told of the end.
+/// The announced end of the reply.
 #[derive(Debug, Default)]
-struct Told {
-    /// Why the reply is over.
+struct Finish {
+    /// The reason for the end.
     reason: Option<Reason>,
     /// Text has come since.
     goes_on: bool,
-    /// Text has come after the reply was told to be whole, so that this says little.
+    /// Text has come after the reply was announced as whole, so announcements mean little.
     is_unsure: bool,
 }
 
-/// In which order the members of a choice are read.
+/// The order in which the members of a choice are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Chunk,
@@ -67,14 +67,14 @@ impl Reader for Stream {
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
-        parts.extend(self.halves.end().map(|it| Part::Text(it.into())));
+        parts.extend(self.halves.end().map(|half| Part::Text(half.into())));
         self.calls.end(parts);
         parts.push_back(Part::End(None));
         Ok(())
     }
 
-    fn standing(&self) -> Standing {
-        self.told.standing()
+    fn progress(&self) -> Progress {
+        self.ending.progress()
     }
 
     fn ends(&self, kind: &str) -> bool {
@@ -83,7 +83,8 @@ impl Reader for Stream {
 }
 
 impl Stream {
-    /// False if there is no choice in it, as in chunks that tell what was used.
+    /// Reads a chunk or a whole answer. False if there is no choice in it, as in chunks with the
+    /// usage.
     fn read(&mut self, json: &str, way: Way, parts: &mut Parts) -> Result<bool, Trouble> {
         let document = Document::read(json)?;
         let chunk = document.root();
@@ -91,9 +92,10 @@ impl Stream {
         let choices = chunk.get("choices").items();
         if choices.is_empty() {
             fault::of_another_shape(chunk)?;
-            let is_told = [chunk.get("message"), chunk.get("code")].iter().any(|it| it.is_string());
+            let has_word =
+                [chunk.get("message"), chunk.get("code")].iter().any(|member| member.is_string());
             return match () {
-                () if is_told => Err(fault::failed(chunk)),
+                () if has_word => Err(fault::failed(chunk)),
                 () if !chunk.is_object() => {
                     Err(Trouble::new(Code::BadAnswer, "a chunk that is no object"))
                 }
@@ -106,18 +108,18 @@ impl Stream {
         Ok(true)
     }
 
-    /// Of several choices, which there are only if the configuration asks for it, the first. Not all
+    /// The first of several choices, which come only if the configuration asks for them. Not all
     /// servers count from 0, or count at all.
     fn counted<'a>(&mut self, choices: &[Json<'a>]) -> Option<Json<'a>> {
-        let index = |it: &Json<'_>| it.get("index").number().unwrap_or_default();
+        let index = |choice: &Json<'_>| choice.get("index").number().unwrap_or_default();
         let counts = match self.choice {
             Some(counts) if self.has_text => counts,
-            _ if choices.iter().any(|it| index(it) == 0) => 0,
+            _ if choices.iter().any(|choice| index(choice) == 0) => 0,
             Some(counts) => counts,
             None => index(choices.first()?),
         };
         self.choice = Some(counts);
-        choices.iter().find(|it| index(it) == counts).copied()
+        choices.iter().find(|choice| index(choice) == counts).copied()
     }
 
     fn choice(&mut self, choice: Json<'_>, way: Way, parts: &mut Parts) -> Result<(), Trouble> {
@@ -135,11 +137,11 @@ impl Stream {
         if !said && !text.is_null() && !self.has_delta {
             self.text(text, parts);
         }
-        Reason::of(reason).map_or(Ok(()), |it| self.finish(it, reason, parts))
+        Reason::of(reason).map_or(Ok(()), |end| self.finish(end, reason, parts))
     }
 
-    /// A message, or more of one. Thoughts and arguments of tools are no text, but a sign of life.
-    /// False if nothing was said.
+    /// Reads a message, or a piece of one. Thoughts and arguments of tools are no text, but show that
+    /// the agent is alive. False if nothing was said.
     fn message(&mut self, message: Json<'_>, parts: &mut Parts) -> Result<bool, Trouble> {
         if message.is_string() {
             return Ok(self.text(message, parts));
@@ -159,18 +161,18 @@ impl Stream {
         let text = self.halves.join(&words);
         if !words.is_empty() {
             self.has_text = true;
-            self.told.text();
+            self.ending.text();
         }
         parts.push_back(Part::Text(text));
         !words.is_empty()
     }
 
-    fn finish(&mut self, reason: Reason, told: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
+    fn finish(&mut self, reason: Reason, word: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
         self.calls.end(parts);
-        self.told.reason(reason);
+        self.ending.reason(reason);
         let notice = match reason {
             Reason::GivenUp => {
-                return Err(Trouble::new(Code::Upstream, format!("finish_reason {}", told.raw())));
+                return Err(Trouble::new(Code::Upstream, format!("finish_reason {}", word.raw())));
             }
             Reason::Filter if !self.has_text => {
                 return Err(Trouble::new(Code::Upstream, "nothing passed the content filter"));
@@ -186,24 +188,24 @@ impl Stream {
     }
 }
 
-// === impl Told ===
+// === impl Finish ===
 
-impl Told {
+impl Finish {
     fn text(&mut self) {
         self.goes_on = true;
-        self.is_unsure |= self.reason.is_some_and(|it| it != Reason::Tools);
+        self.is_unsure |= self.reason.is_some_and(|reason| reason != Reason::Tools);
     }
 
     fn reason(&mut self, reason: Reason) {
         (self.reason, self.goes_on) = (Some(reason), false);
     }
 
-    fn standing(&self) -> Standing {
+    fn progress(&self) -> Progress {
         match (self.reason, self.goes_on) {
-            (None, _) | (Some(Reason::Tools), true) => Standing::Open,
-            (Some(Reason::Tools), false) | (_, true) => Standing::Paused,
-            (Some(_), false) if self.is_unsure => Standing::Paused,
-            (Some(_), false) => Standing::Complete,
+            (None, _) | (Some(Reason::Tools), true) => Progress::Open,
+            (Some(Reason::Tools), false) | (_, true) => Progress::Paused,
+            (Some(_), false) if self.is_unsure => Progress::Paused,
+            (Some(_), false) => Progress::Complete,
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Streams without a network, for what tries all the ways that one may come.
+//! Streams without a network, for tests that cut them in all ways.
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Parts, Reader, Standing, over, read};
+use super::{Parts, Progress, Reader, over, read};
 use crate::{
     Code, Given, Part, Question,
     dialect::{agui, http, openai},
     sse::Decoder,
 };
 
-/// What becomes of a stream: its parts with the texts put together, and how it failed.
+/// The outcome of a stream: its parts with the texts put together, and its failure.
 pub(crate) type Heard = (Vec<Part>, Option<Code>);
 
 fn heard(mut reader: impl Reader, pieces: &[&[u8]], is_cut: bool) -> Heard {
     let (mut decoder, mut events, mut parts) =
         (Decoder::new(1 << 20), VecDeque::new(), Parts::new());
     let mut failed = None;
-    let is_over = |parts: &Parts| parts.iter().any(|it| matches!(it, Part::End(_)));
+    let is_over = |parts: &Parts| parts.iter().any(|part| matches!(part, Part::End(_)));
     let last: &[u8] = b"";
     for (n, piece) in pieces.iter().chain([&last]).enumerate() {
         let is_last = n == pieces.len();
@@ -29,20 +29,22 @@ fn heard(mut reader: impl Reader, pieces: &[&[u8]], is_cut: bool) -> Heard {
         }
         for event in events.drain(..) {
             if !is_over(&parts) && failed.is_none() {
-                failed = read(&mut reader, &event, is_last, &mut parts).err().map(|why| why.code);
+                failed = read(&mut reader, &event, is_last, &mut parts)
+                    .err()
+                    .map(|trouble| trouble.code);
             }
         }
     }
     if !is_over(&parts) && failed.is_none() {
-        let standing = reader.standing();
-        let is_lost = is_cut && standing == Standing::Paused;
-        let standing = if is_lost { Standing::Open } else { standing };
-        failed = over(&mut reader, standing, &mut parts).err().map(|why| why.code);
+        let progress = reader.progress();
+        let is_lost = is_cut && progress == Progress::Paused;
+        let progress = if is_lost { Progress::Open } else { progress };
+        failed = over(&mut reader, progress, &mut parts).err().map(|trouble| trouble.code);
     }
     (merged(parts), failed)
 }
 
-/// What is shown: no empty texts, and none of two parts.
+/// The visible parts: without empty texts, and with adjacent texts joined.
 fn merged(parts: Parts) -> Vec<Part> {
     let mut all = Vec::new();
     for part in parts {
@@ -55,7 +57,8 @@ fn merged(parts: Parts) -> Vec<Part> {
     all
 }
 
-/// Read a stream of a dialect that comes in these pieces, and is cut off after them or ends in order.
+/// Reads a stream of a dialect that comes in these pieces, and is cut off after them or ends in
+/// order.
 pub(crate) fn play(dialect: &str, pieces: &[&[u8]], is_cut: bool) -> Heard {
     match dialect {
         "openai" => heard(openai::Stream::default(), pieces, is_cut),
@@ -70,12 +73,12 @@ fn question() -> Question {
         topic: "user:7".parse().expect("a topic"),
         user: Arc::from("7"),
         text: Arc::from("Hi"),
-        before: Vec::new(),
+        history: Vec::new(),
         given: Given::default(),
     }
 }
 
-/// As they are without configuration.
+/// The default names.
 fn names() -> http::Names {
     let reply = ["response", "full_response"].map(str::to_owned).into();
     http::Names { token: "token".into(), reply }

@@ -11,10 +11,12 @@ fn play(dialect: &str, pieces: &[&[u8]], end: End) -> fuzz::Heard {
 
 /// The recorded streams of every dialect, without those that are long.
 fn streams() -> Vec<(&'static str, Recording)> {
-    let of = |dialect: &'static str| recordings(dialect).into_iter().map(move |it| (dialect, it));
+    let of = |dialect: &'static str| {
+        recordings(dialect).into_iter().map(move |recording| (dialect, recording))
+    };
     let all = ["openai", "agui", "http"].into_iter().flat_map(of);
-    let is_stream = |it: &Recording| !it.body.trim_ascii().starts_with(b"{");
-    all.filter(|(_, it)| is_stream(it) && it.body.len() < 10_000).collect()
+    let is_stream = |recording: &Recording| !recording.body.trim_ascii().starts_with(b"{");
+    all.filter(|(_, recording)| is_stream(recording) && recording.body.len() < 10_000).collect()
 }
 
 #[test]
@@ -49,7 +51,7 @@ proptest! {
         prop_assert_eq!(play(dialect, &pieces, end), play(dialect, &[body], end), "{}", name);
     }
 
-    /// What is cut off is told as complete only if it says that it is.
+    /// A stream that is cut off counts as complete only if it says that it is.
     #[test]
     fn a_stream_that_breaks_off_is_complete_only_if_it_says_so(
         it in select(streams()),
@@ -60,9 +62,9 @@ proptest! {
         let (parts, failed) = play(dialect, &[begin], End::Cut);
         let told = String::from_utf8_lossy(begin);
         let ends = ["[DONE]", "\"finish_reason\"", "RUN_FINISHED", "full_response", "event: end"];
-        let says_so = ends.iter().any(|it| told.contains(it));
+        let says_so = ends.iter().any(|word| told.contains(word));
         prop_assert!(failed.is_some() || says_so, "{}", told);
-        let is_ended = parts.iter().any(|it| matches!(it, Part::End(_)));
+        let is_ended = parts.iter().any(|part| matches!(part, Part::End(_)));
         prop_assert_eq!(is_ended, failed.is_none());
     }
 }

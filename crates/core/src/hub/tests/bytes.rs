@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Delivery, Event, OnSlow, Room, Text, Wire,
-    turn::{Delta, Turn},
+    turn::{Delta, TurnEvent},
 };
 
 /// A frame that is three times as long as the payload.
@@ -113,7 +113,7 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
                 let (turn, text) = (Uuid::nil(), "z".repeat(text));
                 let start = said[n];
                 said[n] += text.len() as u64;
-                let draft = Turn::Delta(Delta { turn, start, text }).draft(topic(n));
+                let draft = TurnEvent::Delta(Delta { turn, start, text }).draft(topic(n));
                 hub.publish(draft).await.expect("room");
             }
             Step::Encode { topic: n } => {

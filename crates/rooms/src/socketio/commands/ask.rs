@@ -3,7 +3,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
 use quadrille_agents::{Ask, Given, Refused};
-use quadrille_core::{Since, Topic};
+use quadrille_core::{Since, Topic, user_topic};
 use quadrille_identity::Action;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -81,7 +81,7 @@ pub(super) fn ask(
         client.refuse("too_many", &message, None, link);
         return None;
     }
-    let topic = Topic::new("user", &user).ok()?;
+    let topic = user_topic(&user).ok()?;
     // As on every door: whose token names no user asks only where it has a grant.
     let is_nobody = connected.user.is_none() && !connected.who.is_guest();
     if is_nobody && door.core.auth.allow(&connected.who, Action::Write, &topic).is_err() {

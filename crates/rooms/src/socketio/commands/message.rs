@@ -6,7 +6,8 @@ use futures_util::FutureExt;
 use quadrille_agents::{Ask, Refused};
 use quadrille_core::{
     Draft, Holder, Topic,
-    turn::{Failed, Turn},
+    turn::{Failed, TurnEvent},
+    user_topic,
 };
 use quadrille_identity::{Action, Principal};
 use quadrille_store::{AddError, Added, NewMessage, Sender, TurnEnd};
@@ -18,7 +19,6 @@ use uuid::Uuid;
 use super::{Call, ConversationId, conversation::UNKNOWN};
 use crate::{
     door::{self, Door},
-    journal,
     socketio::{Client, Flow, Link, Then},
     wire::{self, Said, text_or_number},
 };
@@ -110,7 +110,7 @@ fn read(client: &mut Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> 
     let (_, who, user) = client.acting().ok_or("Failed to send message: connect first")?;
     let claimed = message.user_id.as_ref().filter(|_| is_open).and_then(text_or_number);
     let user = user.or_else(|| claimed.map(Into::into));
-    let user = user.filter(|user| Topic::new("user", user).is_ok());
+    let user = user.filter(|user| user_topic(user).is_ok());
     let (Some(id), Some(user)) = (message.conversation_id, user) else {
         return Err("conversation_id and user_id are required".into());
     };
@@ -181,11 +181,11 @@ async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
         Refused::TopicFull | Refused::DeskFull | Refused::Share | Refused::Topics(_) => "busy",
     };
     let content = wire::apology(&why.to_string());
-    let stored = journal::close(door, turn, TurnEnd::Failed, &content).await;
+    let stored = door.journal.close(turn, TurnEnd::Failed, &content).await;
     let stored = stored.inspect_err(|why| {
         tracing::error!(error = %why, "it is not stored that a message gets no reply");
     });
-    let failed = Turn::Failed(Failed {
+    let failed = TurnEvent::Failed(Failed {
         turn,
         code: code.into(),
         title: why.to_string().into(),

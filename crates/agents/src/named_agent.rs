@@ -1,10 +1,10 @@
-//! An agent as the configuration names it.
+//! An agent under the name that the configuration gives it.
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{Agent, Settings};
 
 /// An agent, its name, and the bounds of its replies.
-pub struct Named {
+pub struct NamedAgent {
     pub(crate) name: Arc<str>,
     pub(crate) agent: Arc<dyn Agent>,
     pub(crate) first_token_timeout: Duration,
@@ -13,7 +13,7 @@ pub struct Named {
     pub(crate) max_reply: usize,
 }
 
-impl Named {
+impl NamedAgent {
     pub fn new(name: &str, agent: Arc<dyn Agent>, settings: &Settings) -> Self {
         let Settings { first_token_timeout, token_timeout, total_timeout, max_reply, .. } =
             *settings;
@@ -28,8 +28,8 @@ impl Named {
     }
 }
 
-impl fmt::Debug for Named {
+impl fmt::Debug for NamedAgent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("NamedAgent").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,53 @@
+//! The earlier exchanges of a topic, as far as its log still has them.
+use std::collections::HashMap;
+
+use quadrille_core::{
+    Hub, Since, Topic,
+    turn::{TurnEvent, TurnKind},
+};
+use uuid::Uuid;
+
+use crate::Exchange;
+
+/// Records that are searched, counted back from the newest.
+const SEARCHED_RECORDS: usize = 1024;
+
+/// The last `window` turns of `topic` that were completed with a reply, oldest first, as far as they
+/// fit into [`Exchange::BYTES`].
+pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange> {
+    if window == 0 {
+        return Vec::new();
+    }
+    let Some(history) = hub.history(topic, Since::Now, SEARCHED_RECORDS) else {
+        return Vec::new();
+    };
+    let mut questions = HashMap::<Uuid, String>::new();
+    let mut all = Vec::new();
+    for record in &history.records {
+        if !matches!(TurnKind::of(record), Some(TurnKind::Started | TurnKind::Completed)) {
+            continue;
+        }
+        match TurnEvent::of(record) {
+            Some(TurnEvent::Started(started)) => {
+                questions.insert(started.turn, started.question.to_string());
+            }
+            Some(TurnEvent::Completed(completed)) => {
+                if let Some(question) = questions.remove(&completed.turn)
+                    && !completed.text.trim().is_empty()
+                {
+                    all.push(Exchange { question, reply: completed.text.to_string() });
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut left = Exchange::BYTES;
+    let fits = |exchange: &&Exchange| {
+        let size = exchange.question.len() + exchange.reply.len();
+        let fits = size <= left || left == Exchange::BYTES;
+        left = left.saturating_sub(size);
+        fits
+    };
+    let fitting = all.iter().rev().take(window).take_while(fits).count();
+    all.split_off(all.len() - fitting)
+}
