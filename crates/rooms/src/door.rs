@@ -12,17 +12,17 @@ use quadrille_core::{
     Core, Draft, Holder, Publish, Topic,
     auth::{Action, Mode, Principal},
 };
-use quadrille_store::{self as store, Conversation, Who};
+use quadrille_store::{self as store, Access, Conversation, Storage};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use crate::{Config, Guests, Memory, engineio::Sessions, links::Links, socketio::Recovery};
+use crate::{Config, Guests, engineio::Sessions, links::Links, socketio::Recovery};
 
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Storage,
     pub(crate) links: Links,
     pub(crate) config: Config,
     pub(crate) polling: Sessions,
@@ -45,7 +45,7 @@ const NAMED_ROOMS: &str = "room:@";
 pub(crate) struct Present(Arc<Door>);
 
 impl Door {
-    pub(crate) fn new(core: Core, desk: Desk, memory: Memory, config: Config) -> Self {
+    pub(crate) fn new(core: Core, desk: Desk, memory: Storage, config: Config) -> Self {
         Self {
             polling: Sessions::default(),
             recovery: Recovery::new(config.recovery),
@@ -94,8 +94,8 @@ impl Door {
         let granted = !self.is_open()
             && room(id).is_some_and(|topic| self.core.auth.allow(who, action, &topic).is_ok());
         let who = match user {
-            _ if granted => Who::Granted,
-            Some(user) => Who::Member(user),
+            _ if granted => Access::Granted,
+            Some(user) => Access::Member(user),
             None => return Ok(None),
         };
         let holder = match user {

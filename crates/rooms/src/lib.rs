@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use axum::Router;
 use quadrille_agents::Desk;
 use quadrille_core::Core;
-use quadrille_store::{Store, files::Files};
+use quadrille_store::Storage;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
 
@@ -97,20 +97,9 @@ impl Default for Config {
     }
 }
 
-/// What of the store the rooms use.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    pub store: Store,
-    pub files: Files,
-    /// Bytes of one uploaded file, at most.
-    pub max_upload_size: u64,
-    /// How long a link opens its file.
-    pub link_ttl: Duration,
-}
-
 /// The rooms' doors, and the description of those over HTTP. Turns asked in conversations are kept
 /// from now on, whoever asks.
-pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> (Router, OpenApi) {
+pub fn router(core: &Core, desk: &Desk, memory: Storage, config: Config) -> (Router, OpenApi) {
     let door = Arc::new(Door::new(core.clone(), desk.clone(), memory, config));
     journal::keep(&door);
     let (router, described) = http::router(&door);

@@ -18,9 +18,9 @@ use quadrille_core::{
     auth::{self, Authority, Mode, Secret},
     ws::Origins,
 };
-use quadrille_rooms::{Config, Memory};
+use quadrille_rooms::Config;
 use quadrille_store::{
-    Config as StoreConfig, Store,
+    Config as StoreConfig, Storage, Store,
     files::{Config as FilesConfig, Files},
 };
 use serde_json::Value;
@@ -95,7 +95,7 @@ impl Bed {
         let store = Store::open(&config).await.unwrap();
         let url = format!("file://{}", folder.display());
         let files = Files::open(&FilesConfig { url, ..FilesConfig::default() }).unwrap();
-        let memory = Memory {
+        let memory = Storage {
             store: store.clone(),
             files,
             max_upload_size: LARGEST,

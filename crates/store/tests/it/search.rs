@@ -6,10 +6,10 @@ use crate::bed::{ALL, Bed, each};
 async fn found(bed: &Bed, query: &str) -> Vec<String> {
     let found = bed.store.search("ann", query, ALL).await;
     found
-        .unwrap_or_else(|why| panic!("{query:?}: {why:?}"))
+        .unwrap_or_else(|err| panic!("{query:?}: {err:?}"))
         .messages
         .into_iter()
-        .map(|it| it.content)
+        .map(|message| message.content)
         .collect()
 }
 
@@ -139,7 +139,7 @@ async fn the_newest_is_found_first_and_a_page_is_a_part() {
         }
         let page = Page { limit: 2, offset: 1 };
         let found = bed.store.search("ann", "word", page).await.unwrap().messages;
-        let found: Vec<_> = found.iter().map(|it| &*it.content).collect();
+        let found: Vec<_> = found.iter().map(|message| &*message.content).collect();
         assert_eq!(found, ["word 3", "word 2"]);
     })
     .await;

@@ -16,7 +16,7 @@ use quadrille_core::{
     },
 };
 use quadrille_store::{
-    Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, Store, files::Files,
+    Chat, ChatFile, MessageType, NewChatFile, NewChatMessage, Place, Store, files::Files,
 };
 use serde_json::{Value, json};
 
@@ -122,8 +122,9 @@ async fn add(
         metadata["filename"] = file.name.clone().into();
     }
     let metadata = metadata.to_string();
-    let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: &metadata };
-    known.say_in_chat(&chat.id, None, &[said]).await?;
+    let said =
+        NewChatMessage { kind: MessageType::FileUpload, content: &content, metadata: &metadata };
+    known.add_chat_messages(&chat.id, None, &[said]).await?;
     Ok(file)
 }
 
