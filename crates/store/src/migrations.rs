@@ -29,6 +29,7 @@ pub(crate) const SQLITE: MigrationList = &[
     step!("sqlite", 2, "0002_workflows"),
     step!("sqlite", 3, "0003_files"),
     step!("sqlite", 4, "0004_run_keys"),
+    step!("sqlite", 5, "0005_search_index"),
 ];
 
 #[cfg(feature = "postgres")]
@@ -37,6 +38,7 @@ pub(crate) const POSTGRES: MigrationList = &[
     step!("postgres", 2, "0002_workflows"),
     step!("postgres", 3, "0003_files"),
     step!("postgres", 4, "0004_run_keys"),
+    step!("postgres", 5, "0005_search_index"),
 ];
 
 /// Applies the pending migrations, on a connection of its own or in a transaction.
@@ -100,6 +102,8 @@ impl From<MigrateError> for OpenError {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
+    use sqlx::{Connection, Executor, SqliteConnection};
+
     use super::*;
 
     fn files(folder: &str) -> BTreeSet<String> {
@@ -115,5 +119,37 @@ mod tests {
         let numbered =
             |(number, name, _): &(i64, &str, &str)| name.starts_with(&format!("{number:04}_"));
         assert!(SQLITE.iter().all(numbered));
+    }
+
+    #[tokio::test]
+    async fn the_search_index_of_an_old_database_is_dropped_and_messages_stay() {
+        const ADD: &str = "
+            INSERT INTO messages (conversation_id, role, content, timestamp)
+            VALUES (1, 'user', 'words', 0)";
+        const INDEX: &str = "
+            SELECT count(*) FROM sqlite_schema WHERE name LIKE 'message_words%' OR type = 'trigger'";
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let old = run(&mut connection, &SQLITE[..4]).await.unwrap();
+        assert_eq!(old.applied, 4);
+        connection
+            .execute(
+                "INSERT INTO users (id, created_at) VALUES ('ann', 0);
+                 INSERT INTO conversations (user_id, title, created_at, updated_at)
+                 VALUES ('ann', '', 0, 0)",
+            )
+            .await
+            .unwrap();
+        connection.execute(ADD).await.unwrap();
+        let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
+        assert!(count > 3, "{count}");
+        assert_eq!(run(&mut connection, SQLITE).await.unwrap().applied, 1);
+        let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(count, 0);
+        connection.execute(ADD).await.unwrap();
+        connection.execute("UPDATE messages SET content = 'others' WHERE id = 1").await.unwrap();
+        connection.execute("DELETE FROM messages WHERE id = 2").await.unwrap();
+        let left = "SELECT content FROM messages";
+        let left: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(left, ["others"]);
     }
 }
