@@ -53,7 +53,7 @@ async fn a_key_with_another_sender_metadata_or_file_is_another_messages() {
         assert_eq!((again.is_new, again.message), (false, first.message));
         let other_sender = NewMessage { sender: Sender::Assistant, ..new };
         let [other, none] =
-            [Some(r#"{"a":2}"#), None].map(|metadata| NewMessage { metadata: metadata, ..new });
+            [Some(r#"{"a":2}"#), None].map(|metadata| NewMessage { metadata, ..new });
         let refused = [
             (other_sender, vec![file("k/2", "a", 3)]),
             (other, vec![file("k/2", "a", 3)]),
