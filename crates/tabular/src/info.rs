@@ -2,13 +2,13 @@
 use std::path::Path;
 
 use crate::{
+    budget::charge,
     cell::Row,
     error::Error,
     inline,
     limits::Limits,
     progress::{Meter, OnProgress},
     read::Table,
-    run::charge,
 };
 
 const NAMES_HELD: &str = "the names of the columns and sheets";

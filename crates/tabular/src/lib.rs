@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod arguments;
+mod budget;
 mod cell;
 mod date;
 mod distinct;

@@ -6,12 +6,12 @@ use super::{
     text,
 };
 use crate::{
+    budget::ResultBudget,
     cell::Cell,
     date::{Moment, Reading},
     error::Error,
     number::Numeric,
     progress::Meter,
-    run::ResultBudget,
 };
 
 // === impl Kind ===

@@ -3,12 +3,12 @@ use std::collections::HashMap;
 
 use super::kind::{Kind, Method};
 use crate::{
+    budget::charge,
     cell::Cell,
     date::Evidence,
     error::{Error, TooMuch},
     limits::Limits,
     number::Numeric,
-    run::charge,
 };
 
 /// Properties of a column that a type of normalisation needs.

@@ -3,10 +3,10 @@
 use regex::Regex;
 
 use crate::{
+    budget::ResultBudget,
     error::Error,
     patterns::{self, Patterns},
     progress::Meter,
-    run::ResultBudget,
 };
 
 #[derive(Clone, Debug)]

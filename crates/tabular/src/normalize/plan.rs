@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     arguments::{Notes, UnknownMembers},
+    budget::ResultBudget,
     cell::{Cell, Row},
     date::Reading,
     error::Error,
@@ -16,7 +17,6 @@ use crate::{
     name,
     patterns::Patterns,
     progress::Meter,
-    run::ResultBudget,
 };
 
 /// A requested normalisation.

@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::{
     arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::charge,
     cell::{Cell, Row},
     distinct::{Fingerprint, Fingerprinter},
     error::{BadArguments, Error, TooMuch, Unreadable, list},
     read::Table,
-    run::{Execution, charge, find_columns},
+    run::{Execution, find_columns},
     task::Outcome,
 };
 

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     arguments::{Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::{ResultBudget, charge},
     cell::{Cell, Row, float_text},
     distinct::Distinct,
     error::{Error, VALUES_HELD},
     inline,
-    run::{Execution, ResultBudget, charge, find_columns},
+    run::{Execution, find_columns},
     task::Outcome,
 };
 

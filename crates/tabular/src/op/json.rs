@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::{
     arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{BadArguments, Error, TooMuch},
     json::{Layout, OrderedJson},
     name,
     read::Table,
-    run::{Execution, ResultBudget, find_columns},
+    run::{Execution, find_columns},
     task::Outcome,
 };
 

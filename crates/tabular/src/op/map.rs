@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use crate::{
     arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{BadArguments, Error},
-    run::{Execution, ResultBudget},
+    run::Execution,
     task::Outcome,
 };
 

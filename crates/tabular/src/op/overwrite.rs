@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{Error, Unreadable},
-    run::{Execution, ResultBudget, find_columns},
+    run::{Execution, find_columns},
     task::Outcome,
 };
 

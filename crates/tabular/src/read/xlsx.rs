@@ -9,11 +9,11 @@ use std::{
 };
 
 use crate::{
+    budget::charge,
     cell::{Cell, Row},
     error::{Error, TooMuch},
     limits::Limits,
     progress::Meter,
-    run::charge,
 };
 
 mod package;

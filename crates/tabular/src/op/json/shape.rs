@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row, float_text},
     error::{BadArguments, Error, TooMuch},
     json::{Layout, OrderedJson},
     name,
-    run::{Execution, ResultBudget},
+    run::Execution,
     task::Outcome,
     template::{self, Piece, Placeholder, Value},
 };

@@ -10,11 +10,12 @@ use super::{
     script::Script,
 };
 use crate::{
+    budget::ResultBudget,
     cell::{Cell, Row, float_text},
     distinct::Distinct,
     error::Error,
     name,
-    run::{Execution, ResultBudget},
+    run::Execution,
     task::Outcome,
     template::{self, Piece, Placeholder, Value},
 };

@@ -10,10 +10,11 @@ use super::{
     script::Script,
 };
 use crate::{
+    budget::ResultBudget,
     cell::{Cell, Row},
     distinct::Distinct,
     error::{BadArguments, Error},
-    run::{Execution, ResultBudget},
+    run::Execution,
     task::Outcome,
 };
 

@@ -8,11 +8,12 @@ use super::{
     scan::Scanner,
 };
 use crate::{
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::Error,
     name,
     read::Table,
-    run::{ResultBudget, find_columns},
+    run::find_columns,
 };
 
 /// Columns of the statement, with their indexes in the table; `None` for one that was not chosen.

@@ -8,10 +8,11 @@ use std::{
 use serde_json::json;
 
 use crate::{
+    budget::charge,
     error::{Error, STATEMENTS_HELD, TooMuch},
     inline,
     limits::Limits,
-    run::{Execution, charge},
+    run::Execution,
     task::Outcome,
 };
 
