@@ -122,14 +122,9 @@ impl Protocols {
             let journal = quadrille_rooms::RoomJournal::new(core, kept.store.clone());
             self = self.with_desk(core, config, Arc::new(journal.clone()));
             if let Some(desk) = &self.work.desk {
-                let memory = quadrille_rooms::Memory {
-                    store: kept.store.clone(),
-                    files: kept.files.clone(),
-                    max_upload_size: config.files.max_upload_size,
-                    link_ttl: config.files.link_ttl,
-                };
+                let storage = kept.storage(config);
                 let (router, described) =
-                    quadrille_rooms::router(core, desk, journal, memory, config.rooms.clone());
+                    quadrille_rooms::router(core, desk, journal, storage, config.rooms.clone());
                 self.router = self.router.merge(guarded(router, core));
                 self.described.merge(described);
             }
@@ -140,12 +135,8 @@ impl Protocols {
         }
         #[cfg(feature = "workflows")]
         if let Some(desk) = self.work.desk.clone().filter(|_| config.workflows.enabled) {
-            let memory = quadrille_workflows::Memory {
-                store: kept.store.clone(),
-                files: kept.files.clone(),
-                max_upload_size: config.files.max_upload_size,
-            };
-            let made = quadrille_workflows::router(core, desk, memory, config.workflows.clone());
+            let storage = kept.storage(config);
+            let made = quadrille_workflows::router(core, desk, storage, config.workflows.clone());
             let (router, described) =
                 made.map_err(|why| StartError::Kept { key: "workflows.scratch", why: why.into() })?;
             self.router = self.router.merge(guarded(router, core));
@@ -190,7 +181,7 @@ impl Kept {
                 key: "store.url",
                 why: why.into(),
             };
-            let files = |why: quadrille_store::files::OpenError| StartError::Kept {
+            let files = |why: quadrille_store::files::FilesError| StartError::Kept {
                 key: "files.url",
                 why: why.into(),
             };
@@ -199,13 +190,24 @@ impl Kept {
             }
             let kept = Files::open(&config.files).map_err(files)?;
             kept.lock().map_err(files)?;
-            let store = Store::divided(&config.store, &core.shares).await.map_err(store)?;
+            let store = Store::with_shares(&config.store, &core.shares).await.map_err(store)?;
             store.remove_half_backups();
-            kept.write_down_in(&store);
+            kept.set_ledger(&store);
             Ok(Self { store, files: kept })
         }
         #[cfg(not(any(feature = "rooms", feature = "workflows")))]
         Ok(Self {})
+    }
+
+    /// Hands the storage to a protocol, with the limits on uploads.
+    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    fn storage(&self, config: &Config) -> quadrille_store::Storage {
+        quadrille_store::Storage {
+            store: self.store.clone(),
+            files: self.files.clone(),
+            max_upload_size: config.files.max_upload_size,
+            link_ttl: config.files.link_ttl,
+        }
     }
 
     /// What has to be done to it from time to time.

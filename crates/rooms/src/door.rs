@@ -8,20 +8,18 @@ use quadrille_agents::Desk;
 use quadrille_core::{Draft, Holder, Publish, Topic};
 use quadrille_edge::Core;
 use quadrille_identity::{Action, Mode, Principal};
-use quadrille_store::{self as store, Conversation, Who};
+use quadrille_store::{self as store, Access, Conversation, Storage};
 use tokio::sync::MutexGuard;
 
 pub(crate) use crate::topic::{conversation, room};
-use crate::{
-    Config, Guests, Memory, RoomJournal, engineio::Sessions, links::Links, socketio::Recovery,
-};
+use crate::{Config, Guests, RoomJournal, engineio::Sessions, links::Links, socketio::Recovery};
 
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
     pub(crate) journal: RoomJournal,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Storage,
     pub(crate) links: Links,
     pub(crate) config: Config,
     pub(crate) polling: Sessions,
@@ -42,7 +40,7 @@ impl Door {
         core: Core,
         desk: Desk,
         journal: RoomJournal,
-        memory: Memory,
+        memory: Storage,
         config: Config,
     ) -> Self {
         Self {
@@ -92,8 +90,8 @@ impl Door {
         let granted = !self.is_open()
             && room(id).is_some_and(|topic| self.core.auth.allow(who, action, &topic).is_ok());
         let who = match user {
-            _ if granted => Who::Granted,
-            Some(user) => Who::Member(user),
+            _ if granted => Access::Granted,
+            Some(user) => Access::Member(user),
             None => return Ok(None),
         };
         let holder = match user {

@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use axum::Router;
 use quadrille_agents::Desk;
 use quadrille_edge::Core;
-use quadrille_store::{Store, files::Files};
+use quadrille_store::Storage;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
 
@@ -98,24 +98,13 @@ impl Default for Config {
     }
 }
 
-/// What of the store the rooms use.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    pub store: Store,
-    pub files: Files,
-    /// Bytes of one uploaded file, at most.
-    pub max_upload_size: u64,
-    /// How long a link opens its file.
-    pub link_ttl: Duration,
-}
-
 /// The routes of rooms, and the description of those over HTTP. `journal` is the one that `desk`
 /// stores turns in; turns that a crash cut off are closed in it from now on.
 pub fn router(
     core: &Core,
     desk: &Desk,
     journal: RoomJournal,
-    memory: Memory,
+    memory: Storage,
     config: Config,
 ) -> (Router, OpenApi) {
     core.life.spawn("journal", journal.clone().close_interrupted_turns());

@@ -20,7 +20,7 @@ use quadrille_store::{
 const PURPOSE: &[u8] = b"quadrille: links to files, 1";
 
 /// How far ahead a link may end: as far as any was ever made to, and a day for a clock that was wrong.
-const FURTHEST: Duration = Config::LONGEST_LINK.saturating_add(Duration::from_hours(24));
+const FURTHEST: Duration = Config::MAX_LINK_TTL.saturating_add(Duration::from_hours(24));
 
 /// Makes and checks the addresses.
 pub(crate) struct Links {

@@ -1,4 +1,4 @@
-//! Adding a message: once for each key, with its turn and its files, or not at all.
+//! Adds a message with its turn and its files in one transaction, once for each idempotency key.
 use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
@@ -7,31 +7,31 @@ use uuid::Uuid;
 use crate::{
     AddError, Added, Conversation, Error, FileInfo, Message, NewFile, NewMessage, Sender, Store,
     db::{reading, writing},
-    rows::FileRow,
     store::{clean, now},
     uploads, users,
     workflows::keys,
 };
 
-/// Also keeps others from adding to the conversation until the end of the transaction, so that
-/// the same key is not looked up twice before it is written.
-const TOUCH: &str = "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING title";
+/// Locks the conversation until the end of the transaction, so that a key is not looked up twice
+/// before it is written.
+const TOUCH_CONVERSATION: &str =
+    "UPDATE conversations SET updated_at = $2 WHERE id = $1 RETURNING title";
 
-const KNOWN: &str = "
+const FIND_KEY: &str = "
     SELECT k.message_id FROM idempotency_keys AS k
     WHERE k.conversation_id = $1 AND k.user_id = $2 AND k.key = $3 AND k.created_at > $4";
 
-/// The first message of a user names the conversation.
-const NAME: &str = "
+/// Sets the title before the first message of a user.
+const SET_TITLE: &str = "
     UPDATE conversations SET title = $2 WHERE id = $1 AND NOT EXISTS (
         SELECT 1 FROM messages WHERE conversation_id = $1 AND role = 'user')";
 
-pub(crate) const INSERT: &str = "
+pub(crate) const INSERT_MESSAGE: &str = "
     INSERT INTO messages (conversation_id, user_id, role, content, metadata, timestamp)
     VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
 
-/// Takes the place of a key that is too old to be known.
-const REMEMBER: &str = "
+/// Replaces a key that has expired.
+const PUT_KEY: &str = "
     INSERT INTO idempotency_keys (conversation_id, user_id, key, message_id, created_at)
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (conversation_id, user_id, key)
@@ -41,37 +41,38 @@ const OPEN_TURN: &str = "
     INSERT INTO turns (id, conversation_id, question_id, state, started_at)
     VALUES ($1, $2, $3, 'open', $4)";
 
-const ATTACH: &str = "
+const ATTACH_FILE: &str = "
     UPDATE file_uploads SET message_id = $1, conversation_id = $2
     WHERE file_path = $3 AND user_id = $4 AND message_id IS NULL
         AND (conversation_id IS NULL OR conversation_id = $2)
     RETURNING file_path, user_id, conversation_id, message_id, filename, content_type, size,
         uploaded_at";
 
-const TURN_OF: &str = "SELECT id FROM turns WHERE question_id = $1";
+const FIND_TURN: &str = "SELECT id FROM turns WHERE question_id = $1";
 
-const FORGET: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
+const DELETE_OLD_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
 
-const HOUR: Duration = Duration::from_hours(1);
+const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Characters of a title that is made of a message.
-const TITLE: usize = 60;
+/// Most characters of a title that is taken from a message.
+const MAX_TITLE_CHARS: usize = 60;
 
-/// Why the transaction was given up.
-enum Stop {
-    /// The key's message is there.
+/// Reason to roll the transaction back.
+enum AddRollback {
+    /// The key has a message already.
     Known(i64),
     Refused(AddError),
 }
 
 impl Store {
-    /// See [`NewMessage`]. Sets the conversation's `updated_at`, and its title if it has none yet.
+    /// Adds a message, once for each key. Sets the conversation's `updated_at`, and its title if it
+    /// has none yet.
     pub async fn add_message(&self, new: NewMessage<'_>) -> Result<Added, AddError> {
         self.add_message_with(new, &[]).await
     }
 
-    /// The same, and remembers files whose bytes are stored: with the message, or not at all. They
-    /// are the message's and its user's, whatever they say of themselves.
+    /// Adds a message together with files whose bytes are stored already. They belong to the message
+    /// and its user; their own `user` and `conversation` are ignored.
     pub async fn add_message_with(
         &self,
         new: NewMessage<'_>,
@@ -79,8 +80,8 @@ impl Store {
     ) -> Result<Added, AddError> {
         match self.add(new, uploads).await {
             Ok(added) => Ok(added),
-            Err(Stop::Refused(why)) => Err(why),
-            Err(Stop::Known(id)) => {
+            Err(AddRollback::Refused(err)) => Err(err),
+            Err(AddRollback::Known(id)) => {
                 let message = self.message(id).await?.ok_or(AddError::NoConversation)?;
                 if !is_same(&message, &new, uploads) {
                     return Err(AddError::KeyReused);
@@ -91,34 +92,38 @@ impl Store {
         }
     }
 
-    async fn add(&self, new: NewMessage<'_>, uploads: &[NewFile<'_>]) -> Result<Added, Stop> {
+    async fn add(
+        &self,
+        new: NewMessage<'_>,
+        uploads: &[NewFile<'_>],
+    ) -> Result<Added, AddRollback> {
         let NewMessage { conversation, user, sender, content, metadata, key, turn, files } = new;
         let (user, content) = (clean(user), clean(content));
         let (metadata, key) = (metadata.map(clean), key.map(clean));
         let now = now();
         let (id, title, files) = writing!(self, |tx| {
-            let touch = sqlx::query_scalar(TOUCH).bind(conversation).bind(now);
+            let touch = sqlx::query_scalar(TOUCH_CONVERSATION).bind(conversation).bind(now);
             let title: Option<String> = touch.fetch_optional(&mut *tx).await?;
             let Some(title) = title else { return Err(AddError::NoConversation.into()) };
             if let Some(key) = key.as_deref() {
                 let since = now.saturating_sub(self.keep_keys());
-                let known = sqlx::query_as(KNOWN).bind(conversation).bind(&*user);
+                let known = sqlx::query_as(FIND_KEY).bind(conversation).bind(&*user);
                 let known = known.bind(key).bind(since).fetch_optional(&mut *tx).await?;
                 let known: Option<(i64,)> = known;
-                known.map_or(Ok(()), |(id,)| Err(Stop::Known(id)))?;
+                known.map_or(Ok(()), |(id,)| Err(AddRollback::Known(id)))?;
             }
             sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
             let mut given = None;
             if let Some(title) = title_of(&title, sender, &content) {
-                let name = sqlx::query(NAME).bind(conversation).bind(&*title);
+                let name = sqlx::query(SET_TITLE).bind(conversation).bind(&*title);
                 let named = name.execute(&mut *tx).await?.rows_affected() > 0;
                 given = named.then_some(title);
             }
-            let insert = sqlx::query_scalar(INSERT).bind(conversation).bind(&*user);
-            let insert = insert.bind(sender.role()).bind(&*content).bind(metadata.as_deref());
+            let insert = sqlx::query_scalar(INSERT_MESSAGE).bind(conversation).bind(&*user);
+            let insert = insert.bind(sender.word()).bind(&*content).bind(metadata.as_deref());
             let id: i64 = insert.bind(now).fetch_one(&mut *tx).await?;
             if let Some(key) = key.as_deref() {
-                let remember = sqlx::query(REMEMBER).bind(conversation).bind(&*user).bind(key);
+                let remember = sqlx::query(PUT_KEY).bind(conversation).bind(&*user).bind(key);
                 remember.bind(id).bind(now).execute(&mut *tx).await?;
             }
             if let Some(turn) = turn {
@@ -129,17 +134,18 @@ impl Store {
                 let (media_type, add) = (clean(upload.media_type), sqlx::query(uploads::ADD));
                 let add = add.bind(clean(upload.key).into_owned()).bind(&*user);
                 let add = add.bind(conversation).bind(clean(upload.name).into_owned());
-                let add = add.bind(uploads::kind(&media_type).to_owned());
+                let add = add.bind(uploads::top_level_type(&media_type).to_owned());
                 let add = add.bind(media_type.into_owned()).bind(upload.size).bind(now);
                 add.execute(&mut *tx).await?;
             }
             let mut attached = Vec::new();
-            let keys = files.iter().map(String::as_str).chain(uploads.iter().map(|it| it.key));
+            let keys =
+                files.iter().map(String::as_str).chain(uploads.iter().map(|upload| upload.key));
             for key in keys {
-                let attach = sqlx::query_as(ATTACH).bind(id).bind(conversation);
+                let attach = sqlx::query_as(ATTACH_FILE).bind(id).bind(conversation);
                 let attach = attach.bind(clean(key).into_owned()).bind(&*user);
-                let row: Option<FileRow> = attach.fetch_optional(&mut *tx).await?;
-                attached.extend(row.map(FileInfo::from));
+                let file: Option<FileInfo> = attach.fetch_optional(&mut *tx).await?;
+                attached.extend(file);
             }
             (id, given, attached)
         });
@@ -158,41 +164,43 @@ impl Store {
 
     async fn turn_of(&self, question: i64) -> Result<Option<Uuid>, Error> {
         Ok(reading!(self, |connection| {
-            sqlx::query_scalar(TURN_OF).bind(question).fetch_optional(connection).await?
+            sqlx::query_scalar(FIND_TURN).bind(question).fetch_optional(connection).await?
         }))
     }
 
-    /// Forgets keys that mean nothing any more, every hour, for ever.
+    /// Deletes expired idempotency keys every hour, for ever.
     pub async fn sweep(&self) {
-        let mut hours = tokio::time::interval(HOUR);
+        let mut hours = tokio::time::interval(SWEEP_INTERVAL);
         loop {
             hours.tick().await;
             match self.forget_keys(now().saturating_sub(self.keep_keys())).await {
-                Ok(forgotten) => tracing::debug!(forgotten, "old idempotency keys"),
-                Err(why) => tracing::warn!(error = %why, "old idempotency keys stay for an hour"),
+                Ok(deleted) => tracing::debug!(deleted, "deleted expired idempotency keys"),
+                Err(err) => {
+                    tracing::warn!(error = %err, "cannot delete expired idempotency keys");
+                }
             }
         }
     }
 
-    /// Forget the keys from before a time, and give their number. Keys older than
-    /// `store.keep_keys` mean nothing already, but take room.
+    /// Deletes the keys older than `before`, and returns their number. Keys older than
+    /// `store.keep_keys` are ignored already, but take space.
     pub async fn forget_keys(&self, before: i64) -> Result<u64, Error> {
         Ok(writing!(self, |tx| {
-            let runs = sqlx::query(keys::FORGET).bind(before).execute(&mut *tx).await?;
-            let messages = sqlx::query(FORGET).bind(before).execute(&mut *tx).await?;
+            let runs = sqlx::query(keys::DELETE_OLD).bind(before).execute(&mut *tx).await?;
+            let messages = sqlx::query(DELETE_OLD_KEYS).bind(before).execute(&mut *tx).await?;
             runs.rows_affected() + messages.rows_affected()
         }))
     }
 }
 
-/// Whether `message` is what would be made of `new`, as far as is known here of its files: their
-/// names, types and sizes.
+/// Returns whether `new` would be stored as `message`. Of files, compares names, types and sizes.
 fn is_same(message: &Message, new: &NewMessage<'_>, uploads: &[NewFile<'_>]) -> bool {
     let value = |text: Option<&str>| -> Option<Value> {
-        text.map(|it| serde_json::from_str(it).unwrap_or_else(|_| Value::from(it)))
+        text.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
     };
     let metadata = new.metadata.map(clean);
-    let uploaded: Vec<_> = message.files.iter().filter(|it| !new.files.contains(&it.key)).collect();
+    let uploaded: Vec<_> =
+        message.files.iter().filter(|file| !new.files.contains(&file.key)).collect();
     message.sender == new.sender
         && message.content == clean(new.content)
         && value(message.metadata.as_deref()) == value(metadata.as_deref())
@@ -204,33 +212,33 @@ fn is_same(message: &Message, new: &NewMessage<'_>, uploads: &[NewFile<'_>]) -> 
         })
 }
 
-/// What a message makes of the title of its conversation.
+/// Returns the title that a message gives to its conversation, if that has none yet.
 fn title_of(title: &str, sender: Sender, content: &str) -> Option<String> {
     let text = content.trim();
     if title != Conversation::TITLE || sender != Sender::User || text.is_empty() {
         return None;
     }
-    let mut title: String = text.chars().take(TITLE).collect();
+    let mut title: String = text.chars().take(MAX_TITLE_CHARS).collect();
     if title.len() < text.len() {
         title.push_str("...");
     }
     Some(title)
 }
 
-impl From<AddError> for Stop {
-    fn from(why: AddError) -> Self {
-        Self::Refused(why)
+impl From<AddError> for AddRollback {
+    fn from(err: AddError) -> Self {
+        Self::Refused(err)
     }
 }
 
-impl From<Error> for Stop {
-    fn from(why: Error) -> Self {
-        Self::Refused(why.into())
+impl From<Error> for AddRollback {
+    fn from(err: Error) -> Self {
+        Self::Refused(err.into())
     }
 }
 
-impl From<sqlx::Error> for Stop {
-    fn from(why: sqlx::Error) -> Self {
-        Error::from(why).into()
+impl From<sqlx::Error> for AddRollback {
+    fn from(err: sqlx::Error) -> Self {
+        Error::from(err).into()
     }
 }

@@ -33,16 +33,16 @@ pub struct Config {
     pub keep_keys: Duration,
 }
 
-/// What `url` names.
+/// A parsed `url`.
 #[derive(Clone, Debug)]
-pub(crate) enum Place<'a> {
+pub(crate) enum DbUrl<'a> {
     /// A file, by its path.
     Sqlite(&'a str),
     #[cfg(feature = "postgres")]
     Postgres(Box<sqlx::postgres::PgConnectOptions>),
 }
 
-const LONGEST: Duration = Duration::from_hours(365 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
 // === impl Config ===
 
@@ -72,73 +72,73 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Bounds, and whether this build has what the address needs.
+    /// Checks the bounds, and that this build supports the address.
     pub fn check(&self) -> Result<(), BadConfig> {
-        let wrong = |key, expected: &str| Err(BadConfig { key, expected: expected.to_owned() });
-        self.place()?;
+        let bad = |key, expected: &str| Err(BadConfig { key, expected: expected.to_owned() });
+        self.parse_url()?;
         if self.max_connections == 0 || self.max_connections > 1000 {
-            return wrong("store.max_connections", "expected a number from 1 to 1000");
+            return bad("store.max_connections", "expected a number from 1 to 1000");
         }
         let durations =
             [("store.busy_timeout", self.busy_timeout), ("store.keep_keys", self.keep_keys)];
-        match durations.iter().find(|(_, given)| given.is_zero() || *given > LONGEST) {
-            Some((key, _)) => wrong(key, "expected more than zero and at most \"365days\""),
+        match durations.iter().find(|(_, given)| given.is_zero() || *given > MAX_DURATION) {
+            Some((key, _)) => bad(key, "expected more than zero and at most \"365days\""),
             None => Ok(()),
         }
     }
 
-    /// Whether a database that is a file can be written to, or be made. Leaves nothing behind.
+    /// Checks that the file of `SQLite` can be written or created. Leaves nothing behind.
     pub fn check_writable(&self) -> Result<(), OpenError> {
-        match self.place()? {
-            Place::Sqlite(path) => {
+        match self.parse_url()? {
+            DbUrl::Sqlite(path) => {
                 let good = crate::writable::check_file(std::path::Path::new(path));
-                good.map_err(|(at, why)| OpenError::Unwritable(at.display().to_string(), why))
+                good.map_err(|(at, err)| OpenError::Unwritable(at.display().to_string(), err))
             }
             #[cfg(feature = "postgres")]
-            Place::Postgres(_) => Ok(()),
+            DbUrl::Postgres(_) => Ok(()),
         }
     }
 
-    /// Nothing of the address is repeated in an error: it may hold a password.
-    pub(crate) fn place(&self) -> Result<Place<'_>, BadConfig> {
-        let wrong =
+    /// Parses the address. Errors never repeat it: it may contain a password.
+    pub(crate) fn parse_url(&self) -> Result<DbUrl<'_>, BadConfig> {
+        let bad =
             |expected: &str| Err(BadConfig { key: "store.url", expected: expected.to_owned() });
         if let Some(path) = self.url.strip_prefix("sqlite://") {
             let good = !path.is_empty() && !path.starts_with(':') && !path.contains(['?', '\0']);
             return if good {
-                Ok(Place::Sqlite(path))
+                Ok(DbUrl::Sqlite(path))
             } else {
-                wrong("expected the path of a file after sqlite://, without parameters")
+                bad("expected the path of a file after sqlite://, without parameters")
             };
         }
-        if !["postgres://", "postgresql://"].iter().any(|it| self.url.starts_with(it)) {
-            return wrong("expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
+        if !["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme)) {
+            return bad("expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE");
         }
         postgres(&self.url)
     }
 
-    /// The address, if there is no secret in it.
+    /// Returns the address, or a placeholder if it may contain a secret.
     fn shown(&self) -> &str {
         shown(&self.url)
     }
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(url: &str) -> Result<Place<'_>, BadConfig> {
+fn postgres(url: &str) -> Result<DbUrl<'_>, BadConfig> {
     let options = url.parse().map_err(|_| {
         let expected = "expected an address such as postgres://USER:PASSWORD@HOST/DATABASE";
         BadConfig { key: "store.url", expected: expected.to_owned() }
     });
-    options.map(|options| Place::Postgres(Box::new(options)))
+    options.map(|options| DbUrl::Postgres(Box::new(options)))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_: &str) -> Result<Place<'_>, BadConfig> {
+fn postgres(_: &str) -> Result<DbUrl<'_>, BadConfig> {
     let expected = "this build has no `postgres`; rebuild with --features postgres";
     Err(BadConfig { key: "store.url", expected: expected.to_owned() })
 }
 
-/// A password is before an `@` or in a parameter.
+/// Hides an address that may contain a password: before an `@`, or in a parameter.
 fn shown(url: &str) -> &str {
     let server = !url.starts_with("sqlite://");
     if server && (url.contains(['@', '?'])) { Secret::SHOWN } else { url }
@@ -152,23 +152,23 @@ fn hide<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
 mod tests {
     use super::*;
 
-    fn wrong(url: &str) -> Option<String> {
+    fn refusal(url: &str) -> Option<String> {
         let config = Config { url: url.to_owned(), ..Config::default() };
-        config.check().err().map(|why| why.to_string())
+        config.check().err().map(|err| err.to_string())
     }
 
     #[test]
     fn an_address_is_a_file_or_a_server() {
         for good in ["sqlite://data/quadrille.db", "sqlite:///var/lib/a b.db", "sqlite://a@b.db"] {
-            assert_eq!(wrong(good), None, "{good}");
+            assert_eq!(refusal(good), None, "{good}");
         }
         let path = "store.url: expected the path of a file after sqlite://, without parameters";
         for bad in ["sqlite://", "sqlite://:memory:", "sqlite://a.db?mode=ro"] {
-            assert_eq!(wrong(bad).as_deref(), Some(path), "{bad}");
+            assert_eq!(refusal(bad).as_deref(), Some(path), "{bad}");
         }
         let other = "store.url: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE";
         for bad in ["", "data/quadrille.db", "sqlite:a.db", "mysql://u:geheim@h/d"] {
-            assert_eq!(wrong(bad).as_deref(), Some(other), "{bad}");
+            assert_eq!(refusal(bad).as_deref(), Some(other), "{bad}");
         }
     }
 
@@ -176,16 +176,16 @@ mod tests {
     #[test]
     fn what_is_not_in_this_build_is_named() {
         let expected = "store.url: this build has no `postgres`; rebuild with --features postgres";
-        assert_eq!(wrong("postgres://u:geheim@localhost/d").as_deref(), Some(expected));
+        assert_eq!(refusal("postgres://u:geheim@localhost/d").as_deref(), Some(expected));
     }
 
     #[cfg(feature = "postgres")]
     #[test]
     fn an_address_of_a_server_has_to_be_one() {
-        assert_eq!(wrong("postgresql://u:geheim@localhost:5432/d?sslmode=require"), None);
+        assert_eq!(refusal("postgresql://u:geheim@localhost:5432/d?sslmode=require"), None);
         let expected =
             "store.url: expected an address such as postgres://USER:PASSWORD@HOST/DATABASE";
-        assert_eq!(wrong("postgres://u:geheim@localhost:port/d").as_deref(), Some(expected));
+        assert_eq!(refusal("postgres://u:geheim@localhost:port/d").as_deref(), Some(expected));
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         for url in ["postgres://u:geheim@h/d", "postgres://h/d?password=geheim", "odd:u:geheim@h"] {
             let config = Config { url: url.to_owned(), ..Config::default() };
             let shown = [toml::to_string(&config).unwrap(), format!("{config:?}")];
-            assert!(!shown.iter().any(|it| it.contains("geheim")), "{shown:?}");
+            assert!(!shown.iter().any(|text| text.contains("geheim")), "{shown:?}");
         }
         let plain = toml::to_string(&Config::default()).unwrap();
         assert!(plain.contains("url = \"sqlite://data/quadrille.db\""), "{plain}");

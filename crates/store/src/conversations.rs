@@ -1,8 +1,7 @@
-//! Conversations and who is in them.
+//! Conversations and their members.
 use crate::{
-    Conversation, Error, Page, Store, Who,
+    Access, Conversation, Error, Page, Store,
     db::{reading, writing},
-    rows::ConversationRow,
     store::{clean, now},
     users,
 };
@@ -31,13 +30,13 @@ const UPDATE: &str = "
         SELECT 1 FROM members WHERE user_id = $2 AND conversation_id = $1))
     RETURNING id, user_id, title, is_pinned, created_at, updated_at";
 
-/// The lock keeps files from being added until the conversation is gone.
+/// Keeps files from being added until the conversation is deleted.
 const LOCK_SQLITE: &str = "SELECT id FROM conversations WHERE id = $1 AND user_id = $2";
 const LOCK_POSTGRES: &str =
     "SELECT id FROM conversations WHERE id = $1 AND user_id = $2 FOR UPDATE";
 
-/// A kill before their bytes are deleted leaves none for ever.
-const KEEP_FILES: &str = "
+/// Lets [`tidy`](Store::tidy) find the bytes if the process is killed before they are deleted.
+const ADD_PENDING_FILES: &str = "
     INSERT INTO pending_files (file_path, created_at)
     SELECT file_path, $2 FROM file_uploads WHERE conversation_id = $1
     ON CONFLICT (file_path) DO UPDATE SET created_at = excluded.created_at";
@@ -48,8 +47,8 @@ const DELETE_FILES: &str =
 const DELETE: &str = "DELETE FROM conversations WHERE id = $1";
 
 impl Store {
-    /// The user owns it and is its member; they are made if they are not known. The title is
-    /// [`Conversation::TITLE`] if there is none.
+    /// Creates a conversation that the user owns and is a member of. Creates the user if needed. The
+    /// default title is [`Conversation::TITLE`].
     pub async fn create_conversation(
         &self,
         user: &str,
@@ -73,46 +72,48 @@ impl Store {
         })
     }
 
-    /// Those that the user is a member of: pinned ones first, then the last changed first.
+    /// Lists the conversations of a member: pinned ones first, then by the latest change.
     pub async fn conversations(&self, user: &str, page: Page) -> Result<Vec<Conversation>, Error> {
         let (user, (limit, offset)) = (clean(user), page.bounds());
-        let rows: Vec<ConversationRow> = reading!(self, |connection| {
+        Ok(reading!(self, |connection| {
             let list = sqlx::query_as(LIST).bind(&*user).bind(limit).bind(offset);
             list.fetch_all(connection).await?
-        });
-        Ok(rows.into_iter().map(Conversation::from).collect())
+        }))
     }
 
-    /// `None` if it is not there, or not for them.
-    pub async fn conversation(&self, id: i64, who: Who<'_>) -> Result<Option<Conversation>, Error> {
-        let member = who.member().map(clean);
-        let row: Option<ConversationRow> = reading!(self, |connection| {
+    /// Returns a conversation. `None` if there is none, or `access` does not allow it.
+    pub async fn conversation(
+        &self,
+        id: i64,
+        access: Access<'_>,
+    ) -> Result<Option<Conversation>, Error> {
+        let member = access.member().map(clean);
+        Ok(reading!(self, |connection| {
             let get = sqlx::query_as(GET).bind(id).bind(member.as_deref());
             get.fetch_optional(connection).await?
-        });
-        Ok(row.map(Conversation::from))
+        }))
     }
 
-    /// What is `None` stays as it is. `None` if it is not there, or not for them.
+    /// Changes what is not `None`. `None` if there is no conversation, or `access` does not allow
+    /// it.
     pub async fn update_conversation(
         &self,
         id: i64,
-        who: Who<'_>,
+        access: Access<'_>,
         title: Option<&str>,
         pinned: Option<bool>,
     ) -> Result<Option<Conversation>, Error> {
-        let (member, title) = (who.member().map(clean), title.map(clean));
-        let row: Option<ConversationRow> = writing!(self, |tx| {
+        let (member, title) = (access.member().map(clean), title.map(clean));
+        Ok(writing!(self, |tx| {
             let update = sqlx::query_as(UPDATE).bind(id).bind(member.as_deref());
             let update = update.bind(title.as_deref()).bind(pinned).bind(now());
             update.fetch_optional(&mut *tx).await?
-        });
-        Ok(row.map(Conversation::from))
+        }))
     }
 
-    /// With everything in it. Gives the keys of its files, whose bytes are the caller's to
-    /// [discard](crate::files::Files::discard); what is left of them, [`tidy`](Self::tidy) removes.
-    /// `None` if it is not there, or not theirs.
+    /// Deletes a conversation and everything in it, and returns the keys of its files. The caller has
+    /// to [discard](crate::files::Files::discard) the bytes; [`tidy`](Self::tidy) removes what is
+    /// left. `None` if there is no conversation, or the user does not own it.
     pub async fn delete_conversation(
         &self,
         id: i64,
@@ -125,7 +126,7 @@ impl Store {
             if locked.is_none() {
                 return Ok(None);
             }
-            sqlx::query(KEEP_FILES).bind(id).bind(now()).execute(&mut *tx).await?;
+            sqlx::query(ADD_PENDING_FILES).bind(id).bind(now()).execute(&mut *tx).await?;
             let files = sqlx::query_scalar(DELETE_FILES).bind(id);
             let keys: Vec<String> = files.fetch_all(&mut *tx).await?;
             sqlx::query(DELETE).bind(id).execute(&mut *tx).await?;
@@ -135,8 +136,8 @@ impl Store {
     }
 }
 
-impl Who<'_> {
-    /// Whose membership is asked for.
+impl Access<'_> {
+    /// Returns the user that has to be a member.
     fn member(&self) -> Option<&str> {
         match self {
             Self::Member(user) => Some(user),
@@ -146,7 +147,7 @@ impl Who<'_> {
 }
 
 impl Page {
-    /// Limit and offset, as statements take them.
+    /// Returns limit and offset, as statements take them.
     pub(crate) fn bounds(self) -> (i64, i64) {
         (self.limit.min(Self::MAX).into(), self.offset.into())
     }

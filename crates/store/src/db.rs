@@ -1,23 +1,23 @@
-//! One SQL text on two databases: the pools, and what runs a statement on either.
+//! One SQL text on two databases: the pools, and the macros that run a statement on either.
 use std::time::Duration;
 
 use sqlx::{Database, Pool, pool::PoolConnection, sqlite::SqlitePool};
 
 use crate::Error;
 
-/// Where statements run.
+/// The pools of connections.
 #[derive(Debug)]
 pub(crate) enum Db {
-    /// One connection writes, so that nobody waits for a lock who could wait for a turn.
+    /// One connection writes, so that writers queue for it instead of polling a lock.
     Sqlite { writer: SqlitePool, readers: SqlitePool },
     #[cfg(feature = "postgres")]
     Postgres(sqlx::postgres::PgPool),
 }
 
-/// A connection that only reads, for the expression.
+/// Runs an expression on a connection that only reads.
 macro_rules! reading {
     ($store:expr, |$connection:ident| $body:expr) => {{
-        let _place = $store.connection().await?;
+        let _permit = $store.connection().await?;
         match $store.db() {
             $crate::db::Db::Sqlite { readers, .. } => {
                 let mut taken = $crate::db::take(readers).await?;
@@ -34,25 +34,25 @@ macro_rules! reading {
     }};
 }
 
-/// A transaction that may write. It is committed unless the expression returns before its end.
+/// Runs an expression in a transaction. Commits it unless the expression returns early.
 macro_rules! writing {
     ($store:expr, |$transaction:ident| $body:expr) => {
         match $store.db() {
             $crate::db::Db::Sqlite { writer, .. } => {
-                $store.usable().await?;
+                $store.check_usable().await?;
                 let mut taken = $crate::db::take(writer).await?;
-                // One that reads first could not wait for the lock when it writes.
+                // A transaction that begins with a read could not wait for the lock when it writes.
                 let begun = sqlx::Connection::begin_with(&mut *taken, "BEGIN IMMEDIATE");
                 let mut transaction = begun.await?;
                 let $transaction = &mut *transaction;
                 let done = $body;
                 transaction.commit().await?;
-                $store.was_there().await?;
+                $store.check_still_there().await?;
                 done
             }
             #[cfg(feature = "postgres")]
             $crate::db::Db::Postgres(pool) => {
-                let _place = $store.connection().await?;
+                let _permit = $store.connection().await?;
                 let mut taken = $crate::db::take(pool).await?;
                 let mut transaction = sqlx::Connection::begin(&mut *taken).await?;
                 let $transaction = &mut *transaction;
@@ -66,12 +66,12 @@ macro_rules! writing {
 
 pub(crate) use {reading, writing};
 
-/// A connection of the pool, as soon as there is one.
+/// Waits for a connection of the pool. Tells a pool in use from a server that does not answer.
 pub(crate) async fn take<D: Database>(pool: &Pool<D>) -> Result<PoolConnection<D>, Error> {
-    pool.acquire().await.map_err(|why| match why {
+    pool.acquire().await.map_err(|err| match err {
         // With room for one more connection, the wait was for the server.
         sqlx::Error::PoolTimedOut if !is_used_up(pool) => Error::Unavailable,
-        why => why.into(),
+        err => err.into(),
     })
 }
 
@@ -86,7 +86,7 @@ impl Db {
         not(feature = "postgres"),
         expect(unused_variables, reason = "there is one database in this build")
     )]
-    /// That of the two texts that this database understands.
+    /// Selects the text for this database.
     pub(crate) fn either(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite { .. } => sqlite,
@@ -95,7 +95,7 @@ impl Db {
         }
     }
 
-    /// Give every connection back, but wait for none longer than `limit`.
+    /// Closes every connection. Gives up after `limit`.
     pub(crate) async fn close(&self, limit: Duration) {
         let closed = async {
             match self {
@@ -109,7 +109,7 @@ impl Db {
             }
         };
         if tokio::time::timeout(limit, closed).await.is_err() {
-            tracing::warn!("connections to the database were still in use at the end");
+            tracing::warn!("connections to the database were still in use at shutdown");
         }
     }
 }

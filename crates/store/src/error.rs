@@ -1,28 +1,28 @@
-//! Why the store did not do it, by what the caller can do about it.
+//! Errors of the store, by what the caller can do about them.
 use std::{error::Error as StdError, io};
 
 use sqlx::{error::DatabaseError, sqlite::SqliteError};
 
 use crate::{BadConfig, LockError, health};
 
-type Source = Box<dyn StdError + Send + Sync>;
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Nothing was changed.
+/// Failure of an operation; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Locked, or every connection in use, for longer than `store.busy_timeout`.
     #[error("the database is busy; try again")]
     Busy,
-    #[error("the disk is full; make room")]
+    #[error("the disk is full; free some space")]
     Full,
     /// The reason is in the log.
-    #[error("the database cannot be reached; see whether it runs")]
+    #[error("the database cannot be reached; check that it runs")]
     Unavailable,
     #[error("the store failed; see the log")]
-    Internal(#[source] Source),
+    Internal(#[source] BoxError),
 }
 
-/// Why a message was not added.
+/// Reason why a message was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     #[error("there is no such conversation")]
@@ -34,34 +34,34 @@ pub enum AddError {
     Store(#[from] Error),
 }
 
-/// Why there is no store.
+/// Reason why the store was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
     Config(#[from] BadConfig),
-    #[error("cannot make the folder {0}: {1}")]
+    #[error("cannot create the folder {0}: {1}")]
     Folder(String, #[source] io::Error),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error("cannot write to {0}: {1}")]
     Unwritable(String, #[source] io::Error),
     #[error("cannot open the database: {0}")]
-    Open(#[source] Source),
+    Open(#[source] BoxError),
     #[error("cannot migrate the database: {0}")]
-    Migrate(#[source] Source),
-    #[error("the schema of the database is old (steps to take: {0}); run `quadrille migrate`")]
+    Migrate(#[source] BoxError),
+    #[error("the schema of the database is old (pending migrations: {0}); run `quadrille migrate`")]
     Old(usize),
-    #[error("the schema of the database is that of a newer version; run that version")]
+    #[error("the schema of the database belongs to a newer version; run that version")]
     New,
 }
 
 impl From<sqlx::Error> for OpenError {
-    fn from(why: sqlx::Error) -> Self {
-        Self::Open(why.into())
+    fn from(err: sqlx::Error) -> Self {
+        Self::Open(err.into())
     }
 }
 
-/// What a verdict of a database means, by its code.
+/// Meaning of a database's error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Busy,
@@ -71,23 +71,23 @@ enum Verdict {
 }
 
 impl Error {
-    /// Logged here, so that every answer may say where to look.
-    pub(crate) fn internal(why: Source) -> Self {
-        tracing::error!(error = %why, "the store failed");
-        Self::Internal(why)
+    /// Logs the cause, so that every answer may refer to the log.
+    pub(crate) fn internal(err: BoxError) -> Self {
+        tracing::error!(error = %err, "the store failed");
+        Self::Internal(err)
     }
 }
 
 impl From<sqlx::Error> for Error {
-    fn from(why: sqlx::Error) -> Self {
-        let verdict = match &why {
+    fn from(err: sqlx::Error) -> Self {
+        let verdict = match &err {
             sqlx::Error::PoolTimedOut => Verdict::Busy,
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_) => {
                 Verdict::Unavailable
             }
-            sqlx::Error::Io(why) if why.kind() == io::ErrorKind::StorageFull => Verdict::Full,
+            sqlx::Error::Io(err) if err.kind() == io::ErrorKind::StorageFull => Verdict::Full,
             sqlx::Error::Io(_) => Verdict::Unavailable,
-            sqlx::Error::Database(why) => database(&**why),
+            sqlx::Error::Database(err) => database(&**err),
             _ => Verdict::Internal,
         };
         match verdict {
@@ -95,31 +95,31 @@ impl From<sqlx::Error> for Error {
             Verdict::Full => Self::Full,
             Verdict::Unavailable => {
                 health::suspect();
-                tracing::warn!(error = %why, "the database cannot be reached");
+                tracing::warn!(error = %err, "the database cannot be reached");
                 Self::Unavailable
             }
-            Verdict::Internal => Self::internal(why.into()),
+            Verdict::Internal => Self::internal(err.into()),
         }
     }
 }
 
-/// Whether the file of the database is damaged: CORRUPT, NOTADB.
-pub(crate) fn is_damage(why: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(why) = why else { return false };
-    let code: i32 = why.code().unwrap_or_default().parse().unwrap_or_default();
-    why.try_downcast_ref::<SqliteError>().is_some() && matches!(code & 0xff, 11 | 26)
+/// Returns whether the file of the database is damaged: CORRUPT, NOTADB.
+pub(crate) fn is_damage(err: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(err) = err else { return false };
+    let code: i32 = err.code().unwrap_or_default().parse().unwrap_or_default();
+    err.try_downcast_ref::<SqliteError>().is_some() && matches!(code & 0xff, 11 | 26)
 }
 
-fn database(why: &dyn DatabaseError) -> Verdict {
-    let code = why.code().unwrap_or_default();
-    if why.try_downcast_ref::<SqliteError>().is_some() {
+fn database(err: &dyn DatabaseError) -> Verdict {
+    let code = err.code().unwrap_or_default();
+    if err.try_downcast_ref::<SqliteError>().is_some() {
         sqlite(code.parse().unwrap_or_default())
     } else {
         sqlstate(&code)
     }
 }
 
-/// Result codes of `SQLite`; the low byte is the primary one (sqlite.org/rescode.html).
+/// Maps result codes of `SQLite`; the low byte is the primary one (sqlite.org/rescode.html).
 fn sqlite(code: i32) -> Verdict {
     match code & 0xff {
         // BUSY, LOCKED.
@@ -132,7 +132,7 @@ fn sqlite(code: i32) -> Verdict {
     }
 }
 
-/// SQLSTATE of `PostgreSQL` (postgresql.org/docs/current/errcodes-appendix.html).
+/// Maps SQLSTATE of `PostgreSQL` (postgresql.org/docs/current/errcodes-appendix.html).
 fn sqlstate(code: &str) -> Verdict {
     match code {
         // Serialization failure, deadlock, too many connections, lock timeout, statement timeout.
@@ -180,7 +180,7 @@ mod tests {
         let full = loop {
             match store.add_message(new).await {
                 Ok(_) => stored += 1,
-                Err(why) => break why,
+                Err(err) => break err,
             }
         };
         assert!(matches!(full, AddError::Store(Error::Full)), "{full:?}");

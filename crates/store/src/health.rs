@@ -1,11 +1,11 @@
-//! Whether what is kept can be written to, as far as was seen last.
+//! Health of the database and of the folder of files, as of the latest check.
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-/// Why something that is kept cannot be written to.
+/// Reason why the database or the folder of files cannot be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(u8)]
 pub enum Fault {
-    #[error("it is gone: its file or folder was removed or replaced; put it back, or start anew")]
+    #[error("it is gone: its file or folder was removed or replaced; put it back, or restart")]
     Gone = 1,
     #[error("its file is damaged; stop, and restore a backup")]
     Damaged,
@@ -15,11 +15,11 @@ pub enum Fault {
     Unreachable,
     #[error("it cannot be written to")]
     Unwritable,
-    #[error("there is no room left on its disk")]
+    #[error("its disk is full")]
     Full,
     #[error("another process of the gateway uses it")]
     Taken,
-    #[error("its file system does not answer; see whether its disk or server is there")]
+    #[error("its file system does not answer; check its disk or server")]
     Silent,
 }
 
@@ -36,38 +36,38 @@ impl Fault {
     ];
 }
 
-/// What two looks have found, a quick one and a thorough one.
+/// Results of the two checks.
 #[derive(Debug, Default)]
 pub(crate) struct Health([AtomicU8; 2]);
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Look {
+pub(crate) enum Check {
     Quick,
     Thorough,
 }
 
-/// Counts what databases have said that may be a sign of damage. The next look is a thorough one.
+/// Counts errors of databases that may be a sign of damage. Each makes the next check thorough.
 static SUSPICIONS: AtomicU64 = AtomicU64::new(0);
 
 impl Health {
     pub(crate) fn fault(&self) -> Option<Fault> {
-        self.of(Look::Quick).or_else(|| self.of(Look::Thorough))
+        self.of(Check::Quick).or_else(|| self.of(Check::Thorough))
     }
 
-    pub(crate) fn of(&self, look: Look) -> Option<Fault> {
-        let found = self.0[look as usize].load(Relaxed);
-        Fault::ALL.into_iter().find(|it| *it as u8 == found)
+    pub(crate) fn of(&self, check: Check) -> Option<Fault> {
+        let found = self.0[check as usize].load(Relaxed);
+        Fault::ALL.into_iter().find(|fault| *fault as u8 == found)
     }
 
-    /// Remember what a look has found, and log it if it is new.
-    pub(crate) fn set(&self, look: Look, part: &'static str, fault: Option<Fault>) {
-        let before = self.of(look);
-        self.0[look as usize].store(fault.map_or(0, |it| it as u8), Relaxed);
+    /// Stores the result of a check, and logs it if it has changed.
+    pub(crate) fn set(&self, check: Check, part: &'static str, fault: Option<Fault>) {
+        let before = self.of(check);
+        self.0[check as usize].store(fault.map_or(0, |fault| fault as u8), Relaxed);
         match fault {
-            Some(why) if before != fault => {
-                tracing::error!(part, %why, "nothing is written until this is mended");
+            Some(found) if before != fault => {
+                tracing::error!(part, error = %found, "writes are refused until this is fixed");
             }
-            None if before.is_some() => tracing::info!(part, "it can be written to again"),
+            None if before.is_some() => tracing::info!(part, "writes are accepted again"),
             _ => {}
         }
     }
@@ -90,11 +90,11 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.fault(), None);
         for fault in Fault::ALL {
-            health.set(Look::Thorough, "store", Some(fault));
+            health.set(Check::Thorough, "store", Some(fault));
             assert_eq!(health.fault(), Some(fault));
-            health.set(Look::Quick, "store", None);
+            health.set(Check::Quick, "store", None);
             assert_eq!(health.fault(), Some(fault));
-            health.set(Look::Thorough, "store", None);
+            health.set(Check::Thorough, "store", None);
             assert_eq!(health.fault(), None);
         }
     }

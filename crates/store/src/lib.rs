@@ -1,5 +1,6 @@
-//! What outlives the process: conversations, their messages and turns, and uploaded files.
+//! Storage that outlives the process: conversations, their messages and turns, and uploaded files.
 mod add;
+mod columns;
 mod config;
 mod conversations;
 mod db;
@@ -15,6 +16,7 @@ mod pages;
 mod pending;
 mod rows;
 mod search;
+mod storage;
 mod store;
 mod turns;
 mod uploads;
@@ -27,15 +29,17 @@ pub use config::{BadConfig, Config};
 pub use error::{AddError, Error, OpenError};
 pub use health::Fault;
 pub use lock::{Lock, LockError};
+pub use migrations::Migrated;
 pub use model::{
-    Added, Conversation, FileInfo, Found, Interrupted, Message, NewFile, NewMessage, Page, Sender,
-    TurnEnd, Who,
+    Access, Added, Conversation, FileInfo, Interrupted, Message, NewFile, NewMessage, Page,
+    SearchPage, Sender, TurnEnd,
 };
-pub use store::{Migrated, Store};
+pub use storage::Storage;
+pub use store::Store;
 pub use workflows::{
-    BackupError, Brought, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed,
-    DeletedChat, Download, FileError, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep,
-    Place, Run, RunError, RunKey, RunStatus, RunsOf, Said, Start, Step, StepKind, StepStatus,
+    BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, DeletedChat,
+    Download, FileError, MessageType, NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Place,
+    Run, RunError, RunKey, RunScope, RunStatus, Start, Step, StepKind, StepStatus, SubmittedStep,
     WholeChat,
 };
 pub use writable::check_folder;

@@ -1,4 +1,4 @@
-//! One process at a time: a lock of the system on a file, held until the process has ended.
+//! File locks: one process at a time, until it has ended.
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
@@ -7,32 +7,32 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What is never given back: the system does that when nothing of the process is left.
+/// Locks that are held until the system releases them at the end of the process.
 static HELD: Mutex<Vec<Lock>> = Mutex::new(Vec::new());
 
-/// A lock that this process holds. Dropping it gives it back.
+/// A lock that this process holds. Dropping releases it.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
     file: File,
 }
 
-/// Why there is no lock.
+/// Reason why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("another process uses it (it holds {0}); stop that one, or use another place")]
+    #[error("another process uses it (it holds {0}); stop that one, or use another path")]
     Taken(PathBuf),
-    #[error("cannot make the file {0}: {1}")]
+    #[error("cannot create the file {0}: {1}")]
     File(PathBuf, #[source] io::Error),
 }
 
 // === impl Lock ===
 
 impl Lock {
-    /// Lock the file at `path`, made with its folder if there is none. Never waits.
+    /// Locks the file at `path`, which is created with its folder if needed. Never waits.
     pub fn take(path: &Path) -> Result<Self, LockError> {
-        let failed = |why| LockError::File(path.to_owned(), why);
-        if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        let failed = |err| LockError::File(path.to_owned(), err);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.map_err(failed)?;
         }
@@ -43,34 +43,34 @@ impl Lock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(LockError::Taken(path.to_owned())),
-                Err(TryLockError::Error(why)) => return Err(failed(why)),
+                Err(TryLockError::Error(err)) => return Err(failed(err)),
             }
             let lock = Self { path: path.to_owned(), file };
-            // Somebody may have removed the file between the two.
+            // The file may have been removed between the two.
             if lock.is_there() {
                 return Ok(lock);
             }
         }
     }
 
-    /// Whether nobody holds the lock at `path`. A file that is not there is held by nobody, but is
-    /// only just being made, perhaps: false.
+    /// Returns whether no process holds the lock at `path`. False if there is no file: it may be
+    /// about to be created.
     pub fn is_free(path: &Path) -> bool {
         File::open(path).is_ok_and(|file| file.try_lock().is_ok())
     }
 
-    /// Whether the file that is locked is still the one at its path.
+    /// Returns whether the locked file is still the one at its path.
     pub fn is_there(&self) -> bool {
         is_at(&self.file, &self.path)
     }
 
-    /// Hold it until the process has ended, whatever happens to everything else.
+    /// Holds the lock until the process has ended.
     pub fn hold(self) {
         HELD.lock().unwrap_or_else(PoisonError::into_inner).push(self);
     }
 }
 
-/// Whether `file` is what is found at `path`.
+/// Returns whether `file` is the one at `path`.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     let id = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
     let (ours, there) = (file.metadata().map(id), path.metadata().map(id));

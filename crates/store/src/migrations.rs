@@ -1,15 +1,22 @@
-//! The schema, step by step: one list for each database, with the same numbers.
+//! Migrations of the schema: one list for each database, with the same numbers.
 use sqlx::{
     SqlSafeStr,
     migrate::{Migrate, MigrateError, Migration, MigrationType},
 };
 
-use crate::{Migrated, OpenError};
+use crate::OpenError;
 
-/// Where the database keeps what was applied.
+/// Result of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// Number of applied migrations; 0 if the schema was current.
+    pub applied: usize,
+}
+
+/// Table of the applied migrations.
 const TABLE: &str = "_sqlx_migrations";
 
-type Steps = &'static [(i64, &'static str, &'static str)];
+type MigrationList = &'static [(i64, &'static str, &'static str)];
 
 macro_rules! step {
     ($folder:literal, $number:literal, $name:literal) => {
@@ -17,27 +24,29 @@ macro_rules! step {
     };
 }
 
-pub(crate) const SQLITE: Steps = &[
+pub(crate) const SQLITE: MigrationList = &[
     step!("sqlite", 1, "0001_conversations"),
     step!("sqlite", 2, "0002_workflows"),
     step!("sqlite", 3, "0003_files"),
     step!("sqlite", 4, "0004_run_keys"),
+    step!("sqlite", 5, "0005_search_index"),
 ];
 
 #[cfg(feature = "postgres")]
-pub(crate) const POSTGRES: Steps = &[
+pub(crate) const POSTGRES: MigrationList = &[
     step!("postgres", 1, "0001_conversations"),
     step!("postgres", 2, "0002_workflows"),
     step!("postgres", 3, "0003_files"),
     step!("postgres", 4, "0004_run_keys"),
+    step!("postgres", 5, "0005_search_index"),
 ];
 
-/// Take the steps that were not taken. On a connection of its own, or in a transaction.
+/// Applies the pending migrations, on a connection of its own or in a transaction.
 ///
-/// Not by `Migrator::run`, whose future cannot be sent to another thread.
+/// `Migrator::run` is no alternative: its future is not `Send`.
 pub(crate) async fn run<C: Migrate>(
     connection: &mut C,
-    steps: Steps,
+    steps: MigrationList,
 ) -> Result<Migrated, OpenError> {
     // Another process that starts at the same time waits here.
     connection.lock().await?;
@@ -50,27 +59,27 @@ pub(crate) async fn run<C: Migrate>(
     Ok(Migrated { applied: pending.len() })
 }
 
-/// Refuse what [`run`] would change.
+/// Fails if [`run`] would apply a migration.
 pub(crate) async fn check<C: Migrate>(
     connection: &mut C,
-    steps: Steps,
+    steps: MigrationList,
     has_table: bool,
 ) -> Result<(), OpenError> {
     let pending = if has_table { pending(connection, steps).await?.len() } else { steps.len() };
     if pending > 0 { Err(OpenError::Old(pending)) } else { Ok(()) }
 }
 
-/// The steps that a database has not taken.
+/// Lists the migrations that were not applied.
 async fn pending<C: Migrate>(
     connection: &mut C,
-    steps: Steps,
+    steps: MigrationList,
 ) -> Result<Vec<Migration>, OpenError> {
     if let Some(version) = connection.dirty_version(TABLE).await? {
         return Err(MigrateError::Dirty(version).into());
     }
     let mut pending: Vec<_> = steps.iter().copied().map(migration).collect();
     for applied in connection.list_applied_migrations(TABLE).await? {
-        let at = pending.iter().position(|it| it.version == applied.version);
+        let at = pending.iter().position(|step| step.version == applied.version);
         let step = pending.remove(at.ok_or(OpenError::New)?);
         if step.checksum != applied.checksum {
             return Err(MigrateError::VersionMismatch(step.version).into());
@@ -84,8 +93,8 @@ fn migration((number, name, sql): (i64, &'static str, &'static str)) -> Migratio
 }
 
 impl From<MigrateError> for OpenError {
-    fn from(why: MigrateError) -> Self {
-        Self::Migrate(why.into())
+    fn from(err: MigrateError) -> Self {
+        Self::Migrate(err.into())
     }
 }
 
@@ -93,12 +102,14 @@ impl From<MigrateError> for OpenError {
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
+    use sqlx::{Connection, Executor, SqliteConnection};
+
     use super::*;
 
     fn files(folder: &str) -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
-        let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name());
-        names.map(|it| it.into_string().unwrap()).collect()
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).collect()
     }
 
     #[test]
@@ -108,5 +119,37 @@ mod tests {
         let numbered =
             |(number, name, _): &(i64, &str, &str)| name.starts_with(&format!("{number:04}_"));
         assert!(SQLITE.iter().all(numbered));
+    }
+
+    #[tokio::test]
+    async fn the_search_index_of_an_old_database_is_dropped_and_messages_stay() {
+        const ADD: &str = "
+            INSERT INTO messages (conversation_id, role, content, timestamp)
+            VALUES (1, 'user', 'words', 0)";
+        const INDEX: &str = "
+            SELECT count(*) FROM sqlite_schema WHERE name LIKE 'message_words%' OR type = 'trigger'";
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let old = run(&mut connection, &SQLITE[..4]).await.unwrap();
+        assert_eq!(old.applied, 4);
+        connection
+            .execute(
+                "INSERT INTO users (id, created_at) VALUES ('ann', 0);
+                 INSERT INTO conversations (user_id, title, created_at, updated_at)
+                 VALUES ('ann', '', 0, 0)",
+            )
+            .await
+            .unwrap();
+        connection.execute(ADD).await.unwrap();
+        let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
+        assert!(count > 3, "{count}");
+        assert_eq!(run(&mut connection, SQLITE).await.unwrap().applied, 1);
+        let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(count, 0);
+        connection.execute(ADD).await.unwrap();
+        connection.execute("UPDATE messages SET content = 'others' WHERE id = 1").await.unwrap();
+        connection.execute("DELETE FROM messages WHERE id = 2").await.unwrap();
+        let left = "SELECT content FROM messages";
+        let left: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(left, ["others"]);
     }
 }

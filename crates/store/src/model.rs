@@ -1,16 +1,18 @@
-//! What is stored, as callers see it. All times are Unix milliseconds.
+//! Types of conversations, as callers see them. All times are Unix milliseconds.
 use uuid::Uuid;
 
-/// Who wants to see a conversation.
+use crate::columns::words;
+
+/// Right by which a conversation is read or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who<'a> {
-    /// A user, if they are a member.
+pub enum Access<'a> {
+    /// Allowed if this user is a member.
     Member(&'a str),
-    /// Whoever a grant of the token opens it to.
+    /// Allowed by a grant of the token.
     Granted,
 }
 
-/// A part of a list. At most [`Page::MAX`] are given, and at most [`Page::BYTES`], whatever the limit.
+/// A part of a list: at most [`Page::MAX`] rows and [`Page::BYTES`], whatever the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub limit: u32,
@@ -18,7 +20,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The most that is given at once.
+    /// Most rows of one page.
     pub const MAX: u32 = 1000;
 }
 
@@ -30,19 +32,20 @@ pub struct Conversation {
     pub title: String,
     pub is_pinned: bool,
     pub created_at: i64,
-    /// When it was changed, or got its last message.
+    /// Time of the last change or message.
     pub updated_at: i64,
 }
 
 impl Conversation {
-    /// What one is called before its first message gives it a title.
+    /// Title until the first message gives it one.
     pub const TITLE: &'static str = "New Conversation";
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    User,
-    Assistant,
+words! {
+    Sender {
+        User = "user",
+        Assistant = "assistant",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct Message {
     /// Rises with every message of the store.
     pub id: i64,
     pub conversation_id: i64,
-    /// `None` for what an agent said.
+    /// `None` for messages of an agent.
     pub user_id: Option<String>,
     pub sender: Sender,
     pub content: String,
@@ -60,44 +63,43 @@ pub struct Message {
     pub created_at: i64,
 }
 
-/// What a search found.
+/// One page of search results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchPage {
     pub messages: Vec<Message>,
-    /// Whether there are others after these.
+    /// Whether more messages follow.
     pub has_more: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
     pub conversation: i64,
-    /// Who adds it. They are made if they are not known.
+    /// The author. Created if needed.
     pub user: &'a str,
     pub sender: Sender,
     pub content: &'a str,
     /// JSON text.
     pub metadata: Option<&'a str>,
-    /// The same key from the same user in the same conversation adds nothing.
+    /// Idempotency key, per user and conversation.
     pub key: Option<&'a str>,
-    /// Opens a turn that this message asks for.
+    /// Opens a turn with this message as its question.
     pub turn: Option<Uuid>,
-    /// Keys of files to attach. Those of somebody else, of another conversation, or of another
-    /// message are left out.
+    /// Keys of files to attach. Files of another user, conversation or message are skipped.
     pub files: &'a [String],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Added {
     pub message: Message,
-    /// Whether it was not there before.
+    /// False if the key was known.
     pub is_new: bool,
-    /// The turn that the stored message asks for.
+    /// The turn whose question the message is.
     pub turn: Option<Uuid>,
     /// The conversation's title, if this message gave it one.
     pub title: Option<String>,
 }
 
-/// How a turn ended.
+/// Outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnEnd {
     Completed,
@@ -105,12 +107,12 @@ pub enum TurnEnd {
     Cancelled,
 }
 
-/// A turn that a stop of the process cut off.
+/// A turn that was open when the process stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interrupted {
     pub turn: Uuid,
     pub conversation_id: i64,
-    /// What was stored in place of a reply.
+    /// The message that was stored in place of a reply.
     pub message: Message,
 }
 
@@ -119,7 +121,7 @@ pub struct FileInfo {
     pub key: String,
     pub user_id: String,
     pub conversation_id: Option<i64>,
-    /// The message that it is attached to.
+    /// The message with this file.
     pub message_id: Option<i64>,
     pub name: String,
     pub media_type: String,
@@ -131,9 +133,9 @@ pub struct FileInfo {
 #[derive(Clone, Copy, Debug)]
 pub struct NewFile<'a> {
     pub key: &'a str,
-    /// Whose it is. They are made if they are not known.
+    /// The owner. Created if needed.
     pub user: &'a str,
-    /// If it is gone by now, the file is the user's alone.
+    /// Ignored if it was deleted meanwhile.
     pub conversation: Option<i64>,
     pub name: &'a str,
     pub media_type: &'a str,

@@ -1,4 +1,4 @@
-//! From an address to a database with the current schema.
+//! Opens a database by its address, and migrates or checks its schema.
 use std::{
     fs::{self, DirBuilder, Permissions},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -13,36 +13,35 @@ use sqlx::{
 
 use crate::{
     Config, Migrated, OpenError,
-    config::Place,
+    config::DbUrl,
     db::Db,
     migrations::{self, SQLITE},
 };
 
-const CURRENT: Migrated = Migrated { applied: 0 };
+const NOTHING_APPLIED: Migrated = Migrated { applied: 0 };
 
-/// Open what `config` names. An old schema is an error without `migrate`.
+/// Opens the database. An old schema is an error without `migrate`.
 pub(crate) async fn open(config: &Config, migrate: bool) -> Result<(Db, Migrated), OpenError> {
     config.check()?;
-    match config.place()? {
-        Place::Sqlite(path) => sqlite(config, path.as_ref(), migrate).await,
+    match config.parse_url()? {
+        DbUrl::Sqlite(path) => sqlite(config, path.as_ref(), migrate).await,
         #[cfg(feature = "postgres")]
-        Place::Postgres(options) => postgres::open(config, *options, migrate).await,
+        DbUrl::Postgres(options) => postgres::open(config, *options, migrate).await,
     }
 }
 
-/// The file that is locked for the database at `path`: one for all the ways that lead there.
+/// Returns the lock file of the database at `path`: the same for every path to it.
 pub(crate) fn lock_of(path: &Path) -> Result<PathBuf, OpenError> {
     let mut real = match path.canonicalize() {
         Ok(real) => real,
-        // It is to be made.
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-            return Err(OpenError::Folder(path.display().to_string(), why));
+        Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
+            return Err(OpenError::Folder(path.display().to_string(), err));
         }
         Err(_) => {
             make_folder(path)?;
-            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-            let failed = |why| OpenError::Folder(path.display().to_string(), why);
+            let failed = |err| OpenError::Folder(path.display().to_string(), err);
             folder.map_err(failed)?.join(path.file_name().unwrap_or_default())
         }
     };
@@ -51,14 +50,16 @@ pub(crate) fn lock_of(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 fn make_folder(path: &Path) -> Result<(), OpenError> {
-    let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) else { return Ok(()) };
-    // What is said in confidence is not for everybody on the machine.
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    // Other users of the machine may not read conversations.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|why| OpenError::Folder(folder.display().to_string(), why))
+    made.map_err(|err| OpenError::Folder(folder.display().to_string(), err))
 }
 
-/// A database of an earlier version may be open to everybody on the machine. What its group may do is
-/// left as it is.
+/// Takes the rights of others away: earlier versions left the files readable. Rights of the group
+/// stay.
 fn close_to_others(path: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let mut path = path.to_owned();
@@ -66,9 +67,9 @@ fn close_to_others(path: &Path) {
         let Ok(meta) = fs::metadata(&path) else { continue };
         let mode = meta.permissions().mode();
         if mode & 0o007 != 0
-            && let Err(why) = fs::set_permissions(&path, Permissions::from_mode(mode & 0o770))
+            && let Err(err) = fs::set_permissions(&path, Permissions::from_mode(mode & 0o770))
         {
-            tracing::warn!(error = %why, ?path, "everybody on this machine may read this");
+            tracing::warn!(error = %err, ?path, "every user of this machine can read this file");
         }
     }
 }
@@ -89,15 +90,15 @@ async fn sqlite(config: &Config, path: &Path, migrate: bool) -> Result<(Db, Migr
     let pool = || {
         PoolOptions::<Sqlite>::new()
             .acquire_timeout(config.busy_timeout)
-            // A file does not go away, and a connection to it does not age.
+            // Connections to a file do not break or age.
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
     };
     let writer = pool()
         .max_connections(1)
-        // A full disk rolls back by itself; sqlx would take the connection to be in a transaction
-        // for good. The ping waits for what is queued on the connection.
+        // A full disk rolls back by itself, while sqlx counts the connection as in a transaction for
+        // good. The ping waits for what is queued on the connection.
         .after_release(|connection, _| {
             Box::pin(async move {
                 connection.ping().await?;
@@ -117,10 +118,10 @@ async fn sqlite(config: &Config, path: &Path, migrate: bool) -> Result<(Db, Migr
         let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
         let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut *connection).await?;
         migrations::check(&mut *connection, SQLITE, tables > 0).await?;
-        CURRENT
+        NOTHING_APPLIED
     };
     drop(connection);
-    // From here on, a file that is not there was removed: another one would be empty.
+    // A file that is missing from here on was removed: a new one would be empty.
     let options = options.create_if_missing(false);
     writer.set_connect_options(options.clone());
     let options = options.pragma("query_only", "on");
@@ -136,40 +137,42 @@ mod postgres {
         AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres, postgres::PgConnectOptions,
     };
 
-    use super::{CURRENT, Config, Db, Migrated, OpenError, PoolOptions};
+    use super::{Config, Db, Migrated, NOTHING_APPLIED, OpenError, PoolOptions};
     use crate::migrations::{self, POSTGRES};
 
-    /// How long a server may take to let us in at the start.
-    const CONNECT: Duration = Duration::from_secs(10);
+    /// Longest wait for a connection at the start.
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// How long a statement may take besides its wait for locks. The server goes on with it when its client has left, and the
-    /// place of the client is another's by then.
-    const STATEMENT: Duration = Duration::from_secs(30);
+    /// Longest time of a statement beside its wait for locks. The server continues a statement whose
+    /// client has left, while another client has its connection already.
+    const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Notices would be logged, and a client can cause them: with a long word, for example.
-    const QUIET: &str = "SET client_min_messages = warning";
+    /// Suppresses notices, which would be logged: a client can cause them, with a long word for
+    /// example.
+    const SET_QUIET: &str = "SET client_min_messages = warning";
 
     pub(super) async fn open(
         config: &Config,
         options: PgConnectOptions,
         migrate: bool,
     ) -> Result<(Db, Migrated), OpenError> {
-        // Not by the pool, which would try again and hide the reason.
-        let connected = tokio::time::timeout(CONNECT, options.connect()).await;
+        // The pool would retry and hide the reason.
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
         let silent = |_| OpenError::Open("the server does not answer".into());
         let mut connection = connected.map_err(silent)??;
-        connection.execute(QUIET).await?;
+        connection.execute(SET_QUIET).await?;
         let migrated = if migrate {
             migrations::run(&mut connection, POSTGRES).await?
         } else {
             let tables = "SELECT count(to_regclass('_sqlx_migrations'))";
             let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
             migrations::check(&mut connection, POSTGRES, tables > 0).await?;
-            CURRENT
+            NOTHING_APPLIED
         };
-        // Politeness is all that can fail here.
+        // Only the farewell to the server can fail.
         connection.close().await.ok();
-        let (wait, limit) = (config.busy_timeout, config.busy_timeout.saturating_add(STATEMENT));
+        let (wait, limit) =
+            (config.busy_timeout, config.busy_timeout.saturating_add(STATEMENT_TIMEOUT));
         let (wait, limit) = (wait.as_millis(), limit.as_millis());
         let pool = PoolOptions::<Postgres>::new()
             .max_connections(config.max_connections)
@@ -177,7 +180,7 @@ mod postgres {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     let set = AssertSqlSafe(format!(
-                        "{QUIET}; SET lock_timeout = {wait}; SET statement_timeout = {limit}"
+                        "{SET_QUIET}; SET lock_timeout = {wait}; SET statement_timeout = {limit}"
                     ));
                     connection.execute(set).await.map(drop)
                 })

@@ -1,14 +1,13 @@
-//! Lists are bounded in bytes, too: what is asked for is measured before it is read.
+//! Bounds lists in bytes: rows are measured before they are read.
 use crate::Page;
 
-/// Of the rows of a list and their bytes, those from the beginning that fit on a page; at least one,
-/// so that nobody is stuck in front of a large row.
+/// Takes the leading rows that fit into `most` bytes; at least one, so that a large row does not
+/// block a reader.
 pub(crate) fn fitting<T>(measured: Vec<(T, i64)>, most: usize) -> Vec<T> {
     let mut left = i64::try_from(most).unwrap_or(i64::MAX);
     let mut fitting = Vec::new();
     for (row, bytes) in measured {
-        // The names and times around the texts are something, too.
-        left = left.saturating_sub(bytes.saturating_add(ROW));
+        left = left.saturating_sub(bytes.saturating_add(ROW_OVERHEAD));
         if left < 0 && !fitting.is_empty() {
             break;
         }
@@ -17,12 +16,12 @@ pub(crate) fn fitting<T>(measured: Vec<(T, i64)>, most: usize) -> Vec<T> {
     fitting
 }
 
-/// Bytes of a row beside its texts, about.
-const ROW: i64 = 500;
+/// Estimated bytes of a row beside its texts.
+const ROW_OVERHEAD: i64 = 500;
 
 impl Page {
-    /// Bytes of the texts on one page, at most, unless its only row has more. A page that has fewer
-    /// rows than were asked for is not the last one for that.
+    /// Most bytes of the texts on one page, unless its only row has more. A page with fewer rows than
+    /// its limit need not be the last one.
     pub const BYTES: usize = 2 << 20;
 }
 

@@ -1,40 +1,40 @@
-//! Search in the conversations of one user. It looks at their messages alone: an index of everybody's
-//! would tell, by the time it takes, which words others have written.
+//! Search in the conversations of one user. Reads their messages alone: the response time of a shared
+//! index would reveal the words of others.
 use futures_util::TryStreamExt;
 
 use crate::{
-    Error, Found, Page, Store,
+    Error, Page, SearchPage, Store,
     db::{Db, reading},
     pages::fitting,
     store::clean,
 };
 
-/// The newest messages that are looked at.
-const NEWEST: i64 = 100_000;
+/// Most messages that are searched, the newest first.
+const MAX_MESSAGES: i64 = 100_000;
 
-/// Messages that are read at once.
-const BATCH: usize = 256;
+/// Messages per statement.
+const READ_BATCH: usize = 256;
 
-/// Bytes of messages that are read.
+/// Most bytes that are read for one search.
 const MAX_BYTES: usize = 256 << 20;
 
-/// Words of a query; further ones are not asked for.
+/// Most words of a query; further ones are ignored.
 const MAX_WORDS: usize = 32;
 
-const OWN: &str = "
+const LIST_OWN: &str = "
     SELECT m.id FROM members AS i JOIN messages AS m ON m.conversation_id = i.conversation_id
     WHERE i.user_id = $1 ORDER BY m.id DESC LIMIT $2";
 
-/// Followed by ids and the end of the list.
-const CONTENTS: &str = "SELECT id, content FROM messages WHERE id IN (";
+/// Ends before the list of ids.
+const GET_CONTENTS: &str = "SELECT id, content FROM messages WHERE id IN (";
 
-/// Followed by ids and the end of the list.
-const MEASURED: &str = "
+/// Ends before the list of ids.
+const MEASURE: &str = "
     SELECT id, CAST(OCTET_LENGTH(content) + COALESCE(OCTET_LENGTH(metadata), 0) AS BIGINT)
     FROM messages WHERE id IN (";
 
 #[cfg(feature = "postgres")]
-const POSTGRES: &str = "
+const SEARCH_POSTGRES: &str = "
     WITH own AS MATERIALIZED (
         SELECT m.id, m.words FROM members AS i
         JOIN messages AS m ON m.conversation_id = i.conversation_id
@@ -43,11 +43,11 @@ const POSTGRES: &str = "
     ORDER BY id DESC LIMIT $4 OFFSET $5";
 
 impl Store {
-    /// Messages with every word of `query`, among the newest 100,000 in the conversations that the
-    /// user is a member of; the newest first, at most [`Page::BYTES`] of them. Punctuation separates words and means nothing else.
-    /// `PostgreSQL` knows the first 100,000 characters of a message; `SQLite` reads the newest 256 MiB,
-    /// and there may be more if that is not all.
-    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<Found, Error> {
+    /// Finds messages with every word of `query`, among the newest 100,000 in the conversations of a
+    /// member; the newest first, at most [`Page::BYTES`] of them. Punctuation separates words and has
+    /// no other meaning. `PostgreSQL` searches the first 100,000 characters of a message; `SQLite`
+    /// reads the newest 256 MiB, and sets `has_more` if that is not all.
+    pub async fn search(&self, user: &str, query: &str, page: Page) -> Result<SearchPage, Error> {
         self.search_within(user, query, page, MAX_BYTES).await
     }
 
@@ -57,11 +57,11 @@ impl Store {
         query: &str,
         page: Page,
         bytes: usize,
-    ) -> Result<Found, Error> {
-        let words = query.split(separates).filter(|it| !it.is_empty());
+    ) -> Result<SearchPage, Error> {
+        let words = query.split(is_separator).filter(|word| !word.is_empty());
         let words: Vec<_> = words.take(MAX_WORDS).collect();
         if words.is_empty() {
-            return Ok(Found::default());
+            return Ok(SearchPage::default());
         }
         let (user, (limit, _)) = (clean(user), page.bounds());
         let (mut found, is_cut) = match self.db() {
@@ -71,7 +71,7 @@ impl Store {
                 let (_, offset) = page.bounds();
                 let _permit = self.connection().await?;
                 let mut taken = crate::db::take(pool).await?;
-                let search = sqlx::query_scalar(POSTGRES).bind(&*user).bind(NEWEST);
+                let search = sqlx::query_scalar(SEARCH_POSTGRES).bind(&*user).bind(MAX_MESSAGES);
                 let search = search.bind(words.join(" ")).bind(limit + 1).bind(offset);
                 (search.fetch_all(&mut *taken).await?, false)
             }
@@ -79,30 +79,31 @@ impl Store {
         let count = found.len();
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let ids = fitting(self.measured(&found).await?, Page::BYTES);
-        // Whoever goes on from page to page comes to an end.
-        let goes_on = is_cut && (page.offset == 0 || !ids.is_empty());
-        Ok(Found { has_more: goes_on || ids.len() < count, messages: self.these(&ids).await? })
+        // A reader of page after page comes to an end.
+        let continues = is_cut && (page.offset == 0 || !ids.is_empty());
+        let has_more = continues || ids.len() < count;
+        Ok(SearchPage { messages: self.messages_by_id(&ids).await?, has_more })
     }
 
-    /// The messages of these ids that are still there, the newest first, and the bytes of each.
+    /// Measures the messages that still exist, the newest first.
     async fn measured(&self, ids: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         Ok(reading!(self, |connection| {
-            let mut query = sqlx::QueryBuilder::new(MEASURED);
+            let mut query = sqlx::QueryBuilder::new(MEASURE);
             let mut list = query.separated(", ");
             for id in ids {
                 list.push_bind(*id);
             }
             query.push(") ORDER BY id DESC");
-            // There is one text for every number of messages.
+            // The text depends on the number of messages.
             query.build_query_as().persistent(false).fetch_all(connection).await?
         }))
     }
 
-    /// The ids of the page and of one message more, found by reading the user's messages, the newest first;
-    /// and whether there are others after the first `bytes` of them.
+    /// Reads the user's messages, the newest first. Returns the ids of the page and of one message more,
+    /// and whether the search stopped after `bytes`.
     async fn scan(
         &self,
         user: &str,
@@ -112,14 +113,14 @@ impl Store {
     ) -> Result<(Vec<i64>, bool), Error> {
         let (limit, offset) = page.bounds();
         let enough = usize::try_from(offset.saturating_add(limit + 1)).unwrap_or(usize::MAX);
-        let phrases: Vec<Vec<String>> = words.iter().map(|it| tokens(it)).collect();
+        let phrases: Vec<Vec<String>> = words.iter().map(|word| tokens(word)).collect();
         let own: Vec<i64> = reading!(self, |connection| {
-            sqlx::query_scalar(OWN).bind(user).bind(NEWEST).fetch_all(connection).await?
+            sqlx::query_scalar(LIST_OWN).bind(user).bind(MAX_MESSAGES).fetch_all(connection).await?
         });
         let (mut found, mut read, mut is_cut) = (Vec::new(), 0, false);
-        for batch in own.chunks(BATCH) {
+        for batch in own.chunks(READ_BATCH) {
             reading!(self, |connection| {
-                let mut query = sqlx::QueryBuilder::new(CONTENTS);
+                let mut query = sqlx::QueryBuilder::new(GET_CONTENTS);
                 let mut list = query.separated(", ");
                 for id in batch {
                     list.push_bind(*id);
@@ -141,7 +142,7 @@ impl Store {
             if is_cut || found.len() >= enough {
                 break;
             }
-            // Others have their turn.
+            // Lets other tasks run.
             tokio::task::yield_now().await;
         }
         let skipped = found.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX));
@@ -150,30 +151,30 @@ impl Store {
     }
 }
 
-/// What separates words in a query, as far as it matters: what is left in a word is taken apart as
-/// messages are.
-fn separates(c: char) -> bool {
+/// Returns whether `c` separates words of a query. The words are split again like messages.
+fn is_separator(c: char) -> bool {
     c.is_whitespace() || c.is_control() || c.is_ascii_punctuation()
 }
 
-/// What belongs to a word: letters, digits, and the marks on them.
-fn is_part(c: char) -> bool {
+/// Returns whether `c` belongs to a word: letters, digits, and combining marks.
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36f}')
 }
 
-/// The words of a text, without regard to case.
+/// Splits a text into words, in lower case.
 fn tokens(text: &str) -> Vec<String> {
     let folded = text.to_lowercase();
-    let words = folded.split(|c| !is_part(c)).filter(|it| !it.is_empty());
+    let words = folded.split(|c| !is_word_char(c)).filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }
 
-/// Whether each phrase is somewhere in the text, its words one after the other.
+/// Returns whether the text contains each phrase, its words in sequence.
 fn has_all(text: &str, phrases: &[Vec<String>]) -> bool {
     let folded = text.to_lowercase();
-    let words: Vec<&str> = folded.split(|c| !is_part(c)).filter(|it| !it.is_empty()).collect();
+    let words: Vec<&str> =
+        folded.split(|c| !is_word_char(c)).filter(|word| !word.is_empty()).collect();
     let has = |phrase: &Vec<String>| {
-        !phrase.is_empty() && words.windows(phrase.len()).any(|it| it == phrase.as_slice())
+        !phrase.is_empty() && words.windows(phrase.len()).any(|window| window == phrase.as_slice())
     };
     phrases.iter().all(has)
 }
@@ -206,9 +207,12 @@ mod tests {
         }
         let search = async |offset, bytes| {
             let page = Page { limit: 9, offset };
-            let Found { messages, has_more } =
+            let SearchPage { messages, has_more } =
                 store.search_within("ann", "word", page, bytes).await.unwrap();
-            (messages.into_iter().map(|it| it.content).collect::<Vec<_>>().join(","), has_more)
+            (
+                messages.into_iter().map(|message| message.content).collect::<Vec<_>>().join(","),
+                has_more,
+            )
         };
         let given = |all: &str, has_more| (all.to_owned(), has_more);
         // The last message of all may go beyond.
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn words_are_found_whole_in_any_case_and_with_their_marks() {
         let has = |text: &str, query: &str| {
-            let words = query.split(separates).filter(|it| !it.is_empty());
+            let words = query.split(is_separator).filter(|word| !word.is_empty());
             has_all(text, &words.map(tokens).collect::<Vec<_>>())
         };
         let text = "Grüße aus KÖLN, 3.5 km – e\u{301}t\u{e9}!";

@@ -1,62 +1,56 @@
-//! The handle on the database.
+//! Handle on the database.
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use quadrille_core::{Holder, Permit, Pool, Shares};
 
 use crate::{
-    Config, Error, Lock, OpenError, config::Place, db::Db, health::Health, open, watch::DbFile,
+    Config, Error, Lock, OpenError, config::DbUrl, db::Db, health::Health, migrations::Migrated,
+    open, watch::DbFile,
 };
 
-/// The database, as one client uses it. Cloning shares it.
+/// Handle on the database for one client. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
-    /// The client that what is done here counts as.
+    /// The client whose share of the connections is used.
     holder: Holder,
 }
 
 #[derive(Debug)]
 struct Shared {
     db: Db,
-    /// Of `SQLite`.
+    /// `None` on `PostgreSQL`.
     file: Option<Arc<DbFile>>,
     health: Health,
-    /// When it was opened, in Unix milliseconds.
+    /// Time of opening, in Unix milliseconds.
     opened: i64,
-    /// Connections that clients share. What writes to `SQLite` has one of its own.
+    /// Connections that clients share. Writes to `SQLite` use another one.
     connections: Pool,
     keep_keys: Duration,
     busy_timeout: Duration,
 }
 
-/// What a migration did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// How many steps were taken; 0 if the schema was current.
-    pub applied: usize,
-}
-
 // === impl Store ===
 
 impl Store {
-    /// Makes the folder and the file of `sqlite://` if there are none. Migrates an old schema, or
-    /// refuses it, as `auto_migrate` says.
+    /// Opens the database, and creates the folder and the file of `sqlite://` if needed. Migrates an
+    /// old schema, or refuses it without `auto_migrate`.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::divided(config, &Shares::default()).await
+        Self::with_shares(config, &Shares::default()).await
     }
 
-    /// As [`open`](Self::open); clients have `shares` of its connections.
-    pub async fn divided(config: &Config, shares: &Shares) -> Result<Self, OpenError> {
+    /// Opens the database as [`open`](Self::open) does, and divides its connections into `shares`.
+    pub async fn with_shares(config: &Config, shares: &Shares) -> Result<Self, OpenError> {
         let (db, migrated) = open::open(config, config.auto_migrate).await?;
         if migrated.applied > 0 {
             tracing::info!(applied = migrated.applied, "migrated the database");
         }
-        let file = match config.place()? {
-            Place::Sqlite(path) => Some(DbFile::open(path.into())),
+        let file = match config.parse_url()? {
+            DbUrl::Sqlite(path) => Some(DbFile::open(path.into())),
             #[cfg(feature = "postgres")]
-            Place::Postgres(_) => None,
+            DbUrl::Postgres(_) => None,
         };
-        let file = file.transpose().map_err(|why| OpenError::Open(why.into()))?.map(Arc::new);
+        let file = file.transpose().map_err(|err| OpenError::Open(err.into()))?.map(Arc::new);
         let Config { keep_keys, busy_timeout, max_connections, .. } = *config;
         let size = usize::try_from(max_connections).unwrap_or(usize::MAX);
         let connections = Pool::new("database_connections", size, shares);
@@ -65,24 +59,24 @@ impl Store {
         Ok(Self { shared: Arc::new(inner), holder: Holder::Program })
     }
 
-    /// The same for `holder`: what is read here takes its share of the connections.
+    /// Returns a handle whose reads count towards the share of `holder`.
     #[must_use]
     pub fn acting(&self, holder: Holder) -> Self {
         Self { shared: Arc::clone(&self.shared), holder }
     }
 
-    /// Waits for a connection that the client may use, for as long as for the database.
+    /// Waits for a connection within the client's share, at most `busy_timeout`.
     pub(crate) async fn connection(&self) -> Result<Permit, Error> {
         let waiting = self.shared.connections.acquire(&self.holder, 1);
         let waited = tokio::time::timeout(self.shared.busy_timeout, waiting).await;
         waited.map_err(|_| Error::Busy)
     }
 
-    /// Keep other processes from this database, as long as the lock is held; nothing to hold if it
-    /// has a server that does so, or is not there and is not to be made.
+    /// Keeps other processes from this database while the lock is held. `None` on `PostgreSQL`, and
+    /// if there is no file and none is to be created.
     pub fn lock(config: &Config) -> Result<Option<Lock>, OpenError> {
-        match config.place()? {
-            Place::Sqlite(path) => {
+        match config.parse_url()? {
+            DbUrl::Sqlite(path) => {
                 let path = PathBuf::from(path);
                 if !config.auto_migrate && !path.exists() {
                     return Ok(None);
@@ -90,11 +84,11 @@ impl Store {
                 Ok(Some(Lock::take(&open::lock_of(&path)?)?))
             }
             #[cfg(feature = "postgres")]
-            Place::Postgres(_) => Ok(None),
+            DbUrl::Postgres(_) => Ok(None),
         }
     }
 
-    /// Bring the schema up to date, whatever `auto_migrate` says. Nobody else may use it meanwhile.
+    /// Migrates the schema, whatever `auto_migrate` says. No other process may use it meanwhile.
     pub async fn migrate(config: &Config) -> Result<Migrated, OpenError> {
         let _lock = Self::lock(&Config { auto_migrate: true, ..config.clone() })?;
         let (db, migrated) = open::open(config, true).await?;
@@ -102,7 +96,7 @@ impl Store {
         Ok(migrated)
     }
 
-    /// Waits for what is being done, at most `busy_timeout`; nothing can be done after.
+    /// Waits for running operations, at most `busy_timeout`. Later operations fail.
     pub async fn close(&self) {
         self.db().close(self.shared.busy_timeout).await;
     }
@@ -127,18 +121,18 @@ impl Store {
         self.shared.busy_timeout
     }
 
-    /// How long an idempotency key is remembered, in milliseconds.
+    /// Returns the lifetime of an idempotency key in milliseconds.
     pub(crate) fn keep_keys(&self) -> i64 {
         i64::try_from(self.shared.keep_keys.as_millis()).unwrap_or(i64::MAX)
     }
 }
 
-/// Unix milliseconds.
+/// Returns the time in Unix milliseconds.
 pub(crate) fn now() -> i64 {
     i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX)
 }
 
-/// `PostgreSQL` takes no NUL in a text; what both would give back is the same.
+/// Replaces NUL, which `PostgreSQL` refuses in a text, so that both databases return the same.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
@@ -159,7 +153,7 @@ mod tests {
             ..Config::default()
         };
         let store = Store::open(&config).await.unwrap();
-        let [ann, bob] = ["ann", "bob"].map(|it| store.acting(Holder::User(it.into())));
+        let [ann, bob] = ["ann", "bob"].map(|user| store.acting(Holder::User(user.into())));
         // A quarter of eight.
         let held = [ann.connection().await.unwrap(), ann.connection().await.unwrap()];
         let refused = ann.user_name("ann").await;

@@ -1,8 +1,7 @@
-//! What is known about uploaded files; their bytes are in [`files`](crate::files).
+//! Rows of uploaded files; their bytes are in [`files`](crate::files).
 use crate::{
     Error, FileInfo, NewFile, Page, Store,
     db::{reading, writing},
-    rows::FileRow,
     store::{clean, now},
     users,
 };
@@ -23,23 +22,23 @@ const LIST: &str = "
         uploaded_at
     FROM file_uploads WHERE user_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3";
 
-/// `image` of `image/png`.
-pub(crate) fn kind(media_type: &str) -> &str {
+/// Returns the top-level type, such as `image` of `image/png`.
+pub(crate) fn top_level_type(media_type: &str) -> &str {
     media_type.split('/').next().unwrap_or_default()
 }
 
 impl Store {
-    /// Remember a file whose bytes are stored. The same key twice is an error.
+    /// Adds a file whose bytes are stored. A key that exists is an error.
     pub async fn add_file(&self, file: NewFile<'_>) -> Result<FileInfo, Error> {
         let NewFile { key, user, conversation, name, media_type, size } = file;
         let (key, user, name, media_type) =
             (clean(key), clean(user), clean(name), clean(media_type));
         let now = now();
-        let kind = kind(&media_type);
+        let top_level_type = top_level_type(&media_type);
         let conversation_id = writing!(self, |tx| {
             sqlx::query(users::ENSURE).bind(&*user).bind(now).execute(&mut *tx).await?;
             let add = sqlx::query_scalar(ADD).bind(&*key).bind(&*user).bind(conversation);
-            let add = add.bind(&*name).bind(kind).bind(&*media_type).bind(size).bind(now);
+            let add = add.bind(&*name).bind(top_level_type).bind(&*media_type).bind(size).bind(now);
             add.fetch_one(&mut *tx).await?
         });
         Ok(FileInfo {
@@ -56,19 +55,17 @@ impl Store {
 
     pub async fn file(&self, key: &str) -> Result<Option<FileInfo>, Error> {
         let key = clean(key);
-        let row: Option<FileRow> = reading!(self, |connection| {
+        Ok(reading!(self, |connection| {
             sqlx::query_as(GET).bind(&*key).fetch_optional(connection).await?
-        });
-        Ok(row.map(FileInfo::from))
+        }))
     }
 
-    /// Those of a user, the newest first.
+    /// Lists the files of a user, the newest first.
     pub async fn files(&self, user: &str, page: Page) -> Result<Vec<FileInfo>, Error> {
         let (user, (limit, offset)) = (clean(user), page.bounds());
-        let rows: Vec<FileRow> = reading!(self, |connection| {
+        Ok(reading!(self, |connection| {
             let list = sqlx::query_as(LIST).bind(&*user).bind(limit).bind(offset);
             list.fetch_all(connection).await?
-        });
-        Ok(rows.into_iter().map(FileInfo::from).collect())
+        }))
     }
 }

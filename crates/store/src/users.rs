@@ -1,11 +1,11 @@
-//! Users: whoever a token or a claim named, and what they are called.
+//! Users and their names.
 use crate::{
     Error, Store,
     db::{reading, writing},
     store::{clean, now},
 };
 
-/// Makes user $1 at $2 if there is none.
+/// Creates user $1 at time $2 if there is none.
 pub(crate) const ENSURE: &str =
     "INSERT INTO users (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
@@ -16,7 +16,7 @@ const PUT: &str = "
 const NAME: &str = "SELECT name FROM users WHERE id = $1";
 
 impl Store {
-    /// Makes the user if there is none. The name stays as it is for `None`.
+    /// Creates the user if needed, and sets the name unless it is `None`.
     pub async fn put_user(&self, id: &str, name: Option<&str>) -> Result<(), Error> {
         let (id, name) = (clean(id), name.map(clean));
         writing!(self, |tx| {
@@ -26,7 +26,7 @@ impl Store {
         Ok(())
     }
 
-    /// `None` for a user without a name, and for nobody.
+    /// Returns the name of a user. `None` without a name, and for unknown users.
     pub async fn user_name(&self, id: &str) -> Result<Option<String>, Error> {
         let id = clean(id);
         let name: Option<Option<String>> = reading!(self, |connection| {

@@ -1,5 +1,4 @@
-//! Looks after the database: whether its file is where it was and whole, and whether it can be written
-//! to.
+//! Monitors the database: that its file is at its path and whole, and that it can be written to.
 use std::{
     fs::File,
     io,
@@ -13,24 +12,24 @@ use sqlx::{ConnectOptions, Connection, sqlite::SqlitePool};
 use crate::{
     Error, Fault, Store,
     db::Db,
-    health::{self, Look},
+    health::{self, Check},
     lock,
 };
 
-/// How often to look.
-const QUICK: Duration = Duration::from_secs(1);
+/// Time between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often to read the whole file, at most.
-const THOROUGH: Duration = Duration::from_secs(10);
+/// Shortest time between two checks of the whole file.
+const FULL_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// So many times as long as it took, nothing is read again.
-const REST: u32 = 100;
+/// Pause after a check of the whole file, as a multiple of its duration.
+const FULL_CHECK_PAUSE: u32 = 100;
 
-/// The part as operators know it.
+/// Name of the part in the log.
 const PART: &str = "store";
 
-/// The file of the database, held open for as long as the store is: to close it would give back the
-/// locks that `SQLite` has on it.
+/// The file of the database, open as long as the store: closing it would release the locks of `SQLite`
+/// on it.
 #[derive(Debug)]
 pub(crate) struct DbFile {
     path: PathBuf,
@@ -45,12 +44,13 @@ impl DbFile {
         Ok(Self { path, file })
     }
 
-    /// Whether it is the file at its path.
+    /// Returns whether the file is still at its path.
     fn is_there(&self) -> bool {
         lock::is_at(&self.file, &self.path)
     }
 
-    /// Whether it begins as a database, and is as long as it says (sqlite.org/fileformat2.html, 1.3).
+    /// Returns whether the file has the header of a database, and at least the length that the header
+    /// says (sqlite.org/fileformat2.html, 1.3).
     fn is_whole(&self) -> bool {
         let mut head = [0; 100];
         let Ok(()) = self.file.read_exact_at(&mut head, 0) else { return false };
@@ -59,54 +59,53 @@ impl DbFile {
             size => u64::from(size),
         };
         let pages = u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]));
-        let length = self.file.metadata().map_or(0, |it| it.len());
+        let length = self.file.metadata().map_or(0, |meta| meta.len());
         head.starts_with(b"SQLite format 3\0") && pages * page <= length
     }
 }
 
 impl Store {
-    /// Why nothing can be written now, as far as was seen last.
+    /// Returns the fault that the latest check found.
     pub fn fault(&self) -> Option<Fault> {
         self.health().fault()
     }
 
-    /// Look after the database, for ever.
+    /// Monitors the database. Never returns.
     pub async fn watch(&self) {
         tokio::join!(self.watch_quickly(), self.watch_thoroughly());
     }
 
-    /// Refuses what would be written to a database that is of no use.
-    pub(crate) async fn usable(&self) -> Result<(), Error> {
-        if self.fault().is_some() || self.missing().await.is_some() {
+    /// Fails if the database has a fault, before anything is written.
+    pub(crate) async fn check_usable(&self) -> Result<(), Error> {
+        if self.fault().is_some() || self.find_missing().await.is_some() {
             return Err(Error::Unavailable);
         }
         Ok(())
     }
 
-    /// Refuses to call stored what was written to a file that nobody will find. A file system that
-    /// does not answer says nothing against it: what was committed stays so, and told otherwise, a
-    /// client would send it again.
-    pub(crate) async fn was_there(&self) -> Result<(), Error> {
-        match self.missing().await {
+    /// Fails if the file was removed while it was written to. A file system that does not answer is no
+    /// failure: what was committed is stored, and after an error a client would send it again.
+    pub(crate) async fn check_still_there(&self) -> Result<(), Error> {
+        match self.find_missing().await {
             None | Some(Fault::Silent) => Ok(()),
             Some(_) => Err(Error::Unavailable),
         }
     }
 
-    /// What keeps the file of the database from being found at its path. It is remembered.
-    async fn missing(&self) -> Option<Fault> {
+    /// Checks that the file is at its path, and stores the fault if it is not.
+    async fn find_missing(&self) -> Option<Fault> {
         let file = self.db_file().cloned()?;
-        let fault = match self.blocking(move || file.is_there()).await {
+        let fault = match self.run_blocking(move || file.is_there()).await {
             Some(true) => return None,
             Some(false) => Fault::Gone,
             None => Fault::Silent,
         };
-        self.health().set(Look::Quick, PART, Some(fault));
+        self.health().set(Check::Quick, PART, Some(fault));
         Some(fault)
     }
 
-    /// Nothing if it takes longer than anybody waits for the database.
-    async fn blocking<T: Send + 'static>(
+    /// Runs `work` on a blocking thread. `None` after `busy_timeout`.
+    async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
@@ -115,30 +114,30 @@ impl Store {
     }
 
     async fn watch_quickly(&self) {
-        let (mut halves, mut seen) = (0, health::suspicions());
+        let (mut short_reads, mut seen) = (0, health::suspicions());
         loop {
-            tokio::time::sleep(QUICK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let suspicions = health::suspicions();
             let is_suspect = std::mem::replace(&mut seen, suspicions) != suspicions;
-            let found = self.look(&mut halves, is_suspect).await;
-            self.health().set(Look::Quick, PART, found);
+            let found = self.check(&mut short_reads, is_suspect).await;
+            self.health().set(Check::Quick, PART, found);
         }
     }
 
-    async fn look(&self, halves: &mut u32, is_suspect: bool) -> Option<Fault> {
+    async fn check(&self, short_reads: &mut u32, is_suspect: bool) -> Option<Fault> {
         match (self.db(), self.db_file().cloned()) {
             (Db::Sqlite { writer, .. }, Some(file)) => {
-                let seen = self.blocking(move || (file.is_there(), file.is_whole())).await;
+                let seen = self.run_blocking(move || (file.is_there(), file.is_whole())).await;
                 let Some((is_there, is_whole)) = seen else { return Some(Fault::Silent) };
                 if !is_there {
                     return Some(Fault::Gone);
                 }
-                // While pages are moved into the file, it may be shorter than it says.
-                *halves = if is_whole { 0 } else { *halves + 1 };
-                if *halves > 1 {
+                // During a checkpoint, the file may be shorter than its header says.
+                *short_reads = if is_whole { 0 } else { *short_reads + 1 };
+                if *short_reads > 1 {
                     return Some(Fault::Damaged);
                 }
-                let is_suspect = is_suspect || self.health().of(Look::Quick).is_some();
+                let is_suspect = is_suspect || self.health().of(Check::Quick).is_some();
                 write(writer, is_suspect).await.err()
             }
             #[cfg(feature = "postgres")]
@@ -147,16 +146,16 @@ impl Store {
         }
     }
 
-    /// Read the whole file, as one would who opens it anew: what is in memory hides what became of it.
+    /// Reads the whole file on a new connection: caches would hide damage.
     async fn watch_thoroughly(&self) {
         let readers = match self.db() {
             Db::Sqlite { readers, .. } => readers,
             #[cfg(feature = "postgres")]
             Db::Postgres(_) => return,
         };
-        let (mut due, mut seen) = (Instant::now() + THOROUGH, health::suspicions());
+        let (mut due, mut seen) = (Instant::now() + FULL_CHECK_INTERVAL, health::suspicions());
         loop {
-            tokio::time::sleep(QUICK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let suspicions = health::suspicions();
             if Instant::now() < due && seen == suspicions {
                 continue;
@@ -164,16 +163,16 @@ impl Store {
             seen = suspicions;
             let begin = Instant::now();
             let found = read(readers).await.err();
-            self.health().set(Look::Thorough, PART, found);
-            due = Instant::now() + THOROUGH.max(begin.elapsed() * REST);
+            self.health().set(Check::Thorough, PART, found);
+            due = Instant::now() + FULL_CHECK_INTERVAL.max(begin.elapsed() * FULL_CHECK_PAUSE);
         }
     }
 }
 
-/// Whether a transaction that writes can begin; and if there is a doubt, whether it can end.
+/// Checks that a write transaction can begin, and on suspicion that it can commit.
 async fn write(writer: &SqlitePool, is_suspect: bool) -> Result<(), Fault> {
     let mut taken = match writer.acquire().await {
-        // We are writing ourselves.
+        // The store itself is writing.
         Err(sqlx::Error::PoolTimedOut) => return Ok(()),
         taken => taken.map_err(fault)?,
     };
@@ -181,7 +180,7 @@ async fn write(writer: &SqlitePool, is_suspect: bool) -> Result<(), Fault> {
     if !is_suspect {
         return tx.rollback().await.map_err(fault);
     }
-    // What is nowhere used, as it is: this writes a page.
+    // Rewrites an unused value: this writes a page.
     let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *tx);
     let version: i64 = version.await.map_err(fault)?;
     let again = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}"));
@@ -194,12 +193,12 @@ async fn read(readers: &SqlitePool) -> Result<(), Fault> {
     let mut connection = options.connect().await.map_err(fault)?;
     let check = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection);
     let checked: Result<String, _> = check.await;
-    // Politeness is all that can fail here.
+    // Only the farewell can fail.
     connection.close().await.ok();
     match checked {
         Ok(word) if word == "ok" => Ok(()),
         Ok(_) => Err(Fault::Damaged),
-        Err(why) => Err(fault(why)),
+        Err(err) => Err(fault(err)),
     }
 }
 
@@ -209,7 +208,7 @@ async fn postgres(pool: &sqlx::PgPool) -> Result<(), Fault> {
     match writes {
         Ok(true) => Ok(()),
         Ok(false) => Err(Fault::Unwritable),
-        // All connections are in use: it answers others.
+        // All connections are in use, so the server answers.
         Err(sqlx::Error::PoolTimedOut)
             if pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0 =>
         {
@@ -219,11 +218,11 @@ async fn postgres(pool: &sqlx::PgPool) -> Result<(), Fault> {
     }
 }
 
-fn fault(why: sqlx::Error) -> Fault {
-    if crate::error::is_damage(&why) {
+fn fault(err: sqlx::Error) -> Fault {
+    if crate::error::is_damage(&err) {
         return Fault::Damaged;
     }
-    match Error::from(why) {
+    match Error::from(err) {
         Error::Busy => Fault::Locked,
         Error::Full => Fault::Full,
         Error::Unavailable | Error::Internal(_) => Fault::Unreachable,
@@ -273,7 +272,7 @@ pub(crate) mod tests {
             };
             let taken = db::take(writer).await.unwrap();
             let falls_silent = async {
-                // After the look before the transaction: one is asked after the other.
+                // After the check before the transaction: one is asked after the other.
                 spawn_blocking(|| ()).await.unwrap();
                 let silence = silence();
                 drop(taken);
@@ -284,7 +283,7 @@ pub(crate) mod tests {
             made.unwrap();
             assert_eq!(store.fault(), Some(Fault::Silent));
             drop(silence);
-            store.health().set(Look::Quick, PART, None);
+            store.health().set(Check::Quick, PART, None);
             store.create_conversation("ann", None).await.unwrap();
         });
     }
@@ -298,10 +297,10 @@ pub(crate) mod tests {
             let made = store.create_conversation("ann", None).await;
             assert!(matches!(made, Err(Error::Unavailable)), "{made:?}");
             assert_eq!(store.fault(), Some(Fault::Silent));
-            assert_eq!(store.look(&mut 0, false).await, Some(Fault::Silent));
+            assert_eq!(store.check(&mut 0, false).await, Some(Fault::Silent));
             drop(silence);
             fs::remove_file(home.path().join("q.db")).unwrap();
-            assert!(matches!(store.was_there().await, Err(Error::Unavailable)));
+            assert!(matches!(store.check_still_there().await, Err(Error::Unavailable)));
             assert_eq!(store.fault(), Some(Fault::Gone));
         });
     }

@@ -1,5 +1,5 @@
-//! Arguments as clients send them: `null` is the default, one of a wrong type is named, and one that
-//! nobody knows is told.
+//! Arguments as clients send them: `null` means the default, a wrong type is an error that names
+//! the argument, and unknown arguments are noted.
 use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer,
@@ -9,53 +9,53 @@ use serde_json::Value;
 
 use crate::error::BadArguments;
 
-/// What is said of arguments besides their values.
+/// Notes on arguments, besides their values.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Notes {
     pub(crate) warnings: Vec<String>,
-    /// Arguments that are not known, also those that are not named one by one.
+    /// Number of unknown arguments, also beyond those that are named.
     unknown: usize,
 }
 
-/// The members of an object that are not known.
+/// Unknown members of an object.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Unknown(IndexMap<String, IgnoredAny>);
+pub(crate) struct UnknownMembers(IndexMap<String, IgnoredAny>);
 
-/// Arguments that say which of them nobody knows.
-pub(crate) trait Takes {
-    fn tell(&self, told: &mut Told);
+/// Arguments that can list their unknown members.
+pub(crate) trait ReportUnknown {
+    fn report_unknown(&self, notes: &mut Notes);
 }
 
-/// Unknown arguments that are named.
-const MOST: usize = 20;
+/// Most unknown arguments that are named.
+const MAX_NAMED: usize = 20;
 
-/// The argument that all operations have that read a workbook.
-pub(crate) const SHEET: &str = "sheet_name";
+/// Argument of all operations that read a workbook.
+pub(crate) const SHEET_ARGUMENT: &str = "sheet_name";
 
-// === impl Told ===
+// === impl Notes ===
 
-impl Told {
-    /// The argument at `path` has no effect.
+impl Notes {
+    /// Notes that the argument at `path` has no effect.
     pub(crate) fn unknown(&mut self, path: &str) {
         self.unknown += 1;
         match self.unknown {
-            ..=MOST => {
+            ..=MAX_NAMED => {
                 let path: String = path.chars().take(200).collect();
-                self.warnings.push(format!("argument `{path}` is not known and has no effect"));
+                self.warnings.push(format!("unknown argument `{path}` is ignored"));
             }
-            more if more == MOST + 1 => {
-                self.warnings.push("more arguments are not known and have no effect".to_owned());
+            more if more == MAX_NAMED + 1 => {
+                self.warnings.push("more unknown arguments are ignored".to_owned());
             }
             _ => {}
         }
     }
 
-    /// All of `members`, which stand in the object at `path`.
-    pub(crate) fn all(&mut self, path: &str, Unknown(members): &Unknown) {
+    /// Notes all `members` of the object at `path`.
+    pub(crate) fn unknown_members(&mut self, path: &str, UnknownMembers(members): &UnknownMembers) {
         for name in members.keys() {
             match path {
-                "" if name == SHEET => {}
+                "" if name == SHEET_ARGUMENT => {}
                 "" => self.unknown(name),
                 path => self.unknown(&format!("{path}.{name}")),
             }
@@ -63,56 +63,56 @@ impl Told {
     }
 }
 
-/// Read the arguments of an operation from a JSON object, and tell of those that it does not have.
-pub(crate) fn read<T: DeserializeOwned + Takes>(
+/// Reads the arguments of an operation from a JSON object, and notes the unknown ones.
+pub(crate) fn read<T: DeserializeOwned + ReportUnknown>(
     json: &str,
-    told: &mut Told,
+    notes: &mut Notes,
 ) -> Result<T, BadArguments> {
     let arguments: T = object(json)?;
-    arguments.tell(told);
+    arguments.report_unknown(notes);
     Ok(arguments)
 }
 
-/// The sheet that is to be read, if it is named.
+/// Reads the name of the sheet, if there is one.
 pub(crate) fn sheet(json: &str) -> Result<Option<String>, BadArguments> {
     #[derive(Deserialize)]
-    struct Sheet {
+    struct SheetArgument {
         sheet_name: Option<String>,
     }
-    let Sheet { sheet_name } = object(json)?;
-    Ok(sheet_name.filter(|it| !it.trim().is_empty()))
+    let SheetArgument { sheet_name } = object(json)?;
+    Ok(sheet_name.filter(|name| !name.trim().is_empty()))
 }
 
 fn object<T: DeserializeOwned>(json: &str) -> Result<T, BadArguments> {
     let json = if json.trim().is_empty() || json.trim() == "null" { "{}" } else { json };
-    // A list would be taken for an object whose members are not named.
+    // serde would read a list as an object without names.
     if !json.trim_start().starts_with('{') {
         let found = match serde_json::from_str(json) {
             Ok(Value::Array(_)) => "found a list",
             Ok(_) => "found a single value",
-            Err(_) => "it is no JSON",
+            Err(_) => "it is not valid JSON",
         };
-        return Err(BadArguments::NotAnObject { why: found.to_owned() });
+        return Err(BadArguments::NotAnObject { reason: found.to_owned() });
     }
     let mut deserializer = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let argument = error.path().to_string();
-        let why = why(&error.into_inner());
+        let reason = reason(&error.into_inner());
         if argument == "." {
-            BadArguments::NotAnObject { why }
+            BadArguments::NotAnObject { reason }
         } else {
-            BadArguments::Wrong { argument, why }
+            BadArguments::Wrong { argument, reason }
         }
     })
 }
 
-/// What `error` says, without its place in the text.
-pub(crate) fn why(error: &serde_json::Error) -> String {
-    let why = error.to_string();
-    why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why).to_owned()
+/// Returns the message of `error` without its position.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    let reason = error.to_string();
+    reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason).to_owned()
 }
 
-/// For a field: `null` is as good as nothing.
+/// Deserializes a field, with `null` as its default.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

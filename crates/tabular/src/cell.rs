@@ -1,13 +1,13 @@
-//! What a cell can hold, and how it is printed as text.
+//! Cells, and their text.
 use std::{borrow::Cow, fmt::Write as _};
 
 /// One value of a row.
 ///
-/// Files are read as text, so that leading zeros, long numbers and words like `null` stay what they
+/// Files are read as text, so that leading zeros, long numbers and words like `null` stay as they
 /// are; the other kinds are results of operations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// There is no value. Not the same as the empty text.
+    /// No value; not the same as the empty text.
     Missing,
     Text(String),
     Int(i128),
@@ -25,7 +25,7 @@ impl Cell {
         matches!(self, Self::Missing)
     }
 
-    /// Missing, or text of length 0.
+    /// Returns whether the cell is missing, or an empty text.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Missing => true,
@@ -34,8 +34,8 @@ impl Cell {
         }
     }
 
-    /// The value as text, `None` if it is missing. Numbers have a point if they are not whole
-    /// numbers by type, and booleans are capitalised.
+    /// Returns the value as text, `None` if it is missing. Floats always have a point or an
+    /// exponent, and booleans are capitalised.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Missing => return None,
@@ -47,12 +47,12 @@ impl Cell {
         })
     }
 
-    /// Bytes of its text; 0 of what is no text.
+    /// Returns the bytes of its text; 0 for other kinds.
     pub(crate) fn len(&self) -> usize {
         if let Self::Text(text) = self { text.len() } else { 0 }
     }
 
-    /// How many bytes it takes in memory, roughly.
+    /// Estimates the bytes that it takes in memory.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + if let Self::Text(text) = self { text.capacity() } else { 0 }
     }
@@ -72,13 +72,13 @@ impl std::hash::Hash for Cell {
             Self::Text(text) => text.hash(state),
             Self::Int(number) => number.hash(state),
             Self::Float(number) => number.to_bits().hash(state),
-            Self::Bool(it) => it.hash(state),
+            Self::Bool(value) => value.hash(state),
         }
     }
 }
 
-/// The shortest text that reads back as `number`: always with a point or an exponent, and with an
-/// exponent only below 0.0001 and from 10^16 on.
+/// Formats `number` as the shortest text that reads back the same: always with a point or an
+/// exponent, and with an exponent only below 0.0001 and from 10^16 on.
 pub fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();

@@ -1,4 +1,4 @@
-//! Text as dates, in the forms that people and programs write.
+//! Parses dates in the forms that people and programs write.
 use std::sync::LazyLock;
 
 use jiff::{
@@ -10,24 +10,24 @@ use regex::{Captures, Regex};
 
 use crate::Cell;
 
-/// What a text says: a time on a wall, and how far the wall is from UTC if that is known.
+/// A parsed date and time: local time, and the offset from UTC if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) civil: DateTime,
-    /// Minutes.
+    /// In minutes.
     pub(crate) offset: Option<i32>,
 }
 
-/// How dates are read that could be meant in two ways.
+/// Rules for ambiguous dates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    /// `1/2/2024` is 1 February.
+    /// Whether `1/2/2024` is 1 February.
     pub(crate) day_first: bool,
-    /// What `now` and `today` are, and a time without a day.
+    /// The time for `now` and `today`; its day is used for a time without a day.
     pub(crate) now: DateTime,
 }
 
-/// What the dates of a column say about their order.
+/// Evidence in a column for the order of day and month.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Evidence {
     day_first: bool,
@@ -86,7 +86,7 @@ impl Moment {
         if text.eq_ignore_ascii_case("today") {
             return whole(reading.now.date().into());
         }
-        // Nothing longer is a date.
+        // No date is longer.
         if text.len() > 64 {
             return None;
         }
@@ -109,7 +109,7 @@ impl Moment {
         Some(Self { civil: day.to_datetime(clock(&found)?), offset })
     }
 
-    /// The moment of a cell. Numbers count nanoseconds from 1970.
+    /// Parses a cell. Numbers count nanoseconds from 1970.
     pub(crate) fn of(cell: &Cell, reading: Reading) -> Option<Self> {
         match cell {
             Cell::Text(text) => Self::parse(text, reading),
@@ -125,7 +125,7 @@ impl Moment {
         Some(Self { civil: time.to_zoned(TimeZone::UTC).datetime(), offset: None })
     }
 
-    /// For comparing: what has no zone is in UTC.
+    /// Returns the time in UTC, for comparisons. Without an offset it is taken as UTC.
     pub(crate) fn instant(self) -> DateTime {
         let offset = SignedDuration::from_mins(self.offset.unwrap_or_default().into());
         self.civil.checked_sub(offset).unwrap_or(self.civil)
@@ -150,7 +150,8 @@ impl Evidence {
         self.month_first |= second > 12 && first <= 12;
     }
 
-    /// Whether the day comes first. The month does where the dates do not say, or do not agree.
+    /// Returns whether the day comes first. The month does if the dates are ambiguous or contradict
+    /// each other.
     pub(crate) fn day_first(self) -> bool {
         self.day_first && !self.month_first
     }
@@ -172,8 +173,8 @@ fn date(text: &str, reading: Reading) -> Option<Date> {
     }
     let found = NAMED.captures(text)?;
     let name = found.name("month")?.as_str().to_ascii_lowercase();
-    let month = MONTHS.iter().position(|it| *it == name || it.get(..3) == Some(&*name));
-    // As many people write it.
+    let month = MONTHS.iter().position(|month| *month == name || month.get(..3) == Some(&*name));
+    // A common abbreviation.
     let month = month.or((name == "sept").then_some(8))?;
     let of_month = match (found.name("d1"), found.name("d2")) {
         (Some(_), Some(_)) => return None,
@@ -185,10 +186,10 @@ fn date(text: &str, reading: Reading) -> Option<Date> {
 }
 
 fn day(year: i16, month: i8, day: i8) -> Option<Date> {
-    Date::new(year, month, day).ok().filter(|it| it.year() > 0)
+    Date::new(year, month, day).ok().filter(|date| date.year() > 0)
 }
 
-/// Two digits are a year from 1969 to 2068.
+/// Reads a year; two digits are a year from 1969 to 2068.
 fn year(found: &Captures<'_>) -> Option<i16> {
     let year: i16 = int(found, "y")?;
     Some(match (found.name("y")?.len(), year) {
@@ -206,7 +207,7 @@ fn clock(found: &Captures<'_>) -> Option<Time> {
         Some(half) => hour % 12 + if half == "pm" { 12 } else { 0 },
     };
     let seconds = found.name("s").map_or(Some(0), |_| int(found, "s"))?;
-    let nanos = found.name("f").map_or("0", |it| it.as_str());
+    let nanos = found.name("f").map_or("0", |digits| digits.as_str());
     let nanos = format!("{nanos:0<9}").parse().ok()?;
     Time::new(hour, int(found, "m")?, seconds, nanos).ok()
 }

@@ -1,4 +1,4 @@
-//! What was seen before, in 16 bytes for each value.
+//! Sets of seen values, at 16 bytes for each value.
 use std::{
     collections::{HashSet, hash_map::RandomState},
     hash::{BuildHasher, Hash},
@@ -6,23 +6,23 @@ use std::{
 
 use crate::error::TooMuch;
 
-/// Two hashes under keys of the process, so that nobody can choose values that look alike.
+/// Makes fingerprints of two hashes with random keys, so that clients cannot provoke collisions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Prints([RandomState; 2]);
+pub(crate) struct Fingerprinter([RandomState; 2]);
 
-/// Stands for a value. Among 10^9 different ones, two alike have a chance of about 10^-20.
-pub(crate) type Print = u128;
+/// Fingerprint of a value. Among 10^9 values, the chance of a collision is about 10^-20.
+pub(crate) type Fingerprint = u128;
 
-/// A set of values.
+/// A set of values. Holds at most `most` of them.
 #[derive(Debug)]
 pub(crate) struct Distinct {
-    prints: Prints,
-    seen: HashSet<Print>,
+    prints: Fingerprinter,
+    seen: HashSet<Fingerprint>,
     most: usize,
 }
 
-impl Prints {
-    pub(crate) fn of<T: Hash + ?Sized>(&self, value: &T) -> Print {
+impl Fingerprinter {
+    pub(crate) fn of<T: Hash + ?Sized>(&self, value: &T) -> Fingerprint {
         let [high, low] = &self.0;
         (u128::from(high.hash_one(value)) << 64) | u128::from(low.hash_one(value))
     }
@@ -30,14 +30,14 @@ impl Prints {
 
 impl Distinct {
     pub(crate) fn new(most: usize) -> Self {
-        Self { prints: Prints::default(), seen: HashSet::new(), most }
+        Self { prints: Fingerprinter::default(), seen: HashSet::new(), most }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.seen.len()
     }
 
-    /// Whether `value` is new.
+    /// Adds `value`, and returns whether it is new.
     pub(crate) fn insert<T: Hash + ?Sized>(&mut self, value: &T) -> Result<bool, TooMuch> {
         let print = self.prints.of(value);
         if self.seen.contains(&print) {

@@ -1,29 +1,27 @@
-//! Why an operation did not run or did not finish.
+//! Errors of operations.
 //!
-//! Where clients of this protocol know a text, an error prints that text; [`Error::advice`] says what
-//! to do about it. Errors that are new here say both themselves.
+//! Texts that clients of this protocol know are printed as they are; [`Error::advice`] says what to
+//! do. Other errors include the advice in their text.
 use std::{fmt::Write as _, io, path::PathBuf};
 
-use crate::op::{extract, sql};
-
-/// The arguments of an operation are not what it takes.
+/// Invalid arguments of an operation.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadArguments {
     #[error("No handler found for operation: {name}")]
     Unknown { name: String },
-    #[error("the arguments are not a JSON object: {why}")]
-    NotAnObject { why: String },
-    /// `argument` is the way to what is wrong, as in `conditions[0].column`.
-    #[error("argument `{argument}`: {why}")]
-    Wrong { argument: String, why: String },
+    #[error("the arguments are not a JSON object: {reason}")]
+    NotAnObject { reason: String },
+    /// `argument` is the path of the argument, such as `conditions[0].column`.
+    #[error("argument `{argument}`: {reason}")]
+    Wrong { argument: String, reason: String },
     #[error("argument `{argument}` is missing; {hint}")]
     Missing { argument: &'static str, hint: &'static str },
-    /// A text that clients know.
+    /// Uses a text that clients know.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Why there is no result.
+/// Failure of an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cancelled after {rows} rows")]
@@ -32,10 +30,10 @@ pub enum Error {
     Unreadable(#[from] Unreadable),
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
-    /// The file does not have the columns that the arguments name; `columns` are those it has.
+    /// Columns of the arguments that the file does not have; `columns` are those it has.
     #[error("{what}")]
     Columns { what: String, columns: Vec<String> },
-    /// What was asked cannot be done with this file.
+    /// The operation cannot be done with this file.
     #[error("{0}")]
     Refused(String),
     #[error("{prefix}{source}")]
@@ -46,7 +44,7 @@ pub enum Error {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// The file is not a table, or not one that can be read.
+/// The file is not a table, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("Failed to read Excel file: [Errno 2] No such file or directory: '{0}'")]
@@ -74,11 +72,11 @@ pub enum Unreadable {
     )]
     MixedEncodings { utf8: u64, other: u64 },
     #[error(
-        "line {line} holds the byte {byte:#04x}, which stands for no character in Windows-1252, \
+        "line {line} has the byte {byte:#04x}, which Windows-1252 does not define, \
          and the file is not UTF-8; save the file as UTF-8"
     )]
     NoCharacter { line: u64, byte: u8 },
-    #[error("line {line} holds half a character of UTF-16; save the file again, as UTF-8")]
+    #[error("line {line} has an incomplete UTF-16 character; save the file again, as UTF-8")]
     HalfCharacter { line: u64 },
     #[error(
         "mixed delimiters: the header is separated by {header:?} and row {row} by {other:?}; \
@@ -87,7 +85,7 @@ pub enum Unreadable {
     MixedDelimiters { header: char, row: u64, other: char },
 }
 
-/// A bound was reached.
+/// A limit was exceeded.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TooMuch {
     #[error(
@@ -101,9 +99,7 @@ pub enum TooMuch {
     Cells { rows: u64, columns: u64, most: u64 },
     #[error("the workbook unzips to more than {most} bytes; split it")]
     Unzipped { most: u64 },
-    #[error(
-        "there are more than {most} different rows, keys or values to remember; split the file"
-    )]
+    #[error("there are more than {most} different rows, keys or values; split the file")]
     Distinct { most: usize },
     #[error("{what} take more than {most} bytes; {instead}")]
     Held { what: &'static str, most: usize, instead: &'static str },
@@ -130,12 +126,16 @@ pub enum TooMuch {
     SheetColumns,
 }
 
-/// A column by its place, 0 for the first.
+/// Values of [`TooMuch::Held::what`] with advice of their own.
+pub(crate) const VALUES_HELD: &str = "the values of the columns";
+pub(crate) const STATEMENTS_HELD: &str = "the statements";
+
+/// Index of a column, 0 for the first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ColumnName(pub usize);
 
 impl std::fmt::Debug for ColumnName {
-    /// As spreadsheet programs call it: `A`, `Z`, `AA`.
+    /// Prints the letters that spreadsheet programs use: `A`, `Z`, `AA`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut letters = Vec::new();
         let mut rest = self.0 + 1;
@@ -151,7 +151,7 @@ impl std::fmt::Debug for ColumnName {
 // === impl Error ===
 
 impl Error {
-    /// What to do about it, where the error itself does not say.
+    /// Returns advice, if the error itself contains none.
     pub fn advice(&self) -> Option<String> {
         match self {
             Self::Columns { columns, .. } if columns.is_empty() => {
@@ -175,10 +175,10 @@ impl Error {
             Self::Unreadable(Unreadable::NoSheet { sheets, .. }) => {
                 Some(format!("the sheets of the workbook are: {}", sheets.join(", ")))
             }
-            Self::TooMuch(TooMuch::Held { what: extract::HELD, .. }) => {
+            Self::TooMuch(TooMuch::Held { what: VALUES_HELD, .. }) => {
                 Some("the operation for that is excel/extract-columns-to-file".to_owned())
             }
-            Self::TooMuch(TooMuch::Held { what: sql::HELD, .. }) => {
+            Self::TooMuch(TooMuch::Held { what: STATEMENTS_HELD, .. }) => {
                 Some("set return_file to true, or use the operation sql/generate".to_owned())
             }
             Self::Within { source, .. } => source.advice(),
@@ -196,7 +196,12 @@ impl Error {
     }
 }
 
-/// `['q', 'w']`, as clients know lists in texts.
+/// Makes an error about a workbook that does not follow its format.
+pub(crate) fn broken(err: impl std::fmt::Display) -> Error {
+    Unreadable::Workbook(err.to_string()).into()
+}
+
+/// Formats a list in the way that clients know: `['q', 'w']`.
 pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
     let names: Vec<_> = names.iter().map(|name| quoted(name.as_ref())).collect();
     format!("[{}]", names.join(", "))

@@ -1,5 +1,5 @@
-//! What no file and no arguments may do. Each function is a target of `cargo xtask fuzz`; the tests
-//! replay its seeds.
+//! Properties that hold for any file and any arguments. Each function is a target of `cargo xtask
+//! fuzz`; the tests replay its seeds.
 use std::{fmt::Write as _, fs, ops::ControlFlow, path::Path, time::SystemTime};
 
 use tempfile::TempDir;
@@ -10,14 +10,14 @@ use crate::{
     output::Output,
     progress::Meter,
     read::{Table, delimiter, header},
-    template::{Hole, Kind, Piece, Value, pieces},
+    template::{Kind, Piece, Placeholder, Value, pieces},
     write::{
-        Cells, Format, Look, Writer,
+        CellMode, SheetStyle, TableFormat, Writer,
         formula::{Defuse, defuse},
     },
 };
 
-/// Small, so that a file gets there.
+/// Small limits, so that inputs reach them.
 const LIMITS: Limits = Limits {
     max_columns: 64,
     max_cells: 1000,
@@ -30,15 +30,15 @@ const LIMITS: Limits = Limits {
     max_inline: 1 << 20,
 };
 
-/// All of a file.
-struct Read {
+/// A whole table in memory.
+struct ReadFile {
     columns: Vec<String>,
     rows: Vec<Row>,
 }
 
-/// A text file is refused, or is a table within its bounds: every column has a name of its own,
-/// every row as many cells, and nothing is in it that the file does not pay for. What was read,
-/// written and read again is the same.
+/// Checks that a text file is refused, or is a table within its limits: column names are unique,
+/// every row has as many cells as there are columns, and the table is no larger than the file.
+/// Writing the table and reading it again gives the same table.
 pub fn csv(data: &[u8]) {
     if data.starts_with(b"PK\x03\x04") {
         return;
@@ -46,19 +46,20 @@ pub fn csv(data: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let Ok(table) = read(&folder.path().join("a"), data, &LIMITS) else { return };
     table.check();
-    let cells = table.rows.iter().flatten().map(|it| it.text().unwrap_or_default().len());
-    // A byte of another encoding takes up to three; a name that is missing gets one.
+    let cells = table.rows.iter().flatten().map(|cell| cell.text().unwrap_or_default().len());
+    // A byte of another encoding takes up to three bytes; a missing name is made up.
     let most = 3 * data.len();
     assert!(cells.sum::<usize>() <= most, "more than is in the file");
     assert!(table.rows.len() <= data.len());
     again(&table, folder.path());
 }
 
-fn again(table: &Read, folder: &Path) {
+fn again(table: &ReadFile, folder: &Path) {
     let write = |cells| {
         let name = "b".to_owned();
         let output = Output::create(folder, name, "csv", LIMITS.max_result).expect("a file");
-        let writer = Writer::begin(Format::Csv, output, &table.columns, Look::Plain, cells);
+        let writer =
+            Writer::begin(TableFormat::Csv, output, &table.columns, SheetStyle::Plain, cells);
         let written = writer.and_then(|mut writer| {
             table.rows.iter().try_for_each(|row| writer.row(row))?;
             let mut watch = |_| ControlFlow::Continue(());
@@ -67,41 +68,42 @@ fn again(table: &Read, folder: &Path) {
         let written = written.expect("it can be written");
         (fs::read(written.path).expect("it is there"), written.formulas)
     };
-    let (written, _) = write(Cells::Defused);
-    // What is made of the values on their way out is the same.
-    let (values, formulas) = write(Cells::Values);
+    let (written, _) = write(CellMode::Defused);
+    // Defusing values afterwards gives the same file.
+    let (values, formulas) = write(CellMode::Values);
     let (mut on_its_way, mut download) = (Defuse::default(), Vec::new());
     on_its_way.push(&values, &mut download);
     assert_eq!(on_its_way.finish(&mut download), formulas);
     assert_eq!(download, written, "{}", values.escape_ascii());
-    let columns = table.columns.iter().map(|it| defuse(it).into_owned()).collect();
+    let columns = table.columns.iter().map(|name| defuse(name).into_owned()).collect();
     let columns = header::names(columns);
-    let cells = |it: &[Row], change: fn(&str) -> String| -> Vec<Vec<String>> {
-        let row = |row: &Row| row.iter().map(|it| change(&it.text().unwrap_or_default())).collect();
-        it.iter().map(row).collect()
+    let cells = |rows: &[Row], change: fn(&str) -> String| -> Vec<Vec<String>> {
+        let row =
+            |row: &Row| row.iter().map(|cell| change(&cell.text().unwrap_or_default())).collect();
+        rows.iter().map(row).collect()
     };
-    let rows = cells(&table.rows, |it| defuse(it).into_owned());
+    let rows = cells(&table.rows, |text| defuse(text).into_owned());
     let again = match read(&folder.join("c"), &written, &Limits::default()) {
         Ok(again) if (&again.columns, cells(&again.rows, str::to_owned)) == (&columns, rows) => {
             return;
         }
-        // Without its quotes it may look like a picture.
+        // Without its quotes, a file may look like an image.
         Err(Error::Unreadable(Unreadable::NotASpreadsheet(_))) => return,
-        again => again.map(|it| (it.columns, it.rows)),
+        again => again.map(|table| (table.columns, table.rows)),
     };
-    // What is a table of one column to us may look like one of several.
+    // Another reader may split a table of one column.
     let is_ours = delimiter::detect(&written, true) == b',';
     assert!(!is_ours, "{again:?} of {}", written.escape_ascii());
 }
 
-/// A workbook is refused, or is a table within its limits, whatever it declares.
+/// Checks that a workbook is refused, or is a table within its limits, whatever it declares.
 pub fn xlsx(data: &[u8]) {
     if !data.starts_with(b"PK\x03\x04") {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     match read(&folder.path().join("a"), data, &LIMITS) {
-        Err(why) => assert!(!why.to_string().is_empty()),
+        Err(err) => assert!(!err.to_string().is_empty()),
         Ok(table) => {
             table.check();
             let cells = table.rows.len() * table.columns.len();
@@ -110,8 +112,8 @@ pub fn xlsx(data: &[u8]) {
     }
 }
 
-/// A template is cut into texts and placeholders, and none of it is lost: in its plainest form it
-/// reads the same. What is read as a number is that number.
+/// Checks that parsing a template loses no text: printed in its plainest form, it parses the same.
+/// A text that parses as a number converts to that number.
 pub fn template(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let cut = pieces(text);
@@ -126,20 +128,21 @@ pub fn template(data: &[u8]) {
                 assert!(!text.is_empty());
                 plain.push_str(text);
             }
-            Piece::Hole(Hole { name, kind, default }) => {
+            Piece::Placeholder(Placeholder { name, kind, default }) => {
                 let kind = match kind {
                     Kind::Text => "str",
                     Kind::Int => "int",
                     Kind::Float => "float",
                     Kind::Bool => "bool",
                 };
-                let default = default.as_ref().map_or_else(String::new, |it| format!("|{it}"));
+                let default =
+                    default.as_ref().map_or_else(String::new, |default| format!("|{default}"));
                 write!(plain, "{{{name}:{kind}{default}}}").expect("a text takes all");
             }
         }
     }
     assert_eq!(pieces(&plain), cut, "{plain:?}");
-    let holes = cut.iter().filter(|it| matches!(it, Piece::Hole(_))).count();
+    let holes = cut.iter().filter(|piece| matches!(piece, Piece::Placeholder(_))).count();
     assert!(holes <= text.matches('{').count() && holes <= text.matches('}').count());
     if let Ok(number) = text.parse::<i64>() {
         assert_eq!(Kind::Int.convert(text), Some(Value::Int(number.into())));
@@ -149,18 +152,18 @@ pub fn template(data: &[u8]) {
     }
 }
 
-/// Arguments are refused in one line that says what is wrong, or are an operation that leaves a file
-/// or nothing. The first line is the operation's name.
+/// Checks that arguments are refused with a message, or make an operation that leaves a file or
+/// nothing. The first line is the name of the operation.
 pub fn operation(data: &[u8]) {
     const TABLE: &str = "id,name,n\n1,Ann,007\n2,,-1.5\n2,=Bob,x\n";
     let Ok(text) = str::from_utf8(data) else { return };
     let (name, arguments) = text.split_once('\n').unwrap_or((text, ""));
     let operation = match Operation::parse(name, arguments) {
-        Err(why) => {
-            let why = why.to_string();
-            assert!(!why.is_empty());
+        Err(err) => {
+            let err = err.to_string();
+            assert!(!err.is_empty());
             let known = NAMES.contains(&name);
-            assert_eq!(why.starts_with("No handler found"), !known, "{name}: {why}");
+            assert_eq!(err.starts_with("No handler found"), !known, "{name}: {err}");
             return;
         }
         Ok(operation) => operation,
@@ -186,13 +189,13 @@ pub fn operation(data: &[u8]) {
     match done {
         Ok(outcome) => {
             assert_eq!(left, usize::from(outcome.file.is_some()), "{outcome:?}");
-            assert!(outcome.file.is_none_or(|it| it.starts_with(&results) && it.is_file()));
+            assert!(outcome.file.is_none_or(|file| file.starts_with(&results) && file.is_file()));
         }
-        Err(why) => assert!(left == 0 && !why.to_string().is_empty(), "{left} left: {why}"),
+        Err(err) => assert!(left == 0 && !err.to_string().is_empty(), "{left} left: {err}"),
     }
 }
 
-fn read(path: &Path, data: &[u8], limits: &Limits) -> Result<Read, Error> {
+fn read(path: &Path, data: &[u8], limits: &Limits) -> Result<ReadFile, Error> {
     fs::write(path, data).expect("a file");
     let mut watch = |_| ControlFlow::Continue(());
     let mut meter = Meter::new(&mut watch, 1);
@@ -202,16 +205,16 @@ fn read(path: &Path, data: &[u8], limits: &Limits) -> Result<Read, Error> {
     while table.read(&mut row, &mut meter)? {
         rows.push(row.clone());
     }
-    Ok(Read { columns, rows })
+    Ok(ReadFile { columns, rows })
 }
 
-impl Read {
+impl ReadFile {
     fn check(&self) {
         let Self { columns, rows } = self;
         assert!(columns.len() <= LIMITS.max_columns);
         let names: std::collections::HashSet<_> = columns.iter().collect();
         assert_eq!(names.len(), columns.len(), "{columns:?}");
-        assert!(!names.iter().any(|it| it.is_empty()));
+        assert!(!names.iter().any(|name| name.is_empty()));
         assert!(rows.iter().all(|row| row.len() == columns.len()));
     }
 }
@@ -234,19 +237,19 @@ mod tests {
         replay::replay("xlsx", xlsx);
     }
 
-    /// Otherwise the target would only see files that are refused at their first bytes.
+    /// Guards against seeds that are all refused at their first bytes.
     #[test]
     fn the_seeds_of_workbooks_are_tables_or_too_much() {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/xlsx");
         let folder = tempfile::tempdir().unwrap();
         let read = |name: &str| {
             let seed = fs::read(seeds.join(name)).unwrap();
-            read(&folder.path().join("a"), &seed, &LIMITS).map(|it| it.rows.len())
+            read(&folder.path().join("a"), &seed, &LIMITS).map(|table| table.rows.len())
         };
         assert_eq!(read("stored").unwrap(), 3);
         assert_eq!(read("deflated").unwrap(), 3);
         assert_eq!(read("no_references").unwrap(), 1);
-        // What a sheet declares is only a hint.
+        // The declared size is only a hint.
         assert_eq!(read("declares_much").unwrap(), 3);
         for name in ["bomb", "far_cell", "many_rows"] {
             let read = read(name);

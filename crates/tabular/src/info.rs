@@ -1,37 +1,37 @@
-//! What a file is, without what is in its rows.
+//! Describes a file without reading its rows into memory.
 use std::path::Path;
 
 use crate::{
+    budget::charge,
     cell::Row,
     error::Error,
     inline,
     limits::Limits,
-    progress::{Meter, Watch},
+    progress::{Meter, OnProgress},
     read::Table,
-    run::hold,
 };
 
-const HELD: &str = "the names of the columns and sheets";
-const INSTEAD: &str = "shorten them";
+const NAMES_HELD: &str = "the names of the columns and sheets";
+const NAMES_ADVICE: &str = "shorten them";
 
-/// A file as a table.
+/// Description of a file as a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// The names of the sheets of a workbook; none of a text file.
+pub struct TableInfo {
+    /// Names of the sheets of a workbook; empty for a text file.
     pub sheets: Vec<String>,
-    /// The names of the columns, of the sheet that was asked for or the first one.
+    /// Names of the columns of the requested sheet, or of the first one.
     pub columns: Vec<String>,
-    /// Without the header.
+    /// Number of rows, without the header.
     pub rows: u64,
 }
 
-impl Info {
-    /// Read all of the file; `watch` can end it.
+impl TableInfo {
+    /// Reads the whole file; `watch` may cancel it.
     pub fn read(
         path: &Path,
         sheet: Option<&str>,
         limits: &Limits,
-        watch: &mut Watch<'_>,
+        watch: &mut OnProgress<'_>,
     ) -> Result<Self, Error> {
         let mut meter = Meter::new(watch, 1);
         let mut table = Table::open(path, sheet, limits, &mut meter)?;
@@ -41,11 +41,11 @@ impl Info {
             rows += 1;
         }
         let (sheets, columns) = (table.sheets().to_vec(), table.columns().to_vec());
-        // They are told several times.
+        // Answers contain the names several times.
         let most = limits.max_inline / 4;
         let mut held = 0;
         for name in sheets.iter().chain(&columns) {
-            hold(&mut held, inline::text(name), most, HELD, INSTEAD)?;
+            charge(&mut held, inline::text(name), most, NAMES_HELD, NAMES_ADVICE)?;
         }
         Ok(Self { sheets, columns, rows })
     }

@@ -1,4 +1,4 @@
-//! How much an operation says besides its file.
+//! Bounds the data that an operation returns besides its file.
 use std::{fs, io};
 
 use serde_json::Value;
@@ -6,13 +6,13 @@ use serde_json::Value;
 use crate::{
     error::{Error, TooMuch},
     limits::Limits,
-    operation::Outcome,
+    task::Outcome,
 };
 
-/// Bytes of all warnings, at most; of more it is said how many they are.
+/// Most bytes of all warnings; the rest is only counted.
 const MAX_WARNINGS: usize = 64 << 10;
 
-/// Counts what is written.
+/// Counts written bytes.
 struct Counter(usize);
 
 impl io::Write for Counter {
@@ -26,24 +26,24 @@ impl io::Write for Counter {
     }
 }
 
-/// Bytes of a value as JSON.
+/// Returns the size of a value as JSON.
 pub(crate) fn size(value: &Value) -> usize {
     let mut counter = Counter(0);
-    // A value can always be written, and the counter takes everything.
+    // Neither the value nor the counter can fail.
     serde_json::to_writer(&mut counter, value).ok();
     counter.0
 }
 
-/// Bytes of a text as JSON.
+/// Returns the size of a text as JSON.
 pub(crate) fn text(text: &str) -> usize {
     let mut counter = Counter(0);
-    // As above.
+    // Cannot fail either.
     serde_json::to_writer(&mut counter, text).ok();
     counter.0
 }
 
-/// What an operation made, if it says no more than it may; otherwise there is no file either.
-/// `what` takes too much then, and `instead` is what to do.
+/// Returns the outcome if its data is within `max_inline`; otherwise removes its file and fails.
+/// The error says that `what` is too large and what to do `instead`.
 pub(crate) fn bounded(
     mut outcome: Outcome,
     limits: &Limits,
@@ -51,7 +51,7 @@ pub(crate) fn bounded(
 ) -> Result<Outcome, Error> {
     if size(&outcome.data) > limits.max_inline {
         if let Some(path) = &outcome.file {
-            // The folder is its caller's, and goes with what is in it.
+            // The caller removes the folder with its content.
             fs::remove_file(path).ok();
         }
         return Err(TooMuch::Held { what, most: limits.max_inline, instead }.into());
@@ -62,10 +62,10 @@ pub(crate) fn bounded(
         left = left.saturating_sub(warning.len());
         fits
     };
-    let told = outcome.warnings.iter().take_while(fits).count();
-    let more = outcome.warnings.len() - told;
+    let kept = outcome.warnings.iter().take_while(fits).count();
+    let more = outcome.warnings.len() - kept;
     if more > 0 {
-        outcome.warnings.truncate(told);
+        outcome.warnings.truncate(kept);
         outcome.warnings.push(format!("there are {more} more warnings"));
     }
     Ok(outcome)

@@ -1,4 +1,4 @@
-//! JSON whose objects keep their order, printed as clients of this protocol know it.
+//! JSON objects that keep their order, printed as clients of this protocol know them.
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
@@ -10,37 +10,37 @@ use serde::{
 use crate::cell::float_text;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Json {
+pub(crate) enum OrderedJson {
     Null,
     Bool(bool),
     Int(i128),
     Float(f64),
     Text(String),
-    Array(Vec<Json>),
-    Object(IndexMap<String, Json>),
+    Array(Vec<OrderedJson>),
+    Object(IndexMap<String, OrderedJson>),
 }
 
-/// How JSON is laid out.
+/// Layout of printed JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Layout {
-    /// On one line, with spaces after commas and colons.
+    /// One line, with spaces after commas and colons.
     Compact,
-    /// Two spaces for each level.
+    /// Indented by two spaces for each level.
     Pretty,
 }
 
-// === impl Json ===
+// === impl OrderedJson ===
 
-impl Json {
-    /// Append it to `text`. It is `depth` levels deep.
+impl OrderedJson {
+    /// Appends the value to `text`. Its nesting depth is `depth`.
     pub(crate) fn print(&self, layout: Layout, depth: usize, text: &mut String) {
         match self {
-            Self::Bool(it) => text.push_str(if *it { "true" } else { "false" }),
+            Self::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
             Self::Int(number) => {
                 write!(text, "{number}").expect("a string takes all that is written");
             }
             Self::Float(number) if number.is_finite() => text.push_str(&float_text(*number)),
-            // There is no such number in JSON.
+            // JSON has no such number.
             Self::Null | Self::Float(_) => text.push_str("null"),
             Self::Text(content) => quote(content, text),
             Self::Array(items) => {
@@ -90,7 +90,7 @@ fn quote(content: &str, text: &mut String) {
 // === impl Layout ===
 
 impl Layout {
-    /// What stands between a bracket or comma and what follows it.
+    /// Appends the white space after a bracket or comma.
     pub(crate) fn step(self, after_bracket: bool, depth: usize, text: &mut String) {
         match self {
             Self::Compact if after_bracket => {}
@@ -103,7 +103,7 @@ impl Layout {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for OrderedJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any)
     }
@@ -112,50 +112,50 @@ impl<'de> Deserialize<'de> for Json {
 struct Any;
 
 impl<'de> Visitor<'de> for Any {
-    type Value = Json;
+    type Value = OrderedJson;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
+    fn visit_unit<E>(self) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Null)
     }
 
-    fn visit_bool<E>(self, it: bool) -> Result<Json, E> {
-        Ok(Json::Bool(it))
+    fn visit_bool<E>(self, value: bool) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Bool(value))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(Json::Int(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Int(number.into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Int(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Int(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
-        Ok(Json::Float(number))
+    fn visit_f64<E>(self, number: f64) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Float(number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<OrderedJson, E> {
+        Ok(OrderedJson::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OrderedJson, A::Error> {
         let mut array = Vec::new();
         while let Some(item) = items.next_element()? {
             array.push(item);
         }
-        Ok(Json::Array(array))
+        Ok(OrderedJson::Array(array))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OrderedJson, A::Error> {
         let mut object = IndexMap::new();
         while let Some((key, value)) = members.next_entry()? {
             object.insert(key, value);
         }
-        Ok(Json::Object(object))
+        Ok(OrderedJson::Object(object))
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn objects_keep_their_order() {
         let json = r#"{"z":[1,-2,1.0,1e30,true,null,"é\"/"],"a":{},"m":[]}"#;
-        let parsed: Json = serde_json::from_str(json).unwrap();
+        let parsed: OrderedJson = serde_json::from_str(json).unwrap();
         let print = |layout| {
             let mut text = String::new();
             parsed.print(layout, 0, &mut text);

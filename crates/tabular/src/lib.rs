@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod arguments;
+mod budget;
 mod cell;
 mod date;
 mod distinct;
@@ -49,12 +50,13 @@ mod patterns;
 mod progress;
 mod read;
 mod run;
+mod task;
 mod template;
 mod write;
 
 pub use cell::{Cell, Row, float_text};
 pub use error::{BadArguments, ColumnName, Error, TooMuch, Unreadable};
-pub use info::Info;
+pub use info::TableInfo;
 pub use limits::Limits;
 pub use name::same as same_name;
 pub use normalize::TYPES;
@@ -62,6 +64,7 @@ pub use op::{
     search::{OPERATORS, TEXT_OPERATORS},
     sql::DATABASES,
 };
-pub use operation::{NAMES, Operation, Outcome, Task, columns};
-pub use progress::{EVERY, Progress, Watch};
+pub use operation::{NAMES, Operation, columns};
+pub use progress::{OnProgress, Progress, ROWS_PER_CALLBACK};
+pub use task::{Outcome, Task};
 pub use write::formula::Defuse;

@@ -1,6 +1,6 @@
-//! How much a file may ask for before it is refused.
+//! Limits on what a file may demand.
 
-/// What is the most of everything that a file decides.
+/// Limits on everything that the content of a file decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Columns of a table. Spreadsheet programs stop at 16,384.
@@ -9,19 +9,19 @@ pub struct Limits {
     pub max_cells: u64,
     /// Bytes of the parts of a workbook when unzipped.
     pub max_unzipped: u64,
-    /// Different rows, keys or values that are remembered at once, at about 40 bytes each.
+    /// Distinct rows, keys or values in memory at once, at about 40 bytes each.
     pub max_distinct: usize,
-    /// Bytes of values that are held at once: the columns of an answer, the columns that are bound,
-    /// the texts that the cells of a workbook share, the numbers of a column whose median is asked.
+    /// Bytes of values in memory at once: extracted columns, bound columns, shared texts of a
+    /// workbook, the numbers of a column for its median.
     pub max_held: usize,
-    /// Bytes of one row that is read.
+    /// Bytes of one input row.
     pub max_row: usize,
-    /// Bytes of one row of a result, and of what its cells are on their way to it.
+    /// Bytes of one row of the result, with the intermediate values of its cells.
     pub max_made: usize,
-    /// Bytes of a result.
+    /// Bytes of a result file.
     pub max_result: u64,
-    /// Bytes of what an operation says besides its file, as JSON: values, statements, statistics,
-    /// a report. It goes into answers and databases.
+    /// Bytes of the data that an operation returns besides its file, as JSON: values, statements,
+    /// statistics, a report. It goes into responses and the database.
     pub max_inline: usize,
 }
 
@@ -42,13 +42,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes of memory that one operation takes at most, its input and its result on disk aside.
+    /// Returns the most memory that one operation takes, without its files on disk.
     pub const fn memory(&self) -> usize {
-        /// Of a key or a value that is remembered.
+        /// Bytes of one distinct key or value.
         const DISTINCT: usize = 40;
-        /// Buffers of readers, writers and compression, and the states of patterns.
+        /// Bytes of the buffers of readers, writers and compression, and of the states of patterns.
         const BUFFERS: usize = 64 << 20;
-        // A row is read as text, taken apart, and made anew.
+        // A row is read as text, split into cells, and built anew.
         let rows = 2 * self.max_row + 2 * self.max_made;
         self.max_held + self.max_distinct * DISTINCT + rows + self.max_inline + BUFFERS
     }

@@ -1,15 +1,15 @@
-//! Names of columns and sheets. Letters with marks can be written in two ways, in one piece or with the
-//! mark after its letter; a name is the same in both.
+//! Compares names of columns and sheets by their normal form (NFC): a letter with a mark may be
+//! written as one character or as two.
 use unicode_normalization::UnicodeNormalization;
 
 pub fn same(a: &str, b: &str) -> bool {
     a == b || (!(a.is_ascii() && b.is_ascii()) && a.nfc().eq(b.nfc()))
 }
 
-/// Where `name` is among `names`: the one that is written exactly so, or else one that is the same.
+/// Finds `name` among `names`: an exact match, or else one with the same normal form.
 pub(crate) fn find<S: AsRef<str>>(names: &[S], name: &str) -> Option<usize> {
-    let exact = names.iter().position(|it| it.as_ref() == name);
-    exact.or_else(|| names.iter().position(|it| same(it.as_ref(), name)))
+    let exact = names.iter().position(|other| other.as_ref() == name);
+    exact.or_else(|| names.iter().position(|other| same(other.as_ref(), name)))
 }
 
 #[cfg(test)]

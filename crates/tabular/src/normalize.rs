@@ -1,6 +1,7 @@
-//! What normalisation does to the cells of one column.
+//! Normalisation of the cells of columns.
 mod apply;
 mod fit;
+mod format;
 mod kind;
 mod pattern;
 mod plan;

@@ -1,18 +1,18 @@
-//! Text as numbers.
+//! Parses texts as numbers.
 use std::cmp::Ordering;
 
 use crate::Cell;
 
-/// A number of a cell. Whole numbers keep all their digits.
+/// A number of a cell. Integers keep all their digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Number {
+pub(crate) enum Numeric {
     Int(i128),
     Float(f64),
 }
 
-impl Number {
-    /// The number that `text` is: digits with an optional sign, point and exponent, `inf`, and
-    /// spaces around. Neither separators of thousands nor units.
+impl Numeric {
+    /// Parses digits with an optional sign, point and exponent, or `inf`, with white space around.
+    /// Thousands separators and units are no numbers.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -37,7 +37,7 @@ impl Number {
             Cell::Text(text) => Self::parse(text),
             Cell::Int(number) => Some(Self::Int(*number)),
             Cell::Float(number) => Some(Self::Float(*number)).filter(|_| !number.is_nan()),
-            Cell::Bool(it) => Some(Self::Int(i128::from(*it))),
+            Cell::Bool(value) => Some(Self::Int(i128::from(*value))),
         }
     }
 
@@ -49,18 +49,18 @@ impl Number {
         }
     }
 
-    /// By value, without rounding whole numbers. Neither is NaN.
+    /// Compares by value, without rounding integers. Neither may be NaN.
     pub(crate) fn compare(self, other: Self) -> Ordering {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => a.cmp(&b),
-            (Self::Int(a), Self::Float(b)) => exactly(a, b),
-            (Self::Float(a), Self::Int(b)) => exactly(b, a).reverse(),
+            (Self::Int(a), Self::Float(b)) => compare_exactly(a, b),
+            (Self::Float(a), Self::Int(b)) => compare_exactly(b, a).reverse(),
             (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
         }
     }
 }
 
-fn exactly(whole: i128, float: f64) -> Ordering {
+fn compare_exactly(whole: i128, float: f64) -> Ordering {
     const BEYOND: f64 = 1e37;
     if float.abs() >= BEYOND {
         return if float > 0.0 { Ordering::Less } else { Ordering::Greater };
@@ -78,25 +78,25 @@ mod tests {
     fn only_plain_numbers_are_numbers() {
         for text in ["", "nan", "-NaN", "TRUE", "1,000", "1 000", "5%", "0x10", "1_0", "1e", "--5"]
         {
-            assert_eq!(Number::parse(text), None, "{text}");
+            assert_eq!(Numeric::parse(text), None, "{text}");
         }
         for text in [" 10 ", "+10", "10.", "1e1", "1E+1"] {
-            assert_eq!(Number::parse(text).map(Number::float), Some(10.0), "{text}");
+            assert_eq!(Numeric::parse(text).map(Numeric::float), Some(10.0), "{text}");
         }
-        assert_eq!(Number::parse(".5"), Some(Number::Float(0.5)));
-        assert_eq!(Number::parse("1e400"), Some(Number::Float(f64::INFINITY)));
-        assert_eq!(Number::parse("-Infinity"), Some(Number::Float(f64::NEG_INFINITY)));
-        assert_eq!(Number::parse("18446744073709551615"), Some(Number::Int(u64::MAX.into())));
+        assert_eq!(Numeric::parse(".5"), Some(Numeric::Float(0.5)));
+        assert_eq!(Numeric::parse("1e400"), Some(Numeric::Float(f64::INFINITY)));
+        assert_eq!(Numeric::parse("-Infinity"), Some(Numeric::Float(f64::NEG_INFINITY)));
+        assert_eq!(Numeric::parse("18446744073709551615"), Some(Numeric::Int(u64::MAX.into())));
     }
 
     #[test]
     fn long_whole_numbers_compare_by_every_digit() {
-        let parse = |text| Number::parse(text).unwrap();
+        let parse = |text| Numeric::parse(text).unwrap();
         let (a, b) = (parse("9007199254740993"), parse("9007199254740992"));
         assert_eq!(a.compare(b), Ordering::Greater);
-        assert_eq!(a.compare(Number::Float(9_007_199_254_740_992.0)), Ordering::Greater);
-        assert_eq!(Number::Float(2.5).compare(Number::Int(2)), Ordering::Greater);
-        assert_eq!(Number::Int(-3).compare(Number::Float(-2.5)), Ordering::Less);
-        assert_eq!(Number::Int(2).compare(Number::Float(f64::INFINITY)), Ordering::Less);
+        assert_eq!(a.compare(Numeric::Float(9_007_199_254_740_992.0)), Ordering::Greater);
+        assert_eq!(Numeric::Float(2.5).compare(Numeric::Int(2)), Ordering::Greater);
+        assert_eq!(Numeric::Int(-3).compare(Numeric::Float(-2.5)), Ordering::Less);
+        assert_eq!(Numeric::Int(2).compare(Numeric::Float(f64::INFINITY)), Ordering::Less);
     }
 }

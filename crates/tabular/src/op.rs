@@ -1,4 +1,4 @@
-//! The operations, one module each.
+//! Operations, one module each.
 pub(crate) mod bind;
 pub(crate) mod convert;
 pub(crate) mod extract;

@@ -1,31 +1,27 @@
-//! An operation by its name and arguments, and what it is done to.
-use std::{
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
-
-use serde_json::Value;
+//! Operations, by name and arguments.
+use std::path::Path;
 
 use crate::{
-    arguments::{self, Told},
-    error::{BadArguments, Error},
+    arguments::{self, Notes},
+    error::{BadArguments, Error, VALUES_HELD},
     inline,
     limits::Limits,
     op::{bind, convert, extract, json, map, normalize, overwrite, search, sql},
-    progress::Watch,
-    run::Run,
-    write::Cells,
+    progress::OnProgress,
+    run::Execution,
+    task::{Outcome, Task},
+    write::CellMode,
 };
 
-/// Something to do with a table.
+/// An operation on a table.
 #[derive(Clone, Debug)]
 pub struct Operation {
     kind: Kind,
-    /// The sheet of the workbook that the arguments name.
+    /// Sheet of the workbook that the arguments name.
     sheet: Option<String>,
-    /// What is said of the arguments.
-    told: Vec<String>,
-    cells: Cells,
+    /// Notes on the arguments.
+    notes: Vec<String>,
+    cells: CellMode,
 }
 
 #[derive(Clone, Debug)]
@@ -40,51 +36,11 @@ enum Kind {
     ToCsv(convert::ToCsv),
     Normalize(normalize::Normalize),
     Sql(sql::Sql),
-    Json(json::Generate),
+    Json(json::GenerateJson),
     JsonTemplate(json::Template),
 }
 
-/// What an operation is done to.
-#[derive(Clone, Copy, Debug)]
-pub struct Task<'a> {
-    /// The file, a workbook or a text file; which of them is told by its content.
-    pub input: &'a Path,
-    /// What the file is called, whatever its path is. Names of results begin with it.
-    pub name: &'a str,
-    /// The sheet of the workbook that is read, if it is not the first one.
-    pub sheet: Option<&'a str>,
-    /// Where the result goes. Nothing is left there if the operation fails.
-    pub folder: &'a Path,
-    /// What the result is called, if not after the input, the operation and the time.
-    pub output: Option<&'a str>,
-    /// The file that [`Operation::bind_file`] names, if it exists.
-    pub bind_file: Option<&'a Path>,
-    /// What time it is. Results say so in UTC.
-    pub now: SystemTime,
-    /// Normalisation keeps the column as it was, too, where the request does not say.
-    pub backup_original: bool,
-    pub limits: Limits,
-}
-
-/// What an operation made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// The result, if it is a file.
-    pub file: Option<PathBuf>,
-    /// Rows of the result, without its header.
-    pub rows: u64,
-    /// What the operation counted: the columns of an extraction, statistics of a search, a binding or
-    /// a generation, the report of a normalisation. `null` if there is nothing to say.
-    pub data: Value,
-    /// What is not as one might expect.
-    pub warnings: Vec<String>,
-    /// Whether all was done that was asked for; if not, the warnings say what was not.
-    pub complete: bool,
-    /// Cells of a text file that begin like a formula, if it was asked to keep them as they are.
-    pub formulas: u64,
-}
-
-/// The operations, by the names that clients use.
+/// Names of the operations, as clients use them.
 pub const NAMES: [&str; 15] = [
     "csv/convert-to-excel",
     "csv/search",
@@ -106,75 +62,79 @@ pub const NAMES: [&str; 15] = [
 // === impl Operation ===
 
 impl Operation {
-    /// Read `arguments`, a JSON object, for the operation `name`. It is text, as the order of its
-    /// members is that of the columns that come out. No file is touched.
+    /// Parses `arguments`, a JSON object, for the operation `name`. They are text, since the order
+    /// of members decides the order of columns. Touches no file.
     pub fn parse(name: &str, arguments: &str) -> Result<Self, BadArguments> {
-        let mut told = Told::default();
-        let kind = Self::kind(name, arguments, &mut told)?;
-        // There it is what the new sheet is called.
+        let mut notes = Notes::default();
+        let kind = Self::kind(name, arguments, &mut notes)?;
+        // There the argument names the new sheet.
         let sheet = match kind {
             Kind::ToExcel(_) => None,
             _ => arguments::sheet(arguments)?,
         };
-        Ok(Self { kind, sheet, told: told.warnings, cells: Cells::Defused })
+        Ok(Self { kind, sheet, notes: notes.warnings, cells: CellMode::Defused })
     }
 
-    fn kind(name: &str, arguments: &str, told: &mut Told) -> Result<Kind, BadArguments> {
+    fn kind(name: &str, arguments: &str, notes: &mut Notes) -> Result<Kind, BadArguments> {
         Ok(match name {
-            "excel/extract-columns" => Kind::ExtractData(arguments::read(arguments, told)?),
-            "excel/extract-columns-to-file" => Kind::Extract(arguments::read(arguments, told)?),
-            "excel/map-columns" => Kind::Map(map::Map::parse(arguments, told)?),
-            "excel/bind-single-key" => Kind::Bind(bind::Bind::single(arguments, told)?),
-            "excel/bind-multi-key" => Kind::Bind(bind::Bind::multi(arguments, told)?),
-            "excel/search" => Kind::Search(search::Search::parse(arguments, "xlsx", told)?),
-            "csv/search" => Kind::Search(search::Search::parse(arguments, "csv", told)?),
-            "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments, told)?),
-            "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments, told)?),
-            "normalization/apply" => Kind::Normalize(normalize::Normalize::parse(arguments, told)?),
-            "sql/generate" => Kind::Sql(sql::Sql::generate(arguments, told)?),
-            "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments, told)?),
-            "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments, told)?),
-            "json/generate" => Kind::Json(json::Generate::parse(arguments, told)?),
+            "excel/extract-columns" => Kind::ExtractData(arguments::read(arguments, notes)?),
+            "excel/extract-columns-to-file" => Kind::Extract(arguments::read(arguments, notes)?),
+            "excel/map-columns" => Kind::Map(map::Map::parse(arguments, notes)?),
+            "excel/bind-single-key" => Kind::Bind(bind::Bind::single(arguments, notes)?),
+            "excel/bind-multi-key" => Kind::Bind(bind::Bind::multi(arguments, notes)?),
+            "excel/search" => Kind::Search(search::Search::parse(arguments, "xlsx", notes)?),
+            "csv/search" => Kind::Search(search::Search::parse(arguments, "csv", notes)?),
+            "csv/convert-to-excel" => Kind::ToExcel(arguments::read(arguments, notes)?),
+            "excel/convert-to-csv" => Kind::ToCsv(arguments::read(arguments, notes)?),
+            "normalization/apply" => {
+                Kind::Normalize(normalize::Normalize::parse(arguments, notes)?)
+            }
+            "sql/generate" => Kind::Sql(sql::Sql::generate(arguments, notes)?),
+            "sql/generate-to-text" => Kind::Sql(sql::Sql::to_text(arguments, notes)?),
+            "sql/generate-custom-to-text" => Kind::Sql(sql::Sql::custom(arguments, notes)?),
+            "json/generate" => Kind::Json(json::GenerateJson::parse(arguments, notes)?),
             "json/generate-with-template" => {
-                Kind::JsonTemplate(json::Template::parse(arguments, told)?)
+                Kind::JsonTemplate(json::Template::parse(arguments, notes)?)
             }
             _ => return Err(BadArguments::Unknown { name: name.to_owned() }),
         })
     }
 
-    /// Columns of the bind file in the place of columns of the input, row by row; not a step of
-    /// workflows. `arguments` is a JSON object with `column_mapping`, columns by what they replace.
+    /// Makes an operation that overwrites columns of the input with columns of the bind file, row
+    /// by row; not a step of workflows. `arguments` is a JSON object with `column_mapping`: columns
+    /// by the columns that they replace.
     pub fn overwrite(arguments: &str) -> Result<Self, BadArguments> {
-        let mut told = Told::default();
-        let kind = Kind::Overwrite(arguments::read(arguments, &mut told)?);
+        let mut notes = Notes::default();
+        let kind = Kind::Overwrite(arguments::read(arguments, &mut notes)?);
         Ok(Self {
             kind,
             sheet: arguments::sheet(arguments)?,
-            told: told.warnings,
-            cells: Cells::Defused,
+            notes: notes.warnings,
+            cells: CellMode::Defused,
         })
     }
 
-    /// As `sql/generate`, with the lines as data and no file.
+    /// Makes `sql/generate` with the lines as data instead of a file.
     pub fn statements(arguments: &str) -> Result<Self, BadArguments> {
-        let mut told = Told::default();
-        let kind = Kind::Sql(sql::Sql::statements(arguments, &mut told)?);
+        let mut notes = Notes::default();
+        let kind = Kind::Sql(sql::Sql::statements(arguments, &mut notes)?);
         Ok(Self {
             kind,
             sheet: arguments::sheet(arguments)?,
-            told: told.warnings,
-            cells: Cells::Defused,
+            notes: notes.warnings,
+            cells: CellMode::Defused,
         })
     }
 
-    /// Write cells of text files as they are, also those that begin like a formula: for others that
-    /// work on with the file. Who downloads it gets it through [`Defuse`](crate::Defuse).
+    /// Writes cells of text files as they are, also formulas, for programs that process the file. A
+    /// download has to go through [`Defuse`](crate::Defuse).
     #[must_use]
     pub fn keeping_values(self) -> Self {
-        Self { cells: Cells::Values, ..self }
+        Self { cells: CellMode::Values, ..self }
     }
 
-    /// The name of another file that is needed, as the client gave it: not a path to be trusted.
+    /// Returns the name of a second file that is needed, as the client gave it. It is not a trusted
+    /// path.
     pub fn bind_file(&self) -> Option<&str> {
         match &self.kind {
             Kind::Bind(bind) => Some(bind.file()),
@@ -182,37 +142,37 @@ impl Operation {
         }
     }
 
-    /// Do it. Blocks for as long as it takes; `watch` hears how far it is and can end it.
-    pub fn run(&self, task: &Task<'_>, watch: &mut Watch<'_>) -> Result<Outcome, Error> {
+    /// Runs the operation. Blocks until it ends; `watch` gets the progress and may cancel it.
+    pub fn run(&self, task: &Task<'_>, watch: &mut OnProgress<'_>) -> Result<Outcome, Error> {
         let task = Task { sheet: self.sheet.as_deref().or(task.sheet), ..*task };
-        let mut run = Run::new(&task, self.cells, watch);
+        let mut run = Execution::new(&task, self.cells, watch);
         let mut outcome = inline::bounded(self.work(&mut run)?, &task.limits, self.advice())?;
-        let warnings = self.told.iter().cloned().chain(run.told);
+        let warnings = self.notes.iter().cloned().chain(run.notes);
         outcome.warnings = warnings.chain(outcome.warnings).collect();
         Ok(outcome)
     }
 
-    fn work(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    fn work(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         match &self.kind {
-            Kind::ExtractData(it) => it.run(run),
-            Kind::Extract(it) => it.run(run),
-            Kind::Map(it) => it.run(run),
-            Kind::Bind(it) => it.run(run),
-            Kind::Overwrite(it) => it.run(run),
-            Kind::Search(it) => it.run(run),
-            Kind::ToExcel(it) => it.run(run),
-            Kind::ToCsv(it) => it.run(run),
-            Kind::Normalize(it) => it.run(run),
-            Kind::Sql(it) => it.run(run),
-            Kind::Json(it) => it.run(run),
-            Kind::JsonTemplate(it) => it.run(run),
+            Kind::ExtractData(op) => op.run(run),
+            Kind::Extract(op) => op.run(run),
+            Kind::Map(op) => op.run(run),
+            Kind::Bind(op) => op.run(run),
+            Kind::Overwrite(op) => op.run(run),
+            Kind::Search(op) => op.run(run),
+            Kind::ToExcel(op) => op.run(run),
+            Kind::ToCsv(op) => op.run(run),
+            Kind::Normalize(op) => op.run(run),
+            Kind::Sql(op) => op.run(run),
+            Kind::Json(op) => op.run(run),
+            Kind::JsonTemplate(op) => op.run(run),
         }
     }
 
-    /// What of the outcome may be too large to be told, and what to do instead.
+    /// Returns the part of the outcome that may be too large, and what to do instead.
     fn advice(&self) -> (&'static str, &'static str) {
         match &self.kind {
-            Kind::ExtractData(_) => (extract::HELD, extract::INSTEAD),
+            Kind::ExtractData(_) => (VALUES_HELD, extract::VALUES_ADVICE),
             Kind::Normalize(_) => {
                 ("the contents of the report", "set return_report to false, or use several steps")
             }
@@ -221,7 +181,7 @@ impl Operation {
     }
 }
 
-/// The names of the columns of a file.
+/// Reads the names of the columns of a file.
 pub fn columns(path: &Path, limits: &Limits) -> Result<Vec<String>, Error> {
     let mut watch = |_| std::ops::ControlFlow::Continue(());
     let mut meter = crate::progress::Meter::new(&mut watch, 1);

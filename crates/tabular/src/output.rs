@@ -1,4 +1,4 @@
-//! The file that an operation leaves: under its own name only once it is complete.
+//! The output file of an operation. Gets its name only once it is complete.
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -9,26 +9,26 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, TooMuch};
 
-/// A file in the making. Dropping it leaves nothing.
+/// An incomplete file. Dropping removes it.
 #[derive(Debug)]
 pub(crate) struct Output {
     folder: PathBuf,
     stem: String,
     extension: String,
     file: BufWriter<NamedTempFile>,
-    /// Bytes that it may still have, of so many.
+    /// Bytes that are left, of `most`.
     left: u64,
     most: u64,
 }
 
-/// Names that are tried when those before are taken.
-const MAX_TRIES: u32 = 1000;
+/// Most names to try if they are taken.
+const MAX_NAME_TRIES: u32 = 1000;
 
 // === impl Output ===
 
 impl Output {
-    /// A file of at most `most` bytes, to be called `stem.extension` in `folder`, or the same with a
-    /// number if that is taken.
+    /// Creates a file of at most `most` bytes, to be called `stem.extension` in `folder`, or the
+    /// same with a number if that is taken.
     pub(crate) fn create(
         folder: &Path,
         stem: String,
@@ -41,12 +41,12 @@ impl Output {
         Ok(Self { folder, stem, extension, file: BufWriter::new(file), left: most, most })
     }
 
-    /// Where files that belong to this one can be written meanwhile.
+    /// Returns the folder for temporary files.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The name that it is to have.
+    /// Returns the name of the complete file.
     pub(crate) fn name(&self) -> String {
         format!("{}.{}", self.stem, self.extension)
     }
@@ -55,14 +55,14 @@ impl Output {
         self.file.get_ref().as_file()
     }
 
-    /// Account for so many bytes more.
+    /// Charges `bytes` to the limit.
     pub(crate) fn account(&mut self, bytes: usize) -> Result<(), TooMuch> {
         let left = self.left.checked_sub(bytes as u64);
         self.left = left.ok_or(TooMuch::Result { most: self.most })?;
         Ok(())
     }
 
-    /// A writing that failed.
+    /// Makes the error of a failed write.
     pub(crate) fn failed(&self, source: io::Error) -> Error {
         if source.kind() == io::ErrorKind::FileTooLarge {
             return TooMuch::Result { most: self.most }.into();
@@ -70,7 +70,7 @@ impl Output {
         Error::Write { path: self.folder.join(self.name()), source }
     }
 
-    /// Give it its name.
+    /// Completes the file under its name.
     pub(crate) fn finish(self) -> Result<PathBuf, Error> {
         let Self { folder, stem, extension, file, .. } = self;
         let path = folder.join(format!("{stem}.{extension}"));
@@ -88,7 +88,7 @@ impl Output {
                 Err(error) => return Err(failed(error.error)),
             };
             tries += 1;
-            if tries > MAX_TRIES {
+            if tries > MAX_NAME_TRIES {
                 return Err(failed(io::ErrorKind::AlreadyExists.into()));
             }
         }

@@ -1,5 +1,5 @@
-//! Patterns of clients, within bounds: of each, of how many there are, and of how long one may look at
-//! a text without being asked whether to go on.
+//! Patterns of clients, bounded in size, in number, and in the time until the next cancellation
+//! check.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -11,53 +11,59 @@ use crate::{error::Error, progress::Meter};
 
 mod steps;
 
-use steps::Steps;
+use steps::SteppedSearch;
 
 /// The patterns of one operation.
 #[derive(Debug, Default)]
-pub(crate) struct Patterns(HashMap<String, Pattern>);
+pub(crate) struct Patterns(HashMap<String, CellPattern>);
 
-/// A pattern, ready to be looked for.
+/// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub(crate) struct CellPattern {
     regex: Regex,
-    steps: Arc<OnceLock<Option<Mutex<Steps>>>>,
+    steps: Arc<OnceLock<Option<Mutex<SteppedSearch>>>>,
 }
 
-/// Different ones.
-const MOST: usize = 32;
+/// Most distinct patterns of an operation.
+const MAX_PATTERNS: usize = 32;
 
-/// Bytes that one may take when it is compiled, and again while it searches.
-const SIZE: usize = 1 << 20;
+/// Most bytes of a compiled pattern, and again of its search state.
+const MAX_COMPILED_SIZE: usize = 1 << 20;
 
-/// Texts of so many bytes cost little, whatever the pattern.
-const SHORT: usize = 64;
+/// Texts up to this many bytes are cheap to search for any pattern.
+const SHORT_TEXT: usize = 64;
 
-/// Bytes of a text times states of a pattern: for a search in one go, some milliseconds at worst.
-const CHEAP: usize = if cfg!(test) { 100_000 } else { 2_000_000 };
+/// Bytes of a text times states of a pattern: the most for an uninterrupted search, some
+/// milliseconds at worst.
+const CHEAP_SEARCH: usize = if cfg!(test) { 100_000 } else { 2_000_000 };
 
-/// The same for a search that cannot be done in steps, some tenths of a second at worst.
-const COSTLY: usize = 100_000_000;
+/// The most for a search that cannot be interrupted, some tenths of a second at worst.
+const COSTLY_SEARCH: usize = 100_000_000;
 
 impl Patterns {
-    pub(crate) fn get(&mut self, pattern: &str) -> Result<Pattern, String> {
+    pub(crate) fn get(&mut self, pattern: &str) -> Result<CellPattern, String> {
         if let Some(known) = self.0.get(pattern) {
             return Ok(known.clone());
         }
-        if self.0.len() >= MOST {
-            return Err(format!("{MOST} different patterns are the most; use several steps"));
+        if self.0.len() >= MAX_PATTERNS {
+            return Err(format!(
+                "the limit is {MAX_PATTERNS} different patterns; use several steps"
+            ));
         }
-        let compiled = RegexBuilder::new(pattern).size_limit(SIZE).dfa_size_limit(SIZE).build();
-        let regex = compiled.map_err(|why| why.to_string())?;
-        let compiled = Pattern { regex, steps: Arc::default() };
+        let compiled = RegexBuilder::new(pattern)
+            .size_limit(MAX_COMPILED_SIZE)
+            .dfa_size_limit(MAX_COMPILED_SIZE)
+            .build();
+        let regex = compiled.map_err(|err| err.to_string())?;
+        let compiled = CellPattern { regex, steps: Arc::default() };
         self.0.insert(pattern.to_owned(), compiled.clone());
         Ok(compiled)
     }
 }
 
-// === impl Pattern ===
+// === impl CellPattern ===
 
-impl Pattern {
+impl CellPattern {
     pub(crate) fn regex(&self) -> &Regex {
         &self.regex
     }
@@ -72,7 +78,8 @@ impl Pattern {
         Ok(self.regex.is_match(text))
     }
 
-    /// Give every match to `each`: where it begins and ends, and its groups if they are `wanted`.
+    /// Calls `each` with the start and end of every match, and with its groups if they are
+    /// `wanted`.
     pub(crate) fn matches(
         &self,
         text: &str,
@@ -98,12 +105,12 @@ impl Pattern {
                 found
             } else {
                 bounded(rest, steps.states())?;
-                self.regex.find_at(text, at).map(|it| (it.start(), it.end()))
+                self.regex.find_at(text, at).map(|found| (found.start(), found.end()))
             };
             let Some((start, end)) = found else { return Ok(()) };
             if start == end && (last == Some(end) || !text.is_char_boundary(end)) {
                 at = (end + 1..=text.len())
-                    .find(|it| text.is_char_boundary(*it))
+                    .find(|at| text.is_char_boundary(*at))
                     .unwrap_or(text.len() + 1);
                 continue;
             }
@@ -119,21 +126,21 @@ impl Pattern {
         Ok(())
     }
 
-    /// How to search a text in steps, if that may take long.
-    fn steps(&self, text: &str) -> Option<&Mutex<Steps>> {
-        if text.len() <= SHORT {
+    /// Returns the interruptible search, if the text needs one.
+    fn steps(&self, text: &str) -> Option<&Mutex<SteppedSearch>> {
+        if text.len() <= SHORT_TEXT {
             return None;
         }
-        let new = || Steps::new(self.regex.as_str(), SIZE).map(Mutex::new);
+        let new = || SteppedSearch::new(self.regex.as_str(), MAX_COMPILED_SIZE).map(Mutex::new);
         let steps = self.steps.get_or_init(new).as_ref()?;
         let states = steps.lock().unwrap_or_else(PoisonError::into_inner).states();
-        (text.len().saturating_mul(states) > CHEAP).then_some(steps)
+        (text.len().saturating_mul(states) > CHEAP_SEARCH).then_some(steps)
     }
 }
 
-/// Refuse a search in one go that may take too long.
+/// Fails if an uninterrupted search may take too long.
 fn bounded(text: &str, states: usize) -> Result<(), Error> {
-    if text.len().saturating_mul(states) <= COSTLY {
+    if text.len().saturating_mul(states) <= COSTLY_SEARCH {
         return Ok(());
     }
     Err(Error::Refused(format!(
@@ -154,14 +161,14 @@ mod tests {
         let mut patterns = Patterns::default();
         patterns.get(r"\w{1000}").unwrap_err();
         patterns.get("(").unwrap_err();
-        for n in 0..MOST {
+        for n in 0..MAX_PATTERNS {
             patterns.get(&format!("a{n}")).unwrap();
         }
         patterns.get("b").unwrap_err();
         patterns.get("a7").unwrap();
     }
 
-    /// Of many states, so that texts are searched in steps.
+    /// Makes a pattern of many states, so that the search is interruptible.
     fn slow(tail: &str) -> String {
         let words = (50..300).step_by(50).map(|n| format!("x{{0,{n}}}y{n}")).collect::<Vec<_>>();
         format!("(?:{}|{tail})", words.join("|"))
@@ -190,7 +197,7 @@ mod tests {
             };
             pattern.matches(&text, true, &mut meter, collect).unwrap();
             let right: Vec<_> =
-                pattern.regex.find_iter(&text).map(|it| (it.start(), it.end())).collect();
+                pattern.regex.find_iter(&text).map(|found| (found.start(), found.end())).collect();
             assert_eq!(found, right, "{tail}");
         }
     }
@@ -201,10 +208,10 @@ mod tests {
         let text = "x".repeat(16 << 20);
         let mut watch = |_| ControlFlow::Break(());
         let mut meter = Meter::new(&mut watch, 1);
-        let cancelled = |it: Result<(), Error>| matches!(it, Err(Error::Cancelled { .. }));
+        let cancelled = |result: Result<(), Error>| matches!(result, Err(Error::Cancelled { .. }));
         assert!(cancelled(pattern.is_match(&text, &mut meter).map(drop)));
         assert!(cancelled(pattern.matches(&text, false, &mut meter, |_, _, _| Ok(()))));
-        // What cannot be done in steps is refused before it begins.
+        // A costly search that cannot be interrupted is refused before it begins.
         let pattern = Patterns::default().get(&slow(r"q\b")).unwrap();
         let text = format!("é{text}");
         let mut watch = |_| ControlFlow::Continue(());

@@ -1,4 +1,4 @@
-//! How far an operation is, and whether it shall go on.
+//! Progress and cancellation of an operation.
 use std::{
     ops::ControlFlow,
     time::{Duration, Instant},
@@ -6,17 +6,17 @@ use std::{
 
 use crate::error::Error;
 
-/// How far an operation is.
+/// Progress of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Rows that were read, of all files and passes.
+    /// Rows that were read, in all files and passes.
     pub rows: u64,
-    /// The part of the work that is done, from 0.0 to 1.0, never less than before.
+    /// Completed part of the work, from 0.0 to 1.0; never decreases.
     pub done: f64,
 }
 
 impl Progress {
-    /// From 0 to 100.
+    /// Returns the progress from 0 to 100.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -27,37 +27,37 @@ impl Progress {
     }
 }
 
-/// Asked about every [`EVERY`] rows, and several times a second where a row takes long; `Break`
-/// cancels the operation, which then leaves no file.
-pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
+/// Callback with the progress. It is called about every [`ROWS_PER_CALLBACK`] rows, and several
+/// times a second for slow rows. `Break` cancels the operation, which then leaves no file.
+pub type OnProgress<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
 
-/// Rows between two calls of a [`Watch`], at most.
-pub const EVERY: u64 = 1024;
+/// Most rows between two calls of [`OnProgress`].
+pub const ROWS_PER_CALLBACK: u64 = 1024;
 
-/// Time between two calls of a [`Watch`], about, at most.
-const BETWEEN: Duration = Duration::from_millis(50);
+/// Longest time between two calls of [`OnProgress`], about.
+const CALLBACK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Small steps between two looks at the clock.
-const STEPS: u32 = 256;
+/// Small steps between two reads of the clock.
+const STEPS_PER_CLOCK_READ: u32 = 256;
 
 /// Counts rows over the passes of an operation.
 pub(crate) struct Meter<'a> {
-    watch: &'a mut Watch<'a>,
+    watch: &'a mut OnProgress<'a>,
     passes: u32,
     pass: u32,
     rows: u64,
     done: f64,
-    asked: Instant,
+    called: Instant,
     steps: u32,
 }
 
 impl<'a> Meter<'a> {
-    /// A file is read as often as there are `passes`.
-    pub(crate) fn new(watch: &'a mut Watch<'a>, passes: u32) -> Self {
-        Self { watch, passes, pass: 0, rows: 0, done: 0.0, asked: Instant::now(), steps: 0 }
+    /// Makes a meter for a number of `passes` over a file.
+    pub(crate) fn new(watch: &'a mut OnProgress<'a>, passes: u32) -> Self {
+        Self { watch, passes, pass: 0, rows: 0, done: 0.0, called: Instant::now(), steps: 0 }
     }
 
-    /// There are more passes than it seemed.
+    /// Raises the number of passes.
     pub(crate) fn expect(&mut self, passes: u32) {
         self.passes = self.passes.max(passes);
     }
@@ -66,33 +66,37 @@ impl<'a> Meter<'a> {
         self.pass += 1;
     }
 
-    /// One more row was read, and with it `part` of the pass.
+    /// Counts a row; `part` of the pass is done.
     pub(crate) fn row(&mut self, part: impl FnOnce() -> f64) -> Result<(), Error> {
         self.rows += 1;
-        if self.rows.is_multiple_of(EVERY) { self.tell(part()) } else { self.pulse() }
+        if self.rows.is_multiple_of(ROWS_PER_CALLBACK) {
+            self.advance(part())
+        } else {
+            self.pulse()
+        }
     }
 
-    /// `part` of the pass is done.
-    pub(crate) fn tell(&mut self, part: f64) -> Result<(), Error> {
+    /// Reports that `part` of the pass is done.
+    pub(crate) fn advance(&mut self, part: f64) -> Result<(), Error> {
         let pass = f64::from(self.pass) + part.clamp(0.0, 1.0);
         self.done = self.done.max(pass / f64::from(self.passes.max(1))).min(1.0);
-        self.ask()
+        self.call_back()
     }
 
-    /// One more piece of work that may take milliseconds: ask whether to go on, if the last time was
-    /// a while ago.
+    /// Counts a piece of work that may take milliseconds: calls back if the last call was a while
+    /// ago.
     pub(crate) fn pulse(&mut self) -> Result<(), Error> {
-        if self.asked.elapsed() < BETWEEN { Ok(()) } else { self.ask() }
+        if self.called.elapsed() < CALLBACK_INTERVAL { Ok(()) } else { self.call_back() }
     }
 
-    /// One more piece of work that takes microseconds.
+    /// Counts a piece of work that takes microseconds.
     pub(crate) fn step(&mut self) -> Result<(), Error> {
-        self.steps = (self.steps + 1) % STEPS;
+        self.steps = (self.steps + 1) % STEPS_PER_CLOCK_READ;
         if self.steps == 0 { self.pulse() } else { Ok(()) }
     }
 
-    fn ask(&mut self) -> Result<(), Error> {
-        self.asked = Instant::now();
+    fn call_back(&mut self) -> Result<(), Error> {
+        self.called = Instant::now();
         match (self.watch)(Progress { rows: self.rows, done: self.done }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled { rows: self.rows }),

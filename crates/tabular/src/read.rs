@@ -1,9 +1,5 @@
-//! A file as a table: named columns and rows of cells, read one row at a time.
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+//! Reads a file as a table: named columns and rows of cells, one row at a time.
+use std::path::Path;
 
 use crate::{
     cell::Row,
@@ -16,14 +12,17 @@ use crate::{
 mod csv;
 pub(crate) mod delimiter;
 mod encoding;
+mod file;
 pub(crate) mod header;
 mod xlsx;
 
-/// A file that is being read. What it is, is told by its content, not by its name.
+use file::{failed, fill, open};
+
+/// An open table. Its format is detected by its content, not by its name.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<String>,
-    /// The sheets of the workbook, by their names; none of a text file.
+    /// Names of the sheets of a workbook; empty for a text file.
     sheets: Vec<String>,
     rows: Rows,
 }
@@ -34,16 +33,16 @@ enum Rows {
     Xlsx(Box<xlsx::Rows>),
 }
 
-/// What the first bytes of a file say.
+/// Format by the first bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Zip,
-    /// The container of old office files and of encrypted new ones.
+    /// Container of old office files and of encrypted new ones.
     Ole,
     Text,
 }
 
-/// Beginnings of files that are read as text by mistake.
+/// Beginnings of files that are not tables.
 const NOT_TABLES: [(&[u8], &str); 9] = [
     (b"%pdf-", "is a PDF"),
     (b"{\\rtf", "is a text document"),
@@ -59,8 +58,8 @@ const NOT_TABLES: [(&[u8], &str); 9] = [
 // === impl Table ===
 
 impl Table {
-    /// Find out what `path` is, check all of it against `limits`, and read its header. Of a workbook
-    /// it is that of the sheet called `sheet`, or of the first one.
+    /// Opens `path`, detects its format, checks all of it against `limits`, and reads the header.
+    /// Of a workbook, reads the sheet `sheet`, or the first one.
     pub(crate) fn open(
         path: &Path,
         sheet: Option<&str>,
@@ -95,12 +94,12 @@ impl Table {
         matches!(self.rows, Rows::Xlsx(_))
     }
 
-    /// Where the column `name` is, however its marks are written.
+    /// Returns the index of the column `name`, in any normal form.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         name::find(&self.columns, name)
     }
 
-    /// Replace `row` by the next one, if there is one. It then has as many cells as there are columns.
+    /// Replaces `row` by the next one, with as many cells as there are columns. False at the end.
     pub(crate) fn read(&mut self, row: &mut Row, meter: &mut Meter<'_>) -> Result<bool, Error> {
         row.clear();
         let more = match &mut self.rows {
@@ -113,7 +112,7 @@ impl Table {
         Ok(more)
     }
 
-    /// The part of the file that was read.
+    /// Returns the part of the file that was read.
     fn part(&self) -> f64 {
         match &self.rows {
             Rows::Csv(rows) => rows.part(),
@@ -144,7 +143,7 @@ fn kind(path: &Path) -> Result<Kind, Unreadable> {
     }
 }
 
-/// Which of the two an OLE file is. An encrypted workbook has a stream that is named for it.
+/// Distinguishes old workbooks from encrypted ones by the name of a stream.
 fn ole(path: &Path) -> Result<Unreadable, Unreadable> {
     let name: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut file = open(path)?;
@@ -156,36 +155,10 @@ fn ole(path: &Path) -> Result<Unreadable, Unreadable> {
             return Ok(Unreadable::OldFormat);
         }
         let end = kept + read;
-        if block[..end].windows(name.len()).any(|it| it == name) {
+        if block[..end].windows(name.len()).any(|window| window == name) {
             return Ok(Unreadable::Encrypted);
         }
         kept = end.min(name.len());
         block.copy_within(end - kept..end, 0);
     }
-}
-
-fn open(path: &Path) -> Result<File, Unreadable> {
-    File::open(path).map_err(|source| failed(path, source))
-}
-
-fn failed(path: &Path, source: io::Error) -> Unreadable {
-    if source.kind() == io::ErrorKind::NotFound {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        return Unreadable::Absent(name);
-    }
-    Unreadable::Io { path: path.to_owned(), source }
-}
-
-/// Read until `buffer` is full or the file ends.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

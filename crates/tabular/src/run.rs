@@ -1,4 +1,4 @@
-//! One operation while it runs: its task, its progress, its clock.
+//! The execution of an operation: its task, progress and clock.
 use std::{
     path::Path,
     time::{Instant, SystemTime},
@@ -7,42 +7,47 @@ use std::{
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use crate::{
-    cell::{Cell, Row},
-    error::{Error, TooMuch},
-    limits::Limits,
-    operation::{Outcome, Task},
+    cell::Row,
+    error::Error,
     output::Output,
-    progress::{Meter, Watch},
+    progress::{Meter, OnProgress},
     read::Table,
-    write::{Cells, Format, Look, Writer, Written},
+    task::Task,
+    write::{CellMode, SheetStyle, TableFormat, Writer},
 };
 
 #[derive(Debug)]
-pub(crate) struct Run<'a> {
+pub(crate) struct Execution<'a> {
     pub(crate) task: &'a Task<'a>,
     pub(crate) meter: Meter<'a>,
-    /// What is to be said besides the result.
-    pub(crate) told: Vec<String>,
-    pub(crate) cells: Cells,
+    /// Notes besides the result.
+    pub(crate) notes: Vec<String>,
+    pub(crate) cells: CellMode,
     started: Instant,
 }
 
-/// Bytes of a name before its kind and time; a chain of operations makes names longer and longer.
+/// Most bytes of a name before its kind and time: a chain of operations makes names longer.
 const MAX_STEM: usize = 150;
 
-// === impl Run ===
+// === impl Execution ===
 
-impl<'a> Run<'a> {
-    pub(crate) fn new(task: &'a Task<'a>, cells: Cells, watch: &'a mut Watch<'_>) -> Self {
-        Self { task, meter: Meter::new(watch, 1), told: Vec::new(), cells, started: Instant::now() }
+impl<'a> Execution<'a> {
+    pub(crate) fn new(task: &'a Task<'a>, cells: CellMode, watch: &'a mut OnProgress<'_>) -> Self {
+        Self {
+            task,
+            meter: Meter::new(watch, 1),
+            notes: Vec::new(),
+            cells,
+            started: Instant::now(),
+        }
     }
 
-    /// The input, from its beginning.
+    /// Opens the input.
     pub(crate) fn open(&mut self) -> Result<Table, Error> {
         let Task { input, sheet, limits, .. } = self.task;
         let table = Table::open(input, *sheet, limits, &mut self.meter)?;
-        if sheet.is_some() && !table.is_workbook() && self.told.is_empty() {
-            self.told
+        if sheet.is_some() && !table.is_workbook() && self.notes.is_empty() {
+            self.notes
                 .push("the file is a text without sheets, `sheet_name` has no effect".to_owned());
         }
         Ok(table)
@@ -52,7 +57,7 @@ impl<'a> Run<'a> {
         Table::open(path, None, &self.task.limits, &mut self.meter)
     }
 
-    /// The file that the operation leaves. `kind` says in its name what was done.
+    /// Creates the output file. `kind` is part of its name.
     pub(crate) fn output(&self, kind: &str, extension: &str) -> Result<Output, Error> {
         let most = self.task.limits.max_result;
         if let Some(name) = self.task.output {
@@ -61,26 +66,26 @@ impl<'a> Run<'a> {
         }
         let name = self.task.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let mut stem: String = stem.chars().filter(|it| !it.is_control()).collect();
+        let mut stem: String = stem.chars().filter(|c| !c.is_control()).collect();
         stem.truncate(stem.floor_char_boundary(MAX_STEM));
         let time = civil(self.task.now).strftime("%Y%m%d_%H%M%S");
         Output::create(self.task.folder, format!("{stem}_{kind}_{time}"), extension, most)
     }
 
-    /// A table to be written as the operations do that are not asked for a format.
+    /// Creates a table in the default format.
     pub(crate) fn writer(
         &self,
         kind: &str,
         sheet: &str,
         columns: &[String],
     ) -> Result<Writer, Error> {
-        let output = self.output(kind, Format::Xlsx.extension())?;
+        let output = self.output(kind, TableFormat::Xlsx.extension())?;
         let created = civil(self.task.now).strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let look = Look::Full { sheet, created: &created };
-        Writer::begin(Format::Xlsx, output, columns, look, self.cells)
+        let look = SheetStyle::Full { sheet, created: &created };
+        Writer::begin(TableFormat::Xlsx, output, columns, look, self.cells)
     }
 
-    /// What time it is now, as far as clients shall know.
+    /// Returns the current time, on the clock of the task.
     pub(crate) fn now(&self) -> DateTime {
         civil(self.task.now + self.started.elapsed())
     }
@@ -89,7 +94,7 @@ impl<'a> Run<'a> {
         self.now().strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
     }
 
-    /// Give every row of `table` to `each`.
+    /// Calls `each` with every row of `table`.
     pub(crate) fn rows(
         &mut self,
         table: &mut Table,
@@ -102,7 +107,7 @@ impl<'a> Run<'a> {
             rows += 1;
         }
         self.meter.end_pass();
-        self.meter.tell(0.0)?;
+        self.meter.advance(0.0)?;
         Ok(rows)
     }
 }
@@ -112,70 +117,14 @@ fn civil(time: SystemTime) -> DateTime {
     time.to_zoned(TimeZone::UTC).datetime()
 }
 
-/// Account for `size` more bytes of `what`.
-pub(crate) fn hold(
-    held: &mut usize,
-    size: usize,
-    most: usize,
-    what: &'static str,
-    instead: &'static str,
-) -> Result<(), TooMuch> {
-    *held = held.saturating_add(size);
-    if *held > most { Err(TooMuch::Held { what, most, instead }) } else { Ok(()) }
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    /// One that leaves no file, or a file that is put in later.
-    pub(crate) fn new(rows: u64, data: serde_json::Value, warnings: Vec<String>) -> Self {
-        Self { file: None, rows, data, warnings, complete: true, formulas: 0 }
-    }
-
-    pub(crate) fn of(written: Written, data: serde_json::Value) -> Self {
-        let Written { path, rows, warnings, formulas } = written;
-        Self { file: Some(path), formulas, ..Self::new(rows, data, warnings) }
-    }
-}
-
-/// Bytes that it may still take to make one row of the result.
-#[derive(Debug)]
-pub(crate) struct Room {
-    left: usize,
-    most: usize,
-}
-
-impl Room {
-    pub(crate) fn of(limits: &Limits) -> Self {
-        Self { left: limits.max_made, most: limits.max_made }
-    }
-
-    pub(crate) fn take(&mut self, size: usize) -> Result<(), TooMuch> {
-        self.left = self.left.checked_sub(size).ok_or(TooMuch::Made { most: self.most })?;
-        Ok(())
-    }
-
-    /// Whether there is so much, which is not taken.
-    pub(crate) fn fits(&self, size: usize) -> Result<(), TooMuch> {
-        if size > self.left { Err(TooMuch::Made { most: self.most }) } else { Ok(()) }
-    }
-
-    /// One more cell of the row.
-    pub(crate) fn push(&mut self, row: &mut Row, cell: &Cell) -> Result<(), TooMuch> {
-        self.take(cell.size())?;
-        row.push(cell.clone());
-        Ok(())
-    }
-}
-
-/// Where the columns `names` are. `missing` says what is wrong if some are not there.
-pub(crate) fn places<S: AsRef<str>>(
+/// Returns the indexes of the columns `names`. `missing` makes the message if some do not exist.
+pub(crate) fn find_columns<S: AsRef<str>>(
     table: &Table,
     names: &[S],
     missing: impl FnOnce(&[&str]) -> String,
 ) -> Result<Vec<usize>, Error> {
     let absent: Vec<_> =
-        names.iter().map(AsRef::as_ref).filter(|it| table.column(it).is_none()).collect();
+        names.iter().map(AsRef::as_ref).filter(|name| table.column(name).is_none()).collect();
     if !absent.is_empty() {
         return Err(Error::Columns { what: missing(&absent), columns: table.columns().to_vec() });
     }

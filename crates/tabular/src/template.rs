@@ -1,22 +1,22 @@
-//! Text with placeholders, `{name:type|default}`. There is no way to escape a brace.
+//! Texts with placeholders, `{name:type|default}`. Braces cannot be escaped.
 
-/// Text as it is cut at its placeholders.
+/// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Text(&'a str),
-    Hole(Hole),
+    Placeholder(Placeholder),
 }
 
 /// A placeholder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hole {
+pub(crate) struct Placeholder {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Stands for no value, and for the empty text.
+    /// Replaces a missing value and the empty text.
     pub(crate) default: Option<String>,
 }
 
-/// What the text of a cell is to be.
+/// Type of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
     #[default]
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     Bool,
 }
 
-/// A value of such a kind.
+/// A typed value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(String),
@@ -35,7 +35,7 @@ pub(crate) enum Value {
     Bool(bool),
 }
 
-/// Cut `text` at its placeholders. What is between braces is never empty.
+/// Splits `text` at its placeholders. The text between braces is never empty.
 pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -43,7 +43,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
-        pieces.push(Piece::Hole(Hole::parse(inside)));
+        pieces.push(Piece::Placeholder(Placeholder::parse(inside)));
         rest = after;
     }
     if !rest.is_empty() {
@@ -52,7 +52,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The text before the first placeholder, its inside, and the text after it.
+/// Returns the text before the first placeholder, its inside, and the text after it.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {
@@ -66,9 +66,9 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-// === impl Hole ===
+// === impl Placeholder ===
 
-impl Hole {
+impl Placeholder {
     fn parse(inside: &str) -> Self {
         let (left, default) = match inside.split_once('|') {
             Some((left, default)) => (left, Some(default.trim().to_owned())),
@@ -84,7 +84,7 @@ impl Hole {
         Self { name: name.trim().to_owned(), kind, default }
     }
 
-    /// The text to put in: of a cell with this text, or the default. `None` is no value.
+    /// Returns the text for a cell with this text, or the default. `None` is no value.
     pub(crate) fn fill<'a>(&'a self, cell: Option<&'a str>) -> Option<&'a str> {
         match (&self.default, cell) {
             (Some(default), None | Some("")) => Some(default),
@@ -96,7 +96,7 @@ impl Hole {
 // === impl Kind ===
 
 impl Kind {
-    /// `text` as such a value, `None` if it is not one.
+    /// Converts `text`; `None` if it is not such a value.
     pub(crate) fn convert(self, text: &str) -> Option<Value> {
         Some(match self {
             Self::Text => Value::Text(text.to_owned()),
@@ -106,7 +106,7 @@ impl Kind {
                     Value::Int(number)
                 } else {
                     let number: f64 = plain.parse().ok()?;
-                    let number = Some(number.trunc()).filter(|it| it.abs() < 1e38)?;
+                    let number = Some(number.trunc()).filter(|number| number.abs() < 1e38)?;
                     #[expect(clippy::cast_possible_truncation, reason = "it is within bounds")]
                     Value::Int(number as i128)
                 }
@@ -120,13 +120,13 @@ impl Kind {
     }
 }
 
-/// A number without spaces around and single underscores between its digits.
+/// Normalises a number: drops white space around it and single underscores between digits.
 fn plain(text: &str) -> Option<String> {
     let text = text.trim();
     if !text.contains('_') {
         return Some(text.to_owned());
     }
-    let digit = |it: Option<char>| it.is_some_and(|it| it.is_ascii_digit());
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     let mut before = None;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -142,30 +142,30 @@ fn plain(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn hole(name: &str, kind: Kind, default: Option<&str>) -> Hole {
-        Hole { name: name.to_owned(), kind, default: default.map(str::to_owned) }
+    fn placeholder(name: &str, kind: Kind, default: Option<&str>) -> Placeholder {
+        Placeholder { name: name.to_owned(), kind, default: default.map(str::to_owned) }
     }
 
     #[test]
     fn placeholders_have_a_name_a_type_and_a_default() {
         let one = |text: &str| match pieces(text).remove(0) {
-            Piece::Hole(hole) => hole,
+            Piece::Placeholder(placeholder) => placeholder,
             Piece::Text(text) => panic!("{text} is no placeholder"),
         };
-        assert_eq!(one("{ id : int | 0 }"), hole("id", Kind::Int, Some("0")));
-        assert_eq!(one("{a|b:int}"), hole("a", Kind::Text, Some("b:int")));
-        assert_eq!(one("{a:int:x}"), hole("a", Kind::Text, None));
-        assert_eq!(one("{a|}"), hole("a", Kind::Text, Some("")));
-        assert_eq!(one("{a:INT}"), hole("a", Kind::Text, None));
+        assert_eq!(one("{ id : int | 0 }"), placeholder("id", Kind::Int, Some("0")));
+        assert_eq!(one("{a|b:int}"), placeholder("a", Kind::Text, Some("b:int")));
+        assert_eq!(one("{a:int:x}"), placeholder("a", Kind::Text, None));
+        assert_eq!(one("{a|}"), placeholder("a", Kind::Text, Some("")));
+        assert_eq!(one("{a:INT}"), placeholder("a", Kind::Text, None));
     }
 
     #[test]
     fn text_is_cut_at_placeholders() {
-        let n = || Piece::Hole(hole("n", Kind::Text, None));
+        let n = || Piece::Placeholder(placeholder("n", Kind::Text, None));
         assert_eq!(pieces("x{n}y"), [Piece::Text("x"), n(), Piece::Text("y")]);
         assert_eq!(pieces("{}"), [Piece::Text("{}")]);
         assert_eq!(pieces("{}{n}"), [Piece::Text("{}"), n()]);
-        let braced = Piece::Hole(hole("{n", Kind::Text, None));
+        let braced = Piece::Placeholder(placeholder("{n", Kind::Text, None));
         assert_eq!(pieces("{{n}}"), [braced, Piece::Text("}")]);
         assert_eq!(pieces("a { b"), [Piece::Text("a { b")]);
     }

@@ -1,24 +1,24 @@
-//! Tables as files.
-use std::path::PathBuf;
-
+//! Writes tables as files.
 use crate::{cell::Cell, error::Error, output::Output, progress::Meter};
 
 mod csv;
 pub(crate) mod formula;
 mod json;
+mod written;
 mod xlsx;
 
-pub(crate) use xlsx::Look;
+pub(crate) use written::{CellMode, Written};
+pub(crate) use xlsx::SheetStyle;
 
-/// A format of tables.
+/// Format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum TableFormat {
     Xlsx,
     Csv,
     Json,
 }
 
-/// A table being written, row by row.
+/// An incomplete table, row by row.
 #[derive(Debug)]
 pub(crate) enum Writer {
     Xlsx(Box<xlsx::Writer>),
@@ -26,26 +26,7 @@ pub(crate) enum Writer {
     Json(json::Writer),
 }
 
-/// A file that is complete.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) path: PathBuf,
-    pub(crate) rows: u64,
-    pub(crate) warnings: Vec<String>,
-    /// Cells of a text file that begin like a formula, and are as they are.
-    pub(crate) formulas: u64,
-}
-
-/// How cells are written that a spreadsheet program would run, if it opened the text file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cells {
-    /// With an apostrophe before them, for people.
-    Defused,
-    /// As they are, for what works on with them.
-    Values,
-}
-
-impl Format {
+impl TableFormat {
     pub(crate) const fn extension(self) -> &'static str {
         match self {
             Self::Xlsx => "xlsx",
@@ -58,35 +39,35 @@ impl Format {
 // === impl Writer ===
 
 impl Writer {
-    /// Begin `output` with the names of its columns. `look` is for workbooks.
+    /// Starts a table with the names of its columns. `look` applies to workbooks.
     pub(crate) fn begin(
-        format: Format,
+        format: TableFormat,
         output: Output,
         columns: &[String],
-        look: Look<'_>,
-        cells: Cells,
+        look: SheetStyle<'_>,
+        cells: CellMode,
     ) -> Result<Self, Error> {
         Ok(match format {
-            Format::Xlsx => Self::Xlsx(Box::new(xlsx::Writer::begin(output, columns, look)?)),
-            Format::Csv => Self::Csv(Box::new(csv::Writer::begin(output, columns, cells)?)),
-            Format::Json => Self::Json(json::Writer::begin(output, columns)?),
+            TableFormat::Xlsx => Self::Xlsx(Box::new(xlsx::Writer::begin(output, columns, look)?)),
+            TableFormat::Csv => Self::Csv(Box::new(csv::Writer::begin(output, columns, cells)?)),
+            TableFormat::Json => Self::Json(json::Writer::begin(output, columns)?),
         })
     }
 
     pub(crate) fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
         match self {
-            Self::Xlsx(it) => it.row(row),
-            Self::Csv(it) => it.row(row),
-            Self::Json(it) => it.row(row),
+            Self::Xlsx(writer) => writer.row(row),
+            Self::Csv(writer) => writer.row(row),
+            Self::Json(writer) => writer.row(row),
         }
     }
 
-    /// The complete file. What is done last takes long for a large workbook, and can be ended, too.
+    /// Completes the file. This takes long for a large workbook, and can be cancelled.
     pub(crate) fn finish(self, meter: &mut Meter<'_>) -> Result<Written, Error> {
         match self {
-            Self::Xlsx(it) => it.finish(meter),
-            Self::Csv(it) => it.finish(),
-            Self::Json(it) => it.finish(),
+            Self::Xlsx(writer) => writer.finish(meter),
+            Self::Csv(writer) => writer.finish(),
+            Self::Json(writer) => writer.finish(),
         }
     }
 }

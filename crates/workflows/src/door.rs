@@ -12,11 +12,11 @@ use quadrille_agents::Desk;
 use quadrille_core::{BadTopic, Topic};
 use quadrille_edge::Core;
 use quadrille_identity::{Action, Mode, Principal};
-use quadrille_store::{self as store, Chat, Run};
+use quadrille_store::{self as store, Chat, Run, Storage};
 use tokio::sync::{Notify, futures::Notified};
 
 use crate::{
-    Config, Memory,
+    Config,
     engine::{Scratch, Workers},
     locks::{Locked, Locks},
     room::Room,
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct Door {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Storage,
     pub(crate) config: Config,
     pub(crate) scratch: Scratch,
     /// For requests that work on files of their own, on archives, or on the database as a whole.
@@ -60,7 +60,7 @@ impl Door {
     pub(crate) fn new(
         core: Core,
         desk: Desk,
-        memory: Memory,
+        memory: Storage,
         config: Config,
         scratch: Scratch,
     ) -> Self {

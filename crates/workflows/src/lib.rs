@@ -21,7 +21,7 @@ use std::{
 use axum::Router;
 use quadrille_agents::Desk;
 use quadrille_edge::{Core, ws};
-use quadrille_store::{Store, files::Files};
+use quadrille_store::Storage;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
 
@@ -136,15 +136,6 @@ impl From<&Config> for ws::Config {
     }
 }
 
-/// What of the store workflows use.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    pub store: Store,
-    pub files: Files,
-    /// Bytes of one uploaded file, at most.
-    pub max_upload_size: u64,
-}
-
 /// There is no place to work.
 #[derive(Debug, thiserror::Error)]
 #[error("workflows.scratch: cannot use {0:?}: {1}")]
@@ -155,7 +146,7 @@ pub struct StartError(PathBuf, #[source] std::io::Error);
 pub fn router(
     core: &Core,
     desk: Desk,
-    memory: Memory,
+    memory: Storage,
     config: Config,
 ) -> Result<(Router, OpenApi), StartError> {
     let scratch = open(&config.scratch)?;

@@ -1,7 +1,7 @@
 //! What observers of a chat are told: records of its topic, whose payload is the frame that clients
 //! of workflows know.
 use quadrille_core::{Draft, Key, Topic};
-use quadrille_store::{Chat, ChatFile, NewMessageOfChat, Run, RunStatus, Said, Start, Step};
+use quadrille_store::{Chat, ChatFile, MessageType, NewChatMessage, Run, RunStatus, Start, Step};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,14 +43,14 @@ impl<'a> News<'a> {
     }
 
     pub(crate) async fn begun(&self, run: &Run, start: Start) {
-        let bot = run.origin == Origin::Bot.word();
+        let bot = run.started_by == Origin::Bot.word();
         let (kind, message) = match start {
             Start::Fresh if bot => ("workflow_started", "🚀 Starting workflow execution..."),
             Start::Fresh => ("workflow_started", "Workflow execution started"),
             Start::Resumed => {
                 ("workflow_resumed", "Workflow execution goes on after an interruption")
             }
-            Start::Back => return,
+            Start::Returned => return,
         };
         let frame = json!({ "total_steps": run.total, "message": message });
         self.tell(run, kind, None, frame).await;
@@ -92,7 +92,7 @@ impl<'a> News<'a> {
     /// `outputs` are files of the chat that are for the user.
     pub(crate) async fn over(&self, run: &Run, outputs: usize) {
         let incomplete = self.incomplete(run).await;
-        if run.origin == Origin::Bot.word() {
+        if run.started_by == Origin::Bot.word() {
             self.bot_says(run, incomplete.as_deref()).await;
         }
         let (kind, frame) = match run.status {
@@ -103,7 +103,7 @@ impl<'a> News<'a> {
                     "output_files_count": outputs,
                     "message": if let Some(incomplete) = &incomplete {
                         incomplete
-                    } else if run.origin == Origin::Bot.word() {
+                    } else if run.started_by == Origin::Bot.word() {
                         "✅ Workflow completed successfully!"
                     } else {
                         "Workflow execution completed successfully"
@@ -145,18 +145,18 @@ impl<'a> News<'a> {
     async fn bot_says(&self, run: &Run, incomplete: Option<&str>) {
         let (kind, content) = match (run.status, &run.error) {
             (RunStatus::Completed, _) if let Some(incomplete) = incomplete => {
-                (Said::System, incomplete.to_owned())
+                (MessageType::System, incomplete.to_owned())
             }
-            (RunStatus::Completed, _) => (Said::System, texts::COMPLETED.to_owned()),
-            (RunStatus::Cancelled, _) => (Said::System, texts::CANCELLED.to_owned()),
+            (RunStatus::Completed, _) => (MessageType::System, texts::COMPLETED.to_owned()),
+            (RunStatus::Cancelled, _) => (MessageType::System, texts::CANCELLED.to_owned()),
             (status, error) => {
-                (Said::Error, texts::failed(error.as_deref().unwrap_or(status.word())))
+                (MessageType::Error, texts::failed(error.as_deref().unwrap_or(status.word())))
             }
         };
         let metadata = json!({ "job_id": run.id }).to_string();
-        let said = NewMessageOfChat { kind, content: &content, metadata: &metadata };
+        let said = NewChatMessage { kind, content: &content, metadata: &metadata };
         let store = &self.door.memory.store;
-        if let Err(why) = store.say_in_chat(&self.chat.id, None, &[said]).await {
+        if let Err(why) = store.add_chat_messages(&self.chat.id, None, &[said]).await {
             tracing::warn!(error = %why, run = run.id, "the end of a run is not in its conversation");
         }
     }

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use quadrille_identity::Action;
-use quadrille_store::{Store, Who};
+use quadrille_store::{Access, Store};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -106,7 +106,7 @@ pub(super) async fn change(
     }
     caller.conversation(id, Action::Write, user.as_deref()).await?;
     let store = caller.store();
-    let changed = store.update_conversation(id, Who::Granted, title.as_deref(), pinned).await?;
+    let changed = store.update_conversation(id, Access::Granted, title.as_deref(), pinned).await?;
     let changed = changed.ok_or(Error::NoConversation)?;
     Ok(Json(Changed { conversation: (&changed).into() }).into_response())
 }

@@ -17,9 +17,9 @@ use quadrille_core::{
 };
 use quadrille_edge::{Core, http::Origins};
 use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
-use quadrille_rooms::{Config, Memory, RoomJournal};
+use quadrille_rooms::{Config, RoomJournal};
 use quadrille_store::{
-    Config as StoreConfig, Store,
+    Config as StoreConfig, Storage, Store,
     files::{Config as FilesConfig, Files},
 };
 use serde_json::Value;
@@ -97,7 +97,7 @@ impl Bed {
         let desk = Desk::new(Agents::default(), agents, stored_in, &core.hub, &core.shares, &life);
         let url = format!("file://{}", folder.display());
         let files = Files::open(&FilesConfig { url, ..FilesConfig::default() }).unwrap();
-        let memory = Memory {
+        let memory = Storage {
             store: store.clone(),
             files,
             max_upload_size: LARGEST,

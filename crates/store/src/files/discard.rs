@@ -1,43 +1,43 @@
-//! Deleting the bytes of files that nobody knows any more.
+//! Deletes the bytes of files without a row.
 use super::Files;
 use crate::Error;
 
-/// Keys that are taken out of the ledger at once.
-const BATCH: usize = 100;
+/// Keys that are deleted from the ledger in one transaction.
+const KEYS_PER_BATCH: usize = 100;
 
 impl Files {
-    /// Delete the bytes under `keys`, which nobody knows any more, and take the keys out of the ledger.
-    /// What cannot be deleted now stays in the ledger, and [`Store::tidy`](crate::Store::tidy) tries it
-    /// again.
+    /// Deletes the bytes under `keys`, whose rows are deleted already, and then the keys from the ledger.
+    /// Keys whose bytes cannot be deleted now stay in the ledger for
+    /// [`Store::tidy`](crate::Store::tidy).
     pub async fn discard(&self, keys: &[String]) {
-        for batch in keys.chunks(BATCH) {
+        for batch in keys.chunks(KEYS_PER_BATCH) {
             let mut gone = Vec::new();
             for key in batch {
-                match self.delete_here(key).await {
+                match self.delete_if_usable(key).await {
                     Ok(()) => gone.push(key.as_str()),
-                    Err(why) => {
-                        tracing::warn!(error = ?why, key, "a file that nobody needs stays for a while");
+                    Err(err) => {
+                        tracing::warn!(error = ?err, key, "cannot delete a discarded file yet");
                     }
                 }
             }
             let Some(ledger) = self.0.ledger.get() else { continue };
-            if let Err(why) = ledger.forget_files(&gone).await {
-                tracing::warn!(error = %why, "files that are gone are looked for once more");
+            if let Err(err) = ledger.forget_files(&gone).await {
+                tracing::warn!(error = %err, "deleted files stay in the ledger");
             }
         }
     }
 
-    /// In a folder that is gone, no file is there; it may come back with all of them.
-    async fn delete_here(&self, key: &str) -> Result<(), Error> {
-        self.usable().await.map_err(|_| Error::Unavailable)?;
+    /// Deletes a file unless the folder has a fault: a missing folder may come back with its files.
+    async fn delete_if_usable(&self, key: &str) -> Result<(), Error> {
+        self.check_usable().await.map_err(|_| Error::Unavailable)?;
         self.delete(key).await
     }
 
-    /// Remove a file of which there may be parts only.
+    /// Removes a file, or the parts of an incomplete one.
     pub(crate) async fn remove(&self, key: &str) -> Result<(), Error> {
         if self.path(key).is_some() {
             self.remove_parts(key).await;
         }
-        self.delete_here(key).await
+        self.delete_if_usable(key).await
     }
 }

@@ -1,70 +1,69 @@
-//! Why a file was not stored, and what errors of object stores mean.
+//! Errors of file storage, and the meaning of errors of object stores.
 use std::{error::Error as StdError, io};
 
-use crate::{BadConfig, Error, LockError};
+use crate::{BadConfig, Error, LockError, error::BoxError};
 
-type Source = Box<dyn StdError + Send + Sync>;
-
-/// Why there is no place for files.
+/// Reason why the storage of files was not opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum FilesError {
     #[error(transparent)]
     Config(#[from] BadConfig),
-    #[error("cannot make the folder {0}: {1}")]
+    #[error("cannot create the folder {0}: {1}")]
     Folder(String, #[source] io::Error),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error("cannot write in the folder {0}: {1}")]
     Unwritable(String, #[source] io::Error),
     #[error("cannot use files.url: {0}")]
-    Store(#[source] Source),
+    Store(#[source] BoxError),
 }
 
-/// Nothing of the file was kept.
+/// Reason why a file was not stored. Nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
-    /// It has more bytes than this.
+    /// The limit in bytes.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// What sent it failed.
-    #[error("the upload was broken off")]
-    BrokenOff(#[source] Source),
-    #[error("the disk of the files is full; make room")]
+    /// The stream of the client failed.
+    #[error("the upload was interrupted")]
+    BrokenOff(#[source] BoxError),
+    #[error("the disk of the files is full; free some space")]
     Full,
-    /// The folder is gone, or cannot be written to at present.
+    /// The folder is missing, or not writable at present.
     #[error("files cannot be stored now; try again later")]
     Unavailable,
     #[error("the file could not be stored; see the log")]
-    Storage(#[source] Source),
+    Storage(#[source] BoxError),
 }
 
-impl From<object_store::Error> for OpenError {
-    fn from(why: object_store::Error) -> Self {
-        Self::Store(why.into())
+impl From<object_store::Error> for FilesError {
+    fn from(err: object_store::Error) -> Self {
+        Self::Store(err.into())
     }
 }
 
-/// Whether somewhere below an error a disk or a quota is used up.
-fn is_full(why: &(dyn StdError + 'static)) -> bool {
-    let causes = std::iter::successors(Some(why), |it: &&(dyn StdError + 'static)| (*it).source());
-    causes
-        .filter_map(|it| it.downcast_ref::<io::Error>())
-        .any(|it| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+/// Returns whether the cause of an error is a full disk or a used up quota.
+fn is_full(err: &(dyn StdError + 'static)) -> bool {
+    let causes =
+        std::iter::successors(Some(err), |cause: &&(dyn StdError + 'static)| (*cause).source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }
 
 impl From<object_store::Error> for PutError {
-    fn from(why: object_store::Error) -> Self {
-        if is_full(&why) {
+    fn from(err: object_store::Error) -> Self {
+        if is_full(&err) {
             return Self::Full;
         }
-        tracing::error!(error = %why, "a file could not be stored");
-        Self::Storage(why.into())
+        tracing::error!(error = %err, "a file could not be stored");
+        Self::Storage(err.into())
     }
 }
 
 impl From<object_store::Error> for Error {
-    fn from(why: object_store::Error) -> Self {
-        if is_full(&why) { Self::Full } else { Self::internal(why.into()) }
+    fn from(err: object_store::Error) -> Self {
+        if is_full(&err) { Self::Full } else { Self::internal(err.into()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What links to files need: the key that signs them, and the addresses that a bucket signs itself.
+//! Links to files: the key that signs them, and links that a bucket signs itself.
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -10,13 +10,13 @@ use object_store::path::Path;
 
 use super::{Files, watch::Folder};
 
-/// The name of the key's file. No key of a file names it: those have three parts.
-const NAME: &str = ".link-key";
+/// File of the signing key. No upload can have this name: keys of uploads have three parts.
+const KEY_FILE: &str = ".link-key";
 
 /// Bytes of the key.
-const LEN: usize = 32;
+const KEY_LEN: usize = 32;
 
-/// What signs the addresses of a bucket.
+/// Signs links to a bucket.
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
 pub(super) type Signer = std::sync::Arc<dyn object_store::signer::Signer>;
 /// This build has no buckets.
@@ -24,48 +24,52 @@ pub(super) type Signer = std::sync::Arc<dyn object_store::signer::Signer>;
 pub(super) type Signer = std::sync::Arc<std::convert::Infallible>;
 
 impl Files {
-    /// The key that is kept in the folder, for nobody but the process's own user: `fresh` if there
-    /// was none. A bucket keeps none: it signs its addresses itself.
-    pub fn link_key(&self, fresh: [u8; LEN]) -> io::Result<[u8; LEN]> {
+    /// Reads the signing key from the folder, or stores `fresh` if there is none. Only the process's
+    /// own user can read its file. For a bucket, which signs its links itself, returns `fresh`.
+    pub fn link_key(&self, fresh: [u8; KEY_LEN]) -> io::Result<[u8; KEY_LEN]> {
         let Some(folder) = self.0.folder.as_ref().map(Folder::path) else { return Ok(fresh) };
-        let path = folder.join(NAME);
+        let path = folder.join(KEY_FILE);
         match fs::read(&path) {
             Ok(bytes) => {
                 return bytes.try_into().map_err(|_| io::ErrorKind::InvalidData.into());
             }
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-            Err(why) => return Err(why),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            Err(err) => return Err(err),
         }
-        // Whole under another name first: a kill leaves no half of a key.
-        let begun = folder.join(format!("{NAME}.new"));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+        // Written under another name first, so that a kill leaves no partial key.
+        let partial = folder.join(format!("{KEY_FILE}.new"));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
         file.write_all(&fresh)?;
         file.sync_all()?;
-        fs::rename(begun, path)?;
+        fs::rename(partial, path)?;
         Ok(fresh)
     }
 
-    /// The address at which the bucket itself gives the file of this key to anybody, for as long as
-    /// `ttl`; `None` if the files are in a folder, or the bucket's credentials cannot sign.
+    /// Returns a link to the file in the bucket, valid for `ttl` without credentials. `None` if files
+    /// are in a folder, or the bucket's credentials cannot sign.
     pub async fn address(&self, key: &str, ttl: Duration) -> Option<String> {
         let (signer, path) = (self.0.signer.as_ref()?, self.path(key)?);
-        signed(signer, &path, ttl).await
+        sign(signer, &path, ttl).await
     }
 }
 
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-async fn signed(signer: &Signer, path: &Path, ttl: Duration) -> Option<String> {
+async fn sign(signer: &Signer, path: &Path, ttl: Duration) -> Option<String> {
     match signer.signed_url(object_store::signer::Method::GET, path, ttl).await {
         Ok(url) => Some(url.into()),
-        Err(why) => {
-            tracing::warn!(error = %why, "the bucket's address of a file cannot be signed");
+        Err(err) => {
+            tracing::warn!(error = %err, "cannot sign a link to a file in the bucket");
             None
         }
     }
 }
 
 #[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
-fn signed(signer: &Signer, _: &Path, _: Duration) -> std::future::Ready<Option<String>> {
+fn sign(signer: &Signer, _: &Path, _: Duration) -> std::future::Ready<Option<String>> {
     match **signer {}
 }

@@ -24,31 +24,31 @@ use uuid::Uuid;
 
 pub use self::{
     config::Config,
-    error::{OpenError, PutError},
+    error::{FilesError, PutError},
 };
 use crate::{Error, Store};
 
-/// The place of the files. Cloning shares it.
+/// Handle on the storage of files. Cloning is cheap.
 #[derive(Clone)]
-pub struct Files(Arc<Place>);
+pub struct Files(Arc<FilesInner>);
 
-struct Place {
+struct FilesInner {
     store: Box<dyn ObjectStore>,
-    /// If it is a folder.
+    /// `None` for a bucket.
     folder: Option<watch::Folder>,
-    /// Where keys are written down before there are bytes under them.
+    /// Database that records keys before their bytes are stored.
     ledger: OnceLock<Store>,
-    /// What all keys are below.
+    /// Prefix of all keys.
     prefix: Path,
-    /// Bytes that are written at once.
+    /// Bytes of a part.
     part: usize,
-    /// What signs the addresses of a bucket.
+    /// Signs links to a bucket.
     signer: Option<link::Signer>,
 }
 
-/// A file that is read.
-pub struct Object {
-    /// Bytes of the whole file, whatever part of it was asked for.
+/// A file that is being read.
+pub struct OpenedFile {
+    /// Bytes of the whole file, also if only a range is read.
     pub size: u64,
     pub stream: BoxStream<'static, Result<Bytes, Error>>,
 }
@@ -59,7 +59,7 @@ impl fmt::Debug for Files {
     }
 }
 
-impl fmt::Debug for Object {
+impl fmt::Debug for OpenedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Object").field("size", &self.size).finish_non_exhaustive()
     }
@@ -68,51 +68,61 @@ impl fmt::Debug for Object {
 // === impl Files ===
 
 impl Files {
-    /// Makes the folder if there is none. A bucket is not asked before the first file.
-    pub fn open(config: &Config) -> Result<Self, OpenError> {
+    /// Opens the storage, and creates the folder if needed. A bucket is not contacted before the first
+    /// file.
+    pub fn open(config: &Config) -> Result<Self, FilesError> {
         let config::Opened { store, prefix, part, signer } = config::open(config)?;
         let folder = config.folder().map(watch::Folder::new);
-        Ok(Self(Arc::new(Place { store, folder, ledger: OnceLock::new(), prefix, part, signer })))
+        Ok(Self(Arc::new(FilesInner {
+            store,
+            folder,
+            ledger: OnceLock::new(),
+            prefix,
+            part,
+            signer,
+        })))
     }
 
-    /// Write down in `store` what is about to be stored, so that [`Store::tidy`] finds what a kill
-    /// leaves. Only the first store counts.
-    pub fn write_down_in(&self, store: &Store) {
-        // A second one would be ignored.
+    /// Records keys in `store` before their bytes are stored, so that [`Store::tidy`] finds the files
+    /// that a kill leaves. Later calls are ignored.
+    pub fn set_ledger(&self, store: &Store) {
         drop(self.0.ledger.set(store.clone()));
     }
 
-    /// A key that no file has: `USER/UUID/NAME`, in letters that every store and address takes.
+    /// Makes a unique key: `USER/UUID/NAME`, in characters that every store and URL allows.
     pub fn key(user: &str, name: &str) -> String {
         let (user, name) = (name::plain(user), name::plain(name));
         format!("{user}/{}/{name}", Uuid::now_v7().simple())
     }
 
-    /// A name with its letters and marks as one character each where there is one (NFC): the same
-    /// name, however the system writes it that it comes from.
+    /// Normalises a name to NFC, so that it is the same from every operating system.
     pub fn composed(name: &str) -> Cow<'_, str> {
         name::composed(name)
     }
 
-    /// What a file of this name is called here: at most 100 bytes, no separator, no control
-    /// character, no leading dot, its extension kept; `file` if nothing is left.
+    /// Makes a name safe: at most 100 bytes, no separator, no control character, no leading dot. Keeps
+    /// the extension. Returns `file` if nothing is left.
     pub fn sanitise(name: &str) -> String {
         name::sanitise(name)
     }
 
-    /// The file, or the part of it within `range` that there is.
-    pub async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Object>, Error> {
+    /// Reads a file, or its bytes within `range`. `None` if there is no such file.
+    pub async fn get(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<OpenedFile>, Error> {
         let Some(path) = self.path(key) else { return Ok(None) };
         let mut options = GetOptions::default();
         if let Some(range) = range {
-            // A store would refuse a range that begins at the end, each in its own way.
+            // Stores refuse a range that begins at the end, each with another error.
             let size = match self.0.store.head(&path).await {
                 Err(object_store::Error::NotFound { .. }) => return Ok(None),
                 meta => meta?.size,
             };
             let range = range.start.min(size)..range.end.min(size);
             if range.is_empty() {
-                return Ok(Some(Object { size, stream: stream::empty().boxed() }));
+                return Ok(Some(OpenedFile { size, stream: stream::empty().boxed() }));
             }
             options.range = Some(GetRange::Bounded(range));
         }
@@ -122,12 +132,12 @@ impl Files {
                 let found = found?;
                 let size = found.meta.size;
                 let stream = found.into_stream().map(|part| Ok(part?)).boxed();
-                Ok(Some(Object { size, stream }))
+                Ok(Some(OpenedFile { size, stream }))
             }
         }
     }
 
-    /// Whether two files have the same bytes. One that is not there could have any.
+    /// Returns whether two files have the same bytes. True if one of them is missing.
     pub async fn is_same(&self, one: &str, other: &str) -> Result<bool, Error> {
         let (Some(one), Some(other)) = (self.get(one, None).await?, self.get(other, None).await?)
         else {
@@ -155,7 +165,7 @@ impl Files {
         }
     }
 
-    /// Whether it was there or not.
+    /// Deletes a file. A missing file is no error.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let Some(path) = self.path(key) else { return Ok(()) };
         match self.0.store.delete(&path).await {
@@ -164,7 +174,7 @@ impl Files {
         }
     }
 
-    /// Where `key` is: nowhere, if [`Self::key`] cannot have made it.
+    /// Returns the path of `key`; `None` if [`Self::key`] cannot have made it.
     fn path(&self, key: &str) -> Option<Path> {
         let good = |part: &str| name::is_plain(part) && !part.starts_with('.');
         if key.split('/').count() != 3 || !key.split('/').all(good) {

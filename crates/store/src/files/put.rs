@@ -1,4 +1,4 @@
-//! Streaming a file in: whole, or not at all.
+//! Stores a file from a stream: whole, or not at all.
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, TryStreamExt};
 use object_store::{MultipartUpload, ObjectStoreExt};
@@ -6,11 +6,11 @@ use object_store::{MultipartUpload, ObjectStoreExt};
 use super::{Files, PutError};
 
 impl Files {
-    /// Store what `stream` brings under a [key](Self::key), and give its bytes. If there are more
-    /// than `limit`, or the stream or the store fails, nothing is left of it.
+    /// Stores a stream under a [key](Self::key), and returns its size. Beyond `limit` bytes, or if the
+    /// stream or the store fails, nothing is kept.
     ///
-    /// Dropped before its end, it leaves nothing in a folder; a bucket needs a rule that removes
-    /// incomplete uploads.
+    /// Dropping the future leaves nothing in a folder; a bucket needs a rule that removes incomplete
+    /// uploads.
     pub async fn put<S, E>(&self, key: &str, stream: S, limit: u64) -> Result<u64, PutError>
     where
         S: Stream<Item = Result<Bytes, E>>,
@@ -18,7 +18,7 @@ impl Files {
     {
         let path = self.path(key);
         let path = path.ok_or_else(|| PutError::Storage("the key is not one of a file".into()))?;
-        self.usable().await?;
+        self.check_usable().await?;
         if let Some(ledger) = self.0.ledger.get() {
             ledger.expect_file(key).await.map_err(|_| PutError::Unavailable)?;
         }
@@ -27,14 +27,14 @@ impl Files {
         match written {
             Ok(size) => {
                 upload.complete().await?;
-                self.was_there().await?;
+                self.check_still_there().await?;
                 Ok(size)
             }
-            Err(why) => {
-                if let Err(why) = upload.abort().await {
-                    tracing::warn!(error = %why, key, "parts of a broken off upload may be left");
+            Err(err) => {
+                if let Err(err) = upload.abort().await {
+                    tracing::warn!(error = %err, key, "parts of an interrupted upload may be left");
                 }
-                Err(why)
+                Err(err)
             }
         }
     }
@@ -53,7 +53,7 @@ impl Files {
         let mut part = BytesMut::new();
         let mut size = 0;
         while let Some(bytes) =
-            stream.try_next().await.map_err(|why| PutError::BrokenOff(why.into()))?
+            stream.try_next().await.map_err(|err| PutError::BrokenOff(err.into()))?
         {
             size += bytes.len() as u64;
             if size > limit {

@@ -1,5 +1,5 @@
-//! Looks after the folder of the files: whether it is where it was, ours, and can be written to. A
-//! bucket is looked after by who runs it.
+//! Monitors the folder of files: that it is at its path, locked by this process, and writable. Buckets
+//! are not monitored.
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -7,33 +7,33 @@ use std::{
     time::Duration,
 };
 
-use super::{Files, OpenError, PutError};
+use super::{Files, FilesError, PutError};
 use crate::{
     Fault, Lock, LockError,
-    health::{Health, Look},
+    health::{Check, Health},
     writable,
 };
 
-/// The folder that files are in.
+/// The folder of files.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Held as long as the process is there, once it was asked for.
+    /// Held until the process ends, once it was taken.
     lock: Mutex<Option<Lock>>,
     health: Health,
 }
 
-/// How often to look.
-const EVERY: Duration = Duration::from_secs(2);
+/// Time between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a file system may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+/// Longest wait for the file system.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The part as operators know it.
+/// Name of the part in the log.
 const PART: &str = "files";
 
-/// A name that no file has: it is not at the depth of a key.
-const LOCK: &str = ".quadrille.lock";
+/// Lock file. No upload can have this name: keys have three parts.
+const LOCK_FILE: &str = ".quadrille.lock";
 
 // === impl Folder ===
 
@@ -46,9 +46,9 @@ impl Folder {
         &self.path
     }
 
-    /// Keep other processes from this folder.
+    /// Keeps other processes from this folder.
     fn lock(&self) -> Result<(), LockError> {
-        let lock = Lock::take(&self.path.join(LOCK))?;
+        let lock = Lock::take(&self.path.join(LOCK_FILE))?;
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = held.replace(lock) {
             before.hold();
@@ -56,31 +56,31 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether it is the folder that was locked. One that was not is not looked at.
+    /// Returns whether the folder is the one that was locked. True if none was.
     fn is_ours(&self) -> bool {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         lock.as_ref().is_none_or(Lock::is_there)
     }
 
-    fn look(&self) -> Option<Fault> {
+    fn check(&self) -> Option<Fault> {
         if !self.path.is_dir() {
             return Some(Fault::Gone);
         }
-        // It may have been made again.
+        // The folder may be a new one.
         if !self.is_ours()
-            && let Err(why) = self.lock()
+            && let Err(err) = self.lock()
         {
-            return Some(match why {
+            return Some(match err {
                 LockError::Taken(_) => Fault::Taken,
-                LockError::File(_, why) => fault(&why),
+                LockError::File(_, err) => fault(&err),
             });
         }
-        writable::probe(&self.path).err().map(|why| fault(&why))
+        writable::probe(&self.path).err().map(|err| fault(&err))
     }
 }
 
-fn fault(why: &io::Error) -> Fault {
-    match why.kind() {
+fn fault(err: &io::Error) -> Fault {
+    match err.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
         io::ErrorKind::NotFound => Fault::Gone,
         _ => Fault::Unwritable,
@@ -88,7 +88,7 @@ fn fault(why: &io::Error) -> Fault {
 }
 
 impl Drop for Folder {
-    /// Some thread may be writing still.
+    /// Holds the lock on: a thread may still be writing.
     fn drop(&mut self) {
         let lock = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = lock.take() {
@@ -99,85 +99,85 @@ impl Drop for Folder {
 
 // === impl Files ===
 impl Files {
-    /// Keep other processes from the folder until this one has ended. Nothing to do for a bucket.
-    pub fn lock(&self) -> Result<(), OpenError> {
+    /// Keeps other processes from the folder until this one has ended. Does nothing for a bucket.
+    pub fn lock(&self) -> Result<(), FilesError> {
         self.folder().map_or(Ok(()), |folder| Ok(folder.lock()?))
     }
 
-    /// Why nothing can be written now, as far as was seen last.
+    /// Returns the fault that the latest check found.
     pub fn fault(&self) -> Option<Fault> {
         self.folder().and_then(|folder| folder.health.fault())
     }
 
-    /// Look after the folder, for ever.
+    /// Monitors the folder, for ever. Returns at once for a bucket.
     pub async fn watch(&self) {
         if self.folder().is_none() {
             return;
         }
         loop {
-            tokio::time::sleep(EVERY).await;
-            let found = self.ask(Folder::look).await.unwrap_or(Some(Fault::Silent));
-            self.found(found);
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            let set_fault = self.run_blocking(Folder::check).await.unwrap_or(Some(Fault::Silent));
+            self.set_fault(set_fault);
         }
     }
 
-    /// Refuses what would be written to a folder that is of no use.
-    pub(super) async fn usable(&self) -> Result<(), PutError> {
+    /// Fails if the folder has a fault, before anything is written.
+    pub(super) async fn check_usable(&self) -> Result<(), PutError> {
         if self.fault().is_some() {
             return Err(PutError::Unavailable);
         }
-        self.missing().await.map_or(Ok(()), |_| Err(PutError::Unavailable))
+        self.find_missing().await.map_or(Ok(()), |_| Err(PutError::Unavailable))
     }
 
-    /// Refuses to call stored what was written to a folder that nobody will find. A file system that
-    /// does not answer says nothing against a file that is complete.
-    pub(super) async fn was_there(&self) -> Result<(), PutError> {
-        match self.missing().await {
+    /// Fails if the folder was removed while it was written to. A file system that does not answer is
+    /// no failure: the file is complete.
+    pub(super) async fn check_still_there(&self) -> Result<(), PutError> {
+        match self.find_missing().await {
             None | Some(Fault::Silent) => Ok(()),
             Some(_) => Err(PutError::Unavailable),
         }
     }
 
-    /// What keeps the folder from being found at its path. It is remembered.
-    async fn missing(&self) -> Option<Fault> {
+    /// Checks that the folder is at its path, and stores the fault if it is not.
+    async fn find_missing(&self) -> Option<Fault> {
         self.folder()?;
-        let fault = match self.ask(Folder::is_ours).await {
+        let fault = match self.run_blocking(Folder::is_ours).await {
             Some(true) => return None,
             Some(false) => Fault::Gone,
             None => Fault::Silent,
         };
-        self.found(Some(fault));
+        self.set_fault(Some(fault));
         Some(fault)
     }
 
-    /// Whether no other process can be writing here.
+    /// Returns whether the folder is locked, so that no other process writes in it.
     pub(crate) fn is_locked(&self) -> bool {
         self.folder().is_some_and(|folder| {
             folder.lock.lock().unwrap_or_else(PoisonError::into_inner).is_some()
         })
     }
 
-    /// Remove what a folder has of the file at `key`, which has a folder of its own. What a bucket has
-    /// of incomplete uploads is removed by a rule of the bucket.
+    /// Removes the parts of the file at `key`, which has a folder of its own. A bucket removes incomplete
+    /// uploads by a rule of its own.
     pub(super) async fn remove_parts(&self, key: &str) {
         let Some((own, _)) = key.rsplit_once('/') else { return };
         let own = own.to_owned();
-        let removed = self.ask(move |folder| {
+        let removed = self.run_blocking(move |folder| {
             let parts = folder.path.join(own);
-            fs::read_dir(&parts)?.flatten().try_for_each(|it| fs::remove_file(it.path()))?;
+            fs::read_dir(&parts)?.flatten().try_for_each(|part| fs::remove_file(part.path()))?;
             fs::remove_dir(&parts)
         });
         match removed.await {
-            Some(Err(why)) if why.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(error = %why, key, "parts of a file that nobody knows are left");
+            Some(Err(err)) if err.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(error = %err, key, "cannot remove the parts of an orphaned file");
             }
             _ => {}
         }
     }
 
-    fn found(&self, fault: Option<Fault>) {
+    fn set_fault(&self, fault: Option<Fault>) {
         if let Some(folder) = self.folder() {
-            folder.health.set(Look::Quick, PART, fault);
+            folder.health.set(Check::Quick, PART, fault);
         }
     }
 
@@ -185,14 +185,14 @@ impl Files {
         self.0.folder.as_ref()
     }
 
-    /// Ask the file system something. `None` if it does not answer.
-    async fn ask<T: Send + 'static>(
+    /// Runs `work` on a blocking thread. `None` if the file system does not answer in time.
+    async fn run_blocking<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Folder) -> T + Send + 'static,
+        work: impl FnOnce(&Folder) -> T + Send + 'static,
     ) -> Option<T> {
         let files = self.clone();
-        let asked = tokio::task::spawn_blocking(move || files.folder().map(question));
-        tokio::time::timeout(ANSWER, asked).await.ok()?.ok()?
+        let asked = tokio::task::spawn_blocking(move || files.folder().map(work));
+        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.ok()?.ok()?
     }
 }
 
@@ -212,12 +212,12 @@ mod tests {
             let files = Files::open(&Config { url, ..Config::default() }).unwrap();
             files.lock().unwrap();
             let silence = silence();
-            let (before, after) = tokio::join!(files.usable(), files.was_there());
+            let (before, after) = tokio::join!(files.check_usable(), files.check_still_there());
             assert!(matches!(before, Err(PutError::Unavailable)) && after.is_ok());
             assert_eq!(files.fault(), Some(Fault::Silent));
             drop(silence);
             fs::remove_dir_all(&folder).unwrap();
-            assert!(matches!(files.was_there().await, Err(PutError::Unavailable)));
+            assert!(matches!(files.check_still_there().await, Err(PutError::Unavailable)));
             assert_eq!(files.fault(), Some(Fault::Gone));
         });
     }

@@ -1,14 +1,14 @@
-//! Files for whoever knows their names, until they are swept.
+//! Files to download by name, until they are swept.
 use uuid::Uuid;
 
 use super::{
-    files::{free, marked},
+    files::{free_name, with_mark},
     model::Download,
 };
 use crate::{
     Error, Store,
     db::{reading, writing},
-    pending::KEEP,
+    pending::ADD_AGAIN,
     store::{clean, now},
     users,
 };
@@ -21,16 +21,17 @@ const GET: &str = "
     SELECT name, user_id, file_path, size, created_at FROM downloads
     WHERE name = $1 AND ($3 OR user_id = $2) ORDER BY created_at DESC LIMIT 1";
 
-const FORGET: &str = "
+const DELETE_OLD: &str = "
     DELETE FROM downloads WHERE file_path IN (
         SELECT file_path FROM downloads WHERE created_at < $1 ORDER BY created_at LIMIT 100)
     RETURNING file_path";
 
-/// Names that are tried, each with a transaction, before one that nobody has.
-const TRIES: usize = 3;
+/// Names to try, each in a transaction, before a unique one is made up.
+const MAX_NAME_TRIES: usize = 3;
 
 impl Store {
-    /// Gives the name that it has, which is another one if the user has one of that `name`.
+    /// Adds a download, and returns its name, which differs if the user already has one of that
+    /// `name`.
     pub async fn add_download(
         &self,
         name: &str,
@@ -42,8 +43,8 @@ impl Store {
         let mut taken = Vec::new();
         loop {
             let name = match taken.len() {
-                ..TRIES => free(&wanted, &taken),
-                _ => marked(&wanted, Uuid::now_v7().simple()),
+                ..MAX_NAME_TRIES => free_name(&wanted, &taken),
+                _ => with_mark(&wanted, Uuid::now_v7().simple()),
             };
             let added = writing!(self, |tx| {
                 if let Some(user) = user.as_deref() {
@@ -55,14 +56,14 @@ impl Store {
             if added > 0 {
                 return Ok(name);
             }
-            if taken.len() > TRIES {
+            if taken.len() > MAX_NAME_TRIES {
                 return Err(Error::Busy);
             }
             taken.push(name);
         }
     }
 
-    /// The one that the user has; or with `any_owner`, the newest that anybody has.
+    /// Returns the user's download; with `any_owner`, the newest of anybody.
     pub async fn download(
         &self,
         name: &str,
@@ -70,29 +71,21 @@ impl Store {
         any_owner: bool,
     ) -> Result<Option<Download>, Error> {
         let (name, user) = (clean(name), user.map(clean));
-        let row: Option<(String, Option<String>, String, i64, i64)> =
-            reading!(self, |connection| {
-                let get = sqlx::query_as(GET).bind(&*name).bind(user.as_deref()).bind(any_owner);
-                get.fetch_optional(connection).await?
-            });
-        Ok(row.map(|(name, user_id, key, size, created_at)| Download {
-            name,
-            user_id,
-            key,
-            size,
-            created_at,
+        Ok(reading!(self, |connection| {
+            let get = sqlx::query_as(GET).bind(&*name).bind(user.as_deref()).bind(any_owner);
+            get.fetch_optional(connection).await?
         }))
     }
 
-    /// Forget some of those from before a time. Gives their keys, whose bytes are the caller's to
-    /// [discard](crate::files::Files::discard); what is left of them, [`tidy`](Self::tidy) removes.
-    /// None if there are no more.
+    /// Deletes downloads older than `before`, at most 100, and returns their keys. The caller has to
+    /// [discard](crate::files::Files::discard) the bytes; [`tidy`](Self::tidy) removes what is left.
+    /// Empty if there are no more.
     pub async fn forget_downloads(&self, before: i64) -> Result<Vec<String>, Error> {
         Ok(writing!(self, |tx| {
-            let forget = sqlx::query_scalar(FORGET).bind(before);
-            let keys: Vec<String> = forget.fetch_all(&mut *tx).await?;
+            let delete = sqlx::query_scalar(DELETE_OLD).bind(before);
+            let keys: Vec<String> = delete.fetch_all(&mut *tx).await?;
             for key in &keys {
-                sqlx::query(KEEP).bind(key).bind(now()).execute(&mut *tx).await?;
+                sqlx::query(ADD_AGAIN).bind(key).bind(now()).execute(&mut *tx).await?;
             }
             keys
         }))

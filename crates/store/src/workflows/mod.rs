@@ -1,4 +1,4 @@
-//! Workflows: chats, their files, and runs that go on where a process left them.
+//! Workflows: chats, their files, and runs that continue after a restart.
 mod backup;
 mod chats;
 mod downloads;
@@ -7,6 +7,8 @@ mod files;
 pub(crate) mod keys;
 mod lease;
 mod model;
+mod queue;
+mod rows;
 mod runs;
 mod whole;
 mod words;
@@ -14,9 +16,9 @@ mod words;
 pub use self::{
     backup::BackupError,
     model::{
-        Brought, CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download,
-        FileError, NewChat, NewChatFile, NewMessageOfChat, NewRun, NewStep, Run, RunError, RunKey,
-        RunsOf, Start, Step, WholeChat,
+        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download, FileError,
+        NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Run, RunError, RunKey, RunScope,
+        Start, Step, SubmittedStep, WholeChat,
     },
-    words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus},
+    words::{ChatStatus, MessageType, Place, RunStatus, StepKind, StepStatus},
 };

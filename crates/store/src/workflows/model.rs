@@ -1,21 +1,21 @@
-//! What is stored of workflows, as callers see it. All times are Unix milliseconds.
+//! Types of workflows, as callers see them. All times are Unix milliseconds.
 use uuid::Uuid;
 
-use super::words::{ChatStatus, Place, RunStatus, Said, StepKind, StepStatus};
+use super::words::{ChatStatus, MessageType, Place, RunStatus, StepKind, StepStatus};
 use crate::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chat {
     pub id: String,
-    /// Whose it is; `None` where nobody signs in.
+    /// The owner; `None` where nobody signs in.
     pub user_id: Option<String>,
     pub participant: String,
     pub status: ChatStatus,
-    /// What part of all chats it is kept in, such as `2026/11`.
+    /// Partition of the chats, such as `2026/11`.
     pub partition: String,
     /// A JSON object.
     pub metadata: String,
-    /// What the bot waits for, as JSON.
+    /// State of the bot's dialogue, as JSON.
     pub dialogue: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -29,23 +29,23 @@ pub struct NewChat<'a> {
     pub status: ChatStatus,
     pub partition: &'a str,
     pub metadata: &'a str,
-    /// Whether one that is there may be somebody else's.
+    /// Whether an existing chat of another owner may be changed.
     pub any_owner: bool,
 }
 
-/// What is left of a chat that was deleted.
+/// Result of deleting a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedChat {
-    /// Of its files, whose bytes are the caller's to delete.
+    /// Keys of its files. The caller deletes the bytes.
     pub keys: Vec<String>,
-    /// The runs that were not over, as they are now.
+    /// The runs that were unfinished, as they are now.
     pub cancelled: Vec<Run>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatMessage {
     pub id: Uuid,
-    pub kind: Said,
+    pub kind: MessageType,
     pub content: String,
     /// A JSON object.
     pub metadata: String,
@@ -53,8 +53,8 @@ pub struct ChatMessage {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct NewMessageOfChat<'a> {
-    pub kind: Said,
+pub struct NewChatMessage<'a> {
+    pub kind: MessageType,
     pub content: &'a str,
     /// A JSON object.
     pub metadata: &'a str,
@@ -78,28 +78,28 @@ pub struct ChatFile {
 #[derive(Clone, Copy, Debug)]
 pub struct NewChatFile<'a> {
     pub place: Place,
-    /// Gets a number if the chat has a file of this name.
+    /// Gets a number if the chat already has a file of this name.
     pub name: &'a str,
     pub key: &'a str,
     pub size: i64,
 }
 
-/// Steps that are done one after the other.
+/// A sequence of steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub id: String,
     pub chat_id: String,
-    /// Which door it came through: a word of the caller's.
-    pub origin: String,
+    /// Endpoint that started it: a word of the caller's.
+    pub started_by: String,
     pub status: RunStatus,
-    /// Counts what observers were told of: rises with every change that they see.
+    /// Rises with every change that observers see.
     pub seq: i64,
     pub total: i64,
     /// The first step that is not completed; `total` if all are.
     pub next: i64,
     pub next_kind: StepKind,
     pub error: Option<String>,
-    /// How often the present step was begun.
+    /// How often the present step was started.
     pub attempts: i64,
     pub created_at: i64,
     pub started_at: Option<i64>,
@@ -110,44 +110,44 @@ pub struct Run {
 pub struct NewRun<'a> {
     pub id: &'a str,
     pub chat: &'a str,
-    pub origin: &'a str,
-    /// None is a run that is over as soon as it begins.
+    pub started_by: &'a str,
+    /// Without steps, the run completes at once.
     pub steps: &'a [NewStep],
-    /// What the first step is done to; `None` for none.
+    /// Input file of the first step.
     pub input: Option<i64>,
-    /// How many runs may wait, this one included: for a worker, and in its chat.
+    /// Limit on waiting runs, this one included: for a worker, and in its chat.
     pub max_waiting: i64,
-    /// How many of them may be those of the chat's owner, this one included; a chat without an
-    /// owner has no share.
+    /// Limit on waiting runs of the chat's owner, this one included. A chat without an owner has no
+    /// such limit.
     pub share: i64,
-    /// Sent again with the same key, it is the same run.
+    /// A request with a known key returns the run that there is.
     pub key: Option<RunKey<'a>>,
 }
 
-/// Whose runs are meant.
+/// Selects runs by the owner of their chats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunsOf<'a> {
+pub enum RunScope<'a> {
     Anyone,
-    /// Runs in the chats of this user; `None` is in chats that have no owner.
+    /// Chats of this user; with `None`, chats without an owner.
     Owner(Option<&'a str>),
 }
 
 /// The idempotency key of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RunKey<'a> {
-    /// Who uses it; empty where nobody signs in.
+    /// The user; empty where nobody signs in.
     pub user: &'a str,
     pub key: &'a str,
-    /// A digest of what is asked for. The same key with another one is refused.
+    /// Digest of the request. The same key with another digest is refused.
     pub request: &'a str,
 }
 
-/// A step that was ended under a claim, and what the worker brought.
+/// A step that ended under a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brought {
+pub struct SubmittedStep {
     pub run: Run,
     pub step: Step,
-    /// The digest that the step was finished with.
+    /// Digest of the result that the worker submitted.
     pub digest: Option<String>,
 }
 
@@ -176,13 +176,13 @@ pub struct Step {
     /// JSON.
     pub result: Option<String>,
     pub error: Option<String>,
-    /// Who does it, or did, as they call themselves.
+    /// Name of the worker that executes it, or did.
     pub worker: Option<String>,
     pub started_at: Option<i64>,
     pub completed_at: Option<i64>,
 }
 
-/// Why there is no run.
+/// Reason why no run was created or retried.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("there is no such chat")]
@@ -197,7 +197,7 @@ pub enum RunError {
     Store(#[from] Error),
 }
 
-/// Why a file is not in a chat.
+/// Reason why a file was not added to a chat.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Nothing was changed.
@@ -208,13 +208,13 @@ pub enum FileError {
 }
 
 impl From<sqlx::Error> for FileError {
-    fn from(why: sqlx::Error) -> Self {
-        Error::from(why).into()
+    fn from(err: sqlx::Error) -> Self {
+        Error::from(err).into()
     }
 }
 
 impl ChatFile {
-    /// Files of a chat, at most.
+    /// Most files that a chat may have.
     pub const MAX: usize = 9_999;
 }
 
@@ -222,55 +222,55 @@ impl ChatFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WholeChat {
     pub chat: Chat,
-    /// The oldest first, as below.
+    /// The oldest first; files and runs, too.
     pub messages: Vec<ChatMessage>,
     pub files: Vec<ChatFile>,
     /// Each with its steps.
     pub runs: Vec<(Run, Vec<Step>)>,
 }
 
-/// A run that a worker does as long as it keeps its lease.
+/// A run under a worker's lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     pub run: Run,
-    /// What everything is done under.
+    /// Id of the lease. Changes are refused without it.
     pub lease: Uuid,
     pub start: Start,
 }
 
-/// How a worker comes to a run.
+/// State in which a worker claims a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     Fresh,
-    /// It was begun before, and broken off.
+    /// Interrupted before.
     Resumed,
-    /// A step of it was done elsewhere.
-    Back,
+    /// Back from an external step.
+    Returned,
 }
 
-/// An external step that somebody does as long as they keep their lease.
+/// An external step under a worker's lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// What everything is done under; a secret of who has it.
+    /// Id of the claim. Changes are refused without it; only its worker knows it.
     pub claim: Uuid,
     pub run: Run,
     pub step: Step,
-    /// Until when the lease is, unless it is renewed.
+    /// End of the lease, unless it is renewed.
     pub until: i64,
 }
 
-/// What became of a wish to cancel.
+/// Result of cancelling a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CancelRun {
-    /// It is cancelled.
+    /// Cancelled.
     Ended(Run),
-    /// Who does it will see.
+    /// Its worker will cancel it.
     Asked(Run),
-    /// It was over already.
+    /// Ended before the request.
     Over(Run),
 }
 
-/// A file for whoever knows its name, for a while.
+/// A file to download by name, until it is swept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Download {
     pub name: String,

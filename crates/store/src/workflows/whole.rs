@@ -1,11 +1,12 @@
-//! A chat with everything in it: taken out, and put in again elsewhere or later.
+//! Export and import of a whole chat.
 use std::collections::HashMap;
 
 use super::{
-    chats::{self, MessageRow},
-    files::{self, FileRow, Names},
+    chats,
+    files::{self, UniqueNames},
     model::{ChatFile, ChatMessage, Run, Step, WholeChat},
-    runs::{CREATE_STEP, RunRow, STEPS, StepRow},
+    queue::CREATE_STEP,
+    runs::LIST_STEPS,
     words::{ChatStatus, RunStatus, StepStatus},
 };
 use crate::{
@@ -15,8 +16,8 @@ use crate::{
     users,
 };
 
-/// About as much as describing them takes.
-const SIZE: &str = "
+/// Estimates the bytes of a description of the chat.
+const ESTIMATE_SIZE: &str = "
     SELECT
         (SELECT COALESCE(SUM(OCTET_LENGTH(content) + OCTET_LENGTH(metadata) + 200), 0)
          FROM chat_messages WHERE chat_id = $1)
@@ -26,11 +27,11 @@ const SIZE: &str = "
             + OCTET_LENGTH(COALESCE(s.error, '')) + 500), 0)
            FROM run_steps AS s JOIN runs AS r ON r.id = s.run_id WHERE r.chat_id = $1)";
 
-const SAID: &str = "
+const LIST_MESSAGES: &str = "
     SELECT message_id, message_type, content, metadata, created_at
     FROM chat_messages WHERE chat_id = $1 ORDER BY id";
 
-const RUNS: &str = "
+const LIST_RUNS: &str = "
     SELECT id, chat_id, origin, status, seq, total_steps, next_step, next_kind, error, attempts,
         created_at, started_at, ended_at
     FROM runs WHERE chat_id = $1 ORDER BY created_at, id";
@@ -51,62 +52,59 @@ const END_STEP: &str = "
         worker = $7, started_at = $8, completed_at = $9
     WHERE id = $1";
 
-/// Why the transaction was given up.
-enum Stop {
-    /// Something of it is there already.
-    Taken,
+/// Reason to roll the transaction back.
+enum RestoreRollback {
+    /// One of the ids exists already.
+    Exists,
     Store(Error),
 }
 
 impl Store {
-    /// About how many bytes a description of a chat has.
+    /// Estimates the bytes of a description of a chat.
     pub async fn size_of_chat(&self, id: &str) -> Result<i64, Error> {
         let id = clean(id);
         Ok(reading!(self, |connection| {
-            sqlx::query_scalar(SIZE).bind(&*id).fetch_one(connection).await?
+            sqlx::query_scalar(ESTIMATE_SIZE).bind(&*id).fetch_one(connection).await?
         }))
     }
 
-    /// All of it, however much it is; see [`size_of_chat`](Self::size_of_chat). What is done to it
-    /// meanwhile may be in it or not; no step has a file that is not.
+    /// Reads a whole chat, of any size; see [`size_of_chat`](Self::size_of_chat). Concurrent changes
+    /// may be included or not; files referenced by steps are always included.
     pub async fn whole_chat(&self, id: &str) -> Result<Option<WholeChat>, Error> {
         let Some(chat) = self.chat(id).await? else { return Ok(None) };
         let id = clean(id);
-        let (said, runs, files) = reading!(self, |connection| {
-            let said: Vec<MessageRow> =
-                sqlx::query_as(SAID).bind(&*id).fetch_all(&mut *connection).await?;
-            let rows: Vec<RunRow> =
-                sqlx::query_as(RUNS).bind(&*id).fetch_all(&mut *connection).await?;
+        Ok(Some(reading!(self, |connection| {
+            let messages: Vec<ChatMessage> =
+                sqlx::query_as(LIST_MESSAGES).bind(&*id).fetch_all(&mut *connection).await?;
+            let without_steps: Vec<Run> =
+                sqlx::query_as(LIST_RUNS).bind(&*id).fetch_all(&mut *connection).await?;
             let mut runs = Vec::new();
-            for run in rows.into_iter().map(Run::from) {
-                let steps = sqlx::query_as(STEPS).bind(&run.id).fetch_all(&mut *connection);
-                let steps: Vec<StepRow> = steps.await?;
-                runs.push((run, steps.into_iter().map(Step::from).collect()));
+            for run in without_steps {
+                let steps = sqlx::query_as(LIST_STEPS).bind(&run.id).fetch_all(&mut *connection);
+                let steps: Vec<Step> = steps.await?;
+                runs.push((run, steps));
             }
-            let files: Vec<FileRow> =
+            let files: Vec<ChatFile> =
                 sqlx::query_as(files::LIST).bind(&*id).fetch_all(&mut *connection).await?;
-            (said, runs, files)
-        });
-        let messages = said.into_iter().map(ChatMessage::from).collect();
-        let files = files.into_iter().map(ChatFile::from).collect();
-        Ok(Some(WholeChat { chat, messages, files, runs }))
+            WholeChat { chat, messages, files, runs }
+        })))
     }
 
-    /// All of it or nothing. False if there is a chat, a run, a step or a message with one of its
-    /// ids. Files get new ids, and of two with one name, one gets a number. A run that was not over
-    /// is interrupted.
+    /// Stores a whole chat in one transaction. False if one of the ids of the chat, its runs, steps
+    /// or messages exists already. Files get new ids, and a number if two have one name. Unfinished
+    /// runs become interrupted.
     pub async fn restore_chat(&self, whole: &WholeChat) -> Result<bool, Error> {
         match self.restore(whole).await {
             Ok(()) => Ok(true),
-            Err(Stop::Taken) => Ok(false),
-            Err(Stop::Store(why)) => Err(why),
+            Err(RestoreRollback::Exists) => Ok(false),
+            Err(RestoreRollback::Store(err)) => Err(err),
         }
     }
 
     async fn restore(
         &self,
         WholeChat { chat, messages, files, runs }: &WholeChat,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), RestoreRollback> {
         let (id, user) = (clean(&chat.id), chat.user_id.as_deref().map(clean));
         let cut = runs.iter().any(|(run, _)| !run.status.is_over());
         let status = if cut { ChatStatus::Failed } else { chat.status };
@@ -118,18 +116,18 @@ impl Store {
             let put = put.bind(clean(&chat.participant).into_owned()).bind(status.word());
             let put = put.bind(clean(&chat.partition).into_owned());
             let put = put.bind(clean(&chat.metadata).into_owned());
-            let put = put.bind(chat.dialogue.as_deref().map(|it| clean(it).into_owned()));
+            let put = put.bind(chat.dialogue.as_deref().map(|text| clean(text).into_owned()));
             let put = put.bind(chat.created_at).bind(chat.updated_at);
             if put.execute(&mut *tx).await?.rows_affected() == 0 {
-                return Err(Stop::Taken);
+                return Err(RestoreRollback::Exists);
             }
             for message in messages {
-                let say = sqlx::query(chats::SAY).bind(message.id).bind(&*id);
-                let say = say.bind(message.kind.word()).bind(clean(&message.content).into_owned());
-                let say = say.bind(clean(&message.metadata).into_owned()).bind(message.created_at);
-                say.execute(&mut *tx).await?;
+                let add = sqlx::query(chats::INSERT_MESSAGE).bind(message.id).bind(&*id);
+                let add = add.bind(message.kind.word()).bind(clean(&message.content).into_owned());
+                let add = add.bind(clean(&message.metadata).into_owned()).bind(message.created_at);
+                add.execute(&mut *tx).await?;
             }
-            let (mut names, mut ids) = (Names::default(), HashMap::new());
+            let (mut names, mut ids) = (UniqueNames::default(), HashMap::new());
             for file in files {
                 let name = names.take(&clean(&file.name));
                 let add = sqlx::query_scalar(files::ADD).bind(&*id).bind(file.place.word());
@@ -144,16 +142,17 @@ impl Store {
                     (RunStatus::Interrupted, run.ended_at.or(Some(now())))
                 };
                 let put = sqlx::query(PUT_RUN).bind(clean(&run.id).into_owned()).bind(&*id);
-                let put = put.bind(clean(&run.origin).into_owned()).bind(status.word());
+                let put = put.bind(clean(&run.started_by).into_owned()).bind(status.word());
                 let put = put.bind(run.seq).bind(run.total).bind(run.next);
                 let put = put.bind(run.next_kind.word());
-                let put = put.bind(run.error.as_deref().map(|it| clean(it).into_owned()));
+                let put = put.bind(run.error.as_deref().map(|text| clean(text).into_owned()));
                 let put = put.bind(run.created_at).bind(run.started_at).bind(ended);
                 put.execute(&mut *tx).await?;
                 for step in steps {
-                    let of = |file: Option<i64>| file.and_then(|it| ids.get(&it).copied());
-                    let text =
-                        |text: &Option<String>| text.as_deref().map(|it| clean(it).into_owned());
+                    let new_id = |file: Option<i64>| file.and_then(|id| ids.get(&id).copied());
+                    let text = |text: &Option<String>| {
+                        text.as_deref().map(|text| clean(text).into_owned())
+                    };
                     let status = match step.status {
                         StepStatus::Pending | StepStatus::Running => StepStatus::Skipped,
                         status => status,
@@ -161,10 +160,11 @@ impl Store {
                     let put = sqlx::query(CREATE_STEP).bind(step.id);
                     let put = put.bind(clean(&run.id).into_owned()).bind(step.position);
                     let put = put.bind(clean(&step.operation).into_owned()).bind(step.kind.word());
-                    let put = put.bind(clean(&step.arguments).into_owned()).bind(of(step.input));
+                    let put =
+                        put.bind(clean(&step.arguments).into_owned()).bind(new_id(step.input));
                     put.execute(&mut *tx).await?;
                     let end = sqlx::query(END_STEP).bind(step.id).bind(status.word());
-                    let end = end.bind(step.progress).bind(of(step.output));
+                    let end = end.bind(step.progress).bind(new_id(step.output));
                     let end = end.bind(text(&step.result)).bind(text(&step.error));
                     let end = end.bind(text(&step.worker)).bind(step.started_at);
                     end.bind(step.completed_at).execute(&mut *tx).await?;
@@ -175,17 +175,17 @@ impl Store {
     }
 }
 
-impl From<Error> for Stop {
-    fn from(why: Error) -> Self {
-        Self::Store(why)
+impl From<Error> for RestoreRollback {
+    fn from(err: Error) -> Self {
+        Self::Store(err)
     }
 }
 
-impl From<sqlx::Error> for Stop {
-    fn from(why: sqlx::Error) -> Self {
-        match why {
-            sqlx::Error::Database(why) if why.is_unique_violation() => Self::Taken,
-            why => Self::Store(why.into()),
+impl From<sqlx::Error> for RestoreRollback {
+    fn from(err: sqlx::Error) -> Self {
+        match err {
+            sqlx::Error::Database(err) if err.is_unique_violation() => Self::Exists,
+            err => Self::Store(err.into()),
         }
     }
 }

@@ -1,35 +1,8 @@
 //! The words of the schema, as types.
-
-/// Makes an enum whose values are words in the database and on the wire.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $value:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$about])* $value,)*
-        }
-
-        impl $name {
-            pub const ALL: &[Self] = &[$(Self::$value),*];
-
-            pub const fn word(self) -> &'static str {
-                match self {
-                    $(Self::$value => $word,)*
-                }
-            }
-
-            pub fn parse(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$value),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
+use crate::columns::words;
 
 words! {
-    /// What a chat is at.
+    /// State of a chat.
     ChatStatus {
         Created = "created",
         Active = "active",
@@ -41,8 +14,8 @@ words! {
 }
 
 words! {
-    /// What a message in a chat is.
-    Said {
+    /// Kind of a message in a chat.
+    MessageType {
         User = "user",
         System = "system",
         FileUpload = "file_upload",
@@ -53,7 +26,7 @@ words! {
 }
 
 words! {
-    /// Where a file of a chat belongs.
+    /// Folder of a file in a chat.
     Place {
         Uploads = "uploads",
         Intermediate = "intermediate",
@@ -68,17 +41,17 @@ words! {
         Completed = "completed",
         Failed = "failed",
         Cancelled = "cancelled",
-        /// It cannot go on after the process that did it was gone.
+        /// Cannot continue after its process stopped.
         Interrupted = "interrupted",
     }
 }
 
 words! {
-    /// Who does a step.
+    /// Kind of worker that executes a step.
     StepKind {
         /// A worker of the server.
         Internal = "internal",
-        /// Whoever claims it.
+        /// Any client that claims it.
         External = "external",
     }
 }
@@ -89,13 +62,13 @@ words! {
         Running = "running",
         Completed = "completed",
         Failed = "failed",
-        /// The run ended before its turn.
+        /// The run ended before this step.
         Skipped = "skipped",
     }
 }
 
 impl RunStatus {
-    /// Nothing more happens in it, unless somebody tries again.
+    /// Returns whether the run has ended. A retry may continue it.
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }

@@ -1,6 +1,6 @@
 //! Chats on their way out of the store and back into it, and files to be downloaded.
 use quadrille_store::{
-    ChatFile, ChatStatus, NewMessageOfChat, Page, Place, RunStatus, Said, StepKind, StepStatus,
+    ChatFile, ChatStatus, MessageType, NewChatMessage, Page, Place, RunStatus, StepKind, StepStatus,
 };
 
 use crate::{
@@ -35,7 +35,7 @@ async fn downloads_have_names_of_their_own_until_they_are_forgotten() {
         let mut names = std::collections::HashSet::new();
         for n in 1..=6 {
             let name = bed.store.add_download("a.csv", None, &format!("n{n}"), 1).await.unwrap();
-            let mark = name.strip_prefix("a").and_then(|it| it.strip_suffix(".csv")).unwrap();
+            let mark = name.strip_prefix("a").and_then(|name| name.strip_suffix(".csv")).unwrap();
             let length = match n {
                 1 => 0,
                 2 | 3 => 2,
@@ -69,9 +69,10 @@ async fn a_copy_of_the_file_is_complete() {
 async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
     each(async |bed| {
         bed.chat("a", Some("ann")).await;
-        let said = NewMessageOfChat { kind: Said::User, content: "go", metadata: r#"{"n":1}"# };
-        bed.store.say_in_chat("a", None, &[said]).await.unwrap();
-        bed.store.remember_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
+        let said =
+            NewChatMessage { kind: MessageType::User, content: "go", metadata: r#"{"n":1}"# };
+        bed.store.add_chat_messages("a", None, &[said]).await.unwrap();
+        bed.store.set_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
         bed.file("a", Place::Uploads, "d.csv", "k1").await;
         bed.begin("a", "done", &[StepKind::Internal]).await.unwrap();
         let claimed = bed.claim().await.unwrap();
@@ -96,7 +97,7 @@ async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
         }
         assert!(bed.store.restore_chat(&same).await.unwrap());
         let files = bed.store.chat_files("same").await.unwrap();
-        let given: Vec<_> = files.iter().map(|it| it.name.as_str()).collect();
+        let given: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(given, ["d.csv", "d_2.csv", "d_3.csv"]);
         // Of another chat that has an id in common with it, nothing is kept.
         let mut other = whole.clone();
@@ -110,7 +111,9 @@ async fn a_whole_chat_is_restored_once_and_its_open_runs_are_interrupted() {
         assert_eq!(again.chat, quadrille_store::Chat { status: ChatStatus::Failed, ..whole.chat });
         assert_eq!(again.messages, whole.messages);
         let names = |files: &[ChatFile]| {
-            let names = files.iter().map(|it| (it.place, it.name.clone(), it.key.clone(), it.size));
+            let names = files
+                .iter()
+                .map(|file| (file.place, file.name.clone(), file.key.clone(), file.size));
             names.collect::<Vec<_>>()
         };
         assert_eq!(names(&again.files), names(&whole.files));

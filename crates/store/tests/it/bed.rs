@@ -1,4 +1,4 @@
-//! What a test runs on: a database of its own, once for each kind of database.
+//! Test bed: a database of its own for each test, once for each kind of database.
 use std::time::Duration;
 
 use e2e::scratch::Scratch;
@@ -70,14 +70,14 @@ impl Bed {
         self.store.add_message(new).await.unwrap()
     }
 
-    /// What is in a conversation.
+    /// Lists the contents of a conversation.
     pub(crate) async fn contents(&self, conversation: i64) -> Vec<String> {
         let messages = self.store.messages(conversation, None, 100).await.unwrap();
-        messages.into_iter().map(|it| it.content).collect()
+        messages.into_iter().map(|message| message.content).collect()
     }
 }
 
-/// What a user says, and nothing besides.
+/// Makes a plain message of a user.
 pub(crate) fn message<'a>(conversation: i64, user: &'a str, content: &'a str) -> NewMessage<'a> {
     NewMessage {
         conversation,
@@ -103,7 +103,7 @@ mod postgres {
     pub(super) async fn with(change: impl Fn(&mut Config), test: impl AsyncFn(&Bed)) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server =
-            std::env::var_os("QUADRILLE_TEST_POSTGRES").and_then(|it| it.into_string().ok());
+            std::env::var_os("QUADRILLE_TEST_POSTGRES").and_then(|url| url.into_string().ok());
         let server = server.expect(
             "QUADRILLE_TEST_POSTGRES is not set: run `cargo xtask test postgres`, which starts a \
              server",

@@ -35,9 +35,11 @@ impl Holder {
     async fn release(self) {
         use sqlx::Executor;
         match self {
-            Self::Sqlite(mut it) => it.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::Sqlite(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
             #[cfg(feature = "postgres")]
-            Self::Postgres(mut it) => it.execute("ROLLBACK").await.map(drop).unwrap(),
+            Self::Postgres(mut connection) => {
+                connection.execute("ROLLBACK").await.map(drop).unwrap()
+            }
         }
     }
 }
@@ -91,9 +93,9 @@ async fn a_write_that_is_given_up_leaves_nothing_and_frees_the_database() {
             let id = bed.conversation("ann").await.id;
             let holder = Holder::lock(bed).await;
             for _ in 0..20 {
-                let given_up = bed.store.add_message(message(id, "ann", "given up"));
+                let abandoned_step = bed.store.add_message(message(id, "ann", "given up"));
                 let limit = Duration::from_millis(5);
-                assert!(tokio::time::timeout(limit, given_up).await.is_err());
+                assert!(tokio::time::timeout(limit, abandoned_step).await.is_err());
             }
             holder.release().await;
             bed.say(id, "ann", "hello").await;

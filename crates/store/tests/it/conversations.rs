@@ -1,12 +1,12 @@
-//! Who sees which conversation, in which order, and what goes with one.
-use quadrille_store::{Conversation, NewFile, NewMessage, Page, TurnEnd, Who};
+//! Access to conversations, their order, and the effects of deleting one.
+use quadrille_store::{Access, Conversation, NewFile, NewMessage, Page, TurnEnd};
 use uuid::Uuid;
 
 use crate::bed::{ALL, Bed, each, message};
 
 async fn ids(bed: &Bed, user: &str, page: Page) -> Vec<i64> {
     let all = bed.store.conversations(user, page).await.unwrap();
-    all.into_iter().map(|it| it.id).collect()
+    all.into_iter().map(|conversation| conversation.id).collect()
 }
 
 #[tokio::test]
@@ -51,17 +51,20 @@ async fn a_conversation_is_not_there_for_those_who_are_no_members() {
         let (store, made) = (&bed.store, bed.conversation("ann").await);
         bed.say(made.id, "ann", "a secret").await;
         bed.conversation("bob").await;
-        let bob = Who::Member("bob");
+        let bob = Access::Member("bob");
         assert_eq!(store.conversation(made.id, bob).await.unwrap(), None);
         let changed = store.update_conversation(made.id, bob, Some("Mine"), Some(true)).await;
         assert_eq!(changed.unwrap(), None);
         assert_eq!(store.delete_conversation(made.id, "bob").await.unwrap(), None);
         assert_eq!(store.search("bob", "secret", ALL).await.unwrap().messages, []);
         assert!(!ids(bed, "bob", ALL).await.contains(&made.id));
-        let ann = store.conversation(made.id, Who::Member("ann")).await.unwrap();
-        assert_eq!(ann.as_ref().map(|it| (&*it.title, it.is_pinned)), Some(("a secret", false)));
-        assert_eq!(store.conversation(made.id, Who::Granted).await.unwrap(), ann);
-        assert_eq!(store.conversation(made.id + 1000, Who::Granted).await.unwrap(), None);
+        let ann = store.conversation(made.id, Access::Member("ann")).await.unwrap();
+        assert_eq!(
+            ann.as_ref().map(|conversation| (&*conversation.title, conversation.is_pinned)),
+            Some(("a secret", false))
+        );
+        assert_eq!(store.conversation(made.id, Access::Granted).await.unwrap(), ann);
+        assert_eq!(store.conversation(made.id + 1000, Access::Granted).await.unwrap(), None);
     })
     .await;
 }
@@ -70,11 +73,11 @@ async fn a_conversation_is_not_there_for_those_who_are_no_members() {
 async fn an_update_changes_what_it_names_and_nothing_else() {
     each(async |bed| {
         let (store, made) = (&bed.store, bed.conversation("ann").await);
-        let ann = Who::Member("ann");
+        let ann = Access::Member("ann");
         let pinned = store.update_conversation(made.id, ann, None, Some(true)).await.unwrap();
         let pinned = pinned.unwrap();
         assert_eq!((&*pinned.title, pinned.is_pinned), ("New Conversation", true));
-        let named = store.update_conversation(made.id, Who::Granted, Some("Plans"), None).await;
+        let named = store.update_conversation(made.id, Access::Granted, Some("Plans"), None).await;
         let named = named.unwrap().unwrap();
         assert_eq!((&*named.title, named.is_pinned), ("Plans", true));
         assert_eq!(store.conversation(made.id, ann).await.unwrap(), Some(named));
@@ -95,7 +98,7 @@ async fn pinned_ones_come_first_and_then_the_last_changed() {
         let [a, b, c, d] = made[..] else { unreachable!("four were made") };
         assert_eq!(ids(bed, "ann", ALL).await, [d, c, b, a]);
         bed.say(b, "ann", "hello").await;
-        store.update_conversation(a, Who::Granted, None, Some(true)).await.unwrap();
+        store.update_conversation(a, Access::Granted, None, Some(true)).await.unwrap();
         assert_eq!(ids(bed, "ann", ALL).await, [a, b, d, c]);
         assert_eq!(ids(bed, "ann", Page { limit: 2, offset: 1 }).await, [b, d]);
         assert_eq!(ids(bed, "ann", Page { limit: 2, offset: 4 }).await, Vec::<i64>::new());
@@ -141,7 +144,7 @@ async fn a_deleted_conversation_takes_everything_with_it_and_nothing_else() {
         assert_eq!(store.file("k/2").await.unwrap(), None);
         assert!(store.file("k/3").await.unwrap().is_some());
         let found = store.search("ann", "words", ALL).await.unwrap().messages;
-        assert_eq!(found.iter().map(|it| it.id).collect::<Vec<_>>(), [other]);
+        assert_eq!(found.iter().map(|message| message.id).collect::<Vec<_>>(), [other]);
         assert_eq!(store.forget_keys(i64::MAX).await.unwrap(), 0);
     })
     .await;

@@ -15,7 +15,7 @@ async fn an_external_step_is_claimed_kept_and_finished_by_one() {
         bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
         assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
         let claimed = bed.claim().await.unwrap();
-        assert!(bed.store.hand_out(&claimed).await.unwrap());
+        assert!(bed.store.release_to_external(&claimed).await.unwrap());
         assert_eq!(bed.claim().await, None);
         // Runs behind it wait for it, and keep no others from their turn.
         for id in ["r2", "r3", "r4"] {
@@ -62,7 +62,7 @@ async fn a_run_that_is_to_be_cancelled_is_not_handed_out() {
         let claimed = bed.claim().await.unwrap();
         let asked = bed.store.cancel_run("r").await.unwrap().unwrap();
         assert!(matches!(asked, CancelRun::Asked(_)));
-        assert!(!bed.store.hand_out(&claimed).await.unwrap());
+        assert!(!bed.store.release_to_external(&claimed).await.unwrap());
         assert_eq!(bed.store.renew_run(&claimed, LONG, None).await.unwrap(), Some(true));
     })
     .await;
@@ -74,16 +74,16 @@ async fn a_claim_that_no_clock_can_have_given_is_over() {
         bed.chat("a", None).await;
         bed.begin("a", "r", &[StepKind::External]).await.unwrap();
         let claimed = bed.claim().await.unwrap();
-        bed.store.hand_out(&claimed).await.unwrap();
-        let hour = quadrille_store::Store::LONGEST_CLAIM;
+        bed.store.release_to_external(&claimed).await.unwrap();
+        let hour = quadrille_store::Store::MAX_CLAIM;
         bed.store.claim_step(None, "v", hour, 2).await.unwrap().unwrap();
         assert_eq!(bed.store.claim_step(None, "w", LONG, 2).await.unwrap(), None);
         bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
         let next = bed.store.claim_step(None, "w", hour, 2).await.unwrap().unwrap();
-        assert_eq!(bed.store.given_up(2).await.unwrap(), None);
+        assert_eq!(bed.store.abandoned_step(2).await.unwrap(), None);
         bed.execute("UPDATE run_steps SET lease_until = lease_until + 86400000").await;
-        let given_up = bed.store.given_up(2).await.unwrap();
-        assert_eq!(given_up, Some((next.claim, "r".to_owned())));
+        let abandoned_step = bed.store.abandoned_step(2).await.unwrap();
+        assert_eq!(abandoned_step, Some((next.claim, "r".to_owned())));
     })
     .await;
 }
@@ -94,12 +94,12 @@ async fn an_external_step_that_nobody_finishes_is_given_up() {
         bed.chat("a", None).await;
         bed.begin("a", "r", &[StepKind::External, StepKind::Internal]).await.unwrap();
         let claimed = bed.claim().await.unwrap();
-        bed.store.hand_out(&claimed).await.unwrap();
+        bed.store.release_to_external(&claimed).await.unwrap();
         let claim = bed.store.claim_step(None, "v", Duration::ZERO, 1).await.unwrap().unwrap();
-        let given_up = e2e::patience::eventually("nobody has it", async || {
-            bed.store.given_up(1).await.unwrap()
+        let abandoned_step = e2e::patience::eventually("nobody has it", async || {
+            bed.store.abandoned_step(1).await.unwrap()
         });
-        assert_eq!(given_up.await, (claim.claim, "r".to_owned()));
+        assert_eq!(abandoned_step.await, (claim.claim, "r".to_owned()));
         assert_eq!(bed.store.claim_step(None, "w", LONG, 1).await.unwrap(), None);
         let failed = bed.store.fail_claimed("r", claim.claim, "given up", "gone").await.unwrap();
         assert_eq!(failed.unwrap().status, RunStatus::Failed);
@@ -107,7 +107,7 @@ async fn an_external_step_that_nobody_finishes_is_given_up() {
         assert_eq!(run.error.as_deref(), Some("given up"));
         assert_eq!([steps[0].status, steps[1].status], [StepStatus::Failed, StepStatus::Skipped]);
         assert_eq!(steps[0].error.as_deref(), Some("gone"));
-        assert_eq!(bed.store.given_up(1).await.unwrap(), None);
+        assert_eq!(bed.store.abandoned_step(1).await.unwrap(), None);
     })
     .await;
 }

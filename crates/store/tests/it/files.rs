@@ -14,9 +14,9 @@ fn open(home: &Scratch) -> Files {
 
 /// Every file below a folder.
 fn below(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
-    let files =
-        entries.map(|it| if it.is_dir() { below(&it) } else { vec![it.display().to_string()] });
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries
+        .map(|path| if path.is_dir() { below(&path) } else { vec![path.display().to_string()] });
     files.flatten().collect()
 }
 
@@ -87,10 +87,10 @@ async fn a_broken_off_upload_leaves_nothing() {
     let files = open(&home);
     for count in [0, 1, 3000] {
         let broken = stream::iter([Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
-        let sent = parts(count, 1000).map(|it| Ok(it.unwrap())).chain(broken);
+        let sent = parts(count, 1000).map(|part| Ok(part.unwrap())).chain(broken);
         let refused = files.put(&Files::key("ann", "a"), sent, u64::MAX).await;
-        let Err(PutError::BrokenOff(why)) = refused else { panic!("{refused:?}") };
-        let kind = why.downcast_ref::<io::Error>().unwrap().kind();
+        let Err(PutError::BrokenOff(err)) = refused else { panic!("{refused:?}") };
+        let kind = err.downcast_ref::<io::Error>().unwrap().kind();
         assert_eq!(kind, io::ErrorKind::ConnectionReset);
     }
     assert_eq!(below(home.path()), Vec::<String>::new());
@@ -105,7 +105,7 @@ async fn an_upload_that_nobody_waits_for_any_more_leaves_nothing() {
     let staged = tokio::select! {
         _ = &mut put => panic!("it has no end"),
         staged = e2e::eventually("some of it on the disk", async || {
-            Some(below(home.path())).filter(|it| !it.is_empty())
+            Some(below(home.path())).filter(|found| !found.is_empty())
         }) => staged,
     };
     assert_eq!(staged.len(), 1);
@@ -228,7 +228,7 @@ proptest! {
             let key = Files::key(&name, &name);
             prop_assert!(key.len() <= 240 && key.split('/').count() == 3, "{key:?}");
             let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            prop_assert!(key.split('/').all(|it| !it.is_empty() && !it.starts_with('.') && it.chars().all(good)), "{key:?}");
+            prop_assert!(key.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.chars().all(good)), "{key:?}");
         }
     }
 }

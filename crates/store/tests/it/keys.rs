@@ -52,7 +52,8 @@ async fn a_key_with_another_sender_metadata_or_file_is_another_messages() {
         let again = bed.store.add_message_with(same, &[file("k/2", "a", 3)]).await.unwrap();
         assert_eq!((again.is_new, again.message), (false, first.message));
         let other_sender = NewMessage { sender: Sender::Assistant, ..new };
-        let [other, none] = [Some(r#"{"a":2}"#), None].map(|it| NewMessage { metadata: it, ..new });
+        let [other, none] =
+            [Some(r#"{"a":2}"#), None].map(|metadata| NewMessage { metadata, ..new });
         let refused = [
             (other_sender, vec![file("k/2", "a", 3)]),
             (other, vec![file("k/2", "a", 3)]),
@@ -63,8 +64,8 @@ async fn a_key_with_another_sender_metadata_or_file_is_another_messages() {
             (new, vec![file("k/2", "a", 3), file("k/3", "a", 3)]),
         ];
         for (new, files) in refused {
-            let why = bed.store.add_message_with(new, &files).await;
-            assert!(matches!(why, Err(AddError::KeyReused)), "{new:?} {files:?} {why:?}");
+            let err = bed.store.add_message_with(new, &files).await;
+            assert!(matches!(err, Err(AddError::KeyReused)), "{new:?} {files:?} {err:?}");
         }
         assert_eq!(bed.contents(id).await, ["hello"]);
     })
@@ -105,7 +106,8 @@ async fn of_many_at_once_with_one_key_one_is_added() {
             });
         }
         let ended = racing.join_all().await;
-        let new: Vec<_> = ended.iter().filter(|it| matches!(&it.2, Ok(it) if it.is_new)).collect();
+        let new: Vec<_> =
+            ended.iter().filter(|end| matches!(&end.2, Ok(added) if added.is_new)).collect();
         let [(turn, content, Ok(winner))] = new[..] else { panic!("{new:?}") };
         for (_, asked, got) in &ended {
             match got {
@@ -114,7 +116,7 @@ async fn of_many_at_once_with_one_key_one_is_added() {
                     assert_eq!(got.message, winner.message);
                 }
                 Err(AddError::KeyReused) => assert_ne!(asked, content),
-                Err(why) => panic!("{why:?}"),
+                Err(err) => panic!("{err:?}"),
             }
         }
         assert_eq!(bed.contents(id).await, [*content]);
@@ -137,7 +139,7 @@ async fn many_at_once_without_keys_are_all_added() {
         let mut ids = racing.join_all().await;
         ids.sort_unstable();
         let stored = bed.store.messages(id, None, 100).await.unwrap();
-        assert_eq!(stored.iter().map(|it| it.id).collect::<Vec<_>>(), ids);
+        assert_eq!(stored.iter().map(|message| message.id).collect::<Vec<_>>(), ids);
         ids.dedup();
         assert_eq!(ids.len(), 50);
     })

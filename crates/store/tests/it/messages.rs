@@ -1,5 +1,5 @@
 //! Messages in order, and the title that the first one gives.
-use quadrille_store::{AddError, Message, NewMessage, Page, Sender, Who};
+use quadrille_store::{Access, AddError, Message, NewMessage, Page, Sender};
 
 use crate::bed::{Bed, each, message};
 
@@ -66,7 +66,7 @@ async fn pages_go_back_in_time_and_each_is_in_order() {
         }
         let page = async |before, limit| {
             let page = bed.store.messages(id, before, limit).await.unwrap();
-            page.into_iter().map(|it| it.content).collect::<Vec<_>>()
+            page.into_iter().map(|message| message.content).collect::<Vec<_>>()
         };
         assert_eq!(page(None, 2).await, ["3", "4"]);
         assert_eq!(page(Some(ids[3]), 2).await, ["1", "2"]);
@@ -79,7 +79,7 @@ async fn pages_go_back_in_time_and_each_is_in_order() {
 }
 
 async fn title(bed: &Bed, id: i64) -> String {
-    bed.store.conversation(id, Who::Granted).await.unwrap().unwrap().title
+    bed.store.conversation(id, Access::Granted).await.unwrap().unwrap().title
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_message_makes_its_conversation_the_last_changed() {
         let id = bed.conversation("ann").await.id;
         bed.execute("UPDATE conversations SET updated_at = 1").await;
         let added = bed.say(id, "ann", "hello").await.message;
-        let changed = bed.store.conversation(id, Who::Granted).await.unwrap().unwrap();
+        let changed = bed.store.conversation(id, Access::Granted).await.unwrap().unwrap();
         assert_eq!(changed.updated_at, added.created_at);
     })
     .await;
@@ -135,7 +135,7 @@ fn large(n: usize) -> String {
 }
 
 fn numbers(messages: &[Message]) -> Vec<usize> {
-    let number = |it: &Message| it.content.split(' ').next().unwrap().parse().unwrap();
+    let number = |message: &Message| message.content.split(' ').next().unwrap().parse().unwrap();
     messages.iter().map(number).collect()
 }
 
@@ -149,7 +149,7 @@ async fn a_page_has_a_bound_in_bytes_and_the_pages_together_are_everything() {
         let (mut before, mut all, mut pages) = (None, Vec::new(), 0);
         loop {
             let page = bed.store.messages(id, before, 1000).await.unwrap();
-            let bytes: usize = page.iter().map(|it| it.content.len()).sum();
+            let bytes: usize = page.iter().map(|message| message.content.len()).sum();
             assert!(bytes <= Page::BYTES, "{bytes}");
             let Some(oldest) = page.first() else { break };
             let more = bed.store.has_messages_before(id, oldest.id).await.unwrap();

@@ -32,9 +32,9 @@ async fn an_old_schema_is_refused_unless_it_may_be_migrated() {
         let config = Config { auto_migrate: false, ..bed.config.clone() };
         for sql in ["DELETE FROM _sqlx_migrations", "DROP TABLE _sqlx_migrations"] {
             bed.execute(sql).await;
-            let why = Store::open(&config).await.unwrap_err();
-            assert!(matches!(why, OpenError::Old(4)), "{why:?}");
-            assert!(why.to_string().contains("quadrille migrate"), "{why}");
+            let err = Store::open(&config).await.unwrap_err();
+            assert!(matches!(err, OpenError::Old(5)), "{err:?}");
+            assert!(err.to_string().contains("quadrille migrate"), "{err}");
         }
     })
     .await;
@@ -51,8 +51,8 @@ async fn the_schema_of_a_newer_version_is_refused() {
         .await;
         for auto_migrate in [false, true] {
             let config = Config { auto_migrate, ..bed.config.clone() };
-            let why = Store::open(&config).await.unwrap_err();
-            assert!(matches!(why, OpenError::New), "{why:?}");
+            let err = Store::open(&config).await.unwrap_err();
+            assert!(matches!(err, OpenError::New), "{err:?}");
         }
     })
     .await;
@@ -72,9 +72,9 @@ async fn what_is_refused_for_its_schema_is_not_made() {
     let home = Scratch::new();
     let path = home.path().join("a/b.db");
     let config = Config { auto_migrate: false, ..at(&path) };
-    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(4))));
+    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(5))));
     assert!(!path.parent().unwrap().exists());
-    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 4 });
+    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 5 });
     Store::open(&config).await.unwrap();
 }
 
@@ -85,8 +85,8 @@ async fn what_is_no_database_is_said_in_one_line() {
     fs::write(&file, "not a database at all, but long enough to have been one ".repeat(99))
         .unwrap();
     for path in [file.clone(), home.path().to_owned(), file.join("below/a.db")] {
-        let why = Store::open(&at(&path)).await.unwrap_err().to_string();
-        assert_eq!(why.lines().count(), 1, "{why}");
+        let err = Store::open(&at(&path)).await.unwrap_err().to_string();
+        assert_eq!(err.lines().count(), 1, "{err}");
     }
     assert!(fs::read_to_string(&file).unwrap().starts_with("not a database"));
 }
@@ -110,9 +110,9 @@ async fn a_database_is_locked_by_whichever_way_leads_there() {
     let (path, link) = (home.path().join("made/a.db"), home.path().join("link.db"));
     let lock = Store::lock(&at(&path)).unwrap().unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    let why = Store::migrate(&at(&path)).await.unwrap_err();
-    assert!(matches!(why, OpenError::Lock(LockError::Taken(_))), "{why:?}");
-    assert_eq!(why.to_string().lines().count(), 1);
+    let err = Store::migrate(&at(&path)).await.unwrap_err();
+    assert!(matches!(err, OpenError::Lock(LockError::Taken(_))), "{err:?}");
+    assert_eq!(err.to_string().lines().count(), 1);
     // Opening asks for no lock: that is up to who opens it for long.
     let store = Store::open(&at(&path)).await.unwrap();
     assert!(matches!(Store::lock(&at(&link)), Err(OpenError::Lock(LockError::Taken(_)))));

@@ -1,4 +1,4 @@
-//! What a kill leaves of files is removed, and nothing else.
+//! Removes files that a kill left, and no others.
 use e2e::scratch::Scratch;
 use futures_util::stream;
 use quadrille_store::{
@@ -16,7 +16,7 @@ async fn files_that_nobody_knows_are_removed_and_those_that_somebody_does_are_no
         let files = Files::open(&files::Config { url, ..files::Config::default() }).unwrap();
         let before_the_ledger = Files::key("ann", "old.txt");
         put(&files, &before_the_ledger).await;
-        files.write_down_in(&bed.store);
+        files.set_ledger(&bed.store);
         let [upload, own, chat, download, lost] =
             ["u", "o", "c", "d", "l"].map(|name| Files::key("ann", name));
         for key in [&upload, &own, &chat, &download, &lost] {
@@ -50,7 +50,7 @@ async fn files_that_nobody_knows_are_removed_and_those_that_somebody_does_are_no
             assert!(there(key).await, "{key}");
         }
         let [lost, half] = [&lost, &half].map(|key| home.path().join(key));
-        assert!(![lost, half].iter().any(|it| it.parent().unwrap().exists()));
+        assert!(![lost, half].iter().any(|file| file.parent().unwrap().exists()));
         // Known ones need not be looked after again.
         assert_eq!(bed.store.remove_lost(&files, i64::MAX).await.unwrap(), 0);
     })
@@ -63,7 +63,7 @@ async fn bytes_of_what_was_deleted_are_removed_after_a_kill_or_a_failure() {
         let home = Scratch::new();
         let url = format!("file://{}", home.path().display());
         let files = Files::open(&files::Config { url, ..files::Config::default() }).unwrap();
-        files.write_down_in(&bed.store);
+        files.set_ledger(&bed.store);
         let left = async || bed.store.remove_lost(&files, i64::MAX).await.unwrap();
         // Twice: what a kill leaves that comes before anything is deleted, and a deletion that fails.
         for is_killed in [true, false] {
@@ -119,7 +119,7 @@ async fn bytes_that_are_discarded_leave_nothing_in_the_ledger() {
         let home = Scratch::new();
         let url = format!("file://{}", home.path().display());
         let files = Files::open(&files::Config { url, ..files::Config::default() }).unwrap();
-        files.write_down_in(&bed.store);
+        files.set_ledger(&bed.store);
         let key = Files::key("ann", "d");
         put(&files, &key).await;
         bed.store.add_download("a", None, &key, 5).await.unwrap();

@@ -21,8 +21,16 @@ impl Bed {
             arguments: "{}".to_owned(),
         };
         let (steps, key) = (&[step][..], Some(key));
-        let new =
-            NewRun { id, chat, origin: "runs", steps, input: None, max_waiting: 3, share: 3, key };
+        let new = NewRun {
+            id,
+            chat,
+            started_by: "runs",
+            steps,
+            input: None,
+            max_waiting: 3,
+            share: 3,
+            key,
+        };
         self.store.create_run(new).await
     }
 }
@@ -67,11 +75,11 @@ async fn of_many_at_once_with_one_key_one_begins_a_run() {
                     arguments: "{}".to_owned(),
                 };
                 let (id, steps, key) = (format!("r{n}"), &[step][..], Some(key("ann", "x")));
-                let (chat, origin) = ("a", "runs");
+                let (chat, started_by) = ("a", "runs");
                 let new = NewRun {
                     id: &id,
                     chat,
-                    origin,
+                    started_by,
                     steps,
                     input: None,
                     max_waiting: 100,
@@ -133,9 +141,9 @@ async fn what_a_worker_brought_is_known_by_its_claim() {
         bed.chat("a", None).await;
         bed.run_with("a", "r", key("ann", "x")).await.unwrap();
         let claimed = bed.claim().await.unwrap();
-        assert!(bed.store.hand_out(&claimed).await.unwrap());
+        assert!(bed.store.release_to_external(&claimed).await.unwrap());
         let held = bed.store.claim_step(None, "w", LONG, 2).await.unwrap().unwrap();
-        let brought = |claim| bed.store.brought(held.step.id, claim);
+        let brought = |claim| bed.store.submitted_step(held.step.id, claim);
         assert_eq!(brought(held.claim).await.unwrap(), None);
         bed.store.finish_claimed(&held, ("{}", "digest"), None).await.unwrap().unwrap();
         let found = brought(held.claim).await.unwrap().unwrap();

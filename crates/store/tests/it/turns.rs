@@ -1,5 +1,5 @@
 //! A turn that was opened is closed once, with its reply.
-use quadrille_store::{Interrupted, Message, NewMessage, Sender, TurnEnd, Who};
+use quadrille_store::{Access, Interrupted, Message, NewMessage, Sender, TurnEnd};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ async fn the_end_of_a_turn_is_stored_with_its_reply_and_only_once() {
             assert_eq!((reply.user_id.as_ref(), reply.sender), (None, Sender::Assistant));
             assert_eq!(bed.store.message(reply.id).await.unwrap().as_ref(), Some(&reply));
             assert_eq!(bed.store.end_turn(turn, end, "again").await.unwrap(), None);
-            let changed = bed.store.conversation(id, Who::Granted).await.unwrap().unwrap();
+            let changed = bed.store.conversation(id, Access::Granted).await.unwrap().unwrap();
             assert_eq!(changed.updated_at, reply.created_at);
         }
         assert_eq!(bed.contents(id).await, ["why?", "because"].repeat(3));
@@ -97,7 +97,9 @@ async fn what_was_said_before_has_a_bound_in_bytes() {
         }
         let firsts = async |bytes| {
             let all = bed.store.exchanges(id, 9, bytes).await.unwrap();
-            all.iter().map(|it| it.1.trim_end_matches('x').to_owned()).collect::<String>()
+            all.iter()
+                .map(|exchange| exchange.1.trim_end_matches('x').to_owned())
+                .collect::<String>()
         };
         assert_eq!(firsts(1 << 20).await, "01234");
         assert_eq!(firsts(3500).await, "34");

@@ -1,4 +1,4 @@
-//! What is known about files, and to which message they belong.
+//! Rows of files, and their messages.
 use quadrille_store::{Error, FileInfo, NewFile, NewMessage, Page};
 
 use crate::bed::{ALL, Bed, each, message};
@@ -31,7 +31,7 @@ async fn a_file_is_known_by_its_key_and_listed_for_its_user() {
         upload(bed, "k/3", "bob", None).await;
         let keys = async |user, page| {
             let files = bed.store.files(user, page).await.unwrap();
-            files.into_iter().map(|it| it.key).collect::<Vec<_>>()
+            files.into_iter().map(|file| file.key).collect::<Vec<_>>()
         };
         assert_eq!(keys("ann", ALL).await, ["k/2", "k/1"]);
         assert_eq!(keys("ann", Page { limit: 1, offset: 1 }).await, ["k/1"]);
@@ -78,7 +78,7 @@ async fn files_are_attached_once_and_only_those_of_the_user() {
         let files = ["k/2", "k/1", "k/3", "k/4", "k/5"].map(str::to_owned);
         let new = NewMessage { files: &files, ..message(id, "ann", "look") };
         let added = bed.store.add_message(new).await.unwrap().message;
-        let attached: Vec<_> = added.files.iter().map(|it| &*it.key).collect();
+        let attached: Vec<_> = added.files.iter().map(|file| &*file.key).collect();
         assert_eq!(attached, ["k/2", "k/1"]);
         for file in &added.files {
             assert_eq!((file.message_id, file.conversation_id), (Some(added.id), Some(id)));
@@ -89,7 +89,7 @@ async fn files_are_attached_once_and_only_those_of_the_user() {
         // Each message is read with its own files.
         bed.say(id, "ann", "nothing").await;
         let read = bed.store.messages(id, None, 9).await.unwrap();
-        let read: Vec<_> = read.iter().map(|it| it.files.len()).collect();
+        let read: Vec<_> = read.iter().map(|message| message.files.len()).collect();
         assert_eq!(read, [2, 0, 0]);
     })
     .await;
@@ -110,7 +110,10 @@ async fn files_come_with_their_message_or_not_at_all() {
         let new = NewMessage { key: Some("once"), ..message(id, "ann", "look") };
         let added = bed.store.add_message_with(new, &[file("k/1"), file("k/2")]).await.unwrap();
         let owners = |files: &[FileInfo]| -> Vec<_> {
-            files.iter().map(|it| (it.key.clone(), it.user_id.clone(), it.message_id)).collect()
+            files
+                .iter()
+                .map(|file| (file.key.clone(), file.user_id.clone(), file.message_id))
+                .collect()
         };
         let theirs = |key: &str| (key.to_owned(), "ann".to_owned(), Some(added.message.id));
         assert_eq!(owners(&added.message.files), [theirs("k/1"), theirs("k/2")]);

@@ -2,9 +2,9 @@
 use std::time::Duration;
 
 use quadrille_store::{
-    CancelRun, ChatFile, ChatStatus, Claimed, FileError, NewChat, NewChatFile, NewMessageOfChat,
-    NewRun, NewStep, Place, Run, RunError, RunStatus, RunsOf, Said, Start, Step, StepKind,
-    StepStatus,
+    CancelRun, ChatFile, ChatStatus, Claimed, FileError, MessageType, NewChat, NewChatFile,
+    NewChatMessage, NewRun, NewStep, Place, Run, RunError, RunScope, RunStatus, Start, Step,
+    StepKind, StepStatus,
 };
 use tokio::task::JoinSet;
 
@@ -48,11 +48,11 @@ impl Bed {
             arguments: "{}".to_owned(),
         };
         let steps: Vec<_> = kinds.iter().map(step).collect();
-        let input = self.store.chat_files(chat).await.unwrap().last().map(|it| it.id);
+        let input = self.store.chat_files(chat).await.unwrap().last().map(|file| file.id);
         let new = NewRun {
             id,
             chat,
-            origin: "execute",
+            started_by: "execute",
             steps: &steps,
             input,
             max_waiting: 3,
@@ -68,7 +68,7 @@ impl Bed {
     }
 
     pub(crate) async fn claim(&self) -> Option<Claimed> {
-        self.store.claim_run(LONG, RunsOf::Anyone).await.unwrap()
+        self.store.claim_run(LONG, RunScope::Anyone).await.unwrap()
     }
 
     pub(crate) async fn all(&self, id: &str) -> (Run, Vec<Step>) {
@@ -115,7 +115,7 @@ async fn a_chat_with_as_many_files_as_an_archive_takes_gets_no_other() {
         assert!(matches!(finished, Err(FileError::TooMany)), "{finished:?}");
         // What was refused has changed nothing: it can be finished without a file.
         bed.store.finish_step(&claimed, &steps[0], "{}", None).await.unwrap().unwrap();
-        assert!(bed.store.hand_out(&claimed).await.unwrap());
+        assert!(bed.store.release_to_external(&claimed).await.unwrap());
         let held = bed.store.claim_step(None, "w", LONG, 1).await.unwrap().unwrap();
         let brought = bed.store.finish_claimed(&held, ("{}", "d"), Some(file)).await;
         assert!(matches!(brought, Err(FileError::TooMany)), "{brought:?}");
@@ -171,12 +171,15 @@ async fn runs_are_claimed_of_one_owner() {
         assert_eq!(bed.store.owners_of_runs(10).await.unwrap(), named);
         assert_eq!(bed.store.owners_of_runs(2).await.unwrap(), named[..2]);
         for (chat, user) in owners.into_iter().rev() {
-            let of = RunsOf::Owner(user);
+            let of = RunScope::Owner(user);
             let claimed = bed.store.claim_run(LONG, of).await.unwrap().unwrap();
             assert_eq!(claimed.run.id, chat);
-            assert_eq!(bed.store.claim_run(LONG, of).await.unwrap().map(|it| it.run.id), None);
+            assert_eq!(
+                bed.store.claim_run(LONG, of).await.unwrap().map(|claimed| claimed.run.id),
+                None
+            );
             // Its worker may go away.
-            bed.store.give_back(&claimed).await.unwrap();
+            bed.store.release_run(&claimed).await.unwrap();
             assert!(bed.store.claim_run(LONG, of).await.unwrap().is_some());
         }
         assert_eq!(bed.claim().await, None);
@@ -190,22 +193,23 @@ async fn a_chat_is_kept_with_what_was_said_and_goes_with_its_files() {
         bed.chat("a", Some("ann")).await;
         bed.chat("b", None).await;
         let said = [
-            NewMessageOfChat { kind: Said::User, content: "ex\0tract", metadata: "{}" },
-            NewMessageOfChat { kind: Said::System, content: "what?", metadata: r#"{"n":1}"# },
+            NewChatMessage { kind: MessageType::User, content: "ex\0tract", metadata: "{}" },
+            NewChatMessage { kind: MessageType::System, content: "what?", metadata: r#"{"n":1}"# },
         ];
-        assert!(bed.store.say_in_chat("a", Some(ChatStatus::Active), &said).await.unwrap());
-        assert!(!bed.store.say_in_chat("no", None, &said).await.unwrap());
-        let kept = bed.store.said_in_chat("a", 10).await.unwrap();
-        let kept: Vec<_> = kept.iter().map(|it| (it.kind, it.content.as_str())).collect();
-        assert_eq!(kept, [(Said::User, "ex\u{fffd}tract"), (Said::System, "what?")]);
-        assert_eq!(bed.store.said_in_chat("a", 1).await.unwrap()[0].content, "what?");
-        bed.store.remember_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
+        assert!(bed.store.add_chat_messages("a", Some(ChatStatus::Active), &said).await.unwrap());
+        assert!(!bed.store.add_chat_messages("no", None, &said).await.unwrap());
+        let kept = bed.store.chat_messages("a", 10).await.unwrap();
+        let kept: Vec<_> =
+            kept.iter().map(|message| (message.kind, message.content.as_str())).collect();
+        assert_eq!(kept, [(MessageType::User, "ex\u{fffd}tract"), (MessageType::System, "what?")]);
+        assert_eq!(bed.store.chat_messages("a", 1).await.unwrap()[0].content, "what?");
+        bed.store.set_dialogue("a", r#"{"state":"idle"}"#).await.unwrap();
         let chat = bed.store.chat("a").await.unwrap().unwrap();
         assert_eq!((chat.status, chat.user_id.as_deref()), (ChatStatus::Active, Some("ann")));
         assert_eq!(chat.dialogue.as_deref(), Some(r#"{"state":"idle"}"#));
         let ids = async |user, status| {
             let all = bed.store.chats(user, status, ALL).await.unwrap();
-            all.into_iter().map(|it| it.id).collect::<Vec<_>>()
+            all.into_iter().map(|chat| chat.id).collect::<Vec<_>>()
         };
         assert_eq!(ids(Some("ann"), None).await, ["a"]);
         assert_eq!(ids(None, Some(ChatStatus::Created)).await, ["b"]);
@@ -260,10 +264,12 @@ async fn steps_feed_each_other_and_the_run_is_over_once() {
         assert_eq!(bed.store.end_run(&claimed, RunStatus::Failed, None, None).await.unwrap(), None);
         let (run, steps) = bed.all("r").await;
         assert_eq!((run.status, run.next), (RunStatus::Completed, 3));
-        assert!(steps.iter().all(|it| it.status == StepStatus::Completed && it.progress == 100));
+        assert!(
+            steps.iter().all(|step| step.status == StepStatus::Completed && step.progress == 100)
+        );
         let chat = bed.store.chat("a").await.unwrap().unwrap();
         assert_eq!(chat.status, ChatStatus::Completed);
-        let steps: Vec<_> = steps.into_iter().map(|it| Step { result: None, ..it }).collect();
+        let steps: Vec<_> = steps.into_iter().map(|step| Step { result: None, ..step }).collect();
         assert_eq!(bed.store.steps_of_chat("a", 10).await.unwrap(), steps);
     })
     .await;
@@ -282,19 +288,19 @@ async fn a_run_is_done_by_one_worker_and_runs_of_a_chat_one_after_the_other() {
         let mut racing = JoinSet::new();
         for _ in 0..8 {
             let store = bed.store.clone();
-            racing.spawn(async move { store.claim_run(LONG, RunsOf::Anyone).await.unwrap() });
+            racing.spawn(async move { store.claim_run(LONG, RunScope::Anyone).await.unwrap() });
         }
         let mut claimed: Vec<_> = racing.join_all().await.into_iter().flatten().collect();
         // A worker that lost a race looks again.
         claimed.extend(bed.claim().await);
-        let mut ids: Vec<_> = claimed.iter().map(|it| it.run.id.as_str()).collect();
+        let mut ids: Vec<_> = claimed.iter().map(|claimed| claimed.run.id.as_str()).collect();
         ids.sort_unstable();
         assert_eq!(ids, ["a1", "b1"]);
-        let first = claimed.iter().find(|it| it.run.id == "a1").unwrap();
-        let why = Some("no");
-        bed.store.end_run(first, RunStatus::Failed, why, Some((0, "bad"))).await.unwrap().unwrap();
+        let first = claimed.iter().find(|claimed| claimed.run.id == "a1").unwrap();
+        let err = Some("no");
+        bed.store.end_run(first, RunStatus::Failed, err, Some((0, "bad"))).await.unwrap().unwrap();
         let (run, steps) = bed.all("a1").await;
-        assert_eq!((run.status, run.error.as_deref()), (RunStatus::Failed, why));
+        assert_eq!((run.status, run.error.as_deref()), (RunStatus::Failed, err));
         let statuses = [steps[0].status, steps[1].status];
         assert_eq!(statuses, [StepStatus::Failed, StepStatus::Skipped]);
         assert_eq!(bed.claim().await.unwrap().run.id, "a2");
@@ -307,7 +313,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
     each(async |bed| {
         bed.chat("a", None).await;
         bed.begin("a", "r", TWO).await.unwrap();
-        let dead = bed.store.claim_run(Duration::ZERO, RunsOf::Anyone).await.unwrap().unwrap();
+        let dead = bed.store.claim_run(Duration::ZERO, RunScope::Anyone).await.unwrap().unwrap();
         bed.work(&dead, None).await.unwrap();
         let next = e2e::patience::eventually("the lease is over", async || bed.claim().await).await;
         assert_eq!(next.start, Start::Resumed);
@@ -318,7 +324,7 @@ async fn what_a_dead_worker_left_is_gone_on_with_and_the_dead_one_has_no_say() {
         assert_eq!(bed.store.finish_step(&dead, &steps[1], "{}", None).await.unwrap(), None);
         bed.work(&next, None).await.unwrap();
         // Given back, it has been tried no more often.
-        bed.store.give_back(&next).await.unwrap();
+        bed.store.release_run(&next).await.unwrap();
         let again = e2e::patience::eventually("it is free", async || bed.claim().await).await;
         assert_eq!((again.run.attempts, again.start), (1, Start::Resumed));
         let end = bed.store.end_run(&again, RunStatus::Completed, None, None).await.unwrap();
@@ -390,14 +396,17 @@ async fn lists_of_chats_messages_and_steps_have_a_bound_in_bytes() {
                 any_owner: true,
             };
             bed.store.put_chat(new).await.unwrap();
-            let said =
-                NewMessageOfChat { kind: Said::User, content: &n.to_string(), metadata: &large };
-            assert!(bed.store.say_in_chat("c0", None, &[said]).await.unwrap());
+            let said = NewChatMessage {
+                kind: MessageType::User,
+                content: &n.to_string(),
+                metadata: &large,
+            };
+            assert!(bed.store.add_chat_messages("c0", None, &[said]).await.unwrap());
         }
         let chats = bed.store.chats(Some("ann"), None, ALL).await.unwrap();
         assert_eq!(chats.len(), 6);
-        let said = bed.store.said_in_chat("c0", 1000).await.unwrap();
-        let said: Vec<_> = said.iter().map(|it| &*it.content).collect();
+        let said = bed.store.chat_messages("c0", 1000).await.unwrap();
+        let said: Vec<_> = said.iter().map(|message| &*message.content).collect();
         assert_eq!(said, ["4", "5", "6", "7", "8", "9"]);
         let step = NewStep {
             operation: "csv/search".to_owned(),
@@ -408,7 +417,7 @@ async fn lists_of_chats_messages_and_steps_have_a_bound_in_bytes() {
         let new = NewRun {
             id: "r",
             chat: "c0",
-            origin: "execute",
+            started_by: "execute",
             steps: &steps,
             input: None,
             max_waiting: 3,

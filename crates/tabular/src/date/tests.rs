@@ -1,4 +1,4 @@
-//! Dates in every form that is known, and what only looks like one.
+//! Dates in every known form, and texts that only look like one.
 use super::*;
 
 const NOW: &str = "2026-11-20T22:06:37";
@@ -8,7 +8,7 @@ fn reading(day_first: bool) -> Reading {
 }
 
 fn parse(text: &str) -> Option<String> {
-    Moment::parse(text, reading(false)).map(|it| it.civil.to_string())
+    Moment::parse(text, reading(false)).map(|moment| moment.civil.to_string())
 }
 
 #[test]

@@ -1,42 +1,43 @@
-//! What becomes of one cell.
+//! Changes one cell.
 use super::{
     fit::{Fit, number},
+    format::print,
     kind::{DatePart, Kind},
     text,
 };
 use crate::{
+    budget::ResultBudget,
     cell::Cell,
     date::{Moment, Reading},
     error::Error,
-    number::Number,
+    number::Numeric,
     progress::Meter,
-    run::Room,
 };
 
 // === impl Kind ===
 
 impl Kind {
-    /// What `cell` becomes, in a column that is as `fit` says.
+    /// Returns the changed `cell`, for a column described by `fit`.
     pub(super) fn apply(
         &self,
         fit: &Fit,
         cell: Cell,
         reading: Reading,
-        room: &mut Room,
+        budget: &mut ResultBudget,
         meter: &mut Meter<'_>,
     ) -> Result<Cell, Error> {
         meter.pulse()?;
         let made = if let Self::Replace(pattern) = self {
             let Some(text) = cell.text() else { return Ok(cell) };
-            Cell::Text(pattern.replace(&text, room, meter)?)
+            Cell::Text(pattern.replace(&text, budget, meter)?)
         } else {
             self.changed(fit, cell, reading)
         };
-        room.take(made.size())?;
+        budget.take(made.size())?;
         Ok(made)
     }
 
-    /// Whether it makes numbers or dates of texts, which may not be some.
+    /// Returns whether texts are converted to numbers or dates, which may fail.
     pub(super) fn converts(&self) -> bool {
         matches!(
             self,
@@ -51,12 +52,11 @@ impl Kind {
         )
     }
 
-    /// Whether `cell` held something that is no value of the kind that this makes of it, which
-    /// became `made`.
+    /// Returns whether `cell` had a value that could not be converted; `made` is the result.
     pub(super) fn failed(&self, cell: &Cell, made: &Cell) -> bool {
         match self {
             _ if cell.is_empty() => false,
-            // It has a number for what is none, and takes some away that are.
+            // These types never give a missing cell for that, or do so for other reasons.
             Self::Integer | Self::Outliers(_) => number(self, cell).is_none(),
             _ => self.converts() && made.is_missing(),
         }
@@ -76,8 +76,8 @@ impl Kind {
                     if cell.is_empty() {
                         return filling.clone();
                     }
-                    let number = Number::of(&cell).filter(|_| *numbers);
-                    number.map_or(cell, |it| Cell::Float(it.float()))
+                    let number = Numeric::of(&cell).filter(|_| *numbers);
+                    number.map_or(cell, |number| Cell::Float(number.float()))
                 }
                 _ if cell.is_empty() => value.clone(),
                 _ => cell,
@@ -129,10 +129,10 @@ impl Kind {
         }
     }
 
-    fn number(&self, fit: &Fit, number: Number) -> Cell {
+    fn number(&self, fit: &Fit, number: Numeric) -> Cell {
         let float = number.float();
         let plain = |whole: bool| match number {
-            Number::Int(number) if whole => Cell::Int(number),
+            Numeric::Int(number) if whole => Cell::Int(number),
             number => Cell::Float(number.float()),
         };
         match (self, fit) {
@@ -156,8 +156,8 @@ impl Kind {
                 }
             }
             (Self::Round(decimals), Fit::Whole(true)) => match number {
-                Number::Int(number) => Cell::Int(round_whole(number, *decimals)),
-                Number::Float(_) => plain(false),
+                Numeric::Int(number) => Cell::Int(round_whole(number, *decimals)),
+                Numeric::Float(_) => plain(false),
             },
             (Self::Round(decimals), _) => Cell::Float(round(float, *decimals)),
             (_, Fit::Whole(whole)) => plain(*whole),
@@ -166,7 +166,7 @@ impl Kind {
     }
 }
 
-/// What among infinite numbers is no number has no value.
+/// Makes a cell; a result that is not a number becomes a missing cell.
 fn found(number: f64) -> Cell {
     if number.is_nan() { Cell::Missing } else { Cell::Float(number) }
 }
@@ -176,11 +176,11 @@ fn is_one_of(cell: &Cell, words: &[String]) -> bool {
     text.is_some_and(|text| words.contains(&text))
 }
 
-fn truncate(number: Number) -> i128 {
+fn truncate(number: Numeric) -> i128 {
     match number {
-        Number::Int(number) => number,
+        Numeric::Int(number) => number,
         #[expect(clippy::cast_possible_truncation, reason = "that is what is asked")]
-        Number::Float(number) => number as i128,
+        Numeric::Float(number) => number as i128,
     }
 }
 
@@ -191,55 +191,18 @@ fn round(number: f64, decimals: i32) -> f64 {
     } else {
         (number * power).round_ties_even() / power
     };
-    // What is too large to have decimals stays as it is.
+    // A number too large to have decimals stays as it is.
     if rounded.is_finite() { rounded } else { number }
 }
 
 fn round_whole(number: i128, decimals: i32) -> i128 {
-    let Some(power) = decimals.checked_neg().and_then(|it| u32::try_from(it).ok()) else {
+    let Some(power) = decimals.checked_neg().and_then(|digits| u32::try_from(digits).ok()) else {
         return number;
     };
     let Some(power) = 10i128.checked_pow(power) else { return 0 };
     let (tens, rest) = (number.div_euclid(power), number.rem_euclid(power));
     let up = rest * 2 > power || (rest * 2 == power && tens % 2 != 0);
     (tens + i128::from(up)) * power
-}
-
-/// `format` with others in the place of some of its directives; `%%` is none.
-pub(super) fn directives<'a>(format: &str, other: impl Fn(char) -> Option<&'a str>) -> String {
-    let mut replaced = String::new();
-    let mut characters = format.chars();
-    while let Some(character) = characters.next() {
-        if character != '%' {
-            replaced.push(character);
-            continue;
-        }
-        match characters.next() {
-            None => replaced.push('%'),
-            Some(directive) => match other(directive) {
-                Some(text) => replaced.push_str(text),
-                None => replaced.extend(['%', directive]),
-            },
-        }
-    }
-    replaced
-}
-
-fn print(moment: Moment, format: &str) -> Option<String> {
-    let zone = match moment.offset {
-        Some(offset) if format.contains("%z") => {
-            let sign = if offset < 0 { '-' } else { '+' };
-            format!("{sign}{:02}{:02}", offset.abs() / 60, offset.abs() % 60)
-        }
-        _ => String::new(),
-    };
-    let name = if moment.offset == Some(0) { "UTC" } else { "" };
-    let format = directives(format, |it| match it {
-        'z' => Some(&zone),
-        'Z' => Some(name),
-        _ => None,
-    });
-    jiff::fmt::strtime::format(format, moment.civil).ok()
 }
 
 #[cfg(test)]

@@ -1,29 +1,29 @@
-//! What must be known of a whole column before its first cell is changed.
+//! Collects the properties of a column before its first cell is changed.
 use std::collections::HashMap;
 
 use super::kind::{Kind, Method};
 use crate::{
+    budget::charge,
     cell::Cell,
     date::Evidence,
     error::{Error, TooMuch},
     limits::Limits,
-    number::Number,
-    run::hold,
+    number::Numeric,
 };
 
-/// What a column is like, as far as a type of normalisation must know.
+/// Properties of a column that a type of normalisation needs.
 #[derive(Clone, Debug)]
 pub(super) enum Fit {
-    /// Nothing has to be known.
+    /// Needs nothing.
     Any,
-    /// Whether all numbers are whole and no cell is without one.
+    /// Whether all cells have whole numbers.
     Whole(bool),
     Scale {
         low: f64,
         high: f64,
         whole: bool,
     },
-    /// Mean and standard deviation; a single number has none.
+    /// Mean and standard deviation; a single number has no deviation.
     Score {
         mean: f64,
         deviation: Option<f64>,
@@ -40,9 +40,9 @@ pub(super) enum Fit {
     DayFirst(bool),
 }
 
-/// Collects it.
+/// Collects the properties of a column.
 #[derive(Debug)]
-pub(crate) enum Gather {
+pub(crate) enum Collector {
     Numbers(Numbers),
     Dates(Evidence),
     Counts { counts: HashMap<String, u64>, held: usize, limits: Limits },
@@ -51,27 +51,27 @@ pub(crate) enum Gather {
 #[derive(Debug)]
 pub(crate) struct Numbers {
     count: u64,
-    /// Cells without a number: those with other text, and the empty ones.
+    /// Cells without a number: with another text, and empty ones.
     other: u64,
     empty: u64,
     booleans: bool,
     whole: bool,
-    /// One of them is no number of 64 bits.
+    /// Whether a number does not fit into 64 bits.
     beyond: bool,
     low: f64,
     high: f64,
     mean: f64,
     squares: f64,
-    /// All of them, where their order matters.
+    /// All numbers, where their order matters.
     kept: Option<Vec<f64>>,
     held: usize,
     most: usize,
 }
 
-// === impl Gather ===
+// === impl Collector ===
 
-impl Gather {
-    /// What collects for `kind`, if it has to know anything.
+impl Collector {
+    /// Returns a collector for `kind`, if that needs any properties.
     pub(super) fn for_kind(kind: &Kind, limits: &Limits) -> Option<Self> {
         let numbers = |keep: bool| Some(Self::Numbers(Numbers::new(keep, limits)));
         match kind {
@@ -103,7 +103,7 @@ impl Gather {
                     return Err(TooMuch::Distinct { most: limits.max_distinct }.into());
                 } else {
                     let what = "the values of the column";
-                    hold(held, text.len(), limits.max_held, what, "split the file")?;
+                    charge(held, text.len(), limits.max_held, what, "split the file")?;
                     counts.insert(text.into_owned(), 1);
                 }
                 Ok(())
@@ -111,13 +111,13 @@ impl Gather {
         }
     }
 
-    /// What was found, or why `kind` cannot be done to this column.
+    /// Returns the properties, or the reason why `kind` cannot be applied to this column.
     pub(super) fn fit(self, kind: &Kind) -> Result<Fit, String> {
         match self {
             Self::Numbers(numbers) => numbers.fit(kind),
             Self::Dates(evidence) => Ok(Fit::DayFirst(evidence.day_first())),
             Self::Counts { counts, .. } => {
-                // The most frequent; among equals the first in the alphabet.
+                // The most frequent value; among equals the first in alphabetical order.
                 let best = counts.into_iter().max_by(|(a, n), (b, m)| n.cmp(m).then(b.cmp(a)));
                 let value =
                     if let Kind::Fill { value, .. } = kind { value.clone() } else { Cell::Missing };
@@ -161,10 +161,10 @@ impl Numbers {
             return Ok(());
         };
         self.count += 1;
-        self.whole &= matches!(number, Number::Int(_));
+        self.whole &= matches!(number, Numeric::Int(_));
         self.beyond |= match number {
-            Number::Int(number) => i64::try_from(number).is_err(),
-            Number::Float(number) => !(-I64..I64).contains(&number),
+            Numeric::Int(number) => i64::try_from(number).is_err(),
+            Numeric::Float(number) => !(-I64..I64).contains(&number),
         };
         let number = number.float();
         self.low = self.low.min(number);
@@ -175,7 +175,7 @@ impl Numbers {
         if let Some(kept) = &mut self.kept {
             kept.push(number);
             let what = "the numbers of the column";
-            hold(&mut self.held, size_of::<f64>(), self.most, what, "split the file")?;
+            charge(&mut self.held, size_of::<f64>(), self.most, what, "split the file")?;
         }
         Ok(())
     }
@@ -192,9 +192,9 @@ impl Numbers {
             Kind::Score => {
                 let spread = self.squares / (self.count.max(2) - 1) as f64;
                 let deviation = (self.count > 1).then(|| spread.sqrt());
-                // Rounding must not make a constant column vary.
+                // Rounding errors must not make a constant column vary.
                 let constant = self.low >= self.high;
-                let deviation = deviation.map(|it| if constant { 0.0 } else { it });
+                let deviation = deviation.map(|deviation| if constant { 0.0 } else { deviation });
                 Fit::Score { mean: self.mean, deviation }
             }
             Kind::Integer if self.count > 0 && !(self.low.is_finite() && self.high.is_finite()) => {
@@ -208,7 +208,7 @@ impl Numbers {
                 let (first, third) = (quantile(numbers, 0.25), quantile(numbers, 0.75));
                 let margin = multiplier * (third - first);
                 let (low, high) = (first - margin, third + margin);
-                let inside = numbers.iter().all(|it| (low..=high).contains(it));
+                let inside = numbers.iter().all(|number| (low..=high).contains(number));
                 Fit::Fences { low, high, whole: whole && inside }
             }
             Kind::Fill { value, method } => {
@@ -228,8 +228,8 @@ impl Numbers {
 /// 2^63.
 const I64: f64 = 9_223_372_036_854_775_808.0;
 
-/// By linear interpolation between neighbours. The numbers are put in another order, but not sorted,
-/// which would take long.
+/// Computes a quantile by linear interpolation between neighbours. Reorders the numbers without
+/// sorting them, which would be slow.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -247,13 +247,13 @@ fn quantile(numbers: &mut [f64], part: f64) -> f64 {
     if below.total_cmp(&above).is_eq() { below } else { below + (above - below) * place.fract() }
 }
 
-/// The number that `kind` sees in a cell.
-pub(super) fn number(kind: &Kind, cell: &Cell) -> Option<Number> {
-    let Kind::Currency { comma, parentheses } = kind else { return Number::of(cell) };
+/// Returns the number that `kind` reads from a cell.
+pub(super) fn number(kind: &Kind, cell: &Cell) -> Option<Numeric> {
+    let Kind::Currency { comma, parentheses } = kind else { return Numeric::of(cell) };
     let text = cell.text()?;
     let decimal = if *comma { ',' } else { '.' };
     let mut digits: String =
-        text.chars().filter(|it| it.is_ascii_digit() || *it == '-' || *it == decimal).collect();
+        text.chars().filter(|c| c.is_ascii_digit() || *c == '-' || *c == decimal).collect();
     if *comma {
         digits = digits.replace(',', ".");
     }
@@ -261,7 +261,7 @@ pub(super) fn number(kind: &Kind, cell: &Cell) -> Option<Number> {
     if *parentheses && text.starts_with('(') && text.ends_with(')') {
         digits.insert(0, '-');
     }
-    Number::parse(&digits)
+    Numeric::parse(&digits)
 }
 
 #[cfg(test)]

@@ -1,33 +1,33 @@
-//! The types of normalisation, with their parameters.
+//! Types of normalisation, with their parameters.
 use std::collections::HashMap;
 
 use jiff::civil::DateTime;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{apply::directives, pattern::Pattern};
+use super::{format::directives, pattern::Replacement};
 use crate::{
-    arguments::{or_default, why},
+    arguments::{or_default, reason},
     cell::Cell,
     error::list,
     patterns::Patterns,
 };
 
-/// The types by the names that clients use, and what each does.
+/// Names of the types, as clients use them, with a description of each.
 pub const TYPES: [(&str, &str); 26] = [
-    ("uppercase", "large letters"),
-    ("lowercase", "small letters"),
-    ("title_case", "a large letter at the beginning of each word"),
+    ("uppercase", "upper case"),
+    ("lowercase", "lower case"),
+    ("title_case", "a capital at the beginning of each word"),
     ("trim_whitespace", "no white space at the ends"),
     ("collapse_whitespace", "no white space at the ends, single spaces between words"),
     ("remove_special_chars", "only letters from a to z, digits and white space"),
     ("phone_format", "North American phone numbers in one form"),
-    ("email_format", "small letters without white space at the ends"),
-    ("name_format", "large initials without white space at the ends"),
-    ("address_format", "one line, single spaces, large initials"),
+    ("email_format", "lower case without white space at the ends"),
+    ("name_format", "capitalised words without white space at the ends"),
+    ("address_format", "one line, single spaces, capitalised words"),
     ("min_max_scale", "numbers from 0 to 1"),
     ("z_score", "distance from the mean in standard deviations"),
-    ("round_decimal", "numbers with so many decimals"),
+    ("round_decimal", "numbers rounded to some decimals"),
     ("integer_convert", "whole numbers, 0 for what is no number"),
     ("currency_format", "amounts as numbers"),
     ("date_format", "dates in one form"),
@@ -37,13 +37,13 @@ pub const TYPES: [(&str, &str); 26] = [
     ("date_extract_day", "the day of a date, from 1"),
     ("boolean_convert", "true for some words, false for all others"),
     ("yes_no_convert", "Yes for some words, No for all others"),
-    ("categorical_mapping", "other words for some words"),
-    ("regex_replace", "what a pattern matches, replaced"),
-    ("fill_null_values", "something for empty cells"),
+    ("categorical_mapping", "replacements for some words"),
+    ("regex_replace", "replacements for the matches of a pattern"),
+    ("fill_null_values", "a value for empty cells"),
     ("outlier_removal", "no numbers far from the others"),
 ];
 
-/// What is done to each cell.
+/// A change of every cell in a column.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Upper,
@@ -55,7 +55,7 @@ pub(super) enum Kind {
     Email,
     Name,
     Address,
-    Replace(Pattern),
+    Replace(Replacement),
     Scale,
     Score,
     Round(i32),
@@ -133,13 +133,13 @@ struct Fences {
 }
 
 const NOT_PLAIN: &str = r"[^a-zA-Z0-9\s]";
-/// Powers of ten beyond have no meaning for a double.
+/// A double has no more decimal exponents.
 const MAX_DECIMALS: i32 = 300;
 
 // === impl Kind ===
 
 impl Kind {
-    /// The type called `name` in any case. The error is for the report.
+    /// Parses the type `name`, in any case. The error is a text for the report.
     pub(super) fn parse(
         name: &str,
         parameters: &Value,
@@ -177,7 +177,7 @@ impl Kind {
                 let Mapping { mapping, default } = read(parameters)?;
                 let mapping = mapping.into_iter().map(|(from, to)| Ok((from, scalar(&to)?)));
                 let mapping = mapping.collect::<Result<_, String>>()?;
-                let default = default.map(|it| scalar(&it)).transpose()?;
+                let default = default.map(|value| scalar(&value)).transpose()?;
                 Self::Categories { mapping, default }
             }
             "regex_replace" => Self::replace(read(parameters)?, "", patterns)?,
@@ -212,7 +212,7 @@ impl Kind {
     ) -> Result<Self, String> {
         let Replacing { pattern, replacement } = parameters;
         let pattern = pattern.as_deref().unwrap_or(default);
-        Ok(Self::Replace(Pattern::new(pattern, &replacement, patterns)?))
+        Ok(Self::Replace(Replacement::new(pattern, &replacement, patterns)?))
     }
 
     fn currency(parameters: &Money) -> Result<Self, String> {
@@ -226,16 +226,16 @@ impl Kind {
 
     fn date(parameters: Formatting, default: &str) -> Result<Self, String> {
         let format = parameters.format.unwrap_or_else(|| default.to_owned());
-        // Microseconds always have six digits, and the forms of a place are those of none. Zones are
-        // put in where they are known.
-        let format = directives(&format, |it| match it {
+        // Microseconds always have six digits, and local formats are those of the C locale. Offsets
+        // are filled in later.
+        let format = directives(&format, |directive| match directive {
             'f' => Some("%6f"),
             'c' => Some("%a %b %e %H:%M:%S %Y"),
             'x' => Some("%m/%d/%y"),
             'X' => Some("%H:%M:%S"),
             _ => None,
         });
-        let sample = directives(&format, |it| matches!(it, 'z' | 'Z').then_some(""));
+        let sample = directives(&format, |directive| matches!(directive, 'z' | 'Z').then_some(""));
         jiff::fmt::strtime::format(&sample, DateTime::constant(2024, 1, 15, 0, 0, 0, 0))
             .map_err(|error| format!("parameter `format`: {error}"))?;
         Ok(Self::Date { format })
@@ -244,12 +244,12 @@ impl Kind {
 
 fn words(parameters: Words, default: &[&str]) -> Vec<String> {
     let words = parameters.true_values;
-    let words = words.unwrap_or_else(|| default.iter().map(|&it| it.to_owned()).collect());
-    // Cells are compared in small letters, too.
-    words.into_iter().map(|it| it.to_lowercase()).collect()
+    let words = words.unwrap_or_else(|| default.iter().map(|&word| word.to_owned()).collect());
+    // Cells are compared in lower case, too.
+    words.into_iter().map(|word| word.to_lowercase()).collect()
 }
 
-/// The parameters of `parameters` that the type called `name` does not have.
+/// Lists the parameters that the type `name` does not have.
 pub(super) fn unknown<'a>(name: &str, parameters: &'a Value) -> Vec<&'a str> {
     let known: &[&str] = match name.to_ascii_lowercase().as_str() {
         "remove_special_chars" | "regex_replace" => &["pattern", "replacement"],
@@ -263,14 +263,14 @@ pub(super) fn unknown<'a>(name: &str, parameters: &'a Value) -> Vec<&'a str> {
         _ => &[],
     };
     let names = parameters.as_object().into_iter().flat_map(serde_json::Map::keys);
-    names.map(String::as_str).filter(|it| !known.contains(it)).collect()
+    names.map(String::as_str).filter(|name| !known.contains(name)).collect()
 }
 
-/// A JSON value that a cell can hold.
+/// Converts a JSON value to a cell. Fails for lists and objects.
 fn scalar(value: &Value) -> Result<Cell, String> {
     Ok(match value {
         Value::Null => Cell::Missing,
-        Value::Bool(it) => Cell::Bool(*it),
+        Value::Bool(value) => Cell::Bool(*value),
         Value::String(text) => Cell::Text(text.clone()),
         Value::Number(number) => match number.as_i128() {
             Some(number) => Cell::Int(number),
@@ -287,7 +287,7 @@ fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, String> {
     let parameters = if parameters.is_null() { &empty } else { parameters };
     serde_path_to_error::deserialize(parameters).map_err(|error| {
         let path = error.path().to_string();
-        let why = why(&error.into_inner());
-        if path == "." { why } else { format!("parameter `{path}`: {why}") }
+        let reason = reason(&error.into_inner());
+        if path == "." { reason } else { format!("parameter `{path}`: {reason}") }
     })
 }

@@ -1,29 +1,29 @@
-//! Replacing by pattern, with replacements as clients write them: `\1` and `\g<name>` are groups, and
-//! `$` is only a dollar.
+//! Replacement by pattern. In the replacement, `\1` and `\g<name>` are groups, and `$` is only a
+//! dollar.
 use regex::Regex;
 
 use crate::{
+    budget::ResultBudget,
     error::Error,
     patterns::{self, Patterns},
     progress::Meter,
-    run::Room,
 };
 
 #[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    pattern: patterns::Pattern,
-    replacement: Vec<Part>,
+pub(super) struct Replacement {
+    pattern: patterns::CellPattern,
+    replacement: Vec<ReplacementPart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum ReplacementPart {
     Text(String),
     Group(usize),
 }
 
-// === impl Pattern ===
+// === impl Replacement ===
 
-impl Pattern {
+impl Replacement {
     pub(super) fn new(
         pattern: &str,
         replacement: &str,
@@ -34,28 +34,29 @@ impl Pattern {
         Ok(Self { pattern, replacement })
     }
 
-    /// `text` with what takes the place of each match. It may take all that is left of `room`.
+    /// Replaces every match in `text`. The result may take all that is left of `budget`.
     pub(super) fn replace(
         &self,
         text: &str,
-        room: &Room,
+        budget: &ResultBudget,
         meter: &mut Meter<'_>,
     ) -> Result<String, Error> {
         let mut replaced = String::new();
         let mut end = 0;
-        let groups = self.replacement.iter().any(|it| matches!(it, Part::Group(1..)));
+        let groups =
+            self.replacement.iter().any(|part| matches!(part, ReplacementPart::Group(1..)));
         self.pattern.matches(text, groups, meter, |from, to, found| {
             replaced.push_str(text.get(end..from).unwrap_or_default());
             end = to;
             for part in &self.replacement {
                 replaced.push_str(match part {
-                    Part::Text(text) => text,
-                    Part::Group(0) => text.get(from..to).unwrap_or_default(),
-                    Part::Group(group) => {
-                        found.and_then(|it| it.get(*group)).map_or("", |it| it.as_str())
+                    ReplacementPart::Text(text) => text,
+                    ReplacementPart::Group(0) => text.get(from..to).unwrap_or_default(),
+                    ReplacementPart::Group(group) => {
+                        found.and_then(|found| found.get(*group)).map_or("", |group| group.as_str())
                     }
                 });
-                room.fits(replaced.len())?;
+                budget.check(replaced.len())?;
             }
             Ok(())
         })?;
@@ -64,7 +65,7 @@ impl Pattern {
     }
 }
 
-fn parse(regex: &Regex, replacement: &str) -> Result<Vec<Part>, String> {
+fn parse(regex: &Regex, replacement: &str) -> Result<Vec<ReplacementPart>, String> {
     let mut parts = Vec::new();
     let mut text = String::new();
     let mut rest = replacement;
@@ -84,13 +85,13 @@ fn parse(regex: &Regex, replacement: &str) -> Result<Vec<Part>, String> {
                 continue;
             }
             '1'..='9' => {
-                let more = rest.starts_with(|it: char| it.is_ascii_digit());
+                let more = rest.starts_with(|c: char| c.is_ascii_digit());
                 let digits = after.get(..if more { 2 } else { 1 }).unwrap_or_default();
                 rest = after.get(digits.len()..).unwrap_or_default();
                 digits
             }
             'g' => {
-                let named = rest.strip_prefix('<').and_then(|it| it.split_once('>'));
+                let named = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'));
                 let (name, end) = named.ok_or("after \\g comes the name of a group in <>")?;
                 rest = end;
                 name
@@ -104,18 +105,18 @@ fn parse(regex: &Regex, replacement: &str) -> Result<Vec<Part>, String> {
             }
         };
         if !text.is_empty() {
-            parts.push(Part::Text(std::mem::take(&mut text)));
+            parts.push(ReplacementPart::Text(std::mem::take(&mut text)));
         }
-        parts.push(Part::Group(group(regex, name)?));
+        parts.push(ReplacementPart::Group(group(regex, name)?));
     }
     text.push_str(rest);
-    parts.push(Part::Text(text));
+    parts.push(ReplacementPart::Text(text));
     Ok(parts)
 }
 
 fn group(regex: &Regex, name: &str) -> Result<usize, String> {
     let number = name.parse().ok().filter(|number| *number < regex.captures_len());
-    let named = || regex.capture_names().position(|it| it == Some(name));
+    let named = || regex.capture_names().position(|group| group == Some(name));
     number.or_else(named).ok_or_else(|| format!("invalid group reference {name}"))
 }
 
@@ -125,11 +126,13 @@ mod tests {
     use crate::limits::Limits;
 
     fn replace(pattern: &str, replacement: &str, text: &str) -> Result<String, String> {
-        let pattern = Pattern::new(pattern, replacement, &mut Patterns::default())?;
+        let pattern = Replacement::new(pattern, replacement, &mut Patterns::default())?;
         let limits = Limits { max_made: 100, ..Limits::default() };
         let mut watch = |_| std::ops::ControlFlow::Continue(());
         let mut meter = Meter::new(&mut watch, 1);
-        pattern.replace(text, &Room::of(&limits), &mut meter).map_err(|why| why.to_string())
+        pattern
+            .replace(text, &ResultBudget::new(&limits), &mut meter)
+            .map_err(|err| err.to_string())
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Which columns there are in the end, and what is done to each on its way.
+//! Plan of a normalisation: the columns of the result, and the steps of each.
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    fit::{Fit, Gather},
+    fit::{Collector, Fit},
     kind::{Kind, unknown},
     report::{Report, Stats},
 };
 use crate::{
-    arguments::{Told, Unknown},
+    arguments::{Notes, UnknownMembers},
+    budget::ResultBudget,
     cell::{Cell, Row},
     date::Reading,
     error::Error,
@@ -16,23 +17,22 @@ use crate::{
     name,
     patterns::Patterns,
     progress::Meter,
-    run::Room,
 };
 
-/// One normalisation that is asked for.
+/// A requested normalisation.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Wanted")]
+#[serde(from = "RawItem")]
 pub(crate) struct Item {
     column_name: String,
     normalization_type: String,
     parameters: Value,
     backup_original: Option<bool>,
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-/// The same as clients spell it: the longer names win.
+/// A request in both spellings; the longer names win.
 #[derive(Deserialize)]
-struct Wanted {
+struct RawItem {
     column_name: Option<String>,
     column: Option<String>,
     normalization_type: Option<String>,
@@ -42,18 +42,18 @@ struct Wanted {
     parameters: Value,
     backup_original: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl From<Wanted> for Item {
-    fn from(it: Wanted) -> Self {
-        let either = |one: Option<String>, other| one.filter(|it| !it.is_empty()).or(other);
+impl From<RawItem> for Item {
+    fn from(raw: RawItem) -> Self {
+        let either = |one: Option<String>, other| one.filter(|text| !text.is_empty()).or(other);
         Self {
-            column_name: either(it.column_name, it.column).unwrap_or_default(),
-            normalization_type: either(it.normalization_type, it.kind).unwrap_or_default(),
-            parameters: it.parameters,
-            backup_original: it.backup_original,
-            unknown: it.unknown,
+            column_name: either(raw.column_name, raw.column).unwrap_or_default(),
+            normalization_type: either(raw.normalization_type, raw.kind).unwrap_or_default(),
+            parameters: raw.parameters,
+            backup_original: raw.backup_original,
+            unknown: raw.unknown,
         }
     }
 }
@@ -61,44 +61,44 @@ impl From<Wanted> for Item {
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     items: &'a [Item],
-    columns: Vec<Column>,
+    columns: Vec<PlannedColumn>,
     reading: Reading,
     limits: Limits,
-    /// Count values, as somebody wants to know.
+    /// Whether values are counted for the report.
     counting: bool,
-    /// Different values that are counted at one point.
+    /// Most distinct values that are counted at one point.
     most: usize,
-    /// The row that was changed last; the header is the first.
+    /// The last changed row; the header is row 1.
     row: u64,
 }
 
 /// A column of the result.
 #[derive(Debug)]
-struct Column {
+struct PlannedColumn {
     name: String,
     source: usize,
-    steps: Vec<Step>,
-    /// What its cells are as read, if there are steps.
+    steps: Vec<PlannedStep>,
+    /// Statistics of its cells as read, if it has steps.
     stats: Stats,
 }
 
 #[derive(Debug)]
-struct Step {
+struct PlannedStep {
     item: usize,
     kind: Kind,
-    /// `None` until what it has to know is known.
+    /// `None` until the properties of the column are known.
     fit: Option<Fit>,
     stats: Stats,
-    /// It makes numbers or dates of texts, which may not be some.
+    /// Whether it converts texts to numbers or dates, which may fail.
     converts: bool,
     /// Cells that could not be converted, and the first of them with their rows.
     failed: u64,
     examples: Vec<(u64, String)>,
 }
 
-/// Cells that are told one by one, and characters of each.
-const EXAMPLES: usize = 20;
-const SHOWN: usize = 100;
+/// Most failed cells that are listed, and most characters of each.
+const MAX_EXAMPLES: usize = 20;
+const MAX_EXAMPLE_CHARS: usize = 100;
 
 // === impl Item ===
 
@@ -111,11 +111,11 @@ impl Item {
         })
     }
 
-    /// Tell of what is not known; `at` is its place in the list.
-    pub(crate) fn tell(&self, at: usize, told: &mut Told) {
-        told.all(&format!("normalizations[{at}]"), &self.unknown);
+    /// Notes unknown members and parameters; `at` is the index in the list.
+    pub(crate) fn report_unknown(&self, at: usize, notes: &mut Notes) {
+        notes.unknown_members(&format!("normalizations[{at}]"), &self.unknown);
         for name in unknown(&self.normalization_type, &self.parameters) {
-            told.unknown(&format!("normalizations[{at}].parameters.{name}"));
+            notes.unknown(&format!("normalizations[{at}].parameters.{name}"));
         }
     }
 
@@ -127,7 +127,8 @@ impl Item {
 // === impl Plan ===
 
 impl<'a> Plan<'a> {
-    /// What is to be done to a table with these `columns`. What cannot be done is reported.
+    /// Plans the changes of a table with these `columns`. Items that cannot be applied are
+    /// reported.
     pub(crate) fn new(
         items: &'a [Item],
         columns: &[String],
@@ -137,9 +138,10 @@ impl<'a> Plan<'a> {
         counting: bool,
         report: &mut Report,
     ) -> Self {
-        // Values are counted before and after each item, at most.
+        // Values are counted before and after each item.
         let most = limits.max_distinct / (2 * items.len()).max(1);
-        let read = |(source, name): (usize, &String)| Column::new(name.clone(), source, most);
+        let read =
+            |(source, name): (usize, &String)| PlannedColumn::new(name.clone(), source, most);
         let columns = columns.iter().enumerate().map(read).collect();
         let mut plan = Self { items, columns, reading, limits, counting, most, row: 1 };
         let started = report.started.clone();
@@ -151,26 +153,27 @@ impl<'a> Plan<'a> {
                 continue;
             };
             if item.backup_original.unwrap_or(backup) {
-                plan.keep(format!("{name}_original"), plan.columns[column].source);
+                plan.add_backup(format!("{name}_original"), plan.columns[column].source);
             }
             match Kind::parse(&item.normalization_type, &item.parameters, &mut patterns) {
-                Ok(kind) => plan.columns[column].steps.push(Step::new(at, kind, &limits, most)),
-                Err(why) => report.error(format!("Error normalizing '{name}': {why}"), &started),
+                Ok(kind) => {
+                    plan.columns[column].steps.push(PlannedStep::new(at, kind, &limits, most));
+                }
+                Err(err) => report.error(format!("Error normalizing '{name}': {err}"), &started),
             }
         }
         plan
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let exact = self.columns.iter().position(|it| it.name == name);
-        exact.or_else(|| self.columns.iter().position(|it| name::same(&it.name, name)))
+        let exact = self.columns.iter().position(|column| column.name == name);
+        exact.or_else(|| self.columns.iter().position(|column| name::same(&column.name, name)))
     }
 
-    /// Have a column `name` with the cells of `source` as they are read, in the place of another one
-    /// of that name if there is one.
-    fn keep(&mut self, name: String, source: usize) {
+    /// Adds a column `name` with the cells of `source` as read. Replaces a column of that name.
+    fn add_backup(&mut self, name: String, source: usize) {
         let at = self.find(&name);
-        let column = Column::new(name, source, self.most);
+        let column = PlannedColumn::new(name, source, self.most);
         match at {
             Some(at) => self.columns[at] = column,
             None => self.columns.push(column),
@@ -178,66 +181,73 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.columns.iter().map(|it| it.name.clone()).collect()
+        self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
-    /// How often the table must be read, at most, before it can be changed.
+    /// Returns how often the table has to be read before it can be changed.
     pub(crate) fn passes(&self) -> u32 {
-        let unknown = |column: &Column| column.steps.iter().filter(|it| it.fit.is_none()).count();
+        let unknown =
+            |column: &PlannedColumn| column.steps.iter().filter(|step| step.fit.is_none()).count();
         let most = self.columns.iter().map(unknown).max().unwrap_or(0);
         u32::try_from(most).unwrap_or(u32::MAX)
     }
 
-    /// What collects for each column, from all rows. `None` if everything is known.
-    pub(crate) fn gather(&self) -> Option<Vec<Option<Gather>>> {
+    /// Returns the collectors for the next pass over all rows, by column. `None` if all properties
+    /// are known.
+    pub(crate) fn collectors(&self) -> Option<Vec<Option<Collector>>> {
         if self.passes() == 0 {
             return None;
         }
-        let gathers = self.columns.iter().map(|column| {
-            let step = column.steps.iter().find(|it| it.fit.is_none())?;
-            Gather::for_kind(&step.kind, &self.limits)
+        let collectors = self.columns.iter().map(|column| {
+            let step = column.steps.iter().find(|step| step.fit.is_none())?;
+            Collector::for_kind(&step.kind, &self.limits)
         });
-        Some(gathers.collect())
+        Some(collectors.collect())
     }
 
-    pub(crate) fn look(
+    pub(crate) fn collect(
         &self,
-        gathers: &mut [Option<Gather>],
+        collectors: &mut [Option<Collector>],
         row: &Row,
         meter: &mut Meter<'_>,
     ) -> Result<(), Error> {
-        for (column, gather) in self.columns.iter().zip(gathers) {
-            let Some(gather) = gather else { continue };
-            let mut room = Room::of(&self.limits);
+        for (column, collectors) in self.columns.iter().zip(collectors) {
+            let Some(collectors) = collectors else { continue };
+            let mut budget = ResultBudget::new(&self.limits);
             let mut cell = row[column.source].clone();
             for step in &column.steps {
                 let Some(fit) = &step.fit else {
-                    gather.add(&step.kind, &cell)?;
+                    collectors.add(&step.kind, &cell)?;
                     break;
                 };
-                cell = step.kind.apply(fit, cell, self.reading, &mut room, meter)?;
+                cell = step.kind.apply(fit, cell, self.reading, &mut budget, meter)?;
             }
         }
         Ok(())
     }
 
-    /// Use what was collected. A step that cannot be done is left out, and reported.
-    pub(crate) fn learn(&mut self, gathers: Vec<Option<Gather>>, stamp: &str, report: &mut Report) {
-        for (column, gather) in self.columns.iter_mut().zip(gathers) {
-            let next = column.steps.iter().position(|it| it.fit.is_none());
-            let (Some(at), Some(gather)) = (next, gather) else { continue };
-            match gather.fit(&column.steps[at].kind) {
+    /// Stores the collected properties. A step that cannot be applied is removed and reported.
+    pub(crate) fn set_fits(
+        &mut self,
+        collectors: Vec<Option<Collector>>,
+        stamp: &str,
+        report: &mut Report,
+    ) {
+        for (column, collectors) in self.columns.iter_mut().zip(collectors) {
+            let next = column.steps.iter().position(|step| step.fit.is_none());
+            let (Some(at), Some(collectors)) = (next, collectors) else { continue };
+            match collectors.fit(&column.steps[at].kind) {
                 Ok(fit) => column.steps[at].fit = Some(fit),
-                Err(why) => {
+                Err(err) => {
                     let name = &self.items[column.steps[at].item].column_name;
-                    report.error(format!("Error normalizing '{name}': {why}"), stamp);
+                    report.error(format!("Error normalizing '{name}': {err}"), stamp);
                     column.steps.remove(at);
                 }
             }
         }
     }
 
-    /// The changed row.
+    /// Makes the changed row.
     pub(crate) fn apply(
         &mut self,
         row: &Row,
@@ -246,7 +256,7 @@ impl<'a> Plan<'a> {
     ) -> Result<(), Error> {
         changed.clear();
         self.row += 1;
-        let mut room = Room::of(&self.limits);
+        let mut budget = ResultBudget::new(&self.limits);
         for column in &mut self.columns {
             let mut cell = row[column.source].clone();
             if self.counting && !column.steps.is_empty() {
@@ -254,9 +264,9 @@ impl<'a> Plan<'a> {
             }
             for step in &mut column.steps {
                 let fit = step.fit.as_ref().unwrap_or(&Fit::Any);
-                // Long texts are not copied for what might be told of them.
+                // Long texts are not copied for an example of a few characters.
                 let before = if step.converts { brief(&cell) } else { Cell::Missing };
-                cell = step.kind.apply(fit, cell, self.reading, &mut room, meter)?;
+                cell = step.kind.apply(fit, cell, self.reading, &mut budget, meter)?;
                 if step.converts && step.kind.failed(&before, &cell) {
                     step.fail(self.row, &before);
                 }
@@ -269,10 +279,11 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// What could not be converted, in words.
+    /// Describes the values that could not be converted.
     pub(crate) fn failures(&self) -> Vec<String> {
-        let steps = self.columns.iter().flat_map(|it| &it.steps).filter(|it| it.failed > 0);
-        let told = steps.map(|step| {
+        let steps =
+            self.columns.iter().flat_map(|column| &column.steps).filter(|step| step.failed > 0);
+        let notes = steps.map(|step| {
             let Item { column_name, normalization_type, .. } = &self.items[step.item];
             let rows: Vec<_> = step.examples.iter().map(|(row, _)| row.to_string()).collect();
             let more = step.failed - rows.len() as u64;
@@ -283,10 +294,10 @@ impl<'a> Plan<'a> {
                  the rows {rows}{more}, where the header is row 1"
             )
         });
-        told.collect()
+        notes.collect()
     }
 
-    /// What was done, in the order in which it was asked for.
+    /// Describes the applied steps, in the order of the request.
     pub(crate) fn processed(&self) -> Vec<Value> {
         let mut done = Vec::new();
         for column in &self.columns {
@@ -316,19 +327,19 @@ impl<'a> Plan<'a> {
     }
 }
 
-// === impl Column ===
+// === impl PlannedColumn ===
 
-impl Column {
+impl PlannedColumn {
     fn new(name: String, source: usize, most: usize) -> Self {
         Self { name, source, steps: Vec::new(), stats: Stats::new(most) }
     }
 }
 
-// === impl Step ===
+// === impl PlannedStep ===
 
-impl Step {
+impl PlannedStep {
     fn new(item: usize, kind: Kind, limits: &Limits, most: usize) -> Self {
-        let fit = Gather::for_kind(&kind, limits).is_none().then_some(Fit::Any);
+        let fit = Collector::for_kind(&kind, limits).is_none().then_some(Fit::Any);
         let converts = kind.converts();
         let (stats, examples) = (Stats::new(most), Vec::new());
         Self { item, kind, fit, stats, converts, failed: 0, examples }
@@ -336,22 +347,22 @@ impl Step {
 
     fn fail(&mut self, row: u64, cell: &Cell) {
         self.failed += 1;
-        if self.examples.len() < EXAMPLES {
+        if self.examples.len() < MAX_EXAMPLES {
             let text = cell.text().unwrap_or_default();
-            self.examples.push((row, text.chars().take(SHOWN).collect()));
+            self.examples.push((row, text.chars().take(MAX_EXAMPLE_CHARS).collect()));
         }
     }
 }
 
-/// The cell, or the beginning of one that is too long for a number or a date.
+/// Returns the cell, or the beginning of one that is too long for a number or a date.
 fn brief(cell: &Cell) -> Cell {
     match cell {
-        Cell::Text(text) if text.len() > LONG => {
-            Cell::from(text.get(..text.floor_char_boundary(LONG)).unwrap_or_default())
+        Cell::Text(text) if text.len() > MAX_EXAMPLE_BYTES => {
+            Cell::from(text.get(..text.floor_char_boundary(MAX_EXAMPLE_BYTES)).unwrap_or_default())
         }
         cell => cell.clone(),
     }
 }
 
-/// Bytes that a number may have with everything around it.
-const LONG: usize = 4096;
+/// Most bytes of a number or a date with white space around it.
+const MAX_EXAMPLE_BYTES: usize = 4096;

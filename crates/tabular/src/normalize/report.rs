@@ -1,38 +1,38 @@
-//! What a normalisation did, for who asked for it.
+//! Report on a normalisation.
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
 use crate::{cell::Cell, distinct::Distinct};
 
-/// What happened, as it happened.
+/// Errors and warnings, as they occur.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) started: String,
     errors: Vec<Value>,
     warnings: Vec<Value>,
-    /// The same, for who does not read the report.
-    pub(crate) told: Vec<String>,
+    /// The same texts, for clients that do not read the report.
+    pub(crate) notes: Vec<String>,
 }
 
-/// What the cells of a column are at one point of its way.
+/// Statistics of the cells of a column before or after a step.
 #[derive(Debug)]
 pub(super) struct Stats {
     missing: u64,
     total: u64,
-    /// `None` if there are more different values than are remembered.
+    /// `None` beyond the limit of distinct values.
     distinct: Option<Distinct>,
     seen: HashSet<Type>,
 }
 
-/// What a cell holds, as far as it decides the type of its column.
+/// Type of a cell, for the type of its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Type {
     Text,
     Bool,
     Float,
     Int,
-    /// A whole number that only fits without a sign.
+    /// A whole number that needs 64 bits without a sign.
     Large,
 }
 
@@ -40,17 +40,17 @@ enum Type {
 
 impl Report {
     pub(crate) fn new(started: String) -> Self {
-        Self { started, errors: Vec::new(), warnings: Vec::new(), told: Vec::new() }
+        Self { started, errors: Vec::new(), warnings: Vec::new(), notes: Vec::new() }
     }
 
     pub(super) fn error(&mut self, message: String, stamp: &str) {
         self.errors.push(json!({ "message": message, "timestamp": stamp }));
-        self.told.push(message);
+        self.notes.push(message);
     }
 
     pub(super) fn warning(&mut self, message: String, stamp: &str) {
         self.warnings.push(json!({ "message": message, "timestamp": stamp }));
-        self.told.push(message);
+        self.notes.push(message);
     }
 
     pub(crate) fn success(&self) -> bool {
@@ -98,7 +98,7 @@ impl Stats {
             Cell::Int(_) => Type::Int,
         };
         self.seen.insert(seen);
-        if self.distinct.as_mut().is_some_and(|it| it.insert(cell).is_err()) {
+        if self.distinct.as_mut().is_some_and(|seen| seen.insert(cell).is_err()) {
             self.distinct = None;
         }
     }
@@ -112,9 +112,9 @@ impl Stats {
         })
     }
 
-    /// The name of the type that clients know. Columns as `read` are text.
+    /// Returns the name of the type that clients know. Columns as `read` are text.
     fn data_type(&self, read: bool) -> &'static str {
-        let has = |it: Type| self.seen.contains(&it);
+        let has = |kind: Type| self.seen.contains(&kind);
         let whole = has(Type::Int) || has(Type::Large);
         let numbers = whole || has(Type::Float);
         match (has(Type::Text), has(Type::Bool), numbers) {

@@ -1,4 +1,4 @@
-//! Text in a usual form.
+//! Normal forms of texts.
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -6,7 +6,8 @@ use regex::Regex;
 static NOT_DIGITS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\D").expect("the pattern is tested"));
 
-/// The first letter of every word large and the others small. Whatever is no letter ends a word.
+/// Makes the first letter of every word upper case and the others lower case. Any character that is
+/// not a letter ends a word.
 pub(super) fn title_case(text: &str) -> String {
     let mut title = String::with_capacity(text.len());
     let mut word = String::new();
@@ -31,7 +32,7 @@ fn is_cased(character: char) -> bool {
 
 fn push_title(title: &mut String, word: &str) {
     let Some(first) = word.chars().next() else { return };
-    // Letters that are two in one have a third form, which is no upper case.
+    // Digraphs have a title case of their own.
     match first {
         'Ǆ'..='ǆ' => title.push('ǅ'),
         'Ǉ'..='ǉ' => title.push('ǈ'),
@@ -43,13 +44,13 @@ fn push_title(title: &mut String, word: &str) {
             title.extend(upper.flat_map(char::to_lowercase));
         }
     }
-    // Lower case of the whole word, as a sigma at its end is another one.
+    // Lower case of the whole word: a sigma at its end differs.
     let lower = word.to_lowercase();
     let skipped: usize = first.to_lowercase().map(char::len_utf8).sum();
     title.push_str(lower.get(skipped..).unwrap_or_default());
 }
 
-/// A North American number in its usual form, any other as it is.
+/// Formats a North American phone number; other texts stay as they are.
 pub(super) fn phone(text: &str) -> String {
     let digits = NOT_DIGITS.replace_all(text, "");
     let digits: Vec<char> = digits.chars().collect();
@@ -63,16 +64,16 @@ pub(super) fn phone(text: &str) -> String {
     }
 }
 
-/// One space for every run of white space, and none at the ends.
+/// Collapses white space to single spaces, without any at the ends.
 pub(super) fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// On one line, with a space after each comma, and words in small letters with a large first one.
+/// Formats an address on one line, with a space after each comma and capitalised words.
 pub(super) fn address(text: &str) -> String {
     let spaced = text.replace(',', ", ");
     let words = spaced.split_whitespace().map(|word| {
-        if word.chars().any(|it| it.is_uppercase() || it.is_numeric()) {
+        if word.chars().any(|c| c.is_uppercase() || c.is_numeric()) {
             word.to_owned()
         } else {
             title_case(word)

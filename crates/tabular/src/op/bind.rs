@@ -1,17 +1,18 @@
-//! Columns of a second table, for the rows whose keys are the same.
+//! Adds columns of a second table to the rows with the same keys.
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::charge,
     cell::{Cell, Row},
-    distinct::{Print, Prints},
+    distinct::{Fingerprint, Fingerprinter},
     error::{BadArguments, Error, TooMuch, Unreadable, list},
-    operation::Outcome,
     read::Table,
-    run::{Run, hold, places},
+    run::{Execution, find_columns},
+    task::Outcome,
 };
 
 /// `excel/bind-single-key` and `excel/bind-multi-key`.
@@ -30,12 +31,12 @@ struct Single {
     #[serde(default, deserialize_with = "or_default")]
     bind_columns: Vec<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Single {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Single {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
@@ -47,25 +48,25 @@ struct Multi {
     #[serde(default, deserialize_with = "or_default")]
     bind_columns: Vec<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Multi {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Multi {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
-/// The second table.
+/// The second table, by key.
 #[derive(Debug)]
 struct Bound {
     rows: u64,
     repeated: u64,
-    prints: Prints,
-    cells: HashMap<Print, Box<[Cell]>>,
+    prints: Fingerprinter,
+    cells: HashMap<Fingerprint, Box<[Cell]>>,
 }
 
-const FILE: BadArguments = BadArguments::Missing {
+const MISSING_FILE: BadArguments = BadArguments::Missing {
     argument: "bind_file",
     hint: "name the file whose columns are to be added",
 };
@@ -73,9 +74,9 @@ const FILE: BadArguments = BadArguments::Missing {
 // === impl Bind ===
 
 impl Bind {
-    pub(crate) fn single(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+    pub(crate) fn single(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
         let Single { bind_file, comparison_column, bind_columns, .. } =
-            arguments::read(arguments, told)?;
+            arguments::read(arguments, notes)?;
         let key = comparison_column.ok_or(BadArguments::Missing {
             argument: "comparison_column",
             hint: "name the column that both files have",
@@ -83,9 +84,9 @@ impl Bind {
         Self::new(bind_file, vec![key], bind_columns, true)
     }
 
-    pub(crate) fn multi(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
+    pub(crate) fn multi(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
         let Multi { bind_file, comparison_columns, bind_columns, .. } =
-            arguments::read(arguments, told)?;
+            arguments::read(arguments, notes)?;
         if comparison_columns.is_empty() {
             let what = "At least one comparison column must be specified";
             return Err(BadArguments::Refused(what.to_owned()));
@@ -103,18 +104,18 @@ impl Bind {
         for (at, column) in columns.iter().enumerate() {
             if !seen.insert(column) {
                 let argument = format!("bind_columns[{at}]");
-                let why = format!("'{column}' is named twice, or is a comparison column");
-                return Err(BadArguments::Wrong { argument, why });
+                let reason = format!("'{column}' is named twice, or is a comparison column");
+                return Err(BadArguments::Wrong { argument, reason });
             }
         }
-        Ok(Self { file: file.ok_or(FILE)?, keys, columns, single })
+        Ok(Self { file: file.ok_or(MISSING_FILE)?, keys, columns, single })
     }
 
     pub(crate) fn file(&self) -> &str {
         &self.file
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let prefix =
             if self.single { "Single-key binding failed: " } else { "Multi-key binding failed: " };
         match self.bind(run) {
@@ -123,17 +124,18 @@ impl Bind {
         }
     }
 
-    fn bind(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    fn bind(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         run.meter.expect(2);
         let mut table = run.open()?;
         let path = run.task.bind_file.ok_or_else(|| Unreadable::Absent(self.file.clone()))?;
         let mut other = run.open_other(path)?;
-        let own = self.keys_of(&table, "source")?;
-        let theirs = self.keys_of(&other, "bind")?;
-        let bound = places(&other, &self.columns, |absent| {
+        let own = self.key_columns(&table, "source")?;
+        let theirs = self.key_columns(&other, "bind")?;
+        let bound = find_columns(&other, &self.columns, |absent| {
             format!("Bind columns not found in bind file: {}", list(absent))
         })?;
-        let both: Vec<_> = self.columns.iter().filter(|it| table.column(it).is_some()).collect();
+        let both: Vec<_> =
+            self.columns.iter().filter(|name| table.column(name).is_some()).collect();
         if !both.is_empty() {
             let both = list(&both);
             return Err(Error::Refused(format!(
@@ -147,9 +149,10 @@ impl Bind {
         let mut matched = 0;
         let rows = run.rows(&mut table, |row, _| {
             let cells = bound.cells.get(&bound.key(row, &own));
-            // A row whose first new cell has no value counts as one without a match.
-            matched +=
-                u64::from(cells.is_some_and(|it| it.first().is_some_and(|it| !it.is_missing())));
+            // A row whose first new cell is missing counts as unmatched.
+            matched += u64::from(
+                cells.is_some_and(|row| row.first().is_some_and(|cell| !cell.is_missing())),
+            );
             match cells {
                 Some(cells) => row.extend(cells.iter().cloned()),
                 None => row.resize(columns.len(), Cell::Missing),
@@ -160,8 +163,8 @@ impl Bind {
         Ok(Outcome::of(writer.finish(&mut run.meter)?, data))
     }
 
-    fn keys_of(&self, table: &Table, file: &str) -> Result<Vec<usize>, Error> {
-        places(table, &self.keys, |absent| match (self.single, absent) {
+    fn key_columns(&self, table: &Table, file: &str) -> Result<Vec<usize>, Error> {
+        find_columns(table, &self.keys, |absent| match (self.single, absent) {
             (true, [key, ..]) => format!("Comparison column '{key}' not found in {file} file"),
             _ => format!("Comparison columns not found in {file} file: {}", list(absent)),
         })
@@ -192,16 +195,16 @@ impl Bind {
 // === impl Bound ===
 
 impl Bound {
-    /// Read all of `table`, keeping `columns` of the first row of each key.
+    /// Reads the whole `table`, and keeps `columns` of the first row of each key.
     fn read(
-        run: &mut Run<'_>,
+        run: &mut Execution<'_>,
         table: &mut Table,
         keys: &[usize],
         columns: &[usize],
     ) -> Result<Self, Error> {
         let limits = run.task.limits;
         let mut bound =
-            Self { rows: 0, repeated: 0, prints: Prints::default(), cells: HashMap::new() };
+            Self { rows: 0, repeated: 0, prints: Fingerprinter::default(), cells: HashMap::new() };
         let mut held = 0;
         let rows = run.rows(table, |row, _| {
             let key = bound.key(row, keys);
@@ -213,9 +216,9 @@ impl Bound {
                 return Err(TooMuch::Distinct { most: limits.max_distinct }.into());
             }
             let cells: Box<[Cell]> = columns.iter().map(|at| row[*at].clone()).collect();
-            let size = size_of::<Print>() + cells.iter().map(Cell::size).sum::<usize>();
+            let size = size_of::<Fingerprint>() + cells.iter().map(Cell::size).sum::<usize>();
             let (what, instead) = ("the columns of the bind file", "bind fewer columns at once");
-            hold(&mut held, size, limits.max_held, what, instead)?;
+            charge(&mut held, size, limits.max_held, what, instead)?;
             bound.cells.insert(key, cells);
             Ok(())
         })?;
@@ -223,7 +226,7 @@ impl Bound {
         Ok(bound)
     }
 
-    fn key(&self, row: &Row, keys: &[usize]) -> Print {
+    fn key(&self, row: &Row, keys: &[usize]) -> Fingerprint {
         let key: Vec<_> = keys.iter().map(|at| &row[*at]).collect();
         self.prints.of(&key)
     }

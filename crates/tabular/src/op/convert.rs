@@ -1,26 +1,26 @@
-//! The same table in the other format.
+//! Converts a table to the other format.
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::{Takes, Told, Unknown},
+    arguments::{Notes, ReportUnknown, UnknownMembers},
     error::Error,
-    operation::Outcome,
-    run::Run,
-    write::{Format, Look, Writer},
+    run::Execution,
+    task::Outcome,
+    write::{SheetStyle, TableFormat, Writer},
 };
 
-/// `csv/convert-to-excel`: every cell as text.
+/// `csv/convert-to-excel`: writes every cell as text.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ToExcel {
     sheet_name: Option<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for ToExcel {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for ToExcel {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
@@ -28,17 +28,17 @@ impl Takes for ToExcel {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ToCsv {
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for ToCsv {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for ToCsv {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
 impl ToExcel {
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let sheet = self.sheet_name.as_deref().unwrap_or_default();
         let mut writer = run.writer("converted", sheet, table.columns())?;
@@ -49,11 +49,11 @@ impl ToExcel {
 
 impl ToCsv {
     #[expect(clippy::unused_self, reason = "as the other operations")]
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
-        let output = run.output("converted", Format::Csv.extension())?;
+        let output = run.output("converted", TableFormat::Csv.extension())?;
         let mut writer =
-            Writer::begin(Format::Csv, output, table.columns(), Look::Plain, run.cells)?;
+            Writer::begin(TableFormat::Csv, output, table.columns(), SheetStyle::Plain, run.cells)?;
         run.rows(&mut table, |row, _| writer.row(row))?;
         Ok(Outcome::of(writer.finish(&mut run.meter)?, Value::Null))
     }

@@ -1,18 +1,19 @@
-//! Some columns of a table, as data or as a file.
+//! Extracts columns of a table, as data or as a file.
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    arguments::{Takes, Told, Unknown, or_default},
+    arguments::{Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::{ResultBudget, charge},
     cell::{Cell, Row, float_text},
     distinct::Distinct,
-    error::Error,
+    error::{Error, VALUES_HELD},
     inline,
-    operation::Outcome,
-    run::{Room, Run, hold, places},
+    run::{Execution, find_columns},
+    task::Outcome,
 };
 
-/// `excel/extract-columns`: the cells themselves.
+/// `excel/extract-columns`: returns the cells as data.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Data {
     #[serde(default, deserialize_with = "or_default")]
@@ -21,12 +22,12 @@ pub(crate) struct Data {
     remove_duplicates: bool,
     include_statistics: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Data {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Data {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
@@ -38,18 +39,18 @@ pub(crate) struct Extract {
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Extract {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Extract {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
-/// One column, as far as it was read.
+/// An extracted column, as far as it was read.
 #[derive(Debug)]
-struct Column<'a> {
+struct ExtractedColumn<'a> {
     name: &'a str,
     at: usize,
     values: Vec<Value>,
@@ -57,37 +58,37 @@ struct Column<'a> {
     distinct: Distinct,
 }
 
-pub(crate) const HELD: &str = "the values of the columns";
-pub(crate) const INSTEAD: &str = "extract them to a file instead";
+pub(crate) const VALUES_ADVICE: &str = "extract them to a file instead";
 
 // === impl Data ===
 
 impl Data {
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let limits = run.task.limits;
-        let mut columns: Vec<Column<'_>> = Vec::new();
+        let mut columns: Vec<ExtractedColumn<'_>> = Vec::new();
         for name in &self.columns {
             let Some(at) = table.column(name) else { continue };
             if columns.iter().all(|column| column.at != at) {
-                columns.push(Column::new(name, at, limits.max_distinct));
+                columns.push(ExtractedColumn::new(name, at, limits.max_distinct));
             }
         }
         let statistics = self.include_statistics.unwrap_or(true);
-        let (mut held, mut told) = (0, 0);
+        let (mut held, mut inline) = (0, 0);
         let rows = run.rows(&mut table, |row, _| {
             for column in &mut columns {
                 let cell = &row[column.at];
                 let Some(json) = column.add(cell, self.remove_duplicates, statistics)? else {
                     continue;
                 };
-                hold(&mut told, json, limits.max_inline, HELD, INSTEAD)?;
+                charge(&mut inline, json, limits.max_inline, VALUES_HELD, VALUES_ADVICE)?;
                 let size = size_of::<Value>() + cell.size();
-                hold(&mut held, size, limits.max_held, HELD, INSTEAD)?;
+                charge(&mut held, size, limits.max_held, VALUES_HELD, VALUES_ADVICE)?;
             }
             Ok(())
         })?;
-        let absent: Vec<_> = self.columns.iter().filter(|it| table.column(it).is_none()).collect();
+        let absent: Vec<_> =
+            self.columns.iter().filter(|name| table.column(name).is_none()).collect();
         let warnings = absent.iter().map(|name| format!("there is no column '{name}'")).collect();
         let mut data: Map<_, _> = Map::new();
         for column in columns {
@@ -107,14 +108,14 @@ impl Data {
     }
 }
 
-// === impl Column ===
+// === impl ExtractedColumn ===
 
-impl<'a> Column<'a> {
+impl<'a> ExtractedColumn<'a> {
     fn new(name: &'a str, at: usize, most: usize) -> Self {
         Self { name, at, values: Vec::new(), missing: 0, distinct: Distinct::new(most) }
     }
 
-    /// Take one more cell, and say how many bytes of JSON it is; `None` if it is left out.
+    /// Adds a cell, and returns its size as JSON; `None` if it is left out.
     fn add(&mut self, cell: &Cell, once: bool, statistics: bool) -> Result<Option<usize>, Error> {
         let missing = cell.is_missing();
         self.missing += u64::from(missing);
@@ -141,7 +142,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// A cell as JSON: no value is `null`, and so is what JSON has no number for.
+/// Converts a cell to JSON. A missing cell is `null`; numbers that JSON lacks are texts.
 fn value(cell: &Cell) -> Value {
     match cell {
         Cell::Missing => Value::Null,
@@ -151,16 +152,16 @@ fn value(cell: &Cell) -> Value {
         }
         Cell::Float(number) => serde_json::Number::from_f64(*number)
             .map_or_else(|| Value::String(float_text(*number)), Value::Number),
-        Cell::Bool(it) => Value::Bool(*it),
+        Cell::Bool(value) => Value::Bool(*value),
     }
 }
 
 // === impl Extract ===
 
 impl Extract {
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
-        let places = places(&table, &self.columns, |absent| {
+        let indexes = find_columns(&table, &self.columns, |absent| {
             format!("Columns not found in data: {}", absent.join(", "))
         })?;
         let mut writer = run.writer("extracted", "", &self.columns)?;
@@ -169,9 +170,9 @@ impl Extract {
         let mut picked = Row::new();
         run.rows(&mut table, |row, _| {
             picked.clear();
-            let mut room = Room::of(&limits);
-            for at in &places {
-                room.push(&mut picked, &row[*at])?;
+            let mut budget = ResultBudget::new(&limits);
+            for at in &indexes {
+                budget.push(&mut picked, &row[*at])?;
             }
             if !self.remove_duplicates || seen.insert(&picked)? {
                 writer.row(&picked)?;

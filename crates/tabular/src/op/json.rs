@@ -4,14 +4,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{BadArguments, Error, TooMuch},
-    json::{Json, Layout},
+    json::{Layout, OrderedJson},
     name,
-    operation::Outcome,
     read::Table,
-    run::{Room, Run, places},
+    run::{Execution, find_columns},
+    task::Outcome,
 };
 
 mod array;
@@ -20,9 +21,9 @@ mod shape;
 use array::{Array, Wrap};
 pub(crate) use shape::Template;
 
-/// `json/generate`: an object for each row.
+/// `json/generate`: makes an object for each row.
 #[derive(Clone, Debug)]
-pub(crate) struct Generate {
+pub(crate) struct GenerateJson {
     columns: Vec<String>,
     /// Keys by column.
     mapping: IndexMap<String, String>,
@@ -31,7 +32,7 @@ pub(crate) struct Generate {
     wrap: Wrap,
 }
 
-/// What becomes of a cell without a value.
+/// Treatment of missing cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nulls {
     Include,
@@ -40,7 +41,7 @@ enum Nulls {
 }
 
 #[derive(Deserialize)]
-struct Arguments {
+struct GenerateArguments {
     #[serde(default, deserialize_with = "or_default")]
     columns: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
@@ -49,12 +50,12 @@ struct Arguments {
     null_handling: Option<String>,
     array_wrapper: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Arguments {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for GenerateArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
@@ -62,7 +63,7 @@ fn layout(pretty: Option<bool>) -> Layout {
     if pretty.unwrap_or(true) { Layout::Pretty } else { Layout::Compact }
 }
 
-/// Where the columns of a mapping are, or all columns under their own names if it is empty.
+/// Returns the columns of a mapping; without one, all columns under their own names.
 fn mapped<'a>(
     mapping: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
     table: &Table,
@@ -71,17 +72,17 @@ fn mapped<'a>(
         return Ok(table.columns().iter().cloned().zip(0..).collect());
     }
     let (names, columns): (Vec<_>, Vec<_>) = mapping.unzip();
-    let places = places(table, &columns, |absent| {
+    let indexes = find_columns(table, &columns, |absent| {
         format!("Columns not found in data: {}", absent.join(", "))
     })?;
-    Ok(names.into_iter().map(str::to_owned).zip(places).collect())
+    Ok(names.into_iter().map(str::to_owned).zip(indexes).collect())
 }
 
-// === impl Generate ===
+// === impl GenerateJson ===
 
-impl Generate {
-    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: Arguments = arguments::read(arguments, told)?;
+impl GenerateJson {
+    pub(crate) fn parse(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: GenerateArguments = arguments::read(arguments, notes)?;
         let nulls = match read.null_handling.as_deref() {
             None | Some("include") => Nulls::Include,
             Some("exclude") => Nulls::Exclude,
@@ -97,25 +98,27 @@ impl Generate {
         Ok(Self { columns, mapping, layout: layout(read.pretty_print), nulls, wrap })
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let keys = self.keys(&table)?;
         let mut array = Array::new(run.output("json", "json")?, self.layout, self.wrap);
         let limits = run.task.limits;
-        run.rows(&mut table, |row, _| array.push(&self.object(&keys, row, Room::of(&limits))?))?;
+        run.rows(&mut table, |row, _| {
+            array.push(&self.object(&keys, row, ResultBudget::new(&limits))?)
+        })?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
         Ok(Outcome { file: Some(file), ..Outcome::new(rows, data, Vec::new()) })
     }
 
     fn keys(&self, table: &Table) -> Result<Vec<(String, usize)>, Error> {
-        let own = places(table, &self.columns, |absent| {
+        let own = find_columns(table, &self.columns, |absent| {
             format!("Columns not found: {}", absent.join(", "))
         })?;
         if self.mapping.is_empty() && !self.columns.is_empty() {
             return Ok(self.columns.iter().cloned().zip(own).collect());
         }
-        // A mapping names only columns that were chosen, if any were.
+        // A mapping may only name chosen columns, if any were chosen.
         let outside =
             |name: &&String| !self.columns.is_empty() && name::find(&self.columns, name).is_none();
         let outside: Vec<_> = self.mapping.keys().filter(outside).map(String::as_str).collect();
@@ -126,17 +129,22 @@ impl Generate {
         mapped(self.mapping.iter().map(|(column, key)| (key.as_str(), column.as_str())), table)
     }
 
-    fn object(&self, keys: &[(String, usize)], row: &Row, mut room: Room) -> Result<Json, TooMuch> {
+    fn object(
+        &self,
+        keys: &[(String, usize)],
+        row: &Row,
+        mut budget: ResultBudget,
+    ) -> Result<OrderedJson, TooMuch> {
         let mut object = IndexMap::new();
         for (key, at) in keys {
-            room.take(row[*at].size())?;
+            budget.take(row[*at].size())?;
             let value = match (&row[*at], self.nulls) {
                 (Cell::Missing, Nulls::Exclude) => continue,
-                (Cell::Missing, Nulls::Include) => Json::Null,
-                (cell, _) => Json::Text(cell.text().unwrap_or_default().into_owned()),
+                (Cell::Missing, Nulls::Include) => OrderedJson::Null,
+                (cell, _) => OrderedJson::Text(cell.text().unwrap_or_default().into_owned()),
             };
             object.insert(key.clone(), value);
         }
-        Ok(Json::Object(object))
+        Ok(OrderedJson::Object(object))
     }
 }

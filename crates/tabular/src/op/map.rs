@@ -1,48 +1,49 @@
-//! Columns under other names, with defaults and constants.
+//! Renames columns, with defaults and constants.
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{BadArguments, Error},
-    operation::Outcome,
-    run::{Room, Run},
+    run::Execution,
+    task::Outcome,
 };
 
 /// `excel/map-columns`.
 #[derive(Clone, Debug)]
 pub(crate) struct Map {
-    /// What each column of the result is, by its name.
-    rules: IndexMap<String, Rule>,
+    /// Rules for the columns of the result, by their names.
+    rules: IndexMap<String, ColumnRule>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Rule {
+struct ColumnRule {
     source: Option<String>,
     default: Option<Cell>,
 }
 
 #[derive(Deserialize)]
-struct Arguments {
+struct MapArguments {
     #[serde(default, deserialize_with = "or_default")]
     mapping: IndexMap<String, Value>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Arguments {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for MapArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
-/// A rule, where the columns are known.
+/// A rule with a resolved column.
 #[derive(Debug)]
 enum Filled {
     Copy(usize),
-    /// With what an empty cell becomes.
+    /// The default for an empty cell.
     OrElse(usize, Cell),
     Always(Cell),
 }
@@ -50,16 +51,16 @@ enum Filled {
 // === impl Map ===
 
 impl Map {
-    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let Arguments { mapping, .. } = arguments::read(arguments, told)?;
+    pub(crate) fn parse(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let MapArguments { mapping, .. } = arguments::read(arguments, notes)?;
         let rules = mapping.into_iter().map(|(target, value)| {
-            let rule = Rule::parse(&target, value, told)?;
+            let rule = ColumnRule::parse(&target, value, notes)?;
             Ok((target, rule))
         });
         Ok(Self { rules: rules.collect::<Result<_, _>>()? })
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let columns: Vec<_> = self.rules.keys().cloned().collect();
         let mut warnings = Vec::new();
@@ -88,14 +89,14 @@ impl Map {
                 return Ok(());
             }
             mapped.clear();
-            let mut room = Room::of(&limits);
+            let mut budget = ResultBudget::new(&limits);
             for rule in &filled {
                 let cell = match rule {
                     Filled::OrElse(at, default) if row[*at].is_empty() => default,
                     Filled::Copy(at) | Filled::OrElse(at, _) => &row[*at],
                     Filled::Always(cell) => cell,
                 };
-                room.push(&mut mapped, cell)?;
+                budget.push(&mut mapped, cell)?;
             }
             writer.row(&mapped)
         })?;
@@ -105,13 +106,13 @@ impl Map {
     }
 }
 
-// === impl Rule ===
+// === impl ColumnRule ===
 
-impl Rule {
-    fn parse(target: &str, value: Value, told: &mut Told) -> Result<Self, BadArguments> {
-        let wrong = |member: &str, why: &str| {
-            let (argument, why) = (format!("mapping.{target}{member}"), why.to_owned());
-            Err(BadArguments::Wrong { argument, why })
+impl ColumnRule {
+    fn parse(target: &str, value: Value, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let wrong = |member: &str, reason: &str| {
+            let (argument, reason) = (format!("mapping.{target}{member}"), reason.to_owned());
+            Err(BadArguments::Wrong { argument, reason })
         };
         let mut rule = Self::default();
         match value {
@@ -125,7 +126,7 @@ impl Rule {
                 rule.default = match members.remove("default") {
                     None | Some(Value::Null) => None,
                     Some(Value::String(text)) => Some(Cell::Text(text)),
-                    Some(Value::Bool(it)) => Some(Cell::Bool(it)),
+                    Some(Value::Bool(value)) => Some(Cell::Bool(value)),
                     Some(Value::Number(number)) => Some(match number.as_i128() {
                         Some(number) => Cell::Int(number),
                         None => Cell::Float(number.as_f64().unwrap_or(f64::NAN)),
@@ -134,12 +135,13 @@ impl Rule {
                         return wrong(".default", "must be a text, a number, or a boolean");
                     }
                 };
-                members.keys().for_each(|name| told.unknown(&format!("mapping.{target}.{name}")));
+                members.keys().for_each(|name| notes.unknown(&format!("mapping.{target}.{name}")));
             }
             Value::Null => {}
             _ => {
-                let why = "must be the name of a column, or an object with `source` and `default`";
-                return wrong("", why);
+                let reason =
+                    "must be the name of a column, or an object with `source` and `default`";
+                return wrong("", reason);
             }
         }
         Ok(rule)

@@ -1,15 +1,15 @@
-//! Cells in a usual form, column by column.
+//! Normalises cells, column by column.
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
     cell::Row,
     date::Reading,
     error::{BadArguments, Error},
     normalize::{Item, Plan, Report},
-    operation::Outcome,
-    run::Run,
+    run::Execution,
+    task::Outcome,
 };
 
 /// `normalization/apply`.
@@ -19,34 +19,35 @@ pub(crate) struct Normalize {
     normalizations: Vec<Item>,
     return_report: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Normalize {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Normalize {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
         for (at, item) in self.normalizations.iter().enumerate() {
-            item.tell(at, told);
+            item.report_unknown(at, notes);
         }
     }
 }
 
-/// Each may need the file to be read once more.
+/// Each item may need another pass over the file.
 const MAX_ITEMS: usize = 500;
 
 impl Normalize {
-    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: Self = arguments::read(arguments, told)?;
+    pub(crate) fn parse(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: Self = arguments::read(arguments, notes)?;
         let items = read.normalizations.len();
         if items > MAX_ITEMS {
             let argument = "normalizations".to_owned();
-            let why = format!("{items} are too many, {MAX_ITEMS} is the most; use several steps");
-            return Err(BadArguments::Wrong { argument, why });
+            let reason =
+                format!("{items} are too many, the limit is {MAX_ITEMS}; use several steps");
+            return Err(BadArguments::Wrong { argument, reason });
         }
         Ok(read)
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut report = Report::new(run.stamp());
         let mut table = run.open()?;
         let reading = Reading { day_first: false, now: run.now() };
@@ -61,9 +62,9 @@ impl Normalize {
             &mut report,
         );
         run.meter.expect(1 + plan.passes());
-        while let Some(mut gathers) = plan.gather() {
-            run.rows(&mut table, |row, meter| plan.look(&mut gathers, row, meter))?;
-            plan.learn(gathers, &run.stamp(), &mut report);
+        while let Some(mut collectors) = plan.collectors() {
+            run.rows(&mut table, |row, meter| plan.collect(&mut collectors, row, meter))?;
+            plan.set_fits(collectors, &run.stamp(), &mut report);
             table = run.open()?;
         }
         let mut writer = run.writer("normalized", "", &plan.names())?;
@@ -73,7 +74,7 @@ impl Normalize {
             writer.row(&changed)
         })?;
         let written = writer.finish(&mut run.meter)?;
-        report.told.extend(plan.failures());
+        report.notes.extend(plan.failures());
         let requested: Vec<_> = self.normalizations.iter().map(Item::describe).collect();
         let data = if counting {
             report.describe(&run.stamp(), rows, &requested, &plan.processed())
@@ -81,7 +82,7 @@ impl Normalize {
             Value::Null
         };
         let mut outcome = Outcome::of(written, data);
-        outcome.warnings.append(&mut report.told);
+        outcome.warnings.append(&mut report.notes);
         outcome.complete = report.success();
         Ok(outcome)
     }

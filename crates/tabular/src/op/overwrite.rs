@@ -1,41 +1,42 @@
-//! Columns of a second table in the place of columns of the first one, row by row.
+//! Overwrites columns of a table with columns of a second one, row by row.
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Takes, Told, Unknown, or_default},
+    arguments::{Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::{Error, Unreadable},
-    operation::Outcome,
-    run::{Room, Run, places},
+    run::{Execution, find_columns},
+    task::Outcome,
 };
 
-/// Rows beyond the end of the second table have no values there.
+/// Rows beyond the end of the second table get missing cells.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Overwrite {
     /// Columns of the second table, by the columns that they replace.
     #[serde(default, deserialize_with = "or_default")]
     column_mapping: IndexMap<String, String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Overwrite {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for Overwrite {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
 impl Overwrite {
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let path = run.task.bind_file.ok_or_else(|| Unreadable::Absent("the source".to_owned()))?;
         let mut other = run.open_other(path)?;
         let targets: Vec<_> = self.column_mapping.keys().collect();
         let sources: Vec<_> = self.column_mapping.values().collect();
-        let to = places(&table, &targets, |absent| missing("Target", absent))?;
-        let from = places(&other, &sources, |absent| missing("Source", absent))?;
+        let to = find_columns(&table, &targets, |absent| missing("Target", absent))?;
+        let from = find_columns(&other, &sources, |absent| missing("Source", absent))?;
         let mut writer = run.writer("bound", "", table.columns())?;
         let mut row = Row::new();
         let mut bound = Row::new();
@@ -45,10 +46,10 @@ impl Overwrite {
         while table.read(&mut row, &mut run.meter)? {
             left = left && other.read(&mut bound, &mut run.meter)?;
             used += u64::from(left);
-            let mut room = Room::of(&run.task.limits);
+            let mut budget = ResultBudget::new(&run.task.limits);
             for (to, from) in to.iter().zip(&from) {
                 let cell = if left { &bound[*from] } else { &Cell::Missing };
-                room.take(cell.size())?;
+                budget.take(cell.size())?;
                 row[*to] = cell.clone();
             }
             writer.row(&row)?;

@@ -1,16 +1,16 @@
-//! The rows that fulfil conditions.
+//! Filters rows by conditions.
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
     cell::Cell,
     date::{Evidence, Reading},
     error::{BadArguments, Error},
-    operation::Outcome,
     patterns::Patterns,
-    run::{Run, places},
-    write::{Format, Look, Writer},
+    run::{Execution, find_columns},
+    task::Outcome,
+    write::{SheetStyle, TableFormat, Writer},
 };
 
 mod condition;
@@ -22,9 +22,9 @@ pub use condition::{OPERATORS, TEXT_OPERATORS};
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
     conditions: Vec<Condition>,
-    /// All conditions must be true, not only one.
+    /// Whether all conditions must hold, or only one.
     all: bool,
-    format: Format,
+    format: TableFormat,
 }
 
 #[derive(Clone, Debug)]
@@ -34,26 +34,26 @@ struct Condition {
 }
 
 #[derive(Deserialize)]
-struct Arguments {
+struct SearchArguments {
     #[serde(default, deserialize_with = "or_default")]
-    conditions: Vec<Wanted>,
+    conditions: Vec<RawCondition>,
     logic: Option<String>,
     output_format: Option<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Arguments {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for SearchArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
         for (at, condition) in self.conditions.iter().enumerate() {
-            told.all(&format!("conditions[{at}]"), &condition.unknown);
+            notes.unknown_members(&format!("conditions[{at}]"), &condition.unknown);
         }
     }
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct RawCondition {
     #[serde(default, deserialize_with = "or_default")]
     column: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -61,10 +61,10 @@ struct Wanted {
     #[serde(default)]
     value: Value,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-/// Each is looked at for each row.
+/// Each condition may be evaluated for each row.
 const MAX_CONDITIONS: usize = 1000;
 
 // === impl Search ===
@@ -73,9 +73,10 @@ impl Search {
     pub(crate) fn parse(
         arguments: &str,
         format: &str,
-        told: &mut Told,
+        notes: &mut Notes,
     ) -> Result<Self, BadArguments> {
-        let Arguments { conditions, logic, output_format, .. } = arguments::read(arguments, told)?;
+        let SearchArguments { conditions, logic, output_format, .. } =
+            arguments::read(arguments, notes)?;
         let refused = |what: &str| BadArguments::Refused(what.to_owned());
         if conditions.is_empty() {
             return Err(refused("At least one search condition is required"));
@@ -86,9 +87,9 @@ impl Search {
             _ => return Err(refused("Logic must be either 'AND' or 'OR'")),
         };
         let format = match output_format.as_deref().unwrap_or(format) {
-            "xlsx" | "excel" => Format::Xlsx,
-            "csv" => Format::Csv,
-            "json" => Format::Json,
+            "xlsx" | "excel" => TableFormat::Xlsx,
+            "csv" => TableFormat::Csv,
+            "json" => TableFormat::Json,
             other => {
                 return Err(BadArguments::Refused(format!(
                     "Failed to save search results: Unsupported output format: {other}. \
@@ -98,33 +99,33 @@ impl Search {
         };
         if conditions.len() > MAX_CONDITIONS {
             let (argument, found) = ("conditions".to_owned(), conditions.len());
-            let why = format!("{found} are too many, {MAX_CONDITIONS} is the most");
-            return Err(BadArguments::Wrong { argument, why });
+            let reason = format!("{found} are too many, the limit is {MAX_CONDITIONS}");
+            return Err(BadArguments::Wrong { argument, reason });
         }
         let mut patterns = Patterns::default();
-        let conditions = conditions.into_iter().enumerate().map(|(at, wanted)| {
-            let test = Test::parse(at, &wanted.operator, wanted.value, &mut patterns)?;
-            Ok(Condition { column: wanted.column, test })
+        let conditions = conditions.into_iter().enumerate().map(|(at, raw)| {
+            let test = Test::parse(at, &raw.operator, raw.value, &mut patterns)?;
+            Ok(Condition { column: raw.column, test })
         });
         Ok(Self { conditions: conditions.collect::<Result<_, _>>()?, all, format })
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let readings = self.readings(run)?;
         let mut table = run.open()?;
-        let places = self.places(&table)?;
+        let indexes = self.find_columns(&table)?;
         let output = run.output("search", self.format.extension())?;
         let mut writer =
-            Writer::begin(self.format, output, table.columns(), Look::Plain, run.cells)?;
+            Writer::begin(self.format, output, table.columns(), SheetStyle::Plain, run.cells)?;
         let tests: Vec<_> = self
             .conditions
             .iter()
             .zip(&readings)
-            .zip(&places)
+            .zip(&indexes)
             .map(|((condition, reading), at)| (condition.test.prepare(*reading), *reading, *at))
             .collect();
         let total = run.rows(&mut table, |row, meter| {
-            // The first that decides is the last that is looked at.
+            // Stops at the condition that decides.
             let mut found = self.all;
             for (test, reading, at) in &tests {
                 meter.pulse()?;
@@ -140,22 +141,23 @@ impl Search {
         Ok(Outcome::of(written, data))
     }
 
-    fn places(&self, table: &crate::read::Table) -> Result<Vec<usize>, Error> {
-        let names: Vec<_> = self.conditions.iter().map(|it| it.column.as_str()).collect();
-        places(table, &names, |absent| format!("Column '{}' not found in data", absent[0]))
+    fn find_columns(&self, table: &crate::read::Table) -> Result<Vec<usize>, Error> {
+        let names: Vec<_> =
+            self.conditions.iter().map(|condition| condition.column.as_str()).collect();
+        find_columns(table, &names, |absent| format!("Column '{}' not found in data", absent[0]))
     }
 
-    /// How the dates of each condition's column are read, for which the columns are read once.
-    fn readings(&self, run: &mut Run<'_>) -> Result<Vec<Reading>, Error> {
+    /// Reads the columns with date conditions once, and returns how their dates are to be read.
+    fn readings(&self, run: &mut Execution<'_>) -> Result<Vec<Reading>, Error> {
         let now = run.now();
         let mut evidence = vec![Evidence::default(); self.conditions.len()];
-        if self.conditions.iter().any(|it| it.test.reads_dates()) {
+        if self.conditions.iter().any(|condition| condition.test.reads_dates()) {
             run.meter.expect(2);
             let mut table = run.open()?;
-            let places = self.places(&table)?;
+            let indexes = self.find_columns(&table)?;
             run.rows(&mut table, |row, _| {
                 for ((condition, at), evidence) in
-                    self.conditions.iter().zip(&places).zip(&mut evidence)
+                    self.conditions.iter().zip(&indexes).zip(&mut evidence)
                 {
                     let cell: &Cell = &row[*at];
                     if condition.test.reads_dates() {

@@ -5,28 +5,27 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
     error::{BadArguments, Error},
-    operation::Outcome,
-    run::Run,
+    run::Execution,
+    task::Outcome,
 };
 
 mod auto;
+mod context;
 mod custom;
 mod dialect;
 mod insert;
 mod line;
-mod place;
+mod reserved;
 mod scan;
 mod script;
-mod words;
 
-use auto::{AutoIncrement, Wanted};
+use auto::{AutoIncrement, AutoIncrementArguments};
 use custom::Custom;
 pub use dialect::DATABASES;
 use dialect::Database;
 use insert::Insert;
-pub(crate) use script::HELD;
 
 /// `sql/generate`, `sql/generate-to-text` and `sql/generate-custom-to-text`.
 #[derive(Clone, Debug)]
@@ -36,29 +35,29 @@ pub(crate) enum Sql {
 }
 
 #[derive(Deserialize)]
-struct Generate {
+struct SqlArguments {
     table_name: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     column_mapping: IndexMap<String, String>,
     database_type: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
-    auto_increment: Wanted,
+    auto_increment: AutoIncrementArguments,
     template: Option<String>,
     batch_size: Option<NonZeroU64>,
     include_transaction: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Generate {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
-        self.auto_increment.tell(told);
+impl ReportUnknown for SqlArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
+        self.auto_increment.report_unknown(notes);
     }
 }
 
 #[derive(Deserialize)]
-struct ToText {
+struct SqlTextArguments {
     table_name: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     columns: Vec<String>,
@@ -66,22 +65,22 @@ struct ToText {
     column_mapping: IndexMap<String, String>,
     database_type: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
-    auto_increment: Wanted,
+    auto_increment: AutoIncrementArguments,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for ToText {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
-        self.auto_increment.tell(told);
+impl ReportUnknown for SqlTextArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
+        self.auto_increment.report_unknown(notes);
     }
 }
 
 #[derive(Deserialize)]
-struct CustomToText {
+struct SqlCustomArguments {
     #[serde(default, deserialize_with = "or_default")]
     columns: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
@@ -89,18 +88,18 @@ struct CustomToText {
     #[serde(default, deserialize_with = "or_default")]
     column_mapping: IndexMap<String, String>,
     #[serde(default, deserialize_with = "or_default")]
-    auto_increment: Wanted,
+    auto_increment: AutoIncrementArguments,
     #[serde(default, deserialize_with = "or_default")]
     remove_duplicates: bool,
     database_type: Option<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for CustomToText {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
-        self.auto_increment.tell(told);
+impl ReportUnknown for SqlCustomArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
+        self.auto_increment.report_unknown(notes);
     }
 }
 
@@ -109,8 +108,8 @@ const DEFAULT_TABLE: &str = "data";
 // === impl Sql ===
 
 impl Sql {
-    pub(crate) fn generate(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: Generate = arguments::read(arguments, told)?;
+    pub(crate) fn generate(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: SqlArguments = arguments::read(arguments, notes)?;
         let database = Database::parse(read.database_type.as_deref())?;
         Ok(Self::Insert(Insert {
             table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
@@ -118,7 +117,7 @@ impl Sql {
             columns: Vec::new(),
             mapping: read.column_mapping,
             auto: read.auto_increment.resolve(database)?,
-            template: read.template.filter(|it| !it.is_empty()),
+            template: read.template.filter(|text| !text.is_empty()),
             batch: read.batch_size,
             transaction: read.include_transaction.unwrap_or(true),
             remove_duplicates: false,
@@ -127,16 +126,16 @@ impl Sql {
         }))
     }
 
-    /// As [`Self::generate`], with the lines as data and no file.
-    pub(crate) fn statements(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        Ok(match Self::generate(arguments, told)? {
-            Self::Insert(it) => Self::Insert(Insert { listed: true, ..it }),
+    /// Parses as [`Self::generate`] does; the lines become data instead of a file.
+    pub(crate) fn statements(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        Ok(match Self::generate(arguments, notes)? {
+            Self::Insert(insert) => Self::Insert(Insert { listed: true, ..insert }),
             custom @ Self::Custom(_) => custom,
         })
     }
 
-    pub(crate) fn to_text(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: ToText = arguments::read(arguments, told)?;
+    pub(crate) fn to_text(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: SqlTextArguments = arguments::read(arguments, notes)?;
         let database = Database::parse(read.database_type.as_deref())?;
         Ok(Self::Insert(Insert {
             table: database.table(read.table_name.as_deref().unwrap_or(DEFAULT_TABLE))?,
@@ -153,9 +152,9 @@ impl Sql {
         }))
     }
 
-    /// Without a template these are insertions into a table of the default name.
-    pub(crate) fn custom(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: CustomToText = arguments::read(arguments, told)?;
+    /// Parses a template. Without one, makes insertions into a table of the default name.
+    pub(crate) fn custom(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: SqlCustomArguments = arguments::read(arguments, notes)?;
         let database = Database::parse(read.database_type.as_deref())?;
         let auto: Option<AutoIncrement> = read.auto_increment.resolve(database)?;
         if read.template.is_empty() {
@@ -183,10 +182,10 @@ impl Sql {
         }))
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         match self {
-            Self::Insert(it) => it.run(run),
-            Self::Custom(it) => it.run(run),
+            Self::Insert(insert) => insert.run(run),
+            Self::Custom(custom) => custom.run(run),
         }
     }
 }

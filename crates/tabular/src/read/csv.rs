@@ -1,4 +1,4 @@
-//! Rows of a text file whose fields are separated.
+//! Rows of a delimited text file.
 use std::{
     cell::Cell as Shared,
     io::{self, Read},
@@ -6,7 +6,11 @@ use std::{
     rc::Rc,
 };
 
-use super::{delimiter, encoding::Encoding, failed, open};
+use super::{
+    delimiter,
+    encoding::Encoding,
+    file::{failed, open},
+};
 use crate::{
     cell::{Cell, Row},
     error::{Error, TooMuch, Unreadable},
@@ -18,45 +22,45 @@ pub(super) struct Rows {
     path: PathBuf,
     reader: csv::Reader<Box<dyn Read>>,
     record: csv::StringRecord,
-    /// The record is the first row, which was read to see how wide it is.
+    /// Whether the record is the first row, read ahead for its width.
     ahead: bool,
     columns: usize,
     delimiter: u8,
-    /// Records that were read, the header included.
+    /// Records that were read, with the header.
     records: u64,
     max_row: usize,
-    gauge: Rc<Gauge>,
+    counter: Rc<ReadCounter>,
     size: u64,
     encoding: Encoding,
 }
 
-/// How much of a file was read.
+/// Counts the bytes that were read.
 #[derive(Debug, Default)]
-struct Gauge {
+struct ReadCounter {
     all: Shared<u64>,
     row: Shared<usize>,
 }
 
-struct Gauged<R> {
+struct CountingReader<R> {
     inner: R,
-    gauge: Rc<Gauge>,
-    /// For one row, and what is read ahead of it.
+    counter: Rc<ReadCounter>,
+    /// Most bytes for one row and the data read ahead.
     most: usize,
 }
 
-/// Follows the file. A record that ends in it is one whose quote was not closed.
-const END: &[u8] = b"\n\0";
+/// Appended to the file. A record that ends with it has an unclosed quote.
+const END_MARKER: &[u8] = b"\n\0";
 
-const SAMPLE: u64 = 64 << 10;
+const SAMPLE_SIZE: u64 = 64 << 10;
 
-impl<R: Read> Read for Gauged<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.gauge.row.get() > self.most {
+        if self.counter.row.get() > self.most {
             return Err(io::Error::other("the row is too long"));
         }
         let read = self.inner.read(buffer)?;
-        self.gauge.all.set(self.gauge.all.get() + read as u64);
-        self.gauge.row.set(self.gauge.row.get() + read);
+        self.counter.all.set(self.counter.all.get() + read as u64);
+        self.counter.row.set(self.counter.row.get() + read);
         Ok(read)
     }
 }
@@ -71,20 +75,20 @@ impl Rows {
     ) -> Result<(Vec<String>, Self), Error> {
         let encoding = Encoding::detect(path, meter)?;
         let size = open(path)?.metadata().map_err(|source| failed(path, source))?.len();
-        let sample = encoding.sample(path, SAMPLE)?;
+        let sample = encoding.sample(path, SAMPLE_SIZE)?;
         let (delimiter, hint) = match delimiter::named(&sample) {
             Some((delimiter, hint)) => (delimiter, hint),
-            None => (delimiter::detect(&sample, size <= SAMPLE), 0),
+            None => (delimiter::detect(&sample, size <= SAMPLE_SIZE), 0),
         };
-        let gauge = Rc::new(Gauge::default());
-        let ahead = usize::try_from(SAMPLE).unwrap_or_default();
+        let counter = Rc::new(ReadCounter::default());
+        let ahead = usize::try_from(SAMPLE_SIZE).unwrap_or_default();
         let most = limits.max_row.saturating_add(ahead);
-        let file = Gauged { inner: open(path)?, gauge: Rc::clone(&gauge), most };
+        let file = CountingReader { inner: open(path)?, counter: Rc::clone(&counter), most };
         let mut text = encoding.decode(file);
         let mut skipped = Vec::new();
         let skip = (&mut text).take(hint as u64).read_to_end(&mut skipped);
         skip.map_err(|source| failed(path, source))?;
-        let text: Box<dyn Read> = Box::new(text.chain(END));
+        let text: Box<dyn Read> = Box::new(text.chain(END_MARKER));
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
@@ -99,10 +103,10 @@ impl Rows {
             ahead: false,
             columns: 0,
             delimiter,
-            // The line that names the delimiter is one, for whoever looks for a row.
+            // The line that names the delimiter counts, for people who look for a row.
             records: u64::from(hint > 0),
             max_row: limits.max_row,
-            gauge,
+            counter,
             size,
             encoding,
         };
@@ -110,7 +114,7 @@ impl Rows {
         Ok((header, rows))
     }
 
-    /// The header, as wide as the first row if that is wider: nothing of it is lost.
+    /// Reads the header, and widens it to the first row, so that no cell is lost.
     fn header(&mut self, limits: &Limits, meter: &mut Meter<'_>) -> Result<Vec<String>, Error> {
         if !self.next(meter)? {
             return Err(Unreadable::Csv("No columns to parse from file".to_owned()).into());
@@ -130,17 +134,17 @@ impl Rows {
         Ok(header)
     }
 
-    /// Read the next record that is not blank.
+    /// Reads the next record that is not blank.
     fn next(&mut self, meter: &mut Meter<'_>) -> Result<bool, Error> {
         loop {
             meter.step()?;
-            self.gauge.row.set(0);
+            self.counter.row.set(0);
             let read = self.reader.read_record(&mut self.record);
             if !read.map_err(|error| self.broken(error))? {
                 return Ok(false);
             }
             if self.record.len() == 1 && self.record.get(0) == Some("\0") {
-                // Nothing comes after the end; a row of the file may look like it.
+                // Nothing may follow the marker; a row of the file may look like it.
                 let more = self.reader.read_record(&mut self.record);
                 let more = more.map_err(|error| self.broken(error))?;
                 return if more { Err(zero(self.records + 1)) } else { Ok(false) };
@@ -155,7 +159,7 @@ impl Rows {
                 continue;
             }
             self.records += 1;
-            // Of other encodings this was seen before.
+            // In other encodings this was found before.
             if self.encoding == Encoding::Utf16 && self.record.as_slice().contains('\0') {
                 return Err(zero(self.records));
             }
@@ -163,8 +167,8 @@ impl Rows {
         }
     }
 
-    /// Whether the only field of the record was in quotes: it takes two bytes more than its text and
-    /// the end of its line. Unknown where empty lines came before it.
+    /// Returns whether the only field of the record was quoted: it takes two bytes more than its
+    /// text and its line end. Unknown after empty lines.
     fn is_quoted(&self) -> bool {
         let Some(start) = self.record.position() else { return false };
         let now = self.reader.position();
@@ -173,7 +177,7 @@ impl Rows {
     }
 
     fn broken(&self, error: csv::Error) -> Error {
-        if self.gauge.row.get() > self.max_row {
+        if self.counter.row.get() > self.max_row {
             return TooMuch::Row { row: self.records + 1, most: self.max_row }.into();
         }
         match error.into_kind() {
@@ -207,7 +211,7 @@ impl Rows {
 
     #[expect(clippy::cast_precision_loss, reason = "it is a part")]
     pub(super) fn part(&self) -> f64 {
-        self.gauge.all.get() as f64 / self.size.max(1) as f64
+        self.counter.all.get() as f64 / self.size.max(1) as f64
     }
 }
 

@@ -1,37 +1,38 @@
-//! What separates the fields of a text file.
+//! Detects the delimiter of a text file.
 
-/// In the order of preference where nothing else decides: commas are frequent in texts and numbers,
+/// In order of preference, where nothing else decides: commas are frequent in texts and numbers,
 /// semicolons in texts.
 pub(super) const CANDIDATES: [u8; 4] = *b"\t|;,";
 
-/// Stands for none, as no text has this byte.
+/// Stands for no delimiter: no text has this byte.
 const NONE: u8 = 0xff;
 
-/// How a candidate cuts a sample.
+/// Rates a candidate on a sample. The larger one is better.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cut {
-    /// Rows with as many fields as the header, and the header itself if it is cut.
+    /// Rows with as many fields as the header, with the header itself if it is split.
     agreeing: usize,
-    /// Quotes that would stand within or behind fields, and so belong to fields that are torn.
+    /// Quotes within or after fields, a sign of torn fields.
     torn: std::cmp::Reverse<usize>,
-    /// Not everywhere in the rows within numbers, or before spaces, as in texts.
+    /// Whether some delimiters in the rows are neither within numbers nor before spaces, as in
+    /// texts.
     separates: bool,
     fields: usize,
 }
 
-/// The rest of `sample` after a first line that says what the delimiter is, as `sep=;`, and this
-/// delimiter. Spreadsheet programs know such lines, so exports have them.
+/// Reads a first line that names the delimiter, such as `sep=;`. Returns the delimiter and the
+/// length of the line. Spreadsheet programs write such lines.
 pub(super) fn named(sample: &[u8]) -> Option<(u8, usize)> {
-    let end = sample.iter().position(|it| matches!(it, b'\n' | b'\r')).unwrap_or(sample.len());
+    let end = sample.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(sample.len());
     let line = sample.get(..end)?;
-    let inside = line.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(line);
+    let inside = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
     let (name, delimiter) = inside.split_at_checked(4)?;
     let delimiter = match delimiter {
         b"\\t" => b'\t',
         [delimiter] if delimiter.is_ascii() && *delimiter != b'"' => *delimiter,
-        // Others fill the line up to the width of the table.
+        // Some programs fill the line to the width of the table.
         [delimiter, rest @ ..]
-            if CANDIDATES.contains(delimiter) && rest.iter().all(|it| it == delimiter) =>
+            if CANDIDATES.contains(delimiter) && rest.iter().all(|byte| byte == delimiter) =>
         {
             *delimiter
         }
@@ -48,13 +49,13 @@ pub(super) fn named(sample: &[u8]) -> Option<(u8, usize)> {
     Some((delimiter, end + next))
 }
 
-/// The delimiter that cuts most rows of `sample` into as many fields as the header. Among those that
-/// cut as many, it is the one that tears no text. `whole` says that the sample is the whole file.
+/// Returns the delimiter that splits most rows of `sample` into as many fields as the header; among
+/// equals, the one that tears no text. `whole` means that the sample is the whole file.
 pub(crate) fn detect(sample: &[u8], whole: bool) -> u8 {
     let mut best: Option<(Cut, u8)> = None;
     for delimiter in CANDIDATES {
         let cut = Cut::of(sample, delimiter, whole);
-        if cut.agreeing > 0 && best.as_ref().is_none_or(|(it, _)| cut > *it) {
+        if cut.agreeing > 0 && best.as_ref().is_none_or(|(found, _)| cut > *found) {
             best = Some((cut, delimiter));
         }
     }
@@ -65,15 +66,15 @@ pub(crate) fn detect(sample: &[u8], whole: bool) -> u8 {
     }
 }
 
-/// Whether the commas of rows belong to texts and numbers, where the header has none. They separate
-/// columns without names if each row has as many, and something else than numbers or spaces is next to
-/// some of them.
+/// Returns whether the commas of rows belong to texts and numbers, if the header has none. They
+/// separate columns without names if each row has as many, and some are next to something else than
+/// numbers or spaces.
 fn is_one_column(sample: &[u8], whole: bool) -> bool {
     let counts = counts(sample, b',', whole);
     let Some((_, rows)) = counts.split_first() else { return false };
     match rows.first() {
         None | Some(1) => true,
-        Some(first) => rows.iter().any(|it| it != first) || !separates(sample, b','),
+        Some(first) => rows.iter().any(|row| row != first) || !separates(sample, b','),
     }
 }
 
@@ -95,7 +96,7 @@ impl Cut {
     }
 }
 
-/// How many fields each row has. The last one is left out if it may be cut.
+/// Counts the fields of each row. Skips the last one if it may be incomplete.
 fn counts(sample: &[u8], delimiter: u8, whole: bool) -> Vec<usize> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -116,27 +117,27 @@ fn counts(sample: &[u8], delimiter: u8, whole: bool) -> Vec<usize> {
     counts
 }
 
-/// Quotes that do not enclose a whole field.
+/// Counts quotes that do not enclose a whole field.
 fn torn(sample: &[u8], delimiter: u8) -> usize {
     let mut torn = 0;
     let mut rest = sample;
-    let ends = |it: &u8| *it == delimiter || matches!(it, b'\n' | b'\r');
+    let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'\r');
     while !rest.is_empty() {
         if let Some(quoted) = rest.strip_prefix(b"\"") {
             rest = after_quote(quoted);
-            torn += usize::from(rest.first().is_some_and(|it| !ends(it)));
+            torn += usize::from(rest.first().is_some_and(|byte| !ends(byte)));
         }
         let end = rest.iter().position(ends).unwrap_or(rest.len());
-        torn += rest[..end].split(|it| *it == b'"').skip(1).count();
+        torn += rest[..end].split(|byte| *byte == b'"').skip(1).count();
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     torn
 }
 
-/// What follows the quote that closes a field. A doubled one does not.
+/// Returns the text after the quote that closes a field. A doubled quote does not close it.
 fn after_quote(mut text: &[u8]) -> &[u8] {
     loop {
-        let Some(at) = text.iter().position(|it| *it == b'"') else { return &[] };
+        let Some(at) = text.iter().position(|byte| *byte == b'"') else { return &[] };
         text = text.get(at + 1..).unwrap_or_default();
         match text.strip_prefix(b"\"") {
             Some(more) => text = more,
@@ -145,12 +146,12 @@ fn after_quote(mut text: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether some of the delimiters after the header are neither before a space nor, if it is a comma,
+/// Returns whether some delimiters after the header are neither before a space nor, for a comma,
 /// within a number.
 fn separates(sample: &[u8], delimiter: u8) -> bool {
-    let end = sample.iter().position(|it| matches!(it, b'\n' | b'\r')).unwrap_or(0);
+    let end = sample.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(0);
     let rows = sample.get(end..).unwrap_or_default();
-    let mut places = rows.iter().enumerate().filter(|(_, it)| **it == delimiter).peekable();
+    let mut places = rows.iter().enumerate().filter(|(_, byte)| **byte == delimiter).peekable();
     if places.peek().is_none() {
         return true;
     }
@@ -162,18 +163,21 @@ fn separates(sample: &[u8], delimiter: u8) -> bool {
     })
 }
 
-/// Whether a comma between these is the only one of a number.
+/// Returns whether a comma between these is the only one of a number.
 fn is_decimal(before: &[u8], after: &[u8]) -> bool {
-    let left = before.iter().rev().take_while(|it| it.is_ascii_digit()).count();
-    let right = after.iter().take_while(|it| it.is_ascii_digit()).count();
+    let left = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let right = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let other = [before.iter().rev().nth(left), after.get(right)].contains(&Some(&b','));
     left > 0 && right > 0 && !other
 }
 
-/// Another delimiter that would cut `field`, the only one of its row, into `columns` fields.
+/// Returns another delimiter that would split `field`, the only one of its row, into `columns`
+/// fields.
 pub(super) fn other(field: &str, delimiter: u8, columns: usize) -> Option<u8> {
-    let cuts = |it: u8| field.bytes().filter(|byte| *byte == it).count() + 1;
-    CANDIDATES.into_iter().find(|it| *it != delimiter && columns > 1 && cuts(*it) == columns)
+    let cuts = |delimiter: u8| field.bytes().filter(|byte| *byte == delimiter).count() + 1;
+    CANDIDATES
+        .into_iter()
+        .find(|candidate| *candidate != delimiter && columns > 1 && cuts(*candidate) == columns)
 }
 
 #[cfg(test)]
@@ -191,7 +195,7 @@ mod tests {
             ("\"a;b\";c,d\n1,2\n3,4\n", b','),
             ("a;b,c\n1;2\n3;4\n", b';'),
             ("", b','),
-            // As many rows are cut by several.
+            // Several candidates split as many rows.
             ("name (last, first)\tage\nNovak, Jana\t31\nKral, Petr\t45\n", b'\t'),
             ("name (last, first);age\nNovak, Jana;31\nKral, Petr;45\n", b';'),
             ("price, net;unit\n1,50;kg\n2,75;kg\n", b';'),

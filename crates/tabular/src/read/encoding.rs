@@ -1,38 +1,38 @@
-//! The encoding of a text file, found by reading all of it.
+//! Detects the encoding of a text file by reading all of it.
 use std::{fs::File, path::Path};
 
 use encoding_rs::WINDOWS_1252;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
-use super::{failed, fill, open};
+use super::file::{failed, fill, open};
 use crate::{
     error::{Error, Unreadable},
     progress::Meter,
 };
 
-/// How a text file is to be decoded.
+/// Encoding of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Utf8,
-    /// With a mark at its beginning that says so.
+    /// With a byte order mark.
     Utf16,
     /// One byte for each character, as older programs for western languages write it.
     Windows1252,
 }
 
-/// What was seen of a file.
+/// Evidence found in the bytes of a file.
 #[derive(Debug, Default)]
-struct Seen {
+struct EncodingEvidence {
     lines: u64,
-    /// The first byte that Windows-1252 does not have, and its line.
+    /// The first byte that Windows-1252 does not define, and its line.
     unknown: Option<(u64, u8)>,
     /// The first line with a character of several bytes.
     utf8: Option<u64>,
-    /// The first line with bytes that are no UTF-8.
+    /// The first line that is not UTF-8.
     other: Option<u64>,
 }
 
-/// Bytes that stand for no character in Windows-1252.
+/// Bytes that Windows-1252 does not define.
 const UNKNOWN: [u8; 5] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
 
 const BINARY: Unreadable =
@@ -42,11 +42,11 @@ impl Encoding {
     pub(super) fn detect(path: &Path, meter: &mut Meter<'_>) -> Result<Self, Error> {
         let mut file = open(path)?;
         let mut block = vec![0; 256 << 10];
-        let mut seen = Seen::default();
+        let mut seen = EncodingEvidence::default();
         let mut kept = 0;
         let mut first = true;
         loop {
-            let read = fill(&mut file, &mut block[kept..]).map_err(|it| failed(path, it))?;
+            let read = fill(&mut file, &mut block[kept..]).map_err(|err| failed(path, err))?;
             let (end, last) = (kept + read, read == 0);
             if first
                 && let [mark @ (0xff | 0xfe), second, ..] = block[..end]
@@ -61,7 +61,7 @@ impl Encoding {
             }
             kept = seen.account(&block[..end], last);
             block.copy_within(end - kept..end, 0);
-            meter.tell(0.0)?;
+            meter.advance(0.0)?;
             if last {
                 break;
             }
@@ -76,7 +76,7 @@ impl Encoding {
         }
     }
 
-    /// `file` as UTF-8, without a mark at its beginning.
+    /// Decodes `file` to UTF-8, without a byte order mark.
     pub(super) fn decode<R: std::io::Read>(self, file: R) -> DecodeReaderBytes<R, Vec<u8>> {
         let mut builder = DecodeReaderBytesBuilder::new();
         builder.strip_bom(true).utf8_passthru(true).bom_sniffing(true);
@@ -90,13 +90,13 @@ impl Encoding {
         let mut sample = Vec::new();
         let mut file: DecodeReaderBytes<std::io::Take<File>, _> =
             self.decode(std::io::Read::take(open(path)?, bytes));
-        std::io::Read::read_to_end(&mut file, &mut sample).map_err(|it| failed(path, it))?;
+        std::io::Read::read_to_end(&mut file, &mut sample).map_err(|err| failed(path, err))?;
         Ok(sample)
     }
 }
 
-impl Seen {
-    /// Look at `bytes`, and say how many at their end belong to a character that is not complete.
+impl EncodingEvidence {
+    /// Inspects `bytes`, and returns how many at their end belong to an incomplete character.
     fn account(&mut self, mut bytes: &[u8], last: bool) -> usize {
         loop {
             let (valid, wrong) = match std::str::from_utf8(bytes) {
@@ -108,7 +108,7 @@ impl Seen {
                 }
             };
             if self.utf8.is_none()
-                && let Some(at) = valid.iter().position(|it| !it.is_ascii())
+                && let Some(at) = valid.iter().position(|byte| !byte.is_ascii())
             {
                 self.utf8 = Some(self.lines + 1 + line_ends(&valid[..at]));
             }
@@ -118,7 +118,7 @@ impl Seen {
                 Some((rest, None)) => return rest.len(),
                 Some((rest, Some(len))) => {
                     self.other.get_or_insert(self.lines + 1);
-                    let unknown = rest[..len].iter().find(|it| UNKNOWN.contains(it));
+                    let unknown = rest[..len].iter().find(|byte| UNKNOWN.contains(byte));
                     if let (None, Some(byte)) = (self.unknown, unknown) {
                         self.unknown = Some((self.lines + 1, *byte));
                     }
@@ -129,14 +129,14 @@ impl Seen {
     }
 }
 
-/// Read a file of UTF-16 to its end. What is half a character is refused by its line.
+/// Checks a file of UTF-16. Fails with the line of an incomplete character.
 fn units(path: &Path, big: bool, meter: &mut Meter<'_>) -> Result<(), Error> {
     let mut file = open(path)?;
     let mut block = vec![0; 256 << 10];
     let mut line = 1;
     let mut high = false;
     loop {
-        let read = fill(&mut file, &mut block).map_err(|it| failed(path, it))?;
+        let read = fill(&mut file, &mut block).map_err(|err| failed(path, err))?;
         let (pairs, rest) = block[..read].as_chunks::<2>();
         for pair in pairs {
             let unit = if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
@@ -150,7 +150,7 @@ fn units(path: &Path, big: bool, meter: &mut Meter<'_>) -> Result<(), Error> {
         if !rest.is_empty() || (high && read < block.len()) {
             return Err(Unreadable::HalfCharacter { line }.into());
         }
-        meter.tell(0.0)?;
+        meter.advance(0.0)?;
         if read < block.len() {
             return Ok(());
         }
@@ -158,7 +158,7 @@ fn units(path: &Path, big: bool, meter: &mut Meter<'_>) -> Result<(), Error> {
 }
 
 fn line_ends(bytes: &[u8]) -> u64 {
-    bytes.split(|it| *it == b'\n').skip(1).count() as u64
+    bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 #[cfg(test)]
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn characters_may_be_cut_between_blocks() {
-        let mut seen = Seen::default();
+        let mut seen = EncodingEvidence::default();
         let text = "a\nb\né€".as_bytes();
         let kept = seen.account(&text[..text.len() - 1], false);
         assert_eq!(kept, 2);

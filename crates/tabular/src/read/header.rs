@@ -1,8 +1,8 @@
-//! The names of columns.
+//! Names of columns.
 use std::collections::{HashMap, HashSet};
 
-/// Every column gets a name of its own: one without is called by its place, from 0, and one whose
-/// name was there before gets the next number that makes it another.
+/// Makes unique names: a column without a name gets one with its index, and a repeated name gets
+/// the next free number.
 pub(crate) fn names(header: Vec<String>) -> Vec<String> {
     let given = header.into_iter().enumerate();
     let given: Vec<_> = given
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn every_column_has_a_name_of_its_own() {
-        let named = |header: &[&str]| names(header.iter().map(|&it| it.to_owned()).collect());
+        let named = |header: &[&str]| names(header.iter().map(|&name| name.to_owned()).collect());
         assert_eq!(named(&["a", "a", "a"]), ["a", "a.1", "a.2"]);
         assert_eq!(named(&["a", "a", "a.1"]), ["a", "a.2", "a.1"]);
         assert_eq!(named(&["", " x ", ""]), ["Unnamed: 0", " x ", "Unnamed: 2"]);

@@ -1,7 +1,7 @@
 //! Rows of one sheet of a workbook.
 //!
-//! The parts of the file are read as a stream, twice: to find what the sheet spans, and for the rows.
-//! Whole numbers never pass through a double, which would round those of more than 15 digits.
+//! The parts of the file are streamed, twice: to find the span of the sheet, and for the rows.
+//! Integers never pass through a double, which would round those of more than 15 digits.
 use std::{
     collections::{BTreeMap, btree_map},
     path::Path,
@@ -9,15 +9,15 @@ use std::{
 };
 
 use crate::{
+    budget::charge,
     cell::{Cell, Row},
-    error::{Error, TooMuch, Unreadable},
+    error::{Error, TooMuch},
     limits::Limits,
     progress::Meter,
-    run::hold,
 };
 
 mod package;
-mod place;
+mod reference;
 mod serial;
 mod sheet;
 mod space;
@@ -28,39 +28,34 @@ mod workbook;
 mod xml;
 
 use package::Package;
-use sheet::{Cells, Sheet};
+use sheet::{RowCells, Sheet};
 
 #[derive(Debug)]
 pub(super) struct Rows {
-    source: Source,
-    /// The row after the one that was read last, and its number.
-    ahead: Option<(u64, Cells)>,
+    source: RowSource,
+    /// The next row and its number.
+    ahead: Option<(u64, RowCells)>,
     next: u64,
     span: Span,
     sheets: Vec<String>,
     max_row: usize,
 }
 
-/// Where rows come from, with those of one number after each other.
+/// Source of the rows, in the order of their numbers.
 #[derive(Debug)]
-enum Source {
+enum RowSource {
     Sheet(Box<Sheet>),
-    /// All of them, where the sheet has them in another order.
-    Sorted(btree_map::IntoIter<u64, Cells>),
+    /// All rows in memory, for a sheet that has them in another order.
+    Sorted(btree_map::IntoIter<u64, RowCells>),
 }
 
-/// What a sheet uses: the cells that are not empty.
+/// Used area of a sheet: the cells that are not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span {
     rows: u64,
     columns: u64,
-    /// A row comes before one with a smaller number.
+    /// Whether rows are out of order.
     jumbled: bool,
-}
-
-/// A new error about a workbook that is not as it must be.
-fn broken(why: impl std::fmt::Display) -> Error {
-    Unreadable::Workbook(why.to_string()).into()
 }
 
 // === impl Rows ===
@@ -83,9 +78,9 @@ impl Rows {
         let span = Span::of(&mut open(meter)?, limits, meter)?;
         let sheet = open(meter)?;
         let source = if span.jumbled {
-            Source::Sorted(sorted(sheet, limits, meter)?.into_iter())
+            RowSource::Sorted(sorted(sheet, limits, meter)?.into_iter())
         } else {
-            Source::Sheet(Box::new(sheet))
+            RowSource::Sheet(Box::new(sheet))
         };
         let (sheets, max_row) = (std::mem::take(&mut workbook.sheets), limits.max_row);
         let mut rows = Self { source, ahead: None, next: 0, span, sheets, max_row };
@@ -96,7 +91,7 @@ impl Rows {
         Ok((header.collect(), rows))
     }
 
-    /// The names of all sheets of the workbook.
+    /// Returns the names of all sheets.
     pub(super) fn take_sheets(&mut self) -> Vec<String> {
         std::mem::take(&mut self.sheets)
     }
@@ -130,10 +125,10 @@ impl Rows {
     }
 }
 
-// === impl Source ===
+// === impl RowSource ===
 
-impl Source {
-    fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, Cells)>, Error> {
+impl RowSource {
+    fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, RowCells)>, Error> {
         match self {
             Self::Sheet(sheet) => sheet.row(meter),
             Self::Sorted(rows) => Ok(rows.next()),
@@ -141,19 +136,19 @@ impl Source {
     }
 }
 
-/// All rows by their numbers, each in one piece.
+/// Reads all rows, and merges those of one number.
 fn sorted(
     mut sheet: Sheet,
     limits: &Limits,
     meter: &mut Meter<'_>,
-) -> Result<BTreeMap<u64, Cells>, Error> {
-    let mut rows: BTreeMap<u64, Cells> = BTreeMap::new();
+) -> Result<BTreeMap<u64, RowCells>, Error> {
+    let mut rows: BTreeMap<u64, RowCells> = BTreeMap::new();
     let mut held = 0;
     while let Some((at, cells)) = sheet.row(meter)? {
         let size = cells.iter().map(|(_, cell)| size_of::<usize>() + cell.size()).sum::<usize>();
-        let what = "the rows of the sheet, which are not in their order,";
+        let what = "the rows of the sheet, which are out of order,";
         let instead = "save it again in a spreadsheet program";
-        hold(&mut held, size_of::<Cells>() + size, limits.max_held, what, instead)?;
+        charge(&mut held, size_of::<RowCells>() + size, limits.max_held, what, instead)?;
         rows.entry(at).or_default().extend(cells);
     }
     Ok(rows)
@@ -175,8 +170,8 @@ impl Span {
                 span.columns = span.columns.max(last + 1);
             }
             read += 1;
-            if read.is_multiple_of(crate::progress::EVERY) {
-                meter.tell(sheet.part() / 2.0)?;
+            if read.is_multiple_of(crate::progress::ROWS_PER_CALLBACK) {
+                meter.advance(sheet.part() / 2.0)?;
             }
         }
         span.check(limits)?;

@@ -1,34 +1,41 @@
-//! A table as text: UTF-8, commas, and quotes only where they are needed.
+//! Writes a table as CSV: UTF-8, commas, and quotes only where they are needed.
 use std::{borrow::Cow, io};
 
-use super::{Cells, Written, formula};
+use super::{
+    formula,
+    written::{CellMode, Written},
+};
 use crate::{cell::Cell, error::Error, output::Output};
 
 #[derive(Debug)]
 pub(crate) struct Writer {
     lines: csv::Writer<Output>,
-    /// There is one column: a blank field would look like a blank line.
+    /// Whether there is one column: a blank field would look like a blank line.
     alone: bool,
     rows: u64,
-    cells: Cells,
-    /// Cells that begin like a formula.
+    cells: CellMode,
+    /// Number of cells that begin like a formula.
     formulas: u64,
 }
 
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn begin(output: Output, columns: &[String], cells: Cells) -> Result<Self, Error> {
+    pub(super) fn begin(
+        output: Output,
+        columns: &[String],
+        cells: CellMode,
+    ) -> Result<Self, Error> {
         let writer = csv::WriterBuilder::new()
             .terminator(csv::Terminator::Any(b'\n'))
             .flexible(true)
-            // It is done here.
+            // Fields are quoted below.
             .quote_style(csv::QuoteStyle::Never)
             .from_writer(output);
         let alone = columns.len() == 1;
         let mut writer = Self { lines: writer, alone, rows: 0, cells, formulas: 0 };
-        // Two letters at its beginning make a file another one to spreadsheet programs.
-        let first = columns.first().is_some_and(|it| it.starts_with("ID"));
+        // Spreadsheet programs take a file that begins with these letters for another format.
+        let first = columns.first().is_some_and(|name| name.starts_with("ID"));
         writer.record(columns.iter().map(|name| Cow::Borrowed(name.as_str())), true, first)?;
         Ok(writer)
     }
@@ -38,8 +45,8 @@ impl Writer {
         self.record(row.iter().map(|cell| cell.text().unwrap_or_default()), false, false)
     }
 
-    /// One more line; its first field is in quotes in any case if that is wanted. In the `header` so
-    /// are names that could be cut by another delimiter, which readers find by looking there.
+    /// Writes a line; with `quotes`, its first field is always quoted. Names in the `header` are
+    /// quoted if they contain another delimiter, since readers detect delimiters there.
     fn record<'a>(
         &mut self,
         fields: impl Iterator<Item = Cow<'a, str>>,
@@ -52,7 +59,7 @@ impl Writer {
             let formula = formula::is_formula(&field);
             self.formulas += u64::from(formula);
             let field = match self.cells {
-                Cells::Defused if formula => formula::defuse(&field),
+                CellMode::Defused if formula => formula::defuse(&field),
                 _ => field.as_ref().into(),
             };
             let blank = self.alone && field.trim_matches([' ', '\t']).is_empty();
@@ -76,7 +83,7 @@ impl Writer {
     }
 
     fn failed(&self, error: csv::Error) -> Error {
-        // The kind says whether the disk is full; other conversions lose it.
+        // The kind shows a full disk; other conversions lose it.
         let source = match error.into_kind() {
             csv::ErrorKind::Io(source) => source,
             other => io::Error::other(format!("{other:?}")),
@@ -92,12 +99,12 @@ impl Writer {
                 return Err(error.into_inner().get_ref().failed(source));
             }
         };
-        let formulas = if self.cells == Cells::Values { self.formulas } else { 0 };
+        let formulas = if self.cells == CellMode::Values { self.formulas } else { 0 };
         Ok(Written { path: output.finish()?, rows: self.rows, warnings: Vec::new(), formulas })
     }
 }
 
-/// Whether a field needs quotes.
+/// Returns whether a field needs quotes.
 fn is_special(field: &str) -> bool {
     field.contains([',', '"', '\n', '\r'])
 }

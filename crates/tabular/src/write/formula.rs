@@ -1,56 +1,57 @@
-//! Text that a spreadsheet program would run when it opens a text file.
+//! Texts that a spreadsheet program would run as formulas when it opens a text file.
 use std::borrow::Cow;
 
-/// `text` with an apostrophe before it if it begins like a formula. Numbers with a sign, and what else
-/// has neither letters nor references, such as phone numbers, stay as they are.
+/// Adds an apostrophe before a text that begins like a formula. Signed numbers, and other texts
+/// without letters or references such as phone numbers, stay as they are.
 pub(crate) fn defuse(text: &str) -> Cow<'_, str> {
     if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
-/// Bytes of a number with its sign, or of anything else that is harmless after one.
-const NUMBER: usize = 1000;
+/// Most bytes of a signed number, or of another harmless text after a sign.
+const MAX_NUMBER_LEN: usize = 1000;
 
-/// Whether `text` begins like a formula.
+/// Returns whether `text` begins like a formula.
 pub(crate) fn is_formula(text: &str) -> bool {
     let mut characters = text.chars();
     match characters.next() {
-        // The wide forms begin a formula, too, where the program is set to Japanese or Chinese.
+        // Full-width forms begin a formula, too, in Japanese and Chinese programs.
         Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠') => true,
         Some('+' | '-') => {
-            let harmless = |it: char| it.is_ascii_digit() || " .,()-/:%".contains(it);
+            let harmless = |c: char| c.is_ascii_digit() || " .,()-/:%".contains(c);
             let rest = characters.as_str();
-            text.len() > NUMBER || (!rest.chars().all(harmless) && rest.parse::<f64>().is_err())
+            text.len() > MAX_NUMBER_LEN
+                || (!rest.chars().all(harmless) && rest.parse::<f64>().is_err())
         }
         _ => false,
     }
 }
 
-/// Puts the apostrophes of a download into a CSV file that was written with the values themselves,
-/// piece by piece: one byte for each cell that begins like a formula.
+/// Defuses a CSV file that was written with plain values, in a stream: adds one byte for each cell
+/// that begins like a formula.
 #[derive(Debug, Default)]
 pub struct Defuse {
-    /// The beginning of a cell that may be a formula, as it is written.
+    /// The beginning of a cell that may be a formula, as written.
     pending: Vec<u8>,
     state: State,
     decided: bool,
     added: u64,
 }
 
-/// Where in a cell the text is.
+/// Position within a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     #[default]
     Start,
     Plain,
     Quoted,
-    /// After a quote that closes the cell, or is one of two within it.
+    /// After a quote that closes the cell, or is the first of two.
     Closed,
 }
 
 // === impl Defuse ===
 
 impl Defuse {
-    /// More of the file; what is ready of the download goes to `out`.
+    /// Reads more of the file, and appends what is ready to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         for byte in bytes {
             let quoted = match (self.state, byte) {
@@ -71,36 +72,36 @@ impl Defuse {
                 continue;
             }
             self.pending.push(*byte);
-            if !self.may_be_formula() || self.pending.len() > NUMBER + 2 {
+            if !self.may_be_formula() || self.pending.len() > MAX_NUMBER_LEN + 2 {
                 self.decide(out);
             }
         }
     }
 
-    /// The file is at its end. Gives the cells that got an apostrophe.
+    /// Ends the file, and returns the number of defused cells.
     pub fn finish(mut self, out: &mut Vec<u8>) -> u64 {
         self.decide(out);
         self.added
     }
 
-    /// Whether the first character does not rule it out.
+    /// Returns whether the first character allows a formula.
     fn may_be_formula(&self) -> bool {
         let text = self.pending.strip_prefix(b"\"").unwrap_or(&self.pending);
         match text.first() {
             None => true,
-            // Wide forms, and others.
+            // Full-width forms, and others.
             Some(0xef) => text.len() < 3 || is_formula(&String::from_utf8_lossy(&text[..3])),
             Some(first) => matches!(first, b'=' | b'@' | b'\t' | b'\r' | b'\n' | b'+' | b'-'),
         }
     }
 
-    /// Write what is pending.
+    /// Writes the pending bytes.
     fn decide(&mut self, out: &mut Vec<u8>) {
         if !self.decided {
             let quoted = self.pending.strip_prefix(b"\"");
             let text = quoted.unwrap_or(&self.pending);
             let text = String::from_utf8_lossy(text);
-            // The quote that closes it is no part of it.
+            // The closing quote is not part of the text.
             let text = match (quoted, self.state) {
                 (Some(_), State::Closed) => text.strip_suffix('"').unwrap_or(&text),
                 _ => &text,

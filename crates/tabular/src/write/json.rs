@@ -1,10 +1,10 @@
-//! A table as an array of objects, in ASCII.
+//! Writes a table as an array of objects, in ASCII.
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
 };
 
-use super::Written;
+use super::written::Written;
 use crate::{
     cell::{Cell, float_text},
     error::Error,
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Writer {
     output: Output,
-    /// The names of the columns as JSON.
+    /// Names of the columns as JSON.
     keys: Vec<String>,
     rows: u64,
 }
@@ -68,7 +68,7 @@ fn value(cell: &Cell, json: &mut String) {
         Cell::Int(number) => json.push_str(&number.to_string()),
         Cell::Float(number) if number.is_finite() => json.push_str(&float_text(*number)),
         Cell::Missing | Cell::Float(_) => json.push_str("null"),
-        Cell::Bool(it) => json.push_str(if *it { "true" } else { "false" }),
+        Cell::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A table as a workbook, written with memory for one row.
+//! Writes a table as a workbook, with memory for one row.
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
@@ -8,7 +8,7 @@ use std::{
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 use zip::result::ZipError;
 
-use super::Written;
+use super::written::Written;
 use crate::{
     cell::{Cell, float_text},
     error::{ColumnName, Error, TooMuch},
@@ -20,19 +20,19 @@ pub(crate) struct Writer {
     workbook: Workbook,
     output: Output,
     columns: Vec<String>,
-    /// The longest text of each column, in characters.
+    /// Longest text of each column, in characters.
     widths: Vec<usize>,
     rows: u32,
-    /// When it was made, if a second sheet shall say so.
+    /// Time of creation, for the second sheet.
     created: Option<String>,
     stripped: u64,
 }
 
-/// What a workbook shows besides the table.
+/// Style of a workbook.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Look<'a> {
+pub(crate) enum SheetStyle<'a> {
     Plain,
-    /// Columns as wide as their texts, and a second sheet about the file.
+    /// With fitted column widths, and a second sheet about the file.
     Full {
         sheet: &'a str,
         created: &'a str,
@@ -41,25 +41,25 @@ pub(crate) enum Look<'a> {
 
 const MAX_ROWS: u32 = 1 << 20;
 const MAX_COLUMNS: usize = 1 << 14;
-/// Characters of a cell, as the UTF-16 that spreadsheet programs count.
+/// Most UTF-16 units of a cell.
 const MAX_TEXT: usize = 32_767;
 const MAX_WIDTH: usize = 50;
-/// Whole numbers beyond have more digits than a spreadsheet keeps.
+/// Larger integers have more digits than a spreadsheet keeps.
 const MAX_EXACT: i128 = 1 << 53;
 const DEFAULT_SHEET: &str = "Sheet1";
 
-/// What the library says when it panics because its temporary file has no room.
-const FULL: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+/// Messages of the library when it panics because the disk of its temporary file is full.
+const DISK_FULL: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
 
 fn failed(error: &XlsxError) -> Error {
     Error::Workbook(error.to_string())
 }
 
-/// What `work` gives, unless the disk is full.
+/// Runs `work`, and returns an error if it panics because the disk is full.
 fn caught<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work)).or_else(|cause| {
         let said = cause.downcast_ref::<String>().map_or("", String::as_str);
-        match FULL.into_iter().find(|kind| said.contains(&format!("{kind:?}"))) {
+        match DISK_FULL.into_iter().find(|kind| said.contains(&format!("{kind:?}"))) {
             Some(kind) => Err(kind.into()),
             None => panic::resume_unwind(cause),
         }
@@ -69,16 +69,20 @@ fn caught<T>(work: impl FnOnce() -> T) -> io::Result<T> {
 // === impl Writer ===
 
 impl Writer {
-    pub(super) fn begin(output: Output, columns: &[String], look: Look<'_>) -> Result<Self, Error> {
+    pub(super) fn begin(
+        output: Output,
+        columns: &[String],
+        look: SheetStyle<'_>,
+    ) -> Result<Self, Error> {
         if columns.len() > MAX_COLUMNS {
             return Err(TooMuch::SheetColumns.into());
         }
         let mut workbook = Workbook::new();
         workbook.set_tempdir(output.folder()).map_err(|error| failed(&error))?;
-        let sheet = workbook.add_worksheet_with_constant_memory().map_err(|it| failed(&it))?;
+        let sheet = workbook.add_worksheet_with_constant_memory().map_err(|err| failed(&err))?;
         let created = match look {
-            Look::Plain => None,
-            Look::Full { sheet: name, created } => {
+            SheetStyle::Plain => None,
+            SheetStyle::Full { sheet: name, created } => {
                 sheet.set_name(sheet_name(name)?).map_err(|error| failed(&error))?;
                 Some(created.to_owned())
             }
@@ -98,14 +102,14 @@ impl Writer {
     }
 
     pub(super) fn row(&mut self, row: &[Cell]) -> Result<(), Error> {
-        caught(|| self.put(row)).unwrap_or_else(|why| Err(self.output.failed(why)))
+        caught(|| self.put(row)).unwrap_or_else(|err| Err(self.output.failed(err)))
     }
 
     fn put(&mut self, row: &[Cell]) -> Result<(), Error> {
         if self.rows >= MAX_ROWS {
             return Err(TooMuch::SheetRows.into());
         }
-        // The file is written at the end, but its texts are on the disk until then.
+        // The file is written at the end, while its texts are on the disk until then.
         self.output.account(row.iter().map(Cell::len).sum())?;
         let at = self.rows;
         let sheet = self.workbook.worksheet_from_index(0).map_err(|error| failed(&error))?;
@@ -129,19 +133,19 @@ impl Writer {
 
     pub(super) fn finish(mut self, meter: &mut Meter<'_>) -> Result<Written, Error> {
         let rows = u64::from(self.rows.saturating_sub(1));
-        self.adorn(rows).map_err(|error| failed(&error))?;
+        self.add_info(rows).map_err(|error| failed(&error))?;
         let Self { mut workbook, output, stripped, .. } = self;
-        let mut file = Watched { file: output.file(), meter, ended: None };
+        let mut file = CancellableFile { file: output.file(), meter, ended: None };
         let saved = caught(|| workbook.save_to_writer(&mut file));
-        if let Some(why) = file.ended {
-            return Err(why);
+        if let Some(err) = file.ended {
+            return Err(err);
         }
         match saved.map_err(XlsxError::IoError).and_then(|saved| saved) {
             Ok(()) => {}
-            Err(XlsxError::IoError(why) | XlsxError::ZipError(ZipError::Io(why))) => {
-                return Err(output.failed(why));
+            Err(XlsxError::IoError(err) | XlsxError::ZipError(ZipError::Io(err))) => {
+                return Err(output.failed(err));
             }
-            Err(why) => return Err(failed(&why)),
+            Err(err) => return Err(failed(&err)),
         }
         let warnings = match stripped {
             0 => Vec::new(),
@@ -150,8 +154,8 @@ impl Writer {
         Ok(Written { path: output.finish()?, rows, warnings, formulas: 0 })
     }
 
-    /// Widths of columns, and the sheet about the file.
-    fn adorn(&mut self, rows: u64) -> Result<(), XlsxError> {
+    /// Sets the widths of columns, and adds the sheet about the file.
+    fn add_info(&mut self, rows: u64) -> Result<(), XlsxError> {
         let Some(created) = &self.created else { return Ok(()) };
         let sheet = self.workbook.worksheet_from_index(0)?;
         for (column, width) in self.widths.iter().enumerate() {
@@ -180,17 +184,17 @@ impl Writer {
     }
 }
 
-/// A file that is written as long as nobody ends the work.
-struct Watched<'a, 'b> {
+/// A file whose writing can be cancelled.
+struct CancellableFile<'a, 'b> {
     file: &'a File,
     meter: &'a mut Meter<'b>,
     ended: Option<Error>,
 }
 
-impl Write for Watched<'_, '_> {
+impl Write for CancellableFile<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(why) = self.meter.pulse() {
-            self.ended = Some(why);
+        if let Err(err) = self.meter.pulse() {
+            self.ended = Some(err);
             return Err(io::Error::other("the work was ended"));
         }
         self.file.write(bytes)
@@ -201,7 +205,7 @@ impl Write for Watched<'_, '_> {
     }
 }
 
-impl Seek for Watched<'_, '_> {
+impl Seek for CancellableFile<'_, '_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
@@ -221,7 +225,7 @@ fn write_text(
     (row, column): (u32, u16),
     text: &str,
 ) -> Result<usize, Error> {
-    // Bytes are at least as many as what is counted.
+    // There are at least as many bytes as units.
     if text.len() > MAX_TEXT {
         let found = text.encode_utf16().count();
         if found > MAX_TEXT {
@@ -233,13 +237,13 @@ fn write_text(
     Ok(text.chars().count())
 }
 
-/// Write what is no text, and say how wide it is.
+/// Writes a value, and returns its width.
 fn write_value(sheet: &mut Worksheet, place: (u32, u16), cell: &Cell) -> Result<usize, Error> {
     let (row, column) = place;
     let written = match cell {
         Cell::Missing => return Ok("nan".len()),
         Cell::Text(text) => return write_text(sheet, place, text),
-        Cell::Bool(it) => sheet.write_boolean(row, column, *it),
+        Cell::Bool(value) => sheet.write_boolean(row, column, *value),
         Cell::Int(number) if number.abs() > MAX_EXACT => {
             return write_text(sheet, place, &number.to_string());
         }
@@ -254,27 +258,27 @@ fn write_value(sheet: &mut Worksheet, place: (u32, u16), cell: &Cell) -> Result<
     Ok(cell.text().map_or(0, |text| text.chars().count()))
 }
 
-/// `text` without the control characters that a sheet cannot hold, if it has any.
+/// Returns `text` without the control characters that a sheet cannot hold, if it has any.
 fn printable(text: &str) -> Option<String> {
-    let wrong = |it: char| matches!(it, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    let wrong = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
     text.contains(wrong).then(|| text.replace(wrong, ""))
 }
 
 fn sheet_name(name: &str) -> Result<&str, Error> {
     let name = if name.trim().is_empty() { DEFAULT_SHEET } else { name };
-    if let Some(wrong) = name.chars().find(|it| "*:?/\\[]".contains(*it)) {
+    if let Some(wrong) = name.chars().find(|c| "*:?/\\[]".contains(*c)) {
         return Err(Error::Workbook(format!("Invalid character {wrong} found in sheet title")));
     }
-    if name.contains(|it: char| it.is_control() || matches!(it, '\u{fffe}' | '\u{ffff}')) {
+    if name.contains(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
         let what = format!("Invalid character in the sheet title {name:?}: no sheet can have it");
         return Err(Error::Workbook(what));
     }
     if name.eq_ignore_ascii_case("history") {
-        let what = format!("{name:?} cannot be a sheet title, spreadsheet programs keep it");
+        let what = format!("{name:?} cannot be a sheet title, spreadsheet programs reserve it");
         return Err(Error::Workbook(what));
     }
     if name.starts_with('\'') || name.ends_with('\'') {
-        let what = "a sheet title begins and ends with something else than an apostrophe";
+        let what = "a sheet title cannot begin or end with an apostrophe";
         return Err(Error::Workbook(what.to_owned()));
     }
     if name.encode_utf16().count() > 31 {
@@ -283,11 +287,11 @@ fn sheet_name(name: &str) -> Result<&str, Error> {
     Ok(name)
 }
 
-/// Cut `text` to what a cell holds.
+/// Truncates `text` to the size of a cell.
 fn truncate(text: &mut String) {
     let mut units = 0;
-    let end = text.char_indices().find(|(_, it)| {
-        units += it.len_utf16();
+    let end = text.char_indices().find(|(_, c)| {
+        units += c.len_utf16();
         units > MAX_TEXT
     });
     if let Some((end, _)) = end {

@@ -1,7 +1,7 @@
-//! What is asked of one file without a workflow.
+//! Operations on a single file, outside of workflows.
 use std::{fs, ops::ControlFlow};
 
-use quadrille_tabular::{Error, Info, Limits, Operation, TEXT_OPERATORS};
+use quadrille_tabular::{Error, Limits, Operation, TEXT_OPERATORS, TableInfo};
 use serde_json::json;
 
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     workbook::workbook,
 };
 
-fn info(desk: &Desk, content: impl AsRef<[u8]>) -> Result<Info, Error> {
+fn info(desk: &Desk, content: impl AsRef<[u8]>) -> Result<TableInfo, Error> {
     let path = desk.file("in", content);
-    Info::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Continue(()))
+    TableInfo::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Continue(()))
 }
 
 #[test]
@@ -19,16 +19,16 @@ fn a_file_says_what_it_has() {
     let desk = Desk::new();
     let csv = info(&desk, "a,a,\n1,2,3\n4,5,6\n").unwrap();
     let columns = ["a", "a.1", "Unnamed: 2"].map(str::to_owned).to_vec();
-    assert_eq!(csv, Info { sheets: Vec::new(), columns, rows: 2 });
+    assert_eq!(csv, TableInfo { sheets: Vec::new(), columns, rows: 2 });
     let row = |text: &str| format!("<row><c t=\"inlineStr\"><is><t>{text}</t></is></c></row>");
     let book = info(&desk, workbook(&[row("a"), row("1")].concat(), "")).unwrap();
     let (sheets, columns) = (["First", "Second"].map(str::to_owned).to_vec(), vec!["a".to_owned()]);
-    assert_eq!(book, Info { sheets, columns, rows: 1 });
-    let why = info(&desk, b"\x89PNG").unwrap_err().to_string();
-    assert!(why.contains("is an image"), "{why}");
+    assert_eq!(book, TableInfo { sheets, columns, rows: 1 });
+    let err = info(&desk, b"\x89PNG").unwrap_err().to_string();
+    assert!(err.contains("is an image"), "{err}");
     let rows = "1\n".repeat(5000);
     let path = desk.file("in", format!("a\n{rows}"));
-    let ended = Info::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Break(()));
+    let ended = TableInfo::read(&path, None, &Limits::default(), &mut |_| ControlFlow::Break(()));
     assert!(matches!(ended, Err(Error::Cancelled { .. })), "{ended:?}");
 }
 
@@ -47,10 +47,10 @@ fn a_sheet_is_found_by_its_name() {
     desk.sheet = Some("Second");
     assert_eq!(desk.read(&input), [""]);
     desk.sheet = Some("second");
-    let why = desk.try_run(&input, "excel/convert-to-csv", "{}").unwrap_err();
+    let err = desk.try_run(&input, "excel/convert-to-csv", "{}").unwrap_err();
     let told = "Failed to read Excel file: Worksheet named 'second' not found";
-    assert_eq!(why.to_string(), told);
-    assert_eq!(why.advice().unwrap(), "the sheets of the workbook are: First, Second");
+    assert_eq!(err.to_string(), told);
+    assert_eq!(err.advice().unwrap(), "the sheets of the workbook are: First, Second");
     // A text file has no sheets to choose from.
     let input = desk.file("in.csv", "a\n1\n");
     assert_eq!(desk.read(&input), ["a", "1"]);
@@ -122,6 +122,6 @@ fn statements_are_data_line_by_line_whatever_is_in_them() {
     assert_eq!(left.len(), 1, "{left:?}");
     let mut desk = desk;
     desk.limits.max_held = 10;
-    let why = desk.do_it(&input, &operation).unwrap_err().to_string();
-    assert_eq!(why, "the statements take more than 10 bytes; ask for them as a file instead");
+    let err = desk.do_it(&input, &operation).unwrap_err().to_string();
+    assert_eq!(err, "the statements take more than 10 bytes; ask for them as a file instead");
 }

@@ -151,7 +151,7 @@ fn bound_columns_and_keys_are_bounded() {
     assert_eq!(desk.error(IDS, "excel/bind-single-key", args), text);
     desk.limits.max_distinct = 2;
     desk.limits.max_held = 1 << 20;
-    let text = "Single-key binding failed: there are more than 2 different rows, keys or values \
-                to remember; split the file";
+    let text = "Single-key binding failed: there are more than 2 different rows, keys or values; \
+                split the file";
     assert_eq!(desk.error(IDS, "excel/bind-single-key", args), text);
 }

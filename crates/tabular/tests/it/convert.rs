@@ -102,7 +102,9 @@ fn field() -> impl Strategy<Value = String> {
         "[\u{a0}-\u{2fff}\u{1f600}-\u{1f64f}]{0,6}",
         "[ab,;\"\r\n\t_x00D]{0,8}",
     ]
-    .prop_filter("not defused", |it| !it.starts_with(['+', '-', '=', '@', '\t', '\r', '\n', '＝']))
+    .prop_filter("not defused", |text| {
+        !text.starts_with(['+', '-', '=', '@', '\t', '\r', '\n', '＝'])
+    })
 }
 
 fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
@@ -130,9 +132,9 @@ proptest! {
         let text = desk.run(&book, "excel/convert-to-csv", "{}").file.unwrap();
         let mut reader = csv::ReaderBuilder::new().from_path(text).unwrap();
         let read: Vec<Vec<String>> =
-            reader.records().map(|it| it.unwrap().iter().map(str::to_owned).collect()).collect();
+            reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
         // Rows of nothing at the end are not part of a sheet.
-        let used = rows.iter().rposition(|row| row.iter().any(|it| !it.is_empty()));
+        let used = rows.iter().rposition(|row| row.iter().any(|cell| !cell.is_empty()));
         prop_assert_eq!(&read, &rows[..used.map_or(0, |at| at + 1)]);
     }
 }

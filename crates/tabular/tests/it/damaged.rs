@@ -156,7 +156,7 @@ fn what_is_made_of_one_row_is_bounded() {
     let expected = "a row of the result takes more than 10000 bytes to make; ask for less of each \
                     row, or replace less in it";
     let mapping = |pairs: &[&str]| {
-        let pairs = pairs.iter().map(|it| format!("{it:?}:\"a\"")).collect::<Vec<_>>();
+        let pairs = pairs.iter().map(|name| format!("{name:?}:\"a\"")).collect::<Vec<_>>();
         format!("{{{}}}", pairs.join(","))
     };
     let four = mapping(&["p", "q", "r", "s"]);
@@ -206,7 +206,7 @@ fn an_encrypted_archive_is_refused() {
     archive.write_all(b"secret").unwrap();
     let mut archive = archive.finish().unwrap().into_inner();
     // Set the flag for encryption in the directory and before the entry.
-    let directory = archive.windows(4).position(|it| it == b"PK\x01\x02").unwrap();
+    let directory = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     archive[6] |= 1;
     archive[directory + 8] |= 1;
     let text = "the workbook is encrypted; remove its password and upload it again";

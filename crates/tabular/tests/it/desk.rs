@@ -101,7 +101,10 @@ impl Desk {
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes());
-        reader.records().map(|it| it.unwrap().iter().collect::<Vec<_>>().join("|")).collect()
+        reader
+            .records()
+            .map(|record| record.unwrap().iter().collect::<Vec<_>>().join("|"))
+            .collect()
     }
 }
 
@@ -119,7 +122,7 @@ pub(crate) fn sheet_at(path: &Path, at: usize) -> Vec<String> {
         None | Some(Data::Empty) => "_".to_owned(),
         Some(Data::String(text)) => text.clone(),
         Some(Data::Float(number)) => format!("#{number}"),
-        Some(Data::Bool(it)) => format!("?{it}"),
+        Some(Data::Bool(value)) => format!("?{value}"),
         Some(other) => panic!("there is {other:?}"),
     };
     let row = |row| (0..=columns).map(|column| show(row, column)).collect::<Vec<_>>().join("|");

@@ -79,19 +79,19 @@ fn values_of_an_answer_have_a_bound_as_json() {
     let args = r#"{"columns":["a"]}"#;
     desk.data(&text(250), "excel/extract-columns", args);
     let input = desk.file("in.csv", text(320));
-    let why = desk.try_run(&input, "excel/extract-columns", args).unwrap_err();
+    let err = desk.try_run(&input, "excel/extract-columns", args).unwrap_err();
     let told =
         "the values of the columns take more than 2000 bytes; extract them to a file instead";
-    assert_eq!(why.to_string(), told);
+    assert_eq!(err.to_string(), told);
     let advice = "the operation for that is excel/extract-columns-to-file";
-    assert_eq!(why.advice().as_deref(), Some(advice));
+    assert_eq!(err.advice().as_deref(), Some(advice));
     // What is said beside the values counts, too, whatever it is of.
     let columns: Vec<_> = (0..200).map(|n| format!("column {n}")).collect();
     let args = serde_json::json!({ "columns": columns }).to_string();
     assert_eq!(desk.error("a\n1\n", "excel/extract-columns", &args), told);
     let items: Vec<_> = columns
         .iter()
-        .map(|it| serde_json::json!({"column_name": it, "normalization_type": "trim"}))
+        .map(|name| serde_json::json!({"column_name": name, "normalization_type": "trim"}))
         .collect();
     let args = serde_json::json!({ "normalizations": items }).to_string();
     let told = "the contents of the report take more than 2000 bytes; set return_report to false";
@@ -109,7 +109,7 @@ fn values_of_an_answer_are_bounded() {
     let args = r#"{"columns":["id","name"]}"#;
     assert_eq!(desk.error(TABLE, "excel/extract-columns", args), text);
     desk.limits.max_distinct = 2;
-    let text = "there are more than 2 different rows, keys or values to remember; split the file";
+    let text = "there are more than 2 different rows, keys or values; split the file";
     let args = r#"{"columns":["id","name"],"remove_duplicates":true}"#;
     assert_eq!(desk.error(TABLE, "excel/extract-columns-to-file", args), text);
 }

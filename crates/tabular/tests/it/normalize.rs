@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::desk::{Desk, sheet};
 
-/// What one type makes of the cells of a column: as [`sheet`] shows them.
+/// Applies one type to the cells of a column, and returns them as [`sheet`] shows them.
 fn column(cells: &[&str], kind: &str, parameters: &str) -> Vec<String> {
     let items = format!(
         r#"[{{"column_name":"v","normalization_type":"{kind}","parameters":{parameters}}}]"#
@@ -271,7 +271,7 @@ fn what_cannot_be_done_is_reported_and_the_rest_is_done() {
     let report = report("a,b,c\nyes,inf,1e30\n", items);
     let messages = |name: &str| -> Vec<String> {
         let list = report[name].as_array().unwrap().iter();
-        list.map(|it| it["message"].as_str().unwrap().to_owned()).collect()
+        list.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(report["success"], false);
     assert_eq!(messages("warnings"), ["Column '' not found"]);
@@ -330,7 +330,7 @@ fn normalisation_is_bounded() {
     let items = vec!["{}"; 501].join(",");
     let args = format!(r#"{{"normalizations":[{items}]}}"#);
     let error = Operation::parse("normalization/apply", &args).unwrap_err();
-    let text = "argument `normalizations`: 501 are too many, 500 is the most; use several steps";
+    let text = "argument `normalizations`: 501 are too many, the limit is 500; use several steps";
     assert_eq!(error.to_string(), text);
 }
 
@@ -382,7 +382,7 @@ fn what_is_no_number_is_counted_and_told_by_its_row() {
         if !kind.starts_with("date") {
             assert_eq!(done["failed_values"], 27, "{kind}");
             let failed = done["failed_rows"].as_array().unwrap();
-            let told: Vec<_> = failed.iter().map(|it| it["row"].as_u64().unwrap()).collect();
+            let told: Vec<_> = failed.iter().map(|entry| entry["row"].as_u64().unwrap()).collect();
             assert_eq!(told, rows[..20], "{kind}");
         }
         assert_eq!(outcome.data["success"], true, "{kind}");

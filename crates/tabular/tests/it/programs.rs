@@ -247,7 +247,7 @@ fn rows_may_come_in_pieces_and_in_any_order() {
     let refused = desk.error(workbook(&rows, ""), "excel/convert-to-csv", "{}");
     assert_eq!(
         refused,
-        "the rows of the sheet, which are not in their order, take more than 500 bytes; save it again \
+        "the rows of the sheet, which are out of order, take more than 500 bytes; save it again \
          in a spreadsheet program"
     );
 }
@@ -373,10 +373,10 @@ fn bytes_that_an_encoding_does_not_have_are_refused_by_their_line() {
     let error = |content: &[u8]| Desk::new().error(content, "excel/convert-to-csv", "{}");
     assert_eq!(
         error(b"a,b\n\xe9,1\n2,\x81\n"),
-        "line 3 holds the byte 0x81, which stands for no character in Windows-1252, and the file is \
-         not UTF-8; save the file as UTF-8"
+        "line 3 has the byte 0x81, which Windows-1252 does not define, and the file is not UTF-8; \
+         save the file as UTF-8"
     );
-    let half = "line 2 holds half a character of UTF-16; save the file again, as UTF-8";
+    let half = "line 2 has an incomplete UTF-16 character; save the file again, as UTF-8";
     assert_eq!(error(b"\xff\xfea\0\n\0\x3d\xd8x\0"), half);
     assert_eq!(error(b"\xff\xfea\0\n\0\x00\xde"), half);
     assert_eq!(error(b"\xff\xfea\0\n\0b\0c"), half);

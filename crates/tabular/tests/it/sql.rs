@@ -9,7 +9,10 @@ fn lines(content: &str, operation: &str, args: &str) -> Vec<String> {
     assert!(text.ends_with('\n'));
     let line = |line: &str| match line.split_once(": 2026-11-20T22:06:37.") {
         Some((what, micros)) => {
-            assert!(micros.len() == 6 && micros.bytes().all(|it| it.is_ascii_digit()), "{line}");
+            assert!(
+                micros.len() == 6 && micros.bytes().all(|byte| byte.is_ascii_digit()),
+                "{line}"
+            );
             format!("{what}: ...")
         }
         None => line.to_owned(),
@@ -85,7 +88,7 @@ fn a_transaction_ends_after_each_batch_only_if_its_size_is_given() {
     assert_eq!(statements("a\n1\n2\n3\n", "sql/generate", args), expected);
     let many = "1\n".repeat(1500);
     let lines = statements(&format!("a\n{many}"), "sql/generate", "{}");
-    assert_eq!(lines.iter().filter(|it| *it == "COMMIT;").count(), 1);
+    assert_eq!(lines.iter().filter(|line| *line == "COMMIT;").count(), 1);
     assert_eq!(lines.len(), 1502);
 }
 
@@ -375,8 +378,11 @@ fn no_cell_leaves_the_place_that_a_template_gives_it() {
     ] {
         let args = serde_json::json!({"database_type": database, "template": template});
         for operation in ["sql/generate", "sql/generate-custom-to-text"] {
-            let why = desk.error(format!("n\n{cell}\n"), operation, &args.to_string());
-            assert!(why.contains("cannot stand where the template has it"), "{template}: {why}");
+            let err = desk.error(format!("n\n{cell}\n"), operation, &args.to_string());
+            assert!(
+                err.contains("cannot be used at this place of the template"),
+                "{template}: {err}"
+            );
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Progress, and cancelling between rows.
 use std::{fs, ops::ControlFlow, path::Path, time::SystemTime};
 
-use quadrille_tabular::{EVERY, Error, Limits, Operation, Outcome, Progress, Task};
+use quadrille_tabular::{Error, Limits, Operation, Outcome, Progress, ROWS_PER_CALLBACK, Task};
 
 use crate::desk::{Desk, NOW};
 
 fn run(
     desk: &Desk,
     input: &Path,
-    watch: &mut quadrille_tabular::Watch<'_>,
+    watch: &mut quadrille_tabular::OnProgress<'_>,
 ) -> Result<Outcome, Error> {
     let operation = Operation::parse("csv/convert-to-excel", "{}").unwrap();
     let task = Task {
@@ -39,10 +39,13 @@ fn progress_grows_to_the_whole() {
         ControlFlow::Continue(())
     };
     let book = run(&desk, &csv, &mut watch).unwrap().file.unwrap();
-    assert!(seen.len() as u64 > 50_000 / EVERY, "{}", seen.len());
+    assert!(seen.len() as u64 > 50_000 / ROWS_PER_CALLBACK, "{}", seen.len());
     assert!(seen.is_sorted_by(|a, b| a.done <= b.done && a.rows <= b.rows));
-    assert!(seen.iter().filter(|it| (10..90).contains(&it.percent())).count() > 5);
-    assert_eq!(seen.last().map(|it| (it.rows, it.percent())), Some((50_000, 100)));
+    assert!(seen.iter().filter(|progress| (10..90).contains(&progress.percent())).count() > 5);
+    assert_eq!(
+        seen.last().map(|progress| (progress.rows, progress.percent())),
+        Some((50_000, 100))
+    );
 
     let mut percents = Vec::new();
     let mut watch = |progress: Progress| {
@@ -51,7 +54,10 @@ fn progress_grows_to_the_whole() {
     };
     run(&desk, &book, &mut watch).unwrap();
     assert!(percents.is_sorted());
-    assert!(percents.iter().filter(|it| (10..90).contains(*it)).count() > 5, "{percents:?}");
+    assert!(
+        percents.iter().filter(|percent| (10..90).contains(*percent)).count() > 5,
+        "{percents:?}"
+    );
     assert_eq!(percents.last(), Some(&100));
 }
 
@@ -64,6 +70,8 @@ fn a_cancelled_operation_ends_within_some_rows_and_leaves_no_file() {
         _ => ControlFlow::Break(()),
     };
     let error = run(&desk, &input, &mut watch).unwrap_err();
-    assert!(matches!(error, Error::Cancelled { rows } if (5000..5000 + EVERY).contains(&rows)));
+    assert!(
+        matches!(error, Error::Cancelled { rows } if (5000..5000 + ROWS_PER_CALLBACK).contains(&rows))
+    );
     assert_eq!(fs::read_dir(desk.folder.path()).unwrap().count(), 1);
 }

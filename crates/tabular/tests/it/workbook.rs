@@ -90,7 +90,7 @@ fn column(cells: &[&str]) -> Vec<String> {
     let last = "<row><c/><c><v>1</v></c></row>";
     let mut read = read(&format!("{header}{rows}{last}"), "<si><t>shared</t></si>");
     assert_eq!((read.remove(0), read.pop()), ("v|end".to_owned(), Some("|1".to_owned())));
-    read.iter().map(|it| it.trim_end_matches('|').to_owned()).collect()
+    read.iter().map(|line| line.trim_end_matches('|').to_owned()).collect()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use quadrille_store::{
-    Chat, ChatFile, ChatMessage, ChatStatus, Place, Run, RunStatus, Said, Step, StepKind,
+    Chat, ChatFile, ChatMessage, ChatStatus, MessageType, Place, Run, RunStatus, Step, StepKind,
     StepStatus, WholeChat, files::Files,
 };
 use quadrille_tabular::Defuse;
@@ -139,7 +139,11 @@ impl DescribedMessage {
     fn taken(self, or: i64) -> ChatMessage {
         ChatMessage {
             id: id(self.message_id.as_deref()),
-            kind: self.message_type.as_deref().and_then(Said::parse).unwrap_or(Said::System),
+            kind: self
+                .message_type
+                .as_deref()
+                .and_then(MessageType::parse)
+                .unwrap_or(MessageType::System),
             content: self.content,
             metadata: text(self.metadata),
             created_at: time(self.created_at.as_deref()).unwrap_or(or),
@@ -181,7 +185,7 @@ impl DescribedRun {
         let run = Run {
             id: self.run_id,
             chat_id: chat.id.clone(),
-            origin: self.origin.unwrap_or_else(|| "restore".to_owned()),
+            started_by: self.origin.unwrap_or_else(|| "restore".to_owned()),
             status,
             seq: self.seq.unwrap_or_default().into(),
             total: count(steps.len()),

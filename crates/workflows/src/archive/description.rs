@@ -275,7 +275,7 @@ impl DescribedRun {
     fn told(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
         Self {
             run_id: run.id.clone(),
-            origin: Some(run.origin.clone()),
+            origin: Some(run.started_by.clone()),
             status: Some(run.status.word().to_owned()),
             seq: u32::try_from(run.seq).ok(),
             error: run.error.clone(),

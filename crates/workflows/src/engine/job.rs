@@ -73,7 +73,7 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
             return end(door, &chat, claimed, RunStatus::Completed, None).await;
         };
         if step.kind == StepKind::External {
-            if store.hand_out(claimed).await? {
+            if store.release_to_external(claimed).await? {
                 news.progress(&run, step, 0, "Waiting for a worker").await;
                 return Ok(());
             }
@@ -107,7 +107,7 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
                 return fail(door, &chat, claimed, run, status, &wire::short(why.to_string()))
                     .await;
             }
-            End::Left => return store.give_back(claimed).await,
+            End::Left => return store.release_run(claimed).await,
         }
     }
 }
@@ -331,7 +331,7 @@ fn members(operation: &str, data: Value) -> Map<String, Value> {
 /// End runs whose external step was claimed too often without being finished.
 pub(super) async fn give_up(door: &Door) -> Result<(), store::Error> {
     let store = &door.memory.store;
-    while let Some((claim, id)) = store.given_up(i64::from(door.config.max_attempts)).await? {
+    while let Some((claim, id)) = store.abandoned_step(i64::from(door.config.max_attempts)).await? {
         let Some((run, steps)) = store.run_with_steps(&id).await? else { continue };
         let step = usize::try_from(run.next).ok().and_then(|at| steps.get(at));
         let Some(step) = step else { continue };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use quadrille_core::{Holder, Permit, Pool, Shares};
-use quadrille_store::{self as store, Claimed, RunsOf, Store};
+use quadrille_store::{self as store, Claimed, RunScope, Store};
 
 /// Owners that are looked at for one run, and that are remembered.
 const MAX_OWNERS: u32 = 1000;
@@ -46,7 +46,7 @@ impl Workers {
             };
             let Ok(worker) = self.pool.take(&holder, 1) else { continue };
             // `None` if all that there is of this owner is under way.
-            let of = RunsOf::Owner(owner.as_deref());
+            let of = RunScope::Owner(owner.as_deref());
             if let Some(claimed) = store.claim_run(lease, of).await? {
                 self.served().note(owner);
                 return Ok(Some((claimed, worker)));

@@ -95,8 +95,8 @@ pub(super) async fn begin(
     let id = format!("{}_workflow_{millis}_{random:08x}", chat.id);
     let (max_waiting, share) = waiting(door, chat);
     let key = key.map(Keyed::stored);
-    let (chat, origin) = (&*chat.id, origin.word());
-    let new = NewRun { id: &id, chat, origin, steps, input, max_waiting, share, key };
+    let (chat, started_by) = (&*chat.id, origin.word());
+    let new = NewRun { id: &id, chat, started_by, steps, input, max_waiting, share, key };
     let run = store.create_run(new).await?;
     door.work.notify_one();
     Ok(run)

@@ -162,6 +162,6 @@ pub(super) async fn delete(
 pub(super) async fn show_chat(store: &Store, chat: &Chat) -> Result<Value, Error> {
     let files = store.chat_files(&chat.id).await?;
     let steps = store.steps_of_chat(&chat.id, SHOWN).await?;
-    let said = store.said_in_chat(&chat.id, SHOWN).await?;
+    let said = store.chat_messages(&chat.id, SHOWN).await?;
     Ok(wire::chat(chat, &said, &steps, &files))
 }

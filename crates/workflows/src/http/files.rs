@@ -14,7 +14,7 @@ use quadrille_edge::http::{
 };
 use quadrille_identity::Action;
 use quadrille_store::{
-    Chat, ChatFile, NewChatFile, NewMessageOfChat, Place, Said, Store, files::Files,
+    Chat, ChatFile, MessageType, NewChatFile, NewChatMessage, Place, Store, files::Files,
 };
 use serde_json::{Value, json};
 
@@ -120,8 +120,9 @@ async fn add(
         metadata["filename"] = file.name.clone().into();
     }
     let metadata = metadata.to_string();
-    let said = NewMessageOfChat { kind: Said::FileUpload, content: &content, metadata: &metadata };
-    known.say_in_chat(&chat.id, None, &[said]).await?;
+    let said =
+        NewChatMessage { kind: MessageType::FileUpload, content: &content, metadata: &metadata };
+    known.add_chat_messages(&chat.id, None, &[said]).await?;
     Ok(file)
 }
 

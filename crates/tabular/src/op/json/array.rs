@@ -1,4 +1,4 @@
-//! Values written one after another, and what is around them.
+//! Writes a list of JSON values.
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     error::Error,
-    json::{Json, Layout},
+    json::{Layout, OrderedJson},
     output::Output,
 };
 
@@ -16,20 +16,20 @@ pub(super) struct Array {
     output: Output,
     layout: Layout,
     wrap: Wrap,
-    /// The first value, as long as it may be the only one and stand alone.
-    first: Option<Json>,
+    /// The first value, as long as it may be the only one.
+    first: Option<OrderedJson>,
     count: u64,
 }
 
-/// What is around the values.
+/// Structure around the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrap {
     Array,
-    /// One value stands alone, and none is an empty object.
+    /// A single value stands alone; without values it is an empty object.
     None,
-    /// One value stands alone, and none is an empty array.
+    /// A single value stands alone; without values it is an empty array.
     Single,
-    /// An object with the values and their count; none is an empty array.
+    /// An object with the values and their count; without values it is an empty array.
     Nested,
 }
 
@@ -45,12 +45,12 @@ impl Array {
         written.map_err(|source| self.output.failed(source))
     }
 
-    /// Levels around the values.
+    /// Returns the nesting depth of the values.
     fn depth(&self) -> usize {
         if self.wrap == Wrap::Nested { 2 } else { 1 }
     }
 
-    pub(super) fn push(&mut self, value: &Json) -> Result<(), Error> {
+    pub(super) fn push(&mut self, value: &OrderedJson) -> Result<(), Error> {
         self.count += 1;
         if self.count == 1 && matches!(self.wrap, Wrap::None | Wrap::Single) {
             self.first = Some(value.clone());
@@ -76,7 +76,7 @@ impl Array {
         text.push('[');
     }
 
-    fn item(&self, value: &Json, first: bool, text: &mut String) {
+    fn item(&self, value: &OrderedJson, first: bool, text: &mut String) {
         if !first {
             text.push(',');
         }
@@ -84,7 +84,7 @@ impl Array {
         value.print(self.layout, self.depth(), text);
     }
 
-    /// The complete file, and how many values it has.
+    /// Completes the file, and returns the number of its values.
     pub(super) fn finish(mut self) -> Result<(PathBuf, u64), Error> {
         let mut text = String::new();
         match (self.count, self.first.take()) {

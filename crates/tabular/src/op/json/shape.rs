@@ -1,4 +1,4 @@
-//! Rows in the shape of a template.
+//! Fills a JSON template from each row.
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::json;
@@ -8,20 +8,21 @@ use super::{
     layout, mapped,
 };
 use crate::{
-    arguments::{self, Takes, Told, Unknown, or_default},
+    arguments::{self, Notes, ReportUnknown, UnknownMembers, or_default},
+    budget::ResultBudget,
     cell::{Cell, Row, float_text},
     error::{BadArguments, Error, TooMuch},
-    json::{Json, Layout},
+    json::{Layout, OrderedJson},
     name,
-    operation::Outcome,
-    run::{Room, Run},
-    template::{self, Hole, Piece, Value},
+    run::Execution,
+    task::Outcome,
+    template::{self, Piece, Placeholder, Value},
 };
 
 /// `json/generate-with-template`.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    pattern: Json,
+    pattern: OrderedJson,
     /// Columns by placeholder.
     mapping: IndexMap<String, String>,
     wrap: Wrap,
@@ -29,70 +30,72 @@ pub(crate) struct Template {
 }
 
 #[derive(Deserialize)]
-struct Arguments {
-    template: Option<Json>,
+struct TemplateArguments {
+    template: Option<OrderedJson>,
     #[serde(default, deserialize_with = "or_default")]
     column_mapping: IndexMap<String, String>,
     aggregation_mode: Option<String>,
     pretty_print: Option<bool>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Arguments {
-    fn tell(&self, told: &mut Told) {
-        told.all("", &self.unknown);
+impl ReportUnknown for TemplateArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("", &self.unknown);
     }
 }
 
-/// A template whose placeholders are resolved.
+/// A template with resolved placeholders.
 #[derive(Debug)]
 enum Shape {
-    Fixed(Json),
+    Fixed(OrderedJson),
     /// Exactly one placeholder: its value keeps its type.
     Value(Filler),
     /// Text with placeholders.
-    Text(Vec<Part>),
+    Text(Vec<TextPart>),
     Array(Vec<Shape>),
     Object(Vec<(String, Shape)>),
 }
 
 #[derive(Debug)]
-enum Part {
+enum TextPart {
     Text(String),
     Filler(Filler),
 }
 
-/// A placeholder and its column, if it has one.
+/// A placeholder and the index of its column, if it has one.
 #[derive(Debug)]
 struct Filler {
-    hole: Hole,
+    placeholder: Placeholder,
     at: Option<usize>,
 }
 
 // === impl Template ===
 
 impl Template {
-    pub(crate) fn parse(arguments: &str, told: &mut Told) -> Result<Self, BadArguments> {
-        let read: Arguments = arguments::read(arguments, told)?;
+    pub(crate) fn parse(arguments: &str, notes: &mut Notes) -> Result<Self, BadArguments> {
+        let read: TemplateArguments = arguments::read(arguments, notes)?;
         let refused = |what: &str| Err(BadArguments::Refused(what.to_owned()));
         let template = match read.template {
-            Some(Json::Text(text)) if !text.is_empty() => match serde_json::from_str(&text) {
-                Ok(template) => template,
-                Err(error) => {
-                    let what = format!("Invalid JSON template: {error}");
-                    return Err(BadArguments::Refused(what));
+            Some(OrderedJson::Text(text)) if !text.is_empty() => {
+                match serde_json::from_str(&text) {
+                    Ok(template) => template,
+                    Err(error) => {
+                        let what = format!("Invalid JSON template: {error}");
+                        return Err(BadArguments::Refused(what));
+                    }
                 }
-            },
-            Some(template @ Json::Object(_)) => template,
-            None | Some(Json::Null | Json::Text(_)) => Json::Null,
+            }
+            Some(template @ OrderedJson::Object(_)) => template,
+            None | Some(OrderedJson::Null | OrderedJson::Text(_)) => OrderedJson::Null,
             Some(_) => return refused("Template must be a JSON string or dictionary"),
         };
         let empty = match &template {
-            Json::Null | Json::Bool(false) | Json::Int(0) => true,
-            Json::Text(text) => text.is_empty(),
-            Json::Array(items) => items.is_empty(),
-            Json::Object(members) => members.is_empty(),
+            OrderedJson::Null | OrderedJson::Bool(false) | OrderedJson::Int(0) => true,
+            OrderedJson::Text(text) => text.is_empty(),
+            OrderedJson::Array(items) => items.is_empty(),
+            OrderedJson::Object(members) => members.is_empty(),
             _ => false,
         };
         if empty {
@@ -116,7 +119,7 @@ impl Template {
         })
     }
 
-    pub(crate) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(crate) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let mapping = self.mapping.iter().map(|(name, column)| (name.as_str(), column.as_str()));
         let columns = mapped(mapping, &table)?;
@@ -124,7 +127,9 @@ impl Template {
         let output = run.output("json_template", "json")?;
         let mut array = Array::new(output, self.layout, self.wrap);
         let limits = run.task.limits;
-        run.rows(&mut table, |row, _| array.push(&shape.fill(row, &mut Room::of(&limits))?))?;
+        run.rows(&mut table, |row, _| {
+            array.push(&shape.fill(row, &mut ResultBudget::new(&limits))?)
+        })?;
         let (file, rows) = array.finish()?;
         let data = json!({ "total_records": rows });
         Ok(Outcome { file: Some(file), ..Outcome::new(rows, data, Vec::new()) })
@@ -134,13 +139,13 @@ impl Template {
 // === impl Shape ===
 
 impl Shape {
-    fn new(template: &Json, columns: &[(String, usize)]) -> Self {
+    fn new(template: &OrderedJson, columns: &[(String, usize)]) -> Self {
         match template {
-            Json::Text(text) => Self::text(text, columns),
-            Json::Array(items) => {
+            OrderedJson::Text(text) => Self::text(text, columns),
+            OrderedJson::Array(items) => {
                 Self::Array(items.iter().map(|item| Self::new(item, columns)).collect())
             }
-            Json::Object(members) => {
+            OrderedJson::Object(members) => {
                 let members = members.iter();
                 Self::Object(members.map(|(k, v)| (k.clone(), Self::new(v, columns))).collect())
             }
@@ -149,45 +154,48 @@ impl Shape {
     }
 
     fn text(text: &str, columns: &[(String, usize)]) -> Self {
-        let filler = |hole: Hole| {
-            let column = columns.iter().find(|(name, _)| name::same(name, &hole.name));
-            Filler { at: column.map(|(_, at)| *at), hole }
+        let filler = |placeholder: Placeholder| {
+            let column = columns.iter().find(|(name, _)| name::same(name, &placeholder.name));
+            Filler { at: column.map(|(_, at)| *at), placeholder }
         };
         let mut pieces = template::pieces(text);
-        if let [Piece::Hole(_)] = pieces[..]
-            && let Some(Piece::Hole(hole)) = pieces.pop()
+        if let [Piece::Placeholder(_)] = pieces[..]
+            && let Some(Piece::Placeholder(placeholder)) = pieces.pop()
         {
-            return Self::Value(filler(hole));
+            return Self::Value(filler(placeholder));
         }
         let parts = pieces.into_iter().map(|piece| match piece {
-            Piece::Text(text) => Part::Text(text.to_owned()),
-            Piece::Hole(hole) => Part::Filler(filler(hole)),
+            Piece::Text(text) => TextPart::Text(text.to_owned()),
+            Piece::Placeholder(placeholder) => TextPart::Filler(filler(placeholder)),
         });
         Self::Text(parts.collect())
     }
 
-    fn fill(&self, row: &Row, room: &mut Room) -> Result<Json, TooMuch> {
+    fn fill(&self, row: &Row, budget: &mut ResultBudget) -> Result<OrderedJson, TooMuch> {
         Ok(match self {
             Self::Fixed(json) => json.clone(),
-            Self::Value(filler) => filler.fill(row, room)?,
+            Self::Value(filler) => filler.fill(row, budget)?,
             Self::Text(parts) => {
                 let mut text = String::new();
                 for part in parts {
                     match part {
-                        Part::Text(fixed) => text.push_str(fixed),
-                        Part::Filler(filler) => text.push_str(&joined(&filler.fill(row, room)?)),
+                        TextPart::Text(fixed) => text.push_str(fixed),
+                        TextPart::Filler(filler) => {
+                            text.push_str(&joined(&filler.fill(row, budget)?));
+                        }
                     }
                 }
-                Json::Text(text)
+                OrderedJson::Text(text)
             }
             Self::Array(items) => {
-                let items = items.iter().map(|item| item.fill(row, room));
-                Json::Array(items.collect::<Result<_, _>>()?)
+                let items = items.iter().map(|item| item.fill(row, budget));
+                OrderedJson::Array(items.collect::<Result<_, _>>()?)
             }
             Self::Object(members) => {
                 let members = members.iter();
-                let members = members.map(|(key, value)| Ok((key.clone(), value.fill(row, room)?)));
-                Json::Object(members.collect::<Result<_, _>>()?)
+                let members =
+                    members.map(|(key, value)| Ok((key.clone(), value.fill(row, budget)?)));
+                OrderedJson::Object(members.collect::<Result<_, _>>()?)
             }
         })
     }
@@ -196,34 +204,36 @@ impl Shape {
 // === impl Filler ===
 
 impl Filler {
-    fn fill(&self, row: &Row, room: &mut Room) -> Result<Json, TooMuch> {
+    fn fill(&self, row: &Row, budget: &mut ResultBudget) -> Result<OrderedJson, TooMuch> {
         let cell = self.at.and_then(|at| row.get(at));
-        room.take(cell.map_or(0, Cell::size))?;
+        budget.take(cell.map_or(0, Cell::size))?;
         let cell = cell.and_then(Cell::text);
-        let Some(text) = self.hole.fill(cell.as_deref()) else { return Ok(Json::Null) };
-        Ok(match self.hole.kind.convert(text) {
-            // The empty text is no number, but as good as `false`.
-            None if text.is_empty() => Json::Null,
-            Some(Value::Text(text)) => Json::Text(text),
-            Some(Value::Int(number)) => Json::Int(number),
-            Some(Value::Float(number)) if number.is_finite() => Json::Float(number),
-            Some(Value::Float(_)) => Json::Null,
-            Some(Value::Bool(it)) => Json::Bool(it),
-            // `inf` is a number, but not one that JSON has.
-            None if text.trim().parse::<f64>().is_ok() => Json::Null,
-            None => Json::Text(text.to_owned()),
+        let Some(text) = self.placeholder.fill(cell.as_deref()) else {
+            return Ok(OrderedJson::Null);
+        };
+        Ok(match self.placeholder.kind.convert(text) {
+            // The empty text is no number, but it is false as a boolean.
+            None if text.is_empty() => OrderedJson::Null,
+            Some(Value::Text(text)) => OrderedJson::Text(text),
+            Some(Value::Int(number)) => OrderedJson::Int(number),
+            Some(Value::Float(number)) if number.is_finite() => OrderedJson::Float(number),
+            Some(Value::Float(_)) => OrderedJson::Null,
+            Some(Value::Bool(value)) => OrderedJson::Bool(value),
+            // `inf` is a number that JSON lacks.
+            None if text.trim().parse::<f64>().is_ok() => OrderedJson::Null,
+            None => OrderedJson::Text(text.to_owned()),
         })
     }
 }
 
-/// A value within longer text.
-fn joined(value: &Json) -> String {
+/// Formats a value within a longer text.
+fn joined(value: &OrderedJson) -> String {
     match value {
-        Json::Text(text) => text.clone(),
-        Json::Int(number) => number.to_string(),
-        Json::Float(number) => float_text(*number),
-        Json::Bool(true) => "True".to_owned(),
-        Json::Bool(false) => "False".to_owned(),
-        Json::Null | Json::Array(_) | Json::Object(_) => String::new(),
+        OrderedJson::Text(text) => text.clone(),
+        OrderedJson::Int(number) => number.to_string(),
+        OrderedJson::Float(number) => float_text(*number),
+        OrderedJson::Bool(true) => "True".to_owned(),
+        OrderedJson::Bool(false) => "False".to_owned(),
+        OrderedJson::Null | OrderedJson::Array(_) | OrderedJson::Object(_) => String::new(),
     }
 }

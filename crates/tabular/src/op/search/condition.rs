@@ -1,4 +1,4 @@
-//! One condition on one cell.
+//! A condition on a cell.
 use std::cmp::Ordering;
 
 use jiff::civil::DateTime;
@@ -8,8 +8,8 @@ use crate::{
     cell::{Cell, float_text},
     date::{Moment, Reading},
     error::{BadArguments, Error, list},
-    number::Number,
-    patterns::{Pattern, Patterns},
+    number::Numeric,
+    patterns::{CellPattern, Patterns},
     progress::Meter,
 };
 
@@ -33,7 +33,7 @@ pub const OPERATORS: [&str; 16] = [
     "regex",
 ];
 
-/// Those that make sense for any text, which is what all cells are.
+/// Operators that make sense for any text.
 pub const TEXT_OPERATORS: &[&str] = OPERATORS.split_at(8).0;
 
 #[derive(Clone, Debug)]
@@ -52,19 +52,19 @@ pub(super) enum Test {
     Empty {
         not: bool,
     },
-    /// Nothing fulfils it without a number to compare with.
+    /// Without a number to compare with, no cell matches.
     Compare {
-        number: Option<Number>,
+        number: Option<Numeric>,
         holds: fn(Ordering) -> bool,
     },
-    Between([Number; 2]),
+    Between([Numeric; 2]),
     BetweenDates([Date; 2]),
     Before(Date),
     After(Date),
-    Regex(Pattern),
+    Regex(CellPattern),
 }
 
-/// A date as it was asked for. `now` is known only when the operation runs.
+/// A date of the request. `now` is known only when the operation runs.
 #[derive(Clone, Debug)]
 pub(super) enum Date {
     Text(String),
@@ -74,7 +74,7 @@ pub(super) enum Date {
 // === impl Test ===
 
 impl Test {
-    /// The condition at place `at` of the list.
+    /// Parses the condition at index `at`.
     pub(super) fn parse(
         at: usize,
         operator: &str,
@@ -97,9 +97,9 @@ impl Test {
             "between" => between(value)?,
             "before" => Self::Before(Date::of(&value)),
             "after" => Self::After(Date::of(&value)),
-            "regex" => Self::Regex(patterns.get(&text(&value)).map_err(|why| {
+            "regex" => Self::Regex(patterns.get(&text(&value)).map_err(|reason| {
                 let argument = format!("conditions[{at}].value");
-                BadArguments::Wrong { argument, why }
+                BadArguments::Wrong { argument, reason }
             })?),
             _ => {
                 let what = format!("Unsupported operator: {operator}");
@@ -112,7 +112,7 @@ impl Test {
         matches!(self, Self::Before(_) | Self::After(_) | Self::BetweenDates(_))
     }
 
-    /// The same test with its dates resolved, by `now` and with the month first.
+    /// Returns the same test with its dates resolved, with the month first.
     pub(super) fn prepare(&self, reading: Reading) -> Self {
         match self {
             Self::Before(date) => Self::Before(date.resolve(reading)),
@@ -130,7 +130,7 @@ impl Test {
         reading: Reading,
         meter: &mut Meter<'_>,
     ) -> Result<bool, Error> {
-        let number = || Number::of(cell);
+        let number = || Numeric::of(cell);
         let moment = || Moment::of(cell, reading).map(Moment::instant);
         let content = cell.text();
         let negated = match self {
@@ -149,18 +149,18 @@ impl Test {
                 (Some(number), Some(other)) => holds(number.compare(*other)),
                 _ => false,
             },
-            Self::Between([low, high]) => {
-                number().is_some_and(|it| it.compare(*low).is_ge() && it.compare(*high).is_le())
-            }
+            Self::Between([low, high]) => number().is_some_and(|number| {
+                number.compare(*low).is_ge() && number.compare(*high).is_le()
+            }),
             Self::BetweenDates([low, high]) => match (low.instant(), moment(), high.instant()) {
                 (Some(low), Some(moment), Some(high)) => low <= moment && moment <= high,
                 _ => false,
             },
             Self::Before(date) => {
-                matches!((moment(), date.instant()), (Some(it), Some(date)) if it < date)
+                matches!((moment(), date.instant()), (Some(moment), Some(date)) if moment < date)
             }
             Self::After(date) => {
-                matches!((moment(), date.instant()), (Some(it), Some(date)) if it > date)
+                matches!((moment(), date.instant()), (Some(moment), Some(date)) if moment > date)
             }
             Self::Regex(pattern) => pattern.is_match(&content, meter)?,
         })
@@ -216,25 +216,28 @@ fn between(value: Value) -> Result<Test, BadArguments> {
     })
 }
 
-fn number(value: &Value) -> Option<Number> {
+fn number(value: &Value) -> Option<Numeric> {
     match value {
-        Value::Bool(it) => Some(Number::Int(i128::from(*it))),
-        Value::String(text) => Number::parse(text),
-        Value::Number(it) => it.as_i128().map(Number::Int).or(it.as_f64().map(Number::Float)),
+        Value::Bool(value) => Some(Numeric::Int(i128::from(*value))),
+        Value::String(text) => Numeric::parse(text),
+        Value::Number(number) => {
+            number.as_i128().map(Numeric::Int).or(number.as_f64().map(Numeric::Float))
+        }
         _ => None,
     }
 }
 
-/// In small letters, each for itself: a sigma is the same at the end of a word and within it.
+/// Converts each character to lower case by itself, so that a sigma is the same at the end of a
+/// word and within it.
 fn lower(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
     let small = text.chars().flat_map(char::to_lowercase);
-    small.map(|it| if it == 'ς' { 'σ' } else { it }).collect()
+    small.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
-/// The text that a value is compared by.
+/// Returns the text that cells are compared with.
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),

@@ -1,15 +1,15 @@
-//! Keys that the file does not have.
+//! Generated keys.
 use serde::Deserialize;
 
 use super::dialect::{Database, refused};
 use crate::{
-    arguments::{Takes, Told, Unknown, or_default},
+    arguments::{Notes, ReportUnknown, UnknownMembers, or_default},
     error::BadArguments,
 };
 
-/// What is asked for. Names are written in both ways; with underscores wins.
+/// Options of generated keys in both spellings; the names with underscores win.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct AutoIncrementArguments {
     #[serde(default, deserialize_with = "or_default")]
     enabled: bool,
     column_name: Option<String>,
@@ -25,12 +25,12 @@ pub(super) struct Wanted {
     #[serde(rename = "sequenceName")]
     sequence: Option<String>,
     #[serde(flatten)]
-    unknown: Unknown,
+    unknown: UnknownMembers,
 }
 
-impl Takes for Wanted {
-    fn tell(&self, told: &mut Told) {
-        told.all("auto_increment", &self.unknown);
+impl ReportUnknown for AutoIncrementArguments {
+    fn report_unknown(&self, notes: &mut Notes) {
+        notes.unknown_members("auto_increment", &self.unknown);
     }
 }
 
@@ -45,16 +45,16 @@ pub(super) struct AutoIncrement {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The database makes it.
+    /// Made by the database itself.
     Database,
     Sequence,
     Uuid,
 }
 
-// === impl Wanted ===
+// === impl AutoIncrementArguments ===
 
-impl Wanted {
-    /// `database` is the one that the statements are for.
+impl AutoIncrementArguments {
+    /// Checks the options for `database`.
     pub(super) fn resolve(self, database: Database) -> Result<Option<AutoIncrement>, BadArguments> {
         if !self.enabled {
             return Ok(None);
@@ -73,7 +73,7 @@ impl Wanted {
         let column = self.column_name.or(self.column).unwrap_or_else(|| "id".to_owned());
         let sequence = self.sequence_name.or(self.sequence);
         let sequence = sequence.unwrap_or_else(|| format!("seq_{column}"));
-        // It is a name within a text.
+        // The name stands within a quoted text.
         let sequence = match (kind, database) {
             (Kind::Sequence, Database::Postgresql) => database.table(&sequence)?,
             _ => sequence,
@@ -86,20 +86,20 @@ impl Wanted {
 // === impl AutoIncrement ===
 
 impl AutoIncrement {
-    /// The key of the row at `place`, from 0, if it is not the database that makes it.
-    pub(super) fn value(&self, database: Database, place: u64) -> Option<String> {
+    /// Returns the key of the row at `index`, from 0; `None` if the database makes it.
+    pub(super) fn value(&self, database: Database, index: u64) -> Option<String> {
         match (self.kind, database) {
             (Kind::Database, _) => None,
             (Kind::Sequence, Database::Postgresql) => {
                 Some(format!("nextval({})", database.text(&self.sequence)))
             }
-            (Kind::Sequence, _) => Some(self.running(place)),
+            (Kind::Sequence, _) => Some(self.running(index)),
             (Kind::Uuid, _) => Some(database.uuid().to_owned()),
         }
     }
 
-    /// The number of the row at `place`, from 0.
-    pub(super) fn running(&self, place: u64) -> String {
-        (i128::from(self.start) + i128::from(place)).to_string()
+    /// Returns the running number of the row at `index`, from 0.
+    pub(super) fn running(&self, index: u64) -> String {
+        (i128::from(self.start) + i128::from(index)).to_string()
     }
 }

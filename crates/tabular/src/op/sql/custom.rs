@@ -1,21 +1,23 @@
-//! A statement of the client's own for each row, by a template with types and defaults.
+//! Generates a statement for each row from a template with types and defaults.
 use indexmap::IndexMap;
 
 use super::{
-    AutoIncrement, Database,
-    line::{Columns, OPEN, columns, compared, plain, write},
-    place::{self, apart},
+    auto::AutoIncrement,
+    context::{SqlContext, separate},
+    dialect::Database,
+    line::{SqlColumns, UNCLOSED_TEMPLATE, columns, compared, plain, write},
     scan::Scanner,
     script::Script,
 };
 use crate::{
+    budget::ResultBudget,
     cell::{Cell, Row, float_text},
     distinct::Distinct,
     error::Error,
     name,
-    operation::Outcome,
-    run::{Room, Run},
-    template::{self, Hole, Piece, Value},
+    run::Execution,
+    task::Outcome,
+    template::{self, Piece, Placeholder, Value},
 };
 
 #[derive(Clone, Debug)]
@@ -30,57 +32,59 @@ pub(crate) struct Custom {
 }
 
 #[derive(Debug)]
-enum Part {
+enum CustomPart {
     Text(String),
-    Key(place::Place),
-    Cell(Place),
+    Key(SqlContext),
+    Cell(CellPart),
 }
 
 /// A placeholder in the statement.
 #[derive(Debug)]
-struct Place {
-    hole: Hole,
+struct CellPart {
+    placeholder: Placeholder,
     at: Option<usize>,
-    /// What surrounds it.
-    around_it: place::Place,
-    /// Wildcards that are put around the value.
-    around: [String; 2],
+    /// Context of the placeholder.
+    context: SqlContext,
+    /// Wildcards before and after the value.
+    wildcards: [String; 2],
 }
 
 // === impl Custom ===
 
 impl Custom {
-    pub(super) fn run(&self, run: &mut Run<'_>) -> Result<Outcome, Error> {
+    pub(super) fn run(&self, run: &mut Execution<'_>) -> Result<Outcome, Error> {
         let mut table = run.open()?;
         let columns = columns(&table, &self.columns, &self.mapping)?;
         let (parts, open) = self.parts(&columns);
         if open {
-            run.told.push(OPEN.to_owned());
+            run.notes.push(UNCLOSED_TEMPLATE.to_owned());
         }
         let (folder, limits) = (run.task.folder, run.task.limits);
         let mut script = Script::begin(folder, &limits)?;
         let mut seen = Distinct::new(limits.max_distinct);
-        let places: Vec<_> = self.columns.iter().filter_map(|it| table.column(it)).collect();
+        let indexes: Vec<_> = self.columns.iter().filter_map(|name| table.column(name)).collect();
         run.rows(&mut table, |row, _| {
-            if self.remove_duplicates && !seen.insert(&compared(&places, row))? {
+            if self.remove_duplicates && !seen.insert(&compared(&indexes, row))? {
                 return Ok(());
             }
-            let (mut line, mut room) = (String::new(), Room::of(&limits));
+            let (mut line, mut budget) = (String::new(), ResultBudget::new(&limits));
             let mut value = false;
             for part in &parts {
                 let after_value = std::mem::replace(&mut value, part.is_value());
                 match part {
-                    Part::Text(text) => {
+                    CustomPart::Text(text) => {
                         if after_value && let Some(first) = text.chars().next() {
-                            apart(&mut line, first);
+                            separate(&mut line, first);
                         }
                         line.push_str(text);
                     }
-                    Part::Key(around) => {
-                        let key = self.auto.as_ref().map(|it| it.running(script.rows()));
-                        plain(around, self.database, &key.unwrap_or_default(), &mut line)?;
+                    CustomPart::Key(context) => {
+                        let key = self.auto.as_ref().map(|auto| auto.running(script.rows()));
+                        plain(context, self.database, &key.unwrap_or_default(), &mut line)?;
                     }
-                    Part::Cell(place) => place.write(self.database, row, &mut room, &mut line)?,
+                    CustomPart::Cell(cell) => {
+                        cell.write(self.database, row, &mut budget, &mut line)?;
+                    }
                 }
             }
             script.row(&line, folder)
@@ -88,29 +92,31 @@ impl Custom {
         script.finish(run, "sql_custom", |_| Vec::new())
     }
 
-    /// The template as it is cut, and whether it ends within a text or a comment.
-    fn parts(&self, columns: &Columns) -> (Vec<Part>, bool) {
-        let key = self.auto.as_ref().map(|it| it.column.as_str());
+    /// Parses the template, and returns whether it ends within a text or a comment.
+    fn parts(&self, columns: &SqlColumns) -> (Vec<CustomPart>, bool) {
+        let key = self.auto.as_ref().map(|auto| auto.column.as_str());
         let mut scanner = Scanner::new(self.database);
         let parts = template::pieces(&self.template).into_iter().map(|piece| match piece {
             Piece::Text(text) => {
                 scanner.text(text);
-                Part::Text(text.to_owned())
+                CustomPart::Text(text.to_owned())
             }
-            Piece::Hole(hole)
-                if key.is_some_and(|key| hole.name == "auto_id" || name::same(&hole.name, key)) =>
+            Piece::Placeholder(placeholder)
+                if key.is_some_and(|key| {
+                    placeholder.name == "auto_id" || name::same(&placeholder.name, key)
+                }) =>
             {
-                let around = scanner.place();
+                let context = scanner.context();
                 scanner.value();
-                Part::Key(around)
+                CustomPart::Key(context)
             }
-            Piece::Hole(hole) => {
-                let place = Place::new(hole, columns, scanner.place());
+            Piece::Placeholder(placeholder) => {
+                let cell = CellPart::new(placeholder, columns, scanner.context());
                 scanner.value();
-                if place.at.is_none() && place.hole.name == "current_timestamp" {
-                    return Part::Text("CURRENT_TIMESTAMP".to_owned());
+                if cell.at.is_none() && cell.placeholder.name == "current_timestamp" {
+                    return CustomPart::Text("CURRENT_TIMESTAMP".to_owned());
                 }
-                Part::Cell(place)
+                CustomPart::Cell(cell)
             }
         });
         let parts = parts.collect();
@@ -118,60 +124,65 @@ impl Custom {
     }
 }
 
-impl Part {
-    /// Whether it is a value of its own.
+impl CustomPart {
+    /// Returns whether the part is a value in code.
     fn is_value(&self) -> bool {
         match self {
             Self::Text(_) => false,
-            Self::Cell(place) => place.around_it.is_code(),
-            Self::Key(around) => around.is_code(),
+            Self::Cell(cell) => cell.context.is_code(),
+            Self::Key(context) => context.is_code(),
         }
     }
 }
 
-// === impl Place ===
+// === impl CellPart ===
 
-impl Place {
-    fn new(mut hole: Hole, columns: &Columns, around_it: place::Place) -> Self {
-        let find = |name: &str| columns.iter().find(|(it, _)| name::same(it, name));
-        let mut around = [String::new(), String::new()];
-        // A name may begin or end like a wildcard.
-        if find(&hole.name).is_none() {
-            let wild = |it: char| it == '%' || it == '_';
-            let name = hole.name.trim_matches(wild);
-            let (before, after) = hole.name.split_once(name).unwrap_or_default();
-            around = [before.to_owned(), after.to_owned()];
-            hole.name = name.to_owned();
+impl CellPart {
+    fn new(mut placeholder: Placeholder, columns: &SqlColumns, context: SqlContext) -> Self {
+        let find = |name: &str| columns.iter().find(|(column, _)| name::same(column, name));
+        let mut wildcards = [String::new(), String::new()];
+        // The name may have wildcards at its ends.
+        if find(&placeholder.name).is_none() {
+            let wild = |c: char| c == '%' || c == '_';
+            let name = placeholder.name.trim_matches(wild);
+            let (before, after) = placeholder.name.split_once(name).unwrap_or_default();
+            wildcards = [before.to_owned(), after.to_owned()];
+            placeholder.name = name.to_owned();
         }
-        Self { at: find(&hole.name).and_then(|(_, at)| *at), hole, around_it, around }
+        Self {
+            at: find(&placeholder.name).and_then(|(_, at)| *at),
+            placeholder,
+            context,
+            wildcards,
+        }
     }
 
     fn write(
         &self,
         database: Database,
         row: &Row,
-        room: &mut Room,
+        budget: &mut ResultBudget,
         line: &mut String,
     ) -> Result<(), Error> {
         let cell = self.at.map(|at| &row[at]);
-        room.take(cell.map_or(0, Cell::size))?;
+        budget.take(cell.map_or(0, Cell::size))?;
         let cell = cell.and_then(Cell::text);
-        let text = self.hole.fill(cell.as_deref());
-        let value = text.and_then(|text| self.hole.kind.convert(text));
-        let [before, after] = &self.around;
-        let code = self.around_it.is_code();
+        let text = self.placeholder.fill(cell.as_deref());
+        let value = text.and_then(|text| self.placeholder.kind.convert(text));
+        let [before, after] = &self.wildcards;
+        let code = self.context.is_code();
         let value = match value {
             Some(Value::Text(text)) if code => {
                 let text = format!("{before}{text}{after}");
-                return write(&self.around_it, database, &text, line);
+                return write(&self.context, database, &text, line);
             }
             Some(Value::Text(text)) => text,
             Some(Value::Int(number)) => number.to_string(),
             Some(Value::Float(number)) if number.is_finite() => float_text(number),
-            Some(Value::Bool(it)) => (if it { "TRUE" } else { "FALSE" }).to_owned(),
-            // Within quotes, no value is nothing.
+            Some(Value::Bool(value)) => (if value { "TRUE" } else { "FALSE" }).to_owned(),
+            // Within quotes, a missing value is empty.
             None | Some(Value::Float(_)) => (if code { "NULL" } else { "" }).to_owned(),
         };
-        plain(&self.around_it, database, &value, line)
+        plain(&self.context, database, &value, line)
     }
 }

@@ -1,7 +1,7 @@
-//! How values and names are written for each database.
+//! Literals and names for each database.
 use std::borrow::Cow;
 
-use super::words;
+use super::reserved;
 use crate::{
     cell::Cell,
     error::{BadArguments, list},
@@ -14,7 +14,7 @@ pub(super) enum Database {
     Sqlite,
 }
 
-/// The databases that SQL is written for, by the names that clients use.
+/// The databases, by the names that clients use.
 pub const DATABASES: [&str; 3] = ["postgresql", "mysql", "sqlite"];
 
 pub(super) fn refused(what: &str) -> BadArguments {
@@ -77,27 +77,27 @@ impl Database {
         }
     }
 
-    /// Whether `it` ends a comment that goes up to the end of its line.
-    pub(super) fn ends_comment(self, it: char) -> bool {
-        it == '\n' || it == '\r' && self == Self::Postgresql
+    /// Returns whether `c` ends a comment up to the end of the line.
+    pub(super) fn ends_comment(self, c: char) -> bool {
+        c == '\n' || c == '\r' && self == Self::Postgresql
     }
 
-    /// A name as it is if it is plain, and quoted if not, or if it is a word of the database.
+    /// Returns a plain name as it is; quotes other names and reserved words.
     pub(super) fn identifier(self, name: &str) -> Result<String, BadArguments> {
         if name.is_empty() || name.chars().any(char::is_control) {
             let what = format!("{name:?} cannot be the name of a column or table");
             return Err(refused(&what));
         }
-        let plain = |it: char| it.is_ascii_alphanumeric() || it == '_';
-        let digit = name.starts_with(|it: char| it.is_ascii_digit());
-        if name.chars().all(plain) && !digit && !words::is_reserved(self, name) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let digit = name.starts_with(|c: char| c.is_ascii_digit());
+        if name.chars().all(plain) && !digit && !reserved::is_reserved(self, name) {
             return Ok(name.to_owned());
         }
         let quote = if self == Self::Mysql { "`" } else { "\"" };
         Ok(format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2))))
     }
 
-    /// The name of a table, which may have that of its schema before a point.
+    /// Returns the name of a table, with an optional schema before a point.
     pub(super) fn table(self, name: &str) -> Result<String, BadArguments> {
         let parts: Vec<_> =
             name.split('.').map(|part| self.identifier(part)).collect::<Result<_, _>>()?;
@@ -108,18 +108,18 @@ impl Database {
         match cell {
             Cell::Missing => "NULL".to_owned(),
             Cell::Text(text) => self.text(text),
-            Cell::Bool(it) => match (self, it) {
+            Cell::Bool(value) => match (self, value) {
                 (Self::Postgresql, true) => "TRUE".to_owned(),
                 (Self::Postgresql, false) => "FALSE".to_owned(),
-                (_, it) => u8::from(*it).to_string(),
+                (_, value) => u8::from(*value).to_string(),
             },
             Cell::Float(number) if !number.is_finite() => "NULL".to_owned(),
             number => number.text().unwrap_or_default().into_owned(),
         }
     }
 
-    /// A text with its quotes. No database has texts with the zero character; where there is a way
-    /// to write it, that is used, and it is left out where there is none.
+    /// Returns a quoted text. Writes a zero character where the database has a notation for it, and
+    /// drops it elsewhere.
     pub(super) fn text(self, text: &str) -> String {
         let text = &*match (text.contains('\0'), self) {
             (true, Self::Postgresql | Self::Sqlite) => Cow::Owned(text.replace('\0', "")),
@@ -128,10 +128,10 @@ impl Database {
         let escaped: Cow<'_, str> = match self {
             Self::Postgresql | Self::Sqlite => Cow::Owned(text.replace('\'', "''")),
             Self::Mysql => {
-                // The backslash first: those that follow are not values.
+                // The backslash comes first: those added below stay single.
                 let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
                 let escaped = escaped.replace('"', "\\\"").replace('\0', "\\0");
-                // The end of a file to some clients.
+                // Some clients take this character for the end of the file.
                 Cow::Owned(escaped.replace('\x1a', "\\Z"))
             }
         };

@@ -1,30 +1,33 @@
-//! A line for each row, as a template or a list of values makes it.
+//! Generates a line for each row, from a template or a list of values.
 use indexmap::IndexMap;
 
 use super::{
-    AutoIncrement, Database,
-    place::{Place, apart},
+    auto::AutoIncrement,
+    context::{SqlContext, separate},
+    dialect::Database,
     scan::Scanner,
 };
 use crate::{
+    budget::ResultBudget,
     cell::{Cell, Row},
     error::Error,
     name,
     read::Table,
-    run::{Room, places},
+    run::find_columns,
 };
 
-/// Columns of the statement, with those of the table: `None` for one that was not chosen.
-pub(super) type Columns = Vec<(String, Option<usize>)>;
+/// Columns of the statement, with their indexes in the table; `None` for one that was not chosen.
+pub(super) type SqlColumns = Vec<(String, Option<usize>)>;
 
-/// Which columns are meant by a mapping of names to columns. Without one, those of `chosen` under
-/// their own names, or all.
+/// Returns the columns of a mapping. Without one, the `chosen` columns under their own names, or
+/// all.
 pub(super) fn columns(
     table: &Table,
     chosen: &[String],
     mapping: &IndexMap<String, String>,
-) -> Result<Columns, Error> {
-    let own = places(table, chosen, |absent| format!("Columns not found: {}", absent.join(", ")))?;
+) -> Result<SqlColumns, Error> {
+    let own =
+        find_columns(table, chosen, |absent| format!("Columns not found: {}", absent.join(", ")))?;
     if mapping.is_empty() && chosen.is_empty() {
         return Ok(table.columns().iter().cloned().zip((0..).map(Some)).collect());
     }
@@ -33,12 +36,12 @@ pub(super) fn columns(
     }
     let names: Vec<_> = mapping.values().collect();
     let mapped =
-        places(table, &names, |absent| format!("Column '{}' not found in data", absent[0]))?;
+        find_columns(table, &names, |absent| format!("Column '{}' not found in data", absent[0]))?;
     let open = |at: usize| Some(at).filter(|at| chosen.is_empty() || own.contains(at));
     Ok(mapping.keys().cloned().zip(mapped.into_iter().map(open)).collect())
 }
 
-/// The cells of a row that decide whether it was there before: those at `chosen`, or all.
+/// Returns the cells that decide whether a row is a duplicate: those at `chosen`, or all.
 pub(super) fn compared<'a>(chosen: &[usize], row: &'a Row) -> Vec<&'a Cell> {
     if chosen.is_empty() {
         return row.iter().collect();
@@ -48,48 +51,50 @@ pub(super) fn compared<'a>(chosen: &[usize], row: &'a Row) -> Vec<&'a Cell> {
 
 /// A template whose placeholders are exactly names of columns.
 #[derive(Debug)]
-pub(super) struct Simple {
-    parts: Vec<Part>,
-    /// It ends within a text or a comment.
+pub(super) struct SimpleTemplate {
+    parts: Vec<TemplatePart>,
+    /// Whether it ends within a text or a comment.
     pub(super) open: bool,
 }
 
 #[derive(Debug)]
-enum Part {
+enum TemplatePart {
     Text(String),
-    Cell(Option<usize>, Place),
-    Key(Place),
+    Cell(Option<usize>, SqlContext),
+    Key(SqlContext),
 }
 
-impl Part {
-    /// Whether it is a value of its own.
+impl TemplatePart {
+    /// Returns whether the part is a value in code.
     fn is_value(&self) -> bool {
         match self {
             Self::Text(_) => false,
-            Self::Cell(_, place) | Self::Key(place) => place.is_code(),
+            Self::Cell(_, context) | Self::Key(context) => context.is_code(),
         }
     }
 }
 
-// === impl Simple ===
+// === impl SimpleTemplate ===
 
-impl Simple {
-    /// `{name}` stands for a value with its quotes, or without them where it stands within some; what
-    /// is no name stays as it is written.
+impl SimpleTemplate {
+    /// Parses a template. `{name}` becomes a value, with quotes unless it stands within quotes;
+    /// unknown names stay as they are.
     pub(super) fn new(
         template: &str,
-        columns: &Columns,
+        columns: &SqlColumns,
         auto: Option<&AutoIncrement>,
         database: Database,
     ) -> Self {
         let known = |name: &str| match name {
-            "auto_id" if auto.is_some() => Some(Part::Key(Place::Line)),
-            _ => match columns.iter().find(|(it, _)| name::same(it, name)) {
-                Some((_, at)) => Some(Part::Cell(*at, Place::Line)),
+            "auto_id" if auto.is_some() => Some(TemplatePart::Key(SqlContext::Line)),
+            _ => match columns.iter().find(|(column, _)| name::same(column, name)) {
+                Some((_, at)) => Some(TemplatePart::Cell(*at, SqlContext::Line)),
                 None if name == "current_timestamp" => {
-                    Some(Part::Text(database.timestamp().to_owned()))
+                    Some(TemplatePart::Text(database.timestamp().to_owned()))
                 }
-                None if name == "current_date" => Some(Part::Text(database.date().to_owned())),
+                None if name == "current_date" => {
+                    Some(TemplatePart::Text(database.date().to_owned()))
+                }
                 None => None,
             },
         };
@@ -102,9 +107,9 @@ impl Simple {
             let named = after.split_once('}');
             if let Some((mut part, end)) = named.and_then(|(name, end)| Some((known(name)?, end))) {
                 scanner.text(&text);
-                parts.push(Part::Text(std::mem::take(&mut text)));
-                if let Part::Cell(_, place) | Part::Key(place) = &mut part {
-                    *place = scanner.place();
+                parts.push(TemplatePart::Text(std::mem::take(&mut text)));
+                if let TemplatePart::Cell(_, context) | TemplatePart::Key(context) = &mut part {
+                    *context = scanner.context();
                 }
                 scanner.value();
                 parts.push(part);
@@ -116,38 +121,39 @@ impl Simple {
         }
         text.push_str(rest);
         scanner.text(&text);
-        parts.push(Part::Text(text));
+        parts.push(TemplatePart::Text(text));
         Self { parts, open: scanner.is_open() }
     }
 
     pub(super) fn fill(
         &self,
         row: &Row,
-        place: u64,
+        index: u64,
         auto: Option<&AutoIncrement>,
         database: Database,
-        mut room: Room,
+        mut budget: ResultBudget,
     ) -> Result<String, Error> {
         let mut line = String::new();
         let mut value = false;
         for part in &self.parts {
             let after_value = std::mem::replace(&mut value, part.is_value());
             match part {
-                Part::Text(text) => {
+                TemplatePart::Text(text) => {
                     if after_value && let Some(first) = text.chars().next() {
-                        apart(&mut line, first);
+                        separate(&mut line, first);
                     }
                     line.push_str(text);
                 }
-                Part::Cell(at, place) => {
+                TemplatePart::Cell(at, context) => {
                     let cell = at.map_or(&Cell::Missing, |at| &row[at]);
-                    room.take(cell.size())?;
-                    put(place, database, cell, &mut line)?;
+                    budget.take(cell.size())?;
+                    put(context, database, cell, &mut line)?;
                 }
-                Part::Key(around) => {
-                    let key = auto
-                        .map(|it| it.value(database, place).unwrap_or_else(|| it.running(place)));
-                    plain(around, database, &key.unwrap_or_default(), &mut line)?;
+                TemplatePart::Key(context) => {
+                    let key = auto.map(|auto| {
+                        auto.value(database, index).unwrap_or_else(|| auto.running(index))
+                    });
+                    plain(context, database, &key.unwrap_or_default(), &mut line)?;
                 }
             }
         }
@@ -155,45 +161,52 @@ impl Simple {
     }
 }
 
-/// Write `cell` where it stands.
-fn put(place: &Place, database: Database, cell: &Cell, line: &mut String) -> Result<(), Error> {
+/// Appends `cell` in its context.
+fn put(
+    context: &SqlContext,
+    database: Database,
+    cell: &Cell,
+    line: &mut String,
+) -> Result<(), Error> {
     match cell {
-        Cell::Text(text) => write(place, database, text, line),
-        cell if place.is_code() => plain(place, database, &database.literal(cell), line),
-        // Within quotes, no value is nothing.
-        cell => write(place, database, &cell.text().unwrap_or_default(), line),
+        Cell::Text(text) => write(context, database, text, line),
+        cell if context.is_code() => plain(context, database, &database.literal(cell), line),
+        // Within quotes, a missing value is empty.
+        cell => write(context, database, &cell.text().unwrap_or_default(), line),
     }
 }
 
-/// Write `value`, which code has without quotes, where it stands.
+/// Appends a value that has no quotes in code.
 pub(super) fn plain(
-    place: &Place,
+    context: &SqlContext,
     database: Database,
     value: &str,
     line: &mut String,
 ) -> Result<(), Error> {
-    if !place.is_code() {
-        return write(place, database, value, line);
+    if !context.is_code() {
+        return write(context, database, value, line);
     }
-    apart(line, value.chars().next().unwrap_or_default());
+    separate(line, value.chars().next().unwrap_or_default());
     line.push_str(value);
     Ok(())
 }
 
 pub(super) fn write(
-    place: &Place,
+    context: &SqlContext,
     database: Database,
     text: &str,
     line: &mut String,
 ) -> Result<(), Error> {
-    place.write(database, text, line).map_err(|why| {
+    context.write(database, text, line).map_err(|err| {
         let shown: String = text.chars().take(50).collect();
-        Error::Refused(format!("the value {shown:?} cannot stand where the template has it: {why}"))
+        Error::Refused(format!(
+            "the value {shown:?} cannot be used at this place of the template: {err}"
+        ))
     })
 }
 
-/// What is said of a template that ends within a text or a comment.
-pub(super) const OPEN: &str = "the template ends within a quoted text or a comment, so that each \
+/// Warning about a template that ends within a text or a comment.
+pub(super) const UNCLOSED_TEMPLATE: &str = "the template ends within a quoted text or a comment, so that each \
                                statement goes on in the next one; close it";
 
 #[cfg(test)]
@@ -206,7 +219,7 @@ mod tests {
         use Database::{Mysql, Postgresql, Sqlite};
         let row = vec![Cell::Int(-5), Cell::Float(-0.5), Cell::Int(5), Cell::Missing];
         let names = ["n", "f", "p", "m"].map(str::to_owned);
-        let columns: Columns = names.into_iter().zip((0..).map(Some)).collect();
+        let columns: SqlColumns = names.into_iter().zip((0..).map(Some)).collect();
         let every = &[Postgresql, Mysql, Sqlite][..];
         let cases = [
             (every, "SET v = v -{n} WHERE id={n};", "SET v = v - -5 WHERE id=-5;"),
@@ -217,9 +230,9 @@ mod tests {
         ];
         for (databases, template, right) in cases {
             for database in databases {
-                let simple = Simple::new(template, &columns, None, *database);
-                let room = Room::of(&Limits::default());
-                let line = simple.fill(&row, 0, None, *database, room).unwrap();
+                let simple = SimpleTemplate::new(template, &columns, None, *database);
+                let budget = ResultBudget::new(&Limits::default());
+                let line = simple.fill(&row, 0, None, *database, budget).unwrap();
                 assert_eq!(line, right, "{database:?}: {template}");
             }
         }

@@ -1,80 +1,84 @@
-//! Where in a statement a placeholder stands.
-use super::{dialect::Database, place::Place};
+//! Finds the context of each placeholder in a statement.
+use super::{context::SqlContext, dialect::Database};
 
-/// Follows a statement.
+/// Tracks the context while a template is read.
 #[derive(Debug)]
 pub(super) struct Scanner {
     database: Database,
-    place: Place,
-    /// The characters before, as far as they decide: those of the template alone.
+    context: SqlContext,
+    /// The preceding characters of the template, as far as they matter.
     before: String,
-    /// The text that was closed last, if it may still go on.
+    /// The last closed text, if it may continue.
     closed: Option<Closed>,
-    /// Within a comment of `MySQL` that is code for some versions.
+    /// Whether it is within a versioned comment of `MySQL`, which is code.
     is_version: bool,
 }
 
-/// A quoted text that has ended, unless another quote opens it again.
+/// A quoted text that has ended, unless another quote continues it.
 #[derive(Clone, Copy, Debug)]
 struct Closed {
     quote: char,
     escapes: bool,
-    gap: Gap,
+    gap: QuoteGap,
 }
 
-/// What came after the last quote.
+/// White space after the closing quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gap {
+enum QuoteGap {
     Nothing,
     /// Space, or a comment up to the end of the line.
     Space,
-    /// Such space with the end of a line.
+    /// Space with a line break.
     Line,
 }
 
-const CODE: Place = Place::Code { escapes: false };
+const CODE: SqlContext = SqlContext::Code { escapes: false };
 
 // === impl Scanner ===
 
 impl Scanner {
     pub(super) fn new(database: Database) -> Self {
-        Self { database, place: CODE, before: String::new(), closed: None, is_version: false }
+        Self { database, context: CODE, before: String::new(), closed: None, is_version: false }
     }
 
-    /// Where the next placeholder stands.
-    pub(super) fn place(&self) -> Place {
-        match &self.place {
-            Place::Code { .. } => {
-                let joined = self.closed.filter(|it| it.is_joined(self.database));
-                Place::Code { escapes: joined.map_or_else(|| self.is_escaped(), |it| it.escapes) }
+    /// Returns the context of the next placeholder.
+    pub(super) fn context(&self) -> SqlContext {
+        match &self.context {
+            SqlContext::Code { .. } => {
+                let joined = self.closed.filter(|closed| closed.is_joined(self.database));
+                SqlContext::Code {
+                    escapes: joined.map_or_else(|| self.is_escaped(), |closed| closed.escapes),
+                }
             }
-            place => place.clone(),
+            context => context.clone(),
         }
     }
 
-    /// A placeholder follows.
+    /// Skips a placeholder.
     pub(super) fn value(&mut self) {
-        // A text in code may go on in the next line as any other does. The quote after it is kept
-        // from it.
-        self.closed = match self.place() {
-            Place::Code { escapes } => Some(Closed { quote: '\'', escapes, gap: Gap::Space }),
-            Place::Line => self.closed,
+        // A text in code may continue on the next line like any other. A quote right after it is
+        // separated from it.
+        self.closed = match self.context() {
+            SqlContext::Code { escapes } => {
+                Some(Closed { quote: '\'', escapes, gap: QuoteGap::Space })
+            }
+            SqlContext::Line => self.closed,
             _ => None,
         };
         self.before.clear();
-        match &mut self.place {
-            Place::Quoted { pending, .. } => *pending = false,
-            Place::Dollars { before, .. } => before.clear(),
+        match &mut self.context {
+            SqlContext::Quoted { pending, .. } => *pending = false,
+            SqlContext::Dollars { before, .. } => before.clear(),
             _ => {}
         }
     }
 
-    /// Whether it ends within something that should be closed.
+    /// Returns whether the template ends within something that has to be closed.
     pub(super) fn is_open(&self) -> bool {
-        !matches!(self.place, Place::Code { .. } | Place::Line)
+        !matches!(self.context, SqlContext::Code { .. } | SqlContext::Line)
     }
 
-    /// `text` follows.
+    /// Reads `text` of the template.
     pub(super) fn text(&mut self, text: &str) {
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
@@ -85,44 +89,46 @@ impl Scanner {
         }
     }
 
-    /// Go on by the next character, or by more that belong together: so many bytes.
+    /// Reads a character, or several that belong together. Returns their bytes.
     fn take(&mut self, character: char, rest: &str) -> usize {
         let one = character.len_utf8();
         let database = self.database;
-        match &mut self.place {
-            Place::Code { .. } => return self.code(character, rest),
-            Place::Quoted { escapes: true, pending, .. } if *pending => *pending = false,
-            Place::Quoted { escapes: true, pending, .. } if character == '\\' => *pending = true,
-            Place::Quoted { quote, escapes, .. } if *quote == character => {
+        match &mut self.context {
+            SqlContext::Code { .. } => return self.code(character, rest),
+            SqlContext::Quoted { escapes: true, pending, .. } if *pending => *pending = false,
+            SqlContext::Quoted { escapes: true, pending, .. } if character == '\\' => {
+                *pending = true;
+            }
+            SqlContext::Quoted { quote, escapes, .. } if *quote == character => {
                 let (quote, escapes) = (*quote, *escapes);
-                self.closed = Some(Closed { quote, escapes, gap: Gap::Nothing });
-                self.place = CODE;
+                self.closed = Some(Closed { quote, escapes, gap: QuoteGap::Nothing });
+                self.context = CODE;
             }
-            Place::Brackets if character == ']' => self.place = CODE,
-            Place::Line if database.ends_comment(character) => {
-                self.closed = self.closed.and_then(|it| it.after(character));
-                self.place = CODE;
+            SqlContext::Brackets if character == ']' => self.context = CODE,
+            SqlContext::Line if database.ends_comment(character) => {
+                self.closed = self.closed.and_then(|closed| closed.after(character));
+                self.context = CODE;
             }
-            Place::Block { depth } if rest.starts_with("*/") => {
+            SqlContext::Block { depth } if rest.starts_with("*/") => {
                 *depth -= 1;
                 if *depth == 0 {
-                    self.place = CODE;
+                    self.context = CODE;
                 }
                 return 2;
             }
-            // Only here they are within each other.
-            Place::Block { depth }
+            // Only PostgreSQL nests comments.
+            SqlContext::Block { depth }
                 if rest.starts_with("/*") && database == Database::Postgresql =>
             {
                 *depth += 1;
                 return 2;
             }
-            Place::Dollars { tag, .. } if rest.starts_with(tag.as_str()) => {
+            SqlContext::Dollars { tag, .. } if rest.starts_with(tag.as_str()) => {
                 let len = tag.len();
-                self.place = CODE;
+                self.context = CODE;
                 return len;
             }
-            Place::Dollars { before, .. } => before.push(character),
+            SqlContext::Dollars { before, .. } => before.push(character),
             _ => {}
         }
         one
@@ -130,31 +136,32 @@ impl Scanner {
 
     fn code(&mut self, character: char, rest: &str) -> usize {
         let mysql = self.database == Database::Mysql;
-        let quoted = |quote, escapes| Place::Quoted { quote, escapes, pending: false };
+        let quoted = |quote, escapes| SqlContext::Quoted { quote, escapes, pending: false };
         let closed = self.closed.take();
-        if let Some(escapes) = closed.and_then(|it| it.resumed(character, self.database)) {
-            self.place = quoted(character, escapes);
+        if let Some(escapes) = closed.and_then(|closed| closed.resumed(character, self.database)) {
+            self.context = quoted(character, escapes);
             return character.len_utf8();
         }
-        self.closed = closed.and_then(|it| it.after(character));
+        self.closed = closed.and_then(|closed| closed.after(character));
         match character {
-            '\'' => self.place = quoted('\'', mysql || self.is_escaped()),
-            '"' => self.place = quoted('"', mysql),
-            '`' if self.database != Database::Postgresql => self.place = quoted('`', false),
-            '[' if self.database == Database::Sqlite => self.place = Place::Brackets,
-            '#' if mysql => self.place = Place::Line,
+            '\'' => self.context = quoted('\'', mysql || self.is_escaped()),
+            '"' => self.context = quoted('"', mysql),
+            '`' if self.database != Database::Postgresql => self.context = quoted('`', false),
+            '[' if self.database == Database::Sqlite => self.context = SqlContext::Brackets,
+            '#' if mysql => self.context = SqlContext::Line,
             '-' if rest.starts_with("--") => {
-                // What is no comment to MySQL is a sign, and the next one may begin a comment.
+                // Where MySQL sees no comment, this is a sign, and the next one may begin a
+                // comment.
                 let next = rest.chars().nth(2);
                 let blank =
-                    next.is_some_and(|it| it.is_ascii_whitespace() || it.is_ascii_control());
+                    next.is_some_and(|next| next.is_ascii_whitespace() || next.is_ascii_control());
                 if !mysql || blank {
-                    self.closed = closed.and_then(|it| it.after(' '));
-                    self.place = Place::Line;
+                    self.closed = closed.and_then(|closed| closed.after(' '));
+                    self.context = SqlContext::Line;
                     return 2;
                 }
             }
-            // What begins so is code, for some versions.
+            // A versioned comment is code.
             '/' if mysql && (rest.starts_with("/*!") || rest.starts_with("/*M!")) => {
                 self.is_version = true;
                 return 2;
@@ -164,12 +171,13 @@ impl Scanner {
                 return 2;
             }
             '/' if rest.starts_with("/*") => {
-                self.place = Place::Block { depth: 1 };
+                self.context = SqlContext::Block { depth: 1 };
                 return 2;
             }
             '$' if self.database == Database::Postgresql && !self.is_word() => {
                 if let Some(tag) = tag(rest) {
-                    self.place = Place::Dollars { tag: tag.to_owned(), before: String::new() };
+                    self.context =
+                        SqlContext::Dollars { tag: tag.to_owned(), before: String::new() };
                     return tag.len();
                 }
             }
@@ -178,7 +186,7 @@ impl Scanner {
         character.len_utf8()
     }
 
-    /// Whether what comes before makes a text one with backslashes.
+    /// Returns whether the preceding characters give the next text backslash escapes.
     fn is_escaped(&self) -> bool {
         if self.database == Database::Mysql {
             return true;
@@ -187,10 +195,11 @@ impl Scanner {
         let prefix = before.strip_suffix(['e', 'E']);
         let prefix = prefix.or_else(|| before.strip_suffix("u&"));
         let prefix = prefix.or_else(|| before.strip_suffix("U&"));
-        self.database == Database::Postgresql && prefix.is_some_and(|it| !it.ends_with(is_of_name))
+        self.database == Database::Postgresql
+            && prefix.is_some_and(|prefix| !prefix.ends_with(is_of_name))
     }
 
-    /// Whether what comes before is a name or a number, which a dollar belongs to.
+    /// Returns whether a name or a number precedes, which a dollar would belong to.
     fn is_word(&self) -> bool {
         self.before.ends_with(is_of_name)
     }
@@ -199,24 +208,24 @@ impl Scanner {
 // === impl Closed ===
 
 impl Closed {
-    /// Whether the text goes on with a quote that follows. `PostgreSQL` joins it with one that begins
-    /// in another line.
+    /// Returns whether a following quote continues the text. `PostgreSQL` joins texts across a line
+    /// break.
     fn is_joined(self, database: Database) -> bool {
-        database == Database::Postgresql && self.quote == '\'' && self.gap == Gap::Line
+        database == Database::Postgresql && self.quote == '\'' && self.gap == QuoteGap::Line
     }
 
-    /// Whether the text that goes on with `quote` has backslashes. `None` if it does not go on. A quote
-    /// twice is one within.
+    /// Returns whether the text that continues with `quote` has escapes; `None` if it does not
+    /// continue. A doubled quote is part of the text.
     fn resumed(self, quote: char, database: Database) -> Option<bool> {
-        let goes_on = self.gap == Gap::Nothing || self.is_joined(database);
+        let goes_on = self.gap == QuoteGap::Nothing || self.is_joined(database);
         (self.quote == quote && goes_on).then_some(self.escapes)
     }
 
-    /// The same after `character`, if the text may still go on.
+    /// Returns the state after `character`, if the text may still continue.
     fn after(self, character: char) -> Option<Self> {
         let gap = match character {
-            '\n' | '\r' => Gap::Line,
-            ' ' | '\t' | '\x0b' | '\x0c' if self.gap == Gap::Nothing => Gap::Space,
+            '\n' | '\r' => QuoteGap::Line,
+            ' ' | '\t' | '\x0b' | '\x0c' if self.gap == QuoteGap::Nothing => QuoteGap::Space,
             ' ' | '\t' | '\x0b' | '\x0c' => self.gap,
             _ => return None,
         };
@@ -224,18 +233,19 @@ impl Closed {
     }
 }
 
-/// Whether `PostgreSQL` takes it into a name. All that is not ASCII is a letter.
-fn is_of_name(it: char) -> bool {
-    it.is_ascii_alphanumeric() || !it.is_ascii() || it == '_' || it == '$'
+/// Returns whether `PostgreSQL` allows `c` in a name. Every character beyond ASCII counts as a
+/// letter.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || !c.is_ascii() || c == '_' || c == '$'
 }
 
-/// The tag that `text` begins with, with its dollars.
+/// Returns the dollar tag at the start of `text`.
 fn tag(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('$')?;
     let end = inside.find('$')?;
     let name = inside.get(..end)?;
     let plain = name.chars().all(is_of_name);
-    let digit = name.starts_with(|it: char| it.is_ascii_digit());
+    let digit = name.starts_with(|c: char| c.is_ascii_digit());
     (plain && !digit).then(|| text.get(..end + 2))?
 }
 
@@ -243,21 +253,21 @@ fn tag(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn place(database: Database, before: &str) -> Place {
+    fn context(database: Database, before: &str) -> SqlContext {
         let mut scanner = Scanner::new(database);
         scanner.text(before);
-        scanner.place()
+        scanner.context()
     }
 
-    fn quoted(quote: char, escapes: bool) -> Place {
-        Place::Quoted { quote, escapes, pending: false }
+    fn quoted(quote: char, escapes: bool) -> SqlContext {
+        SqlContext::Quoted { quote, escapes, pending: false }
     }
 
     #[test]
     fn places_are_told_apart() {
         use Database::{Mysql, Postgresql, Sqlite};
-        let code = |escapes| Place::Code { escapes };
-        let dollars = |tag: &str, before: &str| Place::Dollars {
+        let code = |escapes| SqlContext::Code { escapes };
+        let dollars = |tag: &str, before: &str| SqlContext::Dollars {
             tag: tag.to_owned(),
             before: before.to_owned(),
         };
@@ -273,9 +283,9 @@ mod tests {
             (Postgresql, "\"", quoted('"', false)),
             (Postgresql, "\"a\"\" '", quoted('"', false)),
             (Postgresql, "`", code(false)),
-            (Postgresql, "a -- it's ", Place::Line),
+            (Postgresql, "a -- it's ", SqlContext::Line),
             (Postgresql, "a -- it's \n ", code(false)),
-            (Postgresql, "a /* /* */ ", Place::Block { depth: 1 }),
+            (Postgresql, "a /* /* */ ", SqlContext::Block { depth: 1 }),
             (Postgresql, "a /* /* */ */", code(false)),
             (Postgresql, "a # ", code(false)),
             (Postgresql, "$$ it's ", dollars("$$", " it's ")),
@@ -299,33 +309,36 @@ mod tests {
             (Mysql, "`a\\` ", code(true)),
             (Mysql, "`", quoted('`', false)),
             (Mysql, "a --", code(true)),
-            (Mysql, "a -- ", Place::Line),
-            (Mysql, "a --- ", Place::Line),
+            (Mysql, "a -- ", SqlContext::Line),
+            (Mysql, "a --- ", SqlContext::Line),
             (Mysql, "a --\u{a0}", code(true)),
-            (Mysql, "a -- \r", Place::Line),
-            (Mysql, "a # \r", Place::Line),
+            (Mysql, "a -- \r", SqlContext::Line),
+            (Mysql, "a # \r", SqlContext::Line),
             (Mysql, "a # \r\n", code(true)),
             (Mysql, "/*!50000 a */* ", code(true)),
-            (Mysql, "a */* ", Place::Block { depth: 1 }),
-            (Mysql, "a # ", Place::Line),
+            (Mysql, "a */* ", SqlContext::Block { depth: 1 }),
+            (Mysql, "a # ", SqlContext::Line),
             (Mysql, "/* a /* */", code(true)),
             (Mysql, "/*!50000 ", code(true)),
             (Mysql, "$$", code(true)),
-            (Sqlite, "[a", Place::Brackets),
+            (Sqlite, "[a", SqlContext::Brackets),
             (Sqlite, "[a] ", code(false)),
             (Sqlite, "'a\\' ", code(false)),
             (Sqlite, "`", quoted('`', false)),
             (Sqlite, "/* /* */ ", code(false)),
-            (Sqlite, "--", Place::Line),
-            (Sqlite, "-- a\r", Place::Line),
+            (Sqlite, "--", SqlContext::Line),
+            (Sqlite, "-- a\r", SqlContext::Line),
             (Sqlite, "-- a\r\n", code(false)),
         ];
         for (database, before, right) in cases {
-            assert_eq!(place(database, before), right, "{database:?} {before:?}");
+            assert_eq!(context(database, before), right, "{database:?} {before:?}");
         }
         let mut scanner = Scanner::new(Mysql);
         scanner.text("'a\\");
-        assert_eq!(scanner.place(), Place::Quoted { quote: '\'', escapes: true, pending: true });
+        assert_eq!(
+            scanner.context(),
+            SqlContext::Quoted { quote: '\'', escapes: true, pending: true }
+        );
         scanner.value();
         scanner.text("'");
         assert!(!scanner.is_open());

@@ -1,4 +1,4 @@
-//! Statements, as a file or as a list.
+//! Collects statements, as a file or as a list.
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Seek, Write},
@@ -8,26 +8,27 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    error::{Error, TooMuch},
+    budget::charge,
+    error::{Error, STATEMENTS_HELD, TooMuch},
     inline,
     limits::Limits,
-    operation::Outcome,
-    run::{Run, hold},
+    run::Execution,
+    task::Outcome,
 };
 
 #[derive(Debug)]
 pub(super) struct Script {
-    body: Body,
+    body: ScriptBody,
     lines: u64,
     rows: u64,
-    /// Bytes that its file may still have, of so many.
+    /// Bytes that are left for its file, of `most`.
     left: u64,
     most: u64,
 }
 
 #[derive(Debug)]
-enum Body {
-    /// The head of a file counts the lines, so they are written beside it first.
+enum ScriptBody {
+    /// The head of the file contains the number of lines, so they go to a temporary file first.
     File(BufWriter<File>),
     List {
         lines: Vec<String>,
@@ -36,45 +37,50 @@ enum Body {
     },
 }
 
-pub(crate) const HELD: &str = "the statements";
-const INSTEAD: &str = "ask for them as a file instead";
+const STATEMENTS_ADVICE: &str = "ask for them as a file instead";
 
 // === impl Script ===
 
 impl Script {
     pub(super) fn begin(folder: &Path, limits: &Limits) -> Result<Self, Error> {
         let body = tempfile::tempfile_in(folder).map_err(|source| failed(folder, source))?;
-        Ok(Self::new(Body::File(BufWriter::new(body)), limits))
+        Ok(Self::new(ScriptBody::File(BufWriter::new(body)), limits))
     }
 
-    /// One that leaves no file.
+    /// Makes a script that leaves no file.
     pub(super) fn list(limits: &Limits) -> Self {
         Self::new(
-            Body::List { lines: Vec::new(), held: 0, most: limits.max_inline.min(limits.max_held) },
+            ScriptBody::List {
+                lines: Vec::new(),
+                held: 0,
+                most: limits.max_inline.min(limits.max_held),
+            },
             limits,
         )
     }
 
-    fn new(body: Body, limits: &Limits) -> Self {
+    fn new(body: ScriptBody, limits: &Limits) -> Self {
         Self { body, lines: 0, rows: 0, left: limits.max_result, most: limits.max_result }
     }
 
-    /// One more line that is no row.
+    /// Appends a line that is not a row.
     pub(super) fn line(&mut self, line: &str, folder: &Path) -> Result<(), Error> {
         self.lines += 1;
         let left = self.left.checked_sub(line.len() as u64 + 1);
         self.left = left.ok_or(TooMuch::Result { most: self.most })?;
         match &mut self.body {
-            Body::File(body) => writeln!(body, "{line}").map_err(|source| failed(folder, source)),
-            Body::List { lines, held, most } => {
-                hold(held, inline::text(line) + 1, *most, HELD, INSTEAD)?;
+            ScriptBody::File(body) => {
+                writeln!(body, "{line}").map_err(|source| failed(folder, source))
+            }
+            ScriptBody::List { lines, held, most } => {
+                charge(held, inline::text(line) + 1, *most, STATEMENTS_HELD, STATEMENTS_ADVICE)?;
                 lines.push(line.to_owned());
                 Ok(())
             }
         }
     }
 
-    /// The statement of one more row.
+    /// Appends the statement of a row.
     pub(super) fn row(&mut self, line: &str, folder: &Path) -> Result<(), Error> {
         self.rows += 1;
         self.line(line, folder)
@@ -84,10 +90,11 @@ impl Script {
         self.rows
     }
 
-    /// Put it together: head, what `inner` makes of the number of rows, and the statements.
+    /// Assembles the script: the head, the lines that `inner` makes of the number of rows, and the
+    /// statements.
     pub(super) fn finish(
         self,
-        run: &mut Run<'_>,
+        run: &mut Execution<'_>,
         kind: &str,
         inner: impl FnOnce(u64) -> Vec<String>,
     ) -> Result<Outcome, Error> {
@@ -96,8 +103,8 @@ impl Script {
         let statements = lines + inner.len() as u64;
         let mut data = json!({ "total_rows": rows, "total_statements": statements });
         let body = match body {
-            Body::File(body) => body,
-            Body::List { lines, .. } => {
+            ScriptBody::File(body) => body,
+            ScriptBody::List { lines, .. } => {
                 inner.extend(lines);
                 data["statements"] = inner.into();
                 data["generated_at"] = run.stamp().into();

@@ -1,4 +1,4 @@
-//! The parts of a workbook's archive, as streams that end at a bound.
+//! Parts of a workbook's archive, as bounded streams.
 use std::{
     cell::Cell,
     fs::File,
@@ -12,11 +12,8 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::{
-    super::{failed, fill, open},
-    broken,
-};
-use crate::error::{Error, TooMuch, Unreadable};
+use super::super::file::{failed, fill, open};
+use crate::error::{Error, TooMuch, Unreadable, broken};
 
 #[derive(Debug)]
 pub(super) struct Package {
@@ -25,31 +22,32 @@ pub(super) struct Package {
     most: u64,
 }
 
-/// One part, being unzipped.
-pub(super) struct Part {
+/// A part that is being unzipped.
+pub(super) struct PackagePart {
     inner: BufReader<Box<dyn Read>>,
     left: u64,
-    /// What may be read before [`Part::refill`]; bounds what a parser keeps of one element.
+    /// Bytes that may be read before the next [`PackagePart::begin_element`]. Bounds the memory of
+    /// the parser.
     element: usize,
-    over: Option<Over>,
+    limit_error: Option<ExceededLimit>,
     most: u64,
-    /// Bytes of the archive: read so far, and all of this part.
+    /// Compressed bytes: read so far, and of the whole part.
     read: Rc<Cell<u64>>,
     size: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Over {
-    Part,
+enum ExceededLimit {
+    PackagePart,
     Element,
 }
 
-struct Counted {
+struct CountingFile {
     file: io::Take<File>,
     read: Rc<Cell<u64>>,
 }
 
-/// A cell holds 32,767 characters, which may all be written as references.
+/// Bytes of an element: a cell holds 32,767 characters, which may all be written as references.
 const MAX_ELEMENT: usize = 1 << 20;
 const MAX_SMALL: u64 = 32 << 20;
 
@@ -66,9 +64,9 @@ impl Package {
         }
     }
 
-    /// What the archive is, if it is a spreadsheet of another kind.
+    /// Recognises spreadsheets of other programs.
     fn other(&mut self) -> Option<Unreadable> {
-        if self.archive.file_names().any(|it| it.is_ok_and(|it| it.ends_with(".iwa"))) {
+        if self.archive.file_names().any(|name| name.is_ok_and(|name| name.ends_with(".iwa"))) {
             return Some(Unreadable::NotASpreadsheet("is a document of Numbers"));
         }
         let mut kind = String::new();
@@ -80,22 +78,25 @@ impl Package {
         Some(if spreadsheet { Unreadable::OpenDocument } else { other })
     }
 
-    /// A part that says what others are, of which much is kept.
-    pub(super) fn small_part(&mut self, name: &str) -> Result<Option<Part>, Error> {
+    /// Opens a part that is kept in memory, with a smaller limit.
+    pub(super) fn small_part(&mut self, name: &str) -> Result<Option<PackagePart>, Error> {
         let part = self.part(name)?;
         Ok(part.map(|part| {
             let most = part.most.min(MAX_SMALL);
-            Part { left: most, most, ..part }
+            PackagePart { left: most, most, ..part }
         }))
     }
 
-    /// The part `name`, if there is one. Names are compared without case, as the format has it.
-    pub(super) fn part(&mut self, name: &str) -> Result<Option<Part>, Error> {
+    /// Opens the part `name`, if there is one. Compares names without case, as the format requires.
+    pub(super) fn part(&mut self, name: &str) -> Result<Option<PackagePart>, Error> {
         let name = name.trim_start_matches('/');
-        let same =
-            |it: &str| it.trim_start_matches('/').replace('\\', "/").eq_ignore_ascii_case(name);
+        let same = |other: &str| {
+            other.trim_start_matches('/').replace('\\', "/").eq_ignore_ascii_case(name)
+        };
         let mut names = self.archive.file_names();
-        let Some(at) = names.position(|it| it.is_ok_and(|it| same(&it))) else { return Ok(None) };
+        let Some(at) = names.position(|name| name.is_ok_and(|name| same(&name))) else {
+            return Ok(None);
+        };
         drop(names);
         let entry = self.archive.by_index_raw(at).map_err(broken)?;
         if entry.encrypted() {
@@ -110,18 +111,18 @@ impl Package {
         let mut file = open(&self.path)?;
         file.seek(SeekFrom::Start(start)).map_err(|source| failed(&self.path, source))?;
         let read = Rc::new(Cell::new(0));
-        let file = Counted { file: file.take(size), read: Rc::clone(&read) };
+        let file = CountingFile { file: file.take(size), read: Rc::clone(&read) };
         let inner: Box<dyn Read> = match method {
             CompressionMethod::Stored => Box::new(file),
             CompressionMethod::Deflated => Box::new(DeflateDecoder::new(file)),
             other => return Err(broken(format!("entries are compressed as {other}"))),
         };
         let inner = decoded(inner);
-        Ok(Some(Part {
+        Ok(Some(PackagePart {
             inner: BufReader::with_capacity(64 << 10, inner),
             left: self.most,
             element: MAX_ELEMENT,
-            over: None,
+            limit_error: None,
             most: self.most,
             read,
             size,
@@ -129,10 +130,10 @@ impl Package {
     }
 }
 
-/// `inner` as UTF-8. A part may be in UTF-16, too, which its first bytes say.
+/// Decodes a part to UTF-8. It may be UTF-16, which its first bytes show.
 fn decoded(mut inner: Box<dyn Read>) -> Box<dyn Read> {
     let mut head = [0; 4];
-    // What is damaged is told when it is read.
+    // Damage is reported when the rest is read.
     let len = fill(&mut inner, &mut head).unwrap_or_default();
     let encoding = match head {
         [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(UTF_16LE),
@@ -145,19 +146,21 @@ fn decoded(mut inner: Box<dyn Read>) -> Box<dyn Read> {
     Box::new(builder.encoding(Some(encoding)).strip_bom(true).bom_override(true).build(all))
 }
 
-// === impl Part ===
+// === impl PackagePart ===
 
-impl Part {
-    /// A new element begins.
-    pub(super) fn refill(&mut self) {
+impl PackagePart {
+    /// Starts a new element, with its own limit.
+    pub(super) fn begin_element(&mut self) {
         self.element = MAX_ELEMENT;
     }
 
-    /// Why reading failed, if a bound was the reason.
-    pub(super) fn over(&self) -> Option<Error> {
-        Some(match self.over? {
-            Over::Part => TooMuch::Unzipped { most: self.most }.into(),
-            Over::Element => broken(format!("an element is longer than {MAX_ELEMENT} bytes")),
+    /// Returns the error if a limit was exceeded.
+    pub(super) fn limit_error(&self) -> Option<Error> {
+        Some(match self.limit_error? {
+            ExceededLimit::PackagePart => TooMuch::Unzipped { most: self.most }.into(),
+            ExceededLimit::Element => {
+                broken(format!("an element is longer than {MAX_ELEMENT} bytes"))
+            }
         })
     }
 
@@ -167,7 +170,7 @@ impl Part {
     }
 }
 
-impl Read for Part {
+impl Read for PackagePart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let len = available.len().min(buffer.len());
@@ -177,17 +180,17 @@ impl Read for Part {
     }
 }
 
-impl BufRead for Part {
+impl BufRead for PackagePart {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let buffer = self.inner.fill_buf()?;
-        let over = match (self.left, self.element) {
+        let limit_error = match (self.left, self.element) {
             _ if buffer.is_empty() => None,
-            (0, _) => Some(Over::Part),
-            (_, 0) => Some(Over::Element),
+            (0, _) => Some(ExceededLimit::PackagePart),
+            (_, 0) => Some(ExceededLimit::Element),
             _ => None,
         };
-        if over.is_some() {
-            self.over = over;
+        if limit_error.is_some() {
+            self.limit_error = limit_error;
             return Err(io::Error::other("there is more than may be read"));
         }
         Ok(buffer)
@@ -200,7 +203,7 @@ impl BufRead for Part {
     }
 }
 
-impl Read for Counted {
+impl Read for CountingFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
         self.read.set(self.read.get() + read as u64);
@@ -208,7 +211,7 @@ impl Read for Counted {
     }
 }
 
-impl std::fmt::Debug for Part {
+impl std::fmt::Debug for PackagePart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Part")
             .field("size", &self.size)

@@ -1,13 +1,13 @@
-//! Numbers that stand for days, as text.
+//! Formats serial numbers of dates and times.
 use jiff::{
     Span,
     civil::{Date, DateTime, Time, date},
 };
 
-const DAY: f64 = 86_400_000.0;
+const MILLIS_PER_DAY: f64 = 86_400_000.0;
 
-/// The day and time that `serial` is, always with its time; below 1 the time alone. `None` outside
-/// of the years 1 to 9999.
+/// Formats a date and time, always with its time; below 1, the time alone. `None` outside of the
+/// years 1 to 9999.
 pub(super) fn date_time(serial: f64, from_1904: bool) -> Option<String> {
     let (days, millis) = split(serial)?;
     if (0.0..1.0).contains(&serial) {
@@ -17,7 +17,7 @@ pub(super) fn date_time(serial: f64, from_1904: bool) -> Option<String> {
     let (epoch, leap) = if from_1904 {
         (date(1904, 1, 1), 0)
     } else {
-        // Day 60 is 29 February 1900, which never was.
+        // Day 60 is 29 February 1900, which did not exist.
         (date(1899, 12, 30), i64::from((1.0..60.0).contains(&serial)))
     };
     let span = Span::new().try_days(days + leap).ok()?;
@@ -25,7 +25,7 @@ pub(super) fn date_time(serial: f64, from_1904: bool) -> Option<String> {
     Some(format!("{day} {}", clock(millis)))
 }
 
-/// A time that passed: `1 day, 6:00:00`.
+/// Formats a duration: `1 day, 6:00:00`.
 pub(super) fn duration(serial: f64) -> Option<String> {
     let (days, millis) = split(serial)?;
     let clock = clock(millis);
@@ -37,14 +37,14 @@ pub(super) fn duration(serial: f64) -> Option<String> {
     })
 }
 
-/// Whole days, and milliseconds of the day.
+/// Splits a number into whole days and milliseconds of the day.
 #[expect(clippy::cast_possible_truncation, reason = "the number is checked")]
 fn split(serial: f64) -> Option<(i64, i64)> {
     if !serial.is_finite() || serial.abs() > 1e9 {
         return None;
     }
-    let millis = (serial * DAY).round() as i64;
-    Some((millis.div_euclid(DAY as i64), millis.rem_euclid(DAY as i64)))
+    let millis = (serial * MILLIS_PER_DAY).round() as i64;
+    Some((millis.div_euclid(MILLIS_PER_DAY as i64), millis.rem_euclid(MILLIS_PER_DAY as i64)))
 }
 
 fn clock(millis: i64) -> String {
@@ -54,8 +54,8 @@ fn clock(millis: i64) -> String {
     format!("{hours:02}:{minutes:02}:{seconds:02}{fraction}")
 }
 
-/// The text of a date or a time of day that is written as ISO 8601. A zone is left out: cells have
-/// the time of the wall.
+/// Formats a date or a time in ISO 8601 like a serial number. Drops the offset: cells have local
+/// time.
 pub(super) fn iso(text: &str) -> Option<String> {
     let text = text.trim().trim_end_matches(['Z', 'z']);
     let text = text.strip_prefix(['T', 't']).unwrap_or(text);
@@ -65,7 +65,7 @@ pub(super) fn iso(text: &str) -> Option<String> {
             + i64::from(time.second());
         clock(seconds * 1000 + i64::from(time.subsec_nanosecond()) / 1_000_000)
     };
-    // A time has no more than two digits before its first colon.
+    // A time has at most two digits before its first colon.
     if text.find(':').is_some_and(|at| at <= 2) {
         let time = text.find(['+', '-']).and_then(|at| text.get(..at)).unwrap_or(text);
         return Some(of_day(time.parse().ok()?));

@@ -1,20 +1,19 @@
-//! The cells of a worksheet, row by row.
+//! Cells of a worksheet, row by row.
 use std::rc::Rc;
 
 use super::{
-    broken,
     package::Package,
-    place,
+    reference,
     space::Space,
-    styles::Shown,
-    text::{self, Texts},
+    styles::NumberKind,
+    text::{self, SharedTexts},
     value,
     workbook::Workbook,
     xml::{Node, Xml},
 };
 use crate::{
     Cell,
-    error::{Error, TooMuch},
+    error::{Error, TooMuch, broken},
     limits::Limits,
     progress::Meter,
 };
@@ -22,27 +21,27 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Sheet {
     xml: Xml,
-    styles: Rc<Vec<Shown>>,
-    texts: Rc<Texts>,
+    styles: Rc<Vec<NumberKind>>,
+    texts: Rc<SharedTexts>,
     from_1904: bool,
     max_columns: usize,
     max_row: usize,
-    /// The row that comes next if it does not say which it is.
+    /// Index of the next row, if it does not have a number.
     next: u64,
-    /// There are no more rows.
+    /// Whether the end was reached.
     ended: bool,
 }
 
-/// The cells of a row, with their columns.
-pub(super) type Cells = Vec<(usize, Cell)>;
+/// Cells of a row, with their columns.
+pub(super) type RowCells = Vec<(usize, Cell)>;
 
-/// What a cell says of itself before its value.
+/// Attributes of a cell.
 #[derive(Debug)]
 struct Head {
-    /// The row, if the cell says which.
+    /// The row, if the cell has a reference.
     row: Option<u64>,
     column: usize,
-    shown: Shown,
+    number_kind: NumberKind,
     kind: Kind,
 }
 
@@ -63,8 +62,8 @@ impl Sheet {
     pub(super) fn open(
         package: &mut Package,
         workbook: &Workbook,
-        styles: Rc<Vec<Shown>>,
-        texts: Rc<Texts>,
+        styles: Rc<Vec<NumberKind>>,
+        texts: Rc<SharedTexts>,
         limits: &Limits,
         meter: &mut Meter<'_>,
     ) -> Result<Self, Error> {
@@ -84,7 +83,7 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// The part of the sheet that was read.
+    /// Returns the part of the sheet that was read.
     pub(super) fn part(&self) -> f64 {
         self.xml.part()
     }
@@ -99,9 +98,9 @@ impl Sheet {
         }
     }
 
-    /// The next row that is written: its place from 0, and its cells with their columns. Rows may
-    /// come in any order, and in pieces.
-    pub(super) fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, Cells)>, Error> {
+    /// Reads the next row: its index, and its cells with their columns. Rows may come in any order,
+    /// and in pieces.
+    pub(super) fn row(&mut self, meter: &mut Meter<'_>) -> Result<Option<(u64, RowCells)>, Error> {
         if self.ended {
             return Ok(None);
         }
@@ -110,7 +109,7 @@ impl Sheet {
                 (Node::Start, 3) if self.xml.name() == "row" => {
                     break match self.xml.attribute("r")? {
                         Some(number) => {
-                            let row = place::row(number.trim());
+                            let row = reference::row(number.trim());
                             Some(row.ok_or_else(|| broken(format!("there is no row {number}")))?)
                         }
                         None => None,
@@ -125,10 +124,10 @@ impl Sheet {
             }
         };
         let mut cells = Vec::new();
-        // Many cells may have one text, so that a small file may have large rows.
+        // Shared texts let a small file have large rows.
         let mut bytes = 0;
         let mut written = 0;
-        // Where a cell is that does not say so.
+        // Column of the next cell without a reference.
         let mut expected = 0;
         loop {
             let head = match (self.xml.next(meter)?, self.xml.level()) {
@@ -142,7 +141,7 @@ impl Sheet {
             let column = head.column;
             expected = column + 1;
             written += 1;
-            if written > place::MAX_COLUMNS {
+            if written > reference::MAX_COLUMNS {
                 return Err(broken(format!("row {number} has cells more than once")));
             }
             let cell = self.cell(&head, meter)?;
@@ -164,7 +163,7 @@ impl Sheet {
             cells.push((column, cell));
         }
         let at = at.unwrap_or(self.next);
-        if at >= place::MAX_ROWS {
+        if at >= reference::MAX_ROWS {
             return Err(broken(format!("there is no row {}", at + 1)));
         }
         self.next = at + 1;
@@ -196,7 +195,7 @@ impl Sheet {
             Kind::Error => Cell::Missing,
             Kind::Inline => Cell::Text(inline.unwrap_or_else(|| text::unescape(written))),
             _ if written.is_empty() => Cell::Text(inline.unwrap_or_default()),
-            Kind::Number => value::number(&written, head.shown, self.from_1904),
+            Kind::Number => value::number(&written, head.number_kind, self.from_1904),
             Kind::Boolean => value::boolean(&written),
             Kind::Formula => Cell::Text(text::unescape(written)),
             Kind::Date => super::serial::iso(&written).map_or(Cell::Missing, Cell::Text),
@@ -208,22 +207,26 @@ impl Sheet {
         })
     }
 
-    /// What the cell that began says of itself.
+    /// Reads the attributes of the current cell.
     fn head(&self, expected: usize) -> Result<Head, Error> {
-        let mut head =
-            Head { row: None, column: expected, shown: Shown::Number, kind: Kind::Number };
+        let mut head = Head {
+            row: None,
+            column: expected,
+            number_kind: NumberKind::Number,
+            kind: Kind::Number,
+        };
         self.xml.attributes(|name, value| {
             match name {
                 "r" => {
-                    let place = place::parse(value.trim());
+                    let reference = reference::parse(value.trim());
                     let (row, column) =
-                        place.ok_or_else(|| broken(format!("there is no cell {value}")))?;
+                        reference.ok_or_else(|| broken(format!("there is no cell {value}")))?;
                     (head.row, head.column) = (Some(row), column);
                 }
                 "s" => {
                     let style = value.trim().parse::<usize>().ok();
                     let style = style.and_then(|at| self.styles.get(at));
-                    head.shown = style.copied().unwrap_or(Shown::Number);
+                    head.number_kind = style.copied().unwrap_or(NumberKind::Number);
                 }
                 "t" => head.kind = Kind::parse(value)?,
                 _ => {}

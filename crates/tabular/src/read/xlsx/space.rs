@@ -1,42 +1,40 @@
-//! Namespaces of XML, as far as they decide what counts.
+//! Namespaces of XML.
 use quick_xml::{
     events::BytesStart,
     name::{Prefix, PrefixDeclaration},
 };
 
-use super::broken;
-use crate::error::Error;
+use crate::error::{Error, broken};
 
-/// What a name belongs to. Each has two addresses: that of files as they are written usually, and
-/// that of files in the strict form.
+/// A namespace, with two addresses: of usual files, and of strict ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
     /// Sheets, texts, styles.
     Main,
-    /// Names of relations, where they are used.
+    /// References to relations.
     Relations,
     /// The relations themselves.
     Package,
-    /// Alternatives for programs that know more or less.
+    /// Alternatives for other versions of programs.
     Compatibility,
     Foreign,
     None,
 }
 
-/// The prefixes that hold where the reader is.
+/// The prefixes in scope.
 #[derive(Debug, Default)]
 pub(super) struct Scopes(Vec<Binding>);
 
 #[derive(Debug)]
 struct Binding {
     depth: usize,
-    /// Empty for names without one.
+    /// Empty for the default namespace.
     prefix: String,
     space: Space,
 }
 
-/// Declarations that hold at once; more are no spreadsheet.
-const MOST: usize = 1000;
+/// Most declarations in scope.
+const MAX_BINDINGS: usize = 1000;
 
 // === impl Space ===
 
@@ -58,7 +56,7 @@ impl Space {
 // === impl Scopes ===
 
 impl Scopes {
-    /// Take what `element` declares, which is open at `depth`.
+    /// Adds the declarations of `element` at `depth`.
     pub(super) fn open(&mut self, element: &BytesStart<'_>, depth: usize) -> Result<(), Error> {
         if !element.attributes_raw().contains("xmlns") {
             return Ok(());
@@ -70,7 +68,7 @@ impl Scopes {
                 Some(PrefixDeclaration::Default) => String::new(),
                 None => continue,
             };
-            if self.0.len() >= MOST {
+            if self.0.len() >= MAX_BINDINGS {
                 return Err(broken("there are too many namespaces"));
             }
             self.0.push(Binding { depth, prefix, space: Space::of(&attribute.value) });
@@ -78,14 +76,14 @@ impl Scopes {
         Ok(())
     }
 
-    /// Forget what elements deeper than `depth` declared.
+    /// Drops the declarations of elements deeper than `depth`.
     pub(super) fn close(&mut self, depth: usize) {
-        while self.0.last().is_some_and(|it| it.depth > depth) {
+        while self.0.last().is_some_and(|scope| scope.depth > depth) {
             self.0.pop();
         }
     }
 
-    /// What a prefix stands for; one that is not declared stands for nothing that is known.
+    /// Returns the namespace of a prefix; [`Space::Foreign`] if it is not declared.
     pub(super) fn of(&self, prefix: Option<Prefix<'_>>) -> Space {
         match prefix {
             Some(prefix) => self.named(prefix.as_ref()),
@@ -98,6 +96,6 @@ impl Scopes {
     }
 
     fn find(&self, prefix: &str) -> Option<Space> {
-        self.0.iter().rev().find(|it| it.prefix == prefix).map(|it| it.space)
+        self.0.iter().rev().find(|scope| scope.prefix == prefix).map(|scope| scope.space)
     }
 }

@@ -1,4 +1,4 @@
-//! Which cells show dates, told by their number formats.
+//! Detects by number formats which cells show dates.
 use std::collections::HashMap;
 
 use super::{
@@ -9,41 +9,41 @@ use super::{
 };
 use crate::{error::Error, progress::Meter};
 
-/// What a number stands for.
+/// Meaning of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum NumberKind {
     Number,
-    /// A day, a time of day, or both.
+    /// A date, a time, or both.
     Date,
-    /// A time that passed, of any number of hours.
+    /// A duration, of any number of hours.
     Duration,
 }
 
-/// What the numbers of each style stand for.
+/// Reads the meaning of numbers for each style.
 pub(super) fn read(
     package: &mut Package,
     workbook: &Workbook,
     meter: &mut Meter<'_>,
-) -> Result<Vec<Shown>, Error> {
+) -> Result<Vec<NumberKind>, Error> {
     let Some(path) = &workbook.styles else { return Ok(Vec::new()) };
     let Some(part) = package.small_part(path)? else { return Ok(Vec::new()) };
     let mut xml = Xml::new(part, Space::Main);
-    let mut formats: HashMap<u32, Shown> = HashMap::new();
+    let mut formats: HashMap<u32, NumberKind> = HashMap::new();
     let mut of_cells: Vec<u32> = Vec::new();
-    // Formats that depend on conditions have the same elements elsewhere.
+    // Conditional formats have the same elements elsewhere.
     let mut section = String::new();
     loop {
         match (xml.next(meter)?, xml.level()) {
             (Node::Start, 2) => xml.name().clone_into(&mut section),
             (Node::Start, 3) if section == "numFmts" && xml.name() == "numFmt" => {
-                let id = xml.attribute("numFmtId")?.and_then(|it| it.trim().parse().ok());
+                let id = xml.attribute("numFmtId")?.and_then(|id| id.trim().parse().ok());
                 let code = xml.attribute("formatCode")?;
                 if let (Some(id), Some(code)) = (id, code) {
-                    formats.insert(id, shown(&code));
+                    formats.insert(id, number_kind(&code));
                 }
             }
             (Node::Start, 3) if section == "cellXfs" && xml.name() == "xf" => {
-                let id = xml.attribute("numFmtId")?.and_then(|it| it.trim().parse().ok());
+                let id = xml.attribute("numFmtId")?.and_then(|id| id.trim().parse().ok());
                 of_cells.push(id.unwrap_or_default());
             }
             (Node::Eof, _) => break,
@@ -54,18 +54,18 @@ pub(super) fn read(
     Ok(of_cells.into_iter().map(style).collect())
 }
 
-/// The formats that have numbers only (ECMA-376 part 1, 18.8.30).
-fn built_in(id: u32) -> Shown {
+/// Returns the meaning of built-in formats (ECMA-376 part 1, 18.8.30).
+fn built_in(id: u32) -> NumberKind {
     match id {
-        14..=22 | 45 | 47 => Shown::Date,
-        46 => Shown::Duration,
-        _ => Shown::Number,
+        14..=22 | 45 | 47 => NumberKind::Date,
+        46 => NumberKind::Duration,
+        _ => NumberKind::Number,
     }
 }
 
-/// What a format shows: a date if its first section has letters of dates outside of quotes, escapes
-/// and brackets.
-fn shown(code: &str) -> Shown {
+/// Returns the meaning of a format: a date if its first section has letters of dates outside of
+/// quotes, escapes and brackets.
+fn number_kind(code: &str) -> NumberKind {
     let mut date = false;
     let mut characters = code.chars().peekable();
     let mut first = true;
@@ -73,17 +73,17 @@ fn shown(code: &str) -> Shown {
         match character {
             ';' => break,
             '"' => {
-                characters.by_ref().find(|it| *it == '"');
+                characters.by_ref().find(|c| *c == '"');
             }
             '\\' | '_' | '*' => {
                 characters.next();
             }
             '[' => {
-                let name: String = characters.by_ref().take_while(|it| *it != ']').collect();
+                let name: String = characters.by_ref().take_while(|c| *c != ']').collect();
                 let elapsed =
                     matches!(&*name.to_ascii_lowercase(), "h" | "hh" | "m" | "mm" | "s" | "ss");
                 if elapsed && first {
-                    return Shown::Duration;
+                    return NumberKind::Duration;
                 }
                 date |= elapsed;
             }
@@ -95,7 +95,7 @@ fn shown(code: &str) -> Shown {
         }
         first = false;
     }
-    if date { Shown::Date } else { Shown::Number }
+    if date { NumberKind::Date } else { NumberKind::Number }
 }
 
 #[cfg(test)]
@@ -105,15 +105,15 @@ mod tests {
     #[test]
     fn formats_with_letters_of_dates_show_dates() {
         for code in ["yyyy-mm-dd", "mm:ss", "[$-409]d/m/yy h:mm AM/PM;@", "[Red]dd", "\"x\"yy"] {
-            assert_eq!(shown(code), Shown::Date, "{code}");
+            assert_eq!(number_kind(code), NumberKind::Date, "{code}");
         }
         for code in
             ["General", "@", "0.00", "\"day\" 0", "0\\d", "0_d", "[Red]0;dd", "#,##0.00 [$€]"]
         {
-            assert_eq!(shown(code), Shown::Number, "{code}");
+            assert_eq!(number_kind(code), NumberKind::Number, "{code}");
         }
         for code in ["[h]:mm", "[hh]:mm:ss", "[mm]:ss", "[s]"] {
-            assert_eq!(shown(code), Shown::Duration, "{code}");
+            assert_eq!(number_kind(code), NumberKind::Duration, "{code}");
         }
     }
 }

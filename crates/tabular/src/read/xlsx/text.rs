@@ -1,51 +1,50 @@
-//! Texts of cells: those that cells share, and runs of rich text joined.
+//! Texts of cells: shared texts, and joined runs of rich text.
 use super::{
-    broken,
     package::Package,
     space::Space,
     workbook::Workbook,
     xml::{Node, Xml},
 };
 use crate::{
-    error::{Error, TooMuch},
+    error::{Error, TooMuch, broken},
     limits::Limits,
     progress::Meter,
 };
 
-/// The longest text of a cell, in bytes. Spreadsheet programs stop at 32,767 characters.
+/// Most bytes of a cell. Spreadsheet programs stop at 32,767 characters.
 const MAX_TEXT: usize = 1 << 20;
 
-/// Texts in one piece of memory: so many that the pieces of a large workbook are few, and so few that
-/// an unused part of the last one is small.
-const PIECE: usize = 1 << 14;
+/// Texts in one chunk: large enough for few chunks, and small enough to waste little in the last
+/// one.
+const TEXTS_PER_CHUNK: usize = 1 << 14;
 
-/// The texts that cells refer to by number. They are kept in pieces, since one list that grows would
-/// take three times its size whenever it is moved.
+/// The shared texts, by index. They are kept in chunks: a single list would take three times its
+/// size whenever it grows.
 #[derive(Debug, Default)]
-pub(super) struct Texts(Vec<Vec<Box<str>>>);
+pub(super) struct SharedTexts(Vec<Vec<Box<str>>>);
 
-impl Texts {
+impl SharedTexts {
     fn push(&mut self, text: Box<str>) {
-        if self.0.last().is_none_or(|piece| piece.len() == PIECE) {
+        if self.0.last().is_none_or(|piece| piece.len() == TEXTS_PER_CHUNK) {
             let first = self.0.is_empty();
-            self.0.push(if first { Vec::new() } else { Vec::with_capacity(PIECE) });
+            self.0.push(if first { Vec::new() } else { Vec::with_capacity(TEXTS_PER_CHUNK) });
         }
         self.0.last_mut().expect("a piece was added").push(text);
     }
 
     pub(super) fn get(&self, at: usize) -> Option<&str> {
-        self.0.get(at / PIECE)?.get(at % PIECE).map(|text| &**text)
+        self.0.get(at / TEXTS_PER_CHUNK)?.get(at % TEXTS_PER_CHUNK).map(|text| &**text)
     }
 }
 
-/// Reads the texts that cells refer to by number.
+/// Reads the shared texts.
 pub(super) fn shared(
     package: &mut Package,
     workbook: &Workbook,
     limits: &Limits,
     meter: &mut Meter<'_>,
-) -> Result<Texts, Error> {
-    let mut texts = Texts::default();
+) -> Result<SharedTexts, Error> {
+    let mut texts = SharedTexts::default();
     let Some(path) = &workbook.texts else { return Ok(texts) };
     let Some(part) = package.part(path)? else { return Ok(texts) };
     let mut xml = Xml::new(part, Space::Main);
@@ -66,7 +65,7 @@ pub(super) fn shared(
     }
 }
 
-/// The text up to the end of the element that began: without its pronunciation.
+/// Reads the text up to the end of the current element, without phonetic hints.
 pub(super) fn read(xml: &mut Xml, meter: &mut Meter<'_>) -> Result<String, Error> {
     let mut text = String::new();
     let (mut inside, mut spoken) = (false, false);
@@ -94,9 +93,9 @@ pub(super) fn read(xml: &mut Xml, meter: &mut Meter<'_>) -> Result<String, Error
     }
 }
 
-/// Replace `_x000D_` by the character it stands for: XML has no other way to hold control
-/// characters, nor a line break that is not normalised. `_x005F_` is the underscore of what
-/// only looks so. No other character is written like this.
+/// Replaces `_x000D_` by the character that it encodes: XML cannot hold control characters or line
+/// breaks that are not normalised. `_x005F_` is an escaped underscore. Other characters are not
+/// encoded like this.
 pub(super) fn unescape(text: String) -> String {
     if !text.contains("_x") {
         return text;
@@ -106,11 +105,11 @@ pub(super) fn unescape(text: String) -> String {
     while let Some((before, after)) = rest.split_once("_x") {
         plain.push_str(before);
         let code = after.split_at_checked(4).filter(|(_, end)| end.starts_with('_'));
-        let code = code.filter(|(hex, _)| hex.bytes().all(|it| it.is_ascii_hexdigit()));
+        let code = code.filter(|(hex, _)| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let character =
             code.and_then(|(hex, _)| char::from_u32(u32::from_str_radix(hex, 16).ok()?));
-        // No text holds the zero character.
-        let character = character.filter(|it| *it != '\0' && (it.is_control() || *it == '_'));
+        // No text contains the zero character.
+        let character = character.filter(|c| *c != '\0' && (c.is_control() || *c == '_'));
         if let (Some(character), Some(end)) = (character, after.get(5..)) {
             plain.push(character);
             rest = end;
@@ -129,12 +128,12 @@ mod tests {
 
     #[test]
     fn a_text_is_found_in_whichever_piece_it_is() {
-        let mut texts = Texts::default();
-        let count = 2 * PIECE + 3;
+        let mut texts = SharedTexts::default();
+        let count = 2 * TEXTS_PER_CHUNK + 3;
         for n in 0..count {
             texts.push(n.to_string().into());
         }
-        for n in [0, 1, PIECE - 1, PIECE, 2 * PIECE, count - 1] {
+        for n in [0, 1, TEXTS_PER_CHUNK - 1, TEXTS_PER_CHUNK, 2 * TEXTS_PER_CHUNK, count - 1] {
             assert_eq!(texts.get(n), Some(&*n.to_string()));
         }
         assert_eq!((texts.get(count), texts.0.len()), (None, 3));

@@ -1,15 +1,15 @@
-//! What is written in a cell, as text.
-use super::{serial, styles::Shown};
+//! Values of cells, as text.
+use super::{serial, styles::NumberKind};
 use crate::{Cell, cell::float_text};
 
-/// The number `text`. Digits stay as they are, however many there are.
-pub(super) fn number(text: &str, shown: Shown, from_1904: bool) -> Cell {
+/// Formats a number. Integers keep all their digits.
+pub(super) fn number(text: &str, number_kind: NumberKind, from_1904: bool) -> Cell {
     let text = text.trim();
     let Ok(value) = text.parse::<f64>() else { return Cell::from(text) };
-    match shown {
-        Shown::Date => serial::date_time(value, from_1904).map_or(Cell::Missing, Cell::Text),
-        Shown::Duration => serial::duration(value).map_or(Cell::Missing, Cell::Text),
-        Shown::Number => Cell::Text(plain(text, value)),
+    match number_kind {
+        NumberKind::Date => serial::date_time(value, from_1904).map_or(Cell::Missing, Cell::Text),
+        NumberKind::Duration => serial::duration(value).map_or(Cell::Missing, Cell::Text),
+        NumberKind::Number => Cell::Text(plain(text, value)),
     }
 }
 
@@ -18,12 +18,12 @@ fn plain(text: &str, value: f64) -> String {
         Some(digits) => ("-", digits),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
-    if !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit()) {
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let digits = digits.trim_start_matches('0');
         return if digits.is_empty() { "0".to_owned() } else { format!("{sign}{digits}") };
     }
     if value.is_finite() && value.fract() == 0.0 {
-        // Without the sign of a zero.
+        // Drops the sign of a zero.
         return format!("{:.0}", value + 0.0);
     }
     float_text(value)
@@ -54,7 +54,7 @@ mod tests {
             ("0.30000000000000004", "0.30000000000000004"),
         ];
         for (written, text) in cases {
-            assert_eq!(number(written, Shown::Number, false), Cell::from(text), "{written}");
+            assert_eq!(number(written, NumberKind::Number, false), Cell::from(text), "{written}");
         }
     }
 }

@@ -1,27 +1,25 @@
-//! Where the parts of a workbook are.
+//! Finds the parts of a workbook.
 use super::{
-    broken,
     package::Package,
     space::Space,
     xml::{Node, Xml},
 };
 use crate::{
-    error::{Error, Unreadable},
+    error::{Error, Unreadable, broken},
     name,
     progress::Meter,
 };
 
-/// The parts that matter.
+/// Paths of the parts.
 #[derive(Debug, Default)]
 pub(super) struct Workbook {
-    /// The worksheet that is asked for: the first in the order of the workbook, hidden or not, if
-    /// none is.
+    /// The requested worksheet; by default the first one, hidden or not.
     pub(super) sheet: String,
-    /// The names of all worksheets.
+    /// Names of all worksheets.
     pub(super) sheets: Vec<String>,
     pub(super) styles: Option<String>,
     pub(super) texts: Option<String>,
-    /// Dates are counted from 1904, not from 1900.
+    /// Whether dates are counted from 1904 instead of 1900.
     pub(super) from_1904: bool,
 }
 
@@ -32,7 +30,7 @@ struct Relation {
     target: String,
 }
 
-/// What the types of relations begin with, in usual and in strict files.
+/// Prefixes of the types of relations, in usual and in strict files.
 const TYPES: [&str; 2] = [
     "http://schemas.openxmlformats.org/officeDocument/2006/relationships/",
     "http://purl.oclc.org/ooxml/officeDocument/relationships/",
@@ -44,12 +42,15 @@ pub(super) fn read(
     meter: &mut Meter<'_>,
 ) -> Result<Workbook, Error> {
     let root = relations(package, "", "_rels/.rels", meter)?;
-    let path = root.into_iter().find(|it| it.is("officeDocument")).map(|it| it.target);
+    let path = root
+        .into_iter()
+        .find(|relation| relation.is("officeDocument"))
+        .map(|relation| relation.target);
     let path = path.ok_or_else(|| broken("the archive holds no workbook"))?;
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
     let relations = relations(package, folder, &format!("{folder}/_rels/{file}.rels"), meter)?;
     let named = |kind: &str| {
-        relations.iter().find(|it| it.is(kind)).map(|relation| relation.target.clone())
+        relations.iter().find(|relation| relation.is(kind)).map(|relation| relation.target.clone())
     };
     let part = package.small_part(&path)?.ok_or_else(|| match path.rsplit_once('.') {
         Some((_, "bin")) => Unreadable::Binary.into(),
@@ -74,7 +75,8 @@ pub(super) fn read(
             }
             (Node::Start, 3) if within_sheets && xml.name() == "sheet" => {
                 let id = xml.relation()?.ok_or_else(|| broken("a sheet has no relation"))?;
-                let part = relations.iter().find(|it| it.id == id && it.is("worksheet"));
+                let part =
+                    relations.iter().find(|relation| relation.id == id && relation.is("worksheet"));
                 let Some(part) = part else { continue };
                 workbook.sheets.push(xml.attribute("name")?.unwrap_or_default());
                 parts.push(part.target.clone());
@@ -111,7 +113,7 @@ fn relations(
                 let [id, kind, target, mode] =
                     ["Id", "Type", "Target", "TargetMode"].map(|name| xml.attribute(name));
                 let (Some(id), Some(kind), Some(target)) = (id?, kind?, target?) else { continue };
-                if mode?.is_none_or(|it| it != "External") {
+                if mode?.is_none_or(|mode| mode != "External") {
                     relations.push(Relation { id, kind, target: resolve(folder, &target) });
                 }
             }
@@ -122,21 +124,21 @@ fn relations(
 }
 
 impl Relation {
-    /// Whether it is of the type that ends with `kind`. Those of other makers end alike.
+    /// Returns whether the type ends with `kind`. Types of other vendors may end alike.
     fn is(&self, kind: &str) -> bool {
         let start = self.kind.trim().strip_suffix(kind);
         start.is_some_and(|start| TYPES.contains(&start) || !start.contains("://"))
     }
 }
 
-/// The path of `target`, as written in a part of `folder`.
+/// Resolves `target`, as written in a part of `folder`.
 fn resolve(folder: &str, target: &str) -> String {
     let target = target.replace('\\', "/");
     let mut path: Vec<_> = match target.strip_prefix('/') {
         Some(_) => Vec::new(),
-        None => folder.split('/').filter(|it| !it.is_empty()).collect(),
+        None => folder.split('/').filter(|step| !step.is_empty()).collect(),
     };
-    for step in target.split('/').filter(|it| !matches!(*it, "" | ".")) {
+    for step in target.split('/').filter(|step| !matches!(*step, "" | ".")) {
         if step == ".." {
             path.pop();
         } else {

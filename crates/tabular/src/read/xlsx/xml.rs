@@ -1,5 +1,5 @@
-//! XML of a part, one node at a time, and of it only what counts: elements of the namespace of
-//! spreadsheets, wherever they stand among those of others.
+//! Reads the XML of a part, one node at a time. Only elements of the expected namespace are
+//! reported, also those inside of foreign elements that are transparent.
 use std::borrow::Cow;
 
 use quick_xml::{
@@ -8,35 +8,37 @@ use quick_xml::{
 };
 
 use super::{
-    broken,
-    package::Part,
+    package::PackagePart,
     space::{Scopes, Space},
 };
-use crate::{error::Error, progress::Meter};
+use crate::{
+    error::{Error, broken},
+    progress::Meter,
+};
 
 #[derive(Debug)]
 pub(super) struct Xml {
-    reader: Reader<Part>,
+    reader: Reader<PackagePart>,
     buffer: Vec<u8>,
     scopes: Scopes,
-    /// What elements must belong to.
+    /// Namespace of the reported elements.
     space: Space,
-    /// The elements that are open, also those that do not count. The parser keeps their names.
-    open: Vec<Open>,
-    /// Below it nothing counts.
+    /// Open elements, also those that are not reported. The parser keeps their names.
+    open: Vec<OpenElement>,
+    /// Depth of the outermost skipped element.
     skipped: Option<usize>,
-    /// Elements that are open and count.
+    /// Number of open reported elements.
     level: usize,
-    node: Seen,
+    node: CurrentNode,
 }
 
-/// What the present node says.
+/// The current node.
 #[derive(Debug, Default)]
-struct Seen {
+struct CurrentNode {
     level: usize,
-    /// What is between the brackets of an element.
+    /// Content between the brackets of an element.
     tag: String,
-    /// Bytes of its name with its prefix, and of the prefix with its colon.
+    /// Bytes of the name with its prefix, and of the prefix with its colon.
     name: usize,
     prefix: usize,
     text: String,
@@ -51,11 +53,11 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
+enum OpenElement {
     Counts,
-    /// One that is as if it were not there; what is in it counts.
+    /// Transparent: not reported, while its content is.
     Around,
-    /// Alternatives, of which one was taken or not yet.
+    /// A list of alternatives, of which one may be taken already.
     Alternatives {
         taken: bool,
     },
@@ -67,8 +69,9 @@ const MAX_DEPTH: usize = 100;
 // === impl Xml ===
 
 impl Xml {
-    /// Read `part`, whose elements belong to `space`, or to none at all if the first one does not.
-    pub(super) fn new(part: Part, space: Space) -> Self {
+    /// Reads `part`, whose elements belong to `space`, or to no namespace if the first one does
+    /// not.
+    pub(super) fn new(part: PackagePart, space: Space) -> Self {
         let mut reader = Reader::from_reader(part);
         reader.config_mut().expand_empty_elements = true;
         Self {
@@ -79,11 +82,11 @@ impl Xml {
             open: Vec::new(),
             skipped: None,
             level: 0,
-            node: Seen::default(),
+            node: CurrentNode::default(),
         }
     }
 
-    /// Go to the next node that counts.
+    /// Advances to the next reported node.
     pub(super) fn next(&mut self, meter: &mut Meter<'_>) -> Result<Node, Error> {
         loop {
             meter.step()?;
@@ -93,14 +96,14 @@ impl Xml {
         }
     }
 
-    /// Go to the next node, if that counts.
+    /// Reads the next node. `None` if it is not reported.
     fn advance(&mut self) -> Result<Option<Node>, Error> {
         self.buffer.clear();
-        self.reader.get_mut().refill();
+        self.reader.get_mut().begin_element();
         let event = match self.reader.read_event_into(&mut self.buffer) {
             Ok(event) => event,
             Err(error) => {
-                return Err(self.reader.get_ref().over().unwrap_or_else(|| broken(error)));
+                return Err(self.reader.get_ref().limit_error().unwrap_or_else(|| broken(error)));
             }
         };
         let Self { scopes, open, skipped, space, level, node, .. } = self;
@@ -111,7 +114,7 @@ impl Xml {
                     return Err(broken(format!("elements are nested deeper than {MAX_DEPTH}")));
                 }
                 if skipped.is_some() {
-                    open.push(Open::Skipped);
+                    open.push(OpenElement::Skipped);
                     return Ok(None);
                 }
                 scopes.open(&element, depth)?;
@@ -123,19 +126,19 @@ impl Xml {
                     Space::Compatibility => alternative(&element, scopes, open)?,
                     // Extensions repeat names of their surroundings.
                     found if found == *space && element.local_name().as_ref() != "extLst" => {
-                        Open::Counts
+                        OpenElement::Counts
                     }
-                    _ => Open::Skipped,
+                    _ => OpenElement::Skipped,
                 };
                 open.push(opened);
                 match opened {
-                    Open::Skipped => *skipped = Some(depth),
-                    Open::Counts => {
+                    OpenElement::Skipped => *skipped = Some(depth),
+                    OpenElement::Counts => {
                         *level += 1;
                         node.take(&element, *level);
                         return Ok(Some(Node::Start));
                     }
-                    Open::Around | Open::Alternatives { .. } => {}
+                    OpenElement::Around | OpenElement::Alternatives { .. } => {}
                 }
                 Ok(None)
             }
@@ -152,7 +155,7 @@ impl Xml {
                         scopes.close(depth - 1);
                     }
                 }
-                if closed != Open::Counts {
+                if closed != OpenElement::Counts {
                     return Ok(None);
                 }
                 let name = element.name();
@@ -165,8 +168,8 @@ impl Xml {
                 Ok(Some(Node::End))
             }
             _ if skipped.is_some() && !matches!(event, Event::Eof) => Ok(None),
-            Event::Text(piece) => Ok(node.say(&piece.xml10_content())),
-            Event::CData(piece) => Ok(node.say(&piece.xml10_content())),
+            Event::Text(piece) => Ok(node.set_text(&piece.xml10_content())),
+            Event::CData(piece) => Ok(node.set_text(&piece.xml10_content())),
             Event::GeneralRef(reference) => {
                 node.text.clear();
                 resolve(&reference, &mut node.text)?;
@@ -177,12 +180,12 @@ impl Xml {
         }
     }
 
-    /// The name of the element that began or ended.
+    /// Returns the name of the element that began or ended.
     pub(super) fn name(&self) -> &str {
         self.node.tag.get(self.node.prefix..self.node.name).unwrap_or_default()
     }
 
-    /// How many elements it is in that count, itself included.
+    /// Returns the number of open reported elements, with the current one.
     pub(super) fn level(&self) -> usize {
         self.node.level
     }
@@ -195,7 +198,7 @@ impl Xml {
         BytesStart::from_content(self.node.tag.as_str(), self.node.name)
     }
 
-    /// The attributes of the element that began, which have no prefix.
+    /// Calls `each` with the attributes of the current element that have no prefix.
     pub(super) fn attributes(
         &self,
         mut each: impl FnMut(&str, &str) -> Result<(), Error>,
@@ -207,7 +210,7 @@ impl Xml {
         Ok(())
     }
 
-    /// The value of an attribute without a prefix.
+    /// Returns the value of an attribute without a prefix.
     pub(super) fn attribute(&self, name: &str) -> Result<Option<String>, Error> {
         for attribute in self.element().attributes().with_checks(false) {
             let attribute = attribute.map_err(broken)?;
@@ -218,7 +221,8 @@ impl Xml {
         Ok(None)
     }
 
-    /// The relation that the element names: the `id` that belongs to relations, whatever its prefix.
+    /// Returns the relation of the element: the `id` in the namespace of relations, with any
+    /// prefix.
     pub(super) fn relation(&self) -> Result<Option<String>, Error> {
         let mut other = None;
         for attribute in self.element().attributes().with_checks(false) {
@@ -231,19 +235,19 @@ impl Xml {
             }
             other.get_or_insert(value);
         }
-        // Some files do not say what their prefixes are.
+        // Some files do not declare their prefixes.
         Ok(other)
     }
 
-    /// The part that was read.
+    /// Returns the part that was read.
     pub(super) fn part(&self) -> f64 {
         self.reader.get_ref().part()
     }
 }
 
-// === impl Seen ===
+// === impl CurrentNode ===
 
-impl Seen {
+impl CurrentNode {
     fn take(&mut self, element: &BytesStart<'_>, level: usize) {
         self.level = level;
         self.tag.clear();
@@ -254,7 +258,7 @@ impl Seen {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as its callers need it")]
-    fn say(&mut self, text: &str) -> Option<Node> {
+    fn set_text(&mut self, text: &str) -> Option<Node> {
         self.text.clear();
         self.text.push_str(text);
         Some(Node::Text)
@@ -267,22 +271,21 @@ fn value<'a>(
     attribute.normalized_value(XmlVersion::Implicit1_0).map_err(broken)
 }
 
-/// What becomes of an element of alternatives: the first one that needs nothing more than is known
-/// here counts, and if there is none, what is there for others.
+/// Selects an alternative: the first one that needs only known namespaces, or else the fallback.
 fn alternative(
     element: &BytesStart<'_>,
     scopes: &Scopes,
-    open: &mut [Open],
-) -> Result<Open, Error> {
+    open: &mut [OpenElement],
+) -> Result<OpenElement, Error> {
     let taken = match open.last_mut() {
-        Some(Open::Alternatives { taken }) => Some(taken),
+        Some(OpenElement::Alternatives { taken }) => Some(taken),
         _ => None,
     };
     let counts = match element.local_name().as_ref() {
-        "AlternateContent" => return Ok(Open::Alternatives { taken: false }),
+        "AlternateContent" => return Ok(OpenElement::Alternatives { taken: false }),
         "Choice" => {
             let needs = element.try_get_attribute("Requires").map_err(broken)?;
-            let needs = needs.map_or(Cow::Borrowed(""), |it| it.value);
+            let needs = needs.map_or(Cow::Borrowed(""), |attribute| attribute.value);
             !needs.trim().is_empty()
                 && needs
                     .split_ascii_whitespace()
@@ -294,13 +297,13 @@ fn alternative(
     match taken {
         Some(taken) if counts && !*taken => {
             *taken = true;
-            Ok(Open::Around)
+            Ok(OpenElement::Around)
         }
-        _ => Ok(Open::Skipped),
+        _ => Ok(OpenElement::Skipped),
     }
 }
 
-/// The text of `&amp;` and `&#38;`. No other entities are known, so none can expand to much.
+/// Resolves `&amp;` and `&#38;`. Other entities are unknown, so that none can expand.
 fn resolve(reference: &BytesRef<'_>, text: &mut String) -> Result<(), Error> {
     if let Some(character) = reference.resolve_char_ref().map_err(broken)? {
         text.push(character);

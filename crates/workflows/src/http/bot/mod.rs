@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{StatusCode, header::CONTENT_LENGTH};
 use quadrille_identity::Action;
-use quadrille_store::{Chat, ChatStatus, NewMessageOfChat, Place, RunStatus, Said};
+use quadrille_store::{Chat, ChatStatus, MessageType, NewChatMessage, Place, RunStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -98,8 +98,8 @@ async fn create(
     let chat = chats::put(&caller, &id, ChatStatus::Active, there.is_some()).await?;
     let chat = chat.ok_or(taken)?;
     let welcome = texts::welcome();
-    let said = NewMessageOfChat { kind: Said::System, content: &welcome, metadata: "{}" };
-    caller.store.say_in_chat(&chat.id, None, &[said]).await?;
+    let said = NewChatMessage { kind: MessageType::System, content: &welcome, metadata: "{}" };
+    caller.store.add_chat_messages(&chat.id, None, &[said]).await?;
     let data = json!({
         "chat_id": chat.id,
         "participant_name": chat.participant,
@@ -341,7 +341,7 @@ async fn history(
             .map_err(|_| Error::Invalid(format!("limit must be a whole number, found {text:?}")))?,
     };
     let store = &caller.store;
-    let said = store.said_in_chat(&chat.id, limit).await?;
+    let said = store.chat_messages(&chat.id, limit).await?;
     let steps = store.steps_of_chat(&chat.id, chats::SHOWN).await?;
     let files = store.chat_files(&chat.id).await?;
     let data = json!({

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use quadrille_agents::{Ask, Ending};
 use quadrille_core::Permit;
 use quadrille_store::{
-    Chat, ChatFile, NewMessageOfChat, NewStep, Page, Place, Run, RunStatus, Said, StepKind, Store,
+    Chat, ChatFile, MessageType, NewChatMessage, NewStep, Page, Place, Run, RunStatus, StepKind,
+    Store,
 };
 use quadrille_tabular::Limits;
 use serde::{Deserialize, Serialize};
@@ -152,11 +153,11 @@ async fn answer(
         "job_id": run.as_ref().map(|it| &it.id),
     });
     let metadata = metadata.to_string();
-    let of = |kind, content, metadata| NewMessageOfChat { kind, content, metadata };
+    let of = |kind, content, metadata| NewChatMessage { kind, content, metadata };
     let mut messages = Vec::new();
-    messages.extend(said.as_deref().map(|said| of(Said::User, said, "{}")));
-    messages.push(of(Said::System, &reply.text, &metadata));
-    if let Err(why) = store.say_in_chat(&chat.id, None, &messages).await {
+    messages.extend(said.as_deref().map(|said| of(MessageType::User, said, "{}")));
+    messages.push(of(MessageType::System, &reply.text, &metadata));
+    if let Err(why) = store.add_chat_messages(&chat.id, None, &messages).await {
         // What was asked for is under way nevertheless.
         tracing::warn!(error = %why, chat = chat.id, "what was said to the bot is not kept");
     }
@@ -210,7 +211,7 @@ async fn remember(store: &Store, chat: &Chat, kept: &Kept) -> Result<(), Error> 
         tracing::error!(error = %why, "what the bot is to remember cannot be written");
         Error::Server
     })?;
-    Ok(store.remember_dialogue(&chat.id, &kept).await?)
+    Ok(store.set_dialogue(&chat.id, &kept).await?)
 }
 
 /// Let the agent answer what the caller says, in the topic of the chat, and keep both, also if the
@@ -236,10 +237,10 @@ pub(super) async fn ask(
             Ending::Cancelled(_) if life.is_closing() => return Err(Error::Stopping),
             Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
         };
-        let of = |kind, content| NewMessageOfChat { kind, content, metadata: "{}" };
-        let said = [of(Said::User, ticket.question()), of(Said::System, &text)];
+        let of = |kind, content| NewChatMessage { kind, content, metadata: "{}" };
+        let said = [of(MessageType::User, ticket.question()), of(MessageType::System, &text)];
         // What is kept nowhere was not said.
-        if store.say_in_chat(&id, None, &said).await? { Ok(text) } else { Err(Error::NoChat) }
+        if store.add_chat_messages(&id, None, &said).await? { Ok(text) } else { Err(Error::NoChat) }
     });
     answered.await.unwrap_or(Err(Error::Server))
 }
@@ -267,7 +268,7 @@ async fn recall(store: &Store, chat: &Chat) -> Result<Kept, Error> {
 async fn open(store: &Store, chat: &Chat) -> Result<Option<Run>, Error> {
     let runs = store.runs(&chat.id, RUNS).await?;
     let open = |it: &Run| {
-        it.origin == Origin::Bot.word()
+        it.started_by == Origin::Bot.word()
             && matches!(it.status, RunStatus::Pending | RunStatus::Running)
     };
     Ok(runs.into_iter().find(open))

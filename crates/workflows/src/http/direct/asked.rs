@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use jiff::Timestamp;
 use quadrille_core::Permit;
 use quadrille_store::files::Files;
-use quadrille_tabular::{Info, Limits, Operation, Outcome, Task};
+use quadrille_tabular::{Limits, Operation, Outcome, TableInfo, Task};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -197,14 +197,14 @@ impl Asked {
     }
 
     /// What the file of a part is.
-    pub(super) async fn look(&self, part: &'static str) -> Result<Info, Error> {
+    pub(super) async fn look(&self, part: &'static str) -> Result<TableInfo, Error> {
         self.file(part)?;
         // Of two files it is the sheet of the one that is changed.
         let sheet = self.text("sheet_name").filter(|_| part != take::SOURCE).map(str::to_owned);
         let place = Arc::clone(&self.place);
         perform(&self.door.core.life, &self.door.room, &self.place.inside, move |watch| {
             let path = place.folder.path().join(part);
-            Info::read(&path, sheet.as_deref(), &Limits::default(), watch)
+            TableInfo::read(&path, sheet.as_deref(), &Limits::default(), watch)
         })
         .await
     }

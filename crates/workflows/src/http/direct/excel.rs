@@ -1,5 +1,5 @@
 //! One table: what it is, its columns, and its rows.
-use quadrille_tabular::{Info, Operation, TEXT_OPERATORS};
+use quadrille_tabular::{Operation, TEXT_OPERATORS, TableInfo};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -44,14 +44,14 @@ pub(super) async fn csv_info(asked: Asked) -> Result<Envelope, Error> {
     Ok(ok("CSV file information retrieved successfully", describe(name, &info)))
 }
 
-async fn described(asked: &Asked) -> Result<Info, Error> {
+async fn described(asked: &Asked) -> Result<TableInfo, Error> {
     asked.look(FILE).await.map_err(|why| match why {
         Error::BadFile(why) => Error::BadFile(format!("Failed to get file info: {why}")),
         why => why,
     })
 }
 
-fn describe(name: &str, info: &Info) -> Value {
+fn describe(name: &str, info: &TableInfo) -> Value {
     let types: Map<_, _> = info.columns.iter().map(|it| (it.clone(), "str".into())).collect();
     json!({
         // As clients know it; nothing stays there.

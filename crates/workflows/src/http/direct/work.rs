@@ -8,7 +8,7 @@ use std::{
 };
 
 use quadrille_core::{Life, Permit};
-use quadrille_tabular::{Error as TabularError, Watch};
+use quadrille_tabular::{Error as TabularError, OnProgress};
 
 use super::super::error::Error;
 use crate::room::Room;
@@ -34,7 +34,7 @@ pub(super) async fn perform<T, F>(
 ) -> Result<T, Error>
 where
     T: Send + 'static,
-    F: FnOnce(&mut Watch<'_>) -> Result<T, TabularError> + Send + 'static,
+    F: FnOnce(&mut OnProgress<'_>) -> Result<T, TabularError> + Send + 'static,
 {
     if life.is_closing() {
         return Err(Error::Stopping);

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, StatusCode, request::Parts};
-use quadrille_store::{Brought, Chat, Claim, Run};
+use quadrille_store::{Chat, Claim, Run, SubmittedStep};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -39,7 +39,7 @@ const CLAIM: &str = "x-claim";
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a claim may hold without a sign of life.
-const MAX_LEASE: Duration = quadrille_store::Store::LONGEST_CLAIM;
+const MAX_LEASE: Duration = quadrille_store::Store::MAX_CLAIM;
 
 /// How long until steps are looked for that another node offers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -302,9 +302,9 @@ impl Worker {
 
 impl Worker {
     /// What the worker ended before under its claim.
-    async fn brought(&self, door: &Door, step: &str) -> Result<Option<Brought>, Error> {
+    async fn brought(&self, door: &Door, step: &str) -> Result<Option<SubmittedStep>, Error> {
         let Ok(step) = Uuid::try_parse(step) else { return Ok(None) };
-        Ok(door.memory.store.brought(step, self.0).await?)
+        Ok(door.memory.store.submitted_step(step, self.0).await?)
     }
 }
 

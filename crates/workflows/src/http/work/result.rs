@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use futures_util::StreamExt;
 use quadrille_core::json;
 use quadrille_edge::http::form::{self, Form, Source};
-use quadrille_store::{Brought, Chat, Claim, NewChatFile, Place, StepStatus};
+use quadrille_store::{Chat, Claim, NewChatFile, Place, StepStatus, SubmittedStep};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -107,7 +107,7 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
     }
     let Some((run, _)) = finished? else {
         // It may have come twice, at the same time.
-        let known = store.brought(held.step.id, held.claim).await?.ok_or(Error::NoClaim)?;
+        let known = store.submitted_step(held.step.id, held.claim).await?.ok_or(Error::NoClaim)?;
         return same(door, &known, &digest).await;
     };
     let files = store.chat_files(&chat.id).await?;
@@ -121,12 +121,12 @@ async fn take(door: &Door, chat: &Chat, held: &Claim, request: Request) -> Resul
 }
 
 /// A result that comes once more, since its answer was lost, is told to be there.
-async fn compare(door: &Door, known: &Brought, request: Request) -> Result<Envelope, Error> {
+async fn compare(door: &Door, known: &SubmittedStep, request: Request) -> Result<Envelope, Error> {
     let digest = read_result(door, None, request).await?.digest();
     same(door, known, &digest).await
 }
 
-async fn same(door: &Door, known: &Brought, digest: &str) -> Result<Envelope, Error> {
+async fn same(door: &Door, known: &SubmittedStep, digest: &str) -> Result<Envelope, Error> {
     if known.step.status != StepStatus::Completed {
         return Err(Error::NoClaim);
     }

@@ -1,7 +1,7 @@
-//! Words that a database takes for its own where a name should be, unless they are quoted.
+//! Reserved words, which need quotes as names.
 use super::dialect::Database;
 
-/// Reserved in `PostgreSQL`, also those that may be names of functions.
+/// Reserved in `PostgreSQL`, also those that are allowed as names of functions.
 const POSTGRESQL: &str = "all analyse analyze and any array as asc asymmetric authorization binary \
     both case cast check collate collation column concurrently constraint create cross \
     current_catalog current_date current_role current_schema current_time current_timestamp \
@@ -12,7 +12,7 @@ const POSTGRESQL: &str = "all analyse analyze and any array as asc asymmetric au
     some symmetric system_user table tablesample then to trailing true union unique user using \
     variadic verbose when where window with";
 
-/// Reserved in `MySQL` or `MariaDB`, of all versions in use.
+/// Reserved in `MySQL` or `MariaDB`, in any version in use.
 const MYSQL: &str = "accessible add all alter analyze and as asc asensitive before between bigint \
     binary blob both by call cascade case change char character check collate column condition \
     constraint continue convert create cross cube cume_dist current_date current_role current_time \
@@ -40,7 +40,7 @@ const MYSQL: &str = "accessible add all alter analyze and as asc asensitive befo
     unlock unsigned update usage use using utc_date utc_time utc_timestamp values varbinary varchar \
     varcharacter varying virtual when where while window with write xor year_month zerofill";
 
-/// Words of `SQLite` that it does not take for names where it could.
+/// Reserved in `SQLite`, where a name is expected.
 const SQLITE: &str = "add all alter and as autoincrement between case check collate commit constraint \
     create cross current_date current_time current_timestamp default deferrable delete distinct drop \
     else escape except exists foreign from full glob group having in indexed index inner insert \
@@ -48,12 +48,12 @@ const SQLITE: &str = "add all alter and as autoincrement between case check coll
     outer primary raise references regexp returning right select set table then to transaction union \
     unique update using values when where window with";
 
-/// Whether `name` is such a word, in whatever case it is written.
+/// Returns whether `name` is reserved, in any case.
 pub(super) fn is_reserved(database: Database, name: &str) -> bool {
     let words = match database {
         Database::Postgresql => POSTGRESQL,
         Database::Mysql => MYSQL,
         Database::Sqlite => SQLITE,
     };
-    words.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(name))
+    words.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case(name))
 }

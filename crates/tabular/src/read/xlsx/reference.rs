@@ -1,23 +1,23 @@
-//! Where a cell is, as in `AB12`.
+//! References of cells, such as `AB12`.
 
 /// Rows and columns of the largest sheet.
 pub(super) const MAX_ROWS: u64 = 1 << 20;
 pub(super) const MAX_COLUMNS: usize = 1 << 14;
 
-/// Row and column, from 0. `None` if `text` is no place on a sheet.
+/// Parses a reference to row and column, from 0. `None` if it is outside of a sheet.
 pub(super) fn parse(text: &str) -> Option<(u64, usize)> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (letters, digits) = text.split_at_checked(letters)?;
     if letters.is_empty() || letters.len() > 3 {
         return None;
     }
-    let letter = |it: u8| usize::from(it.to_ascii_uppercase() - b'A') + 1;
-    let column = letters.bytes().fold(0, |column, it| column * 26 + letter(it)) - 1;
+    let letter = |byte: u8| usize::from(byte.to_ascii_uppercase() - b'A') + 1;
+    let column = letters.bytes().fold(0, |column, byte| column * 26 + letter(byte)) - 1;
     let row = row(digits)?;
     (column < MAX_COLUMNS).then_some((row, column))
 }
 
-/// A row, from 0, of its number, from 1.
+/// Converts the number of a row, from 1, to its index.
 pub(super) fn row(digits: &str) -> Option<u64> {
     let row: u64 = digits.parse().ok()?;
     (1..=MAX_ROWS).contains(&row).then(|| row - 1)
