@@ -1,4 +1,4 @@
-//! Keeps what is asked and replied in conversations, through whichever door.
+//! Keeps what is asked and replied in conversations, over whichever protocol.
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
@@ -9,8 +9,9 @@ use quadrille_store::{self as store, AddError, Added, Interrupted, NewMessage, S
 use uuid::Uuid;
 
 use crate::{
-    door::{self, Door},
-    wire::{self, Said},
+    state::State,
+    topic,
+    wire::{self, MessageView},
 };
 
 /// How often a reply is tried to be stored while the database is busy, each time for as long as
@@ -21,20 +22,20 @@ const ATTEMPTS: usize = 6;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keep the turns of conversations from now on; and say of those that were cut off that they were.
-pub(crate) fn keep(door: &Arc<Door>) {
-    let [begins, knows, ends] = [door, door, door].map(Arc::clone);
-    door.desk.keep_in(Journal::new(
+pub(crate) fn keep(state: &Arc<State>) {
+    let [begins, knows, ends] = [state, state, state].map(Arc::clone);
+    state.desk.keep_in(Journal::new(
         move |turn| begin(Arc::clone(&begins), turn).boxed(),
         move |turn, window| before(Arc::clone(&knows), turn, window).boxed(),
         move |turn, ending| end(Arc::clone(&ends), turn, ending).boxed(),
     ));
     let begun = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
-    door.core.life.spawn("journal", close_open_turns(Arc::clone(door), begun));
+    state.core.life.spawn("journal", close_open_turns(Arc::clone(state), begun));
 }
 
-/// A question that came through another door: clients of rooms see it as a message.
-async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
-    let Some(conversation) = door::conversation(turn.topic()) else { return Ok(()) };
+/// A question that came through another state: clients of rooms see it as a message.
+async fn begin(state: Arc<State>, turn: Ticket) -> Result<(), NotKept> {
+    let Some(conversation) = topic::conversation_of(turn.topic()) else { return Ok(()) };
     let new = NewMessage {
         conversation,
         user: turn.user(),
@@ -45,33 +46,33 @@ async fn begin(door: Arc<Door>, turn: Ticket) -> Result<(), NotKept> {
         turn: Some(turn.id()),
         files: &[],
     };
-    let line = door.line(conversation).await;
+    let write_lock = state.write_lock(conversation).await;
     let added = patiently(
         |why| matches!(why, AddError::Store(store::Error::Busy)),
-        || door.memory.store.add_message(new),
+        || state.memory.store.add_message(new),
     )
     .await;
     let published = match added {
         Ok(Added { message, .. }) => {
-            let said = Said { turn: Some(turn.id()), ..Said::of(&message) };
-            door.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
+            let said = MessageView { turn: Some(turn.id()), ..MessageView::of(&message) };
+            state.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
         }
         // A topic that looks like a conversation, and is none.
         Err(AddError::NoConversation) => {
-            door.unkept().insert(turn.id());
+            state.unstored().insert(turn.id());
             return Ok(());
         }
         Err(why) => return Err(not_kept(&why)),
     };
-    drop(line);
+    drop(write_lock);
     published.await.map(drop).map_err(|why| not_kept(&why))
 }
 
 /// The exchanges before `turn`, as far as they were completed.
-async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
-    let conversation = door::conversation(turn.topic())?;
+async fn before(state: Arc<State>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
+    let conversation = topic::conversation_of(turn.topic())?;
     let window = u32::try_from(window).unwrap_or(u32::MAX);
-    let kept = door.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
+    let kept = state.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
     let kept = kept.inspect_err(|why| {
         tracing::warn!(error = %why, "an agent is asked without what was said before");
     });
@@ -79,8 +80,8 @@ async fn before(door: Arc<Door>, turn: Ticket, window: usize) -> Option<Vec<Exch
     Some(kept.ok()?.into_iter().map(exchange).collect())
 }
 
-async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
-    if door::conversation(turn.topic()).is_none() || door.unkept().remove(&turn.id()) {
+async fn end(state: Arc<State>, turn: Ticket, ending: Ending) -> Result<Option<i64>, NotKept> {
+    if topic::conversation_of(turn.topic()).is_none() || state.unstored().remove(&turn.id()) {
         return Ok(None);
     }
     let (how, content) = match &ending {
@@ -88,7 +89,7 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
         Ending::Cancelled(text) => (TurnEnd::Cancelled, text.to_string()),
         Ending::Failed(code) => (TurnEnd::Failed, wire::apology(code.title())),
     };
-    match close(&door, turn.id(), how, &content).await {
+    match close(&state, turn.id(), how, &content).await {
         Ok(Some(message)) => Ok(Some(message)),
         // It was closed by somebody else, or its conversation was deleted: what it says is nowhere.
         Ok(None) => {
@@ -102,13 +103,13 @@ async fn end(door: Arc<Door>, turn: Ticket, ending: Ending) -> Result<Option<i64
 /// Store how a turn ended, and give the id of what stands for its reply. `None`, and nothing is
 /// stored, if the turn is not open.
 pub(crate) async fn close(
-    door: &Door,
+    state: &State,
     turn: Uuid,
     how: TurnEnd,
     content: &str,
 ) -> Result<Option<i64>, store::Error> {
     let busy = |why: &store::Error| matches!(why, store::Error::Busy);
-    let stored = patiently(busy, || door.memory.store.end_turn(turn, how, content)).await;
+    let stored = patiently(busy, || state.memory.store.end_turn(turn, how, content)).await;
     Ok(stored?.map(|it| it.id))
 }
 
@@ -132,13 +133,13 @@ async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
 }
 
 /// Turns that were open before the process began are not answered any more.
-async fn close_open_turns(door: Arc<Door>, begun: i64) {
-    let life = door.core.life.clone();
+async fn close_open_turns(state: Arc<State>, begun: i64) {
+    let life = state.core.life.clone();
     let title = "the gateway stopped before the reply was complete";
     let content = wire::apology(title);
     loop {
-        match door.memory.store.interrupt_turn(&content, begun).await {
-            Ok(Some(turn)) => tell(&door, &turn, title).await,
+        match state.memory.store.interrupt_turn(&content, begun).await {
+            Ok(Some(turn)) => tell(&state, &turn, title).await,
             Ok(None) => return,
             Err(why) => {
                 tracing::error!(error = %why, "cannot look for turns that were cut off");
@@ -152,16 +153,16 @@ async fn close_open_turns(door: Arc<Door>, begun: i64) {
 }
 
 /// Who comes back to the room learns how the turn ended.
-async fn tell(door: &Door, cut_off: &Interrupted, title: &'static str) {
+async fn tell(state: &State, cut_off: &Interrupted, title: &'static str) {
     let Interrupted { turn, conversation_id, message } = cut_off;
-    let Some(topic) = door::room(*conversation_id) else { return };
+    let Some(topic) = topic::of_conversation(*conversation_id) else { return };
     let failed = turn::Turn::Failed(turn::Failed {
         turn: *turn,
         code: "interrupted".into(),
         title: title.into(),
         message: Some(message.id),
     });
-    if let Err(why) = door.publish(failed.draft(topic)).await {
+    if let Err(why) = state.publish(failed.draft(topic)).await {
         tracing::warn!(error = %why, "nobody was told that a turn was cut off");
     }
 }

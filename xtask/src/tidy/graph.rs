@@ -6,7 +6,7 @@ use super::{Violation, tree::Source};
 /// A crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 4] = [
     &["quadrille-core"],
-    &["quadrille-agents", "quadrille-store", "quadrille-tabular"],
+    &["quadrille-agents", "quadrille-socketio", "quadrille-store", "quadrille-tabular"],
     &["quadrille-broker", "quadrille-relay", "quadrille-rooms", "quadrille-workflows"],
     &["quadrille"],
 ];

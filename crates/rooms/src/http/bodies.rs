@@ -9,7 +9,7 @@ const PAIRS: &str = "application/x-www-form-urlencoded";
 /// That is not blank.
 const SAID: &str = r"[^\s\u0085]";
 
-/// What the door at `path` takes.
+/// What the state at `path` takes.
 pub(super) fn of(path: &str) -> Option<RequestBody> {
     let contents: &[(&str, Value)] = match path {
         "/conversations" => {

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -14,7 +14,7 @@ use quadrille_core::{
 };
 
 use super::{caller::Caller, error::Error, fields::Fields, given};
-use crate::{NAME, door::Door, wire};
+use crate::{config::NAME, state::State, wire};
 
 /// How the text is written in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +45,11 @@ struct Shown {
     )
 )]
 pub(super) async fn stream(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Error> {
-    let fields = Fields::read(request, door.memory.max_upload_size).await?;
+    let fields = Fields::read(request, state.memory.max_upload_size).await?;
     let form = if fields.has("conversation_id") { Form::Json } else { Form::Raw };
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let text = fields.text("message")?.filter(|it| !it.trim().is_empty());
@@ -62,14 +62,14 @@ pub(super) async fn stream(
     caller.count_publication()?;
     // Whoever wants a stream has a place for it before anything is asked.
     let peer = caller.peer.0;
-    let holder = door.core.holder_for(&caller.principal, Some(&user), peer);
-    let mut inbox = door.core.hub.inbox_of(holder.clone());
+    let holder = state.core.holder_for(&caller.principal, Some(&user), peer);
+    let mut inbox = state.core.hub.inbox_of(holder.clone());
     let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
-    let session = door.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
+    let session = state.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
-    let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
+    let holder = state.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
-    let ticket = match door.desk.ask_with(ask, given) {
+    let ticket = match state.desk.ask_with(ask, given) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(why) => return Ok(only(form, &why.to_string())),

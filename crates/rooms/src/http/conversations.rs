@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -20,7 +20,7 @@ use super::{
     shape::ConversationShape,
     to_the_end,
 };
-use crate::door::{self, Door};
+use crate::{state::State, topic};
 
 /// Characters of a title.
 const TITLE: usize = 255;
@@ -120,27 +120,27 @@ pub(super) async fn change(
     responses((status = 200, description = "It is gone", body = inline(Deleted)))
 )]
 pub(super) async fn delete(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Deleted>, Error> {
     let user = caller.user(None)?;
-    let (life, store) = (door.core.life.clone(), caller.store());
-    to_the_end(&life, "delete", async move { remove(&door, &store, id, &user).await }).await?;
+    let (life, store) = (state.core.life.clone(), caller.store());
+    to_the_end(&life, "delete", async move { remove(&state, &store, id, &user).await }).await?;
     Ok(Json(Deleted { message: "Conversation deleted" }))
 }
 
 /// Only its owner may, whatever a token grants.
-async fn remove(door: &Door, store: &Store, id: i64, user: &str) -> Result<(), Error> {
-    let topic = door::room(id).ok_or(Error::NoConversation)?;
-    let line = door.line(id).await;
+async fn remove(state: &State, store: &Store, id: i64, user: &str) -> Result<(), Error> {
+    let topic = topic::of_conversation(id).ok_or(Error::NoConversation)?;
+    let write_lock = state.write_lock(id).await;
     let deleted = store.delete_conversation(id, user).await?;
-    drop(line);
+    drop(write_lock);
     let keys = deleted.ok_or(Error::NoConversation)?;
     // The replies would be for nobody.
-    door.desk.clear(&topic).await;
-    door.core.hub.delete(&topic);
-    door.memory.files.discard(&keys).await;
+    state.desk.clear(&topic).await;
+    state.core.hub.delete(&topic);
+    state.memory.files.discard(&keys).await;
     Ok(())
 }
 

@@ -47,7 +47,7 @@ const BODY: [&str; 4] = ["408", "413", "415", "507"];
 /// Where nobody says who they are.
 const OPEN: [&str; 1] = ["429"];
 
-/// Those that come as problem documents, too, before a door is asked: for a bad `Host`, and where
+/// Those that come as problem documents, too, before a state is asked: for a bad `Host`, and where
 /// there is no place for a connection.
 const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
 

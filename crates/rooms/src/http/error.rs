@@ -36,11 +36,11 @@ pub(super) enum Error {
     #[error(
         "Missing CSRF token (a cookie signs in pages of server.origins only; send the token as Authorization: Bearer)"
     )]
-    Unasked,
+    CsrfMissing,
     #[error("Missing user_id (nobody signs in here: send it in the query or in the body)")]
     NoUser,
     #[error("The token names no user; get one with the claim `sub`")]
-    Nameless,
+    NoUserClaim,
     #[error("user_id cannot be used: {0}")]
     User(BadTopic),
     #[error(transparent)]
@@ -120,12 +120,12 @@ impl Error {
     fn status(&self) -> StatusCode {
         use StatusCode as S;
         match self {
-            Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
+            Self::NoToken | Self::Expired | Self::CsrfMissing | Self::NoUser => S::UNAUTHORIZED,
             Self::Token(Denied::Unavailable)
             | Self::Store(store::Error::Busy | store::Error::Unavailable)
             | Self::Body(BadBody::Busy(Shortage::Full | Shortage::Strangers))
             | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
+            Self::Renewal | Self::Token(_) | Self::NoUserClaim => S::UNPROCESSABLE_ENTITY,
             Self::Exceeded(_) | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
             Self::Method => S::METHOD_NOT_ALLOWED,
             Self::Body(BadBody::Media) | Self::Media => S::UNSUPPORTED_MEDIA_TYPE,
@@ -169,9 +169,9 @@ impl Error {
                 | Self::Expired
                 | Self::Renewal
                 | Self::Token(_)
-                | Self::Unasked
+                | Self::CsrfMissing
                 | Self::NoUser
-                | Self::Nameless
+                | Self::NoUserClaim
         )
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Body,
-    extract::{FromRequestParts, Path, State},
+    extract::{self, FromRequestParts, Path},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, request::Parts};
@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 
 use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
 use crate::{
-    door::Door,
     links::{Link, Opens},
+    state::State,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -42,14 +42,14 @@ pub(super) struct Listed<'a> {
     responses((status = 200, description = "Files", body = inline(Listed<'_>)))
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     params: Params,
 ) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = caller.store().files(&user, params.page()?).await?;
-    let addresses = door.links.to(&base, &found).await;
+    let addresses = state.links.to(&base, &found).await;
     let files = FileShape::all(&found, &addresses);
     Ok(Json(Listed { files }).into_response())
 }
@@ -58,11 +58,11 @@ pub(super) async fn list(
 #[derive(Debug)]
 pub(super) struct Key(String);
 
-impl FromRequestParts<Arc<Door>> for Key {
+impl FromRequestParts<Arc<State>> for Key {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let key = Path::<String>::from_request_parts(parts, door).await;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
+        let key = Path::<String>::from_request_parts(parts, state).await;
         key.map(|Path(key)| Self(key)).map_err(|_| Error::NoFile)
     }
 }
@@ -74,25 +74,25 @@ pub(super) enum Viewer {
     Caller(Caller),
 }
 
-impl FromRequestParts<Arc<Door>> for Viewer {
+impl FromRequestParts<Arc<State>> for Viewer {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
         let uri = parts.uri.clone();
         let opens = match Link::of(uri.query()) {
             None => None,
             Some(link) => {
-                let Key(key) = Key::from_request_parts(parts, door).await?;
-                Some(door.links.opens(&key, &link))
+                let Key(key) = Key::from_request_parts(parts, state).await?;
+                Some(state.links.opens(&key, &link))
             }
         };
         if opens == Some(Opens::Yes) {
             let peer = Peer::within(&parts.extensions);
-            door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
+            state.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
             return Ok(Self::Linked(Holder::guest(peer.0)));
         }
         // What is wrong with the link is told to a client that says nothing else of itself.
-        let caller = Caller::from_request_parts(parts, door).await;
+        let caller = Caller::from_request_parts(parts, state).await;
         let named = caller.and_then(|it| it.acting(None).map(|_| it));
         match (opens, named) {
             (Some(Opens::NotAnyMore), Err(Error::NoToken | Error::NoUser)) => {
@@ -124,7 +124,7 @@ impl FromRequestParts<Arc<Door>> for Viewer {
     )
 )]
 pub(super) async fn show(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     viewer: Viewer,
     Key(key): Key,
     method: Method,
@@ -132,7 +132,7 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let file = match &viewer {
         Viewer::Linked(holder) => {
-            let store = door.memory.store.acting(holder.clone());
+            let store = state.memory.store.acting(holder.clone());
             store.file(&key).await?.ok_or(Error::NoFile)?
         }
         Viewer::Caller(caller) => {
@@ -151,7 +151,7 @@ pub(super) async fn show(
         Ok(part) => part,
         Err(answer) => return Ok(answer),
     };
-    let object = door.memory.files.get(&key, part.clone()).await?;
+    let object = state.memory.files.get(&key, part.clone()).await?;
     let object = object.ok_or_else(|| {
         tracing::error!(key, "the bytes of a file are gone");
         Error::NoFile

@@ -12,7 +12,7 @@ use super::{
     error::Error,
     fields::{Fields, Media},
 };
-use crate::door::Door;
+use crate::state::State;
 
 /// What a request brought.
 #[derive(Debug, Default)]
@@ -44,11 +44,11 @@ const MEDIA_TYPE: usize = 100;
 impl Intake {
     /// Read the body. With an error, nothing of it is kept.
     pub(super) async fn read(
-        door: &Door,
+        state: &State,
         caller: &Caller,
         request: Request,
     ) -> Result<Self, Error> {
-        let ignored = door.memory.max_upload_size;
+        let ignored = state.memory.max_upload_size;
         let Media::Parts(boundary) = Media::of(request.headers())? else {
             let fields = Fields::read(request, ignored).await?;
             return Ok(Self { fields, ..Self::default() });
@@ -56,8 +56,8 @@ impl Intake {
         let mut source = Source::new(request.into_body());
         let mut intake = Self::default();
         let form = Form::new(&mut source, boundary, ignored);
-        if let Err(why) = intake.take(door, caller, form).await {
-            discard(door, &intake.uploads).await;
+        if let Err(why) = intake.take(state, caller, form).await {
+            discard(state, &intake.uploads).await;
             source.drain(ignored).await;
             return Err(why);
         }
@@ -66,7 +66,7 @@ impl Intake {
 
     async fn take(
         &mut self,
-        door: &Door,
+        state: &State,
         caller: &Caller,
         mut form: Form<'_>,
     ) -> Result<(), Error> {
@@ -74,7 +74,7 @@ impl Intake {
             match (part.name(), part.file_name()) {
                 // What a browser sends for a field in which no file was chosen.
                 (Some(FILES), Some("")) => form.skip(part).await?,
-                (Some(FILES), _) => self.keep(door, caller, part).await?,
+                (Some(FILES), _) => self.keep(state, caller, part).await?,
                 (Some(name), None) => {
                     let name = name.to_owned();
                     self.fields.put(name, form.text(part).await?);
@@ -85,7 +85,7 @@ impl Intake {
         Ok(())
     }
 
-    async fn keep(&mut self, door: &Door, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
+    async fn keep(&mut self, state: &State, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
         let user = match caller.user(claimed.as_deref()) {
             Ok(user) => Some(user),
@@ -100,7 +100,7 @@ impl Intake {
         let key = Files::key(user.as_deref().unwrap_or("user"), &name);
         let media_type = part.media_type().filter(|it| it.len() <= MEDIA_TYPE);
         let media_type = media_type.unwrap_or(UNKNOWN).to_owned();
-        let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
+        let size = state.memory.files.put(&key, part, state.memory.max_upload_size).await?;
         self.uploads.push(Upload { key, name, media_type, size });
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Upload {
 }
 
 /// Nobody knows of them, so nobody will ask for them.
-pub(super) async fn discard(door: &Door, uploads: &[Upload]) {
+pub(super) async fn discard(state: &State, uploads: &[Upload]) {
     let keys: Vec<_> = uploads.iter().map(|it| it.key.clone()).collect();
-    door.memory.files.discard(&keys).await;
+    state.memory.files.discard(&keys).await;
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -22,7 +22,7 @@ use super::{
     shape::{ConversationShape, MessageShape},
     to_the_end,
 };
-use crate::{door::Door, links::Addresses, wire};
+use crate::{links::Addresses, state::State, wire};
 
 /// Bytes of what makes a message safe to send again.
 const KEY: usize = 255;
@@ -47,7 +47,7 @@ struct Page<'a> {
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     Id(id): Id,
     base: Base,
@@ -62,7 +62,7 @@ pub(super) async fn list(
         Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
     };
-    let addresses = door.links.of(&base, &messages).await;
+    let addresses = state.links.of(&base, &messages).await;
     let page = Page {
         conversation: (&conversation).into(),
         messages: messages.iter().map(|it| MessageShape::of(it, &addresses)).collect(),
@@ -91,7 +91,7 @@ struct Found<'a> {
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
 )]
 pub(super) async fn search(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     params: Params,
@@ -99,7 +99,7 @@ pub(super) async fn search(
     let user = caller.user(None)?;
     let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
     let found = caller.store().search(&user, query, params.page()?).await?;
-    let addresses = door.links.of(&base, &found.messages).await;
+    let addresses = state.links.of(&base, &found.messages).await;
     let messages = found.messages.iter().map(|it| MessageShape::of(it, &addresses)).collect();
     Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
 }
@@ -133,26 +133,26 @@ struct Nested<'a> {
     )
 )]
 pub(super) async fn add(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     request: Request,
 ) -> Result<Response, Error> {
     caller.count_publication()?;
-    let life = door.core.life.clone();
+    let life = state.core.life.clone();
     to_the_end(&life, "message", async move {
-        let intake = Intake::read(&door, &caller, request).await?;
+        let intake = Intake::read(&state, &caller, request).await?;
         let temp_id = intake.fields.value("temp_id");
         let (intake, saying) = match read(&caller, &intake) {
             Ok(saying) => (intake, saying),
             Err(why) => {
-                discard(&door, &intake.uploads).await;
+                discard(&state, &intake.uploads).await;
                 return Err(why);
             }
         };
         let saying = Saying { uploads: intake.uploads, ..saying };
         let temp_id = temp_id.as_ref();
-        let said = saying.say(&door, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
+        let said = saying.say(&state, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
         let status = if said.is_new { StatusCode::CREATED } else { StatusCode::OK };
         let added = Added {
             message: MessageShape::of(&said.message, &said.addresses),

@@ -26,13 +26,13 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{described::Document, error::Error};
-use crate::door::Door;
+use crate::state::State;
 
 /// Bytes of a JSON body, and of a form.
 const BODY: usize = form::TEXTS;
 
 /// The doors, and their description.
-pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
+pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
     let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::change, conversations::delete))
@@ -46,9 +46,9 @@ pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {
         .routes(routes!(status::health))
         .routes(routes!(status::status))
         .split_for_parts();
-    described::complete(&mut described, door.is_open());
+    described::complete(&mut described, state.is_open());
     let router = router.method_not_allowed_fallback(async || Error::Method);
-    (router.with_state(Arc::clone(door)), described)
+    (router.with_state(Arc::clone(state)), described)
 }
 
 /// Do `work` in a task of its own: a client that leaves does not leave it half done.

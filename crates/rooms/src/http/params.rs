@@ -6,7 +6,7 @@ use http::{Uri, request::Parts};
 use quadrille_store::Page;
 
 use super::error::Error;
-use crate::door::Door;
+use crate::state::State;
 
 /// The parameters of a query, in order. Those that nobody asks for are ignored; of two with one name
 /// the first counts.
@@ -63,11 +63,11 @@ impl<S: Sync> FromRequestParts<S> for Params {
 
 // === impl Id ===
 
-impl FromRequestParts<Arc<Door>> for Id {
+impl FromRequestParts<Arc<State>> for Id {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let id = Path::<i64>::from_request_parts(parts, door).await;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
+        let id = Path::<i64>::from_request_parts(parts, state).await;
         id.ok().filter(|Path(id)| *id >= 0).map(|Path(id)| Self(id)).ok_or(Error::NoConversation)
     }
 }

@@ -9,10 +9,7 @@ use super::{
     error::Error,
     intake::{Upload, discard},
 };
-use crate::{
-    door::{self, Door},
-    links::Addresses,
-};
+use crate::{links::Addresses, state::State, topic};
 
 /// A message that can be stored.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub(super) struct Saying {
 
 /// A message that is stored.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct MessageView {
     pub(super) message: Message,
     /// As it is now.
     pub(super) conversation: Conversation,
@@ -46,28 +43,28 @@ impl Saying {
     /// leaves no file.
     pub(super) async fn say(
         self,
-        door: &Door,
+        state: &State,
         caller: &Caller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
-    ) -> Result<Said, Error> {
-        let said = self.store(door, caller, base, event).await;
+    ) -> Result<MessageView, Error> {
+        let said = self.store(state, caller, base, event).await;
         if !said.as_ref().is_ok_and(|it| it.is_new) {
-            discard(door, &self.uploads).await;
+            discard(state, &self.uploads).await;
         }
         said
     }
 
     async fn store(
         &self,
-        door: &Door,
+        state: &State,
         caller: &Caller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
-    ) -> Result<Said, Error> {
+    ) -> Result<MessageView, Error> {
         let Self { conversation, user, sender, content, metadata, key, uploads: brought } = self;
         let found = caller.conversation(*conversation, Action::Write, Some(user)).await?;
-        let topic = door::room(found.id).ok_or(Error::NoConversation)?;
+        let topic = topic::of_conversation(found.id).ok_or(Error::NoConversation)?;
         let uploads: Vec<NewFile<'_>> = brought.iter().map(Upload::as_new).collect();
         let new = NewMessage {
             conversation: *conversation,
@@ -79,16 +76,16 @@ impl Saying {
             turn: None,
             files: &[],
         };
-        let line = door.line(*conversation).await;
+        let write_lock = state.write_lock(*conversation).await;
         let added = caller.store().add_message_with(new, &uploads).await?;
         let Added { message, is_new, title, .. } = added;
-        let addresses = door.links.to(base, &message.files).await;
+        let addresses = state.links.to(base, &message.files).await;
         let published = is_new.then(|| {
             let (kind, payload) = event(&message, &addresses);
-            door.publish(Draft::new(topic, kind, payload))
+            state.publish(Draft::new(topic, kind, payload))
         });
-        drop(line);
-        if !is_new && !has_files(door, &message, brought).await? {
+        drop(write_lock);
+        if !is_new && !has_files(state, &message, brought).await? {
             return Err(Error::KeyReused);
         }
         // It is stored: whoever is not told now reads it later.
@@ -99,7 +96,7 @@ impl Saying {
         }
         let title = title.unwrap_or(found.title);
         let updated_at = found.updated_at.max(message.created_at);
-        Ok(Said {
+        Ok(MessageView {
             message,
             conversation: Conversation { title, updated_at, ..found },
             is_new,
@@ -110,9 +107,9 @@ impl Saying {
 
 /// Whether the files of `message`, which is known, are those that came again. One that is gone could
 /// be any.
-async fn has_files(door: &Door, message: &Message, again: &[Upload]) -> Result<bool, Error> {
+async fn has_files(state: &State, message: &Message, again: &[Upload]) -> Result<bool, Error> {
     for (file, upload) in message.files.iter().zip(again) {
-        if !door.memory.files.is_same(&file.key, upload.key()).await? {
+        if !state.memory.files.is_same(&file.key, upload.key()).await? {
             return Ok(false);
         }
     }

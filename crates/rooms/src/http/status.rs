@@ -3,13 +3,15 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
 };
 use quadrille_core::{Payer, Rate, auth::Principal, ws::Peer};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
-use crate::{NAME, PATH, door::Door};
+use quadrille_socketio::PATH;
+
+use crate::{config::NAME, state::State};
 
 /// Named rooms that are listed.
 const ROOMS: usize = 1000;
@@ -27,15 +29,15 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
     responses((status = 200, description = "They are", body = serde_json::Value))
 )]
 pub(super) async fn health(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     request: Request,
 ) -> Result<Json<Value>, Error> {
-    count(&door, &request)?;
+    count(&state, &request)?;
     Ok(Json(json!({
         "status": "healthy",
         "service": SERVICE,
-        "active_connections": door.count(),
-        "rooms": door.count_rooms(ROOMS),
+        "active_connections": state.count(),
+        "rooms": state.count_rooms(ROOMS),
         "service_info": {"name": SERVICE, "version": VERSION, "protocol": NAME, "path": PATH},
     })))
 }
@@ -50,26 +52,26 @@ pub(super) async fn health(
     responses((status = 200, description = "How many there are", body = serde_json::Value))
 )]
 pub(super) async fn status(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     request: Request,
 ) -> Result<Json<Value>, Error> {
-    count(&door, &request)?;
+    count(&state, &request)?;
     // Names are for whoever may be in the rooms, and nobody says here who they are.
-    let rooms = door.named_rooms(&Principal::guest(), ROOMS).into_iter();
+    let rooms = state.named_rooms(&Principal::guest(), ROOMS).into_iter();
     let rooms = rooms.map(|(room, count)| (room, count.into()));
     Ok(Json(json!({
         "status": "running",
         "service": SERVICE,
         "version": VERSION,
-        "active_connections": door.count(),
+        "active_connections": state.count(),
         "rooms": rooms.collect::<Map<String, Value>>(),
-        "room_count": door.count_rooms(ROOMS),
+        "room_count": state.count_rooms(ROOMS),
         "uptime": "running",
     })))
 }
 
 /// Nobody says who they are here, but it costs as much as elsewhere.
-fn count(door: &Door, request: &Request) -> Result<(), Error> {
+fn count(state: &State, request: &Request) -> Result<(), Error> {
     let payer = Payer::from(Peer::of(request).0);
-    Ok(door.core.quotas.take(Rate::Requests, &payer)?)
+    Ok(state.core.quotas.take(Rate::Requests, &payer)?)
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
 };
 use http::StatusCode;
 use quadrille_core::rest::Base;
@@ -20,8 +20,8 @@ use super::{
     to_the_end,
 };
 use crate::{
-    door::Door,
     links::Addresses,
+    state::State,
     wire::{self, UserId},
 };
 
@@ -45,23 +45,23 @@ pub(super) struct Uploaded {
     )
 )]
 pub(super) async fn upload(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), Error> {
     caller.count_publication()?;
-    let life = door.core.life.clone();
+    let life = state.core.life.clone();
     to_the_end(&life, "upload", async move {
-        let intake = Intake::read(&door, &caller, request).await?;
+        let intake = Intake::read(&state, &caller, request).await?;
         let saying = match read(&caller, &intake) {
             Ok(saying) => Saying { uploads: intake.uploads, ..saying },
             Err(why) => {
-                discard(&door, &intake.uploads).await;
+                discard(&state, &intake.uploads).await;
                 return Err(why);
             }
         };
-        let said = saying.say(&door, &caller, &base, uploaded).await?;
+        let said = saying.say(&state, &caller, &base, uploaded).await?;
         let answer = Uploaded {
             success: true,
             message_id: said.message.id,

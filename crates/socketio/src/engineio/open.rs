@@ -1,0 +1,135 @@
+//! Requests to the one address of Engine.IO, and the beginning of sessions.
+use std::{borrow::Cow, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{Method, Uri};
+use quadrille_core::{
+    Admission, Carrier, Inbox, Payer, Problem, Rate, Refused, Session,
+    auth::Token,
+    ws::{self, Handshake, Peer},
+};
+
+use super::{
+    error::Error, handler::Handler, packet, poll, server::Server, upgrade, websocket::WebSocket,
+};
+use crate::random;
+
+/// The parameters of a request.
+#[derive(Debug, Default)]
+struct Query<'a> {
+    version: Option<Cow<'a, str>>,
+    transport: Option<Cow<'a, str>>,
+    sid: Option<Cow<'a, str>>,
+}
+
+impl<'a> Query<'a> {
+    fn of(uri: &'a Uri) -> Self {
+        let mut query = Self::default();
+        let text = uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            match &*name {
+                "EIO" => query.version = Some(value),
+                "transport" => query.transport = Some(value),
+                "sid" => query.sid = Some(value),
+                _ => {}
+            }
+        }
+        query
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Polling,
+    WebSocket,
+}
+
+pub(super) async fn open<H: Handler>(
+    State(server): State<Arc<Server<H>>>,
+    request: Request,
+) -> Response {
+    let uri = request.uri().clone();
+    let query = Query::of(&uri);
+    if query.version.as_deref() != Some("4") {
+        return Error::Version.into_response();
+    }
+    let transport = match query.transport.as_deref() {
+        Some("polling") => Transport::Polling,
+        Some("websocket") => Transport::WebSocket,
+        _ => return Error::Transport.into_response(),
+    };
+    let slot = match query.sid {
+        None => None,
+        Some(sid) => match server.sessions.find(&sid) {
+            Some(slot) => Some(slot),
+            None => return Error::Session.into_response(),
+        },
+    };
+    if let Some(holder) = slot.as_ref().and_then(|slot| slot.holder())
+        && let Err(shortage) = Carrier::identified(request.extensions(), &holder)
+    {
+        return Problem::from(Refused::from(shortage)).into_response();
+    }
+    let method = request.method().clone();
+    match (transport, slot) {
+        (Transport::Polling, None) if method == Method::GET => begin_polling(&server, &request),
+        (Transport::WebSocket, None) if method == Method::GET => connect(&server, request),
+        (Transport::Polling, Some(slot)) if method == Method::GET => poll::read(&slot).await,
+        (Transport::Polling, Some(slot)) if method == Method::POST => {
+            poll::write(&slot, request, server.config.max_message_size).await
+        }
+        (Transport::WebSocket, Some(slot)) => upgrade::upgrade(&server, slot, request),
+        _ => Error::Method.into_response(),
+    }
+}
+
+/// Takes a place for a session, or says why there is none.
+fn admit<H: Handler>(
+    server: &Server<H>,
+    request: &Request,
+) -> Result<(H, Session, Inbox), Problem> {
+    let core = &server.core;
+    let Peer(peer) = Peer::of(request);
+    core.quotas.take(Rate::Requests, &Payer::from(peer))?;
+    let holder = core.newcomer(peer);
+    let inbox = core.hub.inbox_of(holder.clone());
+    let session = core.sessions.admit(Admission { protocol: H::NAME, user: None, holder, peer })?;
+    let handler = (server.open)(session.info(), Token::of(request, &core.origins));
+    Ok((handler, session, inbox))
+}
+
+fn begin_polling<H: Handler>(server: &Server<H>, request: &Request) -> Response {
+    let (handler, session, inbox) = match admit(server, request) {
+        Ok(admitted) => admitted,
+        Err(problem) => return problem.into_response(),
+    };
+    // It is known to its client alone.
+    let sid = random::secret();
+    let open = packet::open(&sid, &["websocket"], &server.config);
+    server.sessions.open(&sid, handler, session, inbox, &server.config);
+    poll::body(open)
+}
+
+fn connect<H: Handler>(server: &Server<H>, mut request: Request) -> Response {
+    let handshake = match Handshake::of(&mut request) {
+        Ok(handshake) => handshake,
+        Err(refusal) => return refusal,
+    };
+    let (handler, session, inbox) = match admit(server, &request) {
+        Ok(admitted) => admitted,
+        Err(problem) => return problem.into_response(),
+    };
+    let (response, upgraded) = handshake.accept();
+    let opening = packet::open(&random::secret(), &[], &server.config);
+    let (socket, config) = (WebSocket::new(handler, opening), ws::Config::from(&server.config));
+    server.core.life.spawn(H::NAME, async move {
+        match upgraded.await {
+            Ok(io) => ws::serve(io, session, inbox, socket, config).await,
+            Err(err) => tracing::debug!(error = %err, "the client left during the handshake"),
+        }
+    });
+    response
+}

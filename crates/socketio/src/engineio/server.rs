@@ -1,0 +1,33 @@
+//! What all connections of one path have in common.
+use std::{fmt, sync::Arc};
+
+use quadrille_core::{Core, Info, auth::Token};
+
+use super::sessions::Sessions;
+use crate::Config;
+
+/// Makes the handler of a connection.
+type Open<H> = dyn Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync;
+
+pub(super) struct Server<H> {
+    pub(super) core: Core,
+    pub(super) config: Config,
+    pub(super) sessions: Arc<Sessions<H>>,
+    pub(super) open: Box<Open<H>>,
+}
+
+impl<H> Server<H> {
+    pub(super) fn new(
+        core: &Core,
+        config: Config,
+        open: impl Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync + 'static,
+    ) -> Self {
+        Self { core: core.clone(), config, sessions: Arc::default(), open: Box::new(open) }
+    }
+}
+
+impl<H> fmt::Debug for Server<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("config", &self.config).finish_non_exhaustive()
+    }
+}
