@@ -1,4 +1,4 @@
-//! What a command asks for, read from its members.
+//! Commands, read from the members of their frames.
 use std::borrow::Cow;
 
 use quadrille_core::{Position, auth::Token};
@@ -7,23 +7,23 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    frame::{self, Form, Members},
+    frame::{self, CommandForm, FrameMembers},
 };
 
-/// Records in one answer to `history`.
+/// Upper bound on the records in one answer to `history`.
 pub(crate) const HISTORY_MAX: usize = 1000;
 
 /// Records in an answer to `history` that names no limit.
 const HISTORY: usize = 100;
 
 #[derive(Debug)]
-pub(crate) struct Command<'a> {
-    pub(crate) form: Form,
-    pub(crate) what: What<'a>,
+pub(crate) struct ClientCommand<'a> {
+    pub(crate) form: CommandForm,
+    pub(crate) verb: Verb<'a>,
 }
 
 #[derive(Debug)]
-pub(crate) enum What<'a> {
+pub(crate) enum Verb<'a> {
     Subscribe { channel: Cow<'a, str>, since: Option<Position>, positions: bool },
     Unsubscribe { channel: Cow<'a, str> },
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
@@ -33,21 +33,21 @@ pub(crate) enum What<'a> {
     Refresh { token: Token },
 }
 
-impl<'a> Command<'a> {
-    /// The command, or what is wrong with it and which channel it named.
+impl<'a> ClientCommand<'a> {
+    /// Reads a command; an error comes with the channel that the command names.
     pub(crate) fn read(
-        form: Form,
-        members: &Members<'a>,
+        form: CommandForm,
+        members: &FrameMembers<'a>,
     ) -> Result<Self, (Error, Option<Cow<'a, str>>)> {
         let channel = members.channel.and_then(frame::text);
-        match What::read(members, channel.clone()) {
-            Ok(what) => Ok(Self { form, what }),
-            Err(why) => Err((why, channel)),
+        match Verb::read(members, channel.clone()) {
+            Ok(verb) => Ok(Self { form, verb }),
+            Err(err) => Err((err, channel)),
         }
     }
 }
 
-impl<'a> What<'a> {
+impl<'a> Verb<'a> {
     pub(crate) fn channel(&self) -> Option<&str> {
         match self {
             Self::Subscribe { channel, .. }
@@ -59,7 +59,7 @@ impl<'a> What<'a> {
         }
     }
 
-    fn read(members: &Members<'a>, channel: Option<Cow<'a, str>>) -> Result<Self, Error> {
+    fn read(members: &FrameMembers<'a>, channel: Option<Cow<'a, str>>) -> Result<Self, Error> {
         let action = members.action();
         let channel = || match members.channel {
             None => Err(Error::NoChannel),
@@ -95,7 +95,7 @@ fn turn(value: Option<&RawValue>) -> Result<Uuid, Error> {
     value.and_then(frame::text).and_then(|id| id.parse().ok()).ok_or(Error::UnknownTurn)
 }
 
-/// `null` is no option at all.
+/// Text of an option; `null` is none.
 fn given(value: Option<&RawValue>) -> Option<&str> {
     value.map(RawValue::get).filter(|value| *value != "null")
 }
@@ -112,5 +112,5 @@ fn positions(value: Option<&RawValue>) -> Result<bool, Error> {
 
 fn limit(value: Option<&RawValue>) -> Result<usize, Error> {
     let limit = given(value).map_or(Ok(HISTORY), serde_json::from_str);
-    limit.ok().filter(|limit| (1..=HISTORY_MAX).contains(limit)).ok_or(Error::BadLimit)
+    limit.ok().filter(|limit| (1..=HISTORY_MAX).contains(limit)).ok_or(Error::BadLimit(HISTORY_MAX))
 }

@@ -1,13 +1,13 @@
-//! What a client is told about a frame that could not be used.
+//! Errors as clients see them.
 use std::borrow::Cow;
 
 use quadrille_core::{
-    BadTopic, Exceeded, PublishError, Rate, TooManyTopics,
+    BadTopic, Exceeded, NotRefreshed, PublishError, Rate, TooManyTopics,
     auth::{Denied, NotAllowed},
 };
 use serde_json::json;
 
-/// Why a frame could not be used, in the terms of the client. The connection stays open.
+/// A frame that could not be used. The connection stays open.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the frame is not JSON; send one JSON object as a text frame")]
@@ -25,24 +25,24 @@ pub(crate) enum Error {
     )]
     UnknownAction,
     #[error(
-        "the channel is not usable; it is a text, not empty, not `subscription`, and without control characters"
+        "the channel name is invalid; send a string without control characters that is not empty and not `subscription`"
     )]
     BadChannel,
     #[error("the channel name is longer than {0} bytes")]
     ChannelTooLong(usize),
     #[error("since is not a position; send one back exactly as it was received")]
     BadPosition,
-    #[error("limit is a whole number from 1 to {}", crate::command::HISTORY_MAX)]
-    BadLimit,
-    #[error("positions is true or false")]
+    #[error("limit must be a whole number from 1 to {0}")]
+    BadLimit(usize),
+    #[error("positions must be true or false")]
     BadOption,
-    #[error("no such turn runs in this channel; send the message_id of its frames as turn")]
+    #[error("no such turn is running in this channel; send the message_id of its frames as turn")]
     UnknownTurn,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
-    #[error("the token is of another user; open another connection for it")]
+    #[error("the token belongs to another user; open another connection for it")]
     AnotherUser,
-    #[error("token is the text of a token; send a new one")]
+    #[error("token must be a string; send a new token")]
     NoToken,
     #[error(transparent)]
     BadToken(#[from] Denied),
@@ -57,7 +57,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Stable, for programs; the list is in `docs/protocol/broker.md`.
+    /// Code for programs, stable; `docs/protocol/broker.md` lists them.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::NotJson | Self::TooDeep => "not_json",
@@ -68,7 +68,7 @@ impl Error {
             Self::BadChannel => "bad_channel",
             Self::ChannelTooLong(_) => "channel_too_long",
             Self::BadPosition => "bad_position",
-            Self::BadLimit => "bad_limit",
+            Self::BadLimit(_) => "bad_limit",
             Self::BadOption => "bad_option",
             Self::UnknownTurn => "unknown_turn",
             Self::NotAllowed(_) | Self::AnotherUser => "not_allowed",
@@ -76,7 +76,7 @@ impl Error {
             Self::TooManyChannels(_) => "too_many_channels",
             Self::Exceeded(Exceeded { rate, .. }) => match rate {
                 Rate::Publishes => "rate_limited",
-                // What a request is to HTTP is a frame to a WebSocket.
+                // A frame is to a WebSocket what a request is to HTTP.
                 Rate::Requests | Rate::Frames => "too_many_frames",
                 Rate::BadTokens => "too_many_bad_tokens",
             },
@@ -85,7 +85,7 @@ impl Error {
         }
     }
 
-    /// The frame that tells the client, with the channel that is meant, if one is.
+    /// Frame that reports the error, about `channel` if it is about one.
     pub(crate) fn frame(&self, channel: Option<&str>, timestamp: f64) -> String {
         let mut payload = json!({
             "type": "error",
@@ -104,8 +104,8 @@ impl Error {
     }
 }
 
-fn advice(why: TooManyTopics) -> &'static str {
-    match why {
+fn advice(err: TooManyTopics) -> &'static str {
+    match err {
         TooManyTopics::Full => {
             "the server holds too many topics; use one that exists, or try again later"
         }
@@ -113,7 +113,7 @@ fn advice(why: TooManyTopics) -> &'static str {
     }
 }
 
-/// At most the beginning of a name that may be of any length.
+/// Shortens a channel name, which may be of any length here.
 fn shortened(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(240) {
         None => name.into(),
@@ -122,16 +122,26 @@ fn shortened(name: &str) -> Cow<'_, str> {
 }
 
 impl From<TooManyTopics> for Error {
-    fn from(why: TooManyTopics) -> Self {
-        Self::TooManyTopics(why)
+    fn from(err: TooManyTopics) -> Self {
+        Self::TooManyTopics(err)
     }
 }
 
 impl From<PublishError> for Error {
-    fn from(why: PublishError) -> Self {
-        match why {
-            PublishError::Topics(why) => why.into(),
+    fn from(err: PublishError) -> Self {
+        match err {
+            PublishError::Topics(err) => err.into(),
             PublishError::Backplane(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<NotRefreshed> for Error {
+    fn from(err: NotRefreshed) -> Self {
+        match err {
+            NotRefreshed::Exceeded(err) => err.into(),
+            NotRefreshed::Denied(err) => err.into(),
+            NotRefreshed::AnotherUser => Self::AnotherUser,
         }
     }
 }

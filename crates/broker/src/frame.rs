@@ -1,4 +1,4 @@
-//! What a client's frame means: a command in one of four forms, or a publication in one of three.
+//! Frames of clients: commands in four forms, and publications in three.
 use std::{borrow::Cow, fmt};
 
 use quadrille_core::json;
@@ -15,13 +15,13 @@ pub(crate) const SUBSCRIPTION: &str = "subscription";
 
 #[derive(Debug)]
 pub(crate) enum Frame<'a> {
-    Command(Form, Members<'a>),
-    Publication(Publication<'a>),
+    Command(CommandForm, FrameMembers<'a>),
+    Publication(PublishFrame<'a>),
 }
 
-/// How a command was written, and so how it is answered.
+/// The form of a command, which its answer has, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum CommandForm {
     /// `{"channel":"subscription","payload":{"action":…,"channel":…}}`
     Envelope,
     /// `{"action":…,"channel":…}`
@@ -33,15 +33,15 @@ pub(crate) enum Form {
 }
 
 #[derive(Debug)]
-pub(crate) struct Publication<'a> {
+pub(crate) struct PublishFrame<'a> {
     pub(crate) channel: Cow<'a, str>,
     /// `None` if the whole frame is the message.
     pub(crate) payload: Option<&'a RawValue>,
 }
 
-/// The members of an object that mean anything here, unread. Of duplicates the last counts.
+/// The members of an object that this protocol knows, unparsed. The last of duplicates counts.
 #[derive(Debug, Default)]
-pub(crate) struct Members<'a> {
+pub(crate) struct FrameMembers<'a> {
     pub(crate) channel: Option<&'a RawValue>,
     pub(crate) since: Option<&'a RawValue>,
     pub(crate) positions: Option<&'a RawValue>,
@@ -56,42 +56,42 @@ pub(crate) struct Members<'a> {
 
 const ACTIONS: &[&str] = &["subscribe", "unsubscribe", "history", "presence", "ping"];
 
-/// Actions that are younger than the protocol: as a `type` without what they need, they are
-/// channels like any other.
-const YOUNG: &[&str] = &["cancel", "refresh"];
+/// Actions added after the first revision of the protocol: a `type` of these without the members
+/// that the action needs is a channel.
+const ADDED: &[&str] = &["cancel", "refresh"];
 
 impl<'a> Frame<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
         if json::is_deep(text) {
             return Err(Error::TooDeep);
         }
-        let mut whole = Members::parse(text)?;
+        let mut whole = FrameMembers::parse(text)?;
         let channel = whole.channel.map(self::text);
         if channel.as_ref().is_some_and(|name| name.as_deref() == Some(SUBSCRIPTION)) {
             let payload = whole.payload.ok_or(Error::UnknownAction)?;
-            let inner = Members::parse(payload.get()).map_err(|_| Error::UnknownAction)?;
-            return Ok(Self::Command(Form::Envelope, inner));
+            let inner = FrameMembers::parse(payload.get()).map_err(|_| Error::UnknownAction)?;
+            return Ok(Self::Command(CommandForm::Envelope, inner));
         }
         if whole.action.is_some() && whole.payload.is_none() && !whole.message {
-            return Ok(Self::Command(Form::Action, whole));
+            return Ok(Self::Command(CommandForm::Action, whole));
         }
         let kind = whole.kind.and_then(self::text);
-        let young = kind.as_deref().is_some_and(|kind| YOUNG.contains(&kind));
-        let names_action = young || kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
-        let is_whole = !young || whole.is_whole(kind.as_deref());
+        let is_added = kind.as_deref().is_some_and(|kind| ADDED.contains(&kind));
+        let names_action = is_added || kind.as_deref().is_some_and(|kind| ACTIONS.contains(&kind));
+        let is_whole = !is_added || whole.is_whole(kind.as_deref());
         if names_action && is_whole && whole.payload.is_none() && !whole.message {
-            return Ok(Self::Command(Form::Flat, whole));
+            return Ok(Self::Command(CommandForm::Flat, whole));
         }
         if names_action && whole.channel.is_none() {
-            let inner = whole.payload.and_then(|payload| Members::parse(payload.get()).ok());
-            let is_command = |inner: &Members<'_>| match kind.as_deref() {
+            let inner = whole.payload.and_then(|payload| FrameMembers::parse(payload.get()).ok());
+            let is_command = |inner: &FrameMembers<'_>| match kind.as_deref() {
                 Some("ping") => true,
-                Some(_) if young => inner.is_whole(kind.as_deref()),
+                Some(_) if is_added => inner.is_whole(kind.as_deref()),
                 _ => inner.channel.is_some(),
             };
             if let Some(mut inner) = inner.filter(is_command) {
                 inner.kind = whole.kind.take();
-                return Ok(Self::Command(Form::Type, inner));
+                return Ok(Self::Command(CommandForm::Type, inner));
             }
         }
         let channel = match (channel, kind) {
@@ -100,19 +100,19 @@ impl<'a> Frame<'a> {
             (None, Some(_)) => return Err(Error::UnknownAction),
             (None, None) => return Err(Error::NoChannel),
         };
-        Ok(Self::Publication(Publication { channel, payload: whole.payload }))
+        Ok(Self::Publication(PublishFrame { channel, payload: whole.payload }))
     }
 }
 
-impl<'a> Members<'a> {
+impl<'a> FrameMembers<'a> {
     fn parse(text: &'a str) -> Result<Self, Error> {
-        serde_json::from_str(text).map_err(|why| match why.classify() {
+        serde_json::from_str(text).map_err(|err| match err.classify() {
             Category::Data => Error::NotAnObject,
             _ => Error::NotJson,
         })
     }
 
-    /// Whether everything is there that an action of [`YOUNG`] needs.
+    /// Whether the members are there that an action of [`ADDED`] needs.
     fn is_whole(&self, action: Option<&str>) -> bool {
         match action {
             Some("refresh") => self.token.is_some(),
@@ -120,33 +120,33 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// What to do, by either name.
+    /// Value of `action`, or else of `type`.
     pub(crate) fn action(&self) -> Option<Cow<'a, str>> {
         self.action.or(self.kind).and_then(text)
     }
 }
 
-/// The text that a JSON value is, if it is one.
+/// Decodes a JSON string; `None` for another value.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
     match serde_json::from_str(value.get()) {
-        Ok(Text(text)) => Some(text),
+        Ok(Borrowed(text)) => Some(text),
         Err(_) => json::read(value.get()).ok().map(Cow::Owned),
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for FrameMembers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
-struct Object;
+struct MembersVisitor;
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
-enum Name {
+enum MemberName {
     Channel,
     Payload,
     Action,
@@ -161,28 +161,28 @@ enum Name {
     Other,
 }
 
-impl<'de> Visitor<'de> for Object {
-    type Value = Members<'de>;
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = FrameMembers<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Members::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FrameMembers<'de>, A::Error> {
+        let mut members = FrameMembers::default();
         while let Some(name) = map.next_key()? {
             let place = match name {
-                Name::Channel => &mut members.channel,
-                Name::Payload => &mut members.payload,
-                Name::Action => &mut members.action,
-                Name::Type => &mut members.kind,
-                Name::Since => &mut members.since,
-                Name::Positions => &mut members.positions,
-                Name::Limit => &mut members.limit,
-                Name::Token => &mut members.token,
-                Name::Turn => &mut members.turn,
-                Name::Message | Name::Other => {
-                    members.message |= matches!(name, Name::Message);
+                MemberName::Channel => &mut members.channel,
+                MemberName::Payload => &mut members.payload,
+                MemberName::Action => &mut members.action,
+                MemberName::Type => &mut members.kind,
+                MemberName::Since => &mut members.since,
+                MemberName::Positions => &mut members.positions,
+                MemberName::Limit => &mut members.limit,
+                MemberName::Token => &mut members.token,
+                MemberName::Turn => &mut members.turn,
+                MemberName::Message | MemberName::Other => {
+                    members.message |= matches!(name, MemberName::Message);
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -203,10 +203,10 @@ mod tests {
                 let channel = members.channel.and_then(self::text).unwrap_or_default();
                 format!("{form:?} {} {channel}", members.action().unwrap_or_default())
             }
-            Ok(Frame::Publication(Publication { channel, payload })) => {
+            Ok(Frame::Publication(PublishFrame { channel, payload })) => {
                 format!("to {channel}: {}", payload.map_or("all", RawValue::get))
             }
-            Err(why) => why.code().to_owned(),
+            Err(err) => err.code().to_owned(),
         }
     }
 

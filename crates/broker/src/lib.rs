@@ -1,4 +1,5 @@
-//! Channel publish and subscribe over a raw WebSocket; the protocol is in `docs/protocol/broker.md`.
+//! Channel publish and subscribe over a raw WebSocket; the protocol is in
+//! `docs/protocol/broker.md`.
 mod command;
 mod error;
 mod frame;
@@ -6,6 +7,7 @@ mod frame;
 pub mod fuzz;
 mod identity;
 mod socket;
+mod state;
 mod turns;
 mod wire;
 
@@ -13,23 +15,14 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
-    response::{IntoResponse, Response},
+    extract::{self, Request},
+    response::Response,
     routing::any,
 };
-use http::header;
-use quadrille_core::{
-    Admission, Core, Problem, Topic,
-    auth::{self, Token},
-    ws::{self, Handshake, Peer},
-};
+use quadrille_core::{Core, Topic, ws};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    identity::Identity,
-    socket::{Door, Socket},
-    turns::Texts,
-};
+use crate::{socket::Connection, state::State, turns::TurnTexts};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "broker";
@@ -38,7 +31,7 @@ pub const NAME: &str = "broker";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the WebSocket is.
+    /// Path of the WebSocket.
     pub path: String,
     /// Subscriptions of one connection, at most. One more is refused with `too_many_channels`.
     pub max_channels: usize,
@@ -46,14 +39,15 @@ pub struct Config {
     pub max_channel_length: usize,
     /// Bytes of one message from a client. A larger one closes the connection with 1009.
     pub max_message_size: usize,
-    /// How often to ping; zero is never.
+    /// Time between pings; zero disables them.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// How long after a ping something must have come, or the connection is closed with 3012.
+    /// Time after a ping within which something must come from the client. Otherwise the connection
+    /// is closed with 3012.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
-    /// How long a connection may take no data while there is some, before it is closed with 3008;
-    /// zero is for ever.
+    /// Time for which a client may take no data while there is some. After that the connection is
+    /// closed with 3008; zero is no limit.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
 }
@@ -72,7 +66,18 @@ impl Default for Config {
     }
 }
 
-/// The configuration cannot be served.
+impl From<&Config> for ws::Config {
+    fn from(config: &Config) -> Self {
+        Self {
+            max_message_size: config.max_message_size,
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            write_timeout: config.write_timeout,
+        }
+    }
+}
+
+/// An invalid configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StartError {
     #[error(
@@ -84,7 +89,7 @@ pub enum StartError {
 }
 
 impl Config {
-    /// The longest channel name there can be, in bytes: a topic has a namespace besides it.
+    /// Upper bound on a channel name, in bytes: a topic has its namespace, too.
     const CHANNEL_MAX: usize = Topic::MAX - 15;
 
     fn check(&self) -> Result<(), StartError> {
@@ -98,69 +103,16 @@ impl Config {
     }
 }
 
-/// The broker's door.
+/// Routes of the broker.
 pub fn router(core: &Core, config: Config) -> Result<Router, StartError> {
     config.check()?;
     let path = config.path.clone();
-    let door = Door {
-        hub: core.hub.clone(),
-        presence: core.presence.clone(),
-        turns: core.turns.clone(),
-        texts: Texts::new(core.hub.clone()),
-        config,
-    };
-    let broker = Broker { core: core.clone(), door: door.into() };
-    Ok(Router::new().route(&path, any(open)).with_state(broker))
+    let state = State { core: core.clone(), texts: TurnTexts::new(core.hub.clone()), config };
+    Ok(Router::new().route(&path, any(open)).with_state(Arc::new(state)))
 }
 
-#[derive(Clone, Debug)]
-struct Broker {
-    core: Core,
-    door: Arc<Door>,
-}
-
-/// Take a connection in, or say why not.
-async fn open(State(broker): State<Broker>, mut request: Request) -> Response {
-    let Broker { core, door } = broker;
-    let config = &door.config;
-    if let Err(problem) = core.origins.check(request.headers()) {
-        return problem.into_response();
-    }
-    let peer = Peer::of(&request).0;
-    let handshake = match Handshake::of(&mut request) {
-        Ok(handshake) => handshake,
-        Err(refusal) => return refusal,
-    };
-    let token = Token::of(&request, &core.origins);
-    let agreed = auth::subprotocol(request.headers());
-    let who = match core.identify(token.as_ref(), peer).await {
-        Ok(who) => who,
-        Err(problem) => return problem.into_response(),
-    };
-    let holder = core.holder(&who, peer);
-    let inbox = core.hub.inbox_of(holder.clone());
-    let admission = Admission { protocol: NAME, user: who.user.clone(), holder, peer };
-    let session = match core.sessions.admit(admission) {
-        Ok(session) => session,
-        Err(why) => return Problem::from(why).into_response(),
-    };
-    let (mut response, upgraded) = handshake.accept();
-    if let Some(agreed) = agreed {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, agreed);
-    }
-    let pump = ws::Config {
-        max_message_size: config.max_message_size,
-        ping_interval: config.ping_interval,
-        ping_timeout: config.ping_timeout,
-        write_timeout: config.write_timeout,
-    };
-    let identity = Identity::new(core.auth, core.quotas, who, peer);
-    let socket = Socket::new(door, identity, session.info());
-    core.life.spawn(NAME, async move {
-        match upgraded.await {
-            Ok(io) => ws::serve(io, session, inbox, socket, pump).await,
-            Err(why) => tracing::debug!(error = %why, "the client left during the handshake"),
-        }
-    });
-    response
+/// Accepts a connection, or answers why not.
+async fn open(extract::State(state): extract::State<Arc<State>>, request: Request) -> Response {
+    let config = (&state.config).into();
+    ws::accept(&state.core, request, config, |accepted| Connection::new(&state, accepted)).await
 }

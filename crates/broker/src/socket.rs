@@ -1,133 +1,127 @@
-//! One connection: its commands, its publications, and what it is sent.
+//! One connection: its commands, its publications and its deliveries.
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Hub, Info, MESSAGE, OnSlow, Position, Presence, Publish, Rate, Seat,
-    Since, Tag, Text, Topic, Turns,
-    auth::{Action, Token},
+    BadTopic, Delivery, Draft, Info, MESSAGE, NotRefreshed, OnSlow, Position, Publish, Rate, Seat,
+    Since, Tag, Text, Topic,
+    auth::{Action, Principal, Token},
     json, now, telemetry,
-    ws::{Flow, Frames, Link, Protocol},
+    ws::{AcceptedClient, Flow, Frames, Link, Protocol},
 };
 use tokio::time::Instant;
-
 use uuid::Uuid;
 
 use crate::{
-    Config, NAME,
-    command::{Command, What},
+    NAME,
+    command::{ClientCommand, Verb},
     error::Error,
-    frame::{Form, Frame, Publication},
-    identity::{Identity, Refresh},
-    turns::{self, Texts},
+    frame::{CommandForm, Frame, PublishFrame},
+    identity::Identity,
+    state::State,
+    turns,
     wire::{self, Plain, Positioned},
 };
 
-/// Members listed in one answer to `presence`.
+/// Upper bound on the members in one answer to `presence`.
 const MEMBERS: usize = 1000;
 
-/// Tags of subscriptions: whether each frame carries its position.
+/// Tags of subscriptions: without and with a position in each frame.
 const PLAIN: Tag = 0;
 const POSITIONED: Tag = 1;
 
 #[derive(Debug)]
-pub(crate) struct Socket {
-    door: Arc<Door>,
-    /// Boxed, for the future of a connection holds a socket more than once.
+pub(crate) struct Connection {
+    state: Arc<State>,
+    /// Boxed because the future of a connection holds a socket more than once.
     identity: Box<Identity>,
     session: Arc<Info>,
     seats: Vec<Seat>,
-    /// A publisher mostly stays with one channel, and is allowed to.
+    /// Target of the last publication: most publishers stay with one channel.
     last: Option<Target>,
 }
 
-/// What all connections have in common.
+/// Result of a frame that had to wait.
 #[derive(Debug)]
-pub(crate) struct Door {
-    pub(crate) hub: Hub,
-    pub(crate) presence: Presence,
-    pub(crate) turns: Turns,
-    pub(crate) texts: Texts,
-    pub(crate) config: Config,
+pub(crate) enum FrameResult {
+    /// A publication to this channel waited for slow readers.
+    Published(String, Result<(), Error>),
+    /// A new token was checked, for a command in this form.
+    Refreshed(CommandForm, Result<Principal, NotRefreshed>),
 }
 
-/// Where publications to a channel go.
+/// A channel that the client may publish to.
 #[derive(Clone, Debug)]
 struct Target {
     channel: Box<str>,
     topic: Topic,
-    /// Whether records need a key, because slow readers get only the newest of each.
+    /// Whether records need a key, because slow readers get only the newest record of each.
     keyed: bool,
 }
 
-// === impl Socket ===
+// === impl Connection ===
 
-impl Socket {
-    pub(crate) fn new(door: Arc<Door>, identity: Identity, session: &Arc<Info>) -> Self {
-        let (session, identity) = (Arc::clone(session), Box::new(identity));
-        Self { door, identity, session, seats: Vec::new(), last: None }
+impl Connection {
+    pub(crate) fn new(state: &Arc<State>, accepted: AcceptedClient) -> Self {
+        let AcceptedClient { principal, peer, session } = accepted;
+        let identity = Box::new(Identity::new(Arc::clone(state), principal, peer));
+        Self { state: Arc::clone(state), identity, session, seats: Vec::new(), last: None }
     }
 
     fn topic(&self, channel: &str) -> Result<Topic, Error> {
-        let max = self.door.config.max_channel_length;
+        let max = self.state.config.max_channel_length;
         if channel.len() > max {
             return Err(Error::ChannelTooLong(max));
         }
-        Topic::from_channel(channel).map_err(|why| match why {
+        Topic::from_channel(channel).map_err(|err| match err {
             BadTopic::TooLong => Error::ChannelTooLong(max),
-            why => why.into(),
+            err => err.into(),
         })
     }
 
-    /// The topic of `channel`, if this client may do `action` to it.
+    /// Topic of `channel`, if this client may do `action` to it.
     fn allowed(&self, action: Action, channel: &str) -> Result<Topic, Error> {
         let topic = self.topic(channel)?;
         self.identity.allow(action, &topic)?;
         Ok(topic)
     }
 
-    fn command(&mut self, command: Command<'_>, link: &mut Link<'_>) -> Flow {
-        let Command { form, what } = command;
-        let channel = what.channel().unwrap_or_default().to_owned();
-        let answer = match what {
-            What::Subscribe { since, positions, .. } => {
+    fn command(&mut self, command: ClientCommand<'_>, link: &mut Link<'_>) -> Flow<FrameResult> {
+        let ClientCommand { form, verb } = command;
+        let channel = verb.channel().unwrap_or_default().to_owned();
+        let answer = match verb {
+            Verb::Subscribe { since, positions, .. } => {
                 self.subscribe(form, &channel, since, positions, link)
             }
-            What::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
+            Verb::Unsubscribe { .. } => self.topic(&channel).map(|topic| {
                 if link.inbox.unsubscribe(&topic) {
                     self.seats.retain(|seat| *seat.topic() != topic);
                 }
                 wire::ack(form, &channel, None)
             }),
-            What::History { since, limit, .. } => self.history(form, &channel, since, limit),
-            What::Presence { .. } => self.members(form, &channel),
-            What::Cancel { turn, .. } => self.cancel(form, &channel, turn),
-            What::Ping => {
+            Verb::History { since, limit, .. } => self.history(form, &channel, since, limit),
+            Verb::Presence { .. } => self.members(form, &channel),
+            Verb::Cancel { turn, .. } => self.cancel(form, &channel, turn),
+            Verb::Ping => {
                 let timestamp = format!(r#""timestamp":{:?}"#, seconds());
                 Ok(wire::answer(form, "pong", &timestamp))
             }
-            What::Refresh { token } => return self.refresh(form, token, link),
+            Verb::Refresh { token } => return self.refresh(form, token),
         };
         match answer {
             Ok(answer) => link.out.text(&answer),
-            Err(why) => self.refuse(&why, Some(&channel), link),
+            Err(err) => self.refuse(&err, Some(&channel), link),
         }
         Flow::Continue
     }
 
-    /// Go on as whom `token` names, at once or after its key was fetched.
-    fn refresh(&mut self, form: Form, token: Token, link: &mut Link<'_>) -> Flow {
-        match self.identity.refresh(form, token) {
-            Refresh::Done(done) => self.refreshed(form, done, link),
-            Refresh::Wait(fetched) => return Flow::Wait(fetched),
-        }
-        Flow::Continue
+    /// Continues the connection with a new token.
+    fn refresh(&self, form: CommandForm, token: Token) -> Flow<FrameResult> {
+        let checked = self.identity.refresh(token);
+        Flow::Wait(Box::pin(async move { FrameResult::Refreshed(form, checked.await) }))
     }
 
-    fn refreshed(&mut self, form: Form, done: Result<Option<u64>, Error>, link: &mut Link<'_>) {
-        let expires = match done {
-            Ok(expires) => expires,
-            Err(why) => return self.refuse(&why, None, link),
-        };
+    fn refreshed(&mut self, form: CommandForm, principal: Principal, link: &mut Link<'_>) {
+        let expires = self.identity.apply(principal);
         link.out.text(&wire::refreshed(form, expires));
         self.last = None;
         let lost = |topic: &&Topic| self.identity.allow(Action::Read, topic).is_err();
@@ -135,13 +129,13 @@ impl Socket {
         for topic in lost {
             link.inbox.unsubscribe(&topic);
             self.seats.retain(|seat| *seat.topic() != topic);
-            link.out.text(&wire::ack(Form::Envelope, topic.channel(), None));
+            link.out.text(&wire::ack(CommandForm::Envelope, topic.channel(), None));
         }
     }
 
     fn subscribe(
         &mut self,
-        form: Form,
+        form: CommandForm,
         channel: &str,
         since: Option<Position>,
         positions: bool,
@@ -150,8 +144,8 @@ impl Socket {
         let topic = self.allowed(Action::Read, channel)?;
         let tag = if positions { POSITIONED } else { PLAIN };
         let present = link.inbox.retag(&topic, tag);
-        if present.is_none() && link.inbox.len() >= self.door.config.max_channels {
-            return Err(Error::TooManyChannels(self.door.config.max_channels));
+        if present.is_none() && link.inbox.len() >= self.state.config.max_channels {
+            return Err(Error::TooManyChannels(self.state.config.max_channels));
         }
         let begin = match (since, present) {
             (None, Some(present)) => present,
@@ -161,55 +155,59 @@ impl Socket {
                 since
             }
         };
-        if present.is_none() && self.door.hub.policy(&topic).presence {
-            self.seats.push(self.door.presence.join(&topic, &self.session));
+        if present.is_none() && self.state.core.hub.policy(&topic).presence {
+            self.seats.push(self.state.core.presence.join(&topic, &self.session));
         }
         Ok(wire::ack(form, channel, Some(begin)))
     }
 
     fn history(
         &self,
-        form: Form,
+        form: CommandForm,
         channel: &str,
         since: Option<Position>,
         limit: usize,
     ) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
         let from = since.map_or(Since::Now, Since::After);
-        let history = self.door.hub.history(&topic, from, limit).map(|it| it.page(from));
-        let members = match history {
-            Some(it) => {
-                let records = self.door.texts.history(&it.records);
-                wire::history(Some(it.at), since.is_some() && it.gap, &records)
+        let history = self.state.core.hub.history(&topic, from, limit);
+        let members = match history.map(|history| history.page(from)) {
+            Some(page) => {
+                let records = self.state.texts.history(&page.records);
+                wire::history(Some(page.at), since.is_some() && page.gap, &records)
             }
             None => wire::history(None, since.is_some(), &[]),
         };
         Ok(wire::answer(form, "history", &format!("{},{members}", wire::about(form, channel))))
     }
 
-    fn members(&self, form: Form, channel: &str) -> Result<String, Error> {
+    fn members(&self, form: CommandForm, channel: &str) -> Result<String, Error> {
         let topic = self.allowed(Action::Read, channel)?;
-        let (count, members) = self.door.presence.members(&topic, MEMBERS);
+        let (count, members) = self.state.core.presence.members(&topic, MEMBERS);
         let members = serde_json::to_string(&members).expect("ids and names are always JSON");
         let about = wire::about(form, channel);
         let members = format!(r#"{about},"count":{count},"members":{members}"#);
         Ok(wire::answer(form, "presence", &members))
     }
 
-    /// End a turn. Who may write to a channel may ask there, and so may end what was asked.
-    fn cancel(&self, form: Form, channel: &str, turn: Uuid) -> Result<String, Error> {
+    /// Cancels a turn. Needs the right to write, as asking the question did.
+    fn cancel(&self, form: CommandForm, channel: &str, turn: Uuid) -> Result<String, Error> {
         let topic = self.allowed(Action::Write, channel)?;
-        if self.door.turns.cancel(&topic, turn) {
+        if self.state.core.turns.cancel(&topic, turn) {
             Ok(wire::cancelling(form, channel, turn))
         } else {
             Err(Error::UnknownTurn)
         }
     }
 
-    /// Publish the frame `text`, to be passed on as it is.
-    fn publish(&mut self, publication: &Publication<'_>, text: &str) -> Result<Flow, Error> {
+    /// Publishes the frame `text`, which is delivered byte for byte.
+    fn publish(
+        &mut self,
+        publication: &PublishFrame<'_>,
+        text: &str,
+    ) -> Result<Flow<FrameResult>, Error> {
         let Target { topic, keyed, .. } = self.target(&publication.channel)?;
-        self.identity.count(Rate::Publishes)?;
+        self.identity.charge(Rate::Publishes)?;
         let frame = Text::from(text);
         let (kind, payload) = match publication.payload {
             Some(payload) => {
@@ -220,20 +218,18 @@ impl Socket {
             None => (wire::FRAME, frame.clone()),
         };
         let message = if keyed { json::message_id(&payload) } else { None };
-        let key = message.map(|it| self.identity.key(&self.session, kind, &it));
+        let key = message.map(|message| self.identity.key(&self.session, kind, &message));
         let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
-        match self.door.hub.publish(draft.framed::<Plain>(frame)) {
+        match self.state.core.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {
                 done.into_inner()?;
                 Ok(Flow::Continue)
             }
             Publish::Wait(waiting) => {
-                let (channel, session) =
-                    (publication.channel.clone().into_owned(), self.session.id);
+                let channel = publication.channel.clone().into_owned();
                 Ok(Flow::Wait(Box::pin(async move {
-                    let why: Error = waiting.await.err()?.into();
-                    telemetry::client_error(NAME, session, why.code());
-                    Some(why.frame(Some(&channel), seconds()))
+                    let result = waiting.await.map(drop).map_err(Error::from);
+                    FrameResult::Published(channel, result)
                 })))
             }
         }
@@ -244,53 +240,55 @@ impl Socket {
             return Ok(last.clone());
         }
         let topic = self.allowed(Action::Write, channel)?;
-        let keyed = self.door.hub.policy(&topic).on_slow == OnSlow::Coalesce;
+        let keyed = self.state.core.hub.policy(&topic).on_slow == OnSlow::Coalesce;
         let target = Target { channel: channel.into(), topic, keyed };
         self.last = Some(target.clone());
         Ok(target)
     }
 
-    fn refuse(&self, why: &Error, channel: Option<&str>, link: &mut Link<'_>) {
-        telemetry::client_error(NAME, self.session.id, why.code());
-        link.out.text(&why.frame(channel, seconds()));
+    fn refuse(&self, err: &Error, channel: Option<&str>, link: &mut Link<'_>) {
+        telemetry::client_error(NAME, self.session.id, err.code());
+        link.out.text(&err.frame(channel, seconds()));
     }
 }
 
-impl Protocol for Socket {
+impl Protocol for Connection {
     const NAME: &'static str = NAME;
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
-        if let Err(why) = self.identity.count(Rate::Frames) {
-            self.refuse(&why, None, link);
+    type Done = FrameResult;
+
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<FrameResult> {
+        if let Err(err) = self.identity.charge(Rate::Frames) {
+            self.refuse(&err, None, link);
             return Flow::Continue;
         }
         match Frame::parse(text) {
-            Ok(Frame::Publication(it)) => match self.publish(&it, text) {
+            Ok(Frame::Publication(publication)) => match self.publish(&publication, text) {
                 Ok(flow) => return flow,
-                Err(why) => self.refuse(&why, Some(&it.channel), link),
+                Err(err) => self.refuse(&err, Some(&publication.channel), link),
             },
-            Ok(Frame::Command(form, members)) => match Command::read(form, &members) {
+            Ok(Frame::Command(form, members)) => match ClientCommand::read(form, &members) {
                 Ok(command) => return self.command(command, link),
-                Err((why, channel)) => self.refuse(&why, channel.as_deref(), link),
+                Err((err, channel)) => self.refuse(&err, channel.as_deref(), link),
             },
-            Err(why) => self.refuse(&why, None, link),
+            Err(err) => self.refuse(&err, None, link),
         }
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow {
-        let why = self.identity.count(Rate::Frames).err().unwrap_or(Error::Binary);
-        self.refuse(&why, None, link);
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<FrameResult> {
+        let err = self.identity.charge(Rate::Frames).err().unwrap_or(Error::Binary);
+        self.refuse(&err, None, link);
         Flow::Continue
     }
 
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
         match delivery {
             // A publisher that subscribes to its own channel and never reads must not be filled up
-            // with its own words.
+            // with its own publications.
             Delivery::Record(record, _) if record.origin == Some(self.session.id) => {}
-            Delivery::Record(record, tag) if turns::is_one(&record) => {
-                let frames = self.door.texts.frames(&record, tag == POSITIONED);
+            Delivery::Record(record, tag) if turns::is_turn(&record) => {
+                let frames = self.state.texts.frames(&record, tag == POSITIONED);
                 frames.iter().flatten().for_each(|text| out.text(text));
             }
             Delivery::Record(record, POSITIONED) => out.text(record.frame::<Positioned>()),
@@ -304,9 +302,12 @@ impl Protocol for Socket {
         }
     }
 
-    fn waited(&mut self, link: &mut Link<'_>) {
-        if let Some((form, done)) = self.identity.waited() {
-            self.refreshed(form, done, link);
+    fn done(&mut self, done: FrameResult, link: &mut Link<'_>) {
+        match done {
+            FrameResult::Published(_, Ok(())) => {}
+            FrameResult::Published(channel, Err(err)) => self.refuse(&err, Some(&channel), link),
+            FrameResult::Refreshed(form, Ok(principal)) => self.refreshed(form, principal, link),
+            FrameResult::Refreshed(_, Err(err)) => self.refuse(&err.into(), None, link),
         }
     }
 
@@ -315,7 +316,7 @@ impl Protocol for Socket {
     }
 }
 
-/// Seconds since 1970.
+/// Seconds since the Unix epoch.
 fn seconds() -> f64 {
     wire::seconds(now())
 }

@@ -1,8 +1,7 @@
-//! Turns as the clients of this protocol know them: a frame has the whole text so far, so that each
-//! replaces the one before.
+//! Turns as frames. Each frame has the whole text so far, so that it replaces the one before.
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use quadrille_core::{
@@ -14,17 +13,17 @@ use uuid::Uuid;
 
 use crate::wire::{self, Plain, Positioned};
 
-/// The texts of the turns that somebody watches, one for all who do. Cloning shares them.
+/// The texts of the turns that are watched, shared by all who watch them. Cloning shares them.
 #[derive(Clone, Debug)]
-pub(crate) struct Texts {
+pub(crate) struct TurnTexts {
     hub: Hub,
-    kept: Arc<Mutex<Kept>>,
+    cache: Arc<Mutex<Cache>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Cache {
     turns: HashMap<Uuid, Entry>,
-    /// The turns, in the order in which they were first seen.
+    /// The turns, oldest first.
     order: VecDeque<Uuid>,
     /// Bytes of all texts and newest frames.
     bytes: usize,
@@ -32,21 +31,37 @@ struct Kept {
 
 #[derive(Debug, Default)]
 struct Entry {
-    /// The reply as far as its deltas were seen, and how many characters it has.
+    /// The reply as far as its deltas were seen, and its length in characters.
     text: String,
     chars: u64,
-    /// The log has forgotten what comes after, up to some later delta: it is not looked for again.
+    /// The log no longer has what follows, up to some later delta. It is not searched again.
     broken: bool,
-    /// The newest frame, without and with its position: those who keep up all take this one.
-    newest: Option<(Position, [Option<Text>; 2])>,
+    /// The newest record, which is the one that readers without a backlog all take.
+    newest: Option<NewestRecord>,
 }
 
-/// Turns that are kept, and bytes of their texts and newest frames; a text that is gone is read from the log again.
+/// Frames of one record.
+#[derive(Debug)]
+struct NewestRecord {
+    at: Position,
+    /// A reader with a backlog may get another record at this position, of several merged deltas.
+    /// That has the same text, but may need a notice where this one does not.
+    record: Weak<Event>,
+    /// Without and with its position, each encoded on first use.
+    frames: [Option<TurnFrames>; 2],
+}
+
+/// The notice before the first delta of a turn, and the frame of the record itself.
+type TurnFrames = [Option<Text>; 2];
+
+/// Upper bound on the turns in the cache. The text of another turn is read from the log again.
 const TURNS: usize = 1024;
+
+/// Upper bound on the bytes of the texts and frames in the cache.
 const BYTES: usize = 32 << 20;
 
 #[derive(Serialize)]
-struct Payload<'a> {
+struct TurnPayload<'a> {
     message: &'a str,
     timestamp: f64,
     status: &'static str,
@@ -59,8 +74,8 @@ struct Payload<'a> {
     thread_id: &'a str,
 }
 
-/// What a frame says.
-struct Said<'a> {
+/// The members of a payload that depend on the record.
+struct TurnFields<'a> {
     r#type: &'static str,
     status: &'static str,
     message: &'a str,
@@ -68,142 +83,150 @@ struct Said<'a> {
     error: Option<&'a str>,
 }
 
-impl Said<'_> {
-    const fn new<'a>(r#type: &'static str, status: &'static str, message: &'a str) -> Said<'a> {
-        Said { r#type, status, message, last: false, error: None }
+impl TurnFields<'_> {
+    const fn new<'a>(
+        r#type: &'static str,
+        status: &'static str,
+        message: &'a str,
+    ) -> TurnFields<'a> {
+        TurnFields { r#type, status, message, last: false, error: None }
     }
 }
 
 /// Whether `event` is a record of a turn.
-pub(crate) fn is_one(event: &Event) -> bool {
+pub(crate) fn is_turn(event: &Event) -> bool {
     event.kind.starts_with("turn.")
 }
 
-// === impl Texts ===
+/// Id of the turn of `event`, read from its key; `None` if that is not the key of a turn's record.
+fn turn_of(event: &Event) -> Option<Uuid> {
+    let (turn, kind) = event.key.as_ref()?.split_once('/')?;
+    if kind == event.kind { turn.parse().ok() } else { None }
+}
 
-impl Texts {
+// === impl TurnTexts ===
+
+impl TurnTexts {
     pub(crate) fn new(hub: Hub) -> Self {
-        Self { hub, kept: Arc::default() }
+        Self { hub, cache: Arc::default() }
     }
 
-    /// The frames that `event`, a record of a turn, is to a subscriber: none if it is a delta whose
-    /// beginning nobody knows any more, and two for the first delta.
-    pub(crate) fn frames(&self, event: &Event, positioned: bool) -> [Option<Text>; 2] {
-        let Some(turn) = Turn::of(event) else {
-            return [None, Some(plain_or_positioned(event.frame::<Plain>(), event, positioned))];
+    /// Frames of `record`, which is of a turn, for a subscriber: two for the first delta, and none
+    /// for a delta whose beginning is no longer known.
+    pub(crate) fn frames(&self, record: &Record, positioned: bool) -> TurnFrames {
+        // Most readers of a record find its frames here, and need not parse it.
+        if let Some(turn) = turn_of(record)
+            && let Some(frames) = self.cache().frames(turn, record, positioned)
+        {
+            return frames;
+        }
+        let form = |frame: &Text| plain_or_positioned(frame, record, positioned);
+        let Some(turn) = Turn::of(record) else {
+            return [None, Some(form(record.frame::<Plain>()))];
         };
-        let first = matches!(&turn, Turn::Delta(it) if it.start == 0).then(|| {
-            let said = Said::new("status", "responding", "Assistant is responding...");
-            plain_or_positioned(&frame(event, turn.turn(), &said), event, positioned)
-        });
-        let text = self.newest(event, &turn, positioned);
-        [first.filter(|_| text.is_some()), text]
+        let mut cache = self.cache();
+        let entry = cache.entry(turn.turn());
+        let before = entry.size();
+        let known = entry.frame(record.at, positioned);
+        let frame = known.or_else(|| Some(form(&self.encode(record, &turn, entry)?)));
+        let notice = frame.as_ref().and_then(|_| Some(form(&notice(record, &turn)?)));
+        let frames = [notice, frame];
+        if frames != [None, None] {
+            entry.keep(record, positioned, &frames);
+        }
+        let after = entry.size();
+        cache.bytes = cache.bytes + after - before;
+        cache.evict();
+        frames
     }
 
-    /// What `records` are in an answer to `history`, each with its position. Of the deltas of a turn
-    /// only one that nothing of the turn comes after, as each has all before it.
+    /// Frames of `records` in an answer to `history`, with their positions. A turn has only its
+    /// newest delta, unless another record of it follows, as that delta has the whole text.
     pub(crate) fn history(&self, records: &[Record]) -> Vec<Text> {
         let mut later = HashSet::new();
         let mut frames = Vec::with_capacity(records.len());
         for event in records.iter().rev() {
-            if !is_one(event) {
+            if !is_turn(event) {
                 frames.push(event.frame::<Positioned>().clone());
                 continue;
             }
-            let turn = turn::of(event);
+            let turn = turn_of(event).or_else(|| turn::of(event));
             if later.insert(turn) || event.kind != turn::DELTA {
-                let [_, text] = self.frames(event, true);
-                frames.extend(text);
+                let [_, frame] = self.frames(event, true);
+                frames.extend(frame);
             }
         }
         frames.reverse();
         frames
     }
 
-    fn newest(&self, event: &Event, turn: &Turn, positioned: bool) -> Option<Text> {
-        let mut kept = self.kept();
-        let entry = kept.entry(turn.turn());
-        if let Some((at, made)) = &entry.newest
-            && *at == event.at
-            && let Some(text) = &made[usize::from(positioned)]
-        {
-            return Some(text.clone());
-        }
-        let before = entry.size();
-        let text = self.encode(event, turn, entry);
-        let text = text.map(|text| plain_or_positioned(&text, event, positioned));
-        let order = |at: &Position| (at.epoch, at.offset);
-        let newer = entry.newest.as_ref().is_none_or(|(at, _)| order(at) <= order(&event.at));
-        if newer && let Some(text) = &text {
-            let same = entry.newest.take().filter(|(at, _)| *at == event.at);
-            let mut made = same.map(|(_, made)| made).unwrap_or_default();
-            made[usize::from(positioned)] = Some(text.clone());
-            entry.newest = Some((event.at, made));
-        }
-        let after = entry.size();
-        kept.bytes = kept.bytes + after - before;
-        kept.forget();
-        text
-    }
-
     fn encode(&self, event: &Event, turn: &Turn, entry: &mut Entry) -> Option<Text> {
         let message;
-        let said = match turn {
+        let fields = match turn {
             Turn::Started(_) => {
-                Said::new("status", "started", "Assistant is processing your request...")
+                TurnFields::new("status", "started", "Assistant is processing your request...")
             }
-            Turn::Status(it) => Said::new("status", "processing", &it.text),
-            Turn::Tool(it) => {
-                let text = if it.text.is_empty() { &it.name } else { &it.text };
-                Said::new("tool", "processing", text)
+            Turn::Status(status) => TurnFields::new("status", "processing", &status.text),
+            Turn::Tool(tool) => {
+                let text = if tool.text.is_empty() { &tool.name } else { &tool.text };
+                TurnFields::new("tool", "processing", text)
             }
             Turn::Delta(delta) => {
                 if !entry.reaches(delta.start) {
                     self.read_between(event, delta, entry)?;
                 }
                 message = entry.up_to(delta);
-                Said::new("response", "in_progress", &message)
+                TurnFields::new("response", "in_progress", &message)
             }
-            Turn::Completed(it) => {
-                Said { last: true, ..Said::new("response", "completed", &it.text) }
+            Turn::Completed(end) => {
+                TurnFields { last: true, ..TurnFields::new("response", "completed", &end.text) }
             }
-            Turn::Cancelled(it) => {
-                Said { last: true, ..Said::new("response", "cancelled", &it.text) }
+            Turn::Cancelled(end) => {
+                TurnFields { last: true, ..TurnFields::new("response", "cancelled", &end.text) }
             }
-            Turn::Failed(it) => {
-                Said { error: Some(&it.code), ..Said::new("error", "error", &it.title) }
-            }
+            Turn::Failed(end) => TurnFields {
+                error: Some(&end.code),
+                ..TurnFields::new("error", "error", &end.title)
+            },
         };
-        Some(frame(event, turn.turn(), &said))
+        Some(frame(event, turn.turn(), &fields))
     }
 
-    /// Take in from the log what was said between `entry` and `delta`; none if it is not there.
+    /// Adds the deltas between `entry` and `delta` from the log; `None` if it no longer has them.
     fn read_between(&self, event: &Event, delta: &Delta, entry: &mut Entry) -> Option<()> {
         if entry.broken {
             return None;
         }
         let history = self.hub.history(&event.topic, Since::Start, usize::MAX)?;
-        let before = history.records.iter().take_while(|it| it.at.offset < event.at.offset);
-        for record in before.filter(|it| it.kind == turn::DELTA) {
-            if let Some(Turn::Delta(it)) = Turn::of(record)
-                && it.turn == delta.turn
-                && it.start == entry.chars
+        let records = history.records.iter();
+        let before = records.take_while(|record| record.at.offset < event.at.offset);
+        for record in before.filter(|record| record.kind == turn::DELTA) {
+            if let Some(Turn::Delta(between)) = Turn::of(record)
+                && between.turn == delta.turn
+                && between.start == entry.chars
             {
-                entry.up_to(&it);
+                entry.up_to(&between);
             }
         }
         entry.broken = !entry.reaches(delta.start);
         (!entry.broken).then_some(())
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Kept ===
+// === impl Cache ===
 
-impl Kept {
+impl Cache {
+    /// Frames of a record of `turn`, if it is the newest and they were encoded.
+    fn frames(&self, turn: Uuid, record: &Record, positioned: bool) -> Option<TurnFrames> {
+        let newest = self.turns.get(&turn)?.newest.as_ref()?;
+        let is_newest = newest.record.as_ptr() == Arc::as_ptr(record);
+        if is_newest { newest.frames[usize::from(positioned)].clone() } else { None }
+    }
+
     fn entry(&mut self, turn: Uuid) -> &mut Entry {
         self.turns.entry(turn).or_insert_with(|| {
             self.order.push_back(turn);
@@ -211,8 +234,8 @@ impl Kept {
         })
     }
 
-    /// Keep within the bounds, but for the newest.
-    fn forget(&mut self) {
+    /// Removes the oldest turns beyond the bounds; the newest stays.
+    fn evict(&mut self) {
         while self.order.len() > 1 && (self.order.len() > TURNS || self.bytes > BYTES) {
             let Some(turn) = self.order.pop_front() else { return };
             self.bytes -= self.turns.remove(&turn).map_or(0, |entry| entry.size());
@@ -228,16 +251,38 @@ impl Entry {
         self.chars >= start
     }
 
-    /// Bytes of its texts.
+    /// Bytes of the text and the frames.
     fn size(&self) -> usize {
-        let made = self.newest.iter().flat_map(|(_, made)| made.iter().flatten());
-        self.text.len() + made.map(|text| text.len()).sum::<usize>()
+        let newest = self.newest.iter().flat_map(|newest| newest.frames.iter().flatten());
+        self.text.len() + newest.flatten().flatten().map(|frame| frame.len()).sum::<usize>()
     }
 
-    /// The text up to the end of `delta`, which begins within it or where it ends.
+    /// Frame of the record `at` a position, if it is the newest and was encoded.
+    fn frame(&self, at: Position, positioned: bool) -> Option<Text> {
+        let newest = self.newest.as_ref().filter(|newest| newest.at == at)?;
+        let [_, frame] = newest.frames[usize::from(positioned)].as_ref()?;
+        frame.clone()
+    }
+
+    /// Keeps the frames of a record, unless there is a newer one.
+    fn keep(&mut self, record: &Record, positioned: bool, frames: &TurnFrames) {
+        let order = |at: Position| (at.epoch, at.offset);
+        let at = record.at;
+        let newest = match &mut self.newest {
+            Some(newest) if newest.record.as_ptr() == Arc::as_ptr(record) => newest,
+            Some(newest) if order(newest.at) >= order(at) => return,
+            newest => {
+                let record = Arc::downgrade(record);
+                newest.insert(NewestRecord { at, record, frames: [None, None] })
+            }
+        };
+        newest.frames[usize::from(positioned)] = Some(frames.clone());
+    }
+
+    /// Adds `delta`, which starts within the text or at its end. Gives the text up to its end.
     fn up_to(&mut self, delta: &Delta) -> String {
         let head = self.chars - delta.start.min(self.chars);
-        // A merged delta may begin before the end of what is known, and reach further.
+        // A merged delta may start before the end of the text, and end after it.
         let known = usize::try_from(head).unwrap_or(usize::MAX);
         let new = delta.text.char_indices().nth(known).and_then(|(at, _)| delta.text.get(at..));
         let new = new.unwrap_or_default();
@@ -252,15 +297,22 @@ impl Entry {
     }
 }
 
-fn frame(event: &Event, turn: Uuid, said: &Said<'_>) -> Text {
+/// Frame that comes before the first delta of a turn.
+fn notice(event: &Event, turn: &Turn) -> Option<Text> {
+    let Turn::Delta(Delta { turn, start: 0, .. }) = turn else { return None };
+    let fields = TurnFields::new("status", "responding", "Assistant is responding...");
+    Some(frame(event, *turn, &fields))
+}
+
+fn frame(event: &Event, turn: Uuid, fields: &TurnFields<'_>) -> Text {
     let thread = event.topic.channel();
-    let payload = Payload {
-        message: said.message,
+    let payload = TurnPayload {
+        message: fields.message,
         timestamp: wire::seconds(event.ts),
-        status: said.status,
-        r#type: said.r#type,
-        final_message: said.error.is_none().then_some(said.last),
-        error_details: said.error,
+        status: fields.status,
+        r#type: fields.r#type,
+        final_message: fields.error.is_none().then_some(fields.last),
+        error_details: fields.error,
         message_id: turn,
         thread_id: thread,
     };

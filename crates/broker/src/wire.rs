@@ -1,10 +1,10 @@
-//! How records and answers look on the wire.
+//! Frames that the server sends: records and answers.
 use quadrille_core::{Event, Gap, MESSAGE, Position, Text, Wire};
 use uuid::Uuid;
 
-use crate::frame::{Form, SUBSCRIPTION};
+use crate::frame::{CommandForm, SUBSCRIPTION};
 
-/// A frame without `payload`: the record's payload is the whole of it.
+/// Kind of a record that was published without `payload`: its payload is the whole frame.
 pub(crate) const FRAME: &str = "frame";
 
 /// A record as a text frame.
@@ -20,6 +20,8 @@ impl Wire for Plain {
     const SLOT: usize = 0;
 
     fn encode(event: &Event) -> Text {
+        #[cfg(test)]
+        tests::ENCODED.set(tests::ENCODED.get() + 1);
         let (topic, payload) = (&event.topic, &*event.payload);
         if event.kind == FRAME {
             return event.payload.clone();
@@ -43,6 +45,8 @@ impl Wire for Positioned {
     const SLOT: usize = 1;
 
     fn encode(event: &Event) -> Text {
+        #[cfg(test)]
+        tests::ENCODED.set(tests::ENCODED.get() + 1);
         with_position(event.frame::<Plain>(), event.at)
     }
 
@@ -51,95 +55,103 @@ impl Wire for Positioned {
     }
 }
 
-/// The frame with its position as the last member.
+/// Adds the position to a frame, as the last member.
 pub(crate) fn with_position(frame: &str, at: Position) -> Text {
     let frame = frame.trim_end();
     let open = frame.strip_suffix('}').unwrap_or(frame);
     format!(r#"{open},"position":"{at}"}}"#).into()
 }
 
-/// A time in milliseconds, as the protocol writes it.
+/// Converts milliseconds to seconds, as the protocol has times.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds fit in 52 bits for ages")]
 pub(crate) fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }
 
-/// A JSON string.
+/// Encodes a JSON string.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// An answer to a command, in the form of the command. `members` is JSON without its braces.
-pub(crate) fn answer(form: Form, action: &str, members: &str) -> String {
+/// Encodes an answer in the form of its command. `members` is a JSON object without its braces.
+pub(crate) fn answer(form: CommandForm, action: &str, members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     match form {
-        Form::Envelope => format!(
+        CommandForm::Envelope => format!(
             r#"{{"channel":"{SUBSCRIPTION}","payload":{{"action":"{action}"{comma}{members}}}}}"#
         ),
-        Form::Action => format!(r#"{{"action":"{action}"{comma}{members}}}"#),
-        Form::Type => format!(r#"{{"type":"{action}","payload":{{{members}}}}}"#),
-        Form::Flat => format!(r#"{{"type":"{action}"{comma}{members}}}"#),
+        CommandForm::Action => format!(r#"{{"action":"{action}"{comma}{members}}}"#),
+        CommandForm::Type => format!(r#"{{"type":"{action}","payload":{{{members}}}}}"#),
+        CommandForm::Flat => format!(r#"{{"type":"{action}"{comma}{members}}}"#),
     }
 }
 
-/// The member of an answer that names the channel it is about. Pages take every frame with their
-/// channel at the top for a record, so in the forms without an envelope it has another name there.
-pub(crate) fn about(form: Form, channel: &str) -> String {
+/// Encodes the member of an answer that names its channel. Pages take every frame with their
+/// channel at the top level for a record, so the forms without an envelope have another name for
+/// it.
+pub(crate) fn about(form: CommandForm, channel: &str) -> String {
     let name = match form {
-        Form::Envelope | Form::Type => "channel",
-        Form::Action | Form::Flat => "channel_name",
+        CommandForm::Envelope | CommandForm::Type => "channel",
+        CommandForm::Action | CommandForm::Flat => "channel_name",
     };
     format!(r#""{name}":{}"#, quoted(channel))
 }
 
-/// The acknowledgement of a subscription, `at` which position it begins, or of its end.
-pub(crate) fn ack(form: Form, channel: &str, at: Option<Position>) -> String {
+/// Encodes the answer to `subscribe`, which begins `at` a position, or to `unsubscribe`, without
+/// one.
+pub(crate) fn ack(form: CommandForm, channel: &str, at: Option<Position>) -> String {
     let action = if at.is_some() { "subscribed" } else { "unsubscribed" };
     // The first revision of the protocol had the message.
     let message = match form {
-        Form::Type | Form::Flat => format!(r#","message":"{action}""#),
-        Form::Envelope | Form::Action => String::new(),
+        CommandForm::Type | CommandForm::Flat => format!(r#","message":"{action}""#),
+        CommandForm::Envelope | CommandForm::Action => String::new(),
     };
     let position = at.map(|at| format!(r#","position":"{at}""#)).unwrap_or_default();
     answer(form, action, &format!("{}{message}{position}", about(form, channel)))
 }
 
-/// What a subscriber is told of a channel that was deleted.
+/// Encodes the end of a subscription whose channel was deleted.
 pub(crate) fn deleted(channel: &str) -> String {
     let members = format!(r#""channel":{},"reason":"deleted""#, quoted(channel));
-    answer(Form::Envelope, "unsubscribed", &members)
+    answer(CommandForm::Envelope, "unsubscribed", &members)
 }
 
-/// The answer to `refresh`: in how many seconds the new token ends, if it does.
-pub(crate) fn refreshed(form: Form, expires: Option<u64>) -> String {
-    let expires = expires.map(|it| format!(r#""expires":{it}"#)).unwrap_or_default();
+/// Encodes the answer to `refresh`, with the seconds until the new token expires, if it does.
+pub(crate) fn refreshed(form: CommandForm, expires: Option<u64>) -> String {
+    let expires = expires.map(|seconds| format!(r#""expires":{seconds}"#)).unwrap_or_default();
     answer(form, "refreshed", &expires)
 }
 
-/// The members of an answer to `history`.
+/// Encodes the members of an answer to `history`.
 pub(crate) fn history(at: Option<Position>, gap: bool, records: &[Text]) -> String {
-    let records: Vec<&str> = records.iter().map(|it| &**it).collect();
+    let records: Vec<&str> = records.iter().map(|record| &**record).collect();
     let at = at.map_or_else(|| "null".to_owned(), |at| format!(r#""{at}""#));
     format!(r#""position":{at},"gap":{gap},"records":[{}]"#, records.join(","))
 }
 
-/// The answer to `cancel`: the turn is to end, and its last record says how it did.
-pub(crate) fn cancelling(form: Form, channel: &str, turn: Uuid) -> String {
+/// Encodes the answer to `cancel`. The last record of the turn says how it ended.
+pub(crate) fn cancelling(form: CommandForm, channel: &str, turn: Uuid) -> String {
     answer(form, "cancelling", &format!(r#"{},"turn":"{turn}""#, about(form, channel)))
 }
 
-/// The frame that says what a subscriber will not get.
+/// Encodes the notice about records that a subscriber will not get.
 pub(crate) fn gap(gap: &Gap) -> String {
     let channel = quoted(gap.topic.channel());
     let missed = gap.missed.map_or_else(|| "null".to_owned(), |missed| missed.to_string());
     let members = format!(r#""channel":{channel},"missed":{missed},"position":"{}""#, gap.at);
-    answer(Form::Envelope, "gap", &members)
+    answer(CommandForm::Envelope, "gap", &members)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use quadrille_core::Draft;
+
+    thread_local! {
+        pub(super) static ENCODED: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn event(topic: &str, kind: &'static str, payload: &str) -> Event {
         let draft = Draft::new(topic.parse().unwrap(), kind, payload.to_owned());
@@ -170,20 +182,31 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_encoded_once_in_each_format_for_any_number_of_readers() {
+        let event = event("chan:a", MESSAGE, "1.50");
+        let before = ENCODED.get();
+        for _ in 0..9 {
+            event.frame::<Positioned>();
+            event.frame::<Plain>();
+        }
+        assert_eq!(ENCODED.get() - before, 2);
+    }
+
+    #[test]
     fn an_acknowledgement_has_the_form_of_its_command() {
         let at = Some(Position { epoch: 10, offset: 3 });
         let cases = [
             (
-                Form::Envelope,
+                CommandForm::Envelope,
                 r#"{"channel":"subscription","payload":{"action":"subscribed","channel":"c","position":"a-3"}}"#,
             ),
-            (Form::Action, r#"{"action":"subscribed","channel_name":"c","position":"a-3"}"#),
+            (CommandForm::Action, r#"{"action":"subscribed","channel_name":"c","position":"a-3"}"#),
             (
-                Form::Type,
+                CommandForm::Type,
                 r#"{"type":"subscribed","payload":{"channel":"c","message":"subscribed","position":"a-3"}}"#,
             ),
             (
-                Form::Flat,
+                CommandForm::Flat,
                 r#"{"type":"subscribed","channel_name":"c","message":"subscribed","position":"a-3"}"#,
             ),
         ];
@@ -191,6 +214,6 @@ mod tests {
             assert_eq!(ack(form, "c", at), frame);
         }
         let ended = r#"{"action":"unsubscribed","channel_name":"c"}"#;
-        assert_eq!(ack(Form::Action, "c", None), ended);
+        assert_eq!(ack(CommandForm::Action, "c", None), ended);
     }
 }

@@ -1,103 +1,225 @@
-//! Who sends a request or goes on with a connection, and whether there is room for it.
+//! Authentication of requests and connections, and what pays for it.
 use std::{net::IpAddr, sync::Arc};
 
 use http::Extensions;
 
 use crate::{
-    Carrier, Core, Exceeded, Holder, Payer, Problem, Quotas, Rate, Refused,
-    auth::{Denied, Mode, Principal, Token},
+    Carrier, Core, Exceeded, Holder, Payer, Quotas, Rate, Refused,
+    auth::{Authority, Denied, Mode, Principal, Token},
     ws::Peer,
 };
 
-/// Why a connection does not go on with a new token; everything stays as it was.
+/// A client was not authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAuthenticated {
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+}
+
+/// A connection does not continue with a new token; everything stays as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRefreshed {
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
     #[error(transparent)]
     Denied(#[from] Denied),
-    #[error("the token is of another user; open another connection for it")]
+    #[error("the token belongs to another user; open another connection for it")]
     AnotherUser,
 }
 
+impl From<NotAuthenticated> for NotRefreshed {
+    fn from(err: NotAuthenticated) -> Self {
+        match err {
+            NotAuthenticated::Exceeded(err) => Self::Exceeded(err),
+            NotAuthenticated::Denied(err) => Self::Denied(err),
+        }
+    }
+}
+
+/// Authenticates the client at `peer`, and charges `rate`, if any, to its user, or to its address
+/// if the token is missing or rejected. A forged token is charged to where it came from, too; while
+/// that has shown too many of them, none is checked.
+pub async fn authenticate(
+    authority: &Authority,
+    quotas: &Quotas,
+    token: Option<&Token>,
+    peer: IpAddr,
+    rate: Option<Rate>,
+) -> Result<Principal, NotAuthenticated> {
+    let blamed = token.map_or_else(|| peer.into(), |token| token.blamed(peer));
+    if token.is_some() {
+        quotas.may_show_token(&blamed)?;
+    }
+    let known = authority.identify(token).await;
+    if let Some(rate) = rate {
+        let user = known.as_ref().ok().and_then(|principal| principal.user.as_ref());
+        quotas.take(rate, &Payer::new(user, peer))?;
+    }
+    Ok(known.inspect_err(|err| quotas.token_refused(&blamed, *err))?)
+}
+
+/// Authenticates the client `before` at `peer` once more, by a new token. A connection stays with
+/// its user, as others have been told that it is theirs.
+pub async fn refresh(
+    authority: &Authority,
+    quotas: &Quotas,
+    token: &Token,
+    before: &Principal,
+    peer: IpAddr,
+) -> Result<Principal, NotRefreshed> {
+    let principal = authenticate(authority, quotas, Some(token), peer, None).await?;
+    if principal.user == before.user { Ok(principal) } else { Err(NotRefreshed::AnotherUser) }
+}
+
 impl Core {
-    /// The client that `who` at `peer` counts as in every shared [`Pool`](crate::Pool).
-    pub fn holder(&self, who: &Principal, peer: IpAddr) -> Holder {
-        match &who.user {
+    /// The client that `principal` at `peer` counts for in every shared [`Pool`](crate::Pool).
+    pub fn holder(&self, principal: &Principal, peer: IpAddr) -> Holder {
+        match &principal.user {
             Some(user) => Holder::user(user),
             None if self.auth.mode() == Mode::Open => Holder::guest(peer),
-            // Every token ends; whoever came without one is let in as a guest.
-            None if who.expires.is_none() => Holder::stranger(peer),
+            // Every token expires, so this client is a guest without one.
+            None if principal.expires.is_none() => Holder::stranger(peer),
             None => Holder::Program,
         }
     }
 
-    /// [`Self::holder`], or the user that a program acts for. Where nobody signs in, a claimed user
-    /// counts for nothing.
-    pub fn holder_for(&self, who: &Principal, acting: Option<&Arc<str>>, peer: IpAddr) -> Holder {
-        match (self.holder(who, peer), acting) {
+    /// [`Self::holder`], or the user that a program acts for. In open mode a claimed user counts
+    /// for nothing.
+    pub fn holder_for(
+        &self,
+        principal: &Principal,
+        acting: Option<&Arc<str>>,
+        peer: IpAddr,
+    ) -> Holder {
+        match (self.holder(principal, peer), acting) {
             (Holder::Program, Some(user)) => Holder::user(user),
             (holder, _) => holder,
         }
     }
 
-    /// The client that a connection from `peer` counts as before it has shown a token.
+    /// The client that a connection from `peer` counts for before it has shown a token.
     pub fn newcomer(&self, peer: IpAddr) -> Holder {
         self.auth.mode().newcomer(peer)
     }
 
-    /// Counts the connection that a request with these `extensions` came on as that of `who`.
-    pub fn carries(&self, extensions: &Extensions, who: &Principal) -> Result<(), Refused> {
-        let holder = self.holder(who, Peer::within(extensions).0);
+    /// Counts the connection that carried a request with these `extensions` for `principal`.
+    pub fn carries(&self, extensions: &Extensions, principal: &Principal) -> Result<(), Refused> {
+        let holder = self.holder(principal, Peer::within(extensions).0);
         Ok(Carrier::identified(extensions, &holder)?)
     }
 
-    /// Who it is at `peer` that shows `token`. Counts the request: as the user's, or as the
-    /// address's if there is none, also because the token is not accepted.
-    pub async fn identify(
+    /// [Authenticates](authenticate) the client of a request, and charges it for the request.
+    pub async fn authenticate(
         &self,
         token: Option<&Token>,
         peer: IpAddr,
-    ) -> Result<Principal, Problem> {
-        let blamed = token.map_or_else(|| peer.into(), |it| it.blamed(peer));
-        if token.is_some() {
-            self.quotas.may_show_token(&blamed)?;
-        }
-        let known = self.auth.identify(token).await;
-        let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
-        self.quotas.take(Rate::Requests, &Payer::new(user, peer))?;
-        Ok(known.inspect_err(|why| self.quotas.token_refused(&blamed, *why))?)
+    ) -> Result<Principal, NotAuthenticated> {
+        authenticate(&self.auth, &self.quotas, token, peer, Some(Rate::Requests)).await
     }
 
-    /// Who `before`, at `peer`, is with a new token. A connection stays with its user: others see
-    /// it as theirs.
+    /// [Authenticates](refresh) the client of a connection by a new token, free of charge.
     pub async fn refresh(
         &self,
         token: &Token,
         before: &Principal,
         peer: IpAddr,
     ) -> Result<Principal, NotRefreshed> {
-        let blamed = token.blamed(peer);
-        self.quotas.may_show_token(&blamed)?;
-        let known = self.auth.identify(Some(token)).await;
-        let who = known.inspect_err(|why| self.quotas.token_refused(&blamed, *why))?;
-        if who.user == before.user { Ok(who) } else { Err(NotRefreshed::AnotherUser) }
+        refresh(&self.auth, &self.quotas, token, before, peer).await
     }
 }
 
 impl Quotas {
-    /// Whether a token that `payer` pays for may be looked at. To be asked before: what is refused here costs
-    /// no signature.
+    /// Checks that `payer` has not shown too many forged tokens. Asked before a token is verified,
+    /// so that a refusal costs no signature.
     pub fn may_show_token(&self, payer: &Payer) -> Result<(), Exceeded> {
         self.look(Rate::BadTokens, payer)
     }
 
-    /// A token that `payer` pays for was not accepted. Only a forged one is held against it: that
-    /// tokens end and keys change is everyday, and happens to all clients of an address at once.
-    pub fn token_refused(&self, payer: &Payer, why: Denied) {
-        if why.is_forged() {
-            // Others may have used it up since it was asked; the next one is refused.
+    /// Charges a rejected token to `payer` if it is forged. Others are free: tokens expire and keys
+    /// change every day, for all clients of an address at once.
+    pub fn token_refused(&self, payer: &Payer, err: Denied) {
+        if err.is_forged() {
+            // Fails if others have used up the rate meanwhile; the next token is refused.
             self.take(Rate::BadTokens, payer).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Limits,
+        auth::{Issue, Secret, Settings},
+    };
+
+    const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn secret(letter: char) -> Secret {
+        letter.to_string().repeat(32).into()
+    }
+
+    fn token(user: &str, secret: &Secret) -> Token {
+        let exp = crate::now() / 1000 + 60;
+        let issue = Issue { sub: user.to_owned(), exp, ..Issue::default() };
+        Token::from(&*issue.sign(secret))
+    }
+
+    fn setup() -> (Authority, Quotas) {
+        let (mode, secrets) = (Mode::Jwt, vec![secret('a')]);
+        let settings = Settings { mode, secrets, ..Settings::default() };
+        let limits =
+            Limits { requests_per_second: 1, bad_tokens_per_minute: 2, ..Limits::default() };
+        (Authority::new(&settings).unwrap(), Quotas::new(&limits))
+    }
+
+    fn exceeded(err: &NotAuthenticated) -> Option<Rate> {
+        match err {
+            NotAuthenticated::Exceeded(err) => Some(err.rate),
+            NotAuthenticated::Denied(_) => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_charged_to_its_user_or_else_to_its_address() {
+        let (authority, quotas) = setup();
+        let request = async |token: Option<&Token>| {
+            authenticate(&authority, &quotas, token, HOME, Some(Rate::Requests)).await
+        };
+        for user in ["ann", "bob"] {
+            let token = token(user, &secret('a'));
+            let principal = request(Some(&token)).await.unwrap();
+            assert_eq!(principal.user.as_deref(), Some(user));
+            assert_eq!(exceeded(&request(Some(&token)).await.unwrap_err()), Some(Rate::Requests));
+        }
+        assert_eq!(request(None).await.unwrap_err(), Denied::Missing.into());
+        let forged = token("ann", &secret('b'));
+        for token in [None, Some(&forged)] {
+            assert_eq!(exceeded(&request(token).await.unwrap_err()), Some(Rate::Requests));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_has_shown_too_many_forged_tokens_shows_no_other() {
+        let (authority, quotas) = setup();
+        let good = token("ann", &secret('a'));
+        let ann = authenticate(&authority, &quotas, Some(&good), HOME, None).await.unwrap();
+        let show = async |user: &str, letter: char, peer: IpAddr| {
+            let token = token(user, &secret(letter));
+            refresh(&authority, &quotas, &token, &ann, peer).await.map(drop)
+        };
+        assert_eq!(show("bob", 'a', HOME).await, Err(NotRefreshed::AnotherUser));
+        for _ in 0..2 {
+            assert_eq!(show("ann", 'b', HOME).await, Err(Denied::Signature.into()));
+        }
+        for letter in ['a', 'b'] {
+            let refused = show("ann", letter, HOME).await;
+            assert!(
+                matches!(refused, Err(NotRefreshed::Exceeded(err)) if err.rate == Rate::BadTokens)
+            );
+        }
+        assert_eq!(show("ann", 'a', [10, 0, 0, 1].into()).await, Ok(()));
     }
 }

@@ -48,7 +48,7 @@ pub use event::{
     BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
-pub use identify::NotRefreshed;
+pub use identify::{NotAuthenticated, NotRefreshed, authenticate, refresh};
 pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
 pub use life::Life;
 pub use log::Standing;

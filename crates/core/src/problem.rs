@@ -8,7 +8,7 @@ use axum_core::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::telemetry;
+use crate::{NotAuthenticated, telemetry};
 
 /// An RFC 9457 problem document. Never holds a cause: causes are logged, once, where they happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +48,15 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+}
+
+impl From<NotAuthenticated> for Problem {
+    fn from(err: NotAuthenticated) -> Self {
+        match err {
+            NotAuthenticated::Exceeded(err) => err.into(),
+            NotAuthenticated::Denied(err) => err.into(),
+        }
     }
 }
 

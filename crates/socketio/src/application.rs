@@ -2,11 +2,11 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use quadrille_core::{Close, Delivery, Exceeded, Holder, Info, auth::Token};
+use quadrille_core::{Close, Delivery, Exceeded, Holder, Info, auth::Token, ws::Flow};
 use tokio::time::Instant;
 
 use crate::{
-    engineio::{Flow, PacketSink},
+    engineio::PacketSink,
     link::{RenderOutput, SocketLink},
     packet::{BadPacket, EventData},
     recovery::{ResumeRequest, Resumed},

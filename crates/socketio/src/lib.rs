@@ -20,7 +20,6 @@ pub use application::{
     Accepted, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection, Then,
 };
 pub use config::Config;
-pub use engineio::Flow;
 pub use link::{RenderOutput, SocketLink};
 pub use recovery::{NOTES, Offset, RECOVERY_BYTES, ResumePoint, ResumeRequest, Resumed};
 pub use server::{PATH, router};

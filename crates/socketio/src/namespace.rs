@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::FutureExt;
 use quadrille_core::{
-    Close, Core, Delivery, Exceeded, Info, Payer, Rate, auth::Token, json, telemetry,
+    Close, Core, Delivery, Exceeded, Info, Payer, Rate, auth::Token, json, telemetry, ws::Flow,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::{
     application::{
         Accepted, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection, Then,
     },
-    engineio::{EngineLink, Flow, Handler, PacketSink},
+    engineio::{EngineLink, Handler, PacketSink},
     link::{RenderOutput, SocketLink},
     packet::{self, BadPacket, EventData, Packet, PacketKind},
     recovery::{Offset, Recovery, RecoveryHandle, ResumeRequest},

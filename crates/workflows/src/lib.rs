@@ -20,7 +20,7 @@ use std::{
 
 use axum::Router;
 use quadrille_agents::Desk;
-use quadrille_core::Core;
+use quadrille_core::{Core, ws};
 use quadrille_store::{Store, files::Files};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
@@ -121,6 +121,17 @@ impl Config {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
+        }
+    }
+}
+
+impl From<&Config> for ws::Config {
+    fn from(config: &Config) -> Self {
+        Self {
+            max_message_size: config.max_message_size,
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            write_timeout: config.write_timeout,
         }
     }
 }

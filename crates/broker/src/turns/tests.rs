@@ -15,10 +15,10 @@ fn payloads(frames: &[Text]) -> Vec<String> {
     let tell = |frame: &Text| {
         let frame: Value = serde_json::from_str(frame).unwrap();
         let payload = &frame["payload"];
-        let [kind, status, message] = ["type", "status", "message"].map(|it| &payload[it]);
+        let [kind, status, message] = ["type", "status", "message"].map(|name| &payload[name]);
         format!("{kind} {status} {message} {}", payload["final_message"])
     };
-    frames.iter().map(tell).map(|it| it.replace('"', "")).collect()
+    frames.iter().map(tell).map(|text| text.replace('"', "")).collect()
 }
 
 fn delta(turn: Uuid, start: u64, text: &str) -> Turn {
@@ -46,18 +46,50 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
         "response in_progress Grüß Gott false",
         "response completed Grüß Gott true",
     ];
-    let texts = Texts::new(hub.clone());
-    let all = |texts: &Texts| {
-        let frames = records.iter().flat_map(|it| texts.frames(it, false)).flatten();
+    let texts = TurnTexts::new(hub.clone());
+    let all = |texts: &TurnTexts| {
+        let frames = records.iter().flat_map(|record| texts.frames(record, false)).flatten();
         payloads(&frames.collect::<Vec<_>>())
     };
     // In order; once more from the beginning; and by one who begins in the middle.
     assert_eq!(all(&texts), expected);
     assert_eq!(all(&texts), expected);
-    let [_, middle] = Texts::new(hub).frames(&records[3], true);
+    let [_, middle] = TurnTexts::new(hub).frames(&records[3], true);
     let middle = middle.unwrap();
     assert_eq!(payloads(std::slice::from_ref(&middle)), expected[4..5]);
     assert!(middle.ends_with(&format!(r#","position":"{}"}}"#, records[3].at)), "{middle:?}");
+}
+
+#[tokio::test]
+async fn every_frame_of_the_newest_record_is_encoded_once() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let topic = "user:7".parse().unwrap();
+    let records = publish(&hub, &topic, &[delta(Uuid::now_v7(), 0, "a")]).await;
+    let texts = TurnTexts::new(hub);
+    let at = |frames: TurnFrames| frames.map(|frame| frame.expect("a notice and a text").as_ptr());
+    for positioned in [false, true] {
+        let frames = at(texts.frames(&records[0], positioned));
+        assert_eq!(at(texts.frames(&records[0], positioned)), frames);
+    }
+}
+
+#[tokio::test]
+async fn a_merged_delta_has_the_notice_that_its_last_part_has_not() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let (topic, turn): (Topic, _) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let records = publish(&hub, &topic, &[delta(turn, 0, "a"), delta(turn, 1, "b")]).await;
+    let merged = Record::new(Event::new(delta(turn, 0, "ab").draft(topic), records[1].at));
+    let text = "response in_progress ab false";
+    for order in [[&records[1], &merged], [&merged, &records[1]]] {
+        let texts = TurnTexts::new(hub.clone());
+        for record in order {
+            let frames: Vec<_> = texts.frames(record, false).into_iter().flatten().collect();
+            let notice = "status responding Assistant is responding... false";
+            let expected = [notice, text];
+            let expected = if Arc::ptr_eq(record, &merged) { &expected[..] } else { &[text] };
+            assert_eq!(payloads(&frames), expected);
+        }
+    }
 }
 
 #[tokio::test]
@@ -67,19 +99,19 @@ async fn history_has_the_newest_of_a_turn_and_a_text_without_beginning_is_not_sh
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let both = [delta(turn, 0, "a"), delta(turn, 1, "b")];
     let records = publish(&hub, &topic, &both).await;
-    let texts = Texts::new(hub.clone());
+    let texts = TurnTexts::new(hub.clone());
     assert_eq!(payloads(&texts.history(&records)), ["response in_progress ab false"]);
     let more = [delta(turn, 2, "c"), delta(turn, 3, "d"), delta(turn, 4, "e")];
     let records = publish(&hub, &topic, &more).await;
     assert_eq!(records.len(), 3);
     assert_eq!(payloads(&texts.history(&records)), ["response in_progress abcde false"]);
-    assert_eq!(Texts::new(hub).frames(&records[0], false), [None, None]);
+    assert_eq!(TurnTexts::new(hub).frames(&records[0], false), [None, None]);
 }
 
 #[tokio::test]
 async fn frames_count_as_what_is_kept() {
     let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
-    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
         let records =
@@ -87,26 +119,27 @@ async fn frames_count_as_what_is_kept() {
                 .await;
         texts.frames(records.last().unwrap(), false);
     }
-    let kept = texts.kept();
-    let made = kept.turns.values().filter_map(|it| it.newest.as_ref());
-    let bytes: usize = made.flat_map(|it| it.1.iter().flatten()).map(|it| it.len()).sum();
+    let cache = texts.cache();
+    let newest = cache.turns.values().filter_map(|entry| entry.newest.as_ref());
+    let frames = newest.flat_map(|newest| newest.frames.iter().flatten().flatten().flatten());
+    let bytes: usize = frames.map(|frame| frame.len()).sum();
     assert!(bytes > BYTES / 2 && bytes <= BYTES, "{bytes}");
-    assert_eq!(bytes, kept.bytes);
+    assert_eq!(bytes, cache.bytes);
 }
 
 #[tokio::test]
 async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_bound() {
     let policy = quadrille_core::Policy { events: 3, ..Default::default() };
     let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
-    let (topic, texts) = ("user:7".parse().unwrap(), Texts::new(hub.clone()));
+    let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..2 * TURNS {
         let records = [delta(Uuid::now_v7(), 9, "middle")];
         let records = publish(&hub, &topic, &records).await;
         assert_eq!(texts.frames(records.last().unwrap(), false), [None, None]);
     }
-    let kept = texts.kept();
-    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
-    assert!(kept.turns.values().all(|it| it.broken));
+    let cache = texts.cache();
+    assert_eq!((cache.turns.len(), cache.order.len()), (TURNS, TURNS));
+    assert!(cache.turns.values().all(|entry| entry.broken));
 }
 
 #[tokio::test]
@@ -114,7 +147,7 @@ async fn a_merged_delta_goes_on_beyond_what_is_known() {
     let policy = quadrille_core::Policy { events: 1, ..Default::default() };
     let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
-    let texts = Texts::new(hub.clone());
+    let texts = TurnTexts::new(hub.clone());
     // Somebody keeps up at first; somebody else gets both deltas as one; then the log has more.
     for (of_turn, text) in [
         (delta(turn, 0, "Grü"), "Grü"),
@@ -131,10 +164,10 @@ async fn a_merged_delta_goes_on_beyond_what_is_known() {
 
 #[test]
 fn what_is_kept_is_bounded() {
-    let mut kept = Kept::default();
+    let mut cache = Cache::default();
     for _ in 0..2 * TURNS {
-        kept.entry(Uuid::now_v7());
-        kept.forget();
+        cache.entry(Uuid::now_v7());
+        cache.evict();
     }
-    assert_eq!((kept.turns.len(), kept.order.len()), (TURNS, TURNS));
+    assert_eq!((cache.turns.len(), cache.order.len()), (TURNS, TURNS));
 }

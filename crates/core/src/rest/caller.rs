@@ -50,7 +50,7 @@ where
         let peer = Peer::within(&parts.extensions);
         let core = Core::from_ref(state);
         let token = Token::find(&parts.method, &parts.headers, &parts.uri, &core.origins);
-        let principal = core.identify(token.as_ref(), peer.0).await?;
+        let principal = core.authenticate(token.as_ref(), peer.0).await?;
         core.carries(&parts.extensions, &principal)?;
         let payer = Payer::new(principal.user.as_ref(), peer.0);
         Ok(Self { core, principal, peer, payer })

@@ -1,34 +1,33 @@
-//! A WebSocket before it is known what it carries: one text message after the other, until it is
-//! handed to the pump.
+//! A WebSocket before its protocol is known: one text message after the other, until the pump takes
+//! it over.
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
     frame::Frames,
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
     protocol::Protocol,
     pump::{self, Config},
 };
 use crate::{Close, Inbox, Session};
 
-/// Bytes of a message, and read at once: what is exchanged here is short.
+/// Bytes of one read, and upper bound on a message: those exchanged here are short.
 const CHUNK: usize = 1 << 10;
 
-/// A connection of which nothing is known yet. Waits without a limit of its own: give it one.
+/// A connection whose protocol is not known yet. It has no timeout: wrap its futures in one.
 #[derive(Debug)]
 pub struct Exchange<S> {
     io: S,
-    input: Input,
+    input: InputBuffer,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     pub fn new(io: S) -> Self {
-        Self { io, input: Input::new(CHUNK) }
+        Self { io, input: InputBuffer::new(CHUNK) }
     }
 
-    /// The next text message; `None` if there will be none, because the peer closes, is gone, or
-    /// breaks the protocol.
+    /// Reads the next text message; `None` if the peer closes, is gone, or breaks the protocol.
     pub async fn text(&mut self) -> io::Result<Option<String>> {
         let mut bytes = vec![0; CHUNK];
         let mut read = 0;
@@ -36,18 +35,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
             let (mut text, mut answers, mut over) = (None, Vec::new(), false);
             let fed = self.input.feed(bytes.get_mut(..read).unwrap_or_default(), |message| {
                 match message {
-                    Message::Text(it) => text = Some(it.to_owned()),
-                    Message::Ping(payload) => Frames::new(&mut answers).pong(payload),
-                    Message::Binary | Message::Pong => {}
-                    Message::Close(why) => {
-                        Frames::new(&mut answers).close(&why);
+                    ClientMessage::Text(message) => text = Some(message.to_owned()),
+                    ClientMessage::Ping(payload) => Frames::new(&mut answers).pong(payload),
+                    ClientMessage::Binary | ClientMessage::Pong => {}
+                    ClientMessage::Close(close) => {
+                        Frames::new(&mut answers).close(&close);
                         over = true;
                     }
                 }
                 text.is_none() && !over
             });
-            if let Err(why) = fed {
-                Frames::new(&mut answers).close(&why);
+            if let Err(close) = fed {
+                Frames::new(&mut answers).close(&close);
                 over = true;
             }
             self.io.write_all(&answers).await?;
@@ -69,15 +68,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         self.io.flush().await
     }
 
-    /// Close, without waiting for the peer's half of the closing handshake.
-    pub async fn close(mut self, why: &Close) -> io::Result<()> {
+    /// Closes without waiting for the peer's half of the closing handshake.
+    pub async fn close(mut self, close: &Close) -> io::Result<()> {
         let mut bytes = Vec::new();
-        Frames::new(&mut bytes).close(why);
+        Frames::new(&mut bytes).close(close);
         self.io.write_all(&bytes).await?;
         self.io.shutdown().await
     }
 
-    /// Go on as `protocol`, with what came after the last message that was taken.
+    /// Runs `protocol` on the connection, from the first message that was not read here.
     pub async fn serve<P: Protocol>(
         mut self,
         session: Session,

@@ -8,24 +8,24 @@ pub(crate) const CLOSE: u8 = 0x8;
 pub(crate) const PING: u8 = 0x9;
 pub(crate) const PONG: u8 = 0xA;
 
-/// The longest payload of a control frame.
+/// Upper bound on the payload of a control frame.
 const CONTROL_MAX: usize = 125;
 
-/// What stands before a client's payload.
+/// Header of a client's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) last: bool,
     pub(crate) opcode: u8,
     pub(crate) mask: [u8; 4],
-    /// Of the payload, in bytes.
+    /// Bytes of the payload.
     pub(crate) len: usize,
-    /// Of the header itself, in bytes.
+    /// Bytes of the header itself.
     pub(crate) size: usize,
 }
 
 impl Header {
-    /// The header at the beginning of `bytes`; `None` if it is not whole yet. A payload longer than
-    /// `max` is refused here, before it has arrived.
+    /// Parses the header at the beginning of `bytes`; `None` if it is incomplete. Rejects a payload
+    /// longer than `max` before it arrives.
     pub(crate) fn parse(bytes: &[u8], max: usize) -> Result<Option<Self>, Close> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let (last, reserved, opcode) = (first & 0x80 != 0, first & 0x70, first & 0x0F);
@@ -60,7 +60,7 @@ impl Header {
     }
 }
 
-/// Undo the client's masking, eight bytes at a time.
+/// Removes the client's masking, eight bytes at a time.
 pub(crate) fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -73,7 +73,7 @@ pub(crate) fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// Frames to be sent, one after the other, in the bytes of one write.
+/// Writes frames one after the other into the bytes of one write.
 #[derive(Debug)]
 pub struct Frames<'a>(&'a mut Vec<u8>);
 
@@ -82,7 +82,7 @@ impl<'a> Frames<'a> {
         Self(bytes)
     }
 
-    /// One text message.
+    /// Writes a text message.
     pub fn text(&mut self, text: &str) {
         self.put(TEXT, text.as_bytes());
     }
@@ -95,9 +95,9 @@ impl<'a> Frames<'a> {
         self.put(PONG, payload);
     }
 
-    pub(crate) fn close(&mut self, why: &Close) {
-        let mut payload = why.code.to_be_bytes().to_vec();
-        payload.extend_from_slice(why.reason.as_bytes());
+    pub(crate) fn close(&mut self, close: &Close) {
+        let mut payload = close.code.to_be_bytes().to_vec();
+        payload.extend_from_slice(close.reason.as_bytes());
         payload.truncate(CONTROL_MAX);
         self.put(CLOSE, &payload);
     }
@@ -157,8 +157,8 @@ mod tests {
             (&[0x81, 0xFF, 0x7F, 0, 0, 0, 0, 0, 0, 0], Close::TOO_BIG),
             (&[0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], Close::PROTOCOL),
         ];
-        for (bytes, why) in cases {
-            assert_eq!(parse(bytes), Err(why), "{bytes:x?}");
+        for (bytes, close) in cases {
+            assert_eq!(parse(bytes), Err(close), "{bytes:x?}");
         }
     }
 
@@ -176,10 +176,16 @@ mod tests {
 
     #[test]
     fn a_frame_takes_the_shortest_length_there_is() {
-        for (len, header) in [(125, 2), (126, 4), (65535, 4), (65536, 10)] {
-            let mut bytes = Vec::new();
-            Frames::new(&mut bytes).text(&"x".repeat(len));
-            assert_eq!(bytes.len(), header + len);
+        let cases: [(usize, &[u8]); 4] = [
+            (125, &[0x81, 125]),
+            (126, &[0x81, 126, 0, 126]),
+            (65535, &[0x81, 126, 0xFF, 0xFF]),
+            (65536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ];
+        for (len, header) in cases {
+            let (mut bytes, text) = (Vec::new(), "x".repeat(len));
+            Frames::new(&mut bytes).text(&text);
+            assert!(bytes == [header, text.as_bytes()].concat(), "{len}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What no bytes may do to a WebSocket. Each function is a target of `cargo xtask fuzz`; the tests
-//! replay its seeds. The reference is tungstenite.
+//! Properties that hold for all bytes of a WebSocket. Each function is a target of `cargo xtask
+//! fuzz`; the tests replay its seeds. The reference is tungstenite.
 use std::io::{self, Read, Write};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -9,19 +9,19 @@ use tungstenite::protocol::{self, Role, WebSocket, WebSocketConfig};
 use super::{
     Origins,
     frame::Frames,
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
 };
 use crate::Close;
 
-/// The largest message.
+/// Upper bound on a message.
 const MAX: usize = 512;
 
-/// Bytes of a message that a client takes at most.
+/// Upper bound on a message for the client, in bytes.
 const LONG: usize = 1 << 20;
 
-/// What came out of bytes.
+/// A message that was read.
 #[derive(Debug, PartialEq)]
-enum Heard {
+enum Received {
     Text(String),
     Binary,
     Ping(Vec<u8>),
@@ -29,34 +29,34 @@ enum Heard {
 }
 
 #[derive(Debug, PartialEq)]
-enum End {
-    /// It may go on.
+enum ReadEnd {
+    /// More may follow.
     Open,
     Closed,
     Failed(Option<Close>),
 }
 
-/// However bytes are cut and however often the reader pauses, they are the same messages, and those
-/// that the reference finds. The first byte says how to cut.
+/// Checks that bytes are the same messages however they are cut and however often the reader
+/// pauses, and those that the reference reads. The first byte selects the cuts.
 pub fn input(data: &[u8]) {
     let Some((&cuts, bytes)) = data.split_first() else { return };
-    let (ours, end) = heard(bytes, None);
-    let cut = heard(bytes, Some(cuts));
+    let (ours, end) = received(bytes, None);
+    let cut = received(bytes, Some(cuts));
     assert_eq!((&cut.0, &cut.1), (&ours, &end), "cut with {cuts}");
     let (theirs, their_end) = reference(bytes, Role::Server);
     let both = ours.len().min(theirs.len());
     assert_eq!(ours.get(..both), theirs.get(..both));
     let (more, their_more) = (ours.get(both..), theirs.get(both..));
     let (more, their_more) = (more.unwrap_or_default(), their_more.unwrap_or_default());
-    let control = |it: &Heard| matches!(it, Heard::Ping(_) | Heard::Pong);
+    let control = |message: &Received| matches!(message, Received::Ping(_) | Received::Pong);
     match (end, their_end) {
-        // It takes control frames whose length is written long (RFC 6455, 5.5), and goes on.
-        (End::Failed(Some(why)), _) if more.is_empty() => {
-            assert!(their_more.is_empty() || why == Close::PROTOCOL, "{their_more:?}");
+        // It accepts control frames with an extended length (RFC 6455, 5.5), and goes on.
+        (ReadEnd::Failed(Some(close)), _) if more.is_empty() => {
+            assert!(their_more.is_empty() || close == Close::PROTOCOL, "{their_more:?}");
             assert!(their_more.first().is_none_or(control), "{their_more:?}");
         }
-        // It looks at each fragment of a text, and so sees sooner that it is not UTF-8.
-        (_, End::Failed(_)) => {
+        // It checks each fragment of a text, and so finds sooner that it is not UTF-8.
+        (_, ReadEnd::Failed(_)) => {
             assert!(their_more.is_empty() && more.iter().all(control), "{more:?}");
         }
         (end, their_end) => {
@@ -66,8 +66,8 @@ pub fn input(data: &[u8]) {
     }
 }
 
-/// What is written is read by the reference, and read here when a client masks it. The first bytes
-/// are the mask and how long the text is.
+/// Checks that the reference reads what is written, and so does [`InputBuffer`] once it is masked.
+/// The first bytes are the mask and the length of the text.
 pub fn output(data: &[u8]) {
     let Some(([a, b, c, d, len], text)) = data.split_first_chunk() else { return };
     let text = String::from_utf8_lossy(text);
@@ -83,9 +83,9 @@ pub fn output(data: &[u8]) {
     frames.text(&text);
     frames.pong(ping);
     frames.close(&Close::SLOW);
-    let heard = [Heard::Ping(Vec::new()), Heard::Text(text.clone()), Heard::Pong];
+    let received = [Received::Ping(Vec::new()), Received::Text(text.clone()), Received::Pong];
     let (got, end) = reference(&bytes, Role::Client);
-    assert_eq!((got.as_slice(), end), (heard.as_slice(), End::Closed));
+    assert_eq!((got.as_slice(), end), (received.as_slice(), ReadEnd::Closed));
     let mut bytes = Vec::new();
     Frames::new(&mut bytes).text(&text);
     let header = bytes.len() - text.len();
@@ -95,29 +95,29 @@ pub fn output(data: &[u8]) {
     bytes[1] |= 0x80;
     bytes.extend(mask);
     bytes.extend(payload);
-    let mut input = Input::new(LONG);
+    let mut input = InputBuffer::new(LONG);
     let mut got = None;
     let fed = input.feed(&mut bytes, |message| {
-        got = matches!(message, Message::Text(it) if it == text).then_some(());
+        got = matches!(message, ClientMessage::Text(read) if read == text).then_some(());
         true
     });
     assert_eq!((fed, got), (Ok(()), Some(())));
 }
 
-/// The messages in `bytes` and how it ended, fed whole, or in parts and with pauses.
-fn heard(bytes: &[u8], cuts: Option<u8>) -> (Vec<Heard>, End) {
+/// Reads the messages in `bytes`, fed whole, or in parts and with pauses.
+fn received(bytes: &[u8], cuts: Option<u8>) -> (Vec<Received>, ReadEnd) {
     let mut dice = u32::from(cuts.unwrap_or(0));
     let mut below = move |bound: u32| {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (dice >> 16) % bound
     };
-    let mut input = Input::new(MAX);
-    let (mut heard, mut closed) = (Vec::new(), false);
+    let mut input = InputBuffer::new(MAX);
+    let (mut received, mut closed) = (Vec::new(), false);
     let mut rest = bytes.to_vec();
     let mut paused = false;
     while paused || !rest.is_empty() {
         let part = match cuts {
-            // A reader that paused is first asked for what is pending.
+            // A reader that paused first gets what is pending.
             _ if paused => 0,
             Some(0) => 1,
             Some(_) => below(12) as usize + 1,
@@ -127,55 +127,57 @@ fn heard(bytes: &[u8], cuts: Option<u8>) -> (Vec<Heard>, End) {
         paused = false;
         let fed = input.feed(&mut rest, |message| {
             match message {
-                Message::Text(text) => heard.push(Heard::Text(text.to_owned())),
-                Message::Binary => heard.push(Heard::Binary),
-                Message::Ping(payload) => heard.push(Heard::Ping(payload.to_vec())),
-                Message::Pong => heard.push(Heard::Pong),
-                Message::Close(_) => closed = true,
+                ClientMessage::Text(text) => received.push(Received::Text(text.to_owned())),
+                ClientMessage::Binary => received.push(Received::Binary),
+                ClientMessage::Ping(payload) => received.push(Received::Ping(payload.to_vec())),
+                ClientMessage::Pong => received.push(Received::Pong),
+                ClientMessage::Close(_) => closed = true,
             }
             paused = !closed && cuts.is_some() && below(4) == 0;
             !paused && !closed
         });
         rest = after;
         match fed {
-            _ if closed => return (heard, End::Closed),
-            Err(why) => return (heard, End::Failed(Some(why))),
+            _ if closed => return (received, ReadEnd::Closed),
+            Err(close) => return (received, ReadEnd::Failed(Some(close))),
             Ok(()) => {}
         }
     }
-    (heard, End::Open)
+    (received, ReadEnd::Open)
 }
 
-/// What tungstenite finds.
-fn reference(bytes: &[u8], role: Role) -> (Vec<Heard>, End) {
+/// Reads the messages in `bytes` with tungstenite.
+fn reference(bytes: &[u8], role: Role) -> (Vec<Received>, ReadEnd) {
     let max = if role == Role::Server { MAX } else { LONG };
     let config = WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
-    let mut socket = WebSocket::from_raw_socket(Wire(bytes), role, Some(config));
-    let mut heard = Vec::new();
+    let mut socket = WebSocket::from_raw_socket(ByteStream(bytes), role, Some(config));
+    let mut received = Vec::new();
     loop {
         match socket.read() {
-            Ok(protocol::Message::Text(text)) => heard.push(Heard::Text(text.as_str().to_owned())),
-            Ok(protocol::Message::Binary(_)) => heard.push(Heard::Binary),
-            Ok(protocol::Message::Ping(payload)) => heard.push(Heard::Ping(payload.to_vec())),
-            Ok(protocol::Message::Pong(_)) => heard.push(Heard::Pong),
-            Ok(protocol::Message::Close(_)) => return (heard, End::Closed),
+            Ok(protocol::Message::Text(text)) => {
+                received.push(Received::Text(text.as_str().to_owned()));
+            }
+            Ok(protocol::Message::Binary(_)) => received.push(Received::Binary),
+            Ok(protocol::Message::Ping(payload)) => received.push(Received::Ping(payload.to_vec())),
+            Ok(protocol::Message::Pong(_)) => received.push(Received::Pong),
+            Ok(protocol::Message::Close(_)) => return (received, ReadEnd::Closed),
             Ok(protocol::Message::Frame(_)) => unreachable!("not when reading"),
-            Err(tungstenite::Error::Io(_)) => return (heard, End::Open),
-            Err(_) => return (heard, End::Failed(None)),
+            Err(tungstenite::Error::Io(_)) => return (received, ReadEnd::Open),
+            Err(_) => return (received, ReadEnd::Failed(None)),
         }
     }
 }
 
-/// Gives its bytes, then nothing yet; takes everything.
-struct Wire<'a>(&'a [u8]);
+/// A stream that gives its bytes and then would block, and takes everything.
+struct ByteStream<'a>(&'a [u8]);
 
-impl Read for Wire<'_> {
+impl Read for ByteStream<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.0.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.0.read(into) }
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for ByteStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())
     }
@@ -185,14 +187,15 @@ impl Write for Wire<'_> {
     }
 }
 
-/// A page is let in that is listed, of this machine where this machine is asked, or, where that is
-/// asked for, of the very host; as the parser of browsers reads its origin. Lines: origin, host, a
-/// listed origin.
+/// Checks that exactly the pages are allowed that are listed, of this machine where the request is
+/// for this machine, or of the request's own host where that is allowed; as browsers parse an
+/// origin. Lines: origin, host, a listed origin.
 pub fn origin(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
-    let mut line = || lines.next().and_then(|it| HeaderValue::from_bytes(it).ok());
+    let mut line = || lines.next().and_then(|line| HeaderValue::from_bytes(line).ok());
     let (Some(origin), Some(host)) = (line(), line()) else { return };
-    let listed = line().and_then(|it| it.to_str().ok().map(str::to_owned)).unwrap_or_default();
+    let listed =
+        line().and_then(|value| value.to_str().ok().map(str::to_owned)).unwrap_or_default();
     let Some(page) = origin.to_str().ok().map(str::to_owned) else { return };
     let Ok(url) = Url::parse(&page) else { return };
     let headers =
@@ -210,22 +213,23 @@ pub fn origin(data: &[u8]) {
         };
         listed.contains("://*.") && above.as_ref().is_some_and(is_below)
     };
-    let same = || Url::parse(&listed).is_ok_and(|it| parts(&it) == parts(&url));
+    let same = || Url::parse(&listed).is_ok_and(|listed| parts(&listed) == parts(&url));
     let origins = Origins::new(&[&listed]);
     let is_usable = origins.is_ok();
     let may_be_listed = is_usable && (listed == "*" || same() || below(&listed));
     let is_listed = is_usable && (listed == "*" || page.eq_ignore_ascii_case(&listed));
     let is_web = matches!(url.scheme(), "http" | "https");
     let is_local = is_web && matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    let may_ask_locally = ["localhost", "127.", "["].iter().any(|it| host.contains(it));
+    let may_ask_locally = ["localhost", "127.", "["].iter().any(|local| host.contains(local));
     let asks_locally = !is_usable && matches!(&*host, "localhost" | "127.0.0.1" | "[::1]:8080");
     let asked = Url::parse(&format!("{}://{host}", url.scheme())).ok();
-    // What a browser sends for this page, and no other spelling of it.
+    // The spelling that a browser sends for this page.
     let is_plain = url.origin().ascii_serialization() == page;
     for own in [false, true] {
         let origins = Origins::new(&[&listed]).unwrap_or_default().with_own(own, None);
         let allowed = origins.check(&headers).is_ok();
-        let is_own = own && is_web && asked.as_ref().is_some_and(|it| it.origin() == url.origin());
+        let is_own =
+            own && is_web && asked.as_ref().is_some_and(|asked| asked.origin() == url.origin());
         let may = may_be_listed || is_own || is_local && may_ask_locally;
         assert!(!allowed || may, "{page:?} of {host:?}, listed {listed:?}");
         let must = is_plain && (is_listed || is_local && asks_locally);

@@ -4,60 +4,60 @@ use std::mem;
 use super::frame::{self, Header, unmask};
 use crate::Close;
 
-/// Fragments in one message. The largest message in fragments of 256 bytes, and no endless stream
-/// of empty ones.
+/// Upper bound on the fragments of one message: enough for the largest message in fragments of 256
+/// bytes, and no endless stream of empty ones.
 const FRAGMENTS: usize = 4096;
 
-/// What a client sent.
+/// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Message<'a> {
+pub(crate) enum ClientMessage<'a> {
     Text(&'a str),
     Binary,
     Ping(&'a [u8]),
     Pong,
-    /// The peer closes; the answer to give.
+    /// The peer closes; this is the answer to it.
     Close(Close),
 }
 
-/// Bytes that are not a message yet. Holds no buffer between messages.
+/// Bytes of incomplete messages. Holds no buffer between messages.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub(crate) struct InputBuffer {
     max: usize,
-    /// The beginning of a frame, or frames that wait for their turn.
+    /// The beginning of a frame, or frames that were not handled yet.
     pending: Vec<u8>,
-    /// The fragments so far of a message, and how many.
+    /// The fragments of a message so far, and their number.
     message: Vec<u8>,
     fragments: usize,
     text: bool,
 }
 
-impl Input {
-    /// Messages of at most `max` bytes.
+impl InputBuffer {
+    /// Accepts messages of at most `max` bytes.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, pending: Vec::new(), message: Vec::new(), fragments: 0, text: false }
     }
 
-    /// Takes messages of at most `max` bytes from now on.
+    /// Accepts messages of at most `max` bytes from now on.
     pub(crate) fn allow(&mut self, max: usize) {
         self.max = max;
     }
 
-    /// Bytes that it holds of what is no message yet.
+    /// Bytes held in its buffers.
     pub(crate) fn held(&self) -> usize {
         self.pending.capacity() + self.message.capacity()
     }
 
-    /// Forgets what is no message yet; nothing more can be read after it.
+    /// Drops its buffers; nothing more can be read after this.
     pub(crate) fn forget(&mut self) {
         (self.pending, self.message) = (Vec::new(), Vec::new());
     }
 
-    /// Pass the messages in `bytes`, and in what was pending before them, to `each` until it answers
-    /// false; keep the rest. An error is how to close the connection.
+    /// Passes the messages in the pending bytes and in `bytes` to `each` until it returns false,
+    /// and keeps the rest. The error is the close to send.
     pub(crate) fn feed(
         &mut self,
         bytes: &mut [u8],
-        each: impl FnMut(Message<'_>) -> bool,
+        each: impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<(), Close> {
         if self.pending.is_empty() {
             let used = self.messages(bytes, each)?;
@@ -77,7 +77,7 @@ impl Input {
     fn messages(
         &mut self,
         bytes: &mut [u8],
-        mut each: impl FnMut(Message<'_>) -> bool,
+        mut each: impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<usize, Close> {
         let mut used = 0;
         loop {
@@ -98,12 +98,12 @@ impl Input {
         &mut self,
         header: Header,
         payload: &[u8],
-        each: &mut impl FnMut(Message<'_>) -> bool,
+        each: &mut impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<bool, Close> {
         match header.opcode {
-            frame::PING => Ok(each(Message::Ping(payload))),
-            frame::PONG => Ok(each(Message::Pong)),
-            frame::CLOSE => Ok(each(Message::Close(answer(payload)?))),
+            frame::PING => Ok(each(ClientMessage::Ping(payload))),
+            frame::PONG => Ok(each(ClientMessage::Pong)),
+            frame::CLOSE => Ok(each(ClientMessage::Close(answer(payload)?))),
             frame::CONTINUATION if self.fragments == 0 => Err(Close::PROTOCOL),
             frame::CONTINUATION => self.fragment(header.last, payload, each),
             _ if self.fragments > 0 => Err(Close::PROTOCOL),
@@ -119,7 +119,7 @@ impl Input {
         &mut self,
         last: bool,
         payload: &[u8],
-        each: &mut impl FnMut(Message<'_>) -> bool,
+        each: &mut impl FnMut(ClientMessage<'_>) -> bool,
     ) -> Result<bool, Close> {
         self.fragments += 1;
         if self.fragments > FRAGMENTS {
@@ -140,16 +140,16 @@ impl Input {
 fn whole(
     text: bool,
     payload: &[u8],
-    each: &mut impl FnMut(Message<'_>) -> bool,
+    each: &mut impl FnMut(ClientMessage<'_>) -> bool,
 ) -> Result<bool, Close> {
     if !text {
-        return Ok(each(Message::Binary));
+        return Ok(each(ClientMessage::Binary));
     }
     let text = str::from_utf8(payload).map_err(|_| Close::NOT_UTF8)?;
-    Ok(each(Message::Text(text)))
+    Ok(each(ClientMessage::Text(text)))
 }
 
-/// The answer to a close frame: the same code (RFC 6455, 5.5.1 and 7.4).
+/// Answer to a close frame, with the same code (RFC 6455, 5.5.1 and 7.4).
 fn answer(payload: &[u8]) -> Result<Close, Close> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return if payload.is_empty() { Ok(Close::NORMAL) } else { Err(Close::PROTOCOL) };
@@ -178,7 +178,7 @@ mod tests {
         frame
     }
 
-    fn feed(input: &mut Input, mut bytes: Vec<u8>) -> Result<Vec<String>, Close> {
+    fn feed(input: &mut InputBuffer, mut bytes: Vec<u8>) -> Result<Vec<String>, Close> {
         let mut seen = Vec::new();
         input.feed(&mut bytes, |message| {
             seen.push(format!("{message:?}"));
@@ -206,7 +206,7 @@ mod tests {
             "Close(Close { code: 1000, reason: \"\" })",
         ];
         for cut in 0..bytes.len() {
-            let mut input = Input::new(100);
+            let mut input = InputBuffer::new(100);
             let (head, tail) = bytes.split_at(cut);
             let mut got = feed(&mut input, head.to_vec()).unwrap();
             got.extend(feed(&mut input, tail.to_vec()).unwrap());
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn a_message_that_waits_is_kept_and_not_passed_twice() {
-        let mut input = Input::new(100);
+        let mut input = InputBuffer::new(100);
         let mut bytes = [client(0x81, b"1"), client(0x81, b"2"), client(0x81, b"3")].concat();
         let mut seen = Vec::new();
-        let mut one = |message: Message<'_>| {
+        let mut one = |message: ClientMessage<'_>| {
             seen.push(format!("{message:?}"));
             false
         };
@@ -246,8 +246,8 @@ mod tests {
                 Close::FRAGMENTS,
             ),
         ];
-        for (bytes, why) in cases {
-            assert_eq!(feed(&mut Input::new(100), bytes), Err(why));
+        for (bytes, close) in cases {
+            assert_eq!(feed(&mut InputBuffer::new(100), bytes), Err(close));
         }
     }
 }

@@ -3,27 +3,26 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::{Problem, telemetry};
 
-/// The web pages that may connect. Programs that are not browsers send no `Origin` and are not
-/// concerned. Pages of this very machine are let in as long as the gateway itself is asked for as
-/// one of this machine, and no such page is listed: they need not be trusted less than any other
-/// program on it.
+/// The web pages that may connect. Programs other than browsers send no `Origin` and may always.
+/// Pages of this machine may where the request is for this machine, and no such page is listed:
+/// they need not be trusted less than any other program on it.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     any: bool,
     own: bool,
-    /// The address of the gateway itself, as clients see it.
+    /// Address of the gateway itself, as clients see it.
     public: Option<Origin>,
     listed: Vec<Entry>,
 }
 
-/// Why a page is let in.
+/// The reason for which a page may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// There is none: a program asks.
+pub enum PageOrigin {
+    /// There is no page: a program sends the request.
     None,
-    /// It is of the host that is asked.
+    /// Its host is that of the request.
     Own,
-    /// It is of this machine, and so is the host that is asked.
+    /// Its host is this machine, and so is that of the request.
     Local,
     /// The list has its origin.
     Listed,
@@ -59,8 +58,8 @@ enum Entry {
 // === impl Origins ===
 
 impl Origins {
-    /// The pages of these origins, `scheme://host[:port]` each, where `*.` at the beginning of the
-    /// host stands for every host below it; `*` is all.
+    /// Allows the pages of these origins, `scheme://host[:port]` each, where `*.` at the beginning
+    /// of the host stands for every host below it; `*` is all.
     pub fn new<S: AsRef<str>>(list: &[S]) -> Result<Self, BadOrigin> {
         let mut origins = Self::default();
         for text in list.iter().map(AsRef::as_ref) {
@@ -73,17 +72,16 @@ impl Origins {
         Ok(origins)
     }
 
-    /// Let in the pages of the very host that is asked, too, and of `public`, the address that clients
-    /// have of it. Only for where a page needs more than to be there: whoever has a name can make it
-    /// point here.
+    /// Allows the pages of the request's own host, too, and of `public`, its address for clients.
+    /// Only safe where a page needs a token, too: anybody can point a name at this machine.
     #[must_use]
     pub fn with_own(self, own: bool, public: Option<&str>) -> Self {
         let public = public.filter(|_| own).and_then(Origin::of_address);
         Self { own, public, ..self }
     }
 
-    /// Refuse a request of a page from elsewhere.
-    pub fn check(&self, headers: &HeaderMap) -> Result<Page, Problem> {
+    /// Refuses the request of a page that is not allowed.
+    pub fn check(&self, headers: &HeaderMap) -> Result<PageOrigin, Problem> {
         if let Some(page) = self.page(headers) {
             return Ok(page);
         }
@@ -94,45 +92,49 @@ impl Origins {
             .detail("add the page's origin to server.origins"))
     }
 
-    /// Why the page that sends a request is let in; `None` if it is not.
-    pub fn page(&self, headers: &HeaderMap) -> Option<Page> {
+    /// The reason to allow the page that sends a request; `None` if there is none.
+    pub fn page(&self, headers: &HeaderMap) -> Option<PageOrigin> {
         let mut sent = headers.get_all(header::ORIGIN).iter();
         let (origin, None) = (sent.next(), sent.next()) else { return None };
-        let Some(origin) = origin else { return Some(Page::None) };
+        let Some(origin) = origin else { return Some(PageOrigin::None) };
         let origin = Origin::sent(origin.to_str().ok()?);
         if let Some(origin) = &origin {
-            if self.listed.iter().any(|it| it.has(origin)) {
-                return Some(Page::Listed);
+            if self.listed.iter().any(|entry| entry.has(origin)) {
+                return Some(PageOrigin::Listed);
             }
             if self.public.as_ref() == Some(origin) || (self.own && origin.is_host_of(headers)) {
-                return Some(Page::Own);
+                return Some(PageOrigin::Own);
             }
-            if origin.is_local() && !self.lists_local() && is_asked_locally(headers) {
-                return Some(Page::Local);
+            if origin.is_local() && !self.lists_local() && is_for_this_machine(headers) {
+                return Some(PageOrigin::Local);
             }
         }
-        self.any.then_some(Page::Any)
+        self.any.then_some(PageOrigin::Any)
     }
 
-    /// Whether whoever sends a request means to bring the cookie that is in it. A browser also adds
-    /// cookies to what pages from elsewhere make it send, so they do not count where something
-    /// changes, or a connection begins, on behalf of any page but a known one.
+    /// Whether the cookie of a request counts. A browser also adds cookies to the requests of
+    /// foreign pages, so a request that changes something or opens a connection needs a known page.
     pub fn takes_cookie(&self, method: &Method, headers: &HeaderMap) -> bool {
         let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         if reads && !headers.contains_key(header::UPGRADE) {
             return true;
         }
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-        let known = || matches!(self.page(headers), Some(Page::Own | Page::Local | Page::Listed));
-        // A program that begins a connection has no pages.
+        let known = || {
+            matches!(
+                self.page(headers),
+                Some(PageOrigin::Own | PageOrigin::Local | PageOrigin::Listed)
+            )
+        };
+        // A program opens a connection without any page.
         matches!(site, Some(b"same-origin" | b"none"))
             || known()
             || (reads && site.is_none() && !headers.contains_key(header::ORIGIN))
     }
 
-    /// Whoever lists a page of this machine means that one alone.
+    /// Whether a page of this machine is listed, which then is the only one.
     fn lists_local(&self) -> bool {
-        self.listed.iter().any(|it| matches!(it, Entry::One(origin) if origin.is_local()))
+        self.listed.iter().any(|entry| matches!(entry, Entry::One(origin) if origin.is_local()))
     }
 }
 
@@ -144,8 +146,8 @@ impl Entry {
             Self::One(one) => one == origin,
             Self::Below(above) => {
                 let below = origin.host.strip_suffix(&above.host);
-                let below = below.and_then(|it| it.strip_suffix('.'));
-                below.is_some_and(|it| !it.is_empty())
+                let below = below.and_then(|below| below.strip_suffix('.'));
+                below.is_some_and(|below| !below.is_empty())
                     && (&above.scheme, above.port) == (&origin.scheme, origin.port)
             }
         }
@@ -155,7 +157,7 @@ impl Entry {
 impl std::str::FromStr for Entry {
     type Err = BadOrigin;
 
-    /// What could match nothing is refused: browsers send scheme, host and port, and nothing else.
+    /// Rejects an entry that cannot match: browsers send scheme, host and port, and nothing else.
     fn from_str(text: &str) -> Result<Self, BadOrigin> {
         const EXPECTED: &str = "scheme and host, as in https://chat.example.com, or `*`";
         let bad = |expected| Err(BadOrigin { found: text.to_owned(), expected });
@@ -183,8 +185,8 @@ impl std::str::FromStr for Entry {
             return bad("the host as browsers send it, in ASCII: xn--…");
         }
         let origin = Origin::sent(&format!("{scheme}://{host}"));
-        // Addresses have nothing below them.
-        match origin.filter(|it| !below || it.host.parse::<std::net::Ipv4Addr>().is_err()) {
+        // There is nothing below an address.
+        match origin.filter(|origin| !below || origin.host.parse::<std::net::Ipv4Addr>().is_err()) {
             Some(origin) if below && !origin.host.starts_with('[') => Ok(Self::Below(origin)),
             Some(origin) if !below => Ok(Self::One(origin)),
             _ => bad(EXPECTED),
@@ -195,7 +197,7 @@ impl std::str::FromStr for Entry {
 // === impl Origin ===
 
 impl Origin {
-    /// What a browser sends. `null`, what names a user or a path, and other nonsense are none.
+    /// Parses the `Origin` of a browser. `null` is none, nor is one with a user or a path.
     fn sent(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
@@ -208,17 +210,17 @@ impl Origin {
         Some(Self { scheme, host, port })
     }
 
-    /// That of an address which may have a path.
+    /// Origin of an address, which may have a path.
     fn of_address(address: &str) -> Option<Self> {
         let (scheme, rest) = address.split_once("://")?;
         Self::sent(&format!("{scheme}://{}", rest.split('/').next()?))
     }
 
-    /// Whether the request is for the host of this origin; a proxy may have taken TLS off.
+    /// Whether the request is for the host of this origin; a proxy may have terminated TLS.
     fn is_host_of(&self, headers: &HeaderMap) -> bool {
         let Some(usual) = usual(&self.scheme) else { return false };
-        asked(headers).is_some_and(|(host, port)| {
-            host == self.host && port.filter(|it| *it != usual) == self.port
+        requested_host(headers).is_some_and(|(host, port)| {
+            host == self.host && port.filter(|port| *port != usual) == self.port
         })
     }
 
@@ -228,7 +230,7 @@ impl Origin {
     }
 }
 
-/// The port that a scheme has if none is named.
+/// Default port of a scheme.
 fn usual(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
@@ -237,19 +239,22 @@ fn usual(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Host, in small letters, and port of `HOST[:PORT]`.
+/// Splits `HOST[:PORT]` into the host, in lower case, and the port.
 fn split(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match authority.rsplit_once(':') {
-        // The colons are of an address of IPv6.
+        // The colons are those of an IPv6 address.
         Some(_) if authority.ends_with(']') => (authority, None),
         Some((host, port)) => {
             let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-            (host, Some(digits.then(|| port.parse().ok()).flatten().filter(|&it: &u16| it > 0)?))
+            (
+                host,
+                Some(digits.then(|| port.parse().ok()).flatten().filter(|&port: &u16| port > 0)?),
+            )
         }
         None => (authority, None),
     };
     let host = host.to_ascii_lowercase();
-    let address = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if let Some(address) = address {
         return Some((format!("[{}]", address.parse::<std::net::Ipv6Addr>().ok()?), port));
     }
@@ -257,23 +262,23 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
     (!host.is_empty() && host.bytes().all(plain)).then_some((host, port))
 }
 
-/// The host that a request is for.
-fn asked(headers: &HeaderMap) -> Option<(String, Option<u16>)> {
+/// Host and port that a request is for.
+fn requested_host(headers: &HeaderMap) -> Option<(String, Option<u16>)> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return None };
     split(host.to_str().ok()?)
 }
 
-/// Whether the host that a request is for is this machine, by name or by address.
-fn is_asked_locally(headers: &HeaderMap) -> bool {
-    let Some((host, _)) = asked(headers) else { return false };
+/// Whether a request is for this machine, by name or by address.
+fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let Some((host, _)) = requested_host(headers) else { return false };
     let host = host.strip_suffix('.').unwrap_or(&host);
-    let v6 = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    let v6 = v6.and_then(|it| it.parse::<std::net::Ipv6Addr>().ok());
+    let v6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let v6 = v6.and_then(|v6| v6.parse::<std::net::Ipv6Addr>().ok());
     host == "localhost"
         || host.ends_with(".localhost")
-        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|it| it.is_loopback())
-        || v6.is_some_and(|it| it.to_canonical().is_loopback())
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|v4| v4.is_loopback())
+        || v6.is_some_and(|v6| v6.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

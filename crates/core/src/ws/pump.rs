@@ -1,8 +1,8 @@
 //! The pump: one connection's bytes in and out, until it ends.
 //!
-//! It is one state machine and not a task for each direction, so that whatever a command answers
-//! and whatever the logs bring leaves in one write, and in order. Buffers belong to the thread: a
-//! connection has bytes of its own only while a message is half read or a write is half done.
+//! It is one state machine and not a task for each direction, so that answers and deliveries leave
+//! in one write, and in order. Buffers belong to the thread: a connection has bytes of its own only
+//! while a message is half read or a write is half done.
 mod output;
 
 use std::{
@@ -22,52 +22,52 @@ use tokio::{
 
 use super::{
     frame::Frames,
-    heart::{Due, Heart},
-    input::{Input, Message},
+    input::{ClientMessage, InputBuffer},
+    keepalive::{Due, Keepalive},
     protocol::{Flow, Link, Protocol},
 };
 use crate::{Close, Counted, Inbox, Session, json, telemetry};
 
-/// How the pump treats its connection.
+/// Limits and times of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// The largest message of a client, in bytes.
+    /// Upper bound on a message of a client, in bytes.
     pub max_message_size: usize,
-    /// How often to ping; zero is never.
+    /// Time between pings; zero disables them.
     pub ping_interval: Duration,
-    /// How long after a ping something must have come from the peer.
+    /// Time after a ping within which something must come from the peer.
     pub ping_timeout: Duration,
-    /// How long the peer may take no data at all while there is some; zero is for ever.
+    /// Time for which the peer may take no data while there is some; zero is no limit.
     pub write_timeout: Duration,
 }
 
-/// Bytes read at once, and put into one write (one record or answer may exceed it).
+/// Bytes of one read, and of one write unless a single record or answer is larger.
 const CHUNK: usize = 64 << 10;
 
-/// Bytes not taken by the peer at which no further command is read.
+/// Unsent bytes at which no further message is read.
 const CONGESTED: usize = 2 * CHUNK;
 
-/// How long to wait for the peer's half of the closing handshake; and before it, for the peer to
-/// take what the logs have for it.
+/// Time for the peer's half of the closing handshake; when the process stops, also the time before
+/// it for the last deliveries.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 thread_local! {
     static INPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Run `protocol` on `io` until the peer leaves or `session` ends.
+/// Runs `protocol` on `io` until the peer leaves or `session` ends.
 pub async fn serve<S, P>(io: S, session: Session, inbox: Inbox, protocol: P, config: Config)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
-    run(io, Input::new(config.max_message_size), session, inbox, protocol, config).await;
+    run(io, InputBuffer::new(config.max_message_size), session, inbox, protocol, config).await;
 }
 
-/// [`serve`] after `input` has been read from already.
+/// Runs `protocol` as [`serve`] does, after some messages of `input` were read already.
 pub(super) async fn run<S, P>(
     io: S,
-    input: Input,
+    input: InputBuffer,
     session: Session,
     inbox: Inbox,
     protocol: P,
@@ -85,39 +85,38 @@ pub(super) async fn run<S, P>(
         unsent: Vec::new(),
         sent: 0,
         waiting: None,
-        // Messages may have come before it was known what they are.
+        // Messages may have come before the protocol was known.
         paused: true,
-        heart: Heart::new(&config, Instant::now()),
+        keepalive: Keepalive::new(&config, Instant::now()),
         closing: None,
         ended: false,
         session,
         inbox,
         protocol,
     };
-    let Pump { inbox, answers, protocol, .. } = &mut pump;
-    protocol.begin(&mut Link { inbox, out: Frames::new(answers) });
+    pump.begin();
     let timer = sleep_until(pump.deadline());
     tokio::pin!(timer);
     poll_fn(|cx| pump.poll(cx, timer.as_mut())).await;
 }
 
-struct Pump<S, P> {
+struct Pump<S, P: Protocol> {
     io: S,
-    input: Input,
-    /// What is counted of it.
+    input: InputBuffer,
+    /// Counts the bytes of `input`.
     input_bytes: Counted,
     output_bytes: Counted,
-    /// Frames that go out before the next deliveries.
+    /// Frames to send before the next deliveries.
     answers: Vec<u8>,
-    /// What a write left over, and how much of it went out since.
+    /// The rest of a partial write, and how much of it was sent since.
     unsent: Vec<u8>,
     sent: usize,
-    waiting: Option<BoxFuture<'static, Option<String>>>,
-    /// There may be messages among what was read that have not had their turn.
+    waiting: Option<BoxFuture<'static, P::Done>>,
+    /// `input` may hold whole messages that were not handled yet.
     paused: bool,
-    heart: Heart,
+    keepalive: Keepalive,
     closing: Option<Closing>,
-    /// The peer sends nothing any more.
+    /// The peer has closed its half of the connection.
     ended: bool,
     session: Session,
     inbox: Inbox,
@@ -127,29 +126,29 @@ struct Pump<S, P> {
 #[derive(Debug, Clone, Copy)]
 struct Closing {
     by: Instant,
-    then: Then,
+    phase: ClosePhase,
 }
 
-/// What is left to do, mostly once the close frame is out.
+/// Progress of the close. All but the first come after the close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// The close frame is not out: first comes what the logs have for the peer. The process stops,
-    /// and nobody else will have it.
+enum ClosePhase {
+    /// Sends the deliveries that are left before the close frame: the process stops, and its logs
+    /// are lost with it.
     Deliver,
-    /// Wait for the peer's half of the closing handshake.
+    /// Waits for the peer's half of the closing handshake.
     Await,
-    /// Nothing makes sense any more of what the peer sends: say that nothing will follow, and let
-    /// what is under way arrive, or the close frame would be lost to a reset.
+    /// Ends the output, and discards the input, which is no longer understood. A reset because of
+    /// unread input would lose the close frame.
     Linger,
-    /// Lingering: the peer knows.
+    /// Discards the input after the end of the output.
     Drain,
-    /// The peer has closed, or is gone: end once everything is sent.
+    /// Ends once everything is sent: the peer has closed, or is gone.
     End,
 }
 
 impl Closing {
-    fn new(then: Then) -> Self {
-        Self { by: Instant::now() + CLOSE_TIMEOUT, then }
+    fn new(phase: ClosePhase) -> Self {
+        Self { by: Instant::now() + CLOSE_TIMEOUT, phase }
     }
 }
 
@@ -158,16 +157,28 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     P: Protocol,
 {
+    fn begin(&mut self) {
+        let Self { inbox, answers, protocol, .. } = self;
+        match protocol.begin(&mut Link { inbox, out: Frames::new(answers) }) {
+            Flow::Continue => {}
+            Flow::Wait(future) => self.waiting = Some(future),
+            Flow::Close(close) => {
+                telemetry::connection_ended(P::NAME, self.session.id(), &close);
+                self.close(&close, ClosePhase::Await);
+            }
+        }
+    }
+
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         if self.closing.is_none()
-            && let Poll::Ready(why) = self.session.poll_ended(cx)
+            && let Poll::Ready(close) = self.session.poll_ended(cx)
         {
-            if why == Close::SHUTDOWN {
-                self.closing = Some(Closing::new(Then::Deliver));
+            if close == Close::SHUTDOWN {
+                self.closing = Some(Closing::new(ClosePhase::Deliver));
                 self.waiting = None;
             } else {
-                self.end(&why);
+                self.end(&close);
             }
         }
         while timer.as_mut().poll(cx).is_ready() {
@@ -183,24 +194,24 @@ where
         if self.poll_output(cx).is_err() || self.count_output().is_err() {
             return Poll::Ready(());
         }
-        // TLS holds back what the socket does not take, and sends the rest of it only when asked.
+        // TLS buffers what the socket does not take, and sends it only when flushed.
         if let Poll::Ready(Err(_)) = Pin::new(&mut self.io).poll_flush(cx) {
             return Poll::Ready(());
         }
         if was_congested && !self.is_congested() {
-            // Reading was not asked for, so only this brings it back.
+            // No read is pending, so nothing else wakes this task to read.
             cx.waker().wake_by_ref();
         }
         let is_sent = self.unsent.is_empty() && self.answers.is_empty();
         if is_sent
             && let Some(closing) = self.closing.as_mut()
-            && matches!(closing.then, Then::Linger | Then::End)
+            && matches!(closing.phase, ClosePhase::Linger | ClosePhase::End)
             && Pin::new(&mut self.io).poll_shutdown(cx).is_ready()
         {
-            if closing.then == Then::End {
+            if closing.phase == ClosePhase::End {
                 return Poll::Ready(());
             }
-            closing.then = Then::Drain;
+            closing.phase = ClosePhase::Drain;
         }
         if timer.deadline() > self.deadline() {
             timer.as_mut().reset(self.deadline());
@@ -209,61 +220,61 @@ where
         Poll::Pending
     }
 
-    /// When to look at the time again.
+    /// Time of the next [`Self::tick`].
     fn deadline(&self) -> Instant {
         if let Some(closing) = self.closing {
             return closing.by;
         }
-        let next = self.heart.next();
+        let next = self.keepalive.next();
         self.protocol.expires().map_or(next, |at| next.min(at))
     }
 
-    /// Do what is due; false ends the connection without more ado.
+    /// Acts on the time; false ends the connection at once.
     fn tick(&mut self, now: Instant) -> bool {
         if let Some(closing) = self.closing {
             let is_over = now >= closing.by;
-            if is_over && closing.then == Then::Deliver {
+            if is_over && closing.phase == ClosePhase::Deliver {
                 self.end(&Close::SHUTDOWN);
                 return true;
             }
             return !is_over;
         }
         if self.protocol.expires().is_some_and(|at| now >= at) {
-            let why = self.protocol.expired();
-            self.end(&why);
+            let close = self.protocol.expired();
+            self.end(&close);
             return true;
         }
         if self.waiting.is_some() {
-            self.heart.heard(now);
+            self.keepalive.on_read(now);
         }
-        match self.heart.due(now) {
+        match self.keepalive.due(now) {
             Due::Nothing => {}
             Due::Ping => self.protocol.ping(&mut Frames::new(&mut self.answers)),
-            Due::End(why) => self.end(&why),
+            Due::End(close) => self.end(&close),
         }
         true
     }
 
-    /// Close from this side.
-    fn end(&mut self, why: &Close) {
+    /// Closes from this side.
+    fn end(&mut self, close: &Close) {
         if self.is_open() {
-            telemetry::connection_ended(P::NAME, self.session.id(), why);
-            self.protocol.end(why, &mut Frames::new(&mut self.answers));
-            // Another has its place already.
-            let then = if *why == Close::CROWDED { Then::End } else { Then::Await };
-            self.close(why, then);
+            telemetry::connection_ended(P::NAME, self.session.id(), close);
+            self.protocol.end(close, &mut Frames::new(&mut self.answers));
+            // Another session has its place already.
+            let phase = if *close == Close::CROWDED { ClosePhase::End } else { ClosePhase::Await };
+            self.close(close, phase);
         }
     }
 
-    fn close(&mut self, why: &Close, then: Then) {
-        Frames::new(&mut self.answers).close(why);
-        self.closing = Some(Closing::new(then));
+    fn close(&mut self, close: &Close, phase: ClosePhase) {
+        Frames::new(&mut self.answers).close(close);
+        self.closing = Some(Closing::new(phase));
         self.waiting = None;
     }
 
-    /// Whether the peer can still be sent something other than what was begun.
+    /// Whether new frames can still be sent to the peer.
     fn is_open(&self) -> bool {
-        self.closing.is_none_or(|it| it.then == Then::Deliver)
+        self.closing.is_none_or(|closing| closing.phase == ClosePhase::Deliver)
     }
 
     // === in ===
@@ -279,13 +290,10 @@ where
     fn poll_input_into(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> io::Result<()> {
         while !self.ended {
             if let Some(waiting) = &mut self.waiting {
-                let Poll::Ready(answer) = waiting.as_mut().poll(cx) else { return Ok(()) };
+                let Poll::Ready(done) = waiting.as_mut().poll(cx) else { return Ok(()) };
                 self.waiting = None;
-                if let Some(answer) = answer {
-                    Frames::new(&mut self.answers).text(&answer);
-                }
                 let Self { inbox, answers, protocol, .. } = self;
-                protocol.waited(&mut Link { inbox, out: Frames::new(answers) });
+                protocol.done(done, &mut Link { inbox, out: Frames::new(answers) });
             }
             if self.is_congested() {
                 return Ok(());
@@ -302,14 +310,14 @@ where
             let filled = read.filled().len();
             if filled == 0 {
                 self.ended = true;
-                // Everything before the end has had its turn: answer it, and be done.
-                self.closing.get_or_insert(Closing::new(Then::End)).then = Then::End;
+                // Everything before the end was handled: send its answers, and end.
+                self.closing.get_or_insert(Closing::new(ClosePhase::End)).phase = ClosePhase::End;
                 return Ok(());
             }
-            self.heart.heard(Instant::now());
+            self.keepalive.on_read(Instant::now());
             self.feed(buffer.get_mut(..filled).unwrap_or_default());
             if filled == CHUNK {
-                // A busy sender: let the others have their turn.
+                // Yields to other connections: this peer sends a lot.
                 cx.waker().wake_by_ref();
                 return Ok(());
             }
@@ -317,13 +325,16 @@ where
         Ok(())
     }
 
-    /// Who does not take answers may not ask for more.
+    /// Whether the peer has to take its answers before it may send more.
     fn is_congested(&self) -> bool {
         self.answers.len() + self.unsent.len() > CONGESTED && self.closing.is_none()
     }
 
     fn feed(&mut self, bytes: &mut [u8]) {
-        if self.closing.is_some_and(|it| matches!(it.then, Then::Linger | Then::Drain)) {
+        if self
+            .closing
+            .is_some_and(|closing| matches!(closing.phase, ClosePhase::Linger | ClosePhase::Drain))
+        {
             return;
         }
         let Self { input, answers, inbox, protocol, waiting, closing, paused, .. } = self;
@@ -331,21 +342,21 @@ where
         let fed = input.feed(bytes, |message| {
             let mut link = Link { inbox, out: Frames::new(answers) };
             let flow = match message {
-                Message::Close(answer) => {
-                    end = Some((answer, Then::End));
+                ClientMessage::Close(answer) => {
+                    end = Some((answer, ClosePhase::End));
                     return false;
                 }
-                // Nothing but the peer's close counts once we are closing.
+                // Only the peer's close counts during the closing handshake.
                 _ if closing.is_some() => Flow::Continue,
-                Message::Text(text) => {
+                ClientMessage::Text(text) => {
                     protocol.text(text.strip_prefix(json::MARK).unwrap_or(text), &mut link)
                 }
-                Message::Binary => protocol.binary(&mut link),
-                Message::Ping(payload) => {
+                ClientMessage::Binary => protocol.binary(&mut link),
+                ClientMessage::Ping(payload) => {
                     link.out.pong(payload);
                     Flow::Continue
                 }
-                Message::Pong => Flow::Continue,
+                ClientMessage::Pong => Flow::Continue,
             };
             match flow {
                 Flow::Continue => {
@@ -357,27 +368,29 @@ where
                     *paused = true;
                     false
                 }
-                Flow::Close(why) => {
-                    end = Some((why, Then::Await));
+                Flow::Close(close) => {
+                    end = Some((close, ClosePhase::Await));
                     *paused = true;
                     false
                 }
             }
         });
-        if let Err(why) = fed {
-            end = Some((why, Then::Linger));
+        if let Err(close) = fed {
+            end = Some((close, ClosePhase::Linger));
         } else if self.input_bytes.hold(self.input.held(), || self.session.holder()).is_err() {
             self.input.forget();
-            end = Some((Close::BUSY, Then::Linger));
+            end = Some((Close::BUSY, ClosePhase::Linger));
         }
-        let Some((why, then)) = end else { return };
-        if let Some(closing) = self.closing.as_mut().filter(|it| it.then != Then::Deliver) {
-            closing.then = then;
+        let Some((close, phase)) = end else { return };
+        if let Some(closing) =
+            self.closing.as_mut().filter(|closing| closing.phase != ClosePhase::Deliver)
+        {
+            closing.phase = phase;
             return;
         }
-        if then != Then::End {
-            telemetry::connection_ended(P::NAME, self.session.id(), &why);
+        if phase != ClosePhase::End {
+            telemetry::connection_ended(P::NAME, self.session.id(), &close);
         }
-        self.close(&why, then);
+        self.close(&close, phase);
     }
 }

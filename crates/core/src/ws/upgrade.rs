@@ -13,18 +13,17 @@ use sha1::{Digest, Sha1};
 
 use crate::Problem;
 
-/// The address of the client. The listener puts it into every request.
+/// Address of the client. The listener adds it to every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    /// The address that the listener put into `request`; an unspecified one if there is none, as
-    /// on a unix socket.
+    /// Address of the client of `request`; unspecified if it has none, as on a Unix socket.
     pub fn of<B>(request: &Request<B>) -> Self {
         Self::within(request.extensions())
     }
 
-    /// [`Self::of`] a request that was taken apart.
+    /// Address of the client of a request with these extensions.
     pub fn within(extensions: &Extensions) -> Self {
         extensions.get().copied().unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
     }
@@ -38,7 +37,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Check that `request` is an opening handshake; the error is the answer if it is not.
+    /// Checks that `request` is an opening handshake; the error is the answer to another request.
     #[expect(clippy::result_large_err, reason = "an answer is that large, and goes straight out")]
     pub fn of<B>(request: &mut Request<B>) -> Result<Self, Response> {
         let headers = request.headers();
@@ -65,7 +64,7 @@ impl Handshake {
         Ok(Self { accept, upgrade: hyper::upgrade::on(request) })
     }
 
-    /// The answer that accepts, and the connection once the answer is sent.
+    /// Gives the answer that accepts, and the connection once the answer is sent.
     pub fn accept(self) -> (Response, impl Future<Output = hyper::Result<TokioIo<Upgraded>>>) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -80,7 +79,7 @@ impl Handshake {
 /// Whether the comma-separated list of the headers `name` has `token`, in any case.
 fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
+    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 
 fn accept(key: &[u8]) -> HeaderValue {

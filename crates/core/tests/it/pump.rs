@@ -1,8 +1,9 @@
 //! The pump over an in-memory connection, with time under control.
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use quadrille_core::{
-    Admission, Delivery, Draft, Holder, Hub, Inbox, Life, Limits, Policies, Registry, Since, Topic,
+    Admission, Close, Delivery, Draft, Holder, Hub, Inbox, Life, Limits, Policies, Registry, Since,
+    Topic,
     ws::{Config, Flow, Frames, Link, Protocol, serve},
 };
 use tokio::{
@@ -16,13 +17,19 @@ struct Verbose;
 impl Protocol for Verbose {
     const NAME: &'static str = "test";
 
-    fn text(&mut self, _: &str, link: &mut Link<'_>) -> Flow {
+    type Done = Infallible;
+
+    fn text(&mut self, _: &str, link: &mut Link<'_>) -> Flow<Infallible> {
         link.out.text(&"x".repeat(996));
         Flow::Continue
     }
 
-    fn binary(&mut self, _: &mut Link<'_>) -> Flow {
+    fn binary(&mut self, _: &mut Link<'_>) -> Flow<Infallible> {
         Flow::Continue
+    }
+
+    fn done(&mut self, done: Infallible, _: &mut Link<'_>) {
+        match done {}
     }
 
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
@@ -41,6 +48,16 @@ fn connect(buffer: usize) -> (DuplexStream, Life) {
 }
 
 fn connect_to(registry: &Registry, inbox: Inbox, life: &Life, buffer: usize) -> DuplexStream {
+    connect_as(Verbose, registry, inbox, life, buffer)
+}
+
+fn connect_as(
+    protocol: impl Protocol + 'static,
+    registry: &Registry,
+    inbox: Inbox,
+    life: &Life,
+    buffer: usize,
+) -> DuplexStream {
     let (client, io) = duplex(buffer);
     let holder = Holder::Program;
     let who = Admission { protocol: "test", user: None, holder, peer: [127, 0, 0, 1].into() };
@@ -51,7 +68,7 @@ fn connect_to(registry: &Registry, inbox: Inbox, life: &Life, buffer: usize) -> 
         ping_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(30),
     };
-    life.spawn("pump", serve(io, session, inbox, Verbose, config));
+    life.spawn("pump", serve(io, session, inbox, protocol, config));
     client
 }
 
@@ -154,4 +171,69 @@ async fn a_stop_does_not_wait_for_who_does_not_read() {
     let begin = Instant::now();
     assert!(life.stopped(Duration::from_secs(10)).await);
     assert_eq!(begin.elapsed().as_secs(), 4, "two to deliver, two to close");
+}
+
+/// Answers when it begins and to each message, a second later, with how many waits there were.
+struct Slow(u8);
+
+impl Slow {
+    fn wait(&mut self) -> Flow<u8> {
+        self.0 += 1;
+        let count = self.0;
+        Flow::Wait(Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            count
+        }))
+    }
+}
+
+impl Protocol for Slow {
+    const NAME: &'static str = "test";
+
+    type Done = u8;
+
+    fn begin(&mut self, _: &mut Link<'_>) -> Flow<u8> {
+        self.wait()
+    }
+
+    fn text(&mut self, _: &str, _: &mut Link<'_>) -> Flow<u8> {
+        self.wait()
+    }
+
+    fn binary(&mut self, _: &mut Link<'_>) -> Flow<u8> {
+        Flow::Close(Close::NORMAL)
+    }
+
+    fn done(&mut self, count: u8, link: &mut Link<'_>) {
+        link.out.text(&count.to_string());
+    }
+
+    fn render(&mut self, _: Delivery, out: &mut Frames<'_>) {
+        out.text("r");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_gives_its_result_before_the_next_message_and_holds_up_no_record() {
+    let (life, registry) = (Life::new(), Registry::default());
+    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let topic = Topic::from_channel("c").unwrap();
+    let mut inbox = hub.inbox();
+    inbox.subscribe(&topic, Since::Now, 0).unwrap();
+    let mut client = connect_as(Slow(0), &registry, inbox, &life, 1 << 20);
+    client.write_all(&[TEXT, TEXT].concat()).await.unwrap();
+    client.write_all(&[0x82, 0x80, 0, 0, 0, 0]).await.unwrap();
+    hub.publish(Draft::new(topic, "n", "1")).await.unwrap();
+    let begin = Instant::now();
+    let mut all = Vec::new();
+    for expected in [b"r", b"1", b"2", b"3"] {
+        let mut frame = [0; 3];
+        client.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame, [0x81, 1, expected[0]]);
+        all.push(begin.elapsed().as_secs());
+    }
+    assert_eq!(all, [0, 1, 2, 3]);
+    let mut close = [0; 4];
+    client.read_exact(&mut close).await.unwrap();
+    assert_eq!(close, [0x88, 2, 0x03, 0xE8]);
 }

@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use quadrille_core::ws::{Origins, Page};
+use quadrille_core::ws::{Origins, PageOrigin};
 
 /// How long a browser need not ask again, in seconds.
 const MAX_AGE: &str = "600";
@@ -73,12 +73,12 @@ fn preflight(asked: &HeaderMap) -> Response {
 
 /// With credentials for pages that are listed by name: to let all in is not to trust all with what
 /// their visitors' browsers add by themselves.
-fn tell(headers: &mut HeaderMap, origin: Option<HeaderValue>, page: Option<Page>) {
+fn tell(headers: &mut HeaderMap, origin: Option<HeaderValue>, page: Option<PageOrigin>) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
     let (Some(origin), Some(page)) = (origin, page) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    if page == Page::Listed {
+    if page == PageOrigin::Listed {
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
 }

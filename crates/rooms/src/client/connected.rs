@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use quadrille_core::{
     BadPosition, Draft, Exceeded, Info, Payer, Position, Publish, PublishError, Rate, Receipt,
-    Seat, Since, Tag, TooManyTopics, Topic, auth::Principal, telemetry,
+    Seat, Since, Tag, TooManyTopics, Topic, auth::Principal, telemetry, ws,
 };
 use quadrille_socketio::SocketLink;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use crate::{
     state::{Present, State},
 };
 
-pub(super) type Flow = quadrille_socketio::Flow<Then>;
+pub(super) type Flow = ws::Flow<Then>;
 pub(super) type Then = quadrille_socketio::Then<Client>;
 
 /// Flags of a subscription's tag: events carry their position.

@@ -70,15 +70,9 @@ impl FromRequestParts<Arc<State>> for Caller {
         let core = &state.core;
         let peer = Peer::within(&parts.extensions);
         let found = Found::of(&parts.headers, &parts.uri);
-        let blamed = found.as_ref().map_or_else(|| peer.0.into(), |it| it.token.blamed(peer.0));
-        if found.is_some() {
-            core.quotas.may_show_token(&blamed)?;
-        }
-        let known = core.auth.identify(found.as_ref().map(|it| &it.token)).await;
-        let user = known.as_ref().ok().and_then(|who| who.user.as_ref());
-        let payer = Payer::new(user, peer.0);
-        core.quotas.take(Rate::Requests, &payer)?;
-        let principal = known.inspect_err(|why| core.quotas.token_refused(&blamed, *why))?;
+        let token = found.as_ref().map(|found| &found.token);
+        let principal = core.authenticate(token, peer.0).await?;
+        let payer = Payer::new(principal.user.as_ref(), peer.0);
         if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
             return Err(Error::CsrfMissing);
         }

@@ -11,7 +11,7 @@ use http::{
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use quadrille_core::{
-    BadTopic, Exceeded, Problem, Shortage,
+    BadTopic, Exceeded, NotAuthenticated, Problem, Shortage,
     auth::Denied,
     rest::{BadBody, form::FormError},
 };
@@ -203,6 +203,15 @@ impl From<Denied> for Error {
             Denied::Expired => Self::Expired,
             Denied::Renewal => Self::Renewal,
             why => Self::Token(why),
+        }
+    }
+}
+
+impl From<NotAuthenticated> for Error {
+    fn from(err: NotAuthenticated) -> Self {
+        match err {
+            NotAuthenticated::Exceeded(err) => err.into(),
+            NotAuthenticated::Denied(err) => err.into(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What is at the other end of a client's messages.
 use std::fmt;
 
-use futures_util::future::BoxFuture;
-use quadrille_core::{Close, Delivery, Inbox, ws::Frames};
+use quadrille_core::{
+    Close, Delivery, Inbox,
+    ws::{Flow, Frames},
+};
 use tokio::time::Instant;
 
 /// Takes the messages of one connection and renders its deliveries, however they travel. Never called
@@ -48,14 +50,6 @@ pub trait PacketSink {
     fn packet(&mut self, packet: &str);
 }
 
-/// What comes after a message.
-pub enum Flow<D> {
-    Continue,
-    /// Handle no further message before this is done. Deliveries go on meanwhile.
-    Wait(BoxFuture<'static, D>),
-    Close(Close),
-}
-
 impl PacketSink for Frames<'_> {
     fn packet(&mut self, packet: &str) {
         self.text(packet);
@@ -65,15 +59,5 @@ impl PacketSink for Frames<'_> {
 impl fmt::Debug for EngineLink<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineLink").field("inbox", &self.inbox).finish_non_exhaustive()
-    }
-}
-
-impl<D> fmt::Debug for Flow<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Continue => f.write_str("Continue"),
-            Self::Wait(_) => f.write_str("Wait"),
-            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
-        }
     }
 }

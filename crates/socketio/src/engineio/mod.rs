@@ -21,7 +21,7 @@ use quadrille_core::{Core, Info, auth::Token};
 
 use self::server::Server;
 pub use self::{
-    handler::{EngineLink, Flow, Handler, PacketSink},
+    handler::{EngineLink, Handler, PacketSink},
     packet::{BadPayload, EnginePacket, Payload},
 };
 use crate::Config;

@@ -1,5 +1,5 @@
 //! Requests to the one address of Engine.IO, and the beginning of sessions.
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use quadrille_core::{
     Admission, Carrier, Inbox, Payer, Problem, Rate, Refused, Session,
     auth::Token,
-    ws::{self, Handshake, Peer},
+    ws::{self, Opening, Peer},
 };
 
 use super::{
@@ -86,26 +86,21 @@ pub(super) async fn open<H: Handler>(
     }
 }
 
-/// Takes a place for a session, or says why there is none.
-fn admit<H: Handler>(
-    server: &Server<H>,
-    request: &Request,
-) -> Result<(H, Session, Inbox), Problem> {
+/// Takes a place for a session, or says why there is none. Nothing is known of its client yet.
+fn admit<H: Handler>(server: &Server<H>, peer: IpAddr) -> Result<(Session, Inbox), Problem> {
     let core = &server.core;
-    let Peer(peer) = Peer::of(request);
     core.quotas.take(Rate::Requests, &Payer::from(peer))?;
     let holder = core.newcomer(peer);
-    let inbox = core.hub.inbox_of(holder.clone());
-    let session = core.sessions.admit(Admission { protocol: H::NAME, user: None, holder, peer })?;
-    let handler = (server.open)(session.info(), Token::of(request, &core.origins));
-    Ok((handler, session, inbox))
+    Ok(ws::admit(core, Admission { protocol: H::NAME, user: None, holder, peer })?)
 }
 
 fn begin_polling<H: Handler>(server: &Server<H>, request: &Request) -> Response {
-    let (handler, session, inbox) = match admit(server, request) {
+    let (session, inbox) = match admit(server, Peer::of(request).0) {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
     };
+    let token = Token::of(request, &server.core.origins);
+    let handler = (server.open)(session.info(), token);
     // It is known to its client alone.
     let sid = random::secret();
     let open = packet::open(&sid, &["websocket"], &server.config);
@@ -114,22 +109,16 @@ fn begin_polling<H: Handler>(server: &Server<H>, request: &Request) -> Response 
 }
 
 fn connect<H: Handler>(server: &Server<H>, mut request: Request) -> Response {
-    let handshake = match Handshake::of(&mut request) {
-        Ok(handshake) => handshake,
+    let mut opening = match Opening::of(&server.core, &mut request) {
+        Ok(opening) => opening,
         Err(refusal) => return refusal,
     };
-    let (handler, session, inbox) = match admit(server, &request) {
+    let (session, inbox) = match admit(server, opening.peer) {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
     };
-    let (response, upgraded) = handshake.accept();
-    let opening = packet::open(&random::secret(), &[], &server.config);
-    let (socket, config) = (WebSocket::new(handler, opening), ws::Config::from(&server.config));
-    server.core.life.spawn(H::NAME, async move {
-        match upgraded.await {
-            Ok(io) => ws::serve(io, session, inbox, socket, config).await,
-            Err(err) => tracing::debug!(error = %err, "the client left during the handshake"),
-        }
-    });
-    response
+    let handler = (server.open)(session.info(), opening.token.take());
+    let packet = packet::open(&random::secret(), &[], &server.config);
+    let socket = WebSocket::new(handler, packet);
+    opening.serve(&server.core, session, inbox, socket, ws::Config::from(&server.config))
 }

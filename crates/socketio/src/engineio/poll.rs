@@ -10,13 +10,14 @@ use quadrille_core::{
     Close, json,
     rest::{self, BadBody},
     sse::NOT_KEPT,
+    ws::Flow,
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     error::Error,
     guard::Guard,
-    handler::{Flow, Handler},
+    handler::Handler,
     packet::{CLOSE, EnginePacket, NOOP},
     slot::Slot,
     work::{Unavailable, Work},

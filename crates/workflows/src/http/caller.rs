@@ -100,7 +100,8 @@ impl FromRequestParts<Arc<Door>> for Caller {
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
         let token = Token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
         let peer = Peer::within(&parts.extensions);
-        let principal = door.core.identify(token.as_ref(), peer.0).await?;
+        let principal = door.core.authenticate(token.as_ref(), peer.0).await;
+        let principal = principal.map_err(Problem::from)?;
         door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
         let holder = door.core.holder(&principal, peer.0);
         let store = door.memory.store.acting(holder);

@@ -1,22 +1,18 @@
-//! One connection: what it asks, and what it is shown.
-use std::{
-    mem,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+//! One connection: its commands and its deliveries.
+use std::{mem, net::IpAddr, sync::Arc};
 
 use quadrille_core::{
-    Delivery, NotRefreshed, Payer, Rate, Since,
+    Close, Delivery, NotRefreshed, Payer, Rate, Since,
     auth::{Principal, Token},
-    ws::{Flow, Frames, Link, Protocol},
+    ws::{AcceptedClient, Flow, Frames, Link, Protocol},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
     frame::frame,
-    snapshot::Seen,
-    watched::{Wanted, Watched, may_watch},
+    snapshot::SeenRun,
+    watched::{Options, WatchedChat, may_watch},
 };
 use crate::{
     NAME,
@@ -24,58 +20,79 @@ use crate::{
     wire,
 };
 
-/// Tags of subscriptions: there is one kind.
+/// Tag of every subscription.
 const TAG: u32 = 0;
 
+/// Sent to a connection above `max_connections`, in the words of the original.
+const FULL: &str = r#"{"type":"error","message":"Maximum connections reached"}"#;
+
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ChatClient {
     door: Arc<Door>,
-    who: Principal,
+    principal: Principal,
     peer: IpAddr,
     payer: Payer,
-    watched: Watched,
-    /// What of its run was shown before the log.
-    seen: Option<Seen>,
-    known: Arc<Mutex<Option<Known>>>,
-    _watching: Watching,
+    /// The chat to watch from the beginning.
+    first: Option<Box<(Value, Options)>>,
+    watched: WatchedChat,
+    /// The part of the run that the snapshot has shown.
+    seen: Option<SeenRun>,
+    /// `None` if there are too many connections.
+    watching: Option<Watching>,
 }
 
-/// What was waited for.
+/// Result of a command that had to wait.
 #[derive(Debug)]
-enum Known {
-    /// What is asked about, and whether it is theirs.
-    Watched(Watched),
-    /// Who goes on with the connection, and whether what they watch is still open to them.
+pub(super) enum CommandResult {
+    /// The chat to watch from now on.
+    Watched(WatchedChat),
+    /// The client's new identity, and whether it may still watch the topic that it watches.
     Refreshed(Result<(Principal, bool), NotRefreshed>),
 }
 
-// === impl Client ===
+// === impl ChatClient ===
 
-impl Client {
+impl ChatClient {
     pub(super) fn new(
-        door: Arc<Door>,
-        who: Principal,
-        peer: IpAddr,
-        watched: Watched,
-        watching: Watching,
+        door: &Arc<Door>,
+        accepted: AcceptedClient,
+        chat: Value,
+        options: Options,
     ) -> Self {
-        let payer = Payer::new(who.user.as_ref(), peer);
-        let known = Arc::default();
-        Self { door, who, peer, payer, watched, seen: None, known, _watching: watching }
+        let AcceptedClient { principal, peer, .. } = accepted;
+        Self {
+            door: Arc::clone(door),
+            payer: Payer::new(principal.user.as_ref(), peer),
+            principal,
+            peer,
+            first: Some(Box::new((chat, options))),
+            watched: WatchedChat::default(),
+            seen: None,
+            watching: door.watching(),
+        }
     }
 
-    /// Watch what is to be watched, and say so.
+    /// Looks up a chat, to watch it in place of the present one.
+    fn watch(&self, chat: Value, options: Options) -> Flow<CommandResult> {
+        let (door, principal) = (Arc::clone(&self.door), self.principal.clone());
+        Flow::Wait(Box::pin(async move {
+            CommandResult::Watched(WatchedChat::of(&door, &principal, chat, options).await)
+        }))
+    }
+
+    /// Subscribes to the chat that was looked up, and acknowledges it.
     fn connect(&mut self, link: &mut Link<'_>) {
-        let Watched { chat, topic, since, snapshot, .. } = &mut self.watched;
+        let WatchedChat { chat, topic, since, snapshot, .. } = &mut self.watched;
         let snapshot = snapshot.take();
-        let since = snapshot.as_ref().map(|it| it.since).or(*since).unwrap_or(Since::Now);
+        let after = snapshot.as_ref().map(|snapshot| snapshot.since);
+        let since = after.or(*since).unwrap_or(Since::Now);
         let position = match topic {
             Some(topic) => match link.inbox.subscribe(topic, since, TAG) {
-                // Where delivery begins, and not where the log stands.
+                // Where delivery begins, which may be before the end of the log.
                 Ok(top) => Some(if let Since::After(since) = since { since } else { top }),
-                Err(why) => return link.out.text(&error(&format!("{why}; try again later"))),
+                Err(err) => return link.out.text(&error(&format!("{err}; try again later"))),
             },
-            None if chat.as_str().is_some_and(|it| !it.is_empty()) => {
+            None if chat.as_str().is_some_and(|chat| !chat.is_empty()) => {
                 return link.out.text(&error("Conversation not found"));
             }
             None => None,
@@ -93,23 +110,23 @@ impl Client {
         });
     }
 
-    fn command(&mut self, mut object: Map<String, Value>, link: &mut Link<'_>) -> Flow {
+    fn command(
+        &mut self,
+        mut object: Map<String, Value>,
+        link: &mut Link<'_>,
+    ) -> Flow<CommandResult> {
         match object.get("type").and_then(Value::as_str) {
             Some("ping") => link.out.text(r#"{"type":"pong"}"#),
             Some("subscribe") => {
-                let Some(chat) = object.remove("chat_id").filter(|it| !it.is_null()) else {
+                let Some(chat) = object.remove("chat_id").filter(|chat| !chat.is_null()) else {
                     return Flow::Continue;
                 };
                 let since = object.get("since").and_then(Value::as_str);
-                let since = since.and_then(|it| it.parse().ok()).map(Since::After);
+                let since = since.and_then(|since| since.parse().ok()).map(Since::After);
                 let flag = |name: &str| object.get(name).and_then(Value::as_bool);
                 let snapshot = flag("snapshot").unwrap_or_default();
                 let positions = flag("positions").unwrap_or(self.watched.positions);
-                let wanted = Wanted { since, snapshot, positions };
-                let (door, who) = (Arc::clone(&self.door), self.who.clone());
-                return self.wait(async move {
-                    Known::Watched(Watched::of(&door, &who, chat, wanted).await)
-                });
+                return self.watch(chat, Options { since, snapshot, positions });
             }
             Some("refresh") => match object.get("token").and_then(Value::as_str) {
                 Some(token) => return self.refresh(Token::from(token)),
@@ -120,61 +137,61 @@ impl Client {
         Flow::Continue
     }
 
-    /// Go on as whom `token` names.
-    fn refresh(&self, token: Token) -> Flow {
-        let (door, who, peer) = (Arc::clone(&self.door), self.who.clone(), self.peer);
+    /// Continues the connection with a new token.
+    fn refresh(&self, token: Token) -> Flow<CommandResult> {
+        let (door, before, peer) = (Arc::clone(&self.door), self.principal.clone(), self.peer);
         let topic = self.watched.topic.clone();
-        self.wait(async move {
-            let who = match door.core.refresh(&token, &who, peer).await {
-                Ok(who) => who,
-                Err(why) => return Known::Refreshed(Err(why)),
+        Flow::Wait(Box::pin(async move {
+            let principal = match door.core.refresh(&token, &before, peer).await {
+                Ok(principal) => principal,
+                Err(err) => return CommandResult::Refreshed(Err(err)),
             };
-            let may = match &topic {
-                // What cannot be looked up now is left as it is.
-                Some(topic) => may_watch(&door, &who, topic).await.unwrap_or(true),
+            let may_watch = match &topic {
+                // A chat that cannot be looked up now stays watched.
+                Some(topic) => may_watch(&door, &principal, topic).await.unwrap_or(true),
                 None => true,
             };
-            Known::Refreshed(Ok((who, may)))
-        })
-    }
-
-    /// Have [`Protocol::waited`] called with what `asked` gives.
-    fn wait(&self, asked: impl Future<Output = Known> + Send + 'static) -> Flow {
-        let known = Arc::clone(&self.known);
-        Flow::Wait(Box::pin(async move {
-            let answer = asked.await;
-            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-            None
+            CommandResult::Refreshed(Ok((principal, may_watch)))
         }))
     }
 
-    fn refreshed(&mut self, who: Principal, may_watch: bool, link: &mut Link<'_>) {
-        let refreshed = json!({ "type": "refreshed", "expires": who.expires_in() });
+    fn refreshed(&mut self, principal: Principal, may_watch: bool, link: &mut Link<'_>) {
+        let refreshed = json!({ "type": "refreshed", "expires": principal.expires_in() });
         link.out.text(&refreshed.to_string());
-        self.who = who;
+        self.principal = principal;
         if may_watch {
             return;
         }
         let positions = self.watched.positions;
-        let old = mem::replace(&mut self.watched, Watched { positions, ..Watched::default() });
+        let old =
+            mem::replace(&mut self.watched, WatchedChat { positions, ..WatchedChat::default() });
         if let Some(topic) = old.topic {
             link.inbox.unsubscribe(&topic);
         }
-        let over = json!({ "type": "unsubscribed", "chat_id": old.chat });
-        link.out.text(&over.to_string());
+        let unsubscribed = json!({ "type": "unsubscribed", "chat_id": old.chat });
+        link.out.text(&unsubscribed.to_string());
     }
 }
 
-impl Protocol for Client {
+impl Protocol for ChatClient {
     const NAME: &'static str = NAME;
 
-    fn begin(&mut self, link: &mut Link<'_>) {
-        self.connect(link);
+    type Done = CommandResult;
+
+    fn begin(&mut self, link: &mut Link<'_>) -> Flow<CommandResult> {
+        if self.watching.is_none() {
+            link.out.text(FULL);
+            return Flow::Close(Close::NORMAL);
+        }
+        let Some((chat, options)) = self.first.take().map(|first| *first) else {
+            return Flow::Continue;
+        };
+        self.watch(chat, options)
     }
 
-    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow {
-        if let Err(why) = self.door.core.quotas.take(Rate::Frames, &self.payer) {
-            link.out.text(&error(&why.to_string()));
+    fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<CommandResult> {
+        if let Err(err) = self.door.core.quotas.take(Rate::Frames, &self.payer) {
+            link.out.text(&error(&err.to_string()));
             return Flow::Continue;
         }
         if quadrille_core::json::is_deep(text) {
@@ -189,7 +206,7 @@ impl Protocol for Client {
         Flow::Continue
     }
 
-    fn binary(&mut self, link: &mut Link<'_>) -> Flow {
+    fn binary(&mut self, link: &mut Link<'_>) -> Flow<CommandResult> {
         link.out.text(&error("send text frames"));
         Flow::Continue
     }
@@ -197,7 +214,7 @@ impl Protocol for Client {
     fn render(&mut self, delivery: Delivery, out: &mut Frames<'_>) {
         match delivery {
             Delivery::Record(record, _) => {
-                if !self.seen.as_ref().is_some_and(|it| it.covers(&record)) {
+                if !self.seen.as_ref().is_some_and(|seen| seen.covers(&record)) {
                     out.text(frame(&record, self.watched.positions));
                 }
             }
@@ -220,24 +237,24 @@ impl Protocol for Client {
         }
     }
 
-    fn waited(&mut self, link: &mut Link<'_>) {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match known {
-            Some(Known::Watched(watched)) => {
+    fn done(&mut self, done: CommandResult, link: &mut Link<'_>) {
+        match done {
+            CommandResult::Watched(watched) => {
                 let old = mem::replace(&mut self.watched, watched);
                 if let Some(old) = old.topic {
                     link.inbox.unsubscribe(&old);
                 }
                 self.connect(link);
             }
-            Some(Known::Refreshed(Ok((who, may_watch)))) => self.refreshed(who, may_watch, link),
-            Some(Known::Refreshed(Err(why))) => link.out.text(&error(&why.to_string())),
-            None => {}
+            CommandResult::Refreshed(Ok((principal, may_watch))) => {
+                self.refreshed(principal, may_watch, link);
+            }
+            CommandResult::Refreshed(Err(err)) => link.out.text(&error(&err.to_string())),
         }
     }
 
     fn expires(&self) -> Option<Instant> {
-        self.who.expires
+        self.principal.expires
     }
 }
 

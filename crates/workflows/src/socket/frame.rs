@@ -1,15 +1,15 @@
-//! Records as frames: those of runs as they are, and what others publish to the chat around its
-//! payload, which stays byte for byte what it was.
+//! Records as frames. A record of a run is its own frame; any other has an envelope around its
+//! payload, which stays byte for byte the same.
 use std::sync::OnceLock;
 
 use quadrille_core::{Event, Text, Wire};
 use serde_json::Value;
 
-/// Frames without their position, and with it. Each is encoded when somebody wants it.
+/// Frames without and with their position, each encoded on first use.
 #[derive(Debug)]
-enum Workflows {}
+enum ChatWire {}
 
-impl Wire for Workflows {
+impl Wire for ChatWire {
     type Frame = [OnceLock<Text>; 2];
     const SLOT: usize = 3;
 
@@ -17,18 +17,18 @@ impl Wire for Workflows {
         Default::default()
     }
 
-    /// Each frame is counted when it is made.
+    /// Counts the slots; each frame is counted when it is encoded.
     fn held(_: &Self::Frame, _: &Text) -> usize {
         size_of::<Self::Frame>()
     }
 }
 
-/// The frame that shows a record, shared by everybody who sees it alike.
+/// Frame of a record, shared by all connections with the same option.
 pub(super) fn frame(record: &Event, position: bool) -> &str {
     if !position && is_frame(record) {
         return &record.payload;
     }
-    let [plain, positioned] = record.frame::<Workflows>();
+    let [plain, positioned] = record.frame::<ChatWire>();
     let frame = if position { positioned } else { plain };
     frame.get_or_init(|| {
         let text = encode(record, position);
@@ -42,7 +42,7 @@ pub(super) fn is_frame(record: &Event) -> bool {
     let kind = &*record.kind;
     let ours =
         kind.starts_with("workflow_") || matches!(kind, "progress" | "step_result" | "error");
-    // Others may publish something else under such a name.
+    // Other protocols may publish something else under such a name.
     ours && members(&record.payload).is_some()
 }
 
@@ -68,7 +68,7 @@ fn encode(record: &Event, position: bool) -> Text {
     text.into()
 }
 
-/// What is between the braces of an object.
+/// The text between the braces of an object.
 fn members(payload: &str) -> Option<&str> {
     payload.trim().strip_prefix('{')?.strip_suffix('}').map(str::trim)
 }
@@ -131,7 +131,7 @@ mod tests {
         let shown = record("message", "1.50");
         let before = ENCODED.get();
         let readers: Vec<_> = (0..9).map(|_| frame(&shown, false).as_ptr()).collect();
-        assert!(readers.iter().all(|it| *it == readers[0]));
+        assert!(readers.iter().all(|reader| *reader == readers[0]));
         assert_eq!(ENCODED.get() - before, 1);
         for _ in 0..9 {
             frame(&shown, true);

@@ -1,4 +1,4 @@
-//! The run so far, for who comes late: as it is stored, and what of the log it leaves to be told.
+//! The state of a run for a client that comes late, and the records that the client still needs.
 use std::borrow::Cow;
 
 use quadrille_core::{Event, Hub, Position, Since, Topic};
@@ -10,35 +10,36 @@ use uuid::Uuid;
 use super::frame::is_frame;
 use crate::{door::Door, wire};
 
-/// Runs of a chat among which the one is looked for that is being done.
+/// The newest runs of a chat, which are searched for one that is running.
 const RUNS: Page = Page { limit: 100, offset: 0 };
 
-/// Records that came while the run was read, of which the first are looked at.
+/// Upper bound on the records that are compared with the snapshot, published while the run was
+/// read.
 const RECORDS: usize = 1000;
 
-/// Bytes of results that a snapshot shows, at most.
+/// Upper bound on the bytes of results in a snapshot.
 const RESULTS: usize = 256 << 10;
 
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(super) struct RunSnapshot {
     pub(super) frame: String,
-    /// Where what is not in it begins.
+    /// Position of the records that the snapshot does not cover.
     pub(super) since: Since,
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<SeenRun>,
 }
 
-/// What of a run a connection was shown already.
+/// The part of a run that a snapshot shows.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenRun {
     run: String,
     seq: i64,
-    /// The step that is being done, and how far it was.
+    /// The step that is running, and its progress.
     step: Option<(Uuid, i64)>,
 }
 
-/// What tells the frames of a run apart.
+/// The members that order the frames of a run.
 #[derive(Deserialize)]
-struct Told<'a> {
+struct FrameFields<'a> {
     #[serde(borrow)]
     run_id: Cow<'a, str>,
     seq: i64,
@@ -46,21 +47,21 @@ struct Told<'a> {
     progress: Option<i64>,
 }
 
-/// Leaves out all results but their files if they are too much for everybody who watches: the run
-/// itself can be asked for them.
-fn without_much(steps: &mut [Step]) {
-    let results = steps.iter().filter_map(|it| it.result.as_deref());
+/// Omits all results but their files if they exceed [`RESULTS`]. A client can get them from the
+/// run.
+fn omit_large_results(steps: &mut [Step]) {
+    let results = steps.iter().filter_map(|step| step.result.as_deref());
     if results.map(str::len).sum::<usize>() <= RESULTS {
         return;
     }
-    for result in steps.iter_mut().filter_map(|it| it.result.as_mut()) {
+    for result in steps.iter_mut().filter_map(|step| step.result.as_mut()) {
         r#"{"omitted":true}"#.clone_into(result);
     }
 }
 
-impl Snapshot {
-    /// The run of the chat that is being done, or the newest. `None` where everything after `since`
-    /// is still in the log.
+impl RunSnapshot {
+    /// Takes a snapshot of the chat's running run, or else of its newest. `None` if the log still
+    /// has everything after `since`.
     pub(super) async fn of(
         door: &Door,
         topic: &Topic,
@@ -68,15 +69,15 @@ impl Snapshot {
     ) -> Result<Option<Self>, store::Error> {
         let hub = &door.core.hub;
         if let Some(since) = since
-            && hub.history(topic, since, 0).is_some_and(|it| !it.gap)
+            && hub.history(topic, since, 0).is_some_and(|history| !history.gap)
         {
             return Ok(None);
         }
-        // What is stored is never older than what is in the log.
+        // The store is never behind the log.
         let position = match hub.open(topic) {
             Ok(position) => position,
-            Err(why) => {
-                tracing::warn!(error = %why, %topic, "a chat cannot be shown from its store");
+            Err(err) => {
+                tracing::warn!(error = %err, %topic, "a chat cannot be shown from its store");
                 return Ok(None);
             }
         };
@@ -91,34 +92,35 @@ impl Snapshot {
         let mut seen = None;
         if let Some(chat) = store.chat(topic.name()).await? {
             let runs = store.runs(&chat.id, RUNS).await?;
-            let doing = runs.iter().find(|it| it.status == RunStatus::Running);
-            if let Some(run) = doing.or(runs.first())
+            let running = runs.iter().find(|run| run.status == RunStatus::Running);
+            if let Some(run) = running.or(runs.first())
                 && let Some((run, steps)) = store.run_with_steps(&run.id).await?
             {
                 let files = store.chat_files(&chat.id).await?;
                 let percent = door.percent(&run.id);
                 let mut steps = steps;
-                without_much(&mut steps);
+                omit_large_results(&mut steps);
                 frame["run"] = wire::run(&chat, &run, &steps, &files, percent, None);
-                let step = steps.iter().find(|it| it.position == run.next);
-                let far = step.map(|it| (it.id, percent.map_or(it.progress, i64::from)));
-                seen = Some(Seen::of(&run, far));
+                let step = steps.iter().find(|step| step.position == run.next);
+                let step = step.map(|step| (step.id, percent.map_or(step.progress, i64::from)));
+                seen = Some(SeenRun::of(&run, step));
             }
         }
-        // What it tells is not told again, also not to who comes back with its position.
+        // Records that it covers are not delivered, nor after a reconnect with its position.
         let position = seen.as_ref().map_or(position, |seen| seen.advance(hub, topic, position));
         frame["position"] = json!(position);
         Ok(Some(Self { frame: frame.to_string(), since: Since::After(position), seen }))
     }
 }
 
-impl Seen {
+impl SeenRun {
     fn of(run: &Run, step: Option<(Uuid, i64)>) -> Self {
         let step = step.filter(|_| run.status == RunStatus::Running);
         Self { run: run.id.clone(), seq: run.seq, step }
     }
 
-    /// The position of the last record after `position` before the first one that has to be told.
+    /// Moves `position` past the records that the snapshot covers, up to the first that it does
+    /// not.
     fn advance(&self, hub: &Hub, topic: &Topic, position: Position) -> Position {
         let Some(history) = hub.history(topic, Since::After(position), RECORDS) else {
             return position;
@@ -126,22 +128,23 @@ impl Seen {
         if history.gap {
             return position;
         }
-        let told = history.records.iter().take_while(|it| self.covers(it));
-        told.last().map_or(position, |it| it.at)
+        let covered = history.records.iter().take_while(|record| self.covers(record));
+        covered.last().map_or(position, |record| record.at)
     }
 
-    /// Whether the record says nothing that the snapshot did not say.
+    /// Whether the snapshot shows all that the record does.
     pub(super) fn covers(&self, record: &Event) -> bool {
         is_frame(record) && self.covers_frame(&record.payload)
     }
 
     fn covers_frame(&self, frame: &str) -> bool {
-        let Ok(told) = serde_json::from_str::<Told<'_>>(frame) else { return false };
-        if told.run_id != self.run || told.seq > self.seq {
+        let Ok(frame) = serde_json::from_str::<FrameFields<'_>>(frame) else { return false };
+        if frame.run_id != self.run || frame.seq > self.seq {
             return false;
         }
-        let newer = |(step, far)| told.step_id == Some(step) && told.progress >= Some(far);
-        told.seq < self.seq || !self.step.is_some_and(newer)
+        let newer =
+            |(step, progress)| frame.step_id == Some(step) && frame.progress >= Some(progress);
+        frame.seq < self.seq || !self.step.is_some_and(newer)
     }
 }
 
@@ -150,23 +153,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_newer_than_the_snapshot_is_told() {
+    fn a_snapshot_covers_what_is_not_newer() {
         let step = Uuid::now_v7();
-        let seen = Seen { run: "r".to_owned(), seq: 3, step: Some((step, 40)) };
+        let seen = SeenRun { run: "r".to_owned(), seq: 3, step: Some((step, 40)) };
         let frame = |run: &str, seq: i64, progress: Option<i64>| {
             let step_id = progress.map(|_| step);
             json!({"run_id": run, "seq": seq, "step_id": step_id, "progress": progress}).to_string()
         };
         let covered = [frame("r", 3, None), frame("r", 2, Some(90)), frame("r", 3, Some(39))];
-        assert!(covered.iter().all(|it| seen.covers_frame(it)));
-        let told = [
+        assert!(covered.iter().all(|frame| seen.covers_frame(frame)));
+        let newer = [
             frame("r", 3, Some(40)),
             frame("r", 4, None),
             frame("s", 1, None),
             r#"{"type":"error"}"#.to_owned(),
         ];
-        assert!(!told.iter().any(|it| seen.covers_frame(it)));
-        let over = Seen { step: None, ..seen };
+        assert!(!newer.iter().any(|frame| seen.covers_frame(frame)));
+        let over = SeenRun { step: None, ..seen };
         assert!(over.covers_frame(&frame("r", 3, Some(100))));
     }
 }

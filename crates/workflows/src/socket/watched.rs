@@ -1,42 +1,42 @@
-//! What a connection watches.
+//! The chat that a connection watches.
 use quadrille_core::{
     Since, Topic,
     auth::{Action, Principal},
 };
 use serde_json::Value;
 
-use super::snapshot::Snapshot;
+use super::snapshot::RunSnapshot;
 use crate::door::{self, Door};
 
 #[derive(Debug, Default)]
-pub(super) struct Watched {
-    /// As the client names it.
+pub(super) struct WatchedChat {
+    /// Id of the chat, as the client sent it.
     pub(super) chat: Value,
-    /// `None` if there is none, or they may not watch it.
+    /// `None` if there is no such chat, or the client may not watch it.
     pub(super) topic: Option<Topic>,
     pub(super) since: Option<Since>,
-    pub(super) snapshot: Option<Snapshot>,
-    /// Whether each frame tells its position.
+    pub(super) snapshot: Option<RunSnapshot>,
+    /// Whether each frame carries its position.
     pub(super) positions: bool,
 }
 
-/// How a client wants to watch.
+/// Options of `subscribe`, or of the address.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct Options {
     pub(super) since: Option<Since>,
     pub(super) snapshot: bool,
     pub(super) positions: bool,
 }
 
-// === impl Watched ===
+// === impl WatchedChat ===
 
-impl Watched {
-    /// What of a chat `who` may watch. It need not be there where nobody signs in.
+impl WatchedChat {
+    /// Looks up a chat that `principal` may watch. In open mode it need not exist.
     pub(super) async fn of(
         door: &Door,
-        who: &Principal,
+        principal: &Principal,
         chat: Value,
-        Wanted { since, snapshot, positions }: Wanted,
+        Options { since, snapshot, positions }: Options,
     ) -> Self {
         let nothing = |chat| Self { chat, positions, ..Self::default() };
         let id = match &chat {
@@ -47,26 +47,26 @@ impl Watched {
             scalar => scalar.to_string(),
         };
         let Ok(topic) = door::topic(&id) else { return nothing(chat) };
-        if !matches!(may_watch(door, who, &topic).await, Ok(true)) {
+        if !matches!(may_watch(door, principal, &topic).await, Ok(true)) {
             return nothing(chat);
         }
-        let snapshot = if snapshot { Snapshot::of(door, &topic, since).await } else { Ok(None) };
-        let snapshot = snapshot.unwrap_or_else(|why| {
-            tracing::warn!(error = %why, chat = id, "a chat cannot be shown from its store");
+        let snapshot = if snapshot { RunSnapshot::of(door, &topic, since).await } else { Ok(None) };
+        let snapshot = snapshot.unwrap_or_else(|err| {
+            tracing::warn!(error = %err, chat = id, "a chat cannot be shown from its store");
             None
         });
         Self { chat, topic: Some(topic), since, snapshot, positions }
     }
 }
 
-/// Whether the topic of a chat is open to `who`.
+/// Whether `principal` may watch the topic of a chat.
 pub(super) async fn may_watch(
     door: &Door,
-    who: &Principal,
+    principal: &Principal,
     topic: &Topic,
 ) -> Result<bool, quadrille_store::Error> {
-    if door.is_open() || door.core.auth.allow(who, Action::Read, topic).is_ok() {
+    if door.is_open() || door.core.auth.allow(principal, Action::Read, topic).is_ok() {
         return Ok(true);
     }
-    Ok(door.chat(topic.name(), Action::Read, who).await?.is_some())
+    Ok(door.chat(topic.name(), Action::Read, principal).await?.is_some())
 }

@@ -1,9 +1,9 @@
-//! Which pages are let in, why, and what they may bring.
+//! Pages that may connect, and cookies that count.
 use super::*;
 
 const LOCAL: &str = "127.0.0.1:8080";
 
-fn page(origins: &Origins, host: &str, origin: &str) -> Option<Page> {
+fn page(origins: &Origins, host: &str, origin: &str) -> Option<PageOrigin> {
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, host.parse().unwrap());
     headers.insert(header::ORIGIN, origin.parse().unwrap());
@@ -16,7 +16,7 @@ fn pages_from_elsewhere_are_refused_unless_listed() {
     for origin in
         ["https://chat.example.com", "https://Chat.Example.com", "https://chat.example.com:443"]
     {
-        assert_eq!(page(&origins, LOCAL, origin), Some(Page::Listed), "{origin}");
+        assert_eq!(page(&origins, LOCAL, origin), Some(PageOrigin::Listed), "{origin}");
     }
     let refused = [
         "null",
@@ -39,10 +39,10 @@ fn pages_from_elsewhere_are_refused_unless_listed() {
         assert_eq!(page(&origins, LOCAL, origin), None, "{origin}");
     }
     let any = Origins::new(&["*", "https://chat.example.com"]).unwrap();
-    assert_eq!(page(&any, LOCAL, "https://evil.example"), Some(Page::Any));
-    assert_eq!(page(&any, LOCAL, "null"), Some(Page::Any));
-    assert_eq!(page(&any, LOCAL, "https://chat.example.com"), Some(Page::Listed));
-    assert_eq!(any.page(&HeaderMap::new()), Some(Page::None));
+    assert_eq!(page(&any, LOCAL, "https://evil.example"), Some(PageOrigin::Any));
+    assert_eq!(page(&any, LOCAL, "null"), Some(PageOrigin::Any));
+    assert_eq!(page(&any, LOCAL, "https://chat.example.com"), Some(PageOrigin::Listed));
+    assert_eq!(any.page(&HeaderMap::new()), Some(PageOrigin::None));
 }
 
 #[test]
@@ -52,7 +52,11 @@ fn pages_of_this_machine_count_where_this_machine_is_asked_and_none_of_them_is_l
         ["http://localhost:3000", "https://LOCALHOST", "http://127.0.0.1:8080", "http://[::1]:1"];
     for origin in pages {
         for host in [LOCAL, "localhost", "LOCALHOST:1", "[::1]:8080", "127.9.9.9", "a.localhost"] {
-            assert_eq!(page(&origins, host, origin), Some(Page::Local), "{origin} asks {host}");
+            assert_eq!(
+                page(&origins, host, origin),
+                Some(PageOrigin::Local),
+                "{origin} asks {host}"
+            );
         }
         for host in ["gateway.example", "10.0.0.1:8080", "localhost.example", "[::2]", ""] {
             assert_eq!(page(&origins, host, origin), None, "{origin} asks {host}");
@@ -60,7 +64,7 @@ fn pages_of_this_machine_count_where_this_machine_is_asked_and_none_of_them_is_l
     }
     let exact = Origins::new(&["http://localhost:3000"]).unwrap();
     for host in [LOCAL, "gateway.example"] {
-        assert_eq!(page(&exact, host, "http://localhost:3000"), Some(Page::Listed), "{host}");
+        assert_eq!(page(&exact, host, "http://localhost:3000"), Some(PageOrigin::Listed), "{host}");
         assert_eq!(page(&exact, host, "http://localhost:4000"), None, "{host}");
         assert_eq!(page(&exact, host, "http://127.0.0.1:3000"), None, "{host}");
     }
@@ -73,7 +77,7 @@ fn the_usual_port_is_the_same_as_none_on_both_sides() {
     let origins = origins.unwrap();
     for origin in ["https://a.example", "https://a.example:443", "http://b.example", "http://[::1]"]
     {
-        assert_eq!(page(&origins, "x.example", origin), Some(Page::Listed), "{origin}");
+        assert_eq!(page(&origins, "x.example", origin), Some(PageOrigin::Listed), "{origin}");
     }
     for origin in ["https://a.example:8443", "https://a.example:80", "http://b.example:443"] {
         assert_eq!(page(&origins, "x.example", origin), None, "{origin}");
@@ -86,7 +90,7 @@ fn a_wildcard_stands_for_every_host_below() {
     let below =
         ["https://a.example.com", "https://A.b.Example.com:443", "http://x.dev.example:3000"];
     for origin in below {
-        assert_eq!(page(&origins, LOCAL, origin), Some(Page::Listed), "{origin}");
+        assert_eq!(page(&origins, LOCAL, origin), Some(PageOrigin::Listed), "{origin}");
     }
     let others = [
         "https://example.com",
@@ -131,9 +135,9 @@ fn an_entry_that_could_match_nothing_is_refused_with_what_is_expected() {
         ("https://bücher.example", "xn--"),
     ];
     for (text, expected) in cases {
-        let why = Origins::new(&[text]).unwrap_err().to_string();
-        assert!(why.contains(expected), "{text}: {why}");
-        assert!(why.starts_with(&format!("`{text}` is not an origin; write ")), "{why}");
+        let err = Origins::new(&[text]).unwrap_err().to_string();
+        assert!(err.contains(expected), "{text}: {err}");
+        assert!(err.starts_with(&format!("`{text}` is not an origin; write ")), "{err}");
     }
     for text in ["capacitor://localhost", "chrome-extension://abcdef", "https://[::1]:8443"] {
         assert!(Origins::new(&[text]).is_ok(), "{text}");
@@ -145,9 +149,9 @@ fn pages_of_the_host_that_is_asked_count_where_they_need_a_token() {
     let own = Origins::default().with_own(true, Some("https://public.example/chat"));
     let host = "Chat.example.org:443";
     let cases = [
-        ("https://chat.example.org", Some(Page::Own)),
-        ("https://chat.example.org:443", Some(Page::Own)),
-        ("https://public.example", Some(Page::Own)),
+        ("https://chat.example.org", Some(PageOrigin::Own)),
+        ("https://chat.example.org:443", Some(PageOrigin::Own)),
+        ("https://public.example", Some(PageOrigin::Own)),
         ("http://chat.example.org", None),
         ("https://chat.example.org:8443", None),
         ("https://x.chat.example.org", None),

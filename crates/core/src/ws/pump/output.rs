@@ -1,5 +1,4 @@
-//! The way out: what is not sent yet, what a command is answered, and what the logs have, in one
-//! write each time.
+//! Output of the pump: the rest of the last write, answers and deliveries, in one write each time.
 use std::{
     cell::Cell,
     io, mem,
@@ -15,10 +14,10 @@ use crate::{
     ws::{frame::Frames, protocol::Protocol},
 };
 
-/// Records taken from the inbox at once.
+/// Upper bound on the records taken from the inbox at once.
 const BATCH: usize = 256;
 
-/// Writes of one connection before it is another's turn.
+/// Writes before the task yields to other connections.
 const ROUNDS: usize = 4;
 
 thread_local! {
@@ -43,8 +42,8 @@ where
         result
     }
 
-    /// Counts what the peer has yet to take. Fails if there is no room for it: such a peer is cut off
-    /// as one that is too slow, for it would not take a close frame either.
+    /// Counts the unsent bytes. Fails if there is no room for them: the peer is cut off as too
+    /// slow, without a close frame, which it would not take either.
     pub(super) fn count_output(&mut self) -> Result<(), Shortage> {
         let held = self.unsent.len() + self.answers.len();
         let counted = self.output_bytes.hold(held, || self.session.holder());
@@ -69,7 +68,7 @@ where
             let filled = self.fill(cx, buffer, deliveries);
             if buffer.is_empty() && self.answers.is_empty() {
                 if filled {
-                    // All of it was nothing to this client, and nobody wakes it for the rest.
+                    // No frame came of this batch, and nothing wakes the task for the next.
                     continue;
                 }
                 return Ok(());
@@ -80,12 +79,12 @@ where
                 self.sent = 0;
             }
         }
-        // A busy reader: let the others have their turn.
+        // Yields to other connections: this peer reads a lot.
         cx.waker().wake_by_ref();
         Ok(())
     }
 
-    /// Render what the logs have for this connection. False if they have nothing, and will wake it.
+    /// Renders a batch of deliveries. False if there is none yet; the inbox wakes the task then.
     fn fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,8 +104,8 @@ where
         telemetry::delivered(deliveries.len());
         let mut out = Frames::new(out);
         for delivery in deliveries.drain(..) {
-            if let Delivery::End(why) = delivery {
-                self.end(&why);
+            if let Delivery::End(close) = delivery {
+                self.end(&close);
                 return false;
             }
             self.protocol.render(delivery, &mut out);
@@ -114,7 +113,7 @@ where
         true
     }
 
-    /// True when nothing is left over any more.
+    /// Writes the rest of the last write. True once nothing of it is left.
     fn write_unsent(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let unsent = mem::take(&mut self.unsent);
         let rest = unsent.get(self.sent..).unwrap_or_default();
@@ -127,7 +126,7 @@ where
         Ok(done)
     }
 
-    /// Write as much as the peer takes now, and keep the time since when it took nothing.
+    /// Writes as much as the peer takes now.
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -135,11 +134,11 @@ where
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(taken)) => {
                     sent += taken;
-                    self.heart.moved();
+                    self.keepalive.on_write_progress();
                 }
-                Poll::Ready(Err(why)) => return Err(why),
+                Poll::Ready(Err(err)) => return Err(err),
                 Poll::Pending => {
-                    self.heart.stuck();
+                    self.keepalive.on_write_blocked();
                     break;
                 }
             }
