@@ -34,8 +34,8 @@ pub struct Config {
     /// Time until a connection that takes no data is closed with 3008; zero is never.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
-    /// Time for which a client that lost its connection can resume it as the same socket; zero turns
-    /// this off. Otherwise each event that shows a record has one argument more.
+    /// Time for which a client that lost its connection can resume it as the same socket; zero
+    /// turns this off. Otherwise each event that shows a record has one argument more.
     #[serde(with = "humantime_serde")]
     pub recovery: Duration,
 }

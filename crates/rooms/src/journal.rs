@@ -1,4 +1,4 @@
-//! Keeps what is asked and replied in conversations, over whichever protocol.
+//! Stores the questions and replies of conversations, over whichever protocol they come.
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
@@ -14,14 +14,13 @@ use crate::{
     wire::{self, MessageView},
 };
 
-/// How often a reply is tried to be stored while the database is busy, each time for as long as
-/// `store.busy_timeout`.
+/// Attempts to store a reply while the database is busy, each of which takes `store.busy_timeout`.
 const ATTEMPTS: usize = 6;
 
-/// How long before the turns that a crash cut off are looked for again, if the store does not answer.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Time between two attempts to close turns that a crash interrupted.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Keep the turns of conversations from now on; and say of those that were cut off that they were.
+/// Stores the turns of conversations from now on, and closes those that a crash interrupted.
 pub(crate) fn keep(state: &Arc<State>) {
     let [begins, knows, ends] = [state, state, state].map(Arc::clone);
     state.desk.keep_in(Journal::new(
@@ -33,7 +32,7 @@ pub(crate) fn keep(state: &Arc<State>) {
     state.core.life.spawn("journal", close_open_turns(Arc::clone(state), begun));
 }
 
-/// A question that came through another state: clients of rooms see it as a message.
+/// Stores a question that came over another protocol, and publishes it as a message.
 async fn begin(state: Arc<State>, turn: Ticket) -> Result<(), NotKept> {
     let Some(conversation) = topic::conversation_of(turn.topic()) else { return Ok(()) };
     let new = NewMessage {
@@ -47,8 +46,8 @@ async fn begin(state: Arc<State>, turn: Ticket) -> Result<(), NotKept> {
         files: &[],
     };
     let write_lock = state.write_lock(conversation).await;
-    let added = patiently(
-        |why| matches!(why, AddError::Store(store::Error::Busy)),
+    let added = retry(
+        |err| matches!(err, AddError::Store(store::Error::Busy)),
         || state.memory.store.add_message(new),
     )
     .await;
@@ -57,24 +56,24 @@ async fn begin(state: Arc<State>, turn: Ticket) -> Result<(), NotKept> {
             let said = MessageView { turn: Some(turn.id()), ..MessageView::of(&message) };
             state.publish(Draft::new(turn.topic().clone(), "new_message", wire::json(&said)))
         }
-        // A topic that looks like a conversation, and is none.
+        // The topic has the name of a conversation that does not exist.
         Err(AddError::NoConversation) => {
             state.unstored().insert(turn.id());
             return Ok(());
         }
-        Err(why) => return Err(not_kept(&why)),
+        Err(err) => return Err(not_kept(&err)),
     };
     drop(write_lock);
-    published.await.map(drop).map_err(|why| not_kept(&why))
+    published.await.map(drop).map_err(|err| not_kept(&err))
 }
 
-/// The exchanges before `turn`, as far as they were completed.
+/// The completed exchanges before `turn`.
 async fn before(state: Arc<State>, turn: Ticket, window: usize) -> Option<Vec<Exchange>> {
     let conversation = topic::conversation_of(turn.topic())?;
     let window = u32::try_from(window).unwrap_or(u32::MAX);
     let kept = state.memory.store.exchanges(conversation, window, Exchange::BYTES).await;
-    let kept = kept.inspect_err(|why| {
-        tracing::warn!(error = %why, "an agent is asked without what was said before");
+    let kept = kept.inspect_err(|err| {
+        tracing::warn!(error = %err, "an agent is asked without the conversation so far");
     });
     let exchange = |(question, reply)| Exchange { question, reply };
     Some(kept.ok()?.into_iter().map(exchange).collect())
@@ -91,60 +90,60 @@ async fn end(state: Arc<State>, turn: Ticket, ending: Ending) -> Result<Option<i
     };
     match close(&state, turn.id(), how, &content).await {
         Ok(Some(message)) => Ok(Some(message)),
-        // It was closed by somebody else, or its conversation was deleted: what it says is nowhere.
+        // It was closed elsewhere, or its conversation was deleted: its text is lost.
         Ok(None) => {
-            tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end is not stored");
+            tracing::warn!(turn = %turn.id(), "a turn was not open any more; its end was not stored");
             Err(NotKept)
         }
-        Err(why) => Err(not_kept(&why)),
+        Err(err) => Err(not_kept(&err)),
     }
 }
 
-/// Store how a turn ended, and give the id of what stands for its reply. `None`, and nothing is
-/// stored, if the turn is not open.
+/// Stores the end of a turn, and gives the id of the message in place of its reply. `None`, and
+/// nothing is stored, if the turn is not open.
 pub(crate) async fn close(
     state: &State,
     turn: Uuid,
     how: TurnEnd,
     content: &str,
 ) -> Result<Option<i64>, store::Error> {
-    let busy = |why: &store::Error| matches!(why, store::Error::Busy);
-    let stored = patiently(busy, || state.memory.store.end_turn(turn, how, content)).await;
+    let busy = |err: &store::Error| matches!(err, store::Error::Busy);
+    let stored = retry(busy, || state.memory.store.end_turn(turn, how, content)).await;
     Ok(stored?.map(|it| it.id))
 }
 
-fn not_kept(why: &dyn std::error::Error) -> NotKept {
-    tracing::error!(error = %why, "a message was not stored");
+fn not_kept(err: &dyn std::error::Error) -> NotKept {
+    tracing::error!(error = %err, "a message was not stored");
     NotKept
 }
 
-/// Work that may find the database busy, again and again.
-async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+/// Repeats `work` while the database is busy, [`ATTEMPTS`] times at most.
+async fn retry<T, E, F: Future<Output = Result<T, E>>>(
     is_busy: impl Fn(&E) -> bool,
     mut work: impl FnMut() -> F,
 ) -> Result<T, E> {
     for _ in 1..ATTEMPTS {
         match work().await {
-            Err(why) if is_busy(&why) => {}
+            Err(err) if is_busy(&err) => {}
             done => return done,
         }
     }
     work().await
 }
 
-/// Turns that were open before the process began are not answered any more.
+/// Closes the turns that were open before the process began.
 async fn close_open_turns(state: Arc<State>, begun: i64) {
     let life = state.core.life.clone();
     let title = "the gateway stopped before the reply was complete";
     let content = wire::apology(title);
     loop {
         match state.memory.store.interrupt_turn(&content, begun).await {
-            Ok(Some(turn)) => tell(&state, &turn, title).await,
+            Ok(Some(turn)) => publish_interrupted(&state, &turn, title).await,
             Ok(None) => return,
-            Err(why) => {
-                tracing::error!(error = %why, "cannot look for turns that were cut off");
+            Err(err) => {
+                tracing::error!(error = %err, "cannot look for interrupted turns");
                 tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
+                    () = tokio::time::sleep(RETRY_INTERVAL) => {}
                     () = life.draining() => return,
                 }
             }
@@ -152,8 +151,8 @@ async fn close_open_turns(state: Arc<State>, begun: i64) {
     }
 }
 
-/// Who comes back to the room learns how the turn ended.
-async fn tell(state: &State, cut_off: &Interrupted, title: &'static str) {
+/// Publishes the end of an interrupted turn.
+async fn publish_interrupted(state: &State, cut_off: &Interrupted, title: &'static str) {
     let Interrupted { turn, conversation_id, message } = cut_off;
     let Some(topic) = topic::of_conversation(*conversation_id) else { return };
     let failed = turn::Turn::Failed(turn::Failed {
@@ -162,7 +161,7 @@ async fn tell(state: &State, cut_off: &Interrupted, title: &'static str) {
         title: title.into(),
         message: Some(message.id),
     });
-    if let Err(why) = state.publish(failed.draft(topic)).await {
-        tracing::warn!(error = %why, "nobody was told that a turn was cut off");
+    if let Err(err) = state.publish(failed.draft(topic)).await {
+        tracing::warn!(error = %err, "the end of an interrupted turn was not published");
     }
 }

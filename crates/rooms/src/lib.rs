@@ -22,8 +22,8 @@ pub use crate::config::{Config, Guests, Memory, NAME, PATHS};
 use crate::state::State;
 pub use quadrille_socketio::{PATH, RECOVERY_BYTES};
 
-/// Serves the rooms, and describes their HTTP endpoints. Turns asked in conversations are stored from
-/// now on, over whichever protocol they are asked.
+/// Serves the rooms, and describes their HTTP endpoints. Turns asked in conversations are stored
+/// from now on, over whichever protocol they are asked.
 pub fn router(core: &Core, desk: &Desk, memory: Memory, config: Config) -> (Router, OpenApi) {
     let socketio = quadrille_socketio::Config::from(&config);
     let state = Arc::new(State::new(core.clone(), desk.clone(), memory, config));

@@ -1,5 +1,5 @@
-//! Records as events of Socket.IO. Which names and members they have follows from the topic:
-//! conversations speak one dialect, named rooms another, and everything else is shown as it is.
+//! Records as events of Socket.IO. Their names and members follow from the topic: conversations
+//! have one dialect, named rooms another, and the records of other topics are shown as they are.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
 use quadrille_core::{Event, Gap, Text, Wire, turn::Turn};
@@ -11,8 +11,8 @@ use crate::{
     wire::{self, MessageView},
 };
 
-/// Events as packets: as they are, with their position in the payload, with an offset after it, and
-/// with both. Each is encoded when somebody wants it.
+/// Packets of an event: plain, with its position in the payload, with an offset after it, and with
+/// both. Each is encoded when the first client needs it.
 #[derive(Debug)]
 enum SocketIo {}
 
@@ -24,16 +24,16 @@ impl Wire for SocketIo {
         Default::default()
     }
 
-    /// Each packet is counted when it is made.
+    /// Each packet is counted when it is encoded.
     fn held(_: &Self::Frame, _: &Text) -> usize {
         size_of::<Self::Frame>()
     }
 }
 
-/// Nothing, for what this dialect has no event for.
+/// `None` if the dialect has no event for the record.
 type Packet = Option<Box<str>>;
 
-/// The packet that shows an event, shared by everybody who sees it alike.
+/// The packet that shows an event, shared by all clients that get the same.
 pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
     let [plain, positioned, named, both] = event.frame::<SocketIo>();
     let frame = match (position, offset) {
@@ -123,7 +123,7 @@ fn conversation_turn(
     Some((name, payload.into()))
 }
 
-/// A turn in a named room, or one that a client has for itself.
+/// The event for a turn in a named room, or for one of the client alone.
 pub(crate) fn named_turn(
     turn: &Turn,
     room: Option<&str>,
@@ -157,7 +157,7 @@ pub(crate) fn named_turn(
     Some((name, payload.to_string().into()))
 }
 
-/// That records are gone.
+/// The event for a gap in the records.
 pub(crate) fn gap(gap: &Gap) -> String {
     let mut payload = json!({
         "topic": gap.topic.as_str(), "missed": gap.missed, "position": gap.at.to_string(),

@@ -32,7 +32,8 @@ pub(crate) struct State {
     /// Number of connected Socket.IO clients.
     connected: AtomicUsize,
     write_locks: [Mutex<()>; WRITE_LOCKS],
-    /// Turns whose topic has the name of a conversation that does not exist. Nothing of them is stored.
+    /// Turns whose topic has the name of a conversation that does not exist. Nothing of them is
+    /// stored.
     unstored: std::sync::Mutex<HashSet<Uuid>>,
 }
 
@@ -119,8 +120,8 @@ impl State {
         self.takes_guests() || self.core.auth.allow(who, action, topic).is_ok()
     }
 
-    /// The named rooms that are not empty and that `who` may read, with the number of their clients; at
-    /// most `limit` of them.
+    /// The named rooms that are not empty and that `who` may read, with the number of their
+    /// clients; at most `limit` of them.
     pub(crate) fn named_rooms(&self, who: &Principal, limit: usize) -> Vec<(String, usize)> {
         let is_open = |topic: &Topic| self.may_use(Action::Read, who, topic);
         self.rooms(limit, is_open)
@@ -141,7 +142,8 @@ impl State {
         named.collect()
     }
 
-    /// Publishes. The record is in the log before this is awaited; awaited is room for slow readers.
+    /// Publishes. The record is in the log before this is awaited; awaited is room for slow
+    /// readers.
     pub(crate) fn publish(&self, draft: Draft) -> Publish {
         self.core.hub.publish(draft)
     }

@@ -101,8 +101,8 @@ pub(crate) fn text_or_number(value: &Value) -> Option<String> {
     }
 }
 
-/// Adds members to `payload`, written as `"a":1,"b":2`. A payload that is no object becomes the member
-/// `data` of one.
+/// Adds members to `payload`, written as `"a":1,"b":2`. A payload that is no object becomes the
+/// member `data` of one.
 pub(crate) fn with_members<'a>(payload: &'a str, members: &str) -> Cow<'a, str> {
     if members.is_empty() {
         return Cow::Borrowed(payload);

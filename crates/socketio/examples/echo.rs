@@ -1,5 +1,5 @@
-//! Echoes over Socket.IO, and over Engine.IO alone at `/engine.io/`, as the protocols' own test suites
-//! expect of a server on port 3000 of this host.
+//! Echoes over Socket.IO, and over Engine.IO alone at `/engine.io/`, as the protocols' own test
+//! suites expect of a server on port 3000 of this host.
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use quadrille_core::{

@@ -27,8 +27,8 @@ pub trait Application: Send + Sync + Sized + 'static {
     /// connect is up.
     fn identify(self: &Arc<Self>, request: ConnectRequest<'_>) -> Connect<Self::Identity>;
 
-    /// Makes the handler of a client that was just told that it is connected. Follows the topics of the
-    /// socket that it resumes, if it does.
+    /// Makes the handler of a client that was just told that it is connected. Follows the topics of
+    /// the socket that it resumes, if it does.
     fn connect(
         self: &Arc<Self>,
         identity: Self::Identity,
@@ -57,8 +57,8 @@ pub trait EventHandler: Send + Sized + 'static {
     /// Writes the last packets before the server ends the connection.
     fn end(&mut self, close: &Close, out: &mut dyn PacketSink);
 
-    /// Time at which the client's token expires and its connection is closed with 3005. It cannot be
-    /// resumed after that.
+    /// Time at which the client's token expires and its connection is closed with 3005. It cannot
+    /// be resumed after that.
     fn expires(&self) -> Option<Instant>;
 }
 

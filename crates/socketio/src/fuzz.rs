@@ -4,8 +4,8 @@ use crate::{
     packet::{EventData, Packet, PacketKind, ack, event},
 };
 
-/// Checks that the packets of a body are those between its separators, that each is refused or within
-/// its bounds, and that an event reads the same once it is written again.
+/// Checks that the packets of a body are those between its separators, that each is refused or
+/// within its bounds, and that an event reads the same once it is written again.
 pub fn packets(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Ok(all) = EnginePacket::all(text) else { return };

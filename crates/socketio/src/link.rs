@@ -48,8 +48,8 @@ impl<'a> SocketLink<'a> {
         self.recovery.map_or(self.info.id, RecoveryHandle::sid)
     }
 
-    /// Follows `topic`, or moves there if it is followed already. Gives the position after which its
-    /// records are delivered.
+    /// Follows `topic`, or moves there if it is followed already. Gives the position after which
+    /// its records are delivered.
     pub fn subscribe(
         &mut self,
         topic: &Topic,
@@ -64,8 +64,8 @@ impl<'a> SocketLink<'a> {
         Ok(from)
     }
 
-    /// Goes on following `topic` under another tag. Gives its position; `None` if it is not followed,
-    /// or was deleted.
+    /// Goes on following `topic` under another tag. Gives its position; `None` if it is not
+    /// followed, or was deleted.
     pub fn retag(&mut self, topic: &Topic, tag: Tag) -> Option<Position> {
         let position = self.inbox.retag(topic, tag)?;
         if let Some(recovery) = self.recovery {
@@ -98,7 +98,7 @@ impl<'a> SocketLink<'a> {
     }
 
     /// Keeps a note for the connection that resumes this socket. The last
-    /// [`NOTES`](crate::NOTES) are kept.
+    /// [`NOTES`](crate::recovery::NOTES) are kept.
     pub fn note(&mut self, id: Uuid, tag: Tag) {
         if let Some(recovery) = self.recovery {
             recovery.note(id, tag);

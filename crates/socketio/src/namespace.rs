@@ -1,5 +1,5 @@
-//! The namespace of one connection: who is in it, the packets that come in, one after the other, and
-//! the records that go out.
+//! The namespace of one connection: who is in it, the packets that come in, one after the other,
+//! and the records that go out.
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,

@@ -49,19 +49,19 @@ pub enum BadPacket {
     Namespace,
     #[error("the acknowledgement's id is not a number below 2^64")]
     Id,
-    #[error("an event is a list of its name, a text, and its arguments")]
+    #[error("an event is an array of its name and its arguments")]
     Event,
     #[error("an event has a name of at most {NAME} bytes, and at most {ARGUMENTS} arguments")]
     TooLarge,
-    #[error("the name of an event is a text here")]
+    #[error("the name of an event must be a string")]
     Name,
     #[error("the packet is nested deeper than {} levels", json::DEPTH)]
     Depth,
 }
 
 impl BadPacket {
-    /// Whether this is no packet of the protocol at all, and ends the connection, as in the original
-    /// server. After any other error the connection goes on.
+    /// Whether this is no packet of the protocol at all, and ends the connection, as in the
+    /// original server. After any other error the connection goes on.
     pub fn is_malformed(self) -> bool {
         matches!(self, Self::Unknown | Self::NoCount | Self::Event)
     }
@@ -168,8 +168,8 @@ pub fn event(name: &str, argument: &str) -> String {
     format!("42[{},{argument}]", quoted(name))
 }
 
-/// Writes an event that shows a record, with its offset as the last argument. Clients in JavaScript keep
-/// that of the last event, and send it when they come back.
+/// Writes an event that shows a record, with its offset as the last argument. Clients in JavaScript
+/// keep that of the last event, and send it when they come back.
 pub fn event_with_offset(name: &str, argument: &str, offset: impl fmt::Display) -> String {
     format!("42[{},{argument},{}]", quoted(name), quoted(&offset.to_string()))
 }

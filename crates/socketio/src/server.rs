@@ -5,8 +5,8 @@ use axum::Router;
 use quadrille_core::{Core, Life};
 
 use crate::{
-    Config,
     application::Application,
+    config::Config,
     engineio,
     namespace::{Namespace, Shared},
     recovery::Recovery,

@@ -37,8 +37,8 @@ pub(super) async fn closed(
     closed
 }
 
-/// Writes the events for a topic that was deleted: that of `join_room` if it is a conversation, and that
-/// of `watch`, for both may show it.
+/// Writes the events for a topic that was deleted: that of `join_room` if it is a conversation, and
+/// that of `watch`, for both may show it.
 pub(super) fn deleted(topic: &Topic) -> Vec<String> {
     let mut events = Vec::new();
     if let Some(id) = topic::conversation_of(topic) {

@@ -1,4 +1,4 @@
-//! Who may connect, and what a client is told and shown at first.
+//! CONNECT: authenticates a client, and resumes its socket.
 use std::{
     borrow::Cow,
     collections::HashSet,
@@ -42,7 +42,7 @@ pub(crate) struct Identity {
     closed: Vec<Topic>,
 }
 
-/// What a client shows of itself.
+/// Credentials of a client that asks to connect.
 struct Credentials {
     token: Option<Token>,
     claimed: Option<Arc<str>>,
@@ -170,8 +170,9 @@ fn subscribe_broadcast(link: &mut SocketLink<'_>) {
 }
 
 impl Client {
-    /// Follows what a resumed socket followed, each topic after the last record that was shown. Gives
-    /// the topics that are shown no more: those that are `closed`, and those that exceed a limit.
+    /// Follows what a resumed socket followed, each topic after the last record that was shown.
+    /// Gives the topics that are shown no more: those that are `closed`, and those that exceed a
+    /// limit.
     fn resume(
         &mut self,
         resumed: &Resumed,

@@ -1,4 +1,4 @@
-//! Clients over Socket.IO: who may connect, what they can ask for, and what they are shown.
+//! Clients over Socket.IO: CONNECT, commands, and rendering of records.
 mod closed;
 mod commands;
 mod connect;

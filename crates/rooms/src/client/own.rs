@@ -69,7 +69,8 @@ impl OwnTurns {
         }
     }
 
-    /// Writes the packet that shows the record `event` of `turn`, if it is one of these; with `offset`.
+    /// Writes the packet that shows the record `event` of `turn`, if it is one of these; with
+    /// `offset`.
     pub(crate) fn packet(
         &mut self,
         turn: &Turn,

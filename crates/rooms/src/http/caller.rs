@@ -1,4 +1,4 @@
-//! Who sends a request to rooms, and whether there is room for it.
+//! The client of a request to rooms.
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -20,13 +20,13 @@ pub(super) struct Caller {
     pub(super) peer: Peer,
     state: Arc<State>,
     payer: Payer,
-    /// Who the address says that it is.
+    /// The user that the query claims.
     claimed: Option<String>,
 }
 
 impl Caller {
-    /// Who acts; nobody for a program whose token names nobody. Where nobody signs in, it is who the
-    /// address says, or who the body says: `claimed`.
+    /// The user that acts; none for a program whose token names none. In open mode, the one that
+    /// the query or else the body claims.
     pub(super) fn acting(&self, claimed: Option<&str>) -> Result<Option<Arc<str>>, Error> {
         if self.principal.user.is_some() || !self.state.is_open() {
             return Ok(self.principal.user.clone());
@@ -40,7 +40,7 @@ impl Caller {
         self.acting(claimed)?.ok_or(Error::NoUserClaim)
     }
 
-    /// A conversation that is open to the caller for `action`. What is not theirs does not exist.
+    /// A conversation that the caller may use for `action`. Others do not exist for it.
     pub(super) async fn conversation(
         &self,
         id: i64,
@@ -57,7 +57,7 @@ impl Caller {
         self.state.memory.store.acting(core.holder(&self.principal, self.peer.0))
     }
 
-    /// Count something that will be published.
+    /// Counts a publication.
     pub(super) fn count_publication(&self) -> Result<(), Error> {
         Ok(self.state.core.quotas.take(Rate::Publishes, &self.payer)?)
     }

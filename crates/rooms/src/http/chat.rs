@@ -1,4 +1,4 @@
-//! `POST /chat/stream`: a question, and its reply as a stream of text that nobody keeps.
+//! `POST /chat/stream`: a question, and its reply as a stream of text that is not stored.
 use std::sync::Arc;
 
 use axum::{
@@ -16,10 +16,10 @@ use quadrille_core::{
 use super::{caller::Caller, error::Error, fields::Fields, given};
 use crate::{config::NAME, state::State, wire};
 
-/// How the text is written in events.
+/// Encoding of the text in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// As it is, for clients of the first version, which know no conversations.
+    /// Unchanged, for clients of the first version, which know no conversations.
     Raw,
     /// As a JSON string.
     Json,
@@ -35,7 +35,7 @@ struct Shown {
     had: u64,
 }
 
-/// Ask an agent, and get the reply as a stream; nothing is kept
+/// Ask an agent, and get the reply as a stream; nothing is stored
 #[utoipa::path(
     post,
     path = "/chat/stream",
@@ -65,14 +65,14 @@ pub(super) async fn stream(
     let holder = state.core.holder_for(&caller.principal, Some(&user), peer);
     let mut inbox = state.core.hub.inbox_of(holder.clone());
     let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
-    let session = state.core.sessions.admit(admission).map_err(|why| Error::Full(why.into()))?;
+    let session = state.core.sessions.admit(admission).map_err(|err| Error::Full(err.into()))?;
     let topic = Topic::new("user", &user).map_err(Error::User)?;
     let holder = state.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
     let ticket = match state.desk.ask_with(ask, given) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
-        Err(why) => return Ok(only(form, &why.to_string())),
+        Err(err) => return Ok(only(form, &err.to_string())),
     };
     let at = ticket.since();
     inbox.subscribe(ticket.topic(), Since::After(at), 0).map_err(|_| Error::Busy)?;
@@ -80,10 +80,10 @@ pub(super) async fn stream(
     Ok(Stream::new(session, caller.principal.expires, inbox, shown).into_response())
 }
 
-/// A stream of one error.
-fn only(form: Form, why: &str) -> Response {
+/// Answers with a stream of one error.
+fn only(form: Form, err: &str) -> Response {
     let mut out = String::new();
-    form.error(&mut out, why);
+    form.error(&mut out, err);
     ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
@@ -97,16 +97,16 @@ impl Form {
         }
     }
 
-    fn error(self, out: &mut String, why: &str) {
-        self.put(out, &format!("Error: {why}"));
+    fn error(self, out: &mut String, err: &str) {
+        self.put(out, &format!("Error: {err}"));
     }
 }
 
 // === impl Shown ===
 
 impl Shown {
-    /// Show what is new of `text`, before which come `start` characters of the reply. What is
-    /// missing before it comes with the last record, which has everything.
+    /// Writes the part of `text` that is new, after `start` characters of the reply. A part that is
+    /// missing before it comes with the last record, which has the whole text.
     fn more(&mut self, out: &mut String, start: u64, text: &str) {
         let Some(known) = self.had.checked_sub(start) else { return };
         let known = usize::try_from(known).unwrap_or(usize::MAX);
@@ -117,7 +117,7 @@ impl Shown {
         }
     }
 
-    /// A record of the topic. False if the stream is over after it.
+    /// Writes a record of the topic. False if the stream ends with it.
     fn record(&mut self, out: &mut String, event: &Event) -> bool {
         self.at = event.at;
         let turn = Some(self.ticket.id()).filter(|id| turn::of(event) == Some(*id));
@@ -143,8 +143,8 @@ impl Shown {
         false
     }
 
-    /// After `now` the stream goes on if the last record is still to come; a log that merges, or has
-    /// started over, may have lost it, and then it is told from memory.
+    /// After `now` the stream goes on if the last record is still to come; a log that merges, or
+    /// has started over, may have lost it, and then it is told from memory.
     fn go_on(&mut self, out: &mut String, now: Position) -> bool {
         let Phase::Ended(Ended { ending, at, .. }) = self.ticket.phase() else { return true };
         if at.is_some_and(|at| at.epoch == now.epoch && at.offset > now.offset) {
@@ -178,8 +178,8 @@ impl Show for Shown {
         }
     }
 
-    /// Such a client shows whatever comes.
-    fn end(&mut self, out: &mut String, why: &Close) {
-        self.form.error(out, &why.reason);
+    /// Writes an error as text: clients of this endpoint show whatever comes.
+    fn end(&mut self, out: &mut String, err: &Close) {
+        self.form.error(out, &err.reason);
     }
 }

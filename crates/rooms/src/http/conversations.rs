@@ -1,4 +1,4 @@
-//! `/conversations`: a user's conversations, listed, made, changed and deleted.
+//! `/conversations`: a user's conversations, listed, created, changed and deleted.
 use std::sync::Arc;
 
 use axum::{
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{state::State, topic};
 
-/// Characters of a title.
+/// Characters of a title, at most.
 const TITLE: usize = 255;
 
 #[derive(Serialize, ToSchema)]
@@ -65,7 +65,7 @@ pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Err
     Ok(Json(Listed { conversations }).into_response())
 }
 
-/// Make a conversation
+/// Create a conversation
 #[utoipa::path(
     post,
     path = "/conversations",
@@ -82,7 +82,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// Give a conversation another title, or pin it
+/// Change the title of a conversation, or pin it
 #[utoipa::path(
     patch,
     path = "/conversations/{id}",
@@ -117,7 +117,7 @@ pub(super) async fn change(
     path = "/conversations/{id}",
     operation_id = "remove_conversation",
     tag = "rooms",
-    responses((status = 200, description = "It is gone", body = inline(Deleted)))
+    responses((status = 200, description = "Deleted", body = inline(Deleted)))
 )]
 pub(super) async fn delete(
     extract::State(state): extract::State<Arc<State>>,
@@ -130,7 +130,7 @@ pub(super) async fn delete(
     Ok(Json(Deleted { message: "Conversation deleted" }))
 }
 
-/// Only its owner may, whatever a token grants.
+/// Allows the owner alone, whatever a token grants.
 async fn remove(state: &State, store: &Store, id: i64, user: &str) -> Result<(), Error> {
     let topic = topic::of_conversation(id).ok_or(Error::NoConversation)?;
     let write_lock = state.write_lock(id).await;

@@ -1,4 +1,4 @@
-//! Uploaded files: listed, and sent to who may see them.
+//! Uploaded files: listed, and sent.
 use std::sync::Arc;
 
 use axum::{
@@ -29,7 +29,7 @@ pub(super) struct Listed<'a> {
     files: Vec<FileShape<'a>>,
 }
 
-/// List your files, the newest first
+/// List your files, newest first
 #[utoipa::path(
     get,
     path = "/api/files",
@@ -54,7 +54,7 @@ pub(super) async fn list(
     Ok(Json(Listed { files }).into_response())
 }
 
-/// The key in a path. What is none names no file.
+/// The key in a path. Anything else names no file.
 #[derive(Debug)]
 pub(super) struct Key(String);
 
@@ -67,7 +67,7 @@ impl FromRequestParts<Arc<State>> for Key {
     }
 }
 
-/// Who asks for a file: whoever has a link to it, or a client with a token.
+/// The client that asks for a file: one with a link to it, or with a token.
 #[derive(Debug)]
 pub(super) enum Viewer {
     Linked(Holder),
@@ -113,14 +113,14 @@ impl FromRequestParts<Arc<State>> for Viewer {
     params(
         ("expires" = Option<u64>, Query, description = "of a link: in seconds since 1970"),
         ("signature" = Option<String>, Query, description = "of a link"),
-        ("Range" = Option<String>, Header, description = "the part that is wanted, as `bytes=0-99`"),
-        ("If-None-Match" = Option<String>, Header, description = "the `ETag` that is there already"),
+        ("Range" = Option<String>, Header, description = "the part, as in `bytes=0-99`"),
+        ("If-None-Match" = Option<String>, Header, description = "the `ETag` of the cached file"),
     ),
     responses(
         (status = 200, description = "The file", body = String, content_type = "*/*"),
-        (status = 206, description = "The part of it that `Range` asks for", body = String, content_type = "*/*"),
-        (status = 304, description = "It is the one that is there already"),
-        (status = 416, description = "There is no such part of it"),
+        (status = 206, description = "The part that `Range` asks for", body = String, content_type = "*/*"),
+        (status = 304, description = "Not modified"),
+        (status = 416, description = "The range is outside of the file"),
     )
 )]
 pub(super) async fn show(
@@ -163,7 +163,7 @@ pub(super) async fn show(
     Ok(download.answer(part, Body::from_stream(object.stream)))
 }
 
-/// Its owner, and whoever its conversation is open to.
+/// Allows the owner, and readers of its conversation.
 async fn may_see(caller: &Caller, user: Option<&str>, file: &FileInfo) -> Result<bool, Error> {
     if user == Some(&*file.user_id) {
         return Ok(true);
@@ -172,11 +172,11 @@ async fn may_see(caller: &Caller, user: Option<&str>, file: &FileInfo) -> Result
     match caller.conversation(id, Action::Read, user).await {
         Ok(_) => Ok(true),
         Err(Error::NoConversation) => Ok(false),
-        Err(why) => Err(why),
+        Err(err) => Err(err),
     }
 }
 
-/// A key never gets other bytes, so the part of it that is random says which they are.
+/// The entity tag: the random part of the key, since its bytes never change.
 fn etag(key: &str) -> String {
     format!("\"{}\"", key.split('/').nth(1).unwrap_or(key))
 }

@@ -1,5 +1,5 @@
-//! A form that may bring files: they are streamed to where files are, and are known to nobody before
-//! the message is stored that they come with.
+//! Forms with files: these are streamed to the file storage, and become visible once their message
+//! is stored.
 use axum::extract::Request;
 use quadrille_core::{
     auth::Action,
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::state::State;
 
-/// What a request brought.
+/// The fields and files of a request.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     pub(super) fields: Fields,
     pub(super) uploads: Vec<Upload>,
-    /// Whether the conversation was found to be open to the caller.
+    /// Whether the caller may write to the conversation.
     is_open: bool,
 }
 
@@ -32,17 +32,17 @@ pub(super) struct Upload {
     size: u64,
 }
 
-/// The part that brings a file; there may be many.
+/// Name of the parts that are files; there may be many.
 const FILES: &str = "files";
 
-/// What a file is if its media type is missing or makes no sense.
+/// Media type of a file that has none, or an invalid one.
 const UNKNOWN: &str = "application/octet-stream";
 
 /// Bytes of a media type.
 const MEDIA_TYPE: usize = 100;
 
 impl Intake {
-    /// Read the body. With an error, nothing of it is kept.
+    /// Reads the body. On an error nothing of it is kept.
     pub(super) async fn read(
         state: &State,
         caller: &Caller,
@@ -56,10 +56,10 @@ impl Intake {
         let mut source = Source::new(request.into_body());
         let mut intake = Self::default();
         let form = Form::new(&mut source, boundary, ignored);
-        if let Err(why) = intake.take(state, caller, form).await {
+        if let Err(err) = intake.take(state, caller, form).await {
             discard(state, &intake.uploads).await;
             source.drain(ignored).await;
-            return Err(why);
+            return Err(err);
         }
         Ok(intake)
     }
@@ -91,7 +91,7 @@ impl Intake {
             Ok(user) => Some(user),
             // That may still come.
             Err(Error::NoUser) => None,
-            Err(why) => return Err(why),
+            Err(err) => return Err(err),
         };
         if let Some(user) = &user {
             self.look_ahead(caller, user).await?;
@@ -105,7 +105,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Refuse what is for somebody else's conversation as soon as that is known.
+    /// Refuses a request for a conversation of others as soon as its id is known.
     async fn look_ahead(&mut self, caller: &Caller, user: &str) -> Result<(), Error> {
         let Some(id) = self.fields.conversation()?.filter(|_| !self.is_open) else { return Ok(()) };
         caller.conversation(id, Action::Write, Some(user)).await?;
@@ -119,7 +119,7 @@ impl Upload {
         &self.key
     }
 
-    /// It becomes the user's and the message's.
+    /// Assigns the file to the user and to the message.
     pub(super) fn as_new(&self) -> NewFile<'_> {
         NewFile {
             key: &self.key,
@@ -132,7 +132,7 @@ impl Upload {
     }
 }
 
-/// Nobody knows of them, so nobody will ask for them.
+/// Deletes the files, which no message refers to.
 pub(super) async fn discard(state: &State, uploads: &[Upload]) {
     let keys: Vec<_> = uploads.iter().map(|it| it.key.clone()).collect();
     state.memory.files.discard(&keys).await;

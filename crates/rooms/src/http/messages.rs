@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{links::Addresses, state::State, wire};
 
-/// Bytes of what makes a message safe to send again.
+/// Bytes of an idempotency key, at most.
 const KEY: usize = 255;
 
 #[derive(Serialize, ToSchema)]
@@ -34,7 +34,7 @@ struct Page<'a> {
     has_more: bool,
 }
 
-/// Read messages: the newest, the oldest of them first
+/// List the newest messages, oldest first
 #[utoipa::path(
     get,
     path = "/conversations/{id}/messages",
@@ -78,7 +78,7 @@ struct Found<'a> {
     has_more: bool,
 }
 
-/// Find messages with every word of `q`, the newest first
+/// Find messages that contain every word of `q`, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/search",
@@ -112,7 +112,7 @@ struct Added<'a> {
     temp_id: Option<&'a Value>,
 }
 
-/// `new_message`, as it is shown for a message that came over HTTP.
+/// The event `new_message` of a message that came over HTTP.
 #[derive(Serialize)]
 struct Nested<'a> {
     message: MessageShape<'a>,
@@ -120,7 +120,7 @@ struct Nested<'a> {
     temp_id: Option<&'a Value>,
 }
 
-/// Add a message, with files or without; nobody is asked
+/// Add a message, with files or without; no agent is asked
 #[utoipa::path(
     post,
     path = "/messages",
@@ -145,9 +145,9 @@ pub(super) async fn add(
         let temp_id = intake.fields.value("temp_id");
         let (intake, saying) = match read(&caller, &intake) {
             Ok(saying) => (intake, saying),
-            Err(why) => {
+            Err(err) => {
                 discard(&state, &intake.uploads).await;
-                return Err(why);
+                return Err(err);
             }
         };
         let saying = Saying { uploads: intake.uploads, ..saying };
@@ -174,7 +174,7 @@ fn nested(
     ("new_message", wire::json(&shown))
 }
 
-/// What is to be stored, without its files.
+/// The message to be stored, without its files.
 fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;

@@ -28,10 +28,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{described::Document, error::Error};
 use crate::state::State;
 
-/// Bytes of a JSON body, and of a form.
+/// Bytes of a JSON body, and of a form, at most.
 const BODY: usize = form::TEXTS;
 
-/// The doors, and their description.
+/// The routes, and their description.
 pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
     let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(conversations::list, conversations::create))
@@ -51,7 +51,7 @@ pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
     (router.with_state(Arc::clone(state)), described)
 }
 
-/// Do `work` in a task of its own: a client that leaves does not leave it half done.
+/// Does `work` in a task of its own, so that it is finished though the client leaves.
 async fn to_the_end<T: Send + 'static>(
     life: &Life,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! What an address says: the parameters of its query, and the conversation in its path.
+//! The parameters of a query, and the conversation in a path.
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -8,12 +8,12 @@ use quadrille_store::Page;
 use super::error::Error;
 use crate::state::State;
 
-/// The parameters of a query, in order. Those that nobody asks for are ignored; of two with one name
-/// the first counts.
+/// The parameters of a query, in order. Unknown ones are ignored; of two with one name the first
+/// counts.
 #[derive(Debug)]
 pub(super) struct Params(Vec<(String, String)>);
 
-/// The conversation in a path. What is no id names none.
+/// The conversation in a path. Anything but an id names none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Id(pub(super) i64);
 
@@ -25,7 +25,7 @@ impl Params {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// One that is empty is not there.
+    /// A parameter; an empty one counts as missing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
         found.filter(|value| !value.is_empty())
@@ -38,7 +38,7 @@ impl Params {
         given.transpose()
     }
 
-    /// At most what the store gives at once, which is also the default.
+    /// The limit of a list: at most that of the store, which is also the default.
     pub(super) fn limit(&self) -> Result<u32, Error> {
         let given = self.number("limit")?.unwrap_or(i64::MAX);
         if given == 0 {

@@ -1,4 +1,4 @@
-//! Storing a message with its files, and showing it to everybody in the conversation.
+//! Stores a message with its files, and publishes it in the conversation.
 use std::sync::Arc;
 
 use quadrille_core::{Draft, auth::Action, rest::Base};
@@ -19,7 +19,7 @@ pub(super) struct Saying {
     pub(super) sender: Sender,
     pub(super) content: String,
     pub(super) metadata: Option<String>,
-    /// Makes it safe to send again.
+    /// Idempotency key.
     pub(super) key: Option<String>,
     pub(super) uploads: Vec<Upload>,
 }
@@ -28,19 +28,19 @@ pub(super) struct Saying {
 #[derive(Debug)]
 pub(super) struct MessageView {
     pub(super) message: Message,
-    /// As it is now.
+    /// The message as it is now.
     pub(super) conversation: Conversation,
     pub(super) is_new: bool,
-    /// Of its files.
+    /// Links to its files.
     pub(super) addresses: Addresses,
 }
 
-/// What is said in place of nothing, when there are only files.
+/// Content of a message that has only files.
 pub(super) const ONLY_FILES: &str = "[File attachment]";
 
 impl Saying {
-    /// Store it, and publish what `event` makes of it: its name and its payload. What is not stored
-    /// leaves no file.
+    /// Stores the message, and publishes the name and payload that `event` makes of it. On an error
+    /// no file is left.
     pub(super) async fn say(
         self,
         state: &State,
@@ -90,9 +90,9 @@ impl Saying {
         }
         // It is stored: whoever is not told now reads it later.
         if let Some(published) = published
-            && let Err(why) = published.await
+            && let Err(err) = published.await
         {
-            tracing::warn!(error = %why, "a stored message was not published");
+            tracing::warn!(error = %err, "a stored message was not published");
         }
         let title = title.unwrap_or(found.title);
         let updated_at = found.updated_at.max(message.created_at);
@@ -105,8 +105,8 @@ impl Saying {
     }
 }
 
-/// Whether the files of `message`, which is known, are those that came again. One that is gone could
-/// be any.
+/// Whether the files of the stored `message` are those that were sent again. A deleted one equals
+/// any.
 async fn has_files(state: &State, message: &Message, again: &[Upload]) -> Result<bool, Error> {
     for (file, upload) in message.files.iter().zip(again) {
         if !state.memory.files.is_same(&file.key, upload.key()).await? {

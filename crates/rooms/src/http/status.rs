@@ -1,4 +1,4 @@
-//! `/health` and `/api/v1/status`: that the service is there, and how many use it.
+//! `/health` and `/api/v1/status`: whether the service is up, and by how many clients it is used.
 use std::sync::Arc;
 
 use axum::{
@@ -13,20 +13,20 @@ use quadrille_socketio::PATH;
 
 use crate::{config::NAME, state::State};
 
-/// Named rooms that are listed.
+/// Named rooms that are listed, at most.
 const ROOMS: usize = 1000;
 
 const SERVICE: &str = "quadrille";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Ask whether rooms are healthy
+/// Health check of rooms
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "rooms_health",
     tag = "rooms",
     security(()),
-    responses((status = 200, description = "They are", body = serde_json::Value))
+    responses((status = 200, description = "Healthy", body = serde_json::Value))
 )]
 pub(super) async fn health(
     extract::State(state): extract::State<Arc<State>>,
@@ -42,21 +42,21 @@ pub(super) async fn health(
     })))
 }
 
-/// See how many use rooms
+/// Show the usage of rooms
 #[utoipa::path(
     get,
     path = "/api/v1/status",
     operation_id = "rooms_status",
     tag = "rooms",
     security(()),
-    responses((status = 200, description = "How many there are", body = serde_json::Value))
+    responses((status = 200, description = "Clients and named rooms", body = serde_json::Value))
 )]
 pub(super) async fn status(
     extract::State(state): extract::State<Arc<State>>,
     request: Request,
 ) -> Result<Json<Value>, Error> {
     count(&state, &request)?;
-    // Names are for whoever may be in the rooms, and nobody says here who they are.
+    // Names are shown to guests as far as these may use the rooms: no token is read here.
     let rooms = state.named_rooms(&Principal::guest(), ROOMS).into_iter();
     let rooms = rooms.map(|(room, count)| (room, count.into()));
     Ok(Json(json!({
@@ -70,7 +70,7 @@ pub(super) async fn status(
     })))
 }
 
-/// Nobody says who they are here, but it costs as much as elsewhere.
+/// Counts the request for its address: no token is read here.
 fn count(state: &State, request: &Request) -> Result<(), Error> {
     let payer = Payer::from(Peer::of(request).0);
     Ok(state.core.quotas.take(Rate::Requests, &payer)?)

@@ -1,4 +1,4 @@
-//! `POST /api/upload_file`: files, and a message that they come with.
+//! `POST /api/upload_file`: files, and their message.
 use std::sync::Arc;
 
 use axum::{
@@ -29,19 +29,19 @@ use crate::{
 pub(super) struct Uploaded {
     success: bool,
     message_id: i64,
-    /// Where the files are; each opens its file for a while, without a token.
+    /// Links to the files; each opens its file for a while, without a token.
     files: Vec<String>,
     conversation_id: i64,
 }
 
-/// Add files as a message; nobody is asked
+/// Add files as a message; no agent is asked
 #[utoipa::path(
     post,
     path = "/api/upload_file",
     operation_id = "upload_to_conversation",
     tag = "rooms",
     responses(
-        (status = 201, description = "The message, and where its files are", body = inline(Uploaded)),
+        (status = 201, description = "The message, and links to its files", body = inline(Uploaded)),
     )
 )]
 pub(super) async fn upload(
@@ -56,9 +56,9 @@ pub(super) async fn upload(
         let intake = Intake::read(&state, &caller, request).await?;
         let saying = match read(&caller, &intake) {
             Ok(saying) => Saying { uploads: intake.uploads, ..saying },
-            Err(why) => {
+            Err(err) => {
                 discard(&state, &intake.uploads).await;
-                return Err(why);
+                return Err(err);
             }
         };
         let said = saying.say(&state, &caller, &base, uploaded).await?;
@@ -73,7 +73,7 @@ pub(super) async fn upload(
     .await
 }
 
-/// What is to be stored, without its files.
+/// The message to be stored, without its files.
 fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     if uploads.is_empty() {

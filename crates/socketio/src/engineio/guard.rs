@@ -19,7 +19,8 @@ pub(super) struct Guard<H: Handler> {
 }
 
 impl<H: Handler> Guard<H> {
-    /// Begins a request, unless one of its kind is under way, or the client was silent for too long.
+    /// Begins a request, unless one of its kind is under way, or the client was silent for too
+    /// long.
     pub(super) fn begin(slot: &Arc<Slot<H>>, work: Work) -> Result<Self, Unavailable> {
         let is_probed = slot.begin(work)?;
         Ok(Self { slot: Arc::clone(slot), work, is_probed, is_answered: false })

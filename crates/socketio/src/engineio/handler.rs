@@ -7,8 +7,8 @@ use quadrille_core::{
 };
 use tokio::time::Instant;
 
-/// Takes the messages of one connection and renders its deliveries, however they travel. Never called
-/// twice at the same time.
+/// Takes the messages of one connection and renders its deliveries, however they travel. Never
+/// called twice at the same time.
 pub trait Handler: Send + Sized + 'static {
     /// Name of the protocol in logs and metrics.
     const NAME: &'static str;
@@ -34,8 +34,8 @@ pub trait Handler: Send + Sized + 'static {
     /// Time at which the connection has to end, and the reason.
     fn deadline(&self) -> Option<(Instant, Close)>;
 
-    /// Whether the client is in a session of the protocol above. Without one, a polling client is sent
-    /// the packet `close` when the connection ends.
+    /// Whether the client is in a session of the protocol above. Without one, a polling client is
+    /// sent the packet `close` when the connection ends.
     fn is_connected(&self) -> bool;
 }
 

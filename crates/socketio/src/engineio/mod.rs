@@ -1,5 +1,5 @@
-//! Engine.IO, protocol 4: how the packets of a connection travel, by WebSocket, by polling, or by the
-//! one and then the other. What the messages mean is up to a [`Handler`].
+//! Engine.IO, protocol 4: how the packets of a connection travel, by WebSocket, by polling, or by
+//! the one and then the other. What the messages mean is up to a [`Handler`].
 mod error;
 mod guard;
 mod handler;
@@ -24,7 +24,7 @@ pub use self::{
     handler::{EngineLink, Handler, PacketSink},
     packet::{BadPayload, EnginePacket, Payload},
 };
-use crate::Config;
+use crate::config::Config;
 
 /// Serves Engine.IO at `path`, which ends in a slash and is also served without. `open` makes the
 /// handler of a connection; the token is that of its first request.
@@ -35,7 +35,8 @@ pub fn router<H: Handler>(
     open: impl Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync + 'static,
 ) -> Router {
     let server = Arc::new(Server::new(core, config, open));
-    core.life.spawn("polling", sessions::look_after(Arc::clone(&server)));
+    let sweeping = sessions::look_after(Arc::clone(&server.sessions), core.life.clone());
+    core.life.spawn("polling", sweeping);
     Router::new()
         .route(path, any(open::open::<H>))
         .route(path.trim_end_matches('/'), any(open::open::<H>))

@@ -3,7 +3,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use super::handler::PacketSink;
-use crate::Config;
+use crate::config::Config;
 
 /// Between the packets of one body.
 const SEPARATOR: char = '\u{1e}';
@@ -26,8 +26,8 @@ pub enum EnginePacket<'a> {
     /// Bytes, which are dropped unread.
     Binary,
     Close,
-    /// An answer to a ping, or a type that has no meaning from a client in an open session: a sign of
-    /// life and nothing else.
+    /// An answer to a ping, or a type that has no meaning from a client in an open session: a sign
+    /// of life and nothing else.
     Keepalive,
     /// No type of the protocol.
     Unknown,

@@ -23,7 +23,8 @@ use super::{
     work::{Unavailable, Work},
 };
 
-/// Wait of a client's packet `close` for the poll that it sent just before, over another connection.
+/// Wait of a client's packet `close` for the poll that it sent just before, over another
+/// connection.
 const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// Answers with packets.
@@ -140,8 +141,8 @@ async fn text(request: Request, limit: usize) -> Result<String, Error> {
     Ok(text.strip_prefix(json::MARK).map(str::to_owned).unwrap_or(text))
 }
 
-/// Refuses a request. Two of one kind at once are a mistake of a client that has lost track, and end
-/// the session.
+/// Refuses a request. Two of one kind at once are a mistake of a client that has lost track, and
+/// end the session.
 fn refuse<H: Handler>(slot: &Slot<H>, err: Unavailable) -> Response {
     match err {
         Unavailable::Gone => Error::Session.into_response(),

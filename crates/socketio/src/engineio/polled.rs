@@ -12,7 +12,7 @@ use super::{
     packet::{self, Payload},
     work::Busy,
 };
-use crate::Config;
+use crate::config::Config;
 
 /// Time for which a session that is over waits for a poll, by which its client learns the reason.
 const LINGER: Duration = Duration::from_secs(2);
@@ -166,13 +166,14 @@ impl<H: Handler> Polled<H> {
         Read::Body(self.out.take())
     }
 
-    /// Writes the last packets. False if there are more for the next poll: a client that is sent away
-    /// must have read so before it is told of the end.
+    /// Writes the last packets. False if there are more for the next poll: a client that is sent
+    /// away must have read so before it is told of the end.
     fn write_last(&mut self, close: &Close) -> bool {
         let was_connected = self.handler.is_connected();
         self.handler.end(close, &mut self.out);
         if !was_connected {
-            // Others find no session at the next poll. Clients in Python never come back after this.
+            // Others find no session at the next poll. Clients in Python never come back after
+            // this.
             self.out.packet(packet::CLOSE);
         }
         !was_connected || self.handler.is_connected()

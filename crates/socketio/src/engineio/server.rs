@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 use quadrille_core::{Core, Info, auth::Token};
 
 use super::sessions::Sessions;
-use crate::Config;
+use crate::config::Config;
 
 /// Makes the handler of a connection.
 type Open<H> = dyn Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync;

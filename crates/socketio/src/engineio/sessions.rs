@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Inbox, Session};
+use quadrille_core::{Inbox, Life, Session};
 use tokio::time::Instant;
 
-use super::{handler::Handler, polled::Polled, server::Server, slot::Slot};
-use crate::Config;
+use super::{handler::Handler, polled::Polled, slot::Slot};
+use crate::config::Config;
 
 /// Time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -21,7 +21,8 @@ type Slots<H> = HashMap<Box<str>, Arc<Slot<H>>>;
 /// Every session that polls, by its id.
 pub(super) struct Sessions<H>(Mutex<Slots<H>>);
 
-/// Forgets a session that has to make room for another as soon as it has to: no task looks after it.
+/// Forgets a session that has to make room for another as soon as it has to: no task looks after
+/// it.
 struct Watch<H> {
     sessions: Weak<Sessions<H>>,
     sid: Box<str>,
@@ -67,12 +68,12 @@ impl<H: Handler> Sessions<H> {
 }
 
 /// Ends sessions whose client is gone, until the process stops.
-pub(super) async fn look_after<H: Handler>(server: Arc<Server<H>>) {
+pub(super) async fn look_after<H: Handler>(sessions: Arc<Sessions<H>>, life: Life) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
-            _ = every.tick() => server.sessions.sweep(Instant::now()),
-            () = server.core.life.draining() => return,
+            _ = every.tick() => sessions.sweep(Instant::now()),
+            () = life.draining() => return,
         }
     }
 }

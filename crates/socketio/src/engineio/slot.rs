@@ -157,8 +157,8 @@ impl<H: Handler> Slot<H> {
         }
     }
 
-    /// Ready with a body for the poll that waits, which is empty if a WebSocket is about to take over;
-    /// `None` if there is no session any more.
+    /// Ready with a body for the poll that waits, which is empty if a WebSocket is about to take
+    /// over; `None` if there is no session any more.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Option<String>> {
         let mut slot = self.lock();
         let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };

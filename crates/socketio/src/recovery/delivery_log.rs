@@ -68,8 +68,8 @@ impl DeliveryLog {
         Self { begin, ..Self::default() }
     }
 
-    /// Records that a topic is followed, or under another tag now. `from` is its position, if it was
-    /// moved.
+    /// Records that a topic is followed, or under another tag now. `from` is its position, if it
+    /// was moved.
     pub(super) fn followed(&mut self, topic: &Topic, tag: Tag, from: Option<Position>) {
         let since = self.end();
         match (self.checkpoints.get_mut(topic), from) {
@@ -94,7 +94,8 @@ impl DeliveryLog {
         self.notes.push_back((id, tag));
     }
 
-    /// Records that the client was shown the record of `topic` at `at`, in a packet with its offset.
+    /// Records that the client was shown the record of `topic` at `at`, in a packet with its
+    /// offset.
     pub(super) fn shown(&mut self, topic: &Topic, at: Position) {
         let end = self.end();
         let Some((topic, checkpoint)) = self.checkpoints.get_key_value(topic) else { return };
@@ -159,8 +160,8 @@ impl DeliveryLog {
         Some(points.collect())
     }
 
-    /// The index of the run that contains `offset`, and its number in the log. Of two runs, the earlier
-    /// one: records are rather shown twice than not at all.
+    /// The index of the run that contains `offset`, and its number in the log. Of two runs, the
+    /// earlier one: records are rather shown twice than not at all.
     fn find(&self, offset: &str) -> Option<(usize, u64)> {
         let (at, topic) = offset.split_once(' ')?;
         let at: Position = at.parse().ok()?;

@@ -171,8 +171,8 @@ impl Socket {
 // === impl RecoveryHandle ===
 
 impl RecoveryHandle {
-    /// Makes the socket of `connection` resumable: a new one, or the one that was resumed. `begin` is
-    /// the offset with which its client came. `None` if recovery is off.
+    /// Makes the socket of `connection` resumable: a new one, or the one that was resumed. `begin`
+    /// is the offset with which its client came. `None` if recovery is off.
     pub(crate) fn new(
         recovery: &Arc<Recovery>,
         connection: &Arc<Info>,
@@ -203,8 +203,8 @@ impl RecoveryHandle {
         self.socket.sid
     }
 
-    /// Records that a topic is followed, or under another tag now. `from` is its position, if it was
-    /// moved.
+    /// Records that a topic is followed, or under another tag now. `from` is its position, if it
+    /// was moved.
     pub(crate) fn followed(&self, topic: &Topic, tag: Tag, from: Option<Position>) {
         self.socket.deliveries().followed(topic, tag, from);
     }

@@ -57,8 +57,8 @@ pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
     Flow::Continue
 }
 
-/// Asks in the topic of the client's user; a guest has one that no other client knows. `None` if the
-/// question is refused, of which the client was told.
+/// Asks in the topic of the client's user; a guest has one that no other client knows. `None` if
+/// the question is refused, of which the client was told.
 pub(super) fn ask(
     client: &mut Client,
     text: &str,

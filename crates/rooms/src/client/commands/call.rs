@@ -47,8 +47,8 @@ pub(super) struct RoomTarget<'a> {
 }
 
 impl RoomTarget<'_> {
-    /// Whether a conversation is meant. Clients that signed in send `conversation_id`, and are told so
-    /// if it is missing, unless they name a room.
+    /// Whether a conversation is meant. Clients that signed in send `conversation_id`, and are told
+    /// so if it is missing, unless they name a room.
     pub(super) fn is_conversation(&self, client: &Client) -> bool {
         let signed_in = client.principal.user.is_some();
         self.conversation_id.is_some() || (signed_in && self.room.is_none())

@@ -1,5 +1,5 @@
-//! `send_message`: stores a message, shows it to everybody in the conversation, and asks an agent for a
-//! reply.
+//! `send_message`: stores a message, shows it to everybody in the conversation, and asks an agent
+//! for a reply.
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;

@@ -1,4 +1,5 @@
-//! The commands of clients, one module for each kind. An unknown event is acknowledged, and ignored.
+//! The commands of clients, one module for each kind. An unknown event is acknowledged, and
+//! ignored.
 mod ask;
 mod call;
 mod conversation;

@@ -185,10 +185,9 @@ pub(super) fn broadcast(client: &Client, call: &Call<'_>, link: &mut SocketLink<
 }
 
 pub(super) fn stats(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let state = &client.state;
-    let rooms = state.named_rooms(&client.principal, COUNTED).into_iter();
+    let rooms = client.state.named_rooms(&client.principal, COUNTED).into_iter();
     let rooms: serde_json::Map<_, _> = rooms.map(|(room, count)| (room, count.into())).collect();
-    let count = state.count();
+    let count = client.state.count();
     let stats = json!({"active_users": count, "rooms": rooms, "total_connections": count});
     link.event("stats", &stats);
     link.ack(call.id, None);
