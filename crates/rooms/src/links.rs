@@ -38,7 +38,7 @@ pub(crate) struct Addresses(HashMap<String, String>);
 
 /// The parameters of a link.
 #[derive(Debug)]
-pub(crate) struct Link<'a> {
+pub(crate) struct FileLink<'a> {
     expires: &'a str,
     signature: &'a str,
 }
@@ -98,7 +98,7 @@ impl Links {
 
     /// Checks a link to the file of this key. One that expires later than any that is made opens
     /// nothing, though its signature may be valid.
-    pub(crate) fn opens(&self, key: &str, link: &Link<'_>) -> Opens {
+    pub(crate) fn opens(&self, key: &str, link: &FileLink<'_>) -> Opens {
         let Ok(expires) = link.expires.parse::<u64>() else { return Opens::No };
         let Ok(signature) = URL_SAFE_NO_PAD.decode(link.signature) else { return Opens::No };
         let message = signed(key, expires);
@@ -171,7 +171,7 @@ impl Addresses {
 
 // === impl Link ===
 
-impl<'a> Link<'a> {
+impl<'a> FileLink<'a> {
     /// Reads the link in a query, if there is one. None of its characters would be escaped.
     pub(crate) fn of(query: Option<&'a str>) -> Option<Self> {
         let member = |name| query?.split('&').find_map(|it| it.strip_prefix(name));
@@ -209,7 +209,7 @@ mod tests {
 
     fn opens(links: &Links, key: &str, path: &str) -> Opens {
         let (_, query) = path.split_once('?').unwrap();
-        links.opens(key, &Link::of(Some(query)).unwrap())
+        links.opens(key, &FileLink::of(Some(query)).unwrap())
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!([7, 8, 9, 4000].map(ending), [Opens::Yes, Opens::Yes, Opens::No, Opens::No]);
         let signature = hmac::sign(&links.keys()[0], signed(KEY, u64::MAX).as_bytes());
         let (expires, signature) = (u64::MAX.to_string(), URL_SAFE_NO_PAD.encode(signature));
-        let forever = Link { expires: &expires, signature: &signature };
+        let forever = FileLink { expires: &expires, signature: &signature };
         assert_eq!(links.opens(KEY, &forever), Opens::No);
     }
 }

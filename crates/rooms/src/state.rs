@@ -42,7 +42,7 @@ const WRITE_LOCKS: usize = 64;
 
 /// Counts one connected client.
 #[derive(Debug)]
-pub(crate) struct Present(Arc<State>);
+pub(crate) struct ConnectedCount(Arc<State>);
 
 impl State {
     pub(crate) fn new(core: Core, desk: Desk, memory: Memory, config: Config) -> Self {
@@ -71,9 +71,9 @@ impl State {
         }
     }
 
-    pub(crate) fn connected(self: &Arc<Self>) -> Present {
+    pub(crate) fn connected(self: &Arc<Self>) -> ConnectedCount {
         self.connected.fetch_add(1, Relaxed);
-        Present(Arc::clone(self))
+        ConnectedCount(Arc::clone(self))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -149,7 +149,7 @@ impl State {
     }
 }
 
-impl Drop for Present {
+impl Drop for ConnectedCount {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Relaxed);
     }

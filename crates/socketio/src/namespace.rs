@@ -27,7 +27,7 @@ use crate::{
 const NAMESPACE: &str = "/";
 
 /// What all connections have in common.
-pub(crate) struct Shared<A> {
+pub(crate) struct SocketServer<A> {
     pub(crate) application: Arc<A>,
     pub(crate) core: Core,
     pub(crate) recovery: Arc<Recovery>,
@@ -36,16 +36,16 @@ pub(crate) struct Shared<A> {
 
 /// One connection.
 pub(crate) struct Namespace<A: Application> {
-    shared: Arc<Shared<A>>,
+    shared: Arc<SocketServer<A>>,
     info: Arc<Info>,
     /// Token of the first request, for a client that sends none later.
     token: Option<Token>,
-    stage: Stage<A::Client>,
+    stage: ConnectStage<A::Client>,
     /// Binary messages still to come for an event, and the id of its acknowledgement.
     attachments: Option<(u32, Option<u64>)>,
 }
 
-enum Stage<C> {
+enum ConnectStage<C> {
     /// The client has not connected yet.
     New {
         until: Instant,
@@ -54,14 +54,14 @@ enum Stage<C> {
     Connecting {
         until: Instant,
     },
-    Connected(Box<Connected<C>>),
+    Connected(Box<ConnectedClient<C>>),
     /// The client has disconnected, or was made to, and cannot connect again.
     Left {
         until: Instant,
     },
 }
 
-struct Connected<C> {
+struct ConnectedClient<C> {
     client: C,
     payer: Payer,
     recovery: Option<RecoveryHandle>,
@@ -83,20 +83,24 @@ struct ResumeMembers {
 }
 
 impl<A: Application> Namespace<A> {
-    pub(crate) fn new(shared: &Arc<Shared<A>>, info: &Arc<Info>, token: Option<Token>) -> Self {
+    pub(crate) fn new(
+        shared: &Arc<SocketServer<A>>,
+        info: &Arc<Info>,
+        token: Option<Token>,
+    ) -> Self {
         let until = Instant::now() + shared.connect_timeout;
         Self {
             shared: Arc::clone(shared),
             info: Arc::clone(info),
             token,
-            stage: Stage::New { until },
+            stage: ConnectStage::New { until },
             attachments: None,
         }
     }
 
     /// Handles a CONNECT. A second one is not an error, and changes nothing.
     fn connect(&mut self, auth: &str, link: &mut EngineLink<'_>) -> Flow<Done<A>> {
-        let Stage::New { until } = self.stage else { return Flow::Continue };
+        let ConnectStage::New { until } = self.stage else { return Flow::Continue };
         let resume = self.resume_request(auth);
         let request = ConnectRequest {
             auth,
@@ -110,7 +114,7 @@ impl<A: Application> Namespace<A> {
                 Flow::Continue
             }
             Connect::Wait(work) => {
-                self.stage = Stage::Connecting { until };
+                self.stage = ConnectStage::Connecting { until };
                 Flow::Wait(work.map(|result| Done::Connect(result, resume)).boxed())
             }
         }
@@ -136,7 +140,7 @@ impl<A: Application> Namespace<A> {
             Ok(accepted) => accepted,
             Err(Refusal(message)) => return self.refuse(&message, link),
         };
-        let Shared { application, core, recovery, .. } = &*self.shared;
+        let SocketServer { application, core, recovery, .. } = &*self.shared;
         if let Err(err) = core.sessions.identified(self.info.id, &holder) {
             telemetry::connection_kept_out(A::NAME, err);
             return self.refuse(&err.to_string(), link);
@@ -158,15 +162,15 @@ impl<A: Application> Namespace<A> {
         link.packet(&packet::connected(link.sid(), pid));
         let client = application.connect(identity, resumed.as_ref(), &mut link);
         let payer = Payer::new(user.as_ref(), self.info.peer);
-        self.stage = Stage::Connected(Box::new(Connected { client, payer, recovery }));
+        self.stage = ConnectStage::Connected(Box::new(ConnectedClient { client, payer, recovery }));
     }
 
     fn refuse(&mut self, message: &str, link: &mut EngineLink<'_>) {
         telemetry::client_error(A::NAME, self.info.id, "refused");
         link.out.packet(&packet::refused(NAMESPACE, message));
         // It may ask again, in the time that is left.
-        if let Stage::Connecting { until } = self.stage {
-            self.stage = Stage::New { until };
+        if let ConnectStage::Connecting { until } = self.stage {
+            self.stage = ConnectStage::New { until };
         }
     }
 
@@ -218,7 +222,7 @@ impl<A: Application> Namespace<A> {
     }
 
     fn count_frame(&self) -> Result<(), Exceeded> {
-        let Stage::Connected(connected) = &self.stage else { return Ok(()) };
+        let ConnectStage::Connected(connected) = &self.stage else { return Ok(()) };
         self.shared.core.quotas.take(Rate::Frames, &connected.payer)
     }
 
@@ -226,8 +230,8 @@ impl<A: Application> Namespace<A> {
         &'a mut self,
         link: &'a mut EngineLink<'_>,
     ) -> Option<(&'a mut A::Client, SocketLink<'a>)> {
-        let Stage::Connected(connected) = &mut self.stage else { return None };
-        let Connected { client, recovery, .. } = &mut **connected;
+        let ConnectStage::Connected(connected) = &mut self.stage else { return None };
+        let ConnectedClient { client, recovery, .. } = &mut **connected;
         Some((client, SocketLink::new(link, &self.info, recovery.as_ref())))
     }
 
@@ -243,8 +247,8 @@ impl<A: Application> Namespace<A> {
         self.stage = self.left();
     }
 
-    fn left(&self) -> Stage<A::Client> {
-        Stage::Left { until: Instant::now() + self.shared.connect_timeout }
+    fn left(&self) -> ConnectStage<A::Client> {
+        ConnectStage::Left { until: Instant::now() + self.shared.connect_timeout }
     }
 }
 
@@ -304,8 +308,8 @@ impl<A: Application> Handler for Namespace<A> {
     }
 
     fn render(&mut self, delivery: &Delivery, out: &mut dyn PacketSink) {
-        let Stage::Connected(connected) = &mut self.stage else { return };
-        let Connected { client, recovery, .. } = &mut **connected;
+        let ConnectStage::Connected(connected) = &mut self.stage else { return };
+        let ConnectedClient { client, recovery, .. } = &mut **connected;
         let offset = match (delivery, &recovery) {
             (Delivery::Record(record, _), Some(_)) => Some(Offset(&record.topic, record.at)),
             (Delivery::Deleted(topic, _), Some(recovery)) => {
@@ -322,7 +326,7 @@ impl<A: Application> Handler for Namespace<A> {
     }
 
     fn end(&mut self, close: &Close, out: &mut dyn PacketSink) {
-        let Stage::Connected(connected) = &mut self.stage else { return };
+        let ConnectStage::Connected(connected) = &mut self.stage else { return };
         if close.code == Close::KICKED.code {
             // A client that was sent away stays away; otherwise clients come back by themselves.
             out.packet(packet::DISCONNECT);
@@ -337,24 +341,24 @@ impl<A: Application> Handler for Namespace<A> {
 
     fn deadline(&self) -> Option<(Instant, Close)> {
         match &self.stage {
-            Stage::New { until } | Stage::Connecting { until } | Stage::Left { until } => {
-                Some((*until, Close::NO_CONNECT))
-            }
-            Stage::Connected(connected) => {
+            ConnectStage::New { until }
+            | ConnectStage::Connecting { until }
+            | ConnectStage::Left { until } => Some((*until, Close::NO_CONNECT)),
+            ConnectStage::Connected(connected) => {
                 connected.client.expires().map(|at| (at, Close::EXPIRED))
             }
         }
     }
 
     fn is_connected(&self) -> bool {
-        matches!(self.stage, Stage::Connected(_))
+        matches!(self.stage, ConnectStage::Connected(_))
     }
 }
 
 impl<A: Application> Drop for Namespace<A> {
     /// A client that has neither left nor was sent away can resume its socket.
     fn drop(&mut self) {
-        let Stage::Connected(connected) = &self.stage else { return };
+        let ConnectStage::Connected(connected) = &self.stage else { return };
         let is_expired = connected.client.expires().is_some_and(|at| at <= Instant::now());
         if let Some(recovery) = &connected.recovery
             && !is_expired
@@ -364,3 +368,6 @@ impl<A: Application> Drop for Namespace<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

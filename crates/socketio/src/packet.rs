@@ -128,13 +128,13 @@ impl<'a> EventData<'a> {
     /// Reads the data of an event.
     pub fn parse(data: &'a str) -> Result<Self, BadPacket> {
         #[derive(Deserialize)]
-        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+        struct EventName<'a>(#[serde(borrow)] Cow<'a, str>);
         let list: Vec<&RawValue> = serde_json::from_str(data).map_err(|_| BadPacket::Event)?;
         let (name, arguments) = list.split_first().ok_or(BadPacket::Event)?;
         let is_number = name.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
         let wrong = if is_number { BadPacket::Name } else { BadPacket::Event };
         let name = match serde_json::from_str(name.get()) {
-            Ok(Name(name)) => name,
+            Ok(EventName(name)) => name,
             Err(_) => json::read(name.get()).map(Cow::Owned).map_err(|_| wrong)?,
         };
         if name.len() > NAME || arguments.len() > ARGUMENTS {

@@ -8,7 +8,7 @@ use crate::{
     application::Application,
     config::Config,
     engineio,
-    namespace::{Namespace, Shared},
+    namespace::{Namespace, SocketServer},
     recovery::Recovery,
 };
 
@@ -24,7 +24,7 @@ pub fn router<A: Application>(core: &Core, config: Config, application: &Arc<A>)
     if recovery.is_on() {
         core.life.spawn("recovery", look_after(Arc::clone(&recovery), core.life.clone()));
     }
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SocketServer {
         application: Arc::clone(application),
         core: core.clone(),
         recovery,

@@ -53,7 +53,7 @@ pub(super) fn deleted(topic: &Topic) -> Vec<String> {
 }
 
 /// Tells a client that `topic` is shown no more.
-pub(super) fn tell(topic: &Topic, link: &mut SocketLink<'_>) {
+pub(super) fn notify(topic: &Topic, link: &mut SocketLink<'_>) {
     match topic::conversation_of(topic) {
         Some(id) => link.event("left_room", &json!({"conversation_id": id})),
         None => link.event("unwatched", &json!({"topic": topic.as_str()})),

@@ -25,7 +25,7 @@ use crate::{config::NAME, state::State, topic::everybody, wire::text_or_number};
 
 /// The members of the auth payload that are read here.
 #[derive(Debug, Default, Deserialize)]
-struct Auth<'a> {
+struct AuthPayload<'a> {
     #[serde(borrow, default)]
     token: Option<Cow<'a, str>>,
     /// Believed in open mode, if it is a string or a number.
@@ -35,7 +35,7 @@ struct Auth<'a> {
 
 /// A client that may connect.
 #[derive(Debug)]
-pub(crate) struct Identity {
+pub(crate) struct ClientIdentity {
     principal: Principal,
     user: Option<Arc<str>>,
     /// Topics of the socket to resume that it may not see any more.
@@ -51,10 +51,10 @@ struct Credentials {
 impl Application for State {
     const NAME: &'static str = NAME;
 
-    type Identity = Identity;
+    type Identity = ClientIdentity;
     type Client = Client;
 
-    fn identify(self: &Arc<Self>, request: ConnectRequest<'_>) -> Connect<Identity> {
+    fn identify(self: &Arc<Self>, request: ConnectRequest<'_>) -> Connect<ClientIdentity> {
         let credentials = match self.credentials(&request) {
             Ok(credentials) => credentials,
             Err(refusal) => return Connect::Ready(Err(refusal)),
@@ -87,11 +87,11 @@ impl Application for State {
 
     fn connect(
         self: &Arc<Self>,
-        identity: Identity,
+        identity: ClientIdentity,
         resumed: Option<&Resumed>,
         link: &mut SocketLink<'_>,
     ) -> Client {
-        let Identity { principal, user, closed } = identity;
+        let ClientIdentity { principal, user, closed } = identity;
         let mut client = Client::new(self, principal, user, link);
         let lost = resumed.map(|resumed| client.resume(resumed, closed, link)).unwrap_or_default();
         subscribe_broadcast(link);
@@ -106,7 +106,7 @@ impl Application for State {
         });
         link.event("status", &status);
         for topic in &lost {
-            closed::tell(topic, link);
+            closed::notify(topic, link);
         }
         client
     }
@@ -115,7 +115,8 @@ impl Application for State {
 impl State {
     fn credentials(&self, request: &ConnectRequest<'_>) -> Result<Credentials, Refusal> {
         let copy = OnceLock::new();
-        let auth: Auth<'_> = quadrille_core::json::read_in(request.auth, &copy).unwrap_or_default();
+        let auth: AuthPayload<'_> =
+            quadrille_core::json::read_in(request.auth, &copy).unwrap_or_default();
         let sent = auth.token.filter(|token| !token.is_empty()).map(|token| Token::from(&*token));
         let token = sent.or_else(|| request.token.cloned());
         if token.is_none() && !self.takes_guests() {
@@ -131,7 +132,7 @@ impl State {
         &self,
         credentials: &Credentials,
         peer: std::net::IpAddr,
-    ) -> Result<Accepted<Identity>, Refusal> {
+    ) -> Result<Accepted<ClientIdentity>, Refusal> {
         let known = match &credentials.token {
             None if !self.is_open() => Ok(Principal::guest()),
             token => self.core.auth.recognise(token.as_ref()),
@@ -142,7 +143,7 @@ impl State {
         })?;
         let user = principal.user.clone().or_else(|| credentials.claimed.clone());
         let holder = self.core.holder_for(&principal, user.as_ref(), peer);
-        let identity = Identity { principal, user: user.clone(), closed: Vec::new() };
+        let identity = ClientIdentity { principal, user: user.clone(), closed: Vec::new() };
         Ok(Accepted { user, holder, identity })
     }
 }

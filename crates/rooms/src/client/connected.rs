@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::own::OwnTurns;
 use crate::{
     config::NAME,
-    state::{Present, State},
+    state::{ConnectedCount, State},
 };
 
 pub(super) type Flow = ws::Flow<Then>;
@@ -40,7 +40,7 @@ pub(crate) struct Client {
     pub(super) own: OwnTurns,
     payer: Payer,
     seats: Vec<Seat>,
-    _present: Present,
+    _present: ConnectedCount,
 }
 
 /// Where to begin, and whether each event carries its position: what every way of joining takes.

@@ -14,18 +14,18 @@ use crate::{render, wire};
 
 /// The turns of one client that have not ended.
 #[derive(Debug, Default)]
-pub(crate) struct OwnTurns(Vec<(Uuid, Form)>);
+pub(crate) struct OwnTurns(Vec<(Uuid, TurnForm)>);
 
 /// The events that show a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum TurnForm {
     /// Token by token: an answer to `llm_request`.
     Tokens,
     /// As one `ai_response`: an answer to a message that begins with `/ai`.
     Whole,
 }
 
-impl Form {
+impl TurnForm {
     /// The tag of the note that a resumed socket finds.
     pub(crate) fn tag(self) -> Tag {
         Tag::from(self == Self::Whole)
@@ -44,7 +44,7 @@ impl OwnTurns {
         self.0.len() >= Self::MAX
     }
 
-    pub(crate) fn add(&mut self, turn: Uuid, form: Form) {
+    pub(crate) fn add(&mut self, turn: Uuid, form: TurnForm) {
         self.0.push((turn, form));
     }
 
@@ -55,7 +55,7 @@ impl OwnTurns {
     /// The turns among the notes of a resumed socket that have records after `after`.
     pub(super) fn resume(desk: &Desk, notes: Vec<(Uuid, Tag)>, after: Position) -> Self {
         let turns = notes.into_iter().filter(|(turn, _)| Self::goes_on(desk, *turn, after));
-        Self(turns.map(|(turn, tag)| (turn, Form::of(tag))).collect())
+        Self(turns.map(|(turn, tag)| (turn, TurnForm::of(tag))).collect())
     }
 
     /// Whether a turn has records after `after`.
@@ -93,7 +93,7 @@ impl OwnTurns {
     pub(crate) fn settle(&mut self, desk: &Desk, gap: Position) -> Vec<String> {
         let (gone, kept) = self.0.drain(..).partition(|(id, _)| is_over(desk, *id, gap));
         self.0 = kept;
-        let gone: Vec<(Uuid, Form)> = gone;
+        let gone: Vec<(Uuid, TurnForm)> = gone;
         gone.into_iter()
             .filter_map(|(id, form)| {
                 let ended = desk.find(id).map(|ticket| ticket.phase());
@@ -137,9 +137,9 @@ fn last(turn: Uuid, phase: Option<Phase>) -> Turn {
     }
 }
 
-fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
+fn shown(form: TurnForm, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
     match (form, turn) {
-        (Form::Whole, Turn::Completed(it)) => {
+        (TurnForm::Whole, Turn::Completed(it)) => {
             let reply = json!({
                 "message": format!("AI Response:{}", it.text),
                 "timestamp": wire::seconds(ts),
@@ -147,7 +147,7 @@ fn shown(form: Form, turn: &Turn, ts: u64) -> Option<(&'static str, Cow<'static,
             });
             Some(("ai_response", reply.to_string().into()))
         }
-        (Form::Whole, Turn::Delta(_)) => None,
+        (TurnForm::Whole, Turn::Delta(_)) => None,
         _ => render::named_turn(turn, None, ts),
     }
 }

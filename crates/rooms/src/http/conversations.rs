@@ -18,7 +18,7 @@ use super::{
     fields::Fields,
     params::{Id, Params},
     shape::ConversationShape,
-    to_the_end,
+    task::to_the_end,
 };
 use crate::{state::State, topic};
 

@@ -19,7 +19,10 @@ use serde_json::{
     value::{RawValue, Value},
 };
 
-use super::{BODY, error::Error};
+use super::error::Error;
+
+/// Bytes of a JSON body, and of a form, at most.
+const BODY: usize = form::TEXTS;
 
 /// The members of a body, by name. Unknown ones are ignored, and `null` counts as missing.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
 use crate::{
-    links::{Link, Opens},
+    links::{FileLink, Opens},
     state::State,
 };
 
@@ -79,7 +79,7 @@ impl FromRequestParts<Arc<State>> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
         let uri = parts.uri.clone();
-        let opens = match Link::of(uri.query()) {
+        let opens = match FileLink::of(uri.query()) {
             None => None,
             Some(link) => {
                 let Key(key) = Key::from_request_parts(parts, state).await?;

@@ -18,9 +18,9 @@ use super::{
     error::{Error, Refused},
     intake::{Intake, discard},
     params::{Id, Params},
-    say::{ONLY_FILES, Saying},
+    publish::{ONLY_FILES, PendingMessage},
     shape::{ConversationShape, MessageShape},
-    to_the_end,
+    task::to_the_end,
 };
 use crate::{links::Addresses, state::State, wire};
 
@@ -143,20 +143,21 @@ pub(super) async fn add(
     to_the_end(&life, "message", async move {
         let intake = Intake::read(&state, &caller, request).await?;
         let temp_id = intake.fields.value("temp_id");
-        let (intake, saying) = match read(&caller, &intake) {
-            Ok(saying) => (intake, saying),
+        let (intake, pending) = match read(&caller, &intake) {
+            Ok(pending) => (intake, pending),
             Err(err) => {
                 discard(&state, &intake.uploads).await;
                 return Err(err);
             }
         };
-        let saying = Saying { uploads: intake.uploads, ..saying };
+        let pending = PendingMessage { uploads: intake.uploads, ..pending };
         let temp_id = temp_id.as_ref();
-        let said = saying.say(&state, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
-        let status = if said.is_new { StatusCode::CREATED } else { StatusCode::OK };
+        let stored =
+            pending.publish(&state, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
+        let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
         let added = Added {
-            message: MessageShape::of(&said.message, &said.addresses),
-            conversation: (&said.conversation).into(),
+            message: MessageShape::of(&stored.message, &stored.addresses),
+            conversation: (&stored.conversation).into(),
             temp_id,
         };
         Ok((status, Json(added)).into_response())
@@ -175,7 +176,7 @@ fn nested(
 }
 
 /// The message to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let sender = match fields.text("sender")?.or(fields.text("role")?).as_deref() {
@@ -191,5 +192,5 @@ fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Sayi
         return Err(Error::Field { name: "temp_id", expected: "at most 255 bytes long" });
     }
     let metadata = fields.json_text("metadata")?;
-    Ok(Saying { conversation, user, sender, content, metadata, key, uploads: Vec::new() })
+    Ok(PendingMessage { conversation, user, sender, content, metadata, key, uploads: Vec::new() })
 }

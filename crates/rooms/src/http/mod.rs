@@ -12,24 +12,21 @@ mod given;
 mod intake;
 mod messages;
 mod params;
-mod say;
+mod publish;
 mod shape;
 mod status;
+mod task;
 mod token;
 mod upload;
 
 use std::sync::Arc;
 
 use axum::Router;
-use quadrille_core::{Life, rest::form};
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{described::Document, error::Error};
 use crate::state::State;
-
-/// Bytes of a JSON body, and of a form, at most.
-const BODY: usize = form::TEXTS;
 
 /// The routes, and their description.
 pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
@@ -49,14 +46,4 @@ pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
     described::complete(&mut described, state.is_open());
     let router = router.method_not_allowed_fallback(async || Error::Method);
     (router.with_state(Arc::clone(state)), described)
-}
-
-/// Does `work` in a task of its own, so that it is finished though the client leaves.
-async fn to_the_end<T: Send + 'static>(
-    life: &Life,
-    name: &'static str,
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    // In a box: what it does with the database is large, and is moved to a task of its own.
-    life.finish(name, Box::pin(work)).await.unwrap_or(Err(Error::Defect))
 }

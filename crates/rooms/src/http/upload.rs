@@ -16,8 +16,8 @@ use super::{
     caller::Caller,
     error::Error,
     intake::{Intake, discard},
-    say::{ONLY_FILES, Saying},
-    to_the_end,
+    publish::{ONLY_FILES, PendingMessage},
+    task::to_the_end,
 };
 use crate::{
     links::Addresses,
@@ -54,19 +54,19 @@ pub(super) async fn upload(
     let life = state.core.life.clone();
     to_the_end(&life, "upload", async move {
         let intake = Intake::read(&state, &caller, request).await?;
-        let saying = match read(&caller, &intake) {
-            Ok(saying) => Saying { uploads: intake.uploads, ..saying },
+        let pending = match read(&caller, &intake) {
+            Ok(pending) => PendingMessage { uploads: intake.uploads, ..pending },
             Err(err) => {
                 discard(&state, &intake.uploads).await;
                 return Err(err);
             }
         };
-        let said = saying.say(&state, &caller, &base, uploaded).await?;
+        let stored = pending.publish(&state, &caller, &base, uploaded).await?;
         let answer = Uploaded {
             success: true,
-            message_id: said.message.id,
-            files: urls(&said.message, &said.addresses).map(str::to_owned).collect(),
-            conversation_id: said.message.conversation_id,
+            message_id: stored.message.id,
+            files: urls(&stored.message, &stored.addresses).map(str::to_owned).collect(),
+            conversation_id: stored.message.conversation_id,
         };
         Ok((StatusCode::CREATED, Json(answer)))
     })
@@ -74,14 +74,14 @@ pub(super) async fn upload(
 }
 
 /// The message to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     if uploads.is_empty() {
         return Err(Error::NoFiles);
     }
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let content = fields.text("message")?.filter(|it| !it.trim().is_empty());
-    Ok(Saying {
+    Ok(PendingMessage {
         conversation,
         user,
         sender: Sender::User,

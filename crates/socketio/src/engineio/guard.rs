@@ -6,14 +6,14 @@ use quadrille_core::Close;
 use super::{
     handler::Handler,
     slot::Slot,
-    work::{Unavailable, Work},
+    work::{BeginError, RequestKind},
 };
 
 /// A request under way; dropping it ends it. A poll that is dropped before it was answered ends the
 /// session, as in the original server: its client has given up, and opens another one.
 pub(super) struct Guard<H: Handler> {
     slot: Arc<Slot<H>>,
-    work: Work,
+    work: RequestKind,
     is_probed: bool,
     is_answered: bool,
 }
@@ -21,7 +21,7 @@ pub(super) struct Guard<H: Handler> {
 impl<H: Handler> Guard<H> {
     /// Begins a request, unless one of its kind is under way, or the client was silent for too
     /// long.
-    pub(super) fn begin(slot: &Arc<Slot<H>>, work: Work) -> Result<Self, Unavailable> {
+    pub(super) fn begin(slot: &Arc<Slot<H>>, work: RequestKind) -> Result<Self, BeginError> {
         let is_probed = slot.begin(work)?;
         Ok(Self { slot: Arc::clone(slot), work, is_probed, is_answered: false })
     }
@@ -39,11 +39,11 @@ impl<H: Handler> Guard<H> {
 
 impl<H: Handler> Drop for Guard<H> {
     fn drop(&mut self) {
-        if self.work == Work::Reading && !self.is_answered {
+        if self.work == RequestKind::Reading && !self.is_answered {
             self.slot.close(&Close::NORMAL);
         }
         self.slot.finish(self.work);
-        if self.work == Work::Reading {
+        if self.work == RequestKind::Reading {
             self.slot.watch();
         }
     }

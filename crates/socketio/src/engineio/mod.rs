@@ -19,7 +19,7 @@ use std::sync::Arc;
 use axum::{Router, routing::any};
 use quadrille_core::{Core, Info, auth::Token};
 
-use self::server::Server;
+use self::server::EngineServer;
 pub use self::{
     handler::{EngineLink, Handler, PacketSink},
     packet::{BadPayload, EnginePacket, Payload},
@@ -34,7 +34,7 @@ pub fn router<H: Handler>(
     config: Config,
     open: impl Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync + 'static,
 ) -> Router {
-    let server = Arc::new(Server::new(core, config, open));
+    let server = Arc::new(EngineServer::new(core, config, open));
     let sweeping = sessions::look_after(Arc::clone(&server.sessions), core.life.clone());
     core.life.spawn("polling", sweeping);
     Router::new()

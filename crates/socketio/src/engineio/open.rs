@@ -13,19 +13,20 @@ use quadrille_core::{
 };
 
 use super::{
-    error::Error, handler::Handler, packet, poll, server::Server, upgrade, websocket::WebSocket,
+    error::Error, handler::Handler, packet, poll, server::EngineServer, upgrade,
+    websocket::WebSocket,
 };
 use crate::random;
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
-struct Query<'a> {
+struct EngineQuery<'a> {
     version: Option<Cow<'a, str>>,
     transport: Option<Cow<'a, str>>,
     sid: Option<Cow<'a, str>>,
 }
 
-impl<'a> Query<'a> {
+impl<'a> EngineQuery<'a> {
     fn of(uri: &'a Uri) -> Self {
         let mut query = Self::default();
         let text = uri.query().unwrap_or_default();
@@ -48,11 +49,11 @@ enum Transport {
 }
 
 pub(super) async fn open<H: Handler>(
-    State(server): State<Arc<Server<H>>>,
+    State(server): State<Arc<EngineServer<H>>>,
     request: Request,
 ) -> Response {
     let uri = request.uri().clone();
-    let query = Query::of(&uri);
+    let query = EngineQuery::of(&uri);
     if query.version.as_deref() != Some("4") {
         return Error::Version.into_response();
     }
@@ -87,14 +88,14 @@ pub(super) async fn open<H: Handler>(
 }
 
 /// Takes a place for a session, or says why there is none. Nothing is known of its client yet.
-fn admit<H: Handler>(server: &Server<H>, peer: IpAddr) -> Result<(Session, Inbox), Problem> {
+fn admit<H: Handler>(server: &EngineServer<H>, peer: IpAddr) -> Result<(Session, Inbox), Problem> {
     let core = &server.core;
     core.quotas.take(Rate::Requests, &Payer::from(peer))?;
     let holder = core.newcomer(peer);
     Ok(ws::admit(core, Admission { protocol: H::NAME, user: None, holder, peer })?)
 }
 
-fn begin_polling<H: Handler>(server: &Server<H>, request: &Request) -> Response {
+fn begin_polling<H: Handler>(server: &EngineServer<H>, request: &Request) -> Response {
     let (session, inbox) = match admit(server, Peer::of(request).0) {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),
@@ -108,7 +109,7 @@ fn begin_polling<H: Handler>(server: &Server<H>, request: &Request) -> Response 
     poll::body(open)
 }
 
-fn connect<H: Handler>(server: &Server<H>, mut request: Request) -> Response {
+fn connect<H: Handler>(server: &EngineServer<H>, mut request: Request) -> Response {
     let mut opening = match Opening::of(&server.core, &mut request) {
         Ok(opening) => opening,
         Err(refusal) => return refusal,

@@ -100,14 +100,14 @@ impl PacketSink for Payload {
 pub(super) fn open(sid: &str, upgrades: &[&str], config: &Config) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Open<'a> {
+    struct OpenFields<'a> {
         sid: &'a str,
         upgrades: &'a [&'a str],
         ping_interval: u128,
         ping_timeout: u128,
         max_payload: usize,
     }
-    let open = Open {
+    let open = OpenFields {
         sid,
         upgrades,
         ping_interval: config.ping_interval.as_millis(),

@@ -20,7 +20,7 @@ use super::{
     handler::Handler,
     packet::{CLOSE, EnginePacket, NOOP},
     slot::Slot,
-    work::{Unavailable, Work},
+    work::{BeginError, RequestKind},
 };
 
 /// Wait of a client's packet `close` for the poll that it sent just before, over another
@@ -35,7 +35,7 @@ pub(super) fn body(packets: String) -> Response {
 
 /// Waits for packets, at most until the next ping.
 pub(super) async fn read<H: Handler>(slot: &Arc<Slot<H>>) -> Response {
-    let reading = match Guard::begin(slot, Work::Reading) {
+    let reading = match Guard::begin(slot, RequestKind::Reading) {
         Ok(guard) => guard,
         Err(err) => return refuse(slot, err),
     };
@@ -73,7 +73,7 @@ pub(super) async fn write<H: Handler>(
     request: Request,
     limit: usize,
 ) -> Response {
-    let _writing = match Guard::begin(slot, Work::Writing) {
+    let _writing = match Guard::begin(slot, RequestKind::Writing) {
         Ok(guard) => guard,
         Err(err) => return refuse(slot, err),
     };
@@ -143,10 +143,10 @@ async fn text(request: Request, limit: usize) -> Result<String, Error> {
 
 /// Refuses a request. Two of one kind at once are a mistake of a client that has lost track, and
 /// end the session.
-fn refuse<H: Handler>(slot: &Slot<H>, err: Unavailable) -> Response {
+fn refuse<H: Handler>(slot: &Slot<H>, err: BeginError) -> Response {
     match err {
-        Unavailable::Gone => Error::Session.into_response(),
-        Unavailable::Overlap => {
+        BeginError::Gone => Error::Session.into_response(),
+        BeginError::Overlap => {
             slot.part(&Close::PROTOCOL, CLOSE);
             Error::Request.into_response()
         }

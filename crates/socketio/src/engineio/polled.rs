@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     handler::{EngineLink, Handler, PacketSink},
     packet::{self, Payload},
-    work::Busy,
+    work::BusyFlags,
 };
 use crate::config::Config;
 
@@ -35,7 +35,7 @@ pub(super) struct Polled<H> {
     pub(super) inbox: Inbox,
     out: Payload,
     /// Requests that are under way.
-    pub(super) busy: Busy,
+    pub(super) busy: BusyFlags,
     /// End a poll with nothing, for a WebSocket is about to take over.
     pub(super) release: bool,
     pub(super) last_request: Instant,
@@ -50,7 +50,7 @@ pub(super) struct Polled<H> {
 }
 
 /// The answer to a poll.
-pub(super) enum Read {
+pub(super) enum PollAnswer {
     Pending,
     /// Packets, or none if a WebSocket is about to take over.
     Body(String),
@@ -73,7 +73,7 @@ impl<H: Handler> Polled<H> {
             session,
             inbox,
             out: Payload::default(),
-            busy: Busy::default(),
+            busy: BusyFlags::default(),
             release: false,
             last_request: now,
             next_ping: now + ping_interval,
@@ -121,7 +121,7 @@ impl<H: Handler> Polled<H> {
     }
 
     /// Takes what the logs have, and what was sent since the last poll.
-    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Read {
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> PollAnswer {
         let mut end = match self.session.poll_ended(cx) {
             Poll::Ready(close) => Some(close),
             Poll::Pending => self.handler_ended(Instant::now()),
@@ -155,15 +155,15 @@ impl<H: Handler> Polled<H> {
             let body = self.out.take();
             if is_last {
                 telemetry::connection_ended(H::NAME, self.session.id(), &close);
-                return Read::Last(body);
+                return PollAnswer::Last(body);
             }
-            return Read::Body(body);
+            return PollAnswer::Body(body);
         }
         if self.out.is_empty() && !self.release {
             self.wake(cx);
-            return Read::Pending;
+            return PollAnswer::Pending;
         }
-        Read::Body(self.out.take())
+        PollAnswer::Body(self.out.take())
     }
 
     /// Writes the last packets. False if there are more for the next poll: a client that is sent

@@ -3,20 +3,20 @@ use std::{fmt, sync::Arc};
 
 use quadrille_core::{Core, Info, auth::Token};
 
-use super::sessions::Sessions;
+use super::sessions::PollingSessions;
 use crate::config::Config;
 
 /// Makes the handler of a connection.
-type Open<H> = dyn Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync;
+type OpenHandler<H> = dyn Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync;
 
-pub(super) struct Server<H> {
+pub(super) struct EngineServer<H> {
     pub(super) core: Core,
     pub(super) config: Config,
-    pub(super) sessions: Arc<Sessions<H>>,
-    pub(super) open: Box<Open<H>>,
+    pub(super) sessions: Arc<PollingSessions<H>>,
+    pub(super) open: Box<OpenHandler<H>>,
 }
 
-impl<H> Server<H> {
+impl<H> EngineServer<H> {
     pub(super) fn new(
         core: &Core,
         config: Config,
@@ -26,7 +26,7 @@ impl<H> Server<H> {
     }
 }
 
-impl<H> fmt::Debug for Server<H> {
+impl<H> fmt::Debug for EngineServer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("config", &self.config).finish_non_exhaustive()
     }

@@ -19,16 +19,16 @@ const SWEEP: Duration = Duration::from_secs(1);
 type Slots<H> = HashMap<Box<str>, Arc<Slot<H>>>;
 
 /// Every session that polls, by its id.
-pub(super) struct Sessions<H>(Mutex<Slots<H>>);
+pub(super) struct PollingSessions<H>(Mutex<Slots<H>>);
 
 /// Forgets a session that has to make room for another as soon as it has to: no task looks after
 /// it.
-struct Watch<H> {
-    sessions: Weak<Sessions<H>>,
+struct EndWatch<H> {
+    sessions: Weak<PollingSessions<H>>,
     sid: Box<str>,
 }
 
-impl<H> Sessions<H> {
+impl<H> PollingSessions<H> {
     fn all(&self) -> MutexGuard<'_, Slots<H>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -38,7 +38,7 @@ impl<H> Sessions<H> {
     }
 }
 
-impl<H: Handler> Sessions<H> {
+impl<H: Handler> PollingSessions<H> {
     /// Begins a session that polls.
     pub(super) fn open(
         self: &Arc<Self>,
@@ -48,7 +48,7 @@ impl<H: Handler> Sessions<H> {
         inbox: Inbox,
         config: &Config,
     ) {
-        let watch = Arc::new(Watch { sessions: Arc::downgrade(self), sid: sid.into() });
+        let watch = Arc::new(EndWatch { sessions: Arc::downgrade(self), sid: sid.into() });
         let polled = Polled::new(handler, session, inbox, config, watch.into());
         let slot = Arc::new(Slot::new(polled));
         self.all().insert(sid.into(), Arc::clone(&slot));
@@ -68,7 +68,7 @@ impl<H: Handler> Sessions<H> {
 }
 
 /// Ends sessions whose client is gone, until the process stops.
-pub(super) async fn look_after<H: Handler>(sessions: Arc<Sessions<H>>, life: Life) {
+pub(super) async fn look_after<H: Handler>(sessions: Arc<PollingSessions<H>>, life: Life) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
@@ -78,7 +78,7 @@ pub(super) async fn look_after<H: Handler>(sessions: Arc<Sessions<H>>, life: Lif
     }
 }
 
-impl<H: Handler> Wake for Watch<H> {
+impl<H: Handler> Wake for EndWatch<H> {
     fn wake(self: Arc<Self>) {
         let Some(sessions) = self.sessions.upgrade() else { return };
         if let Some(slot) = sessions.find(&self.sid)
@@ -89,13 +89,13 @@ impl<H: Handler> Wake for Watch<H> {
     }
 }
 
-impl<H> Default for Sessions<H> {
+impl<H> Default for PollingSessions<H> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<H> fmt::Debug for Sessions<H> {
+impl<H> fmt::Debug for PollingSessions<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sessions").field(&self.all().len()).finish()
     }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{
     handler::{EngineLink, Handler},
-    polled::{Polled, Read},
-    work::{Unavailable, Work},
+    polled::{PollAnswer, Polled},
+    work::{BeginError, RequestKind},
 };
 
 /// One session, until it ends or goes on as a WebSocket.
@@ -100,15 +100,15 @@ impl<H: Handler> Slot<H> {
     }
 
     /// Begins a request, and tells whether a WebSocket is probing the session.
-    pub(super) fn begin(&self, work: Work) -> Result<bool, Unavailable> {
+    pub(super) fn begin(&self, work: RequestKind) -> Result<bool, BeginError> {
         let now = Instant::now();
         self.end_if_over(now);
         let mut slot = self.lock();
-        let polled = slot.as_mut().ok_or(Unavailable::Gone)?;
+        let polled = slot.as_mut().ok_or(BeginError::Gone)?;
         let is_probed = polled.busy.probing;
         let flag = polled.busy.flag(work);
         if *flag {
-            return Err(Unavailable::Overlap);
+            return Err(BeginError::Overlap);
         }
         *flag = true;
         polled.last_request = now;
@@ -119,7 +119,7 @@ impl<H: Handler> Slot<H> {
     }
 
     /// Ends a request.
-    pub(super) fn finish(&self, work: Work) {
+    pub(super) fn finish(&self, work: RequestKind) {
         self.change(|polled| *polled.busy.flag(work) = false);
     }
 
@@ -163,9 +163,9 @@ impl<H: Handler> Slot<H> {
         let mut slot = self.lock();
         let Some(polled) = slot.as_mut() else { return Poll::Ready(None) };
         match polled.read(cx) {
-            Read::Pending => Poll::Pending,
-            Read::Body(body) => Poll::Ready(Some(body)),
-            Read::Last(body) => {
+            PollAnswer::Pending => Poll::Pending,
+            PollAnswer::Body(body) => Poll::Ready(Some(body)),
+            PollAnswer::Last(body) => {
                 *slot = None;
                 Poll::Ready(Some(body).filter(|body| !body.is_empty()))
             }

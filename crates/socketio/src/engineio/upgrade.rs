@@ -20,10 +20,10 @@ use super::{
     handler::Handler,
     packet::{PROBE, PROBED, UPGRADE},
     polled::Polled,
-    server::Server,
+    server::EngineServer,
     slot::Slot,
     websocket::WebSocket,
-    work::{Unavailable, Work},
+    work::{BeginError, RequestKind},
 };
 
 /// Time that an upgrade may take.
@@ -34,7 +34,7 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 const EAGER: Duration = Duration::from_millis(10);
 
 pub(super) fn upgrade<H: Handler>(
-    server: &Arc<Server<H>>,
+    server: &Arc<EngineServer<H>>,
     slot: Arc<Slot<H>>,
     mut request: Request,
 ) -> Response {
@@ -42,11 +42,11 @@ pub(super) fn upgrade<H: Handler>(
         Ok(handshake) => handshake,
         Err(refusal) => return refusal,
     };
-    let probing = match Guard::begin(&slot, Work::Probing) {
+    let probing = match Guard::begin(&slot, RequestKind::Probing) {
         Ok(guard) => Some(guard),
-        Err(Unavailable::Gone) if !slot.is_upgraded() => return Error::Session.into_response(),
+        Err(BeginError::Gone) if !slot.is_upgraded() => return Error::Session.into_response(),
         // As in the original server: opened, and closed at once.
-        Err(Unavailable::Gone | Unavailable::Overlap) => None,
+        Err(BeginError::Gone | BeginError::Overlap) => None,
     };
     let (response, upgraded) = handshake.accept();
     let config = ws::Config::from(&server.config);

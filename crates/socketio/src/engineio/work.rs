@@ -2,14 +2,14 @@
 
 /// Requests that are under way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Busy {
+pub(super) struct BusyFlags {
     pub(super) reading: bool,
     pub(super) writing: bool,
     pub(super) probing: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub(super) enum RequestKind {
     Reading,
     Writing,
     Probing,
@@ -17,19 +17,19 @@ pub(super) enum Work {
 
 /// Why a request cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unavailable {
+pub(super) enum BeginError {
     /// The session has ended, or goes on as a WebSocket.
     Gone,
     /// Another request of the kind is under way.
     Overlap,
 }
 
-impl Busy {
-    pub(super) fn flag(&mut self, work: Work) -> &mut bool {
+impl BusyFlags {
+    pub(super) fn flag(&mut self, work: RequestKind) -> &mut bool {
         match work {
-            Work::Reading => &mut self.reading,
-            Work::Writing => &mut self.writing,
-            Work::Probing => &mut self.probing,
+            RequestKind::Reading => &mut self.reading,
+            RequestKind::Writing => &mut self.writing,
+            RequestKind::Probing => &mut self.probing,
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Offset<'a>(pub &'a Topic, pub Position);
 pub(crate) struct DeliveryLog {
     /// The offset with which this connection began: that of a client that was shown nothing since.
     begin: Option<Box<str>>,
-    runs: VecDeque<Run>,
+    runs: VecDeque<DeliveryRun>,
     /// Number of runs dropped, and so the number of the first that is kept.
     dropped: u64,
     checkpoints: HashMap<Topic, Checkpoint>,
@@ -32,7 +32,7 @@ pub(crate) struct DeliveryLog {
 
 /// Records of a topic that were shown with none of another topic between them.
 #[derive(Debug)]
-struct Run {
+struct DeliveryRun {
     topic: Topic,
     epoch: u64,
     first: u64,
@@ -108,7 +108,12 @@ impl DeliveryLog {
             run.last = at.offset;
             return;
         }
-        let run = Run { topic: topic.clone(), epoch: at.epoch, first: at.offset, last: at.offset };
+        let run = DeliveryRun {
+            topic: topic.clone(),
+            epoch: at.epoch,
+            first: at.offset,
+            last: at.offset,
+        };
         if self.runs.len() == RUNS {
             self.drop_run();
         }
@@ -190,13 +195,13 @@ impl DeliveryLog {
             let entry = size_of::<(Topic, Checkpoint)>();
             2 * entry + topic.as_str().len()
         });
-        let runs = self.runs.capacity() * size_of::<Run>();
+        let runs = self.runs.capacity() * size_of::<DeliveryRun>();
         let notes = self.notes.capacity() * size_of::<(Uuid, Tag)>();
         size_of::<Self>() + runs + notes + checkpoints.sum::<usize>()
     }
 }
 
-impl Run {
+impl DeliveryRun {
     fn at(&self, offset: u64) -> Position {
         Position { epoch: self.epoch, offset }
     }

@@ -26,7 +26,7 @@ pub(crate) struct Recovery {
 
 #[derive(Debug, Default)]
 struct Sockets {
-    all: HashMap<Pid, Entry>,
+    all: HashMap<Pid, RecoveryEntry>,
     /// Those without a connection, in the order in which they lost it.
     lost: BTreeSet<(Instant, Pid)>,
     /// Size of those without a connection.
@@ -34,8 +34,8 @@ struct Sockets {
 }
 
 #[derive(Debug)]
-struct Entry {
-    socket: Arc<Socket>,
+struct RecoveryEntry {
+    socket: Arc<ResumableSocket>,
     lost: Option<Instant>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Pid(Arc<str>);
 
 /// A socket, as its client sees it, on one of its connections.
 #[derive(Debug)]
-struct Socket {
+struct ResumableSocket {
     pid: Pid,
     sid: Uuid,
     user: Option<Arc<str>>,
@@ -58,13 +58,13 @@ struct Socket {
 #[derive(Debug)]
 pub(crate) struct RecoveryHandle {
     recovery: Arc<Recovery>,
-    socket: Arc<Socket>,
+    socket: Arc<ResumableSocket>,
 }
 
 /// A socket that was taken over from another connection.
 #[derive(Debug)]
 pub struct Resumed {
-    socket: Arc<Socket>,
+    socket: Arc<ResumableSocket>,
     points: Vec<ResumePoint>,
 }
 
@@ -113,7 +113,7 @@ impl Recovery {
 }
 
 impl Sockets {
-    fn find(&self, pid: &Pid, user: Option<&Arc<str>>, keep: Duration) -> Option<&Entry> {
+    fn find(&self, pid: &Pid, user: Option<&Arc<str>>, keep: Duration) -> Option<&RecoveryEntry> {
         let entry = self.all.get(pid)?;
         let is_young = entry.lost.is_none_or(|at| at.elapsed() < keep);
         let is_theirs = entry.socket.user.as_ref() == user;
@@ -131,7 +131,7 @@ impl Sockets {
     }
 
     /// Keeps `socket` without its connection, and forgets others if they take too many bytes.
-    fn lose(&mut self, socket: &Arc<Socket>) {
+    fn lose(&mut self, socket: &Arc<ResumableSocket>) {
         let Some(entry) = self.all.get_mut(&socket.pid) else { return };
         // Another connection may have it already.
         if !Arc::ptr_eq(&entry.socket, socket) {
@@ -156,14 +156,14 @@ impl Sockets {
 
 // === impl Socket ===
 
-impl Socket {
+impl ResumableSocket {
     fn deliveries(&self) -> MutexGuard<'_, DeliveryLog> {
         self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Approximate size in bytes while the connection is lost.
     fn size(&self) -> usize {
-        let keys = 2 * size_of::<(Instant, Pid)>() + size_of::<Entry>();
+        let keys = 2 * size_of::<(Instant, Pid)>() + size_of::<RecoveryEntry>();
         size_of::<Self>() + size_of::<Info>() + 2 * keys + self.deliveries().size()
     }
 }
@@ -189,8 +189,9 @@ impl RecoveryHandle {
         };
         let deliveries = Mutex::new(DeliveryLog::new(begin));
         let (user, connection) = (user.cloned(), Arc::clone(connection));
-        let socket = Arc::new(Socket { pid: pid.clone(), sid, user, connection, deliveries });
-        let entry = Entry { socket: Arc::clone(&socket), lost: None };
+        let socket =
+            Arc::new(ResumableSocket { pid: pid.clone(), sid, user, connection, deliveries });
+        let entry = RecoveryEntry { socket: Arc::clone(&socket), lost: None };
         recovery.sockets().all.insert(pid, entry);
         Some(Self { recovery: Arc::clone(recovery), socket })
     }

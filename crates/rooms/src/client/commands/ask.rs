@@ -13,7 +13,7 @@ use super::call::{Call, ConversationId, UNKNOWN};
 use crate::{
     client::{
         connected::{Client, Flow, OWN, Then},
-        own::{Form, OwnTurns},
+        own::{OwnTurns, TurnForm},
     },
     given,
     topic::{self, NAMED_ROOMS, is_named_room},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-struct Request<'a> {
+struct QuestionEvent<'a> {
     #[serde(borrow, default)]
     message: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -34,7 +34,7 @@ const NO_USER: &str = "The token names no user; get one with the claim `sub`";
 
 /// `llm_request`: the reply comes to the caller alone.
 pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some(request) = call.read::<Request<'_>>() else {
+    let Some(request) = call.read::<QuestionEvent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };
@@ -49,7 +49,7 @@ pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
         given::level(wire::text_or_number(&value))
     });
     let given = Given { level, ..Given::default() };
-    if let Some(turn) = ask(client, &text, Form::Tokens, agent, given, link) {
+    if let Some(turn) = ask(client, &text, TurnForm::Tokens, agent, given, link) {
         link.ack(call.id, Some(&json!({"turn": turn})));
     } else {
         link.ack(call.id, Some(&json!({"error": "the question was not accepted"})));
@@ -62,7 +62,7 @@ pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
 pub(super) fn ask(
     client: &mut Client,
     text: &str,
-    form: Form,
+    form: TurnForm,
     agent: Option<Arc<str>>,
     given: Given,
     link: &mut SocketLink<'_>,
@@ -112,7 +112,7 @@ pub(super) fn ask(
 }
 
 #[derive(Deserialize)]
-struct Cancel<'a> {
+struct CancelEvent<'a> {
     turn: Option<Uuid>,
     conversation_id: Option<ConversationId>,
     #[serde(borrow, default)]
@@ -125,7 +125,7 @@ const NOTHING: &str = "no turn runs there";
 
 /// Cancels a turn: the one that is named, the one that runs in a room, or all of the caller's own.
 pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some(cancel) = call.read::<Cancel<'_>>() else {
+    let Some(cancel) = call.read::<CancelEvent<'_>>() else {
         client.refuse("bad_payload", "cancel takes an object", call.id, link);
         return Flow::Continue;
     };

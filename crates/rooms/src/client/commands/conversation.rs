@@ -108,7 +108,7 @@ pub(super) fn leave(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<
 }
 
 #[derive(Deserialize)]
-struct Keys<'a> {
+struct TypingEvent<'a> {
     conversation_id: Option<Value>,
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
@@ -120,7 +120,7 @@ struct Keys<'a> {
 
 /// `typing`. Errors are not reported: the next one comes in a moment.
 pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some(typing) = call.read::<Keys<'_>>() else {
+    let Some(typing) = call.read::<TypingEvent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };

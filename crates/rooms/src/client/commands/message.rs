@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-struct Sent<'a> {
+struct SendMessageEvent<'a> {
     #[serde(borrow, default)]
     message: Option<Cow<'a, str>>,
     conversation_id: Option<ConversationId>,
@@ -103,7 +103,8 @@ pub(super) fn send(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'
 }
 
 fn read(client: &Client, call: &Call<'_>) -> Result<New, Cow<'static, str>> {
-    let message: Sent<'_> = call.read().ok_or("Failed to send message: send an object")?;
+    let message: SendMessageEvent<'_> =
+        call.read().ok_or("Failed to send message: send an object")?;
     let text = message.message.as_deref().unwrap_or_default().trim();
     if text.is_empty() {
         return Err("Message text is required".into());

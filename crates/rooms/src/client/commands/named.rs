@@ -14,7 +14,7 @@ use super::{
 use crate::{
     client::{
         connected::{Client, Flow},
-        own::Form,
+        own::TurnForm,
     },
     topic::{everybody, of_named_room},
     wire,
@@ -42,7 +42,7 @@ fn topic(client: &Client, room: &str, action: Action) -> Result<Topic, NoRoom> {
 }
 
 #[derive(Serialize)]
-struct Count<'a> {
+struct RoomCount<'a> {
     room: &'a str,
     user_count: usize,
 }
@@ -73,7 +73,7 @@ pub(super) fn join(
         }
     };
     let (user_count, _) = client.state.core.presence.members(&topic, 0);
-    let count = Count { room, user_count };
+    let count = RoomCount { room, user_count };
     let answer = json!({"room": room, "user_count": user_count, "position": at.to_string()});
     link.event("room_joined", &answer);
     link.ack(call.id, Some(&json!({"position": at.to_string()})));
@@ -94,12 +94,12 @@ pub(super) fn leave(
         return Flow::Continue;
     }
     let (user_count, _) = client.state.core.presence.members(&topic, 0);
-    let draft = Draft::new(topic, "room_left", wire::json(&Count { room, user_count }));
+    let draft = Draft::new(topic, "room_left", wire::json(&RoomCount { room, user_count }));
     client.publish(draft, None, link)
 }
 
 #[derive(Deserialize)]
-struct Sent<'a> {
+struct RoomMessageEvent<'a> {
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -112,7 +112,7 @@ struct Sent<'a> {
 const QUESTION: &str = "/ai";
 
 pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some(message) = call.read::<Sent<'_>>() else {
+    let Some(message) = call.read::<RoomMessageEvent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };
@@ -139,7 +139,7 @@ pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
     if let Ok(question) = quadrille_core::json::read::<String>(text)
         && let Some(question) = question.strip_prefix(QUESTION)
     {
-        ask::ask(client, question, Form::Whole, None, Given::default(), link);
+        ask::ask(client, question, TurnForm::Whole, None, Given::default(), link);
     }
     client.publish(Draft::new(topic, "new_message", payload), call.id, link)
 }
@@ -166,7 +166,7 @@ pub(super) fn typing(
 }
 
 pub(super) fn broadcast(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some(message) = call.read::<Sent<'_>>() else {
+    let Some(message) = call.read::<RoomMessageEvent<'_>>() else {
         link.ack(call.id, None);
         return Flow::Continue;
     };

@@ -76,7 +76,7 @@ fn apply_token(
     let everybody = everybody();
     for topic in lost.iter().filter(|topic| **topic != everybody) {
         if client.unsubscribe(topic, link) {
-            closed::tell(topic, link);
+            closed::notify(topic, link);
         }
     }
     link.event("auth_refreshed", &json!({"expires_in": left}));

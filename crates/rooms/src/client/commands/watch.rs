@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-struct Watch<'a> {
+struct WatchEvent<'a> {
     #[serde(borrow, default)]
     topic: Option<Cow<'a, str>>,
     #[serde(flatten)]
@@ -83,8 +83,8 @@ fn read<'a>(
     client: &Client,
     call: &Call<'a>,
     link: &mut SocketLink<'_>,
-) -> Option<(Watch<'a>, Topic)> {
-    let watch = call.read::<Watch<'a>>();
+) -> Option<(WatchEvent<'a>, Topic)> {
+    let watch = call.read::<WatchEvent<'a>>();
     let Some(topic) = watch.as_ref().and_then(|watch| watch.topic.as_deref()) else {
         client.refuse("no_topic", NO_TOPIC, call.id, link);
         return None;

@@ -17,30 +17,30 @@ fn connection() -> Arc<Info> {
 }
 
 /// A socket of `user`, which follows `topics` topics.
-fn socket(recovery: &Recovery, user: Option<&str>, topics: usize) -> Arc<Socket> {
+fn socket(recovery: &Recovery, user: Option<&str>, topics: usize) -> Arc<ResumableSocket> {
     let (pid, connection) = (Pid(random::secret().into()), connection());
     let mut deliveries = DeliveryLog::new(None);
     for n in 0..topics {
         let at = Position { epoch: 1, offset: 1 };
         deliveries.followed(&topic(&n.to_string()), 2, Some(at));
     }
-    let socket = Arc::new(Socket {
+    let socket = Arc::new(ResumableSocket {
         pid: pid.clone(),
         sid: connection.id,
         user: user.map(Arc::from),
         connection,
         deliveries: Mutex::new(deliveries),
     });
-    let entry = Entry { socket: Arc::clone(&socket), lost: None };
+    let entry = RecoveryEntry { socket: Arc::clone(&socket), lost: None };
     recovery.sockets().all.insert(pid, entry);
     socket
 }
 
-fn take(recovery: &Recovery, socket: &Socket, user: Option<&Arc<str>>) -> Option<Resumed> {
+fn take(recovery: &Recovery, socket: &ResumableSocket, user: Option<&Arc<str>>) -> Option<Resumed> {
     recovery.take(&socket.pid, None, user)
 }
 
-fn is_known(recovery: &Recovery, socket: &Socket) -> bool {
+fn is_known(recovery: &Recovery, socket: &ResumableSocket) -> bool {
     recovery.topics(&socket.pid, socket.user.as_ref()).is_some()
 }
 
@@ -66,14 +66,14 @@ fn a_connection_that_lost_its_socket_to_another_cannot_take_it_away() {
     let recovery = Recovery::new(KEEP);
     let old = socket(&recovery, None, 1);
     take(&recovery, &old, None).unwrap();
-    let new = Socket {
+    let new = ResumableSocket {
         pid: old.pid.clone(),
         sid: old.sid,
         user: None,
         connection: connection(),
         deliveries: Mutex::default(),
     };
-    let entry = Entry { socket: Arc::new(new), lost: None };
+    let entry = RecoveryEntry { socket: Arc::new(new), lost: None };
     recovery.sockets().all.insert(old.pid.clone(), entry);
     recovery.sockets().lose(&old);
     assert_eq!(recovery.sockets().lost.len(), 0);

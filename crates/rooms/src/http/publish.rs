@@ -13,7 +13,7 @@ use crate::{links::Addresses, state::State, topic};
 
 /// A message that can be stored.
 #[derive(Debug)]
-pub(super) struct Saying {
+pub(super) struct PendingMessage {
     pub(super) conversation: i64,
     pub(super) user: Arc<str>,
     pub(super) sender: Sender,
@@ -26,9 +26,9 @@ pub(super) struct Saying {
 
 /// A message that is stored.
 #[derive(Debug)]
-pub(super) struct MessageView {
+pub(super) struct StoredMessage {
     pub(super) message: Message,
-    /// The message as it is now.
+    /// The conversation as it is now.
     pub(super) conversation: Conversation,
     pub(super) is_new: bool,
     /// Links to its files.
@@ -38,21 +38,21 @@ pub(super) struct MessageView {
 /// Content of a message that has only files.
 pub(super) const ONLY_FILES: &str = "[File attachment]";
 
-impl Saying {
+impl PendingMessage {
     /// Stores the message, and publishes the name and payload that `event` makes of it. On an error
     /// no file is left.
-    pub(super) async fn say(
+    pub(super) async fn publish(
         self,
         state: &State,
         caller: &Caller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
-    ) -> Result<MessageView, Error> {
-        let said = self.store(state, caller, base, event).await;
-        if !said.as_ref().is_ok_and(|it| it.is_new) {
+    ) -> Result<StoredMessage, Error> {
+        let stored = self.store(state, caller, base, event).await;
+        if !stored.as_ref().is_ok_and(|stored| stored.is_new) {
             discard(state, &self.uploads).await;
         }
-        said
+        stored
     }
 
     async fn store(
@@ -61,7 +61,7 @@ impl Saying {
         caller: &Caller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
-    ) -> Result<MessageView, Error> {
+    ) -> Result<StoredMessage, Error> {
         let Self { conversation, user, sender, content, metadata, key, uploads: brought } = self;
         let found = caller.conversation(*conversation, Action::Write, Some(user)).await?;
         let topic = topic::of_conversation(found.id).ok_or(Error::NoConversation)?;
@@ -96,7 +96,7 @@ impl Saying {
         }
         let title = title.unwrap_or(found.title);
         let updated_at = found.updated_at.max(message.created_at);
-        Ok(MessageView {
+        Ok(StoredMessage {
             message,
             conversation: Conversation { title, updated_at, ..found },
             is_new,
