@@ -109,7 +109,7 @@ pub(crate) async fn close(
 ) -> Result<Option<i64>, store::Error> {
     let busy = |err: &store::Error| matches!(err, store::Error::Busy);
     let stored = retry(busy, || state.memory.store.end_turn(turn, how, content)).await;
-    Ok(stored?.map(|it| it.id))
+    Ok(stored?.map(|message| message.id))
 }
 
 fn not_kept(err: &dyn std::error::Error) -> NotKept {

@@ -65,7 +65,7 @@ impl Links {
 
     /// The keys: the first signs, all of them verify.
     fn keys(&self) -> Vec<hmac::Key> {
-        let derived = self.auth.derived(|it| derived(it.expose().as_bytes()));
+        let derived = self.auth.derived(|secret| derived(secret.expose().as_bytes()));
         if derived.is_empty() {
             vec![self.own.get_or_init(|| own(&self.files)).clone()]
         } else {
@@ -75,7 +75,7 @@ impl Links {
 
     /// Links to all files of `messages`.
     pub(crate) async fn of(&self, base: &Base, messages: &[Message]) -> Addresses {
-        self.make(base, messages.iter().flat_map(|it| keys(&it.files)).collect()).await
+        self.make(base, messages.iter().flat_map(|message| keys(&message.files)).collect()).await
     }
 
     /// Links to `files`.
@@ -103,7 +103,7 @@ impl Links {
         let Ok(signature) = URL_SAFE_NO_PAD.decode(link.signature) else { return Opens::No };
         let message = signed(key, expires);
         // In constant time.
-        let is_ours = |it: &hmac::Key| hmac::verify(it, message.as_bytes(), &signature).is_ok();
+        let is_ours = |own: &hmac::Key| hmac::verify(own, message.as_bytes(), &signature).is_ok();
         let now = SystemTime::now();
         if expires > seconds(now + FURTHEST) || !self.keys().iter().any(is_ours) {
             Opens::No
@@ -143,13 +143,13 @@ fn derived(secret: &[u8]) -> hmac::Key {
 /// A key has no character that would be escaped in an address.
 fn path(signs: &[hmac::Key], key: &str, until: SystemTime) -> String {
     let expires = seconds(until);
-    let signature = signs.first().map(|it| hmac::sign(it, signed(key, expires).as_bytes()));
-    let signature = signature.map(|it| URL_SAFE_NO_PAD.encode(it)).unwrap_or_default();
+    let signature = signs.first().map(|sign| hmac::sign(sign, signed(key, expires).as_bytes()));
+    let signature = signature.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default();
     format!("/files/{key}?expires={expires}&signature={signature}")
 }
 
 fn keys(files: &[FileInfo]) -> impl Iterator<Item = String> {
-    files.iter().map(|it| it.key.clone())
+    files.iter().map(|file| file.key.clone())
 }
 
 /// No key has a line break.
@@ -174,7 +174,7 @@ impl Addresses {
 impl<'a> FileLink<'a> {
     /// Reads the link in a query, if there is one. None of its characters would be escaped.
     pub(crate) fn of(query: Option<&'a str>) -> Option<Self> {
-        let member = |name| query?.split('&').find_map(|it| it.strip_prefix(name));
+        let member = |name| query?.split('&').find_map(|member| member.strip_prefix(name));
         Some(Self { expires: member("expires=")?, signature: member("signature=")? })
     }
 }

@@ -87,7 +87,7 @@ pub(super) async fn open<H: Handler>(
     }
 }
 
-/// Takes a place for a session, or says why there is none. Nothing is known of its client yet.
+/// Admits a session of a client that is not identified yet, within the limits of connections.
 fn admit<H: Handler>(server: &EngineServer<H>, peer: IpAddr) -> Result<(Session, Inbox), Problem> {
     let core = &server.core;
     core.quotas.take(Rate::Requests, &Payer::from(peer))?;
