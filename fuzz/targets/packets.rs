@@ -1,4 +1,4 @@
-//! Runs `quadrille_rooms::fuzz::packets` on whatever the fuzzer finds.
+//! Runs `quadrille_socketio::fuzz::packets` on whatever the fuzzer finds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_rooms::fuzz::packets(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quadrille_socketio::fuzz::packets(data));

@@ -30,8 +30,8 @@ impl Close {
     pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
     /// The token is over; come back with a new one.
     pub const EXPIRED: Self = Self::new(3005, "expired");
-    /// The connection did not say in time for whom it is; come back and say it.
-    pub const NO_CONNECT: Self = Self::new(3006, "nobody connected");
+    /// The client sent no CONNECT in time; come back and send it.
+    pub const NO_CONNECT: Self = Self::new(3006, "no CONNECT in time");
     /// The connection takes its data too slowly; come back and resume.
     pub const SLOW: Self = Self::new(3008, "slow");
     /// Nothing came back after a ping.

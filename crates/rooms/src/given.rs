@@ -1,13 +1,13 @@
-//! What clients give along with a question.
+//! Options that clients send with a question.
 use std::sync::Arc;
 
-/// Bytes of the word for a level.
+/// Bytes of a level, at most.
 const LEVEL: usize = 64;
 
-/// The level that a client asks for. One that no agent can mean is none: the original ignores those
-/// that it does not know.
+/// Reads the level that a client asks for. An unusable one is ignored, as in the original server.
 pub(crate) fn level(word: Option<String>) -> Option<Arc<str>> {
-    let is_word =
-        |it: &String| !it.is_empty() && it.len() <= LEVEL && !it.contains(char::is_control);
+    let is_word = |level: &String| {
+        !level.is_empty() && level.len() <= LEVEL && !level.contains(char::is_control)
+    };
     word.filter(is_word).map(Arc::from)
 }

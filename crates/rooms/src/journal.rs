@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     topic,
-    wire::{self, Said},
+    wire::{self, MessageView},
 };
 
 /// Attempts to store a message while the database is busy, each as long as `store.busy_timeout`.
@@ -66,7 +66,7 @@ impl RoomJournal {
 
     /// Waits until no other task stores and publishes in this conversation, so that its log and the
     /// store have the same order.
-    pub(crate) async fn line(&self, conversation: i64) -> MutexGuard<'_, ()> {
+    pub(crate) async fn write_lock(&self, conversation: i64) -> MutexGuard<'_, ()> {
         let at = usize::try_from(conversation.unsigned_abs()).unwrap_or(0) % WRITE_LOCKS;
         self.0.write_locks[at].lock().await
     }
@@ -106,7 +106,7 @@ impl RoomJournal {
     /// Tells the readers of a conversation how its turn ended.
     async fn publish_interrupted(&self, interrupted: &Interrupted, title: &'static str) {
         let Interrupted { turn, conversation_id, message } = interrupted;
-        let Some(topic) = topic::room(*conversation_id) else { return };
+        let Some(topic) = topic::of_conversation(*conversation_id) else { return };
         let failed = TurnEvent::Failed(Failed {
             turn: *turn,
             code: "interrupted".into(),
@@ -120,7 +120,7 @@ impl RoomJournal {
 
     /// Stores a question that came over another protocol, and shows it to rooms as a message.
     async fn store_question(&self, turn: &Ticket) -> Result<(), NotStored> {
-        let Some(conversation) = topic::conversation(turn.topic()) else { return Ok(()) };
+        let Some(conversation) = topic::conversation_of(turn.topic()) else { return Ok(()) };
         let new = NewMessage {
             conversation,
             user: turn.user(),
@@ -131,13 +131,13 @@ impl RoomJournal {
             turn: Some(turn.id()),
             files: &[],
         };
-        let line = self.line(conversation).await;
+        let write_lock = self.write_lock(conversation).await;
         let is_busy = |err: &AddError| matches!(err, AddError::Store(store::Error::Busy));
         let added = retried(is_busy, || self.0.store.add_message(new)).await;
         let published = match added {
             Ok(Added { message, .. }) => {
-                let said = Said { turn: Some(turn.id()), ..Said::of(&message) };
-                let draft = Draft::new(turn.topic().clone(), "new_message", wire::json(&said));
+                let view = MessageView { turn: Some(turn.id()), ..MessageView::of(&message) };
+                let draft = Draft::new(turn.topic().clone(), "new_message", wire::json(&view));
                 self.0.hub.publish(draft)
             }
             // A topic that looks like a conversation, and is none.
@@ -147,12 +147,12 @@ impl RoomJournal {
             }
             Err(err) => return Err(not_stored(&err)),
         };
-        drop(line);
+        drop(write_lock);
         published.await.map(drop).map_err(|err| not_stored(&err))
     }
 
     async fn completed_before(&self, turn: &Ticket, window: usize) -> Option<Vec<Exchange>> {
-        let conversation = topic::conversation(turn.topic())?;
+        let conversation = topic::conversation_of(turn.topic())?;
         let window = u32::try_from(window).unwrap_or(u32::MAX);
         let stored = self.0.store.exchanges(conversation, window, Exchange::BYTES).await;
         let stored = stored.inspect_err(|err| {
@@ -163,7 +163,7 @@ impl RoomJournal {
     }
 
     async fn store_end(&self, turn: &Ticket, ending: &Ending) -> Result<Option<i64>, NotStored> {
-        if topic::conversation(turn.topic()).is_none() || self.unstored().remove(&turn.id()) {
+        if topic::conversation_of(turn.topic()).is_none() || self.unstored().remove(&turn.id()) {
             return Ok(None);
         }
         let (end, content) = match ending {

@@ -1,5 +1,5 @@
-//! Addresses that open one file for a while, for whoever has them: a page shows them as pictures, and
-//! sends no header with these.
+//! Signed addresses, each of which opens one file for a while without a token: a page shows them as
+//! pictures, and sends no header with these.
 use std::{
     collections::HashMap,
     fmt,
@@ -16,29 +16,30 @@ use quadrille_store::{
     files::{Config, Files},
 };
 
-/// Names what the derived key is for, so that no signature counts for anything else.
+/// Purpose of the derived key, so that its signatures are valid for nothing else.
 const PURPOSE: &[u8] = b"quadrille: links to files, 1";
 
-/// How far ahead a link may end: as far as any was ever made to, and a day for a clock that was wrong.
+/// Remaining lifetime that a link may have: the longest that is ever made, and a day for a wrong
+/// clock.
 const FURTHEST: Duration = Config::MAX_LINK_TTL.saturating_add(Duration::from_hours(24));
 
-/// Makes and checks the addresses.
+/// Makes and checks links.
 pub(crate) struct Links {
-    /// Has the secrets that keys are derived from.
+    /// Has the secrets from which keys are derived.
     auth: Authority,
-    /// The key where there is no secret.
+    /// The key if there is no secret.
     own: OnceLock<hmac::Key>,
     ttl: Duration,
     files: Files,
 }
 
-/// Addresses that were made for one answer, by the keys of their files.
+/// Links of one answer, by the keys of their files.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses(HashMap<String, String>);
 
-/// What an address says besides the file.
+/// The parameters of a link.
 #[derive(Debug)]
-pub(crate) struct Link<'a> {
+pub(crate) struct FileLink<'a> {
     expires: &'a str,
     signature: &'a str,
 }
@@ -54,8 +55,8 @@ pub(crate) enum Opens {
 // === impl Links ===
 
 impl Links {
-    /// With keys that are derived from the secrets of `auth` as they are at each use, or with one
-    /// that is kept beside the files while there are none.
+    /// Makes links with keys derived from the secrets that `auth` has at each use; without any,
+    /// with a key that is kept beside the files.
     pub(crate) fn new(files: &Files, auth: &Authority, ttl: Duration) -> Self {
         let links = Self { auth: auth.clone(), own: OnceLock::new(), ttl, files: files.clone() };
         // If it is needed, its file is read now and not while somebody waits.
@@ -63,9 +64,9 @@ impl Links {
         links
     }
 
-    /// The first signs, all of them verify.
+    /// The keys: the first signs, all of them verify.
     fn keys(&self) -> Vec<hmac::Key> {
-        let derived = self.auth.derived(|it| derived(it.expose().as_bytes()));
+        let derived = self.auth.derived(|secret| derived(secret.expose().as_bytes()));
         if derived.is_empty() {
             vec![self.own.get_or_init(|| own(&self.files)).clone()]
         } else {
@@ -73,17 +74,17 @@ impl Links {
         }
     }
 
-    /// Addresses of all files of `messages`.
+    /// Links to all files of `messages`.
     pub(crate) async fn of(&self, base: &Base, messages: &[Message]) -> Addresses {
-        self.make(base, messages.iter().flat_map(|it| keys(&it.files)).collect()).await
+        self.make(base, messages.iter().flat_map(|message| keys(&message.files)).collect()).await
     }
 
-    /// Addresses of `files`.
+    /// Links to `files`.
     pub(crate) async fn to(&self, base: &Base, files: &[FileInfo]) -> Addresses {
         self.make(base, keys(files).collect()).await
     }
 
-    /// Those of the bucket, if the files are in one, else the gateway's own.
+    /// Makes links: those of the bucket if the files are in one, else the gateway's own.
     async fn make(&self, base: &Base, keys: Vec<String>) -> Addresses {
         let (signs, mut all) = (self.keys(), HashMap::new());
         for key in keys {
@@ -96,14 +97,14 @@ impl Links {
         Addresses(all)
     }
 
-    /// Whether `link` opens the file of this key, and no other. One that ends later than any that is
-    /// made opens none, whoever signed it.
-    pub(crate) fn opens(&self, key: &str, link: &Link<'_>) -> Opens {
+    /// Checks a link to the file of this key. One that expires later than any that is made opens
+    /// nothing, though its signature may be valid.
+    pub(crate) fn opens(&self, key: &str, link: &FileLink<'_>) -> Opens {
         let Ok(expires) = link.expires.parse::<u64>() else { return Opens::No };
         let Ok(signature) = URL_SAFE_NO_PAD.decode(link.signature) else { return Opens::No };
         let message = signed(key, expires);
         // In constant time.
-        let is_ours = |it: &hmac::Key| hmac::verify(it, message.as_bytes(), &signature).is_ok();
+        let is_ours = |own: &hmac::Key| hmac::verify(own, message.as_bytes(), &signature).is_ok();
         let now = SystemTime::now();
         if expires > seconds(now + FURTHEST) || !self.keys().iter().any(is_ours) {
             Opens::No
@@ -121,13 +122,13 @@ impl fmt::Debug for Links {
     }
 }
 
-/// The key that is kept beside the files; one for this process alone, if it cannot be.
+/// Reads the key that is kept beside the files. If it cannot be, makes one for this process alone.
 fn own(files: &Files) -> hmac::Key {
     let mut fresh = [0; 32];
     rand::fill(&mut fresh).expect("the system has random numbers");
-    let kept = files.link_key(fresh).unwrap_or_else(|why| {
+    let kept = files.link_key(fresh).unwrap_or_else(|err| {
         tracing::warn!(
-            error = %why,
+            error = %err,
             "the key of links to files cannot be kept: links end with this process"
         );
         fresh
@@ -143,13 +144,13 @@ fn derived(secret: &[u8]) -> hmac::Key {
 /// A key has no character that would be escaped in an address.
 fn path(signs: &[hmac::Key], key: &str, until: SystemTime) -> String {
     let expires = seconds(until);
-    let signature = signs.first().map(|it| hmac::sign(it, signed(key, expires).as_bytes()));
-    let signature = signature.map(|it| URL_SAFE_NO_PAD.encode(it)).unwrap_or_default();
+    let signature = signs.first().map(|sign| hmac::sign(sign, signed(key, expires).as_bytes()));
+    let signature = signature.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default();
     format!("/files/{key}?expires={expires}&signature={signature}")
 }
 
 fn keys(files: &[FileInfo]) -> impl Iterator<Item = String> {
-    files.iter().map(|it| it.key.clone())
+    files.iter().map(|file| file.key.clone())
 }
 
 /// No key has a line break.
@@ -171,10 +172,10 @@ impl Addresses {
 
 // === impl Link ===
 
-impl<'a> Link<'a> {
-    /// The link in a query, if there is one. None of its characters would be escaped.
+impl<'a> FileLink<'a> {
+    /// Reads the link in a query, if there is one. None of its characters would be escaped.
     pub(crate) fn of(query: Option<&'a str>) -> Option<Self> {
-        let member = |name| query?.split('&').find_map(|it| it.strip_prefix(name));
+        let member = |name| query?.split('&').find_map(|member| member.strip_prefix(name));
         Some(Self { expires: member("expires=")?, signature: member("signature=")? })
     }
 }
@@ -207,7 +208,7 @@ mod tests {
 
     fn opens(links: &Links, key: &str, path: &str) -> Opens {
         let (_, query) = path.split_once('?').unwrap();
-        links.opens(key, &Link::of(Some(query)).unwrap())
+        links.opens(key, &FileLink::of(Some(query)).unwrap())
     }
 
     #[test]
@@ -276,7 +277,7 @@ mod tests {
         assert_eq!([7, 8, 9, 4000].map(ending), [Opens::Yes, Opens::Yes, Opens::No, Opens::No]);
         let signature = hmac::sign(&links.keys()[0], signed(KEY, u64::MAX).as_bytes());
         let (expires, signature) = (u64::MAX.to_string(), URL_SAFE_NO_PAD.encode(signature));
-        let forever = Link { expires: &expires, signature: &signature };
+        let forever = FileLink { expires: &expires, signature: &signature };
         assert_eq!(links.opens(KEY, &forever), Opens::No);
     }
 }

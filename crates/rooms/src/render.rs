@@ -1,21 +1,18 @@
-//! Records as events of Socket.IO. Which names and members they have follows from the topic:
-//! conversations speak one dialect, named rooms another, and everything else is shown as it is.
+//! Records as events of Socket.IO. Their names and members follow from the topic: conversations
+//! have one dialect, named rooms another, and the records of other topics are shown as they are.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::TurnEvent};
+use quadrille_core::{Event, Gap, Text, Wire, turn::TurnEvent};
+use quadrille_socketio::{Offset, packet};
 use serde_json::json;
 
 use crate::{
-    door,
-    socketio::{Offset, packet},
-    wire::{self, Said},
+    topic::Dialect,
+    wire::{self, MessageView},
 };
 
-/// What the names of rooms begin with that are no conversations.
-pub(crate) const NAMED: char = '@';
-
-/// Events as packets: as they are, with their position in the payload, with an offset after it, and
-/// with both. Each is encoded when somebody wants it.
+/// Packets of an event: plain, with its position in the payload, with an offset after it, and with
+/// both. Each is encoded when the first client needs it.
 #[derive(Debug)]
 enum SocketIo {}
 
@@ -27,16 +24,16 @@ impl Wire for SocketIo {
         Default::default()
     }
 
-    /// Each packet is counted when it is made.
+    /// Each packet is counted when it is encoded.
     fn held(_: &Self::Frame, _: &Text) -> usize {
         size_of::<Self::Frame>()
     }
 }
 
-/// Nothing, for what this dialect has no event for.
+/// `None` if the dialect has no event for the record.
 type Packet = Option<Box<str>>;
 
-/// The packet that shows an event, shared by everybody who sees it alike.
+/// The packet that shows an event, shared by all clients that get the same.
 pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
     let [plain, positioned, named, both] = event.frame::<SocketIo>();
     let frame = match (position, offset) {
@@ -55,14 +52,14 @@ pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str
 
 fn encode(event: &Event, position: bool, offset: bool) -> Packet {
     let turn = if event.kind.starts_with("turn.") { TurnEvent::of(event) } else { None };
-    let (place, turn) = (Place::of(&event.topic), turn.as_ref());
-    let (name, payload): (&str, Cow<'_, str>) = match (place, turn) {
-        (Place::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts)?,
-        (Place::Named(room), Some(turn)) => named_turn(turn, Some(room), event.ts)?,
+    let (dialect, turn) = (Dialect::of(&event.topic), turn.as_ref());
+    let (name, payload): (&str, Cow<'_, str>) = match (dialect, turn) {
+        (Dialect::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts)?,
+        (Dialect::Named(room), Some(turn)) => named_turn(turn, Some(room), event.ts)?,
         _ => (&event.kind, Cow::Borrowed(&event.payload)),
     };
     let mut members = String::new();
-    if matches!(place, Place::Elsewhere) {
+    if matches!(dialect, Dialect::Other) {
         write!(members, "\"topic\":{}", packet::quoted(event.topic.as_str())).ok()?;
     }
     if position {
@@ -71,31 +68,11 @@ fn encode(event: &Event, position: bool, offset: bool) -> Packet {
     }
     let argument = wire::with_members(&payload, &members);
     let packet = if offset {
-        packet::shown(name, &argument, Offset(&event.topic, event.at))
+        packet::event_with_offset(name, &argument, Offset(&event.topic, event.at))
     } else {
         packet::event(name, &argument)
     };
     Some(packet.into())
-}
-
-/// What a topic is to clients of rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
-    Conversation(i64),
-    Named(&'a str),
-    Elsewhere,
-}
-
-impl<'a> Place<'a> {
-    pub(crate) fn of(topic: &'a Topic) -> Self {
-        if let Some(id) = door::conversation(topic) {
-            return Self::Conversation(id);
-        }
-        match topic.name().strip_prefix(NAMED) {
-            Some(room) if topic.namespace() == "room" => Self::Named(room),
-            _ => Self::Elsewhere,
-        }
-    }
 }
 
 fn conversation_turn(
@@ -106,7 +83,7 @@ fn conversation_turn(
     let id = turn.turn();
     let whole = |text: &str, message: Option<i64>, cancelled: Option<bool>| {
         let at = wire::time(i64::try_from(ts).unwrap_or(i64::MAX));
-        let said = Said {
+        let said = MessageView {
             message_id: message,
             role: "assistant",
             sender: "assistant",
@@ -146,7 +123,7 @@ fn conversation_turn(
     Some((name, payload.into()))
 }
 
-/// A turn in a named room, or one that a client has for itself.
+/// The event for a turn in a named room, or for one of the client alone.
 pub(crate) fn named_turn(
     turn: &TurnEvent,
     room: Option<&str>,
@@ -182,17 +159,17 @@ pub(crate) fn named_turn(
     Some((name, payload.to_string().into()))
 }
 
-/// That records are gone.
+/// The event for a gap in the records.
 pub(crate) fn gap(gap: &Gap) -> String {
     let mut payload = json!({
         "topic": gap.topic.as_str(), "missed": gap.missed, "position": gap.at.to_string(),
     });
-    let place = match Place::of(&gap.topic) {
-        Place::Conversation(id) => Some(("conversation_id", id.into())),
-        Place::Named(room) => Some(("room", room.into())),
-        Place::Elsewhere => None,
+    let name = match Dialect::of(&gap.topic) {
+        Dialect::Conversation(id) => Some(("conversation_id", id.into())),
+        Dialect::Named(room) => Some(("room", room.into())),
+        Dialect::Other => None,
     };
-    if let (Some((name, value)), Some(members)) = (place, payload.as_object_mut()) {
+    if let (Some((name, value)), Some(members)) = (name, payload.as_object_mut()) {
         members.insert(name.to_owned(), value);
     }
     packet::event("gap", &payload.to_string())

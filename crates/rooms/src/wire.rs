@@ -1,14 +1,12 @@
-//! What records and answers look like to clients, under every name that one of them reads.
+//! Records and answers in JSON, with each member under every name that a client reads.
 use std::borrow::Cow;
 
-use aws_lc_rs::rand;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use quadrille_store::{Message, Sender};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// The id of a user. Clients compare it with the number that they know, if it is one.
+/// The id of a user, written as a number if it is one, for clients that compare it with theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UserId<'a>(pub(crate) &'a str);
 
@@ -23,7 +21,7 @@ impl Serialize for UserId<'_> {
 
 /// A message, as `new_message` and `ai_response_complete` show it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Said<'a> {
+pub(crate) struct MessageView<'a> {
     pub(crate) message_id: Option<i64>,
     pub(crate) role: &'static str,
     pub(crate) sender: &'static str,
@@ -41,7 +39,7 @@ pub(crate) struct Said<'a> {
     pub(crate) cancelled: Option<bool>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> MessageView<'a> {
     pub(crate) fn of(message: &'a Message) -> Self {
         let at = time(message.created_at);
         Self {
@@ -67,19 +65,19 @@ pub(crate) fn sender(sender: Sender) -> &'static str {
     }
 }
 
-/// What is said in place of a reply that there is none of.
+/// Stands in place of a reply that failed.
 pub(crate) fn apology(title: &str) -> String {
     format!("Sorry, I encountered an error: {title}")
 }
 
-/// A time in Unix milliseconds as text: UTC, without a zone, as Python writes it.
+/// Writes a time in Unix milliseconds: UTC, without a zone, as Python does.
 pub(crate) fn time(millis: i64) -> String {
     let at = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
     let text = format!("{:.6}", at.to_zoned(jiff::tz::TimeZone::UTC).datetime());
     text.replace(' ', "T")
 }
 
-/// A time in Unix milliseconds as seconds.
+/// Converts Unix milliseconds to seconds.
 pub(crate) fn seconds(millis: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact until the year 287,396")]
     let millis = millis as f64;
@@ -94,14 +92,7 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are always JSON")
 }
 
-/// A text that nobody can guess.
-pub(crate) fn secret() -> String {
-    let mut bytes = [0; 15];
-    rand::fill(&mut bytes).expect("the system has random numbers");
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// What clients write as the one or as the other, as a text.
+/// Reads a member that some clients write as a string and others as a number.
 pub(crate) fn text_or_number(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -110,14 +101,14 @@ pub(crate) fn text_or_number(value: &Value) -> Option<String> {
     }
 }
 
-/// `payload` with more members, written as `"a":1,"b":2`. What is no object becomes the member
-/// `data` of one.
+/// Adds members to `payload`, written as `"a":1,"b":2`. A payload that is no object becomes the
+/// member `data` of one.
 pub(crate) fn with_members<'a>(payload: &'a str, members: &str) -> Cow<'a, str> {
     if members.is_empty() {
         return Cow::Borrowed(payload);
     }
     let payload = payload.trim();
-    let inner = payload.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    let inner = payload.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     match inner {
         Some(inner) if inner.trim().is_empty() => format!("{{{members}}}").into(),
         Some(inner) => format!("{{{inner},{members}}}").into(),

@@ -242,7 +242,7 @@ async fn who_is_nobody_asks_nothing_on_any_door() {
     for way in Way::ALL {
         let mut client = Sio::connected(&gateway, way, &json!({"token": program})).await;
         let answer = client.ask("llm_request", &json!({"message": "hello"})).await;
-        assert_eq!(answer, json!([{"error": "the question is not taken"}]));
+        assert_eq!(answer, json!([{"error": "the question was not accepted"}]));
         assert_eq!(client.expect("error").await, json!({"message": why}));
         // In a named room it is a message, and no question.
         client.ask("join_room", &json!({"room": "den"})).await;

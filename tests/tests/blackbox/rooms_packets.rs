@@ -174,7 +174,7 @@ async fn every_event_that_asks_is_acknowledged_once() {
 #[tokio::test]
 async fn a_binary_event_is_answered_with_why_it_is_not_taken() {
     let gateway = Gateway::start(&[]).await;
-    let why = "binary attachments are not taken here; upload files over HTTP";
+    let why = "binary attachments are not accepted; upload files over HTTP";
     for way in Way::ALL {
         let mut client = Sio::connected(&gateway, way, &json!({})).await;
         let placeholder = |num: u32| json!({"_placeholder": true, "num": num});

@@ -1,4 +1,4 @@
-//! Which fields the bodies have that doors take.
+//! The fields of request bodies.
 use serde_json::{Value, json};
 use utoipa::openapi::request_body::RequestBody;
 
@@ -6,10 +6,10 @@ const JSON: &str = "application/json";
 const PARTS: &str = "multipart/form-data";
 const PAIRS: &str = "application/x-www-form-urlencoded";
 
-/// That is not blank.
+/// A text that is not blank.
 const SAID: &str = r"[^\s\u0085]";
 
-/// What the door at `path` takes.
+/// Schema of the body at `path`.
 pub(super) fn of(path: &str) -> Option<RequestBody> {
     let contents: &[(&str, Value)] = match path {
         "/conversations" => {
@@ -35,7 +35,7 @@ pub(super) fn of(path: &str) -> Option<RequestBody> {
 fn user() -> Value {
     json!({
         "type": ["string", "number", "null"],
-        "description": "who asks, where nobody signs in and the query does not say so",
+        "description": "the user, if the server does not check tokens and the query names none",
     })
 }
 
@@ -43,7 +43,7 @@ fn title() -> Value {
     json!({ "type": ["string", "null"], "maxLength": 255 })
 }
 
-/// One of both is there.
+/// Requires at least one of both.
 fn change() -> Value {
     let mut title = title();
     title["pattern"] = SAID.into();
@@ -86,7 +86,7 @@ fn message() -> Value {
             "temp_id": {
                 "type": ["string", "number", "null"],
                 "maxLength": 255,
-                "description": "makes it safe to send this again",
+                "description": "idempotency key",
             },
         },
     })
@@ -132,7 +132,7 @@ fn question() -> Value {
             "conversation_id": any("if there is one, pieces of the reply are JSON strings"),
             "history": {
                 "type": ["array", "null"],
-                "description": "what was said before, in place of what the gateway knows: messages \
+                "description": "the conversation so far, in place of the stored one: messages \
                                 with `role` (`user` or `assistant`) and `content`",
             },
             "image": {

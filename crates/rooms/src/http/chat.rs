@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -11,12 +11,12 @@ use quadrille_core::{Admission, Close, Delivery, turn::TurnEvent, user_topic};
 use quadrille_edge::sse::{self, NOT_KEPT, Show, Stream};
 
 use super::{caller::Caller, error::Error, fields::Fields, given};
-use crate::{NAME, door::Door, wire};
+use crate::{config::NAME, state::State, wire};
 
-/// How the text is written in events.
+/// Encoding of the text in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// As it is, for clients of the first version, which know no conversations.
+    /// Unchanged, for clients of the first version, which know no conversations.
     Raw,
     /// As a JSON string.
     Json,
@@ -31,7 +31,7 @@ struct ReplyStream {
     sent: u64,
 }
 
-/// Ask an agent, and get the reply as a stream; nothing is kept
+/// Ask an agent, and get the reply as a stream; nothing is stored
 #[utoipa::path(
     post,
     path = "/chat/stream",
@@ -41,11 +41,11 @@ struct ReplyStream {
     )
 )]
 pub(super) async fn stream(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Error> {
-    let fields = Fields::read(request, door.memory.max_upload_size).await?;
+    let fields = Fields::read(request, state.memory.max_upload_size).await?;
     let form = if fields.has("conversation_id") { Form::Json } else { Form::Raw };
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let text = fields.text("message")?.filter(|text| !text.trim().is_empty());
@@ -58,14 +58,14 @@ pub(super) async fn stream(
     caller.count_publication()?;
     // The stream is admitted before anything is asked: a refusal must not cost a turn.
     let peer = caller.peer.0;
-    let holder = door.core.holder_for(&caller.principal, Some(&user), peer);
-    let mut inbox = door.core.hub.inbox_of(holder.clone());
+    let holder = state.core.holder_for(&caller.principal, Some(&user), peer);
+    let mut inbox = state.core.hub.inbox_of(holder.clone());
     let admission = Admission { protocol: NAME, user: Some(user.clone()), holder, peer };
-    let session = door.core.sessions.admit(admission).map_err(|err| Error::Full(err.into()))?;
+    let session = state.core.sessions.admit(admission).map_err(|err| Error::Full(err.into()))?;
     let topic = user_topic(&user).map_err(Error::User)?;
-    let holder = door.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
+    let holder = state.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
-    let ticket = match door.desk.ask_with(ask, given) {
+    let ticket = match state.desk.ask_with(ask, given) {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(err) => return Ok(only(form, &err.to_string())),

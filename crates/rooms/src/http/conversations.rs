@@ -1,9 +1,9 @@
-//! `/conversations`: a user's conversations, listed, made, changed and deleted.
+//! `/conversations`: a user's conversations, listed, created, changed and deleted.
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -18,11 +18,11 @@ use super::{
     fields::Fields,
     params::{Id, Params},
     shape::ConversationShape,
-    to_the_end,
+    task::to_the_end,
 };
-use crate::door::{self, Door};
+use crate::{state::State, topic};
 
-/// Characters of a title.
+/// Characters of a title, at most.
 const TITLE: usize = 255;
 
 #[derive(Serialize, ToSchema)]
@@ -65,7 +65,7 @@ pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Err
     Ok(Json(Listed { conversations }).into_response())
 }
 
-/// Make a conversation
+/// Create a conversation
 #[utoipa::path(
     post,
     path = "/conversations",
@@ -82,7 +82,7 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-/// Give a conversation another title, or pin it
+/// Change the title of a conversation, or pin it
 #[utoipa::path(
     patch,
     path = "/conversations/{id}",
@@ -117,30 +117,30 @@ pub(super) async fn change(
     path = "/conversations/{id}",
     operation_id = "remove_conversation",
     tag = "rooms",
-    responses((status = 200, description = "It is gone", body = inline(Deleted)))
+    responses((status = 200, description = "Deleted", body = inline(Deleted)))
 )]
 pub(super) async fn delete(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Deleted>, Error> {
     let user = caller.user(None)?;
-    let (life, store) = (door.core.life.clone(), caller.store());
-    to_the_end(&life, "delete", async move { remove(&door, &store, id, &user).await }).await?;
+    let (life, store) = (state.core.life.clone(), caller.store());
+    to_the_end(&life, "delete", async move { remove(&state, &store, id, &user).await }).await?;
     Ok(Json(Deleted { message: "Conversation deleted" }))
 }
 
-/// Only its owner may, whatever a token grants.
-async fn remove(door: &Door, store: &Store, id: i64, user: &str) -> Result<(), Error> {
-    let topic = door::room(id).ok_or(Error::NoConversation)?;
-    let line = door.line(id).await;
+/// Allows the owner alone, whatever a token grants.
+async fn remove(state: &State, store: &Store, id: i64, user: &str) -> Result<(), Error> {
+    let topic = topic::of_conversation(id).ok_or(Error::NoConversation)?;
+    let write_lock = state.write_lock(id).await;
     let deleted = store.delete_conversation(id, user).await?;
-    drop(line);
+    drop(write_lock);
     let keys = deleted.ok_or(Error::NoConversation)?;
     // The replies would be for nobody.
-    door.desk.clear(&topic).await;
-    door.core.hub.delete(&topic);
-    door.memory.files.discard(&keys).await;
+    state.desk.clear(&topic).await;
+    state.core.hub.delete(&topic);
+    state.memory.files.discard(&keys).await;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What the descriptions of all doors have in common: who asks, and how doors refuse.
+//! The parts that the descriptions of all endpoints share: users, bodies, and refusals.
 use utoipa::{
     ToSchema,
     openapi::{
@@ -13,10 +13,10 @@ use super::{bodies, error::Refused};
 #[openapi(tags((name = "rooms", description = "Conversations with memory, and their files")))]
 pub(super) struct Document;
 
-/// How requests are refused, and why.
+/// The refusals, by status.
 const REFUSALS: [(&str, &str); 12] = [
     ("400", "A field is missing or cannot be used, or the body cannot be read"),
-    ("401", "A token is needed; or, where nobody signs in, `user_id`"),
+    ("401", "A token is needed; or `user_id`, if the server does not check tokens"),
     ("403", "The link has expired, or opens no file; or the page is from elsewhere"),
     ("404", "There is none, or it is not yours"),
     ("408", "The body took too long"),
@@ -24,37 +24,37 @@ const REFUSALS: [(&str, &str); 12] = [
     ("415", "The body is not of a kind that is read here"),
     ("422", "The token is not accepted"),
     ("429", "Too many requests, publications or bad tokens; Retry-After says when to come back"),
-    ("500", "The server has a defect, or could not store or read it"),
-    ("507", "There is no room left to store it"),
+    ("500", "Internal error"),
+    ("507", "The storage is full"),
     ("503", "The server is busy or full; Retry-After says when to come back"),
 ];
 
-/// Wherever a token is looked at.
+/// Where a token is read.
 const ALL: [&str; 6] = ["400", "401", "422", "429", "500", "503"];
 
-/// Wherever a conversation or a file is named.
+/// Where a conversation or a file is named.
 const GONE: [&str; 1] = ["404"];
 
-/// Wherever a link takes the place of a token.
+/// Where a link takes the place of a token.
 const LINK: [&str; 1] = ["403"];
 
-/// Where that is in the body.
+/// Where the conversation is named in the body.
 const NAMED_IN_BODY: [&str; 2] = ["/messages", "/api/upload_file"];
 
-/// Wherever a body is read, of which something may be stored.
+/// Where a body is read and stored.
 const BODY: [&str; 4] = ["408", "413", "415", "507"];
 
-/// Where nobody says who they are.
+/// Where no token is read.
 const OPEN: [&str; 1] = ["429"];
 
-/// Those that come as problem documents, too, before a door is asked: for a bad `Host`, and where
-/// there is no place for a connection.
+/// Statuses that also come as problem documents, before a request is routed: for a bad `Host`, and
+/// at a limit of connections.
 const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
 
-/// Say of each operation who asks, what its body is made of, and how it refuses.
-/// Where clients sign in, it is their token that says who asks.
+/// Adds to each operation its user, its body, and its refusals. The user is a parameter only if the
+/// server does not check tokens.
 pub(super) fn complete(api: &mut OpenApi, is_open: bool) {
-    let shared = REFUSALS.map(|(status, why)| (name(status), refusal(status, why).into()));
+    let shared = REFUSALS.map(|(status, err)| (name(status), refusal(status, err).into()));
     api.components.get_or_insert_default().responses.extend(shared);
     for (path, mut item) in std::mem::take(&mut api.paths.paths) {
         if let Some(operation) = item.post.as_mut().or(item.patch.as_mut()) {
@@ -83,14 +83,14 @@ pub(super) fn complete(api: &mut OpenApi, is_open: bool) {
     }
 }
 
-/// What a refusal is called among all that are described.
+/// Name of the refusal among all schemas.
 fn name(status: &str) -> String {
     format!("Rooms{status}")
 }
 
-fn refusal(status: &str, why: &str) -> Response {
+fn refusal(status: &str, err: &str) -> Response {
     let of = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
-    let mut response = Response::new(why);
+    let mut response = Response::new(err);
     response.content.insert("application/json".to_owned(), of(&Refused::name()).into());
     if BEFORE.contains(&status) {
         response.content.insert("application/problem+json".to_owned(), of("Problem").into());
@@ -106,7 +106,7 @@ fn refuse(operation: &mut Operation, statuses: &[&str]) {
     }
 }
 
-/// What names a user, as topics are named after them.
+/// Schema of a user, as topics are named after them.
 const USER: &str =
     r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
 
@@ -114,7 +114,7 @@ fn user() -> Parameter {
     let mut name = Object::with_type(Type::String);
     (name.max_length, name.pattern) = (Some(250), Some(USER.to_owned()));
     let parameter = ParameterBuilder::new().name("user_id").parameter_in(ParameterIn::Query);
-    parameter.description(Some("who asks")).schema(Some(name)).build()
+    parameter.description(Some("the user")).schema(Some(name)).build()
 }
 
 fn in_path(name: &str) -> Parameter {

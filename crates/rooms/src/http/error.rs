@@ -1,4 +1,4 @@
-//! Why a request is refused, in the form that clients of rooms read: `error`, or `msg` where it is
+//! Refusals of requests, in the form that clients of rooms read: `error`, or `msg` where it is
 //! about the token.
 use std::{borrow::Cow, time::Duration};
 
@@ -18,7 +18,7 @@ use quadrille_store::{self as store, AddError, files::PutError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The message is what the client is told; causes are logged, and not told.
+/// The message is sent to the client; causes are only logged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error(
@@ -35,11 +35,13 @@ pub(super) enum Error {
     #[error(
         "Missing CSRF token (a cookie signs in pages of server.origins only; send the token as Authorization: Bearer)"
     )]
-    Unasked,
-    #[error("Missing user_id (nobody signs in here: send it in the query or in the body)")]
+    CsrfMissing,
+    #[error(
+        "Missing user_id (this server does not check tokens: send it in the query or in the body)"
+    )]
     NoUser,
     #[error("The token names no user; get one with the claim `sub`")]
-    Nameless,
+    NoUserClaim,
     #[error("user_id cannot be used: {0}")]
     User(BadTopic),
     #[error(transparent)]
@@ -80,36 +82,36 @@ pub(super) enum Error {
     Full(Problem),
     #[error("The server is busy; try again later")]
     Busy,
-    #[error("The server has a defect; its log has the cause")]
+    #[error("Internal error; the cause is in the log of the server")]
     Defect,
 }
 
-/// Why a request was refused.
+/// Body of a refusal.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RoomsRefused)]
 pub(super) enum Refused {
     Error(String),
-    /// It is about the token.
+    /// The token is missing or not accepted.
     Msg(String),
 }
 
-/// How long to wait before trying again, if nothing better is known.
+/// Default of `Retry-After`.
 const SOON: Duration = Duration::from_secs(5);
 
-fn stored(why: &store::Error) -> Cow<'static, str> {
-    match why {
+fn stored(err: &store::Error) -> Cow<'static, str> {
+    match err {
         store::Error::Busy => "The database is busy; try again later".into(),
-        store::Error::Full => "There is no room left to store this; tell the operator".into(),
-        store::Error::Unavailable => "Nothing can be stored or read now; try again later".into(),
+        store::Error::Full => "The storage is full; tell the operator".into(),
+        store::Error::Unavailable => "The storage is unavailable; try again later".into(),
         store::Error::Internal(_) => {
-            "This could not be stored or read; the log has the cause".into()
+            "Internal error of the storage; the cause is in the log of the server".into()
         }
     }
 }
 
-fn full(why: &Problem) -> &'static str {
-    match StatusCode::from_u16(why.status) {
+fn full(err: &Problem) -> &'static str {
+    match StatusCode::from_u16(err.status) {
         Ok(StatusCode::TOO_MANY_REQUESTS) => "Too many connections; close some, or try again later",
         _ => "The server is full or shuts down; try again later",
     }
@@ -119,12 +121,12 @@ impl Error {
     fn status(&self) -> StatusCode {
         use StatusCode as S;
         match self {
-            Self::NoToken | Self::Expired | Self::Unasked | Self::NoUser => S::UNAUTHORIZED,
+            Self::NoToken | Self::Expired | Self::CsrfMissing | Self::NoUser => S::UNAUTHORIZED,
             Self::Token(Denied::Unavailable)
             | Self::Store(store::Error::Busy | store::Error::Unavailable)
             | Self::Body(BadBody::Busy(Shortage::Full | Shortage::Strangers))
             | Self::Busy => S::SERVICE_UNAVAILABLE,
-            Self::Renewal | Self::Token(_) | Self::Nameless => S::UNPROCESSABLE_ENTITY,
+            Self::Renewal | Self::Token(_) | Self::NoUserClaim => S::UNPROCESSABLE_ENTITY,
             Self::Exceeded(_) | Self::Body(BadBody::Busy(Shortage::Share)) => S::TOO_MANY_REQUESTS,
             Self::Method => S::METHOD_NOT_ALLOWED,
             Self::Body(BadBody::Media) | Self::Media => S::UNSUPPORTED_MEDIA_TYPE,
@@ -144,15 +146,15 @@ impl Error {
             Self::LinkExpired | Self::BadLink => S::FORBIDDEN,
             Self::KeyReused => S::CONFLICT,
             Self::Store(store::Error::Full) => S::INSUFFICIENT_STORAGE,
-            Self::Full(why) => S::from_u16(why.status).unwrap_or(S::SERVICE_UNAVAILABLE),
+            Self::Full(err) => S::from_u16(err.status).unwrap_or(S::SERVICE_UNAVAILABLE),
             Self::Store(_) | Self::Defect => S::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Exceeded(why) => Some(why.retry_after),
-            Self::Full(why) => why.retry_after,
+            Self::Exceeded(err) => Some(err.retry_after),
+            Self::Full(err) => err.retry_after,
             Self::Store(store::Error::Busy | store::Error::Unavailable)
             | Self::Busy
             | Self::Body(BadBody::Busy(_))
@@ -168,17 +170,17 @@ impl Error {
                 | Self::Expired
                 | Self::Renewal
                 | Self::Token(_)
-                | Self::Unasked
+                | Self::CsrfMissing
                 | Self::NoUser
-                | Self::Nameless
+                | Self::NoUserClaim
         )
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        if let Self::Store(why) = &self {
-            tracing::error!(error = ?why, "the store did not do what a request needs");
+        if let Self::Store(err) = &self {
+            tracing::error!(error = ?err, "the store did not do what a request needs");
         }
         let status = self.status();
         let told = if self.is_about_identity() { Refused::Msg } else { Refused::Error };
@@ -196,12 +198,12 @@ impl IntoResponse for Error {
 }
 
 impl From<Denied> for Error {
-    fn from(why: Denied) -> Self {
-        match why {
+    fn from(err: Denied) -> Self {
+        match err {
             Denied::Missing => Self::NoToken,
             Denied::Expired => Self::Expired,
             Denied::Renewal => Self::Renewal,
-            why => Self::Token(why),
+            err => Self::Token(err),
         }
     }
 }
@@ -216,30 +218,30 @@ impl From<NotAuthenticated> for Error {
 }
 
 impl From<store::Error> for Error {
-    fn from(why: store::Error) -> Self {
-        Self::Store(why)
+    fn from(err: store::Error) -> Self {
+        Self::Store(err)
     }
 }
 
 impl From<AddError> for Error {
-    fn from(why: AddError) -> Self {
-        match why {
+    fn from(err: AddError) -> Self {
+        match err {
             AddError::NoConversation => Self::NoConversation,
             AddError::KeyReused => Self::KeyReused,
-            AddError::Store(why) => why.into(),
+            AddError::Store(err) => err.into(),
         }
     }
 }
 
 impl From<PutError> for Error {
-    fn from(why: PutError) -> Self {
-        match why {
+    fn from(err: PutError) -> Self {
+        match err {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::Store(store::Error::Full),
             PutError::Unavailable | PutError::Storage(_) => Self::Store(store::Error::Unavailable),
-            PutError::BrokenOff(why) => match why.downcast::<FormError>() {
-                Ok(why) => Self::Form(*why),
-                Err(why) => Self::Store(store::Error::Internal(why)),
+            PutError::BrokenOff(err) => match err.downcast::<FormError>() {
+                Ok(err) => Self::Form(*err),
+                Err(err) => Self::Store(store::Error::Internal(err)),
             },
         }
     }

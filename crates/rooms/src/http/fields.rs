@@ -1,4 +1,4 @@
-//! What a body says, whether it is JSON or a form.
+//! The fields of a body, be it JSON or a form.
 use std::collections::HashMap;
 
 use axum::extract::Request;
@@ -17,21 +17,24 @@ use serde_json::{
     value::{RawValue, Value},
 };
 
-use super::{BODY, error::Error};
+use super::error::Error;
 
-/// The members of a body, by name. Those that nobody asks for are ignored, and `null` is not there.
+/// Bytes of a JSON body, and of a form, at most.
+const BODY: usize = form::TEXTS;
+
+/// The members of a body, by name. Unknown ones are ignored, and `null` counts as missing.
 #[derive(Debug, Default)]
 pub(super) struct Fields(HashMap<String, Field>);
 
 #[derive(Debug)]
 enum Field {
-    /// Of a JSON object.
+    /// Members of a JSON object.
     Json(Box<RawValue>),
-    /// Of a form, where everything is a text.
+    /// Fields of a form, all of them texts.
     Text(String),
 }
 
-/// How a body is written.
+/// The format of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Media {
     Nothing,
@@ -62,7 +65,7 @@ impl Media {
 // === impl Fields ===
 
 impl Fields {
-    /// Read a body without files; files in it are ignored, `ignored` bytes of them at most.
+    /// Reads a body without files; at most `ignored` bytes of files in it are skipped.
     pub(super) async fn read(request: Request, ignored: u64) -> Result<Self, Error> {
         match Media::of(request.headers())? {
             Media::Nothing => Ok(Self::default()),
@@ -123,7 +126,7 @@ impl Fields {
         Ok(fields)
     }
 
-    /// A field of a form. Of two with one name the first counts.
+    /// Adds a field of a form. Of two with one name the first counts.
     pub(super) fn put(&mut self, name: String, text: String) {
         self.0.entry(name).or_insert(Field::Text(text));
     }
@@ -132,7 +135,7 @@ impl Fields {
         self.0.contains_key(name)
     }
 
-    /// The value; of a form, a text.
+    /// The value of a member; of a form, a text.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.0.get(name)? {
             Field::Json(raw) => json::read(raw.get()).ok(),
@@ -148,7 +151,7 @@ impl Fields {
         }
     }
 
-    /// A name that some clients have as a number.
+    /// A name, which some clients send as a number.
     pub(super) fn name(&self, name: &'static str) -> Result<Option<String>, Error> {
         match self.value(name) {
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
@@ -168,7 +171,7 @@ impl Fields {
         }
     }
 
-    /// The conversation that is meant. What cannot be the number of one names none that exists.
+    /// The id of the conversation. Anything but a number names none that exists.
     pub(super) fn conversation(&self) -> Result<Option<i64>, Error> {
         const NAME: &str = "conversation_id";
         let wrong = || Error::Field { name: NAME, expected: "a whole number" };
@@ -187,7 +190,7 @@ impl Fields {
         id.map(Some).ok_or(Error::NoConversation)
     }
 
-    /// JSON text, as it was given.
+    /// The JSON of a member, as it was sent.
     pub(super) fn json_text(&self, name: &'static str) -> Result<Option<String>, Error> {
         match self.0.get(name) {
             None => Ok(None),
@@ -202,7 +205,7 @@ impl Fields {
     }
 }
 
-/// JSON that is kept, and so read by others later.
+/// Checks JSON that is stored, and so read by other clients later.
 fn whole(json: &str) -> String {
     json::without_halves(json).unwrap_or_else(|| json.to_owned())
 }

@@ -1,10 +1,10 @@
-//! Uploaded files: listed, and sent to who may see them.
+//! Uploaded files: listed, and sent.
 use std::sync::Arc;
 
 use axum::{
     Json,
     body::Body,
-    extract::{FromRequestParts, Path, State},
+    extract::{self, FromRequestParts, Path},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, request::Parts};
@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
 use crate::{
-    door::Door,
-    links::{Link, Opens},
+    links::{FileLink, Opens},
+    state::State,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -26,7 +26,7 @@ pub(super) struct Listed<'a> {
     files: Vec<FileShape<'a>>,
 }
 
-/// List your files, the newest first
+/// List your files, newest first
 #[utoipa::path(
     get,
     path = "/api/files",
@@ -39,57 +39,57 @@ pub(super) struct Listed<'a> {
     responses((status = 200, description = "Files", body = inline(Listed<'_>)))
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     params: Params,
 ) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = caller.store().files(&user, params.page()?).await?;
-    let addresses = door.links.to(&base, &found).await;
+    let addresses = state.links.to(&base, &found).await;
     let files = FileShape::all(&found, &addresses);
     Ok(Json(Listed { files }).into_response())
 }
 
-/// The key in a path. What is none names no file.
+/// The key in a path. Anything else names no file.
 #[derive(Debug)]
 pub(super) struct Key(String);
 
-impl FromRequestParts<Arc<Door>> for Key {
+impl FromRequestParts<Arc<State>> for Key {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let key = Path::<String>::from_request_parts(parts, door).await;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
+        let key = Path::<String>::from_request_parts(parts, state).await;
         key.map(|Path(key)| Self(key)).map_err(|_| Error::NoFile)
     }
 }
 
-/// Who asks for a file: whoever has a link to it, or a client with a token.
+/// The client that asks for a file: one with a link to it, or with a token.
 #[derive(Debug)]
 pub(super) enum Viewer {
     Linked(Holder),
     Caller(Caller),
 }
 
-impl FromRequestParts<Arc<Door>> for Viewer {
+impl FromRequestParts<Arc<State>> for Viewer {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
         let uri = parts.uri.clone();
-        let opens = match Link::of(uri.query()) {
+        let opens = match FileLink::of(uri.query()) {
             None => None,
             Some(link) => {
-                let Key(key) = Key::from_request_parts(parts, door).await?;
-                Some(door.links.opens(&key, &link))
+                let Key(key) = Key::from_request_parts(parts, state).await?;
+                Some(state.links.opens(&key, &link))
             }
         };
         if opens == Some(Opens::Yes) {
             let peer = Peer::within(&parts.extensions);
-            door.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
+            state.core.quotas.take(Rate::Requests, &Payer::from(peer.0))?;
             return Ok(Self::Linked(Holder::guest(peer.0)));
         }
         // What is wrong with the link is told to a client that says nothing else of itself.
-        let caller = Caller::from_request_parts(parts, door).await;
+        let caller = Caller::from_request_parts(parts, state).await;
         let named = caller.and_then(|it| it.acting(None).map(|_| it));
         match (opens, named) {
             (Some(Opens::NotAnyMore), Err(Error::NoToken | Error::NoUser)) => {
@@ -110,18 +110,18 @@ impl FromRequestParts<Arc<Door>> for Viewer {
     params(
         ("expires" = Option<u64>, Query, description = "of a link: in seconds since 1970"),
         ("signature" = Option<String>, Query, description = "of a link"),
-        ("Range" = Option<String>, Header, description = "the part that is wanted, as `bytes=0-99`"),
-        ("If-None-Match" = Option<String>, Header, description = "the `ETag` that is there already"),
+        ("Range" = Option<String>, Header, description = "the part, as in `bytes=0-99`"),
+        ("If-None-Match" = Option<String>, Header, description = "the `ETag` of the cached file"),
     ),
     responses(
         (status = 200, description = "The file", body = String, content_type = "*/*"),
-        (status = 206, description = "The part of it that `Range` asks for", body = String, content_type = "*/*"),
-        (status = 304, description = "It is the one that is there already"),
-        (status = 416, description = "There is no such part of it"),
+        (status = 206, description = "The part that `Range` asks for", body = String, content_type = "*/*"),
+        (status = 304, description = "Not modified"),
+        (status = 416, description = "The range is outside of the file"),
     )
 )]
 pub(super) async fn show(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     viewer: Viewer,
     Key(key): Key,
     method: Method,
@@ -129,7 +129,7 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let file = match &viewer {
         Viewer::Linked(holder) => {
-            let store = door.memory.store.acting(holder.clone());
+            let store = state.memory.store.acting(holder.clone());
             store.file(&key).await?.ok_or(Error::NoFile)?
         }
         Viewer::Caller(caller) => {
@@ -148,7 +148,7 @@ pub(super) async fn show(
         Ok(part) => part,
         Err(answer) => return Ok(answer),
     };
-    let object = door.memory.files.get(&key, part.clone()).await?;
+    let object = state.memory.files.get(&key, part.clone()).await?;
     let object = object.ok_or_else(|| {
         tracing::error!(key, "the bytes of a file are gone");
         Error::NoFile
@@ -160,7 +160,7 @@ pub(super) async fn show(
     Ok(download.answer(part, Body::from_stream(object.stream)))
 }
 
-/// Its owner, and whoever its conversation is open to.
+/// Allows the owner, and readers of its conversation.
 async fn may_see(caller: &Caller, user: Option<&str>, file: &FileInfo) -> Result<bool, Error> {
     if user == Some(&*file.user_id) {
         return Ok(true);
@@ -169,11 +169,11 @@ async fn may_see(caller: &Caller, user: Option<&str>, file: &FileInfo) -> Result
     match caller.conversation(id, Action::Read, user).await {
         Ok(_) => Ok(true),
         Err(Error::NoConversation) => Ok(false),
-        Err(why) => Err(why),
+        Err(err) => Err(err),
     }
 }
 
-/// A key never gets other bytes, so the part of it that is random says which they are.
+/// The entity tag: the random part of the key, since its bytes never change.
 fn etag(key: &str) -> String {
     format!("\"{}\"", key.split('/').nth(1).unwrap_or(key))
 }

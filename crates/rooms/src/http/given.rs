@@ -1,4 +1,4 @@
-//! What a form gives along with a question: what was said before, and a picture.
+//! The conversation so far and the picture that a form may send with a question.
 use std::sync::Arc;
 
 use quadrille_agents::Exchange;
@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{error::Error, fields::Fields};
 
-/// The conversation as the client has it, in a list of messages: JSON, or JSON in a text. Questions
-/// and replies that stand alone are left out, as models read them in turn.
+/// Reads the conversation as the client has it, a list of messages: JSON, or JSON in a text.
+/// Questions without a reply, and replies without a question, are left out, as models expect both
+/// in turn.
 pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[Exchange]>>, Error> {
     let wrong = || Error::Field { name: "history", expected: "a list of messages" };
     let Some(text) = fields.json_text("history")? else { return Ok(None) };
@@ -34,7 +35,7 @@ pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[Exchange]>>, Error>
     Ok(Some(exchanges.into()))
 }
 
-/// The text of a message: a text, or parts of which some are texts.
+/// Reads the text of a message: a text, or parts of which some are texts.
 fn said(message: &Value) -> Option<String> {
     let names = ["content", "parts", "text", "message"];
     names.into_iter().find_map(|name| match &message[name] {
@@ -47,7 +48,7 @@ fn said(message: &Value) -> Option<String> {
     })
 }
 
-/// The picture that is asked about: its address, or the picture itself as a `data:` URI.
+/// Reads the picture: its address, or the picture itself as a `data:` URI.
 pub(super) fn image(fields: &Fields) -> Result<Option<Arc<str>>, Error> {
     for name in ["image", "image_url"] {
         let Some(image) = fields.text(name)?.filter(|it| !it.trim().is_empty()) else { continue };

@@ -1,5 +1,5 @@
-//! A form that may bring files: they are streamed to where files are, and are known to nobody before
-//! the message is stored that they come with.
+//! Forms with files: these are streamed to the file storage, and become visible once their message
+//! is stored.
 use axum::extract::Request;
 use quadrille_edge::http::form::{Form, Part, Source};
 use quadrille_identity::Action;
@@ -10,14 +10,14 @@ use super::{
     error::Error,
     fields::{Fields, Media},
 };
-use crate::door::Door;
+use crate::state::State;
 
-/// What a request brought.
+/// The fields and files of a request.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     pub(super) fields: Fields,
     pub(super) uploads: Vec<Upload>,
-    /// Whether the conversation was found to be open to the caller.
+    /// Whether the caller may write to the conversation.
     is_open: bool,
 }
 
@@ -30,23 +30,23 @@ pub(super) struct Upload {
     size: u64,
 }
 
-/// The part that brings a file; there may be many.
+/// Name of the parts that are files; there may be many.
 const FILES: &str = "files";
 
-/// What a file is if its media type is missing or makes no sense.
+/// Media type of a file that has none, or an invalid one.
 const UNKNOWN: &str = "application/octet-stream";
 
 /// Bytes of a media type.
 const MEDIA_TYPE: usize = 100;
 
 impl Intake {
-    /// Read the body. With an error, nothing of it is kept.
+    /// Reads the body. On an error nothing of it is kept.
     pub(super) async fn read(
-        door: &Door,
+        state: &State,
         caller: &Caller,
         request: Request,
     ) -> Result<Self, Error> {
-        let ignored = door.memory.max_upload_size;
+        let ignored = state.memory.max_upload_size;
         let Media::Parts(boundary) = Media::of(request.headers())? else {
             let fields = Fields::read(request, ignored).await?;
             return Ok(Self { fields, ..Self::default() });
@@ -54,17 +54,17 @@ impl Intake {
         let mut source = Source::new(request.into_body());
         let mut intake = Self::default();
         let form = Form::new(&mut source, boundary, ignored);
-        if let Err(why) = intake.take(door, caller, form).await {
-            discard(door, &intake.uploads).await;
+        if let Err(err) = intake.take(state, caller, form).await {
+            discard(state, &intake.uploads).await;
             source.drain(ignored).await;
-            return Err(why);
+            return Err(err);
         }
         Ok(intake)
     }
 
     async fn take(
         &mut self,
-        door: &Door,
+        state: &State,
         caller: &Caller,
         mut form: Form<'_>,
     ) -> Result<(), Error> {
@@ -72,7 +72,7 @@ impl Intake {
             match (part.name(), part.file_name()) {
                 // What a browser sends for a field in which no file was chosen.
                 (Some(FILES), Some("")) => form.skip(part).await?,
-                (Some(FILES), _) => self.keep(door, caller, part).await?,
+                (Some(FILES), _) => self.keep(state, caller, part).await?,
                 (Some(name), None) => {
                     let name = name.to_owned();
                     self.fields.put(name, form.text(part).await?);
@@ -83,13 +83,13 @@ impl Intake {
         Ok(())
     }
 
-    async fn keep(&mut self, door: &Door, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
+    async fn keep(&mut self, state: &State, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
         let user = match caller.user(claimed.as_deref()) {
             Ok(user) => Some(user),
             // That may still come.
             Err(Error::NoUser) => None,
-            Err(why) => return Err(why),
+            Err(err) => return Err(err),
         };
         if let Some(user) = &user {
             self.look_ahead(caller, user).await?;
@@ -98,12 +98,12 @@ impl Intake {
         let key = Files::key(user.as_deref().unwrap_or("user"), &name);
         let media_type = part.media_type().filter(|it| it.len() <= MEDIA_TYPE);
         let media_type = media_type.unwrap_or(UNKNOWN).to_owned();
-        let size = door.memory.files.put(&key, part, door.memory.max_upload_size).await?;
+        let size = state.memory.files.put(&key, part, state.memory.max_upload_size).await?;
         self.uploads.push(Upload { key, name, media_type, size });
         Ok(())
     }
 
-    /// Refuse what is for somebody else's conversation as soon as that is known.
+    /// Refuses a request for a conversation of others as soon as its id is known.
     async fn look_ahead(&mut self, caller: &Caller, user: &str) -> Result<(), Error> {
         let Some(id) = self.fields.conversation()?.filter(|_| !self.is_open) else { return Ok(()) };
         caller.conversation(id, Action::Write, Some(user)).await?;
@@ -117,7 +117,7 @@ impl Upload {
         &self.key
     }
 
-    /// It becomes the user's and the message's.
+    /// Assigns the file to the user and to the message.
     pub(super) fn as_new(&self) -> NewFile<'_> {
         NewFile {
             key: &self.key,
@@ -130,8 +130,8 @@ impl Upload {
     }
 }
 
-/// Nobody knows of them, so nobody will ask for them.
-pub(super) async fn discard(door: &Door, uploads: &[Upload]) {
+/// Deletes the files, which no message refers to.
+pub(super) async fn discard(state: &State, uploads: &[Upload]) {
     let keys: Vec<_> = uploads.iter().map(|it| it.key.clone()).collect();
-    door.memory.files.discard(&keys).await;
+    state.memory.files.discard(&keys).await;
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -20,11 +20,11 @@ use super::{
     error::{Error, Refused},
     intake::{Intake, discard},
     params::{Id, Params},
-    say::{ONLY_FILES, Saying},
+    publish::{ONLY_FILES, PendingMessage},
     shape::{ConversationShape, MessageShape},
-    to_the_end,
+    task::to_the_end,
 };
-use crate::{door::Door, links::Addresses, wire};
+use crate::{links::Addresses, state::State, wire};
 
 #[derive(Serialize, ToSchema)]
 struct Page<'a> {
@@ -33,7 +33,7 @@ struct Page<'a> {
     has_more: bool,
 }
 
-/// Read messages: the newest, the oldest of them first
+/// List the newest messages, oldest first
 #[utoipa::path(
     get,
     path = "/conversations/{id}/messages",
@@ -46,7 +46,7 @@ struct Page<'a> {
     responses((status = 200, description = "Messages", body = inline(Page<'_>)))
 )]
 pub(super) async fn list(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     Id(id): Id,
     base: Base,
@@ -61,7 +61,7 @@ pub(super) async fn list(
         Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
     };
-    let addresses = door.links.of(&base, &messages).await;
+    let addresses = state.links.of(&base, &messages).await;
     let page = Page {
         conversation: (&conversation).into(),
         messages: messages.iter().map(|it| MessageShape::of(it, &addresses)).collect(),
@@ -77,7 +77,7 @@ struct Found<'a> {
     has_more: bool,
 }
 
-/// Find messages with every word of `q`, the newest first
+/// Find messages that contain every word of `q`, newest first
 #[utoipa::path(
     get,
     path = "/api/v1/search",
@@ -90,7 +90,7 @@ struct Found<'a> {
     responses((status = 200, description = "Messages", body = inline(Found<'_>)))
 )]
 pub(super) async fn search(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     params: Params,
@@ -98,7 +98,7 @@ pub(super) async fn search(
     let user = caller.user(None)?;
     let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
     let found = caller.store().search(&user, query, params.page()?).await?;
-    let addresses = door.links.of(&base, &found.messages).await;
+    let addresses = state.links.of(&base, &found.messages).await;
     let messages = found.messages.iter().map(|it| MessageShape::of(it, &addresses)).collect();
     Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
 }
@@ -111,7 +111,7 @@ struct Added<'a> {
     temp_id: Option<&'a Value>,
 }
 
-/// `new_message`, as it is shown for a message that came over HTTP.
+/// The event `new_message` of a message that came over HTTP.
 #[derive(Serialize)]
 struct Nested<'a> {
     message: MessageShape<'a>,
@@ -119,7 +119,7 @@ struct Nested<'a> {
     temp_id: Option<&'a Value>,
 }
 
-/// Add a message, with files or without; nobody is asked
+/// Add a message, with files or without; no agent is asked
 #[utoipa::path(
     post,
     path = "/messages",
@@ -132,30 +132,31 @@ struct Nested<'a> {
     )
 )]
 pub(super) async fn add(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     request: Request,
 ) -> Result<Response, Error> {
     caller.count_publication()?;
-    let life = door.core.life.clone();
+    let life = state.core.life.clone();
     to_the_end(&life, "message", async move {
-        let intake = Intake::read(&door, &caller, request).await?;
+        let intake = Intake::read(&state, &caller, request).await?;
         let temp_id = intake.fields.value("temp_id");
-        let (intake, saying) = match read(&caller, &intake) {
-            Ok(saying) => (intake, saying),
-            Err(why) => {
-                discard(&door, &intake.uploads).await;
-                return Err(why);
+        let (intake, pending) = match read(&caller, &intake) {
+            Ok(pending) => (intake, pending),
+            Err(err) => {
+                discard(&state, &intake.uploads).await;
+                return Err(err);
             }
         };
-        let saying = Saying { uploads: intake.uploads, ..saying };
+        let pending = PendingMessage { uploads: intake.uploads, ..pending };
         let temp_id = temp_id.as_ref();
-        let said = saying.say(&door, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
-        let status = if said.is_new { StatusCode::CREATED } else { StatusCode::OK };
+        let stored =
+            pending.publish(&state, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
+        let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
         let added = Added {
-            message: MessageShape::of(&said.message, &said.addresses),
-            conversation: (&said.conversation).into(),
+            message: MessageShape::of(&stored.message, &stored.addresses),
+            conversation: (&stored.conversation).into(),
             temp_id,
         };
         Ok((status, Json(added)).into_response())
@@ -173,8 +174,8 @@ fn nested(
     ("new_message", wire::json(&shown))
 }
 
-/// What is to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+/// The message to be stored, without its files.
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let sender = match fields.text("sender")?.or(fields.text("role")?).as_deref() {
@@ -190,5 +191,5 @@ fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Sayi
         return Err(Error::Field { name: "temp_id", expected: "at most 255 bytes long" });
     }
     let metadata = fields.json_text("metadata")?;
-    Ok(Saying { conversation, user, sender, content, metadata, key, uploads: Vec::new() })
+    Ok(PendingMessage { conversation, user, sender, content, metadata, key, uploads: Vec::new() })
 }

@@ -1,4 +1,4 @@
-//! What an address says: the parameters of its query, and the conversation in its path.
+//! The parameters of a query, and the conversation in a path.
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -6,14 +6,14 @@ use http::{Uri, request::Parts};
 use quadrille_store::Page;
 
 use super::error::Error;
-use crate::door::Door;
+use crate::state::State;
 
-/// The parameters of a query, in order. Those that nobody asks for are ignored; of two with one name
-/// the first counts.
+/// The parameters of a query, in order. Unknown ones are ignored; of two with one name the first
+/// counts.
 #[derive(Debug)]
 pub(super) struct Params(Vec<(String, String)>);
 
-/// The conversation in a path. What is no id names none.
+/// The conversation in a path. Anything but an id names none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Id(pub(super) i64);
 
@@ -25,7 +25,7 @@ impl Params {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// One that is empty is not there.
+    /// A parameter; an empty one counts as missing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
         found.filter(|value| !value.is_empty())
@@ -38,7 +38,7 @@ impl Params {
         given.transpose()
     }
 
-    /// At most what the store gives at once, which is also the default.
+    /// The limit of a list: at most that of the store, which is also the default.
     pub(super) fn limit(&self) -> Result<u32, Error> {
         let given = self.number("limit")?.unwrap_or(i64::MAX);
         if given == 0 {
@@ -63,11 +63,11 @@ impl<S: Sync> FromRequestParts<S> for Params {
 
 // === impl Id ===
 
-impl FromRequestParts<Arc<Door>> for Id {
+impl FromRequestParts<Arc<State>> for Id {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let id = Path::<i64>::from_request_parts(parts, door).await;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
+        let id = Path::<i64>::from_request_parts(parts, state).await;
         id.ok().filter(|Path(id)| *id >= 0).map(|Path(id)| Self(id)).ok_or(Error::NoConversation)
     }
 }

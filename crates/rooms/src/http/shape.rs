@@ -1,4 +1,4 @@
-//! What conversations, messages and files look like to clients, under every name that one of them
+//! Conversations, messages and files in JSON, with each member under every name that a client
 //! reads.
 use quadrille_store::{Conversation, FileInfo, Message};
 use serde::Serialize;

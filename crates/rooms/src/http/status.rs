@@ -1,76 +1,78 @@
-//! `/health` and `/api/v1/status`: that the service is there, and how many use it.
+//! `/health` and `/api/v1/status`: whether the service is up, and by how many clients it is used.
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
 };
 use quadrille_edge::http::Peer;
 use quadrille_identity::{Payer, Principal, Rate};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
-use crate::{NAME, PATH, door::Door};
+use quadrille_socketio::PATH;
 
-/// Named rooms that are listed.
+use crate::{config::NAME, state::State};
+
+/// Named rooms that are listed, at most.
 const ROOMS: usize = 1000;
 
 const SERVICE: &str = "quadrille";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Ask whether rooms are healthy
+/// Health check of rooms
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "rooms_health",
     tag = "rooms",
     security(()),
-    responses((status = 200, description = "They are", body = serde_json::Value))
+    responses((status = 200, description = "Healthy", body = serde_json::Value))
 )]
 pub(super) async fn health(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     request: Request,
 ) -> Result<Json<Value>, Error> {
-    count(&door, &request)?;
+    count(&state, &request)?;
     Ok(Json(json!({
         "status": "healthy",
         "service": SERVICE,
-        "active_connections": door.count(),
-        "rooms": door.count_rooms(ROOMS),
+        "active_connections": state.count(),
+        "rooms": state.count_rooms(ROOMS),
         "service_info": {"name": SERVICE, "version": VERSION, "protocol": NAME, "path": PATH},
     })))
 }
 
-/// See how many use rooms
+/// Show the usage of rooms
 #[utoipa::path(
     get,
     path = "/api/v1/status",
     operation_id = "rooms_status",
     tag = "rooms",
     security(()),
-    responses((status = 200, description = "How many there are", body = serde_json::Value))
+    responses((status = 200, description = "Clients and named rooms", body = serde_json::Value))
 )]
 pub(super) async fn status(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     request: Request,
 ) -> Result<Json<Value>, Error> {
-    count(&door, &request)?;
-    // Names are for whoever may be in the rooms, and nobody says here who they are.
-    let rooms = door.named_rooms(&Principal::guest(), ROOMS).into_iter();
+    count(&state, &request)?;
+    // Names are shown to guests as far as these may use the rooms: no token is read here.
+    let rooms = state.named_rooms(&Principal::guest(), ROOMS).into_iter();
     let rooms = rooms.map(|(room, count)| (room, count.into()));
     Ok(Json(json!({
         "status": "running",
         "service": SERVICE,
         "version": VERSION,
-        "active_connections": door.count(),
+        "active_connections": state.count(),
         "rooms": rooms.collect::<Map<String, Value>>(),
-        "room_count": door.count_rooms(ROOMS),
+        "room_count": state.count_rooms(ROOMS),
         "uptime": "running",
     })))
 }
 
-/// Nobody says who they are here, but it costs as much as elsewhere.
-fn count(door: &Door, request: &Request) -> Result<(), Error> {
+/// Counts the request for its address: no token is read here.
+fn count(state: &State, request: &Request) -> Result<(), Error> {
     let payer = Payer::from(Peer::of(request).0);
-    Ok(door.core.quotas.take(Rate::Requests, &payer)?)
+    Ok(state.core.quotas.take(Rate::Requests, &payer)?)
 }

@@ -1,4 +1,4 @@
-//! Where clients put their token, and when a browser may have sent it without being asked.
+//! The places of a token in a request, and protection from cross-site request forgery.
 use http::{HeaderMap, Method, Uri, header};
 use quadrille_edge::http::{
     Origins,
@@ -14,8 +14,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The first that is there counts, whether it is good or not: that of the header, of the cookie,
-    /// of the query as `jwt`, or as `token`.
+    /// Finds the token: in the header, the cookie, or the query as `jwt` or `token`. The first one
+    /// counts, whether it is valid or not.
     pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
         let found = |text: &str, in_cookie| {
             (!text.is_empty()).then(|| Self { token: within(text, headers), in_cookie })
@@ -27,7 +27,7 @@ impl Found {
             .or_else(|| in_query().and_then(|it| found(it, false)))
     }
 
-    /// Whether the client meant to send the token.
+    /// Whether the page that sent the token may; false for a forged cross-site request.
     pub(super) fn is_meant(&self, method: &Method, headers: &HeaderMap, origins: &Origins) -> bool {
         !self.in_cookie || origins.takes_cookie(method, headers)
     }

@@ -1,9 +1,9 @@
-//! `POST /api/upload_file`: files, and a message that they come with.
+//! `POST /api/upload_file`: files, and their message.
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{self, Request},
 };
 use http::StatusCode;
 use quadrille_edge::http::Base;
@@ -16,12 +16,12 @@ use super::{
     caller::Caller,
     error::Error,
     intake::{Intake, discard},
-    say::{ONLY_FILES, Saying},
-    to_the_end,
+    publish::{ONLY_FILES, PendingMessage},
+    task::to_the_end,
 };
 use crate::{
-    door::Door,
     links::Addresses,
+    state::State,
     wire::{self, UserId},
 };
 
@@ -29,59 +29,59 @@ use crate::{
 pub(super) struct Uploaded {
     success: bool,
     message_id: i64,
-    /// Where the files are; each opens its file for a while, without a token.
+    /// Links to the files; each opens its file for a while, without a token.
     files: Vec<String>,
     conversation_id: i64,
 }
 
-/// Add files as a message; nobody is asked
+/// Add files as a message; no agent is asked
 #[utoipa::path(
     post,
     path = "/api/upload_file",
     operation_id = "upload_to_conversation",
     tag = "rooms",
     responses(
-        (status = 201, description = "The message, and where its files are", body = inline(Uploaded)),
+        (status = 201, description = "The message, and links to its files", body = inline(Uploaded)),
     )
 )]
 pub(super) async fn upload(
-    State(door): State<Arc<Door>>,
+    extract::State(state): extract::State<Arc<State>>,
     caller: Caller,
     base: Base,
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), Error> {
     caller.count_publication()?;
-    let life = door.core.life.clone();
+    let life = state.core.life.clone();
     to_the_end(&life, "upload", async move {
-        let intake = Intake::read(&door, &caller, request).await?;
-        let saying = match read(&caller, &intake) {
-            Ok(saying) => Saying { uploads: intake.uploads, ..saying },
-            Err(why) => {
-                discard(&door, &intake.uploads).await;
-                return Err(why);
+        let intake = Intake::read(&state, &caller, request).await?;
+        let pending = match read(&caller, &intake) {
+            Ok(pending) => PendingMessage { uploads: intake.uploads, ..pending },
+            Err(err) => {
+                discard(&state, &intake.uploads).await;
+                return Err(err);
             }
         };
-        let said = saying.say(&door, &caller, &base, uploaded).await?;
+        let stored = pending.publish(&state, &caller, &base, uploaded).await?;
         let answer = Uploaded {
             success: true,
-            message_id: said.message.id,
-            files: urls(&said.message, &said.addresses).map(str::to_owned).collect(),
-            conversation_id: said.message.conversation_id,
+            message_id: stored.message.id,
+            files: urls(&stored.message, &stored.addresses).map(str::to_owned).collect(),
+            conversation_id: stored.message.conversation_id,
         };
         Ok((StatusCode::CREATED, Json(answer)))
     })
     .await
 }
 
-/// What is to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Saying, Error> {
+/// The message to be stored, without its files.
+fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     if uploads.is_empty() {
         return Err(Error::NoFiles);
     }
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let content = fields.text("message")?.filter(|it| !it.trim().is_empty());
-    Ok(Saying {
+    Ok(PendingMessage {
         conversation,
         user,
         sender: Sender::User,
