@@ -50,7 +50,7 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Measure the released binary on this machine.
+    /// Measure the binary of `cargo run --release` on this machine.
     Bench {
         #[arg(default_value = "all")]
         bench: Bench,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the released binary under load, as tables of medians.
+//! `cargo xtask bench`: the binary of `cargo run --release` under load, as tables of medians.
 mod plot;
 mod relay;
 mod rooms;
@@ -96,7 +96,8 @@ impl Bench {
 
 pub(crate) fn run(project: &Project, chosen: Bench) -> Result<ExitCode> {
     let sh = &project.sh;
-    cmd!(sh, "cargo build --profile dist -p quadrille").run()?;
+    // Two builds: one build would unify their features, and change the server.
+    cmd!(sh, "cargo build --release -p quadrille").run()?;
     cmd!(sh, "cargo build --release -p quadrille-bench").run()?;
     for bench in EACH.into_iter().filter(|bench| chosen == *bench || chosen == Bench::All) {
         if bench == Bench::Start {

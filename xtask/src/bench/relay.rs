@@ -6,7 +6,11 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use xshell::cmd;
 
-use super::{ROUNDS, server::Server, table};
+use super::{
+    ROUNDS,
+    server::{Kind, Server},
+    table,
+};
 use crate::{clients, project::Project};
 
 /// Server that relays.
@@ -90,7 +94,7 @@ impl Relay<'_> {
     fn command(self, root: &Path, target: &Path, cat: &str) -> Command {
         let mut command = match self {
             Self::Gateway => {
-                let mut command = Command::new(target.join("dist/quadrille"));
+                let mut command = Command::new(Kind::Gateway.binary(target));
                 command
                     .env("QUADRILLE_SERVER__LISTEN", "127.0.0.1:0")
                     .env("QUADRILLE_LOG__LEVEL", "warn")

@@ -35,7 +35,7 @@ impl Kind {
 
     pub(super) fn binary(self, target: &Path) -> PathBuf {
         match self {
-            Self::Gateway => target.join("dist/quadrille"),
+            Self::Gateway => target.join("release/quadrille"),
             Self::Peer(_) => target.join("release/peer"),
         }
     }
