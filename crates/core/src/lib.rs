@@ -42,7 +42,7 @@ pub use event::{
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
-pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
+pub use inbox::{Delivery, Gap, Inbox, BatchLimit, Since, Tag};
 pub use life::Life;
 pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};

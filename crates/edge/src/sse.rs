@@ -16,7 +16,7 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body::{Body, Frame};
-use quadrille_core::{Close, Counted, Delivery, Gap, Inbox, Position, Room, Session, telemetry};
+use quadrille_core::{Close, Counted, Delivery, Gap, Inbox, Position, BatchLimit, Session, telemetry};
 use serde::Serialize;
 use tokio::time::{Instant, Sleep};
 
@@ -31,7 +31,7 @@ const BEAT: Duration = Duration::from_secs(15);
 pub const NOT_KEPT: &str = "no-store, no-transform";
 
 /// What is taken from the logs at once; one record may exceed it.
-const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
+const ROOM: BatchLimit = BatchLimit { records: 256, bytes: 64 << 10 };
 
 /// How long a stream may go on, once the process stops, with what the logs have for it.
 const LAST: Duration = Duration::from_secs(2);

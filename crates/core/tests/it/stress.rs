@@ -2,7 +2,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quadrille_core::{
-    Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Room, Since, Text, Topic, Wire,
+    Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, BatchLimit, Since, Text, Topic, Wire,
 };
 use tokio::task::JoinSet;
 
@@ -30,7 +30,7 @@ async fn read_all(mut inbox: Inbox, topics: Vec<Topic>) -> u64 {
     let mut next: HashMap<Topic, u64> = topics.into_iter().map(|topic| (topic, 1)).collect();
     let (mut missed, mut out) = (0, Vec::new());
     while next.values().any(|next| *next <= RECORDS) {
-        inbox.recv(Room { records: 7, bytes: usize::MAX }, &mut out).await;
+        inbox.recv(BatchLimit { records: 7, bytes: usize::MAX }, &mut out).await;
         for delivery in out.drain(..) {
             match delivery {
                 Delivery::Record(record, _) => {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Close, Delivery, Holder, Inbox, Room, Session, telemetry};
+use quadrille_core::{Close, Delivery, Holder, Inbox, BatchLimit, Session, telemetry};
 use tokio::time::Instant;
 
 use super::{
@@ -34,7 +34,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// What one poll takes from the logs.
-const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
+const ROOM: BatchLimit = BatchLimit { records: 256, bytes: 64 << 10 };
 
 /// Times that the logs are asked in one poll, if what they have is nothing to the client.
 const ROUNDS: u32 = 64;

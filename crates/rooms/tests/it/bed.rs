@@ -13,7 +13,7 @@ use quadrille_agents::{
     Agent, Config as Agents, Desk, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Room, Shares, Since, Turns,
+    Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, BatchLimit, Shares, Since, Turns,
 };
 use quadrille_edge::{Core, http::Origins};
 use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
@@ -153,7 +153,7 @@ impl Watch {
     /// The next record: its name and its payload.
     pub(crate) async fn next(&mut self) -> (String, Value) {
         let mut got = Vec::new();
-        let room = Room { records: 1, bytes: usize::MAX };
+        let room = BatchLimit { records: 1, bytes: usize::MAX };
         e2e::patience::within("a record", self.0.recv(room, &mut got)).await;
         let Some(Delivery::Record(record, _)) = got.pop() else { panic!("no record: {got:?}") };
         (record.kind.to_string(), serde_json::from_str(&record.payload).unwrap())
@@ -161,7 +161,7 @@ impl Watch {
 
     /// Whether nothing has come that was not taken yet.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        let room = Room { records: 1, bytes: usize::MAX };
+        let room = BatchLimit { records: 1, bytes: usize::MAX };
         let mut got = Vec::new();
         self.0.recv(room, &mut got).now_or_never().is_none()
     }
