@@ -90,7 +90,7 @@ pub struct Draft {
     pub payload: Text,
     pub key: Option<Key>,
     /// The session that published it, for protocols that do not echo.
-    pub origin: Option<Uuid>,
+    pub publisher: Option<Uuid>,
     frames: Frames,
     /// Bytes of `frames`.
     framed: usize,
@@ -103,7 +103,7 @@ impl Draft {
             kind: kind.into(),
             payload: payload.into(),
             key: None,
-            origin: None,
+            publisher: None,
             frames: Frames::default(),
             framed: 0,
         }
@@ -126,8 +126,8 @@ impl Draft {
     }
 
     #[must_use]
-    pub fn origin(mut self, session: Uuid) -> Self {
-        self.origin = Some(session);
+    pub fn publisher(mut self, session: Uuid) -> Self {
+        self.publisher = Some(session);
         self
     }
 
@@ -148,7 +148,7 @@ pub struct Event {
     /// One JSON value, as the publisher wrote it.
     pub payload: Text,
     pub key: Option<Key>,
-    pub origin: Option<Uuid>,
+    pub publisher: Option<Uuid>,
     /// Milliseconds since the Unix epoch, stamped by the node that accepted the event.
     pub ts: u64,
     pub at: Position,
@@ -183,9 +183,9 @@ pub trait Wire {
 
 impl Event {
     pub fn new(draft: Draft, at: Position) -> Self {
-        let Draft { topic, kind, payload, key, origin, frames, framed } = draft;
+        let Draft { topic, kind, payload, key, publisher, frames, framed } = draft;
         let (framed, budget) = (AtomicUsize::new(framed), OnceLock::new());
-        Self { topic, kind, payload, key, origin, ts: now(), at, frames, framed, budget }
+        Self { topic, kind, payload, key, publisher, ts: now(), at, frames, framed, budget }
     }
 
     /// The event encoded for `W`: built by whoever asks first, shared by everyone after.

@@ -325,7 +325,7 @@ impl Client {
         let sid = self.sid();
         let State::Connected(connected) = &mut self.state else { return };
         // Who says something to the others knows it already.
-        let is_seen = tag & SEEN != 0 && record.origin != Some(sid);
+        let is_seen = tag & SEEN != 0 && record.publisher != Some(sid);
         let offset = connected.hold.as_ref().map(|_| Offset(&record.topic, record.at));
         let mut is_shown = false;
         if tag & OWN != 0

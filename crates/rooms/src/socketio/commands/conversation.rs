@@ -161,7 +161,7 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
                     Some(name) => Some(name.to_string()),
                     None => door.memory.store.user_name(&user).await.ok().flatten(),
                 };
-                let draft = typed(topic, &user, name.as_deref(), is_typing, id).origin(sid);
+                let draft = typed(topic, &user, name.as_deref(), is_typing, id).publisher(sid);
                 drop(door.publish(draft).await);
             }
             let then: Then = Box::new(move |_, link| link.ack(call_id, None));
