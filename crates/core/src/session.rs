@@ -316,7 +316,7 @@ impl Info {
     }
 
     /// It is `user`'s, as turned out after it was admitted. The first one counts.
-    pub fn belongs_to(&self, user: Arc<str>) {
+    pub fn set_user(&self, user: Arc<str>) {
         // Fails if somebody is known already.
         drop(self.user.set(user));
     }

@@ -151,7 +151,7 @@ impl Client {
         }
         link.inbox.set_holder(holder);
         if let Some(user) = &user {
-            self.info.belongs_to(Arc::clone(user));
+            self.info.set_user(Arc::clone(user));
         }
         let back = coming.back;
         let resumed = back.as_ref().and_then(|it| it.take(&self.door, user.as_ref()));
