@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Info, MESSAGE, OnSlow, Position, Publish, Seat, Since, Tag, Text,
+    BadTopic, Delivery, Draft, SessionInfo, MESSAGE, OnSlow, Position, Publish, Seat, Since, Tag, Text,
     Topic, json, now, telemetry,
 };
 use quadrille_edge::ws::{AcceptedClient, Flow, Frames, Link, Protocol};
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     state: Arc<State>,
     /// Boxed because the future of a connection holds a socket more than once.
     identity: Box<Identity>,
-    session: Arc<Info>,
+    session: Arc<SessionInfo>,
     seats: Vec<Seat>,
     /// Target of the last publication: most publishers stay with one channel.
     last: Option<Target>,

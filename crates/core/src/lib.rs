@@ -48,7 +48,7 @@ pub use log::Standing;
 pub use policy::{OnSlow, Policies, Policy};
 pub use pool::{Holder, Newcomers, Permit, Pool, Shares, Shortage, Usage, network};
 pub use presence::{Member, Presence, Seat};
-pub use session::{Admission, Info, Limits, NotAdmitted, Registry, Session};
+pub use session::{Admission, SessionInfo, Limits, NotAdmitted, Registry, Session};
 pub use text::Text;
 pub use throttle::Throttle;
 pub use topic::{BadTopic, Topic};

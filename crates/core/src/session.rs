@@ -28,7 +28,7 @@ use crate::{
 
 /// A connection, as others see it.
 #[derive(Debug)]
-pub struct Info {
+pub struct SessionInfo {
     pub id: Uuid,
     pub protocol: &'static str,
     pub peer: IpAddr,
@@ -42,7 +42,7 @@ pub struct Info {
 /// Holds one place in the registry; dropping it gives the place back.
 #[derive(Debug)]
 pub struct Session {
-    info: Arc<Info>,
+    info: Arc<SessionInfo>,
     registry: Registry,
 }
 
@@ -78,7 +78,7 @@ struct Live {
 
 #[derive(Debug)]
 struct Entry {
-    info: Arc<Info>,
+    info: Arc<SessionInfo>,
     /// `None` once another session has taken it.
     place: Option<Permit>,
     standing: Standing,
@@ -171,7 +171,7 @@ impl Registry {
             Err(shortage) => return Err(refuse(NotAdmitted::of(shortage, &who.holder))),
         };
         *live.by_address.entry(network(who.peer)).or_default() += 1;
-        let info = Arc::new(Info {
+        let info = Arc::new(SessionInfo {
             id: Uuid::now_v7(),
             protocol: who.protocol,
             peer: who.peer,
@@ -200,7 +200,7 @@ impl Registry {
         &self,
         live: &mut Live,
         who: &Admission,
-    ) -> Result<(Permit, Option<Arc<Info>>), Shortage> {
+    ) -> Result<(Permit, Option<Arc<SessionInfo>>), Shortage> {
         let shortage = match self.0.places.take(&who.holder, 1) {
             Ok(place) => return Ok((place, None)),
             Err(shortage) => shortage,
@@ -252,7 +252,7 @@ impl Registry {
     }
 
     /// At most `limit` sessions in the order of their ids, from the one after `after` on.
-    pub fn list(&self, after: Option<Uuid>, limit: usize) -> Vec<Arc<Info>> {
+    pub fn list(&self, after: Option<Uuid>, limit: usize) -> Vec<Arc<SessionInfo>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let live = self.live();
         live.sessions
@@ -269,7 +269,7 @@ impl Registry {
     }
 
     /// End the sessions that `pick` chooses; tells how many.
-    pub fn kick(&self, mut pick: impl FnMut(&Info) -> bool, why: &Close) -> usize {
+    pub fn kick(&self, mut pick: impl FnMut(&SessionInfo) -> bool, why: &Close) -> usize {
         let live = self.live();
         let all = live.sessions.values().map(|entry| &entry.info);
         let picked: Vec<_> = all.filter(|info| pick(info)).cloned().collect();
@@ -307,9 +307,9 @@ impl Default for Registry {
     }
 }
 
-// === impl Info ===
+// === impl SessionInfo ===
 
-impl Info {
+impl SessionInfo {
     /// Whose it is, as far as that is known yet.
     pub fn user(&self) -> Option<&Arc<str>> {
         self.user.get()
@@ -359,7 +359,7 @@ impl Info {
 // === impl Session ===
 
 impl Session {
-    pub fn info(&self) -> &Arc<Info> {
+    pub fn info(&self) -> &Arc<SessionInfo> {
         &self.info
     }
 

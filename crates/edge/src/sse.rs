@@ -192,7 +192,7 @@ impl<S: Show> Body for Stream<S> {
 }
 
 impl<S: Show> IntoResponse for Stream<S> {
-    /// The answer carries the session's [`Info`](quadrille_core::Info), so that whoever holds the connection
+    /// The answer carries the session's [`SessionInfo`](quadrille_core::SessionInfo), so that whoever holds the connection
     /// knows what it is for.
     fn into_response(self) -> Response {
         let headers = [

@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, header};
-use quadrille_core::{Admission, Inbox, Info, NotAdmitted, Session};
+use quadrille_core::{Admission, Inbox, SessionInfo, NotAdmitted, Session};
 use quadrille_identity::{Principal, Token};
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
 pub struct AcceptedClient {
     pub principal: Principal,
     pub peer: IpAddr,
-    pub session: Arc<Info>,
+    pub session: Arc<SessionInfo>,
 }
 
 /// A checked handshake of a page that may connect. Its client is not known yet.

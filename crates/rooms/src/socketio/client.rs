@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Inbox, Info, Position, Record, Seat, Tag, Topic, telemetry, turn::TurnEvent,
+    Close, Delivery, Inbox, SessionInfo, Position, Record, Seat, Tag, Topic, telemetry, turn::TurnEvent,
 };
 use quadrille_identity::{Exceeded, Payer, Principal, Rate, Token};
 use serde::Serialize;
@@ -35,7 +35,7 @@ pub(crate) const OWN: Tag = 4;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) door: Arc<Door>,
-    pub(crate) info: Arc<Info>,
+    pub(crate) info: Arc<SessionInfo>,
     pub(crate) peer: IpAddr,
     /// The one of the first request, for who sends none later.
     pub(super) token: Option<Token>,
@@ -138,7 +138,7 @@ impl Connected {
 impl Client {
     pub(crate) fn new(
         door: &Arc<Door>,
-        info: &Arc<Info>,
+        info: &Arc<SessionInfo>,
         peer: IpAddr,
         token: Option<Token>,
     ) -> Self {

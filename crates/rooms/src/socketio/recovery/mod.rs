@@ -11,7 +11,7 @@ use std::{
 };
 
 use quadrille_agents::Desk;
-use quadrille_core::{Info, Position, Tag, Topic};
+use quadrille_core::{SessionInfo, Position, Tag, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -57,7 +57,7 @@ struct Socket {
     pid: Pid,
     sid: Uuid,
     user: Option<Arc<str>>,
-    connection: Arc<Info>,
+    connection: Arc<SessionInfo>,
     trail: Mutex<Trail>,
 }
 
@@ -167,7 +167,7 @@ impl Socket {
     /// The bytes that it takes while it is lost, more or less.
     fn size(&self) -> usize {
         let keys = 2 * size_of::<(Instant, Pid)>() + size_of::<Entry>();
-        size_of::<Self>() + size_of::<Info>() + 2 * keys + self.trail().size()
+        size_of::<Self>() + size_of::<SessionInfo>() + 2 * keys + self.trail().size()
     }
 }
 
@@ -177,7 +177,7 @@ impl Hold {
     /// A socket for a connection: the one that goes on, or a new one. `None` if there is no recovery.
     pub(super) fn new(
         door: &Arc<Door>,
-        connection: &Arc<Info>,
+        connection: &Arc<SessionInfo>,
         user: Option<&Arc<str>>,
         back: Option<Back>,
         resumed: Option<&Resumed>,
