@@ -24,13 +24,13 @@ pub const MESSAGE: &str = "message";
 
 /// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
 /// of a key reaches a reader that has fallen behind.
-pub type Key = Text;
+pub type EventKey = Text;
 
 /// The key of what `publisher` publishes about one `message`. It supersedes what the same publisher
 /// published about the same message, and nothing else: no other key begins in this way.
-pub fn published_key(publisher: &str, kind: &str, message: &str) -> Key {
+pub fn published_key(publisher: &str, kind: &str, message: &str) -> EventKey {
     let length = publisher.len();
-    Key::from(format!("published {kind} {length} {publisher} {message}").as_str())
+    EventKey::from(format!("published {kind} {length} {publisher} {message}").as_str())
 }
 
 /// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
@@ -88,7 +88,7 @@ pub struct Draft {
     pub kind: Kind,
     /// One JSON value, passed on byte for byte.
     pub payload: Text,
-    pub key: Option<Key>,
+    pub key: Option<EventKey>,
     /// The session that published it, for protocols that do not echo.
     pub publisher: Option<Uuid>,
     frames: Frames,
@@ -120,7 +120,7 @@ impl Draft {
     }
 
     #[must_use]
-    pub fn key(mut self, key: Option<Key>) -> Self {
+    pub fn key(mut self, key: Option<EventKey>) -> Self {
         self.key = key;
         self
     }
@@ -147,7 +147,7 @@ pub struct Event {
     pub kind: Kind,
     /// One JSON value, as the publisher wrote it.
     pub payload: Text,
-    pub key: Option<Key>,
+    pub key: Option<EventKey>,
     pub publisher: Option<Uuid>,
     /// Milliseconds since the Unix epoch, stamped by the node that accepted the event.
     pub ts: u64,

@@ -38,7 +38,7 @@ pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
 pub use counted::{Buffers, Counted, FREE_OUTPUT};
 pub use event::{
-    BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
+    BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
