@@ -36,7 +36,7 @@ mod user;
 
 pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
-pub use counted::{Buffers, Counted, FREE_OUTPUT};
+pub use counted::{Buffers, HeldBytes, FREE_OUTPUT};
 pub use event::{
     BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };

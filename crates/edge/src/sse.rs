@@ -16,7 +16,7 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body::{Body, Frame};
-use quadrille_core::{Close, Counted, Delivery, Gap, Inbox, Position, BatchLimit, Session, telemetry};
+use quadrille_core::{Close, HeldBytes, Delivery, Gap, Inbox, Position, BatchLimit, Session, telemetry};
 use serde::Serialize;
 use tokio::time::{Instant, Sleep};
 
@@ -59,7 +59,7 @@ pub struct Stream<S> {
     /// When the token of the client ends.
     expires: Option<Pin<Box<Sleep>>>,
     /// The text that the client has yet to take.
-    sending: Counted,
+    sending: HeldBytes,
     /// The process stops: from then on nothing is taken from the logs any more.
     last: Option<Instant>,
 }

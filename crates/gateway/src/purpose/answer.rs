@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
-use quadrille_core::{Counted, SessionInfo, Shortage};
+use quadrille_core::{HeldBytes, SessionInfo, Shortage};
 use quadrille_edge::http::{Carrier, Problem};
 
 use super::Purpose;
@@ -100,7 +100,7 @@ struct Busy {
     body: Body,
     /// Of a client without a token.
     connection: Option<Purpose>,
-    _counted: Counted,
+    _counted: HeldBytes,
 }
 
 impl HttpBody for Busy {
