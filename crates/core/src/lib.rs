@@ -44,7 +44,7 @@ pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics}
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use inbox::{Delivery, Gap, Inbox, BatchLimit, Since, Tag};
 pub use life::Life;
-pub use log::Standing;
+pub use log::TopicInfo;
 pub use policy::{OnSlow, Policies, Policy};
 pub use pool::{Holder, Newcomers, Permit, Pool, Shares, Shortage, Usage, network};
 pub use presence::{Member, Presence, Seat};
