@@ -182,7 +182,7 @@ impl<'a> Link<'a> {
 #[cfg(test)]
 mod tests {
     use quadrille_core::Life;
-    use quadrille_identity::{Secret, Settings};
+    use quadrille_identity::{Secret, AuthSettings};
 
     use super::*;
 
@@ -196,9 +196,9 @@ mod tests {
         Links::new(&files, &auth, Duration::from_mins(1))
     }
 
-    fn settings(secrets: &[&str]) -> Settings {
+    fn settings(secrets: &[&str]) -> AuthSettings {
         let secrets = secrets.iter().map(|it| Secret::from((*it).to_owned())).collect();
-        Settings { secrets, short_secrets: true, ..Settings::default() }
+        AuthSettings { secrets, short_secrets: true, ..AuthSettings::default() }
     }
 
     fn path(links: &Links, key: &str, until: SystemTime) -> String {
