@@ -142,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Registry, BatchLimit, Shares, Since, Turns,
+        BatchLimit, Hub, Life, Limits, Policies, Policy, Presence, Registry, Shares, Since, Turns,
     };
     use quadrille_edge::http::Origins;
     use quadrille_identity::{Authority, Quotas};

@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, SessionInfo, MESSAGE, OnSlow, Position, Publish, Seat, Since, Tag, Text,
-    Topic, json, now, telemetry,
+    BadTopic, Delivery, Draft, MESSAGE, OnSlow, Position, Publish, Seat, SessionInfo, Since, Tag,
+    Text, Topic, json, now, telemetry,
 };
 use quadrille_edge::ws::{AcceptedClient, Flow, Frames, Link, Protocol};
 use quadrille_identity::NotRefreshed;

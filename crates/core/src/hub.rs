@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
-    Position, Shares, Shortage, Since, TopicInfo, Topic, budget::Budget, event::Record, log::Log,
+    Position, Shares, Shortage, Since, Topic, TopicInfo, budget::Budget, event::Record, log::Log,
     telemetry,
 };
 

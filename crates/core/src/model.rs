@@ -7,7 +7,7 @@ use std::{future::poll_fn, sync::Arc};
 use loom::{future::block_on, thread};
 
 use crate::{
-    Delivery, Draft, Policy, BatchLimit, Since,
+    BatchLimit, Delivery, Draft, Policy, Since,
     budget::Budget,
     inbox::Mailbox,
     log::{Log, Reader, ring},

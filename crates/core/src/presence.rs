@@ -49,7 +49,10 @@ impl Default for Shared {
 // === impl Presence ===
 
 impl Presence {
-    fn shard(&self, topic: &Topic) -> MutexGuard<'_, HashMap<Topic, HashMap<Uuid, Arc<SessionInfo>>>> {
+    fn shard(
+        &self,
+        topic: &Topic,
+    ) -> MutexGuard<'_, HashMap<Topic, HashMap<Uuid, Arc<SessionInfo>>>> {
         let at = usize::try_from(self.0.hasher.hash_one(topic) % SHARDS as u64).unwrap_or_default();
         self.0.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }

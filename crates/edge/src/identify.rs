@@ -44,7 +44,11 @@ impl Core {
     }
 
     /// Counts the connection that carried a request with these `extensions` for `principal`.
-    pub fn carries(&self, extensions: &Extensions, principal: &Principal) -> Result<(), NotAdmitted> {
+    pub fn carries(
+        &self,
+        extensions: &Extensions,
+        principal: &Principal,
+    ) -> Result<(), NotAdmitted> {
         let holder = self.holder(principal, Peer::within(extensions).0);
         Ok(Carrier::identified(extensions, &holder)?)
     }

@@ -16,7 +16,9 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body::{Body, Frame};
-use quadrille_core::{Close, HeldBytes, Delivery, Gap, Inbox, Position, BatchLimit, Session, telemetry};
+use quadrille_core::{
+    BatchLimit, Close, Delivery, Gap, HeldBytes, Inbox, Position, Session, telemetry,
+};
 use serde::Serialize;
 use tokio::time::{Instant, Sleep};
 

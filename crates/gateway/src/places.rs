@@ -10,7 +10,8 @@ use std::{
 };
 
 use quadrille_core::{
-    Buffers, Holder, Limits, Newcomers, Permit, Pool, NotAdmitted, Shares, Shortage, network, telemetry,
+    Buffers, Holder, Limits, Newcomers, NotAdmitted, Permit, Pool, Shares, Shortage, network,
+    telemetry,
 };
 use quadrille_edge::Core;
 use quadrille_identity::Mode;

@@ -73,7 +73,7 @@ mod tests {
 
     use quadrille_core::Limits;
 
-    use crate::{Issue, Mode, Secret, AuthSettings};
+    use crate::{AuthSettings, Issue, Mode, Secret};
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -182,7 +182,7 @@ impl<'a> Link<'a> {
 #[cfg(test)]
 mod tests {
     use quadrille_core::Life;
-    use quadrille_identity::{Secret, AuthSettings};
+    use quadrille_identity::{AuthSettings, Secret};
 
     use super::*;
 

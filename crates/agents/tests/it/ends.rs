@@ -3,7 +3,7 @@ use std::{error::Error, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use quadrille_agents::{Ask, Code, Ending, Failure, Orphans, Part, Phase, Refused, Reply};
-use quadrille_core::{Policy, BatchLimit, Since};
+use quadrille_core::{BatchLimit, Policy, Since};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 

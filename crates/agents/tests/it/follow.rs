@@ -2,7 +2,7 @@
 use futures_util::{StreamExt, stream};
 use quadrille_agents::{Ending, Follow, Part, Step, Ticket};
 use quadrille_core::{
-    Close, Delivery, Event, Gap, Inbox, Position, Record, BatchLimit,
+    BatchLimit, Close, Delivery, Event, Gap, Inbox, Position, Record,
     turn::{TurnEvent, TurnKind},
 };
 

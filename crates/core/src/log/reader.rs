@@ -13,7 +13,7 @@ use crate::{
     Close, Holder, OnSlow, Position, Topic,
     budget::Copied,
     event::Record,
-    inbox::{Delivery, Gap, Mailbox, BatchLimit, Tag},
+    inbox::{BatchLimit, Delivery, Gap, Mailbox, Tag},
     survivors::Survivors,
     sync::{Mutex, lock},
     telemetry,

@@ -12,7 +12,7 @@ mod pace;
 mod stress;
 
 use quadrille_core::{
-    Delivery, Draft, Hub, Inbox, Life, Limits, OnSlow, Policies, Policy, BatchLimit, Since, Topic,
+    BatchLimit, Delivery, Draft, Hub, Inbox, Life, Limits, OnSlow, Policies, Policy, Since, Topic,
 };
 
 /// Everything that is there, or at least one delivery.

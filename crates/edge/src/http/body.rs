@@ -98,7 +98,10 @@ impl Body {
 
 /// Reads the bytes of a body, of at most `limit`. They count in the pool `input` for as long as the
 /// second value is there.
-pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<HeldBytes>), BadBody> {
+pub async fn whole(
+    request: Request,
+    limit: usize,
+) -> Result<(Vec<u8>, Option<HeldBytes>), BadBody> {
     let counted = Carrier::body(request.extensions());
     let (mut input_bytes, holder) =
         counted.map_or((None, None), |(input_bytes, holder)| (Some(input_bytes), Some(holder)));

@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, header};
-use quadrille_core::{Admission, Inbox, SessionInfo, NotAdmitted, Session};
+use quadrille_core::{Admission, Inbox, NotAdmitted, Session, SessionInfo};
 use quadrille_identity::{Principal, Token};
 
 use super::{

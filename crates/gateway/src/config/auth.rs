@@ -1,7 +1,7 @@
 //! Section `auth`: who is let in, and what tokens are checked against.
 use std::{fmt, time::Duration};
 
-use quadrille_identity::{Expired, Mode, PublicKey, Secret, AuthSettings};
+use quadrille_identity::{AuthSettings, Expired, Mode, PublicKey, Secret};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Close, Delivery, Holder, Inbox, BatchLimit, Session, telemetry};
+use quadrille_core::{BatchLimit, Close, Delivery, Holder, Inbox, Session, telemetry};
 use tokio::time::Instant;
 
 use super::{

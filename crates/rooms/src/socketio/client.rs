@@ -3,7 +3,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use quadrille_core::{
-    Close, Delivery, Inbox, SessionInfo, Position, Record, Seat, Tag, Topic, telemetry, turn::TurnEvent,
+    Close, Delivery, Inbox, Position, Record, Seat, SessionInfo, Tag, Topic, telemetry,
+    turn::TurnEvent,
 };
 use quadrille_identity::{Exceeded, Payer, Principal, Rate, Token};
 use serde::Serialize;

@@ -13,7 +13,8 @@ use quadrille_agents::{
     Agent, Config as Agents, Desk, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, BatchLimit, Shares, Since, Turns,
+    BatchLimit, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Shares, Since,
+    Turns,
 };
 use quadrille_edge::{Core, http::Origins};
 use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
@@ -72,7 +73,8 @@ impl Bed {
             Mode::Open => Vec::new(),
             Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
         };
-        let settings = identity::Settings { mode, secrets, ..identity::Settings::default() };
+        let settings =
+            identity::AuthSettings { mode, secrets, ..identity::AuthSettings::default() };
         let core = Core {
             hub: Hub::new(Policies::default(), limits, None, &life),
             sessions: Registry::new(limits.clone()),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Delivery, Event, OnSlow, BatchLimit, Text, Wire,
+    BatchLimit, Delivery, Event, OnSlow, Text, Wire,
     turn::{Delta, TurnEvent},
 };
 

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use quadrille_core::{Close, Delivery, BatchLimit, Shortage, telemetry};
+use quadrille_core::{BatchLimit, Close, Delivery, Shortage, telemetry};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{CHUNK, Pump};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use quadrille_agents::Desk;
-use quadrille_core::{SessionInfo, Position, Tag, Topic};
+use quadrille_core::{Position, SessionInfo, Tag, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
