@@ -142,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use quadrille_core::{
-        Hub, Life, Limits, Policies, Policy, Presence, Registry, Room, Shares, Since, Turns,
+        BatchLimit, Hub, Life, Limits, Policies, Policy, Presence, Registry, Shares, Since, Turns,
     };
     use quadrille_edge::http::Origins;
     use quadrille_identity::{Authority, Quotas};
@@ -185,7 +185,7 @@ mod tests {
             }
         };
         let (before, mut out) = (core.hub.top(&topic), Vec::new());
-        reader.recv(Room { records: 99, bytes: 9999 }, &mut out).await;
+        reader.recv(BatchLimit { records: 99, bytes: 9999 }, &mut out).await;
         let receipt = send(slot).await.unwrap().unwrap();
         assert_eq!((Some(receipt.at), core.hub.top(&topic)), (before, before));
     }

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use quadrille_core::{Close, Info};
+use quadrille_core::{Close, SessionInfo};
 use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,8 +40,8 @@ pub(crate) struct Connected {
     opened: u64,
 }
 
-impl From<&Info> for Connected {
-    fn from(info: &Info) -> Self {
+impl From<&SessionInfo> for Connected {
+    fn from(info: &SessionInfo) -> Self {
         let (protocol, user, opened) = (info.protocol, info.user().cloned(), info.opened());
         Self { id: info.id, protocol, user, peer: info.peer, opened }
     }

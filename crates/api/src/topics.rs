@@ -1,6 +1,6 @@
 //! `GET /api/v1/topics`: which topics there are, and how much each holds.
 use axum::{Json, extract::State};
-use quadrille_core::{Position, Standing};
+use quadrille_core::{Position, TopicInfo};
 use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,8 +31,8 @@ pub(crate) struct Topic {
     bytes: usize,
 }
 
-impl From<Standing> for Topic {
-    fn from(Standing { topic, at, readers, records, bytes }: Standing) -> Self {
+impl From<TopicInfo> for Topic {
+    fn from(TopicInfo { topic, at, readers, records, bytes }: TopicInfo) -> Self {
         Self { name: topic.to_string(), position: at, readers, records, bytes }
     }
 }

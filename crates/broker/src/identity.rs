@@ -1,7 +1,7 @@
 //! The client of a connection: its identity, its rights and its quota.
 use std::{net::IpAddr, sync::Arc};
 
-use quadrille_core::{Info, Key, Topic, published_key};
+use quadrille_core::{EventKey, SessionInfo, Topic, published_key};
 use quadrille_identity::NotRefreshed;
 use quadrille_identity::{Action, NotAllowed, Payer, Principal, Rate, Token};
 use tokio::time::Instant;
@@ -31,9 +31,9 @@ impl Identity {
         self.state.core.auth.allow(&self.principal, action, topic)
     }
 
-    /// Key of a publication of this client about `message`: it belongs to the user, or to the
+    /// EventKey of a publication of this client about `message`: it belongs to the user, or to the
     /// session of a client without one.
-    pub(crate) fn key(&self, session: &Info, kind: &str, message: &str) -> Key {
+    pub(crate) fn key(&self, session: &SessionInfo, kind: &str, message: &str) -> EventKey {
         match &self.principal.user {
             Some(user) => published_key(&format!("user {user}"), kind, message),
             None => published_key(&format!("session {}", session.id), kind, message),

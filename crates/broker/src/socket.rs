@@ -2,8 +2,8 @@
 use std::sync::Arc;
 
 use quadrille_core::{
-    BadTopic, Delivery, Draft, Info, MESSAGE, OnSlow, Position, Publish, Seat, Since, Tag, Text,
-    Topic, json, now, telemetry,
+    BadTopic, Delivery, Draft, MESSAGE, OnSlow, Position, Publish, Seat, SessionInfo, Since, Tag,
+    Text, Topic, json, now, telemetry,
 };
 use quadrille_edge::ws::{AcceptedClient, Flow, Frames, Link, Protocol};
 use quadrille_identity::NotRefreshed;
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     state: Arc<State>,
     /// Boxed because the future of a connection holds a socket more than once.
     identity: Box<Identity>,
-    session: Arc<Info>,
+    session: Arc<SessionInfo>,
     seats: Vec<Seat>,
     /// Target of the last publication: most publishers stay with one channel.
     last: Option<Target>,
@@ -219,7 +219,7 @@ impl Connection {
         };
         let message = if keyed { json::message_id(&payload) } else { None };
         let key = message.map(|message| self.identity.key(&self.session, kind, &message));
-        let draft = Draft::new(topic, kind, payload).key(key).origin(self.session.id);
+        let draft = Draft::new(topic, kind, payload).key(key).publisher(self.session.id);
         match self.state.core.hub.publish(draft.framed::<Plain>(frame)) {
             Publish::Done(done) => {
                 done.into_inner()?;
@@ -286,7 +286,7 @@ impl Protocol for Connection {
         match delivery {
             // A publisher that subscribes to its own channel and never reads must not be filled up
             // with its own publications.
-            Delivery::Record(record, _) if record.origin == Some(self.session.id) => {}
+            Delivery::Record(record, _) if record.publisher == Some(self.session.id) => {}
             Delivery::Record(record, tag) if turns::is_turn(&record) => {
                 let frames = self.state.texts.frames(&record, tag == POSITIONED);
                 frames.iter().flatten().for_each(|text| out.text(text));

@@ -23,7 +23,7 @@ pub struct Buffers {
 /// Counts the bytes that one connection holds in one of the [`Buffers`]. Dropping it gives
 /// everything back.
 #[derive(Debug)]
-pub struct Counted {
+pub struct HeldBytes {
     pool: Pool,
     free: usize,
     permit: Option<Permit>,
@@ -44,17 +44,17 @@ impl Buffers {
     }
 
     /// Counts what a client is sending, beyond 8 KiB.
-    pub fn receiving(&self) -> Counted {
-        Counted { pool: self.input.clone(), free: FREE_INPUT, permit: None }
+    pub fn receiving(&self) -> HeldBytes {
+        HeldBytes { pool: self.input.clone(), free: FREE_INPUT, permit: None }
     }
 
     /// Counts what a client has yet to take, beyond one write of 72 KiB.
-    pub fn sending(&self) -> Counted {
-        Counted { pool: self.output.clone(), free: FREE_OUTPUT, permit: None }
+    pub fn sending(&self) -> HeldBytes {
+        HeldBytes { pool: self.output.clone(), free: FREE_OUTPUT, permit: None }
     }
 }
 
-impl Counted {
+impl HeldBytes {
     /// Counts `bytes` in all for the client that `holder` tells, or says why there is no room; then
     /// what is counted stays. As many bytes as are free are not counted.
     pub fn hold(&mut self, bytes: usize, holder: impl FnOnce() -> Holder) -> Result<(), Shortage> {
@@ -78,7 +78,7 @@ impl Counted {
     }
 }
 
-impl Counted {
+impl HeldBytes {
     /// Counts `bytes` in all for `holder`, whether there is room for them or not.
     pub fn hold_anyway(&mut self, bytes: usize, holder: &Holder) {
         if self.hold(bytes, || holder.clone()).is_err() {

@@ -24,13 +24,13 @@ pub const MESSAGE: &str = "message";
 
 /// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
 /// of a key reaches a reader that has fallen behind.
-pub type Key = Text;
+pub type EventKey = Text;
 
 /// The key of what `publisher` publishes about one `message`. It supersedes what the same publisher
 /// published about the same message, and nothing else: no other key begins in this way.
-pub fn published_key(publisher: &str, kind: &str, message: &str) -> Key {
+pub fn published_key(publisher: &str, kind: &str, message: &str) -> EventKey {
     let length = publisher.len();
-    Key::from(format!("published {kind} {length} {publisher} {message}").as_str())
+    EventKey::from(format!("published {kind} {length} {publisher} {message}").as_str())
 }
 
 /// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
@@ -88,9 +88,9 @@ pub struct Draft {
     pub kind: Kind,
     /// One JSON value, passed on byte for byte.
     pub payload: Text,
-    pub key: Option<Key>,
+    pub key: Option<EventKey>,
     /// The session that published it, for protocols that do not echo.
-    pub origin: Option<Uuid>,
+    pub publisher: Option<Uuid>,
     frames: Frames,
     /// Bytes of `frames`.
     framed: usize,
@@ -103,7 +103,7 @@ impl Draft {
             kind: kind.into(),
             payload: payload.into(),
             key: None,
-            origin: None,
+            publisher: None,
             frames: Frames::default(),
             framed: 0,
         }
@@ -120,14 +120,14 @@ impl Draft {
     }
 
     #[must_use]
-    pub fn key(mut self, key: Option<Key>) -> Self {
+    pub fn key(mut self, key: Option<EventKey>) -> Self {
         self.key = key;
         self
     }
 
     #[must_use]
-    pub fn origin(mut self, session: Uuid) -> Self {
-        self.origin = Some(session);
+    pub fn publisher(mut self, session: Uuid) -> Self {
+        self.publisher = Some(session);
         self
     }
 
@@ -147,8 +147,8 @@ pub struct Event {
     pub kind: Kind,
     /// One JSON value, as the publisher wrote it.
     pub payload: Text,
-    pub key: Option<Key>,
-    pub origin: Option<Uuid>,
+    pub key: Option<EventKey>,
+    pub publisher: Option<Uuid>,
     /// Milliseconds since the Unix epoch, stamped by the node that accepted the event.
     pub ts: u64,
     pub at: Position,
@@ -183,9 +183,9 @@ pub trait Wire {
 
 impl Event {
     pub fn new(draft: Draft, at: Position) -> Self {
-        let Draft { topic, kind, payload, key, origin, frames, framed } = draft;
+        let Draft { topic, kind, payload, key, publisher, frames, framed } = draft;
         let (framed, budget) = (AtomicUsize::new(framed), OnceLock::new());
-        Self { topic, kind, payload, key, origin, ts: now(), at, frames, framed, budget }
+        Self { topic, kind, payload, key, publisher, ts: now(), at, frames, framed, budget }
     }
 
     /// The event encoded for `W`: built by whoever asks first, shared by everyone after.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
-    Position, Shares, Shortage, Since, Standing, Topic, budget::Budget, event::Record, log::Log,
+    Position, Shares, Shortage, Since, Topic, TopicInfo, budget::Budget, event::Record, log::Log,
     telemetry,
 };
 
@@ -214,7 +214,7 @@ impl Hub {
 
     /// At most `limit` topics in the order of their names, from the one after `after` on. Looks at
     /// every topic, holding none of its locks for more than one in 64 of them.
-    pub fn topics(&self, after: Option<&str>, limit: usize) -> Vec<Standing> {
+    pub fn topics(&self, after: Option<&str>, limit: usize) -> Vec<TopicInfo> {
         let mut page = BTreeMap::new();
         for shard in &self.0.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);

@@ -53,12 +53,12 @@ pub struct Gap {
 
 /// How much a batch may hold: so many records, and so many bytes but for the last record.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct BatchLimit {
     pub records: usize,
     pub bytes: usize,
 }
 
-impl Room {
+impl BatchLimit {
     /// Make place for one record, if there is any room left.
     pub(crate) fn take(&mut self, size: usize) -> bool {
         let fits = self.records > 0 && self.bytes > 0;
@@ -134,7 +134,7 @@ impl Mailbox {
     pub(crate) fn poll_recv(
         &self,
         cx: &mut Context<'_>,
-        mut room: Room,
+        mut room: BatchLimit,
         out: &mut Vec<Delivery>,
     ) -> Poll<()> {
         let before = out.len();
@@ -230,7 +230,7 @@ impl Inbox {
     pub fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
-        room: Room,
+        room: BatchLimit,
         out: &mut Vec<Delivery>,
     ) -> Poll<()> {
         let before = out.len();
@@ -244,7 +244,7 @@ impl Inbox {
     }
 
     /// [`poll_recv`](Self::poll_recv) as a future; cancel-safe.
-    pub async fn recv(&mut self, room: Room, out: &mut Vec<Delivery>) {
+    pub async fn recv(&mut self, room: BatchLimit, out: &mut Vec<Delivery>) {
         poll_fn(|cx| self.poll_recv(cx, room, out)).await;
     }
 }

@@ -6,7 +6,7 @@ use serde::{
     de::{self, DeserializeOwned, MapAccess, value::MapAccessDeserializer},
 };
 
-use crate::{Key, Text};
+use crate::{EventKey, Text};
 
 /// The byte order mark, which some programs put before JSON. It means nothing there (RFC 8259, 8.1).
 pub const MARK: char = '\u{feff}';
@@ -134,7 +134,7 @@ fn half(text: &str, at: usize) -> Option<Half> {
 }
 
 /// What a message is known by among its updates, each of which supersedes the one before.
-pub fn message_id(payload: &str) -> Option<Key> {
+pub fn message_id(payload: &str) -> Option<EventKey> {
     #[derive(Deserialize)]
     struct Message {
         message_id: Option<String>,

@@ -36,19 +36,19 @@ mod user;
 
 pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
-pub use counted::{Buffers, Counted, FREE_OUTPUT};
+pub use counted::{Buffers, FREE_OUTPUT, HeldBytes};
 pub use event::{
-    BadPosition, Draft, Event, Key, Kind, MESSAGE, Position, Record, Wire, now, published_key,
+    BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
 pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
-pub use inbox::{Delivery, Gap, Inbox, Room, Since, Tag};
+pub use inbox::{BatchLimit, Delivery, Gap, Inbox, Since, Tag};
 pub use life::Life;
-pub use log::Standing;
+pub use log::TopicInfo;
 pub use policy::{OnSlow, Policies, Policy};
 pub use pool::{Holder, Newcomers, Permit, Pool, Shares, Shortage, Usage, network};
 pub use presence::{Member, Presence, Seat};
-pub use session::{Admission, Info, Limits, Refused, Registry, Session};
+pub use session::{Admission, Limits, NotAdmitted, Registry, Session, SessionInfo};
 pub use text::Text;
 pub use throttle::Throttle;
 pub use topic::{BadTopic, Topic};

@@ -7,7 +7,7 @@ use std::{future::poll_fn, sync::Arc};
 use loom::{future::block_on, thread};
 
 use crate::{
-    Delivery, Draft, Policy, Room, Since,
+    BatchLimit, Delivery, Draft, Policy, Since,
     budget::Budget,
     inbox::Mailbox,
     log::{Log, Reader, ring},
@@ -39,7 +39,7 @@ fn joined(log: &Arc<Log>) -> (Arc<Mailbox>, Arc<Reader>) {
 fn read(mailbox: &Mailbox, count: usize, batch: usize) -> Vec<u64> {
     let mut out = Vec::new();
     while out.len() < count {
-        let room = Room { records: batch, bytes: usize::MAX };
+        let room = BatchLimit { records: batch, bytes: usize::MAX };
         block_on(poll_fn(|cx| mailbox.poll_recv(cx, room, &mut out)));
     }
     let offset = |delivery| match delivery {
@@ -119,7 +119,7 @@ fn a_reader_hears_once_that_its_topic_is_deleted_and_of_nothing_after() {
         };
         let mut out = Vec::new();
         while !matches!(out.last(), Some(Delivery::Deleted(..))) {
-            let room = Room { records: 9, bytes: usize::MAX };
+            let room = BatchLimit { records: 9, bytes: usize::MAX };
             block_on(poll_fn(|cx| mailbox.poll_recv(cx, room, &mut out)));
         }
         let is_published = publisher.join().expect("no panic");

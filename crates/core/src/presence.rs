@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{Topic, session::Info};
+use crate::{Topic, session::SessionInfo};
 
 /// One connection in a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,7 +28,7 @@ struct Shared {
     shards: [Shard; SHARDS],
 }
 
-type Shard = Mutex<HashMap<Topic, HashMap<Uuid, Arc<Info>>>>;
+type Shard = Mutex<HashMap<Topic, HashMap<Uuid, Arc<SessionInfo>>>>;
 
 const SHARDS: usize = 64;
 
@@ -49,13 +49,16 @@ impl Default for Shared {
 // === impl Presence ===
 
 impl Presence {
-    fn shard(&self, topic: &Topic) -> MutexGuard<'_, HashMap<Topic, HashMap<Uuid, Arc<Info>>>> {
+    fn shard(
+        &self,
+        topic: &Topic,
+    ) -> MutexGuard<'_, HashMap<Topic, HashMap<Uuid, Arc<SessionInfo>>>> {
         let at = usize::try_from(self.0.hasher.hash_one(topic) % SHARDS as u64).unwrap_or_default();
         self.0.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Be in `topic` until the seat is dropped. One seat for each session and topic.
-    pub fn join(&self, topic: &Topic, session: &Arc<Info>) -> Seat {
+    pub fn join(&self, topic: &Topic, session: &Arc<SessionInfo>) -> Seat {
         let mut shard = self.shard(topic);
         shard.entry(topic.clone()).or_default().insert(session.id, Arc::clone(session));
         drop(shard);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::{
-    admission::{Admission, Refused},
+    admission::{Admission, NotAdmitted},
     limits::Limits,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 
 /// A connection, as others see it.
 #[derive(Debug)]
-pub struct Info {
+pub struct SessionInfo {
     pub id: Uuid,
     pub protocol: &'static str,
     pub peer: IpAddr,
@@ -42,7 +42,7 @@ pub struct Info {
 /// Holds one place in the registry; dropping it gives the place back.
 #[derive(Debug)]
 pub struct Session {
-    info: Arc<Info>,
+    info: Arc<SessionInfo>,
     registry: Registry,
 }
 
@@ -78,7 +78,7 @@ struct Live {
 
 #[derive(Debug)]
 struct Entry {
-    info: Arc<Info>,
+    info: Arc<SessionInfo>,
     /// `None` once another session has taken it.
     place: Option<Permit>,
     standing: Standing,
@@ -98,13 +98,13 @@ enum Standing {
 
 impl Live {
     /// There is no place left, which is said in the log from time to time.
-    fn refuse_full(&mut self, protocol: &'static str) -> Refused {
+    fn refuse_full(&mut self, protocol: &'static str) -> NotAdmitted {
         let loud = self.told_full.is_none_or(|at| at.elapsed() >= TELL);
         if loud {
             self.told_full = Some(Instant::now());
         }
-        telemetry::connection_refused(protocol, Refused::Full, loud);
-        Refused::Full
+        telemetry::connection_refused(protocol, NotAdmitted::Full, loud);
+        NotAdmitted::Full
     }
 }
 
@@ -144,34 +144,34 @@ impl Registry {
 
     /// Takes a place, or says why there is none. Where there is none for a client that may still show
     /// a token, the session of another such client ends.
-    pub fn admit(&self, who: Admission) -> Result<Session, Refused> {
-        let refuse = |why: Refused| {
+    pub fn admit(&self, who: Admission) -> Result<Session, NotAdmitted> {
+        let refuse = |why: NotAdmitted| {
             telemetry::connection_refused(who.protocol, why, false);
             why
         };
         let mut live = self.live();
         let each = live.limits.connections_per_ip;
         if live.draining {
-            return Err(refuse(Refused::Draining));
+            return Err(refuse(NotAdmitted::Draining));
         }
         let is_full = self.0.places.used() >= self.0.places.size() && live.newcomers.is_empty();
         if is_full {
             return Err(match self.0.places.check(&who.holder, 1) {
-                Err(shortage @ Shortage::Share) => refuse(Refused::of(shortage, &who.holder)),
+                Err(shortage @ Shortage::Share) => refuse(NotAdmitted::of(shortage, &who.holder)),
                 _ => live.refuse_full(who.protocol),
             });
         }
         let from = live.by_address.get(&network(who.peer)).copied().unwrap_or(0);
         if each > 0 && !who.peer.is_unspecified() && from >= each {
-            return Err(refuse(Refused::Address));
+            return Err(refuse(NotAdmitted::Address));
         }
         let (place, displaced) = match self.place(&mut live, &who) {
             Ok(taken) => taken,
             Err(Shortage::Full) => return Err(live.refuse_full(who.protocol)),
-            Err(shortage) => return Err(refuse(Refused::of(shortage, &who.holder))),
+            Err(shortage) => return Err(refuse(NotAdmitted::of(shortage, &who.holder))),
         };
         *live.by_address.entry(network(who.peer)).or_default() += 1;
-        let info = Arc::new(Info {
+        let info = Arc::new(SessionInfo {
             id: Uuid::now_v7(),
             protocol: who.protocol,
             peer: who.peer,
@@ -200,7 +200,7 @@ impl Registry {
         &self,
         live: &mut Live,
         who: &Admission,
-    ) -> Result<(Permit, Option<Arc<Info>>), Shortage> {
+    ) -> Result<(Permit, Option<Arc<SessionInfo>>), Shortage> {
         let shortage = match self.0.places.take(&who.holder, 1) {
             Ok(place) => return Ok((place, None)),
             Err(shortage) => shortage,
@@ -224,16 +224,16 @@ impl Registry {
     /// Counts a session as that of `holder` from now on: its client has shown a token, or goes on
     /// without one. Guests that go on without one leave a quarter of the strangers' places to clients
     /// that may still show theirs.
-    pub fn identified(&self, session: Uuid, holder: &Holder) -> Result<(), Refused> {
+    pub fn identified(&self, session: Uuid, holder: &Holder) -> Result<(), NotAdmitted> {
         let mut live = self.live();
         let Live { sessions, newcomers, guests, .. } = &mut *live;
         // A session that is gone, or has to go, holds nothing.
-        let entry = sessions.get_mut(&session).ok_or(Refused::Strangers)?;
-        let place = entry.place.as_mut().ok_or(Refused::Strangers)?;
+        let entry = sessions.get_mut(&session).ok_or(NotAdmitted::Strangers)?;
+        let place = entry.place.as_mut().ok_or(NotAdmitted::Strangers)?;
         if holder.is_stranger() {
             let all = self.0.places.limit(holder);
             if entry.standing != Standing::Guest && *guests >= all - all / 4 {
-                return Err(Refused::Strangers);
+                return Err(NotAdmitted::Strangers);
             }
         }
         place.assign(holder)?;
@@ -252,7 +252,7 @@ impl Registry {
     }
 
     /// At most `limit` sessions in the order of their ids, from the one after `after` on.
-    pub fn list(&self, after: Option<Uuid>, limit: usize) -> Vec<Arc<Info>> {
+    pub fn list(&self, after: Option<Uuid>, limit: usize) -> Vec<Arc<SessionInfo>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let live = self.live();
         live.sessions
@@ -269,7 +269,7 @@ impl Registry {
     }
 
     /// End the sessions that `pick` chooses; tells how many.
-    pub fn kick(&self, mut pick: impl FnMut(&Info) -> bool, why: &Close) -> usize {
+    pub fn kick(&self, mut pick: impl FnMut(&SessionInfo) -> bool, why: &Close) -> usize {
         let live = self.live();
         let all = live.sessions.values().map(|entry| &entry.info);
         let picked: Vec<_> = all.filter(|info| pick(info)).cloned().collect();
@@ -307,16 +307,16 @@ impl Default for Registry {
     }
 }
 
-// === impl Info ===
+// === impl SessionInfo ===
 
-impl Info {
+impl SessionInfo {
     /// Whose it is, as far as that is known yet.
     pub fn user(&self) -> Option<&Arc<str>> {
         self.user.get()
     }
 
     /// It is `user`'s, as turned out after it was admitted. The first one counts.
-    pub fn belongs_to(&self, user: Arc<str>) {
+    pub fn set_user(&self, user: Arc<str>) {
         // Fails if somebody is known already.
         drop(self.user.set(user));
     }
@@ -359,7 +359,7 @@ impl Info {
 // === impl Session ===
 
 impl Session {
-    pub fn info(&self) -> &Arc<Info> {
+    pub fn info(&self) -> &Arc<SessionInfo> {
         &self.info
     }
 

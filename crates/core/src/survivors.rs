@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Draft, Event, Position,
     budget::Budget,
-    event::{Key, Record},
+    event::{EventKey, Record},
     turn::{Delta, TurnEvent},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Survivors {
     by_offset: BTreeMap<u64, Survivor>,
-    newest: HashMap<Key, u64>,
+    newest: HashMap<EventKey, u64>,
     bytes: usize,
     /// Counts what a log holds; a copy for one reader counts nothing here.
     budget: Option<Arc<Budget>>,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Close, Shares, Shortage, Throttle, session::Refused};
+use crate::{Close, Shares, Shortage, Throttle, session::NotAdmitted};
 
 /// Characters of what others chose that a line of the log shows.
 const SHOWN: usize = 100;
@@ -67,7 +67,7 @@ pub(crate) fn disconnected(protocol: &'static str) {
 
 /// `loud`: an operator should know now, and was not told just before. Everybody who knocks can cause
 /// one of these.
-pub(crate) fn connection_refused(protocol: &'static str, why: Refused, loud: bool) {
+pub(crate) fn connection_refused(protocol: &'static str, why: NotAdmitted, loud: bool) {
     if loud {
         tracing::warn!(protocol, %why, "connections are refused; raise limits.connections");
     } else {
@@ -76,13 +76,13 @@ pub(crate) fn connection_refused(protocol: &'static str, why: Refused, loud: boo
     count_refused(protocol, why);
 }
 
-fn count_refused(protocol: &'static str, why: Refused) {
+fn count_refused(protocol: &'static str, why: NotAdmitted) {
     let reason = match why {
-        Refused::Full => "full",
-        Refused::Address => "address",
-        Refused::Share => "share",
-        Refused::Strangers => "strangers",
-        Refused::Draining => "draining",
+        NotAdmitted::Full => "full",
+        NotAdmitted::Address => "address",
+        NotAdmitted::Share => "share",
+        NotAdmitted::Strangers => "strangers",
+        NotAdmitted::Draining => "draining",
     };
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
         .increment(1);
@@ -144,13 +144,13 @@ pub fn http_connection_closed() {
 }
 
 /// A session that is open already may not go on as that of its client.
-pub fn connection_kept_out(protocol: &'static str, why: Refused) {
+pub fn connection_kept_out(protocol: &'static str, why: NotAdmitted) {
     tracing::debug!(protocol, %why, "connection refused");
     count_refused(protocol, why);
 }
 
 /// An HTTP connection was refused before its first request.
-pub fn http_connection_refused(why: Refused) {
+pub fn http_connection_refused(why: NotAdmitted) {
     count_refused("http", why);
 }
 

@@ -2,7 +2,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::Extensions;
-use quadrille_core::{Holder, Refused};
+use quadrille_core::{Holder, NotAdmitted};
 use quadrille_identity::{
     Mode, NotAuthenticated, NotRefreshed, Principal, Rate, Token, authenticate, refresh,
 };
@@ -44,7 +44,11 @@ impl Core {
     }
 
     /// Counts the connection that carried a request with these `extensions` for `principal`.
-    pub fn carries(&self, extensions: &Extensions, principal: &Principal) -> Result<(), Refused> {
+    pub fn carries(
+        &self,
+        extensions: &Extensions,
+        principal: &Principal,
+    ) -> Result<(), NotAdmitted> {
         let holder = self.holder(principal, Peer::within(extensions).0);
         Ok(Carrier::identified(extensions, &holder)?)
     }

@@ -16,7 +16,9 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE},
 };
 use http_body::{Body, Frame};
-use quadrille_core::{Close, Counted, Delivery, Gap, Inbox, Position, Room, Session, telemetry};
+use quadrille_core::{
+    BatchLimit, Close, Delivery, Gap, HeldBytes, Inbox, Position, Session, telemetry,
+};
 use serde::Serialize;
 use tokio::time::{Instant, Sleep};
 
@@ -31,7 +33,7 @@ const BEAT: Duration = Duration::from_secs(15);
 pub const NOT_KEPT: &str = "no-store, no-transform";
 
 /// What is taken from the logs at once; one record may exceed it.
-const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
+const ROOM: BatchLimit = BatchLimit { records: 256, bytes: 64 << 10 };
 
 /// How long a stream may go on, once the process stops, with what the logs have for it.
 const LAST: Duration = Duration::from_secs(2);
@@ -59,7 +61,7 @@ pub struct Stream<S> {
     /// When the token of the client ends.
     expires: Option<Pin<Box<Sleep>>>,
     /// The text that the client has yet to take.
-    sending: Counted,
+    sending: HeldBytes,
     /// The process stops: from then on nothing is taken from the logs any more.
     last: Option<Instant>,
 }
@@ -192,7 +194,7 @@ impl<S: Show> Body for Stream<S> {
 }
 
 impl<S: Show> IntoResponse for Stream<S> {
-    /// The answer carries the session's [`Info`](quadrille_core::Info), so that whoever holds the connection
+    /// The answer carries the session's [`SessionInfo`](quadrille_core::SessionInfo), so that whoever holds the connection
     /// knows what it is for.
     fn into_response(self) -> Response {
         let headers = [

@@ -12,7 +12,7 @@ use std::{
 
 use axum::http::StatusCode;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use quadrille_core::{Refused, telemetry};
+use quadrille_core::{NotAdmitted, telemetry};
 use quadrille_edge::http::Problem;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, join, split},
@@ -72,9 +72,9 @@ impl Drop for Entered {
 
 impl Refusals {
     /// Answers a check of health, and says why to everybody else; then closes.
-    pub(crate) fn refuse(&self, accepted: Accepted, why: Refused, acceptor: &Acceptor) {
+    pub(crate) fn refuse(&self, accepted: Accepted, why: NotAdmitted, acceptor: &Acceptor) {
         telemetry::http_connection_refused(why);
-        if why == Refused::Full {
+        if why == NotAdmitted::Full {
             self.complain();
         }
         let (number, ended) = self.enter();
@@ -117,7 +117,7 @@ impl Refusals {
     }
 }
 
-async fn attend(acceptor: &Acceptor, accepted: Accepted, why: Refused) {
+async fn attend(acceptor: &Acceptor, accepted: Accepted, why: NotAdmitted) {
     let caller = accepted.caller();
     match accepted {
         Accepted::Tcp(stream, _) => hear(acceptor, stream, caller, false, why).await,
@@ -134,7 +134,7 @@ async fn attend(acceptor: &Acceptor, accepted: Accepted, why: Refused) {
 }
 
 /// Finds out what a client wants, and answers it.
-async fn hear<S>(acceptor: &Acceptor, mut stream: S, caller: Caller, secure: bool, why: Refused)
+async fn hear<S>(acceptor: &Acceptor, mut stream: S, caller: Caller, secure: bool, why: NotAdmitted)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -184,7 +184,7 @@ async fn say(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) {
     }
 }
 
-fn answer(why: Refused) -> Vec<u8> {
+fn answer(why: NotAdmitted) -> Vec<u8> {
     let problem = Problem::from(why);
     let body = serde_json::to_string(&problem).expect("a problem is plain text and numbers");
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);

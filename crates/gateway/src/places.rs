@@ -10,7 +10,8 @@ use std::{
 };
 
 use quadrille_core::{
-    Buffers, Holder, Limits, Newcomers, Permit, Pool, Refused, Shares, Shortage, network, telemetry,
+    Buffers, Holder, Limits, Newcomers, NotAdmitted, Permit, Pool, Shares, Shortage, network,
+    telemetry,
 };
 use quadrille_edge::Core;
 use quadrille_identity::Mode;
@@ -100,22 +101,22 @@ impl Places {
     /// A place for a connection, or why there is none. Then the oldest connection of a client without
     /// a token makes room where one is needed: one that waits for a request, or, if there is none and
     /// the newcomer has no token either, any.
-    pub(crate) fn take(&self, caller: Caller, is_proxy: bool) -> Result<Place, Refused> {
+    pub(crate) fn take(&self, caller: Caller, is_proxy: bool) -> Result<Place, NotAdmitted> {
         let origin = Origin::of(caller, is_proxy);
         let holder = self.newcomer(origin);
         let address = origin.address();
         let mut taken = self.taken();
         let pool = &self.0.pool;
         if pool.used() >= pool.size() && taken.newcomers.is_empty() {
-            pool.check(&holder, 1).map_err(|shortage| Refused::of(shortage, &holder))?;
+            pool.check(&holder, 1).map_err(|shortage| NotAdmitted::of(shortage, &holder))?;
         }
         let from = address.and_then(|it| taken.by_address.get(&it));
         if taken.each > 0 && from.is_some_and(|&count| count >= taken.each) {
-            return Err(Refused::Address);
+            return Err(NotAdmitted::Address);
         }
         let permit = match self.0.pool.take(&holder, 1) {
             Ok(permit) => permit,
-            Err(shortage @ Shortage::Share) => return Err(Refused::of(shortage, &holder)),
+            Err(shortage @ Shortage::Share) => return Err(NotAdmitted::of(shortage, &holder)),
             Err(shortage) => {
                 taken.make_room(&holder, origin).ok_or(shortage)?;
                 self.0.pool.take(&holder, 1)?

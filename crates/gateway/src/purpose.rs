@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::http::Version;
-use quadrille_core::{Buffers, Close, Holder, Info, Shortage, telemetry};
+use quadrille_core::{Buffers, Close, Holder, SessionInfo, Shortage, telemetry};
 use quadrille_edge::http::{Carrier, Carry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -75,7 +75,7 @@ enum Kind {
     /// Requests, until the listeners close.
     Requests,
     /// An answer that goes on for as long as its session.
-    Session(Arc<Info>),
+    Session(Arc<SessionInfo>),
     /// Not HTTP any more: another looks after it.
     Upgraded,
 }
@@ -185,7 +185,7 @@ impl Purpose {
         matches!(self.state().kind, Kind::New)
     }
 
-    pub(crate) fn session(&self, info: &Arc<Info>) {
+    pub(crate) fn session(&self, info: &Arc<SessionInfo>) {
         let mut state = self.state();
         state.kind = Kind::Session(Arc::clone(info));
         state.place.leave();

@@ -73,7 +73,7 @@ mod tests {
 
     use quadrille_core::Limits;
 
-    use crate::{Issue, Mode, Secret, Settings};
+    use crate::{AuthSettings, Issue, Mode, Secret};
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -89,7 +89,7 @@ mod tests {
 
     fn setup() -> (Authority, Quotas) {
         let (mode, secrets) = (Mode::Jwt, vec![secret('a')]);
-        let settings = Settings { mode, secrets, ..Settings::default() };
+        let settings = AuthSettings { mode, secrets, ..AuthSettings::default() };
         let limits =
             Limits { requests_per_second: 1, bad_tokens_per_minute: 2, ..Limits::default() };
         (Authority::new(&settings).unwrap(), Quotas::new(&limits))

@@ -50,7 +50,7 @@ impl Mode {
 
 /// What tokens are checked against.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct AuthSettings {
     pub mode: Mode,
     /// For HS256. All of them verify.
     pub secrets: Vec<Secret>,
@@ -111,9 +111,9 @@ struct Rules {
     expired: Expired,
 }
 
-// === impl Settings ===
+// === impl AuthSettings ===
 
-impl Settings {
+impl AuthSettings {
     /// Whether there is anything to check a token with.
     pub fn has_keys(&self) -> bool {
         !self.secrets.is_empty() || !self.keys.is_empty() || self.jwks.is_some()
@@ -187,7 +187,7 @@ fn bad<T>(name: &str, expected: impl fmt::Display) -> Result<T, BadSettings> {
 // === impl Authority ===
 
 impl Authority {
-    pub fn new(settings: &Settings) -> Result<Self, BadSettings> {
+    pub fn new(settings: &AuthSettings) -> Result<Self, BadSettings> {
         let keys = settings.keys()?;
         let jwks = match settings.jwks.as_deref().map(Jwks::open).transpose() {
             Ok(jwks) => jwks.map(Arc::new),
@@ -211,8 +211,8 @@ impl Authority {
     /// let in stays so until its token ends. Key files are read again, and so is a JWK set; one at
     /// another address than before has to be good within five seconds. The mode stays what it was,
     /// whatever `settings` say. Not to be called twice at once.
-    pub async fn reload(&self, settings: Settings, life: &Life) -> Result<(), BadSettings> {
-        let settings = Settings { mode: self.0.mode, ..settings };
+    pub async fn reload(&self, settings: AuthSettings, life: &Life) -> Result<(), BadSettings> {
+        let settings = AuthSettings { mode: self.0.mode, ..settings };
         let (settings, keys) = tokio::task::spawn_blocking(move || {
             let keys = settings.keys();
             (settings, keys)
@@ -310,9 +310,9 @@ impl Authority {
 // === impl Rules ===
 
 impl Rules {
-    fn new(settings: &Settings, keys: Vec<Key>, jwks: Option<Arc<Jwks>>) -> Self {
+    fn new(settings: &AuthSettings, keys: Vec<Key>, jwks: Option<Arc<Jwks>>) -> Self {
         let validations = Algorithm::ALL.map(|it| settings.validation(it));
-        let Settings { leeway, expired, .. } = *settings;
+        let AuthSettings { leeway, expired, .. } = *settings;
         Self { secrets: settings.secrets.clone(), keys, jwks, validations, leeway, expired }
     }
 
@@ -376,7 +376,7 @@ impl Rules {
 impl Default for Authority {
     /// Everybody may do everything, and nobody is known.
     fn default() -> Self {
-        Self::new(&Settings::default()).expect("nothing is configured that could be wrong")
+        Self::new(&AuthSettings::default()).expect("nothing is configured that could be wrong")
     }
 }
 

@@ -8,7 +8,7 @@ use quadrille_core::Topic;
 use serde_json::{Value, json};
 
 use super::{
-    Action, Algorithm, Authority, Mode, Settings, Token, claims::Claims, key, pattern::Pattern,
+    Action, Algorithm, AuthSettings, Authority, Mode, Token, claims::Claims, key, pattern::Pattern,
 };
 
 const SECRET: &str = "a secret of thirty-two bytes, ok";
@@ -17,7 +17,8 @@ const LEEWAY: Duration = Duration::from_secs(5);
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     super::install_crypto();
     let secrets = vec![SECRET.to_owned().into()];
-    let settings = Settings { mode: Mode::Jwt, secrets, leeway: LEEWAY, ..Settings::default() };
+    let settings =
+        AuthSettings { mode: Mode::Jwt, secrets, leeway: LEEWAY, ..AuthSettings::default() };
     Authority::new(&settings).expect("good settings")
 });
 

@@ -22,7 +22,7 @@ mod token;
 mod tests;
 
 pub use authenticate::{NotAuthenticated, NotRefreshed, authenticate, refresh};
-pub use authority::{Authority, BadSettings, Expired, Mode, PublicKey, Settings};
+pub use authority::{AuthSettings, Authority, BadSettings, Expired, Mode, PublicKey};
 pub use denied::{Denied, NotAllowed};
 pub use issue::Issue;
 pub use key::Algorithm;

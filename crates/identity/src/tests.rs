@@ -22,12 +22,12 @@ fn now() -> u64 {
     quadrille_core::now() / 1000
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> AuthSettings {
+    AuthSettings {
         mode: Mode::Jwt,
         secrets: vec![SECRET.to_owned().into()],
         leeway: Duration::from_secs(5),
-        ..Settings::default()
+        ..AuthSettings::default()
     }
 }
 
@@ -148,7 +148,7 @@ fn clocks_may_differ_by_the_leeway() {
 
 #[test]
 fn audience_and_issuer_are_checked_when_configured() {
-    let strict = Settings {
+    let strict = AuthSettings {
         audience: vec!["gateway".into(), "other".into()],
         issuer: vec!["https://id.example".into()],
         ..settings()
@@ -213,7 +213,7 @@ fn claims_open_topics_to_read_and_to_write() {
 fn every_secret_verifies() {
     let new = "n".repeat(32);
     let secrets = vec![new.clone().into(), SECRET.to_owned().into()];
-    let authority = Authority::new(&Settings { secrets, ..settings() }).unwrap();
+    let authority = Authority::new(&AuthSettings { secrets, ..settings() }).unwrap();
     let issue = Issue { sub: "7".into(), exp: now() + 60, ..Issue::default() };
     for secret in [new, SECRET.to_owned()] {
         assert!(check(&authority, &issue.sign(&secret.into())).is_ok());
@@ -223,7 +223,7 @@ fn every_secret_verifies() {
 
 #[test]
 fn in_open_mode_a_token_is_optional_and_checked_only_if_there_are_keys() {
-    let open = Authority::new(&Settings { mode: Mode::Open, ..settings() }).unwrap();
+    let open = Authority::new(&AuthSettings { mode: Mode::Open, ..settings() }).unwrap();
     let guest = open.recognise(None).unwrap();
     assert!(guest.user.is_none() && may(&guest, Action::Write, "user:7") && guest.has_scope("x"));
     let known = check(&open, &token(json!({"sub": "7"}))).unwrap();
@@ -307,9 +307,9 @@ impl Drop for File {
     }
 }
 
-fn with_key(file: &File, algorithm: Algorithm, kid: Option<&str>) -> Settings {
+fn with_key(file: &File, algorithm: Algorithm, kid: Option<&str>) -> AuthSettings {
     let key = PublicKey { file: file.path(), algorithm, kid: kid.map(Into::into) };
-    Settings { secrets: Vec::new(), keys: vec![key], ..settings() }
+    AuthSettings { secrets: Vec::new(), keys: vec![key], ..settings() }
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_set_of_keys_is_taken_without_what_is_not_a_public_key_for_signatures() {
     other["alg"] = "RS512".into();
     keys.push(other);
     let file = File::new("set.json", &json!({"keys": keys}).to_string());
-    let settings = Settings { secrets: Vec::new(), jwks: Some(file.path()), ..settings() };
+    let settings = AuthSettings { secrets: Vec::new(), jwks: Some(file.path()), ..settings() };
     let authority = Authority::new(&settings).unwrap();
     for (pair, kid) in pairs.iter().zip(["a", "b", "c"]) {
         assert!(check(&authority, &pair.token(Some(kid))).is_ok(), "{kid}");
@@ -372,7 +372,7 @@ fn a_set_of_keys_is_taken_without_what_is_not_a_public_key_for_signatures() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_with_their_key() {
-    let with = |change: fn(&mut Settings)| {
+    let with = |change: fn(&mut AuthSettings)| {
         let mut settings = settings();
         change(&mut settings);
         Authority::new(&settings).unwrap_err().to_string()
@@ -391,7 +391,7 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
     let missing = with(|it| it.jwks = Some("/nowhere/jwks.json".into()));
     assert!(missing.starts_with("auth.jwt.jwks: cannot read it: No such file"), "{missing}");
     let list = File::new("list.json", "[[]]");
-    let list = Authority::new(&Settings { jwks: Some(list.path()), ..settings() }).unwrap_err();
+    let list = Authority::new(&AuthSettings { jwks: Some(list.path()), ..settings() }).unwrap_err();
     assert!(list.to_string().contains("it is not a JWK set"), "{list}");
     let user = with(|it| it.jwks = Some("https://me:pw@id.example/jwks".into()));
     assert!(user.contains("without a user") && !user.contains("pw"), "{user}");
@@ -401,7 +401,7 @@ fn settings_that_cannot_work_are_refused_with_their_key() {
 fn a_connection_ends_with_its_token_or_outlives_it() {
     let token = signed(&Header::default(), json!({"sub": "7"}), SECRET.as_bytes());
     for (expired, ends) in [(Expired::Close, true), (Expired::Keep, false)] {
-        let authority = Authority::new(&Settings { expired, ..settings() }).unwrap();
+        let authority = Authority::new(&AuthSettings { expired, ..settings() }).unwrap();
         let who = authority.recognise(Some(&Token::from(&*token))).unwrap();
         assert_eq!((who.expires.is_some(), who.expires_in().is_some()), (ends, ends));
         // A token that has ended lets nobody in, either way.
@@ -413,12 +413,12 @@ fn a_connection_ends_with_its_token_or_outlives_it() {
 
 #[test]
 fn a_short_secret_is_taken_where_it_is_said() {
-    let short = Settings { secrets: vec!["jwt_default".to_owned().into()], ..settings() };
+    let short = AuthSettings { secrets: vec!["jwt_default".to_owned().into()], ..settings() };
     let why = Authority::new(&short).unwrap_err().to_string();
     let expected = "auth.jwt.secret: expected at least 32 bytes, found 11; \
                     auth.jwt.allow_short_secret = true takes it";
     assert_eq!(why, expected);
-    let authority = Authority::new(&Settings { short_secrets: true, ..short }).unwrap();
+    let authority = Authority::new(&AuthSettings { short_secrets: true, ..short }).unwrap();
     let token = signed(&Header::default(), json!({"sub": "7"}), b"jwt_default");
     assert!(authority.recognise(Some(&Token::from(&*token))).is_ok());
 }

@@ -183,7 +183,7 @@ impl<'a> FileLink<'a> {
 #[cfg(test)]
 mod tests {
     use quadrille_core::Life;
-    use quadrille_identity::{Secret, Settings};
+    use quadrille_identity::{AuthSettings, Secret};
 
     use super::*;
 
@@ -197,9 +197,9 @@ mod tests {
         Links::new(&files, &auth, Duration::from_mins(1))
     }
 
-    fn settings(secrets: &[&str]) -> Settings {
+    fn settings(secrets: &[&str]) -> AuthSettings {
         let secrets = secrets.iter().map(|it| Secret::from((*it).to_owned())).collect();
-        Settings { secrets, short_secrets: true, ..Settings::default() }
+        AuthSettings { secrets, short_secrets: true, ..AuthSettings::default() }
     }
 
     fn path(links: &Links, key: &str, until: SystemTime) -> String {

@@ -2,7 +2,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use quadrille_core::{Close, Delivery, Holder, Info};
+use quadrille_core::{Close, Delivery, Holder, SessionInfo};
 use quadrille_edge::ws::Flow;
 use quadrille_identity::{Exceeded, Token};
 use tokio::time::Instant;
@@ -74,7 +74,7 @@ pub struct ConnectRequest<'a> {
     pub auth: &'a str,
     /// Token of the connection's first request.
     pub token: Option<&'a Token>,
-    pub info: &'a Arc<Info>,
+    pub info: &'a Arc<SessionInfo>,
     /// The socket that it wants to resume. Recovery may be on without any.
     pub resume: Option<&'a ResumeRequest>,
 }

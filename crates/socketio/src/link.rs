@@ -1,7 +1,7 @@
 //! What an application may use of a connection.
 use std::{fmt, sync::Arc};
 
-use quadrille_core::{Inbox, Info, Position, Since, Tag, TooManyTopics, Topic};
+use quadrille_core::{Inbox, Position, SessionInfo, Since, Tag, TooManyTopics, Topic};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::{
 pub struct SocketLink<'a> {
     inbox: &'a mut Inbox,
     out: &'a mut dyn PacketSink,
-    info: &'a Arc<Info>,
+    info: &'a Arc<SessionInfo>,
     recovery: Option<&'a RecoveryHandle>,
 }
 
@@ -32,14 +32,14 @@ pub struct RenderOutput<'a> {
 impl<'a> SocketLink<'a> {
     pub(crate) fn new(
         link: &'a mut EngineLink<'_>,
-        info: &'a Arc<Info>,
+        info: &'a Arc<SessionInfo>,
         recovery: Option<&'a RecoveryHandle>,
     ) -> Self {
         Self { inbox: link.inbox, out: link.out, info, recovery }
     }
 
     /// The connection.
-    pub fn info(&self) -> &'a Arc<Info> {
+    pub fn info(&self) -> &'a Arc<SessionInfo> {
         self.info
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use quadrille_core::{Close, Delivery, Info, json, telemetry};
+use quadrille_core::{Close, Delivery, SessionInfo, json, telemetry};
 use quadrille_edge::{Core, ws::Flow};
 use quadrille_identity::{Exceeded, Payer, Rate, Token};
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(crate) struct SocketServer<A> {
 /// One connection.
 pub(crate) struct Namespace<A: Application> {
     shared: Arc<SocketServer<A>>,
-    info: Arc<Info>,
+    info: Arc<SessionInfo>,
     /// Token of the first request, for a client that sends none later.
     token: Option<Token>,
     stage: ConnectStage<A::Client>,
@@ -85,7 +85,7 @@ struct ResumeMembers {
 impl<A: Application> Namespace<A> {
     pub(crate) fn new(
         shared: &Arc<SocketServer<A>>,
-        info: &Arc<Info>,
+        info: &Arc<SessionInfo>,
         token: Option<Token>,
     ) -> Self {
         let until = Instant::now() + shared.connect_timeout;
@@ -147,7 +147,7 @@ impl<A: Application> Namespace<A> {
         }
         link.inbox.set_holder(holder);
         if let Some(user) = &user {
-            self.info.belongs_to(Arc::clone(user));
+            self.info.set_user(Arc::clone(user));
         }
         let resumed = resume.as_ref().and_then(|resume| resume.take(user.as_ref()));
         if let Some(resumed) = &resumed {

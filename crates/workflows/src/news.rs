@@ -1,6 +1,6 @@
 //! What observers of a chat are told: records of its topic, whose payload is the frame that clients
 //! of workflows know.
-use quadrille_core::{Draft, Key, Topic};
+use quadrille_core::{Draft, EventKey, Topic};
 use quadrille_store::{Chat, ChatFile, MessageType, NewChatMessage, Run, RunStatus, Start, Step};
 use serde_json::{Value, json};
 
@@ -199,6 +199,6 @@ fn draft(
     }
     // Of each kind and step only the newest counts for who is behind.
     let about = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
-    let key = Key::from(format!("{kind} {about}").as_str());
+    let key = EventKey::from(format!("{kind} {about}").as_str());
     Draft::new(topic.clone(), kind, frame.to_string()).key(Some(key))
 }

@@ -3,7 +3,7 @@ use std::{error::Error, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use quadrille_agents::{Ask, Code, Ending, Failure, Orphans, Part, Phase, Refused, Reply};
-use quadrille_core::{Policy, Room, Since};
+use quadrille_core::{BatchLimit, Policy, Since};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 
@@ -43,7 +43,7 @@ async fn readers_that_are_waited_for_are_not_the_silence_of_the_agent() {
     let mut inbox = stage.hub.inbox();
     inbox.subscribe(&topic(7), Since::Now, 0).unwrap();
     let ticket = stage.desk.ask(ask("7", "?")).unwrap();
-    inbox.recv(Room { records: 1, bytes: 1 }, &mut Vec::new()).await;
+    inbox.recv(BatchLimit { records: 1, bytes: 1 }, &mut Vec::new()).await;
     assert_eq!(ticket.ended().await.ending, Ending::Completed("done".into()));
 }
 

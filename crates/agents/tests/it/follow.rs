@@ -2,13 +2,13 @@
 use futures_util::{StreamExt, stream};
 use quadrille_agents::{Ending, Follow, Part, Step, Ticket};
 use quadrille_core::{
-    Close, Delivery, Event, Gap, Inbox, Position, Record, Room,
+    BatchLimit, Close, Delivery, Event, Gap, Inbox, Position, Record,
     turn::{TurnEvent, TurnKind},
 };
 
 use crate::script::{Stage, ask, say, topic};
 
-const ROOM: Room = Room { records: 1, bytes: 1 << 20 };
+const ROOM: BatchLimit = BatchLimit { records: 1, bytes: 1 << 20 };
 
 fn stage() -> Stage {
     Stage::new(|question| stream::iter([say(&question.text), Ok(Part::End(None))]).boxed())

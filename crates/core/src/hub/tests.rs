@@ -24,7 +24,7 @@ async fn a_log_in_use_is_never_dropped_however_many_look_for_idle_ones() {
             inbox.subscribe(&topic, Since::Now, 0).expect("room for it");
             thread::yield_now();
             drop(hub.publish(Draft::new(topic, "n", "1")));
-            let room = crate::Room { records: 9, bytes: 9999 };
+            let room = crate::BatchLimit { records: 9, bytes: 9999 };
             let cx = &mut std::task::Context::from_waker(&waker);
             assert!(inbox.poll_recv(cx, room, &mut Vec::new()).is_ready(), "an orphan");
         }

@@ -67,7 +67,7 @@ pub(crate) struct Appended {
 
 /// A topic as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct TopicInfo {
     pub topic: Topic,
     /// The position of the newest record.
     pub at: Position,
@@ -189,9 +189,9 @@ impl Log {
         lock(&self.state).top()
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> TopicInfo {
         let state = lock(&self.state);
-        Standing {
+        TopicInfo {
             topic: self.topic.clone(),
             at: state.top(),
             readers: state.followers.len(),

@@ -13,7 +13,7 @@ use crate::{
     Close, Holder, OnSlow, Position, Topic,
     budget::Copied,
     event::Record,
-    inbox::{Delivery, Gap, Mailbox, Room, Tag},
+    inbox::{BatchLimit, Delivery, Gap, Mailbox, Tag},
     survivors::Survivors,
     sync::{Mutex, lock},
     telemetry,
@@ -138,7 +138,7 @@ impl Reader {
 
     /// Move records into `out` while there is `room`. True when the reader must be read again,
     /// false when it is parked or has left.
-    pub(crate) fn read(self: &Arc<Self>, room: &mut Room, out: &mut Vec<Delivery>) -> bool {
+    pub(crate) fn read(self: &Arc<Self>, room: &mut BatchLimit, out: &mut Vec<Delivery>) -> bool {
         let mut state = lock(&self.log.state);
         if self.left.load(Relaxed) {
             return false;
@@ -201,7 +201,7 @@ impl Reader {
     }
 
     /// Deliver what the last batch had no room for. True if there was anything.
-    fn take_rest(&self, room: &mut Room, tag: Tag, out: &mut Vec<Delivery>) -> bool {
+    fn take_rest(&self, room: &mut BatchLimit, tag: Tag, out: &mut Vec<Delivery>) -> bool {
         let mut rest = lock(&self.rest);
         if rest.records.is_empty() {
             return false;

@@ -16,7 +16,7 @@ pub struct Admission {
 
 /// Why a connection may not be opened.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-pub enum Refused {
+pub enum NotAdmitted {
     #[error("the server is full")]
     Full,
     #[error("too many connections from this address")]
@@ -29,7 +29,7 @@ pub enum Refused {
     Draining,
 }
 
-impl From<Shortage> for Refused {
+impl From<Shortage> for NotAdmitted {
     fn from(shortage: Shortage) -> Self {
         match shortage {
             Shortage::Full => Self::Full,
@@ -39,7 +39,7 @@ impl From<Shortage> for Refused {
     }
 }
 
-impl Refused {
+impl NotAdmitted {
     /// Why a pool has nothing for `holder`.
     pub fn of(shortage: Shortage, holder: &Holder) -> Self {
         match holder {

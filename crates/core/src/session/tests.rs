@@ -28,14 +28,14 @@ fn each_limit_refuses_with_its_own_reason_and_a_dropped_session_gives_its_place_
     let registry = Registry::new(limits);
     let first = registry.admit(who(1)).unwrap();
     let _second = registry.admit(who(1)).unwrap();
-    assert_eq!(registry.admit(who(1)).unwrap_err(), Refused::Address);
+    assert_eq!(registry.admit(who(1)).unwrap_err(), NotAdmitted::Address);
     let _third = registry.admit(who(2)).unwrap();
-    assert_eq!(registry.admit(who(3)).unwrap_err(), Refused::Full);
+    assert_eq!(registry.admit(who(3)).unwrap_err(), NotAdmitted::Full);
     drop(first);
     assert!(registry.admit(who(1)).is_ok());
     assert_eq!(registry.count(), 2);
     registry.reload(&Limits { connections: 1, ..Limits::default() });
-    assert_eq!((registry.count(), registry.admit(who(4)).unwrap_err()), (2, Refused::Full));
+    assert_eq!((registry.count(), registry.admit(who(4)).unwrap_err()), (2, NotAdmitted::Full));
     registry.reload(&Limits { connections: 3, ..Limits::default() });
     assert!(registry.admit(who(1)).is_ok());
 }
@@ -49,7 +49,7 @@ fn addresses_of_one_network_of_ipv6_count_as_one() {
         registry.admit(Admission { peer, ..who(1) })
     };
     let first = admit("2001:db8::1").unwrap();
-    assert_eq!(admit("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
+    assert_eq!(admit("2001:db8::ffff:0:2").unwrap_err(), NotAdmitted::Address);
     let _other = admit("2001:db8:0:1::1").unwrap();
     drop(first);
     assert!(admit("2001:db8::2").is_ok());
@@ -86,7 +86,7 @@ async fn draining_refuses_newcomers_and_ends_the_rest_over_the_window() {
     let begin = Instant::now();
     registry.drain(Duration::from_secs(4)).await;
     assert_eq!(begin.elapsed().as_secs(), 3);
-    assert_eq!(registry.admit(who(9)).unwrap_err(), Refused::Draining);
+    assert_eq!(registry.admit(who(9)).unwrap_err(), NotAdmitted::Draining);
     for session in &sessions {
         assert_eq!(session.ended().await, Close::SHUTDOWN);
     }
@@ -96,7 +96,7 @@ async fn draining_refuses_newcomers_and_ends_the_rest_over_the_window() {
 fn a_user_at_its_share_keeps_out_nobody_else() {
     let registry = small();
     let _two = [(); 2].map(|()| registry.admit(user("ann")).unwrap());
-    assert_eq!(registry.admit(user("ann")).unwrap_err(), Refused::Share);
+    assert_eq!(registry.admit(user("ann")).unwrap_err(), NotAdmitted::Share);
     let _bob = registry.admit(user("bob")).unwrap();
 }
 
@@ -109,7 +109,7 @@ async fn the_oldest_client_without_a_token_makes_room_for_the_next() {
     assert!(strangers[1..].iter().all(|session| !session.info().is_ending()));
     assert_eq!(
         registry.identified(strangers[0].id(), &Holder::User("ann".into())),
-        Err(Refused::Strangers),
+        Err(NotAdmitted::Strangers),
         "it holds nothing any more"
     );
     registry.identified(next.id(), &Holder::User("ann".into())).unwrap();
@@ -129,7 +129,7 @@ async fn a_client_without_a_token_makes_room_for_a_user_when_everything_is_taken
     let _last = registry.admit(user("d")).unwrap();
     let _one_more = registry.admit(user("d")).unwrap();
     assert_eq!(stranger.ended().await, Close::CROWDED);
-    assert_eq!(registry.admit(user("e")).unwrap_err(), Refused::Full);
+    assert_eq!(registry.admit(user("e")).unwrap_err(), NotAdmitted::Full);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_session_that_is_identified_counts_for_its_user_within_the_share() {
     let _two = [(); 2].map(|()| registry.admit(user("ann")).unwrap());
     let third = registry.admit(stranger(1)).unwrap();
     let ann = Holder::User("ann".into());
-    assert_eq!(registry.identified(third.id(), &ann), Err(Refused::Share));
+    assert_eq!(registry.identified(third.id(), &ann), Err(NotAdmitted::Share));
     assert_eq!(third.holder(), Holder::stranger([127, 0, 0, 1].into()));
     registry.identified(third.id(), &Holder::User("bob".into())).unwrap();
 }
@@ -151,7 +151,7 @@ fn guests_leave_places_to_those_that_may_show_a_token() {
         registry.identified(guest.id(), &guest.holder()).unwrap();
     }
     let fourth = registry.admit(stranger(4)).unwrap();
-    assert_eq!(registry.identified(fourth.id(), &fourth.holder()), Err(Refused::Strangers));
+    assert_eq!(registry.identified(fourth.id(), &fourth.holder()), Err(NotAdmitted::Strangers));
     let fifth = registry.admit(stranger(5)).unwrap();
     assert!(fourth.info().is_ending() && guests.iter().all(|it| !it.info().is_ending()));
     registry.identified(fifth.id(), &Holder::User("ann".into())).unwrap();

@@ -132,7 +132,7 @@ async fn a_batch_is_as_large_as_the_room_for_it() {
     }
     for (records, bytes, want) in [(3, usize::MAX, 3), (100, 1, 1), (100, usize::MAX, 6)] {
         let mut out = Vec::new();
-        inbox.recv(quadrille_core::Room { records, bytes }, &mut out).await;
+        inbox.recv(quadrille_core::BatchLimit { records, bytes }, &mut out).await;
         assert_eq!(out.len(), want);
     }
 }

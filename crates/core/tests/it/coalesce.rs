@@ -1,7 +1,7 @@
 //! Readers that get the newest of each key, and the whole of each text.
 use proptest::prelude::*;
 use quadrille_core::{
-    Delivery, Draft, Hub, Inbox, OnSlow, Room, Since, Text, Topic,
+    BatchLimit, Delivery, Draft, Hub, Inbox, OnSlow, Since, Text, Topic,
     turn::{Completed, Delta, Started, Tool, TurnEvent},
 };
 use uuid::Uuid;
@@ -21,7 +21,8 @@ fn payloads(inbox: &mut Inbox, records: usize) -> Vec<String> {
     let mut out = Vec::new();
     let waker = futures_util::task::noop_waker();
     let mut cx = std::task::Context::from_waker(&waker);
-    while inbox.poll_recv(&mut cx, Room { records, bytes: usize::MAX }, &mut out).is_ready() {}
+    while inbox.poll_recv(&mut cx, BatchLimit { records, bytes: usize::MAX }, &mut out).is_ready() {
+    }
     let mut last = 0;
     let payload = |delivery| match delivery {
         Delivery::Record(record, _) => {
@@ -94,7 +95,8 @@ fn assembled(inbox: &mut Inbox, records: usize, mut text: String) -> (String, us
     let mut out = Vec::new();
     let waker = futures_util::task::noop_waker();
     let mut cx = std::task::Context::from_waker(&waker);
-    while inbox.poll_recv(&mut cx, Room { records, bytes: usize::MAX }, &mut out).is_ready() {}
+    while inbox.poll_recv(&mut cx, BatchLimit { records, bytes: usize::MAX }, &mut out).is_ready() {
+    }
     let mut deltas = 0;
     for delivery in out {
         let Delivery::Record(record, _) = delivery else { panic!("{delivery:?}") };
@@ -149,7 +151,7 @@ async fn a_coalesced_backlog_comes_in_batches_and_then_what_came_since() {
         put(&hub, progress(&topic, &n.to_string(), n));
     }
     let mut got = Vec::new();
-    let room = Room { records: 256, bytes: 64 << 10 };
+    let room = BatchLimit { records: 256, bytes: 64 << 10 };
     inbox.recv(room, &mut got).await;
     assert!(got.len() <= 256, "{} at once", got.len());
     let at = inbox.retag(&topic, 0).unwrap().offset;

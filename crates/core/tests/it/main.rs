@@ -12,11 +12,11 @@ mod pace;
 mod stress;
 
 use quadrille_core::{
-    Delivery, Draft, Hub, Inbox, Life, Limits, OnSlow, Policies, Policy, Room, Since, Topic,
+    BatchLimit, Delivery, Draft, Hub, Inbox, Life, Limits, OnSlow, Policies, Policy, Since, Topic,
 };
 
 /// Everything that is there, or at least one delivery.
-const ALL: Room = Room { records: usize::MAX, bytes: usize::MAX };
+const ALL: BatchLimit = BatchLimit { records: usize::MAX, bytes: usize::MAX };
 
 fn hub(policy: Policy) -> Hub {
     Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new())

@@ -1,6 +1,6 @@
 //! The log against a plain `Vec`, under any sequence of actions.
 use proptest::prelude::*;
-use quadrille_core::{Delivery, Inbox, OnSlow, Policy, Position, Room, Since};
+use quadrille_core::{BatchLimit, Delivery, Inbox, OnSlow, Policy, Position, Since};
 
 use crate::{holding, hub, publish, topic};
 
@@ -50,7 +50,12 @@ impl Model {
 }
 
 /// Read once and check every delivery; `next` is the offset that the reader has coming.
-fn read(inbox: &mut Inbox, room: Room, next: &mut u64, model: &Model) -> Result<(), TestCaseError> {
+fn read(
+    inbox: &mut Inbox,
+    room: BatchLimit,
+    next: &mut u64,
+    model: &Model,
+) -> Result<(), TestCaseError> {
     let waker = futures_util::task::noop_waker();
     let mut cx = std::task::Context::from_waker(&waker);
     let mut out = Vec::new();
@@ -104,7 +109,7 @@ proptest! {
                     Action::Read { reader, records, bytes } => {
                         let (inbox, next) = &mut readers[reader];
                         if let Some(next) = next {
-                            read(inbox, Room { records, bytes }, next, &model)?;
+                            read(inbox, BatchLimit { records, bytes }, next, &model)?;
                         }
                     }
                     Action::Rejoin { reader, back } => {

@@ -2,7 +2,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quadrille_core::{
-    Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Room, Since, Text, Topic, Wire,
+    BatchLimit, Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Since, Text, Topic, Wire,
 };
 use tokio::task::JoinSet;
 
@@ -30,7 +30,7 @@ async fn read_all(mut inbox: Inbox, topics: Vec<Topic>) -> u64 {
     let mut next: HashMap<Topic, u64> = topics.into_iter().map(|topic| (topic, 1)).collect();
     let (mut missed, mut out) = (0, Vec::new());
     while next.values().any(|next| *next <= RECORDS) {
-        inbox.recv(Room { records: 7, bytes: usize::MAX }, &mut out).await;
+        inbox.recv(BatchLimit { records: 7, bytes: usize::MAX }, &mut out).await;
         for delivery in out.drain(..) {
             match delivery {
                 Delivery::Record(record, _) => {
@@ -86,9 +86,9 @@ async fn patient_publishers_lose_nothing_even_with_a_small_ring() {
 }
 
 #[derive(Debug)]
-struct Counted;
+struct HeldBytes;
 
-impl Wire for Counted {
+impl Wire for HeldBytes {
     type Frame = (Text, Arc<()>);
     const SLOT: usize = 0;
 
@@ -111,7 +111,7 @@ async fn a_thousand_readers_share_one_encoding() {
             let mut out = Vec::new();
             inbox.recv(crate::ALL, &mut out).await;
             let Some(Delivery::Record(record, _)) = out.pop() else { panic!("a record") };
-            Arc::clone(&record.frame::<Counted>().1)
+            Arc::clone(&record.frame::<HeldBytes>().1)
         });
     }
     hub.publish(Draft::new(topic, "n", "1")).await.unwrap();

@@ -12,7 +12,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use quadrille_core::{
-    Counted, Shortage,
+    HeldBytes, Shortage,
     json::{self, Object},
 };
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub struct Body {
     /// The same without halves of surrogate pairs, if that was needed to read it.
     copy: OnceLock<String>,
     /// Its bytes count for as long as it is there.
-    counted: Option<Counted>,
+    counted: Option<HeldBytes>,
 }
 
 /// Why a body cannot be used.
@@ -72,7 +72,7 @@ impl Body {
         if json::is_deep(&text) { Err(BadBody::Deep) } else { Ok(Self::new(text, counted)) }
     }
 
-    fn new(text: String, counted: Option<Counted>) -> Self {
+    fn new(text: String, counted: Option<HeldBytes>) -> Self {
         Self { text, copy: OnceLock::new(), counted }
     }
 
@@ -98,7 +98,10 @@ impl Body {
 
 /// Reads the bytes of a body, of at most `limit`. They count in the pool `input` for as long as the
 /// second value is there.
-pub async fn whole(request: Request, limit: usize) -> Result<(Vec<u8>, Option<Counted>), BadBody> {
+pub async fn whole(
+    request: Request,
+    limit: usize,
+) -> Result<(Vec<u8>, Option<HeldBytes>), BadBody> {
     let counted = Carrier::body(request.extensions());
     let (mut input_bytes, holder) =
         counted.map_or((None, None), |(input_bytes, holder)| (Some(input_bytes), Some(holder)));

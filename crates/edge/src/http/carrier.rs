@@ -2,7 +2,7 @@
 use std::{fmt, sync::Arc};
 
 use http::Extensions;
-use quadrille_core::{Buffers, Counted, Holder, Shortage};
+use quadrille_core::{Buffers, HeldBytes, Holder, Shortage};
 
 /// The HTTP connection that a request came on. The listener puts it into every request. Cloning
 /// shares it.
@@ -40,7 +40,7 @@ impl Carrier {
 
     /// Counts the bytes of the body of a request with these `extensions`, and the client that they
     /// count for. `None` for a request that came from no listener.
-    pub fn body(extensions: &Extensions) -> Option<(Counted, Holder)> {
+    pub fn body(extensions: &Extensions) -> Option<(HeldBytes, Holder)> {
         let Self(connection) = extensions.get::<Self>()?;
         Some((connection.buffers().receiving(), connection.holder()))
     }

@@ -2,40 +2,40 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use quadrille_core::Refused;
+use quadrille_core::NotAdmitted;
 use quadrille_identity::{Denied, Exceeded, Rate};
 
 use super::Problem;
 
-impl From<Refused> for Problem {
-    fn from(why: Refused) -> Self {
+impl From<NotAdmitted> for Problem {
+    fn from(why: NotAdmitted) -> Self {
         let detail = match why {
-            Refused::Share => "close some, or try again after the time in Retry-After",
-            Refused::Strangers => "show a token, or try again after the time in Retry-After",
-            Refused::Full | Refused::Address | Refused::Draining => {
+            NotAdmitted::Share => "close some, or try again after the time in Retry-After",
+            NotAdmitted::Strangers => "show a token, or try again after the time in Retry-After",
+            NotAdmitted::Full | NotAdmitted::Address | NotAdmitted::Draining => {
                 "try again after the time in Retry-After"
             }
         };
         let (status, kind, title) = match why {
-            Refused::Full => {
+            NotAdmitted::Full => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/server-full", "the server is full")
             }
-            Refused::Address => (
+            NotAdmitted::Address => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "/problems/too-many-connections",
                 "too many connections from this address",
             ),
-            Refused::Share => (
+            NotAdmitted::Share => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "/problems/too-many-connections",
                 "this user has too many connections",
             ),
-            Refused::Strangers => (
+            NotAdmitted::Strangers => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "/problems/server-full",
                 "too many clients without a token",
             ),
-            Refused::Draining => (
+            NotAdmitted::Draining => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "/problems/draining",
                 "the server is shutting down",
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_user_at_its_share_is_told_when_to_try_again() {
-        let problem = Problem::from(Refused::Share);
+        let problem = Problem::from(NotAdmitted::Share);
         assert_eq!((problem.status, problem.retry_after), (429, Some(Duration::from_secs(5))));
     }
 }

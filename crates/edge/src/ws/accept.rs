@@ -3,7 +3,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, header};
-use quadrille_core::{Admission, Inbox, Info, Refused, Session};
+use quadrille_core::{Admission, Inbox, NotAdmitted, Session, SessionInfo};
 use quadrille_identity::{Principal, Token};
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
 pub struct AcceptedClient {
     pub principal: Principal,
     pub peer: IpAddr,
-    pub session: Arc<Info>,
+    pub session: Arc<SessionInfo>,
 }
 
 /// A checked handshake of a page that may connect. Its client is not known yet.
@@ -62,7 +62,7 @@ pub async fn accept<B, P: Protocol + 'static>(
 }
 
 /// Admits a session, and opens its inbox for the client that the session counts for.
-pub fn admit(core: &Core, admission: Admission) -> Result<(Session, Inbox), Refused> {
+pub fn admit(core: &Core, admission: Admission) -> Result<(Session, Inbox), NotAdmitted> {
     let inbox = core.hub.inbox_of(admission.holder.clone());
     Ok((core.sessions.admit(admission)?, inbox))
 }

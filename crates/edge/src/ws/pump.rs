@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use quadrille_core::{Close, Counted, Inbox, Session, json, telemetry};
+use quadrille_core::{Close, HeldBytes, Inbox, Session, json, telemetry};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
@@ -104,8 +104,8 @@ struct Pump<S, P: Protocol> {
     io: S,
     input: InputBuffer,
     /// Counts the bytes of `input`.
-    input_bytes: Counted,
-    output_bytes: Counted,
+    input_bytes: HeldBytes,
+    output_bytes: HeldBytes,
     /// Frames to send before the next deliveries.
     answers: Vec<u8>,
     /// The rest of a partial write, and how much of it was sent since.

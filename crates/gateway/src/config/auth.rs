@@ -1,7 +1,7 @@
 //! Section `auth`: who is let in, and what tokens are checked against.
 use std::{fmt, time::Duration};
 
-use quadrille_identity::{Expired, Mode, PublicKey, Secret, Settings};
+use quadrille_identity::{AuthSettings, Expired, Mode, PublicKey, Secret};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,10 +48,10 @@ impl Default for Jwt {
 }
 
 impl Auth {
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> AuthSettings {
         let Jwt { jwks, audience, issuer, leeway, keys, .. } = &self.jwt;
         let Jwt { expired_connections, allow_short_secret, .. } = self.jwt;
-        Settings {
+        AuthSettings {
             mode: self.mode,
             secrets: self.jwt.secrets().cloned().collect(),
             keys: keys.clone(),

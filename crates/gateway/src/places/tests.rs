@@ -32,14 +32,14 @@ fn each_limit_refuses_with_its_own_reason_and_a_dropped_place_is_free() {
     let take = |caller| places.take(caller, false);
     let first = take(ONE).unwrap();
     let second = take(ONE).unwrap();
-    assert_eq!(take(ONE).unwrap_err(), Refused::Address);
+    assert_eq!(take(ONE).unwrap_err(), NotAdmitted::Address);
     let _third = take(Caller::Unix).unwrap();
-    assert_eq!(take(TWO).unwrap_err(), Refused::Full);
+    assert_eq!(take(TWO).unwrap_err(), NotAdmitted::Full);
     drop(first);
     drop(take(ONE).unwrap());
     let third = take(TWO).unwrap();
     places.reload(&Limits { http_connections: 2, ..Limits::default() });
-    assert_eq!(take(TWO).unwrap_err(), Refused::Full);
+    assert_eq!(take(TWO).unwrap_err(), NotAdmitted::Full);
     drop((third, second));
     assert!(take(ONE).is_ok());
 }
@@ -49,7 +49,7 @@ fn addresses_of_one_network_of_ipv6_count_as_one() {
     let places = open(9, 1);
     let take = |address: &str| places.take(Caller::Address(address.parse().unwrap()), false);
     let first = take("2001:db8::1").unwrap();
-    assert_eq!(take("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
+    assert_eq!(take("2001:db8::ffff:0:2").unwrap_err(), NotAdmitted::Address);
     let _other = take("2001:db8:0:1::1").unwrap();
     drop(first);
     assert!(take("2001:db8::2").is_ok());
@@ -65,7 +65,7 @@ fn a_session_counts_elsewhere_until_it_is_over() {
     place.come_back();
     place.come_back();
     drop(other);
-    assert_eq!(places.take(TWO, false).unwrap_err(), Refused::Full);
+    assert_eq!(places.take(TWO, false).unwrap_err(), NotAdmitted::Full);
     drop(place);
     assert_eq!((places.0.pool.used(), places.taken().by_address.len()), (0, 0));
 }
@@ -75,7 +75,7 @@ fn an_operator_may_give_addresses_a_share_where_nobody_signs_in() {
     let limits = Limits { http_connections: 4, address_share: 0.5, ..Limits::default() };
     let places = places(Mode::Open, &limits);
     let _two = [(); 2].map(|()| places.take(ONE, false).unwrap());
-    assert_eq!(places.take(ONE, false).unwrap_err(), Refused::Address);
+    assert_eq!(places.take(ONE, false).unwrap_err(), NotAdmitted::Address);
     drop(places.take(TWO, false).unwrap());
 }
 
@@ -124,7 +124,7 @@ fn a_trusted_proxy_has_no_share_and_counts_for_nobody() {
         place.identified(&user("ann")).unwrap();
     }
     assert_eq!(places.0.pool.held_by(&user("ann")), 0);
-    assert_eq!(places.take(ONE, true).unwrap_err(), Refused::Full);
+    assert_eq!(places.take(ONE, true).unwrap_err(), NotAdmitted::Full);
     all.pop();
     let stranger = places.take(TWO, false).unwrap();
     let _proxy = places.take(ONE, true).unwrap();

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
-use quadrille_core::{Counted, Info, Shortage};
+use quadrille_core::{HeldBytes, SessionInfo, Shortage};
 use quadrille_edge::http::{Carrier, Problem};
 
 use super::Purpose;
@@ -38,7 +38,7 @@ impl Purpose {
         may_refuse: bool,
     ) -> Response {
         self.shared.answered.store(true, Relaxed);
-        if let Some(info) = response.extensions().get::<Arc<Info>>() {
+        if let Some(info) = response.extensions().get::<Arc<SessionInfo>>() {
             self.session(info);
         }
         let (is_stranger, buffers) = {
@@ -100,7 +100,7 @@ struct Busy {
     body: Body,
     /// Of a client without a token.
     connection: Option<Purpose>,
-    _counted: Counted,
+    _counted: HeldBytes,
 }
 
 impl HttpBody for Busy {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use quadrille_core::{
-    BadPosition, Draft, Info, Position, Publish, PublishError, Receipt, Seat, Since, Tag,
+    BadPosition, Draft, Position, Publish, PublishError, Receipt, Seat, SessionInfo, Since, Tag,
     TooManyTopics, Topic, telemetry,
 };
 use quadrille_edge::ws;
@@ -33,7 +33,7 @@ pub(super) const OWN: Tag = 4;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(super) state: Arc<State>,
-    pub(super) info: Arc<Info>,
+    pub(super) info: Arc<SessionInfo>,
     /// Id by which other clients know it.
     pub(super) sid: Uuid,
     pub(super) principal: Principal,

@@ -65,7 +65,7 @@ impl EventHandler for Client {
 impl Client {
     fn record(&mut self, record: &Record, tag: Tag, out: &mut RenderOutput<'_>) {
         // The publisher of what is sent to the others knows it already.
-        let is_shown = tag & SHOWN != 0 && record.origin != Some(self.sid);
+        let is_shown = tag & SHOWN != 0 && record.publisher != Some(self.sid);
         let offset = out.offset();
         if tag & OWN != 0
             && record.kind.starts_with("turn.")

@@ -13,10 +13,11 @@ use quadrille_agents::{
     Agent, Config as Agents, Desk, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Room, Shares, Since, Turns,
+    BatchLimit, Delivery, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Shares, Since,
+    Turns,
 };
 use quadrille_edge::{Core, http::Origins};
-use quadrille_identity::{self as identity, Authority, Mode, Quotas, Secret, install_crypto};
+use quadrille_identity::{AuthSettings, Authority, Mode, Quotas, Secret, install_crypto};
 use quadrille_rooms::{Config, RoomJournal};
 use quadrille_store::{
     Config as StoreConfig, Storage, Store,
@@ -72,7 +73,7 @@ impl Bed {
             Mode::Open => Vec::new(),
             Mode::Jwt => vec![Secret::from(SECRET.to_owned())],
         };
-        let settings = identity::Settings { mode, secrets, ..identity::Settings::default() };
+        let settings = AuthSettings { mode, secrets, ..AuthSettings::default() };
         let core = Core {
             hub: Hub::new(Policies::default(), limits, None, &life),
             sessions: Registry::new(limits.clone()),
@@ -153,7 +154,7 @@ impl Watch {
     /// The next record: its name and its payload.
     pub(crate) async fn next(&mut self) -> (String, Value) {
         let mut got = Vec::new();
-        let room = Room { records: 1, bytes: usize::MAX };
+        let room = BatchLimit { records: 1, bytes: usize::MAX };
         e2e::patience::within("a record", self.0.recv(room, &mut got)).await;
         let Some(Delivery::Record(record, _)) = got.pop() else { panic!("no record: {got:?}") };
         (record.kind.to_string(), serde_json::from_str(&record.payload).unwrap())
@@ -161,7 +162,7 @@ impl Watch {
 
     /// Whether nothing has come that was not taken yet.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        let room = Room { records: 1, bytes: usize::MAX };
+        let room = BatchLimit { records: 1, bytes: usize::MAX };
         let mut got = Vec::new();
         self.0.recv(room, &mut got).now_or_never().is_none()
     }

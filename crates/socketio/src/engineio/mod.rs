@@ -17,7 +17,7 @@ mod work;
 use std::sync::Arc;
 
 use axum::{Router, routing::any};
-use quadrille_core::Info;
+use quadrille_core::SessionInfo;
 use quadrille_edge::Core;
 use quadrille_identity::Token;
 
@@ -34,7 +34,7 @@ pub fn router<H: Handler>(
     core: &Core,
     path: &str,
     config: Config,
-    open: impl Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync + 'static,
+    open: impl Fn(&Arc<SessionInfo>, Option<Token>) -> H + Send + Sync + 'static,
 ) -> Router {
     let server = Arc::new(EngineServer::new(core, config, open));
     let sweeping = sessions::look_after(Arc::clone(&server.sessions), core.life.clone());

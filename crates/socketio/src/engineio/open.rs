@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Method, Uri};
-use quadrille_core::{Admission, Inbox, Refused, Session};
+use quadrille_core::{Admission, Inbox, NotAdmitted, Session};
 use quadrille_edge::{
     http::{Carrier, Peer, Problem, token},
     ws::{self, Opening},
@@ -73,7 +73,7 @@ pub(super) async fn open<H: Handler>(
     if let Some(holder) = slot.as_ref().and_then(|slot| slot.holder())
         && let Err(shortage) = Carrier::identified(request.extensions(), &holder)
     {
-        return Problem::from(Refused::from(shortage)).into_response();
+        return Problem::from(NotAdmitted::from(shortage)).into_response();
     }
     let method = request.method().clone();
     match (transport, slot) {

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Close, Delivery, Inbox, Room, Session, telemetry};
+use quadrille_core::{BatchLimit, Close, Delivery, Inbox, Session, telemetry};
 use tokio::time::Instant;
 
 use super::{
@@ -18,7 +18,7 @@ use crate::config::Config;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// What one poll takes from the logs.
-const ROOM: Room = Room { records: 256, bytes: 64 << 10 };
+const ROOM: BatchLimit = BatchLimit { records: 256, bytes: 64 << 10 };
 
 /// Times that one poll asks the logs while the client is shown nothing of what they have.
 const ROUNDS: u32 = 64;

@@ -1,7 +1,7 @@
 //! What all connections of one path have in common.
 use std::{fmt, sync::Arc};
 
-use quadrille_core::Info;
+use quadrille_core::SessionInfo;
 use quadrille_edge::Core;
 use quadrille_identity::Token;
 
@@ -9,7 +9,7 @@ use super::sessions::PollingSessions;
 use crate::config::Config;
 
 /// Makes the handler of a connection.
-type OpenHandler<H> = dyn Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync;
+type OpenHandler<H> = dyn Fn(&Arc<SessionInfo>, Option<Token>) -> H + Send + Sync;
 
 pub(super) struct EngineServer<H> {
     pub(super) core: Core,
@@ -22,7 +22,7 @@ impl<H> EngineServer<H> {
     pub(super) fn new(
         core: &Core,
         config: Config,
-        open: impl Fn(&Arc<Info>, Option<Token>) -> H + Send + Sync + 'static,
+        open: impl Fn(&Arc<SessionInfo>, Option<Token>) -> H + Send + Sync + 'static,
     ) -> Self {
         Self { core: core.clone(), config, sessions: Arc::default(), open: Box::new(open) }
     }

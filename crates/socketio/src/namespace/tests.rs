@@ -1,6 +1,6 @@
 //! One connection as its client sees it, with an application that follows one topic.
 use quadrille_core::{
-    Admission, Draft, Holder, Hub, Inbox, Life, Limits, Policies, Presence, Registry, Room,
+    Admission, BatchLimit, Draft, Holder, Hub, Inbox, Life, Limits, Policies, Presence, Registry,
     Session, Shares, Since, Topic, Turns,
 };
 use quadrille_edge::http::Origins;
@@ -145,7 +145,7 @@ impl Wire {
     /// The packets for what the logs have.
     async fn shown(&mut self) -> Vec<String> {
         let (mut deliveries, mut sent) = (Vec::new(), Sent::default());
-        self.inbox.recv(Room { records: 9, bytes: 9999 }, &mut deliveries).await;
+        self.inbox.recv(BatchLimit { records: 9, bytes: 9999 }, &mut deliveries).await;
         for delivery in &deliveries {
             self.namespace.render(delivery, &mut sent);
         }

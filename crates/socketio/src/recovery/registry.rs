@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quadrille_core::{Info, Position, Tag, Topic};
+use quadrille_core::{Position, SessionInfo, Tag, Topic};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ struct ResumableSocket {
     pid: Pid,
     sid: Uuid,
     user: Option<Arc<str>>,
-    connection: Arc<Info>,
+    connection: Arc<SessionInfo>,
     deliveries: Mutex<DeliveryLog>,
 }
 
@@ -164,7 +164,7 @@ impl ResumableSocket {
     /// Approximate size in bytes while the connection is lost.
     fn size(&self) -> usize {
         let keys = 2 * size_of::<(Instant, Pid)>() + size_of::<RecoveryEntry>();
-        size_of::<Self>() + size_of::<Info>() + 2 * keys + self.deliveries().size()
+        size_of::<Self>() + size_of::<SessionInfo>() + 2 * keys + self.deliveries().size()
     }
 }
 
@@ -175,7 +175,7 @@ impl RecoveryHandle {
     /// is the offset with which its client came. `None` if recovery is off.
     pub(crate) fn new(
         recovery: &Arc<Recovery>,
-        connection: &Arc<Info>,
+        connection: &Arc<SessionInfo>,
         user: Option<&Arc<str>>,
         begin: Option<Box<str>>,
         resumed: Option<&Resumed>,

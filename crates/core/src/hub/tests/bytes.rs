@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Delivery, Event, OnSlow, Room, Text, Wire,
+    BatchLimit, Delivery, Event, OnSlow, Text, Wire,
     turn::{Delta, TurnEvent},
 };
 
@@ -59,7 +59,7 @@ fn held(hub: &Hub) -> usize {
 }
 
 /// What is there now for `inbox`, of which `room` is taken.
-fn read(inbox: &mut Inbox, room: Room) -> Vec<Delivery> {
+fn read(inbox: &mut Inbox, room: BatchLimit) -> Vec<Delivery> {
     let waker = noop_waker();
     let mut out = Vec::new();
     _ = inbox.poll_recv(&mut std::task::Context::from_waker(&waker), room, &mut out);
@@ -124,7 +124,7 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
                 }
             }
             Step::Read { reader, records } => {
-                read(&mut inboxes[reader], Room { records, bytes: usize::MAX });
+                read(&mut inboxes[reader], BatchLimit { records, bytes: usize::MAX });
             }
             Step::Forget { topic: n } => hub.delete(&topic(n)),
             Step::Relieve => hub.relieve(None),
@@ -164,7 +164,7 @@ async fn the_newest_records_of_many_topics_in_use_do_not_exceed_the_limit() {
         assert_eq!(newest.len(), 1, "what was just published is there");
     }
     // Nobody is left without a word: what is gone is a gap.
-    let told = read(&mut inbox, Room { records: usize::MAX, bytes: usize::MAX });
+    let told = read(&mut inbox, BatchLimit { records: usize::MAX, bytes: usize::MAX });
     let gaps = told.iter().filter(|it| matches!(it, Delivery::Gap(..))).count();
     let records = told.iter().filter(|it| matches!(it, Delivery::Record(..))).count();
     assert_eq!((gaps + records, records > 0), (100, true));
@@ -225,7 +225,7 @@ async fn readers_that_do_not_read_hold_a_quarter_of_the_limit_together() {
         }
         for inbox in &mut readers {
             // One record, and the rest of the backlog stays with the reader.
-            read(inbox, Room { records: 1, bytes: 1 });
+            read(inbox, BatchLimit { records: 1, bytes: 1 });
         }
         assert!(held(&hub) <= limit / 4 + 300_000, "{} bytes", held(&hub));
     }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use quadrille_core::{Close, Delivery, Room, Shortage, telemetry};
+use quadrille_core::{BatchLimit, Close, Delivery, Shortage, telemetry};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{CHUNK, Pump};
@@ -92,7 +92,7 @@ where
         if !self.is_open() {
             return false;
         }
-        let room = Room { records: BATCH, bytes: CHUNK };
+        let room = BatchLimit { records: BATCH, bytes: CHUNK };
         if self.inbox.poll_recv(cx, room, deliveries).is_pending() {
             if self.closing.is_some() {
                 self.end(&Close::SHUTDOWN);

@@ -145,7 +145,7 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut SocketLink
                     Some(name) => Some(name.to_string()),
                     None => state.memory.store.user_name(&user).await.ok().flatten(),
                 };
-                let draft = typed(topic, &user, name.as_deref(), is_typing, id).origin(sid);
+                let draft = typed(topic, &user, name.as_deref(), is_typing, id).publisher(sid);
                 drop(state.publish(draft).await);
             }
             let then: Then = Box::new(move |_, link| link.ack(call_id, None));

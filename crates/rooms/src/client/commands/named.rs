@@ -78,7 +78,7 @@ pub(super) fn join(
     let answer = json!({"room": room, "user_count": user_count, "position": at.to_string()});
     link.event("room_joined", &answer);
     link.ack(call.id, Some(&json!({"position": at.to_string()})));
-    let draft = Draft::new(topic, "room_joined", wire::json(&count)).origin(client.sid);
+    let draft = Draft::new(topic, "room_joined", wire::json(&count)).publisher(client.sid);
     client.publish(draft, None, link)
 }
 
@@ -162,7 +162,7 @@ pub(super) fn typing(
     let name = name.map_or("\"Anonymous\"", RawValue::get);
     let payload = format!("{{\"user\":{name},\"is_typing\":{is_typing}}}");
     let key = format!("typing/{sid}");
-    let draft = Draft::new(topic, "user_typing", payload).key(Some(key.into())).origin(sid);
+    let draft = Draft::new(topic, "user_typing", payload).key(Some(key.into())).publisher(sid);
     client.publish(draft, call.id, link)
 }
 

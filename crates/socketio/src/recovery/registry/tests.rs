@@ -8,7 +8,7 @@ fn topic(name: &str) -> Topic {
     Topic::new("room", name).unwrap()
 }
 
-fn connection() -> Arc<Info> {
+fn connection() -> Arc<SessionInfo> {
     let peer = [127, 0, 0, 1].into();
     let holder = Holder::Program;
     let who = Admission { protocol: "test", user: None, holder, peer };
