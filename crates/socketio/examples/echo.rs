@@ -6,7 +6,7 @@ use quadrille_core::{
     Close, Delivery, Holder, Hub, Life, Limits, Policies, Presence, Registry, Shares, Turns,
 };
 use quadrille_edge::{Core, http::Origins, ws::Flow};
-use quadrille_identity::{self as auth, Authority, Mode, Quotas, Settings};
+use quadrille_identity::{self as auth, AuthSettings, Authority, Mode, Quotas};
 use quadrille_socketio::{
     Accepted, Application, Config, Connect, ConnectRequest, EventHandler, Rejection, RenderOutput,
     Resumed, SocketLink, Then,
@@ -121,7 +121,7 @@ fn core() -> Result<Core, auth::BadSettings> {
         hub: Hub::new(Policies::default(), &limits, None, &life),
         sessions: Registry::new(limits.clone()),
         presence: Presence::default(),
-        auth: Authority::new(&Settings { mode: Mode::Open, ..Settings::default() })?,
+        auth: Authority::new(&AuthSettings { mode: Mode::Open, ..AuthSettings::default() })?,
         quotas: Quotas::new(&limits),
         shares: Shares::new(&limits),
         origins: Origins::default(),

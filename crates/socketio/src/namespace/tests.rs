@@ -4,7 +4,7 @@ use quadrille_core::{
     Session, Shares, Since, Topic, Turns,
 };
 use quadrille_edge::http::Origins;
-use quadrille_identity::{Authority, Mode, Quotas, Settings};
+use quadrille_identity::{AuthSettings, Authority, Mode, Quotas};
 use serde_json::json;
 
 use super::*;
@@ -91,7 +91,8 @@ fn server(recovery: Duration) -> Arc<SocketServer<Follower>> {
         hub: Hub::new(Policies::default(), &limits, None, &life),
         sessions: Registry::new(limits.clone()),
         presence: Presence::default(),
-        auth: Authority::new(&Settings { mode: Mode::Open, ..Settings::default() }).unwrap(),
+        auth: Authority::new(&AuthSettings { mode: Mode::Open, ..AuthSettings::default() })
+            .unwrap(),
         quotas: Quotas::new(&limits),
         shares: Shares::new(&limits),
         origins: Origins::default(),
