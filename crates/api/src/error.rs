@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{BadIdempotencyKey, BadTopic, PublishError, TooManyTopics};
+use quadrille_core::{BadIdempotencyKey, BadTopic, TooManyTopics};
 use quadrille_edge::http::{BadBody, Problem};
 use quadrille_identity::{Exceeded, NotAllowed};
 
@@ -127,14 +127,5 @@ impl IntoResponse for Error {
 impl From<TooManyTopics> for Error {
     fn from(why: TooManyTopics) -> Self {
         Self::TooManyTopics(why)
-    }
-}
-
-impl From<PublishError> for Error {
-    fn from(why: PublishError) -> Self {
-        match why {
-            PublishError::Topics(why) => why.into(),
-            PublishError::Backplane(_) => Self::Unavailable,
-        }
     }
 }

@@ -161,7 +161,7 @@ mod tests {
         let life = Life::new();
         let patient = Policy { events: 8, patience: Duration::from_hours(1), ..Policy::default() };
         let core = Core {
-            hub: Hub::new(Policies::from(patient), &Limits::default(), None, &life),
+            hub: Hub::new(Policies::from(patient), &Limits::default(), &life),
             sessions: Registry::default(),
             presence: Presence::default(),
             auth: Authority::default(),

@@ -132,7 +132,7 @@ mod tests {
 
     /// A stream of `chan:a` and `chan:b`.
     fn open() -> Stage {
-        let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+        let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
         let registry = Registry::default();
         let holder = quadrille_core::Holder::Program;
         let who = Admission { protocol: "sse", user: None, holder, peer: [127, 0, 0, 1].into() };

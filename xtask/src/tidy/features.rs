@@ -7,8 +7,6 @@ const ALLOWED: [&str; 7] = [
     "crates/gateway/src/config.rs",
     "crates/gateway/src/config/",
     "crates/gateway/src/traces/",
-    "crates/core/src/backplane.rs",
-    "crates/core/src/backplane/",
     "crates/store/",
 ];
 

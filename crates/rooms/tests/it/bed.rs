@@ -76,7 +76,7 @@ impl Bed {
         let settings =
             identity::AuthSettings { mode, secrets, ..identity::AuthSettings::default() };
         let core = Core {
-            hub: Hub::new(Policies::default(), limits, None, &life),
+            hub: Hub::new(Policies::default(), limits, &life),
             sessions: Registry::new(limits.clone()),
             presence: Presence::default(),
             auth: Authority::new(&settings).unwrap(),

@@ -9,7 +9,7 @@ mod watch;
 
 use std::sync::OnceLock;
 
-use quadrille_core::{BadPosition, Position, PublishError, Since, Tag, TooManyTopics, Topic, json};
+use quadrille_core::{BadPosition, Position, Since, Tag, TooManyTopics, Topic, json};
 use quadrille_identity::{Exceeded, Rate};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, value::RawValue};
@@ -181,14 +181,8 @@ impl Client {
 }
 
 /// A publication that the hub did not take.
-fn unpublished(why: &PublishError) -> &'static str {
-    match why {
-        PublishError::Topics(_) => {
-            "the server holds too many topics; use one that exists, or try again later"
-        }
-        PublishError::Backplane(_) => "the server cannot reach the others; try again later",
-    }
-}
+const UNPUBLISHED: &str =
+    "the server holds too many topics; use one that exists, or try again later";
 
 /// The id of a conversation: a number, or its digits. Anything else is no conversation's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

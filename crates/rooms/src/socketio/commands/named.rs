@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
 use quadrille_agents::Given;
-use quadrille_core::{BadTopic, Draft, Publish, PublishError, Receipt, Topic};
+use quadrille_core::{BadTopic, Draft, Publish, Receipt, TooManyTopics, Topic};
 use quadrille_identity::Action;
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -204,10 +204,10 @@ impl Client {
     /// Publish, and acknowledge once it is done.
     fn say(&self, draft: Draft, call: Option<u64>, link: &mut Link<'_>) -> Flow {
         let done = move |client: &Client,
-                         result: Result<Receipt, PublishError>,
+                         result: Result<Receipt, TooManyTopics>,
                          link: &mut Link<'_>| match result {
             Ok(_) => link.ack(call, None),
-            Err(why) => client.refuse("unpublished", super::unpublished(&why), call, link),
+            Err(_) => client.refuse("unpublished", super::UNPUBLISHED, call, link),
         };
         match self.door.core.hub.publish(draft) {
             Publish::Done(ready) => {
