@@ -10,7 +10,7 @@ use http::{
 use quadrille_core::json;
 use quadrille_edge::http::{
     Body,
-    form::{self, Form, FormError, Source},
+    form::{self, Form, FormBody, FormError},
 };
 use serde_json::{
     Number,
@@ -69,7 +69,7 @@ impl Fields {
             Media::Json => Self::json(request).await,
             Media::Urlencoded => Self::urlencoded(request).await,
             Media::Parts(boundary) => {
-                let mut source = Source::new(request.into_body());
+                let mut source = FormBody::new(request.into_body());
                 let read = Self::parts(Form::new(&mut source, boundary, ignored)).await;
                 if read.is_err() {
                     source.drain(ignored).await;
@@ -91,7 +91,7 @@ impl Fields {
     }
 
     async fn urlencoded(request: Request) -> Result<Self, Error> {
-        let mut source = Source::new(request.into_body());
+        let mut source = FormBody::new(request.into_body());
         let mut body = Vec::new();
         while let Some(bytes) = source.next().await {
             let bytes = bytes?;

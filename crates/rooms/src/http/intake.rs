@@ -1,7 +1,7 @@
 //! A form that may bring files: they are streamed to where files are, and are known to nobody before
 //! the message is stored that they come with.
 use axum::extract::Request;
-use quadrille_edge::http::form::{Form, Part, Source};
+use quadrille_edge::http::form::{Form, FormBody, FormPart};
 use quadrille_identity::Action;
 use quadrille_store::{NewFile, files::Files};
 
@@ -51,7 +51,7 @@ impl Intake {
             let fields = Fields::read(request, ignored).await?;
             return Ok(Self { fields, ..Self::default() });
         };
-        let mut source = Source::new(request.into_body());
+        let mut source = FormBody::new(request.into_body());
         let mut intake = Self::default();
         let form = Form::new(&mut source, boundary, ignored);
         if let Err(why) = intake.take(door, caller, form).await {
@@ -83,7 +83,12 @@ impl Intake {
         Ok(())
     }
 
-    async fn keep(&mut self, door: &Door, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
+    async fn keep(
+        &mut self,
+        door: &Door,
+        caller: &Caller,
+        part: FormPart<'_>,
+    ) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
         let user = match caller.user(claimed.as_deref()) {
             Ok(user) => Some(user),

@@ -30,7 +30,7 @@ use self::{described::Document, error::Error};
 use crate::door::Door;
 
 /// Bytes of a JSON body, and of a form.
-const BODY: usize = form::TEXTS;
+const BODY: usize = form::MAX_TEXT;
 
 /// The doors, and their description.
 pub(crate) fn router(door: &Arc<Door>) -> (Router, OpenApi) {

@@ -145,7 +145,7 @@ impl Client {
         let user = coming.user(&who);
         let holder = self.door.core.holder_for(&who, user.as_ref(), self.peer);
         if let Err(err) = self.door.core.sessions.identified(self.info.id, &holder) {
-            telemetry::connection_kept_out(NAME, err);
+            telemetry::connection_kept_out(NAME, &err, err.reason());
             self.kept_out(&err.to_string(), link);
             return;
         }
