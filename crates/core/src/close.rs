@@ -31,7 +31,7 @@ impl Close {
     /// The token is over; come back with a new one.
     pub const EXPIRED: Self = Self::new(3005, "expired");
     /// The connection did not say in time for whom it is; come back and say it.
-    pub const NO_CONNECT: Self = Self::new(3006, "nobody connected");
+    pub const NO_CONNECT: Self = Self::new(3006, "no CONNECT in time");
     /// The connection takes its data too slowly; come back and resume.
     pub const SLOW: Self = Self::new(3008, "slow");
     /// Nothing came back after a ping.

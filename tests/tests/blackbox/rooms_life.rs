@@ -133,5 +133,5 @@ async fn who_leaves_the_namespace_cannot_stay_without_end() {
     let gateway = Gateway::start(&[("rooms.connect_timeout", "300ms")]).await;
     let mut client = Sio::guest(&gateway).await;
     client.send("41").await;
-    assert_eq!(client.ended().await, (Vec::new(), (3006, "nobody connected".to_owned())));
+    assert_eq!(client.ended().await, (Vec::new(), (3006, "no CONNECT in time".to_owned())));
 }

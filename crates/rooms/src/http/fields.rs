@@ -9,7 +9,7 @@ use http::{
 };
 use quadrille_core::json;
 use quadrille_edge::http::{
-    Body,
+    JsonBody,
     form::{self, Form, FormBody, FormError},
 };
 use serde_json::{
@@ -80,7 +80,7 @@ impl Fields {
     }
 
     async fn json(request: Request) -> Result<Self, Error> {
-        let body = Body::read(request, BODY).await?;
+        let body = JsonBody::read(request, BODY).await?;
         // What some clients send when they have nothing to say.
         if body.text().trim().is_empty() {
             return Ok(Self::default());

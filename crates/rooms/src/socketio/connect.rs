@@ -72,7 +72,7 @@ impl Client {
         let back = Back::of(&auth.pid, &auth.offset).filter(|_| self.door.recovery.is_on());
         let coming = Coming { token, claimed, back };
         let authority = self.door.core.auth.clone();
-        let misses_key = coming.token.as_ref().is_some_and(|it| authority.misses_key_of(it));
+        let misses_key = coming.token.as_ref().is_some_and(|it| authority.needs_unknown_key(it));
         if !misses_key && coming.back.is_none() {
             let known = coming.recognised(&self.door);
             self.admit(known, coming, Vec::new(), link);
