@@ -1,15 +1,15 @@
-//! What is wrong with a request, and what its sender can do about it.
+//! Refusals of requests, as problem documents.
 use std::time::Duration;
 
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use quadrille_core::{BadIdempotencyKey, BadTopic, PublishError, TooManyTopics};
+use quadrille_core::{BadIdempotencyKey, BadTopic, TooManyTopics};
 use quadrille_edge::http::{BadBody, Problem};
 use quadrille_identity::{Exceeded, NotAllowed};
 
-use super::{events, keys, params};
+use super::limits::{KEY_RETENTION, MAX_LISTED, MAX_TOPICS};
 
 /// Why a request is refused. The message is the `detail` of its problem document.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +22,11 @@ pub(crate) enum Error {
     Position,
     #[error("{name}: {expected}")]
     Parameter { name: &'static str, expected: &'static str },
-    #[error("limit is a whole number from 1 to {}", params::LIMIT)]
+    #[error("limit is a whole number from 1 to {}", MAX_LISTED)]
     Limit,
     #[error("percent-encode the address as UTF-8")]
     Encoding,
-    #[error("name 1 to {} topics, each once: ?topic=one&topic=two", events::TOPICS)]
+    #[error("name 1 to {} topics, each once: ?topic=one&topic=two", MAX_TOPICS)]
     Topics,
     #[error("{0}; send {{\"topic\":…,\"payload\":…}} with \"key\" if it may be sent twice")]
     Json(String),
@@ -36,7 +36,7 @@ pub(crate) enum Error {
     Body(#[from] BadBody),
     #[error(
         "use a new key for another payload; a key is kept for {} s after its first use",
-        keys::KEEP.as_secs()
+        KEY_RETENTION.as_secs()
     )]
     KeyReused,
     #[error("{}", advice(*.0))]
@@ -51,7 +51,7 @@ pub(crate) enum Error {
     Scope(&'static str),
     #[error("a session is named by its id, as GET /api/v1/sessions lists it")]
     Session,
-    #[error("see GET /api/v1/sessions for those there are")]
+    #[error("GET /api/v1/sessions lists the sessions")]
     NoSession,
 }
 
@@ -64,7 +64,7 @@ impl Error {
             Self::Parameter { .. } | Self::Limit | Self::Encoding => {
                 (S::BAD_REQUEST, "/problems/bad-parameter", "a parameter cannot be used")
             }
-            Self::Topics => (S::BAD_REQUEST, "/problems/bad-topics", "which topics is unclear"),
+            Self::Topics => (S::BAD_REQUEST, "/problems/bad-topics", "topics missing or repeated"),
             Self::Json(_) | Self::Body(_) => {
                 (S::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
@@ -88,16 +88,16 @@ impl Error {
             Self::NotAllowed(_) | Self::Scope(_) => {
                 (S::FORBIDDEN, "/problems/not-allowed", "the token does not grant this")
             }
-            Self::Exceeded(why) => return (*why).into(),
+            Self::Exceeded(err) => return (*err).into(),
             Self::Session => (S::BAD_REQUEST, "/problems/bad-session", "not a session"),
-            Self::NoSession => (S::NOT_FOUND, "/problems/no-session", "there is no such session"),
+            Self::NoSession => (S::NOT_FOUND, "/problems/no-session", "no such session"),
         };
         Problem::new(status, kind, title)
     }
 }
 
-fn advice(why: TooManyTopics) -> &'static str {
-    match why {
+fn advice(err: TooManyTopics) -> &'static str {
+    match err {
         TooManyTopics::Full => {
             "use a topic that exists, or try again after the time in Retry-After"
         }
@@ -106,10 +106,10 @@ fn advice(why: TooManyTopics) -> &'static str {
 }
 
 impl From<Error> for Problem {
-    fn from(why: Error) -> Self {
-        let problem = why.problem().detail(why.to_string());
-        match why {
-            Error::Body(why) => why.into(),
+    fn from(err: Error) -> Self {
+        let problem = err.problem().detail(err.to_string());
+        match err {
+            Error::Body(err) => err.into(),
             Error::TooManyTopics(_) | Error::Unavailable => {
                 problem.retry_after(Duration::from_secs(5))
             }
@@ -125,16 +125,7 @@ impl IntoResponse for Error {
 }
 
 impl From<TooManyTopics> for Error {
-    fn from(why: TooManyTopics) -> Self {
-        Self::TooManyTopics(why)
-    }
-}
-
-impl From<PublishError> for Error {
-    fn from(why: PublishError) -> Self {
-        match why {
-            PublishError::Topics(why) => why.into(),
-            PublishError::Backplane(_) => Self::Unavailable,
-        }
+    fn from(err: TooManyTopics) -> Self {
+        Self::TooManyTopics(err)
     }
 }

@@ -7,22 +7,20 @@ use axum::{
 use quadrille_core::{Admission, Inbox, Position, Since, Topic};
 use quadrille_edge::{
     http::{Caller, Peer, Problem},
-    sse::Stream,
+    sse::EventStream,
 };
 use quadrille_identity::{Action, Principal};
 
 use super::{
     Api, Error,
-    params::Query,
-    schema::{Ats, Name},
+    limits::MAX_TOPICS,
+    params::QueryParams,
+    schema::{Ats, TopicName},
     stream::Cursors,
 };
 
 /// The name of this protocol in logs, metrics and the list of sessions.
 pub(crate) const NAME: &str = "sse";
-
-/// Topics of one stream.
-pub(crate) const TOPICS: usize = 100;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
@@ -37,7 +35,7 @@ const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
     path = "/events",
     tag = "topics",
     params(
-        ("topic" = Vec<Name>, Query, min_items = 1, max_items = 100,
+        ("topic" = Vec<TopicName>, Query, min_items = 1, max_items = 100,
          description = "once for each topic"),
         ("since" = Option<Ats>, Query,
          description = "the position to go on after; of several topics all, joined by commas"),
@@ -54,7 +52,7 @@ const LAST_EVENT_ID_PARAMETER: &str = "lastEventId";
 pub(crate) async fn events(
     State(Api { core, .. }): State<Api>,
     caller: Caller,
-    query: Query,
+    query: QueryParams,
     request: Request,
 ) -> Result<Response, Problem> {
     let topics = topics(&query)?;
@@ -69,14 +67,14 @@ pub(crate) async fn events(
     let cursors = follow(&mut inbox, topics, since)?;
     let seats = cursors.topics().filter(|topic| core.hub.policy(topic).presence);
     let seats = seats.map(|topic| core.presence.join(topic, session.info())).collect();
-    Ok(Stream::new(session, expires, inbox, cursors.seated(seats)).into_response())
+    Ok(EventStream::new(session, expires, inbox, cursors.seated(seats)).into_response())
 }
 
-pub(crate) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
+pub(crate) fn topics(query: &QueryParams) -> Result<Vec<Topic>, Error> {
     let mut topics = Vec::new();
     for name in query.all("topic") {
         let topic = Topic::from_channel(name)?;
-        if topics.len() == TOPICS || topics.contains(&topic) {
+        if topics.len() == MAX_TOPICS || topics.contains(&topic) {
             return Err(Error::Topics);
         }
         topics.push(topic);
@@ -84,9 +82,9 @@ pub(crate) fn topics(query: &Query) -> Result<Vec<Topic>, Error> {
     if topics.is_empty() { Err(Error::Topics) } else { Ok(topics) }
 }
 
-/// Where to go on: in as many topics as there are, or in none.
+/// Positions to resume from: one for each of the topics, or none.
 pub(crate) fn since(
-    query: &Query,
+    query: &QueryParams,
     headers: &HeaderMap,
     topics: usize,
 ) -> Result<Vec<Position>, Error> {
@@ -102,7 +100,7 @@ pub(crate) fn since(
     };
     let Some(given) = given else { return Ok(Vec::new()) };
     let positions = given.split(',').map(str::parse).collect::<Result<Vec<_>, _>>();
-    positions.ok().filter(|it| it.len() == topics).ok_or(Error::Position)
+    positions.ok().filter(|positions| positions.len() == topics).ok_or(Error::Position)
 }
 
 fn follow(inbox: &mut Inbox, topics: Vec<Topic>, since: Vec<Position>) -> Result<Cursors, Error> {

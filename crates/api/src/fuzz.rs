@@ -1,12 +1,12 @@
-//! What no request may do to the doors. Each function is a target of `cargo xtask fuzz`; the tests
-//! replay its seeds.
+//! Fuzz targets for requests of `cargo xtask fuzz`. The tests replay their seeds.
 use axum::http::{HeaderMap, HeaderValue};
 use quadrille_core::{Draft, Event, MESSAGE, Position, Topic};
 use serde_json::Value;
 
 use super::{
-    events::{self, TOPICS},
-    params::{LIMIT, Query},
+    events,
+    limits::{MAX_LISTED, MAX_TOPICS},
+    params::QueryParams,
     publish::Publication,
     wire,
 };
@@ -20,29 +20,32 @@ pub fn query(data: &[u8]) {
     };
     let Ok(query) = str::from_utf8(query) else { return };
     let reference: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let Ok(parsed) = Query::parse(query) else {
+    let Ok(parsed) = QueryParams::parse(query) else {
         // What is not UTF-8 is refused here, and repaired there.
         assert!(reference.iter().any(|(k, v)| k.contains('\u{fffd}') || v.contains('\u{fffd}')));
         return;
     };
     for (name, _) in &reference {
-        let expected: Vec<&str> =
-            reference.iter().filter(|(it, _)| it == name).map(|(_, value)| &**value).collect();
+        let expected: Vec<&str> = reference
+            .iter()
+            .filter(|(found, _)| found == name)
+            .map(|(_, value)| &**value)
+            .collect();
         assert_eq!(parsed.all(name).collect::<Vec<_>>(), expected, "{name}");
     }
-    assert!(parsed.limit().map_or(true, |it| (1..=LIMIT).contains(&it)));
+    assert!(parsed.limit().map_or(true, |limit| (1..=MAX_LISTED).contains(&limit)));
     let topics = events::topics(&parsed);
     let mut headers = HeaderMap::new();
     if let Some(id) = id.and_then(|id| HeaderValue::from_bytes(id).ok()) {
         headers.insert("last-event-id", id);
     }
     let Ok(topics) = topics else { return };
-    assert!((1..=TOPICS).contains(&topics.len()));
+    assert!((1..=MAX_TOPICS).contains(&topics.len()));
     if let Ok(since) = events::since(&parsed, &headers, topics.len()) {
         let written: Vec<_> = since.iter().map(Position::to_string).collect();
-        let sent = headers.get("last-event-id").map(|it| it.to_str().unwrap_or_default());
-        let last = parsed.all("lastEventId").next().filter(|it| !it.is_empty());
-        let sent = sent.filter(|it| !it.is_empty()).or(last).or(parsed.all("since").next());
+        let sent = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
+        let last = parsed.all("lastEventId").next().filter(|id| !id.is_empty());
+        let sent = sent.filter(|id| !id.is_empty()).or(last).or(parsed.all("since").next());
         assert_eq!(written.join(","), sent.unwrap_or_default());
     }
 }
@@ -52,7 +55,8 @@ pub fn publication(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let value: Option<Value> = serde_json::from_str(text).ok();
     let Ok(publication) = Publication::parse(text) else { return };
-    let given = value.as_ref().map(|it| it["topic"].as_str().or(it["channel"].as_str()));
+    let given =
+        value.as_ref().map(|record| record["topic"].as_str().or(record["channel"].as_str()));
     let Ok(topic) = publication.topic() else { return };
     if let Some(name) = given {
         assert_eq!(Ok(&topic), Topic::from_channel(name.unwrap_or_default()).as_ref());
@@ -63,7 +67,7 @@ pub fn publication(data: &[u8]) {
     wire::record(&mut sent, event.at, &event);
     let (id, kind, data) = read(&sent);
     assert_eq!((id.as_str(), kind.as_str()), ("a-3", MESSAGE), "{sent:?}");
-    let json = serde_json::to_string(&wire::Record::of(&event)).expect("a record is JSON");
+    let json = serde_json::to_string(&wire::RecordView::of(&event)).expect("a record is JSON");
     for json in [json, data] {
         let Ok(got) = serde_json::from_str::<Value>(&json) else {
             // A number may be too large for a `Value`, and is passed on as it is.
@@ -71,7 +75,7 @@ pub fn publication(data: &[u8]) {
             continue;
         };
         assert_eq!((&got["topic"], &got["position"]), (&topic.as_str().into(), &"a-3".into()));
-        assert_eq!(Some(&got["payload"]), value.as_ref().map(|it| &it["payload"]));
+        assert_eq!(Some(&got["payload"]), value.as_ref().map(|record| &record["payload"]));
     }
 }
 

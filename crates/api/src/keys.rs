@@ -1,45 +1,41 @@
-//! The keys of publications, so that one that is sent twice is published once.
+//! Keys of publications, so that one that is sent twice is published once.
 use std::{
     collections::{HashMap, VecDeque, hash_map::RandomState},
     hash::BuildHasher,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use quadrille_core::{IdempotencyKey, Receipt, Topic};
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::Error;
+use super::{Error, limits::KEY_RETENTION};
 
-/// How long a key is kept, from its first use.
-pub(crate) const KEEP: Duration = Duration::from_mins(5);
+/// Upper bound on the keys that are kept. At one more, the oldest is forgotten.
+pub(crate) const MAX_KEYS: usize = 100_000;
 
-/// How many keys are kept. At one more, the oldest is forgotten.
-pub(crate) const MAX: usize = 100_000;
-
-/// Where the one publication of a key leaves its receipt.
-pub(crate) type Slot = Arc<OnceCell<Receipt>>;
+/// Receipt of the one publication of a key, once there is one.
+pub(crate) type ReceiptSlot = Arc<OnceCell<Receipt>>;
 
 /// The keys in use, of every topic.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
+pub(crate) struct PublicationKeys {
     hasher: RandomState,
-    known: Mutex<Known>,
+    known: Mutex<KnownKeys>,
 }
 
-type Name = (Topic, IdempotencyKey);
+type TopicKey = (Topic, IdempotencyKey);
 
 #[derive(Debug, Default)]
-struct Known {
-    slots: HashMap<Name, (Print, Slot)>,
+struct KnownKeys {
+    slots: HashMap<TopicKey, (PayloadHash, ReceiptSlot)>,
     /// In the order of their first use.
-    ages: VecDeque<(Instant, Name)>,
+    ages: VecDeque<(Instant, TopicKey)>,
 }
 
-/// Length and hash of a payload: enough to tell a client that it has made a mistake.
-type Print = (usize, u64);
+/// Length and hash of a payload: enough to tell a client of its mistake.
+type PayloadHash = (usize, u64);
 
-impl Keys {
+impl PublicationKeys {
     /// The slot of `key` in `topic`, a new one if it is not known. A key belongs to the payload that
     /// it first came with.
     pub(crate) fn slot(
@@ -47,26 +43,26 @@ impl Keys {
         topic: &Topic,
         key: IdempotencyKey,
         payload: &str,
-    ) -> Result<Slot, Error> {
-        let print = (payload.len(), self.hasher.hash_one(payload));
+    ) -> Result<ReceiptSlot, Error> {
+        let hash = (payload.len(), self.hasher.hash_one(payload));
         let name = (topic.clone(), key);
         let now = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.forget_before(now.checked_sub(KEEP));
+        known.forget_before(now.checked_sub(KEY_RETENTION));
         if let Some((first, slot)) = known.slots.get(&name) {
-            return if *first == print { Ok(Arc::clone(slot)) } else { Err(Error::KeyReused) };
+            return if *first == hash { Ok(Arc::clone(slot)) } else { Err(Error::KeyReused) };
         }
-        if known.slots.len() >= MAX {
+        if known.slots.len() >= MAX_KEYS {
             known.forget_oldest();
         }
-        let slot = Slot::default();
-        known.slots.insert(name.clone(), (print, Arc::clone(&slot)));
+        let slot = ReceiptSlot::default();
+        known.slots.insert(name.clone(), (hash, Arc::clone(&slot)));
         known.ages.push_back((now, name));
         Ok(slot)
     }
 }
 
-impl Known {
+impl KnownKeys {
     fn forget_before(&mut self, time: Option<Instant>) {
         while self.ages.front().is_some_and(|(since, _)| time.is_some_and(|time| *since <= time)) {
             self.forget_oldest();
@@ -94,24 +90,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_is_of_one_topic_and_one_payload_until_it_is_forgotten() {
-        let (keys, topic, other) = (Keys::default(), topic("a"), topic("b"));
+        let (keys, topic, other) = (PublicationKeys::default(), topic("a"), topic("b"));
         let first = keys.slot(&topic, key("k"), "1").unwrap();
         assert!(Arc::ptr_eq(&first, &keys.slot(&topic, key("k"), "1").unwrap()));
         assert!(matches!(keys.slot(&topic, key("k"), "2"), Err(Error::KeyReused)));
         assert!(!Arc::ptr_eq(&first, &keys.slot(&other, key("k"), "1").unwrap()));
-        tokio::time::advance(KEEP).await;
+        tokio::time::advance(KEY_RETENTION).await;
         assert!(!Arc::ptr_eq(&first, &keys.slot(&topic, key("k"), "2").unwrap()));
         assert_eq!(keys.known.lock().unwrap().slots.len(), 1);
     }
 
     #[test]
     fn one_key_too_many_makes_the_oldest_forgotten() {
-        let (keys, topic) = (Keys::default(), topic("a"));
-        for n in 0..=MAX {
+        let (keys, topic) = (PublicationKeys::default(), topic("a"));
+        for n in 0..=MAX_KEYS {
             keys.slot(&topic, key(&n.to_string()), "1").unwrap();
         }
         let known = keys.known.lock().unwrap();
-        assert_eq!((known.slots.len(), known.ages.len()), (MAX, MAX));
+        assert_eq!((known.slots.len(), known.ages.len()), (MAX_KEYS, MAX_KEYS));
         drop(known);
         assert!(keys.slot(&topic, key("1"), "2").is_err());
         assert!(keys.slot(&topic, key("0"), "2").is_ok());

@@ -5,6 +5,7 @@ mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod keys;
+mod limits;
 mod params;
 mod publish;
 mod read;
@@ -24,7 +25,7 @@ use quadrille_edge::{
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{error::Error, keys::Keys};
+use self::{error::Error, keys::PublicationKeys};
 
 /// The path of the stream of events.
 pub const EVENTS: &str = "/events";
@@ -34,14 +35,14 @@ pub const API: &str = "/api/";
 
 /// The schemas that no endpoint has as its body.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(schema::Name, schema::At, schema::Ats)))]
+#[openapi(components(schemas(schema::TopicName, schema::At, schema::Ats)))]
 struct Schemas;
 
 /// The state of every endpoint.
 #[derive(Clone, Debug)]
 struct Api {
     core: Core,
-    keys: Arc<Keys>,
+    keys: Arc<PublicationKeys>,
 }
 
 impl FromRef<Api> for Core {

@@ -1,4 +1,4 @@
-//! What an address says: the parameters of its query, and the topic or session in its path.
+//! Parameters of an address: those of its query, and the topic in its path.
 use axum::{
     extract::{FromRequestParts, Path},
     http::request::Parts,
@@ -6,25 +6,22 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use quadrille_core::{Position, Topic};
 
-use super::Error;
+use super::{Error, limits::MAX_LISTED};
 
-/// The most that one answer lists.
-pub(crate) const LIMIT: usize = 1000;
+/// Entries that an answer lists if no limit is given.
+const DEFAULT_LISTED: usize = 100;
 
-/// What an answer lists if no limit is given.
-const USUAL: usize = 100;
-
-/// The parameters of a query, in order, decoded. Those that nobody asks for are ignored.
+/// The parameters of a query, in order, decoded. Unknown ones are ignored.
 #[derive(Debug)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
 /// The topic in a path.
 #[derive(Debug)]
-pub(crate) struct Named(pub(crate) Topic);
+pub(crate) struct PathTopic(pub(crate) Topic);
 
-// === impl Query ===
+// === impl QueryParams ===
 
-impl Query {
+impl QueryParams {
     pub(crate) fn parse(query: &str) -> Result<Self, Error> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -34,7 +31,7 @@ impl Query {
     }
 
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(it, _)| it == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// A parameter that may be given once.
@@ -47,9 +44,9 @@ impl Query {
     }
 
     pub(crate) fn limit(&self) -> Result<usize, Error> {
-        let Some(given) = self.one("limit")? else { return Ok(USUAL) };
+        let Some(given) = self.one("limit")? else { return Ok(DEFAULT_LISTED) };
         let number = given.bytes().all(|byte| byte.is_ascii_digit()).then(|| given.parse().ok());
-        number.flatten().filter(|limit| (1..=LIMIT).contains(limit)).ok_or(Error::Limit)
+        number.flatten().filter(|limit| (1..=MAX_LISTED).contains(limit)).ok_or(Error::Limit)
     }
 
     pub(crate) fn since(&self) -> Result<Option<Position>, Error> {
@@ -58,14 +55,14 @@ impl Query {
     }
 }
 
-/// As in forms, a plus sign is a space.
+/// Decodes as in forms: a plus sign is a space.
 fn decoded(text: &str) -> Result<String, Error> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
     decoded.map(String::from).map_err(|_| Error::Encoding)
 }
 
-impl<S: Sync> FromRequestParts<S> for Query {
+impl<S: Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
@@ -73,9 +70,9 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-// === impl Named ===
+// === impl PathTopic ===
 
-impl<S: Send + Sync> FromRequestParts<S> for Named {
+impl<S: Send + Sync> FromRequestParts<S> for PathTopic {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
@@ -91,17 +88,17 @@ mod tests {
 
     #[test]
     fn a_query_is_read_as_forms_write_it() {
-        let query = Query::parse("topic=a+b&&topic=%C3%A4%2B&since=1-2&flag&x=1=2").unwrap();
+        let query = QueryParams::parse("topic=a+b&&topic=%C3%A4%2B&since=1-2&flag&x=1=2").unwrap();
         let topics: Vec<_> = query.all("topic").collect();
         assert_eq!(topics, ["a b", "ä+"]);
         assert_eq!(query.since().unwrap(), Some(Position { epoch: 1, offset: 2 }));
         assert_eq!((query.one("flag").unwrap(), query.one("x").unwrap()), (Some(""), Some("1=2")));
-        assert!(query.one("topic").is_err() && Query::parse("topic=%FF").is_err());
+        assert!(query.one("topic").is_err() && QueryParams::parse("topic=%FF").is_err());
     }
 
     #[test]
     fn a_limit_is_a_number_within_its_bounds() {
-        let limit = |query| Query::parse(query).unwrap().limit().ok();
+        let limit = |query| QueryParams::parse(query).unwrap().limit().ok();
         let given = ["", "limit=1", "limit=1000", "limit=0", "limit=1001", "limit=%2B5", "limit="];
         assert_eq!(given.map(limit), [Some(100), Some(1), Some(1000), None, None, None, None]);
     }

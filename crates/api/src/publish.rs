@@ -10,7 +10,7 @@ use quadrille_core::{
 };
 use quadrille_edge::{
     Core,
-    http::{Body, Caller},
+    http::{Caller, JsonBody},
 };
 use quadrille_identity::{Action, Rate};
 use serde::{Deserialize, Serialize};
@@ -19,22 +19,22 @@ use utoipa::ToSchema;
 
 use super::{
     Api, Error,
-    keys::Slot,
-    schema::{At, Name},
+    keys::ReceiptSlot,
+    schema::{At, TopicName},
 };
 
-/// Bytes of a body.
-const BODY: usize = 1 << 20;
+/// Upper bound on a body, in bytes.
+const MAX_BODY: usize = 1 << 20;
 
 /// A record to publish. Either `topic` or `channel` is given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Publication<'a> {
     /// `namespace:name`, or the name of a channel.
-    #[schema(value_type = Option<Name>)]
+    #[schema(value_type = Option<TopicName>)]
     topic: Option<String>,
     /// The same by the name that channel clients use.
-    #[schema(value_type = Option<Name>)]
+    #[schema(value_type = Option<TopicName>)]
     channel: Option<String>,
     /// Any JSON value; it goes on byte for byte.
     #[serde(borrow)]
@@ -45,7 +45,7 @@ pub(crate) struct Publication<'a> {
     key: Option<String>,
 }
 
-/// Where the record is.
+/// The position of the record.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Published {
     #[schema(value_type = At)]
@@ -57,7 +57,7 @@ pub(crate) struct Published {
 impl<'a> Publication<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Error> {
         let parsed = serde_json::from_str(text).map(|Object(publication)| publication);
-        parsed.map_err(|why| Error::Json(why.to_string()))
+        parsed.map_err(|err| Error::Json(err.to_string()))
     }
 
     pub(crate) fn topic(&self) -> Result<Topic, Error> {
@@ -91,7 +91,7 @@ pub(crate) async fn publish(
     caller: Caller,
     request: Request,
 ) -> Result<Json<Published>, Error> {
-    let body = Body::read(request, BODY).await?;
+    let body = JsonBody::read(request, MAX_BODY).await?;
     let publication = Publication::parse(body.text())?;
     let topic = publication.topic()?;
     let Publication { payload, key, .. } = publication;
@@ -111,8 +111,8 @@ pub(crate) async fn publish(
     Ok(Json(Published { position: receipt.at, subscribers: receipt.subscribers }))
 }
 
-/// The record that the same payload would be over the broker, so that a user's updates of one message
-/// supersede each other from whichever door they come. Where nobody signs in, those of one address do.
+/// Makes the record that the same payload would be over the broker, so that a user's updates of one
+/// message supersede each other over whichever protocol. Without sign-in, those of one address do.
 fn draft(core: &Core, caller: &Caller, topic: Topic, payload: &str) -> Draft {
     let keyed = core.hub.policy(&topic).on_slow == OnSlow::Coalesce;
     let message = if keyed { json::message_id(payload) } else { None };
@@ -126,9 +126,9 @@ fn draft(core: &Core, caller: &Caller, topic: Topic, payload: &str) -> Draft {
     Draft::new(topic, MESSAGE, payload).key(key)
 }
 
-/// Publishes unless the slot has a receipt already. In a task of its own: a client that leaves while its
-/// record waits for readers must find the receipt when it comes back.
-async fn once(core: &Core, slot: Slot, draft: Draft) -> Result<Receipt, Error> {
+/// Publishes unless the slot has a receipt already. Runs in a task of its own: a client that leaves
+/// while its record waits for readers must find the receipt when it comes back.
+async fn once(core: &Core, slot: ReceiptSlot, draft: Draft) -> Result<Receipt, Error> {
     if let Some(receipt) = slot.get() {
         return Ok(*receipt);
     }
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_record_is_an_object_and_no_list_of_its_members() {
         assert!(Publication::parse(r#"{"topic":"a","payload":1}"#).is_ok());
-        let why = Publication::parse(r#"["a",null,1,null]"#).unwrap_err().to_string();
-        assert!(why.starts_with("invalid type: sequence, expected an object"), "{why}");
+        let err = Publication::parse(r#"["a",null,1,null]"#).unwrap_err().to_string();
+        assert!(err.starts_with("invalid type: sequence, expected an object"), "{err}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,7 +161,7 @@ mod tests {
         let life = Life::new();
         let patient = Policy { events: 8, patience: Duration::from_hours(1), ..Policy::default() };
         let core = Core {
-            hub: Hub::new(Policies::from(patient), &Limits::default(), None, &life),
+            hub: Hub::new(Policies::from(patient), &Limits::default(), &life),
             sessions: Registry::default(),
             presence: Presence::default(),
             auth: Authority::default(),
@@ -179,8 +179,8 @@ mod tests {
             tokio::time::timeout(Duration::from_secs(1), sent).await
         };
         let slot = loop {
-            let slot = Slot::default();
-            if send(Slot::clone(&slot)).await.is_err() {
+            let slot = ReceiptSlot::default();
+            if send(ReceiptSlot::clone(&slot)).await.is_err() {
                 break slot;
             }
         };

@@ -1,4 +1,4 @@
-//! `GET /api/v1/topics/{topic}/…`: what is in a topic's log, and who follows it.
+//! `GET /api/v1/topics/{topic}/…`: the records of a topic's log, and its followers.
 use std::sync::Arc;
 
 use axum::{
@@ -15,24 +15,26 @@ use uuid::Uuid;
 
 use super::{
     Api, Error,
-    params::{LIMIT, Named, Query},
-    schema::{At, Name},
-    wire::Record,
+    limits::MAX_LISTED,
+    params::{PathTopic, QueryParams},
+    schema::{At, TopicName},
+    wire::RecordView,
 };
 
 /// Records of one topic, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct History<'a> {
+#[schema(as = History)]
+pub(crate) struct HistoryPage<'a> {
     topic: &'a str,
-    /// Where the log stands: the position of its newest record, or `null` if there is no log.
+    /// Position of the newest record, or `null` if there is no log.
     #[schema(value_type = Option<At>)]
     position: Option<Position>,
     /// Whether records after `since` are gone already.
     gap: bool,
-    records: Vec<Record<'a>>,
+    records: Vec<RecordView<'a>>,
 }
 
-/// Read a topic's log
+/// Read a topic's history
 ///
 /// The newest records, or with `since` the oldest ones after that position. To page, ask again with
 /// the position of the last record.
@@ -41,42 +43,48 @@ pub(crate) struct History<'a> {
     path = "/api/v1/topics/{topic}/history",
     tag = "topics",
     params(
-        ("topic" = Name, Path, description = "which topic"),
+        ("topic" = TopicName, Path, description = "which topic"),
         ("since" = Option<At>, Query, description = "a position"),
         ("limit" = Option<usize>, Query, description = "at most so many, 100 if not given",
          minimum = 1, maximum = 1000),
     ),
-    responses((status = 200, description = "Records", body = History<'_>))
+    responses((status = 200, description = "Records", body = HistoryPage<'_>))
 )]
 pub(crate) async fn history(
     State(api): State<Api>,
     caller: Caller,
-    Named(topic): Named,
-    query: Query,
+    PathTopic(topic): PathTopic,
+    query: QueryParams,
 ) -> Result<Response, Error> {
     caller.allow(Action::Read, &topic)?;
     let (since, limit) = (query.since()?, query.limit()?);
     let from = since.map_or(Since::Now, Since::After);
-    let held = api.core.hub.history(&topic, from, limit).map(|it| it.page(from));
-    let gap = since.is_some() && held.as_ref().is_none_or(|it| it.gap);
-    let records = held.iter().flat_map(|it| &it.records).map(|event| Record::of(event)).collect();
-    let position = held.as_ref().map(|it| it.at);
-    Ok(Json(History { topic: topic.as_str(), position, gap, records }).into_response())
+    let held = api.core.hub.history(&topic, from, limit).map(|history| history.page(from));
+    let gap = since.is_some() && held.as_ref().is_none_or(|history| history.gap);
+    let records = held
+        .iter()
+        .flat_map(|history| &history.records)
+        .map(|event| RecordView::of(event))
+        .collect();
+    let position = held.as_ref().map(|history| history.at);
+    Ok(Json(HistoryPage { topic: topic.as_str(), position, gap, records }).into_response())
 }
 
-/// Who follows a topic.
+/// Followers of a topic.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Presence {
+#[schema(as = Presence)]
+pub(crate) struct PresenceList {
     topic: String,
-    /// All of them, also those that are not listed.
+    /// Number of all followers, also of those that are not listed.
     count: usize,
     /// In no order, at most 1000.
-    members: Vec<Present>,
+    members: Vec<Follower>,
 }
 
 /// A connection that follows a topic.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Present {
+#[schema(as = Present)]
+pub(crate) struct Follower {
     session: Uuid,
     /// Absent for guests.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,27 +92,27 @@ pub(crate) struct Present {
     user: Option<Arc<str>>,
 }
 
-impl From<Member> for Present {
+impl From<Member> for Follower {
     fn from(Member { session, user }: Member) -> Self {
         Self { session, user }
     }
 }
 
-/// See who follows a topic
+/// List followers
 #[utoipa::path(
     get,
     path = "/api/v1/topics/{topic}/presence",
     tag = "topics",
-    params(("topic" = Name, Path, description = "which topic")),
-    responses((status = 200, description = "Who is there", body = Presence))
+    params(("topic" = TopicName, Path, description = "which topic")),
+    responses((status = 200, description = "Followers", body = PresenceList))
 )]
 pub(crate) async fn presence(
     State(api): State<Api>,
     caller: Caller,
-    Named(topic): Named,
-) -> Result<Json<Presence>, Error> {
+    PathTopic(topic): PathTopic,
+) -> Result<Json<PresenceList>, Error> {
     caller.allow(Action::Read, &topic)?;
-    let (count, members) = api.core.presence.members(&topic, LIMIT);
-    let members = members.into_iter().map(Present::from).collect();
-    Ok(Json(Presence { topic: topic.to_string(), count, members }))
+    let (count, members) = api.core.presence.members(&topic, MAX_LISTED);
+    let members = members.into_iter().map(Follower::from).collect();
+    Ok(Json(PresenceList { topic: topic.to_string(), count, members }))
 }

@@ -1,4 +1,4 @@
-//! Values that several endpoints describe in the same way.
+//! Schemas that several endpoints share.
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -6,12 +6,13 @@ use utoipa::ToSchema;
 /// UTF-8 with the namespace.
 #[derive(Serialize, ToSchema)]
 #[schema(
+    as = Name,
     example = "demo",
     min_length = 1,
     max_length = 250,
     pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"
 )]
-pub(crate) struct Name(String);
+pub(crate) struct TopicName(String);
 
 /// Where a record is in its topic: opaque, to be sent back as it was received.
 #[derive(Serialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! `/api/v1/sessions`: who is connected, over any protocol, and how to end it.
+//! `/api/v1/sessions`: connections over every protocol, and how to end them.
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
@@ -12,20 +12,22 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Api, Error, need, params::Query};
+use super::{Api, Error, need, params::QueryParams};
 
 /// A page of sessions, in the order in which they came.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Sessions {
-    sessions: Vec<Connected>,
-    /// What to send as `after` for the next page; absent on the last one.
+#[schema(as = Sessions)]
+pub(crate) struct SessionPage {
+    sessions: Vec<SessionView>,
+    /// Value of `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<Uuid>,
 }
 
 /// A connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Connected {
+#[schema(as = Connected)]
+pub(crate) struct SessionView {
     id: Uuid,
     /// `broker`, or `sse` for a stream of events.
     protocol: &'static str,
@@ -36,11 +38,11 @@ pub(crate) struct Connected {
     /// The address that the connection came from.
     #[schema(value_type = String)]
     peer: IpAddr,
-    /// When it was opened, in milliseconds since the Unix epoch.
+    /// Time when it was opened, in milliseconds since the Unix epoch.
     opened: u64,
 }
 
-impl From<&SessionInfo> for Connected {
+impl From<&SessionInfo> for SessionView {
     fn from(info: &SessionInfo) -> Self {
         let (protocol, user, opened) = (info.protocol, info.user().cloned(), info.opened());
         Self { id: info.id, protocol, user, peer: info.peer, opened }
@@ -57,13 +59,13 @@ impl From<&SessionInfo> for Connected {
          minimum = 1, maximum = 1000),
         ("after" = Option<Uuid>, Query, description = "`next` of the page before"),
     ),
-    responses((status = 200, description = "A page of sessions", body = Sessions))
+    responses((status = 200, description = "A page of sessions", body = SessionPage))
 )]
 pub(crate) async fn sessions(
     State(api): State<Api>,
     caller: Caller,
-    query: Query,
-) -> Result<Json<Sessions>, Error> {
+    query: QueryParams,
+) -> Result<Json<SessionPage>, Error> {
     need(&caller, "sessions")?;
     let limit = query.limit()?;
     let after = query.one("after")?.map(session).transpose()?;
@@ -71,8 +73,8 @@ pub(crate) async fn sessions(
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.id);
-    let sessions = page.iter().map(|info| Connected::from(&**info)).collect();
-    Ok(Json(Sessions { sessions, next }))
+    let sessions = page.iter().map(|info| SessionView::from(&**info)).collect();
+    Ok(Json(SessionPage { sessions, next }))
 }
 
 /// End a session
@@ -86,7 +88,7 @@ pub(crate) async fn sessions(
     params(("id" = Uuid, Path, description = "the session")),
     responses(
         (status = 204, description = "It is being closed"),
-        (status = 404, description = "There is no such session"),
+        (status = 404, description = "No such session"),
     )
 )]
 pub(crate) async fn end(

@@ -1,5 +1,5 @@
-//! What a stream of topics shows: their records as they are, and gaps, each with an id from which
-//! all topics can be resumed.
+//! Events of a stream of topics: records and gaps, each with an id from which all topics can be
+//! resumed.
 use std::fmt;
 
 use quadrille_core::{Close, Delivery, Position, Seat, Tag, Topic};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::wire;
 
-/// How far each topic of a stream has been delivered; written, the id of its last event.
+/// Position of each topic of a stream; written, the id of the last event.
 #[derive(Debug, Default)]
 pub(crate) struct Cursors {
     topics: Vec<(Topic, Position)>,
@@ -18,14 +18,14 @@ pub(crate) struct Cursors {
     seats: Vec<Seat>,
 }
 
-/// What a client is told of a topic that is not shown any more.
+/// Data of `unsubscribed`: a topic is not followed any more.
 #[derive(Serialize)]
 struct Gone<'a> {
     topic: &'a str,
     reason: &'static str,
 }
 
-/// Why a topic is not shown any more.
+/// Reason of `unsubscribed`.
 const DELETED: &str = "deleted";
 
 // === impl Cursors ===
@@ -49,7 +49,7 @@ impl Cursors {
         Self { seats, ..self }
     }
 
-    /// A topic is followed no more. False if it was the last one.
+    /// Tells that a topic was deleted. False if it was the last one.
     fn deleted(&mut self, out: &mut String, topic: &Topic) -> bool {
         self.seats.retain(|seat| seat.topic() != topic);
         self.deleted += 1;
@@ -100,8 +100,8 @@ impl Show for Cursors {
         true
     }
 
-    fn end(&mut self, out: &mut String, why: &Close) {
-        sse::end(out, "end", why);
+    fn end(&mut self, out: &mut String, close: &Close) {
+        sse::end(out, "end", close);
     }
 }
 
@@ -111,13 +111,13 @@ mod tests {
 
     use http_body_util::BodyExt;
     use quadrille_core::{Admission, Draft, Hub, Life, Limits, Policies, Registry, Since};
-    use quadrille_edge::sse::Stream;
+    use quadrille_edge::sse::EventStream;
     use tokio::time::Instant;
     use uuid::Uuid;
 
     use super::*;
 
-    async fn text(stream: &mut Stream<Cursors>) -> Option<String> {
+    async fn text(stream: &mut EventStream<Cursors>) -> Option<String> {
         let frame = stream.frame().await?.unwrap();
         Some(String::from_utf8(frame.into_data().unwrap().into()).unwrap())
     }
@@ -127,12 +127,12 @@ mod tests {
         hub: Hub,
         /// Of the session, and of the stream's opening.
         ids: (Uuid, String),
-        stream: Stream<Cursors>,
+        stream: EventStream<Cursors>,
     }
 
     /// A stream of `chan:a` and `chan:b`.
     fn open() -> Stage {
-        let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+        let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
         let registry = Registry::default();
         let holder = quadrille_core::Holder::Program;
         let who = Admission { protocol: "sse", user: None, holder, peer: [127, 0, 0, 1].into() };
@@ -144,7 +144,7 @@ mod tests {
             cursors.push(topic, at);
         }
         let ids = (session.id(), cursors.to_string());
-        Stage { registry, hub, ids, stream: Stream::new(session, None, inbox, cursors) }
+        Stage { registry, hub, ids, stream: EventStream::new(session, None, inbox, cursors) }
     }
 
     async fn publish(hub: &Hub) -> Position {

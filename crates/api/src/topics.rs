@@ -1,26 +1,27 @@
-//! `GET /api/v1/topics`: which topics there are, and how much each holds.
+//! `GET /api/v1/topics`: the topics of this node, and how much each holds.
 use axum::{Json, extract::State};
 use quadrille_core::{Position, TopicInfo};
 use quadrille_edge::http::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Api, Error, need, params::Query, schema::At};
+use super::{Api, Error, need, params::QueryParams, schema::At};
 
 /// A page of topics, in the order of their names.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Topics {
-    topics: Vec<Topic>,
-    /// What to send as `after` for the next page; absent on the last one.
+    topics: Vec<TopicView>,
+    /// Value of `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// A topic as this node holds it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Topic {
+#[schema(as = Topic)]
+pub(crate) struct TopicView {
     name: String,
-    /// The position of the newest record.
+    /// Position of the newest record.
     #[schema(value_type = At)]
     position: Position,
     /// Connections that follow it.
@@ -31,7 +32,7 @@ pub(crate) struct Topic {
     bytes: usize,
 }
 
-impl From<TopicInfo> for Topic {
+impl From<TopicInfo> for TopicView {
     fn from(TopicInfo { topic, at, readers, records, bytes }: TopicInfo) -> Self {
         Self { name: topic.to_string(), position: at, readers, records, bytes }
     }
@@ -52,7 +53,7 @@ impl From<TopicInfo> for Topic {
 pub(crate) async fn topics(
     State(api): State<Api>,
     caller: Caller,
-    query: Query,
+    query: QueryParams,
 ) -> Result<Json<Topics>, Error> {
     need(&caller, "topics")?;
     let limit = query.limit()?;
@@ -60,5 +61,5 @@ pub(crate) async fn topics(
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|last| last.topic.to_string());
-    Ok(Json(Topics { topics: page.into_iter().map(Topic::from).collect(), next }))
+    Ok(Json(Topics { topics: page.into_iter().map(TopicView::from).collect(), next }))
 }

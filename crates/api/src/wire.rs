@@ -1,4 +1,4 @@
-//! A record as the doors show it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
+//! A record as clients get it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
 use std::fmt::Display;
 
 use quadrille_core::{Event, Position, Text, Wire};
@@ -11,29 +11,30 @@ use super::schema::At;
 
 /// A record of a topic's log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Record<'a> {
+#[schema(as = Record)]
+pub(crate) struct RecordView<'a> {
     topic: &'a str,
-    /// What sort of record it is, such as `message`.
+    /// Kind of the record, such as `message`.
     kind: &'a str,
     #[schema(value_type = At)]
     position: Position,
-    /// When it was published, in milliseconds since the Unix epoch.
+    /// Time of publication, in milliseconds since the Unix epoch.
     ts: u64,
     /// The JSON value that was published, unchanged.
     #[schema(value_type = serde_json::Value)]
     payload: &'a RawValue,
 }
 
-impl<'a> Record<'a> {
+impl<'a> RecordView<'a> {
     pub(crate) fn of(event: &'a Event) -> Self {
-        // A payload is one JSON value; this only sees that again, once for each record and wire.
+        // A payload is one JSON value; this only checks that again, once for each record and wire.
         let payload = serde_json::from_str(&event.payload).unwrap_or(RawValue::NULL);
         let (topic, kind) = (event.topic.as_str(), &*event.kind);
         Self { topic, kind, position: event.at, ts: event.ts, payload }
     }
 }
 
-/// A record as a server-sent event, all but its id: that is of the stream, not of the record.
+/// A record as a server-sent event without its id, which is that of the stream.
 #[derive(Debug)]
 pub(crate) struct Sse;
 
@@ -42,8 +43,8 @@ impl Wire for Sse {
     const SLOT: usize = 2;
 
     fn encode(event: &Event) -> String {
-        let json =
-            serde_json::to_string(&Record::of(event)).expect("texts, numbers and JSON are JSON");
+        let json = serde_json::to_string(&RecordView::of(event))
+            .expect("texts, numbers and JSON are JSON");
         let mut text = String::with_capacity(json.len() + event.kind.len() + 20);
         sse::put(&mut text, &event.kind, &json);
         text
@@ -54,7 +55,7 @@ impl Wire for Sse {
     }
 }
 
-/// Append `event` with the `id` to resume after it.
+/// Appends `event` with the `id` to resume after it.
 pub(crate) fn record(out: &mut String, id: impl Display, event: &Event) {
     sse::put_id(out, id);
     out.push_str(event.frame::<Sse>());
@@ -87,7 +88,8 @@ mod tests {
     fn each_line_break_in_a_payload_begins_another_line_of_data() {
         let data = |payload| {
             let sent = sent(MESSAGE, payload);
-            let lines: Vec<_> = sent.lines().filter_map(|it| it.strip_prefix("data: ")).collect();
+            let lines: Vec<_> =
+                sent.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
             assert_eq!(sent.matches('\n').count(), lines.len() + 3, "{sent:?}");
             lines.join("\n").split_once("\"payload\":").unwrap().1.to_owned()
         };

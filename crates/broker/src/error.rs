@@ -1,7 +1,7 @@
 //! Errors as clients see them.
 use std::borrow::Cow;
 
-use quadrille_core::{BadTopic, PublishError, TooManyTopics};
+use quadrille_core::{BadTopic, TooManyTopics};
 use quadrille_identity::NotRefreshed;
 use quadrille_identity::{Denied, Exceeded, NotAllowed, Rate};
 use serde_json::json;
@@ -51,8 +51,6 @@ pub(crate) enum Error {
     Exceeded(#[from] Exceeded),
     #[error("{}", advice(*.0))]
     TooManyTopics(TooManyTopics),
-    #[error("the frame could not be stored just now; send it again")]
-    Unavailable,
 }
 
 impl Error {
@@ -80,7 +78,6 @@ impl Error {
                 Rate::BadTokens => "too_many_bad_tokens",
             },
             Self::TooManyTopics(_) => "too_many_topics",
-            Self::Unavailable => "unavailable",
         }
     }
 
@@ -123,15 +120,6 @@ fn shortened(name: &str) -> Cow<'_, str> {
 impl From<TooManyTopics> for Error {
     fn from(err: TooManyTopics) -> Self {
         Self::TooManyTopics(err)
-    }
-}
-
-impl From<PublishError> for Error {
-    fn from(err: PublishError) -> Self {
-        match err {
-            PublishError::Topics(err) => err.into(),
-            PublishError::Backplane(_) => Self::Unavailable,
-        }
     }
 }
 

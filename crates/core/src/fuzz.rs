@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     Draft, Event, Kind, NAMESPACES, Position, Text, Topic,
+    compaction::Compaction,
     event::Record,
-    survivors::Survivors,
     turn::{Delta, TurnEvent, TurnKind},
 };
 
@@ -64,22 +64,22 @@ pub fn slices(data: &[u8]) {
 /// once and in order, or are told that something is lost. Each four bytes are one record.
 pub fn coalesce(data: &[u8]) {
     let Some(([cursor, records], rest)) = data.split_first_chunk() else { return };
-    let mut survivors = Survivors::default();
+    let mut compaction = Compaction::default();
     let mut published = Vec::new();
     let mut ends = [0; 2];
     for (n, recipe) in rest.as_chunks().0.iter().take(64).enumerate() {
         let record = made(*recipe, n as u64 + 1, &mut ends);
         published.push(Record::clone(&record));
-        survivors.push(record);
+        compaction.push(record);
         if *records > 0 {
-            survivors.bound(usize::from(*records), 1 << 20);
+            compaction.bound(usize::from(*records), 1 << 20);
         }
     }
     let cursor = u64::from(*cursor);
-    let (lost, left) = survivors.since(cursor);
-    let mut rest = Survivors::default();
-    for (offset, survivor) in left {
-        rest.take(offset, survivor);
+    let (lost, left) = compaction.since(cursor);
+    let mut rest = Compaction::default();
+    for (offset, compacted) in left {
+        rest.take(offset, compacted);
     }
     let got: Vec<_> = rest.records().collect();
     assert!(got.is_sorted_by(|a, b| a.at.offset < b.at.offset), "{got:?}");
@@ -93,8 +93,8 @@ pub fn coalesce(data: &[u8]) {
         assert_eq!((&got.texts, &got.newest), (&wanted.texts, &wanted.newest));
         assert!(!wanted.unkeyed, "a record was lost and that is not told");
     }
-    survivors.bound(0, 0);
-    assert_eq!(survivors.records().count(), 0);
+    compaction.bound(0, 0);
+    assert_eq!(compaction.records().count(), 0);
 }
 
 /// What a reader makes of records.

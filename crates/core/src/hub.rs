@@ -18,15 +18,15 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use tokio::sync::mpsc;
-
 use crate::{
-    Backplane, BackplaneError, Draft, Holder, Inbox, Life, Limits, Policies, Policy, Pool,
-    Position, Shares, Shortage, Since, Topic, TopicInfo, budget::Budget, event::Record, log::Log,
-    telemetry,
+    Draft, Holder, Life, Limits, Policies, Policy, Pool, Position, Shares, Shortage, Since, Topic,
+    TopicInfo, budget::Budget, log::Log, telemetry,
 };
 
-pub use self::{history::History, publish::Publish};
+pub use self::{
+    history::History,
+    publish::{Publish, Receipt, TooManyTopics},
+};
 
 /// The topics of this node. Cloning shares them.
 #[derive(Clone)]
@@ -47,79 +47,20 @@ struct Inner {
     /// The shard to look at next when records have to go for want of bytes.
     next_relief: Mutex<usize>,
     epoch: AtomicU64,
-    backplane: Option<Arc<dyn Backplane>>,
-    posts: mpsc::Sender<Draft>,
 }
 
 const SHARDS: usize = 64;
-
-/// How many drafts [`Hub::post`] holds for the task that publishes them.
-const POSTS: usize = 1024;
-
-/// The record is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    pub at: Position,
-    /// How many connections of this node follow the topic.
-    pub subscribers: usize,
-}
-
-/// Why a record is not in the log.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    #[error(transparent)]
-    Topics(#[from] TooManyTopics),
-    #[error(transparent)]
-    Backplane(#[from] BackplaneError),
-}
-
-/// Why there is no room for a topic.
-#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-pub enum TooManyTopics {
-    /// The node holds as many topics as it may, and all of them are in use.
-    #[error("too many topics")]
-    Full,
-    /// The client follows as many topics as one may; others may still follow more.
-    #[error("this user follows too many topics")]
-    Share,
-}
-
-impl From<Shortage> for TooManyTopics {
-    fn from(shortage: Shortage) -> Self {
-        match shortage {
-            Shortage::Full => Self::Full,
-            Shortage::Share | Shortage::Strangers => Self::Share,
-        }
-    }
-}
-
-/// [`Hub::post`] has no room: publish from a task that can wait, or drop the draft.
-#[derive(Debug, thiserror::Error)]
-#[error("too many posts are waiting")]
-pub struct Full(pub Box<Draft>);
 
 // === impl Hub ===
 
 impl Hub {
     /// An empty hub whose background work runs on `life`, with shares of its own.
-    pub fn new(
-        policies: Policies,
-        limits: &Limits,
-        backplane: Option<Arc<dyn Backplane>>,
-        life: &Life,
-    ) -> Self {
-        Self::sharing(policies, limits, &Shares::new(limits), backplane, life)
+    pub fn new(policies: Policies, limits: &Limits, life: &Life) -> Self {
+        Self::sharing(policies, limits, &Shares::new(limits), life)
     }
 
     /// An empty hub whose topics are divided by `shares`.
-    pub fn sharing(
-        policies: Policies,
-        limits: &Limits,
-        shares: &Shares,
-        backplane: Option<Arc<dyn Backplane>>,
-        life: &Life,
-    ) -> Self {
-        let (posts, posted) = mpsc::channel(POSTS);
+    pub fn sharing(policies: Policies, limits: &Limits, shares: &Shares, life: &Life) -> Self {
         let hub = Self(Arc::new(Inner {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::default()),
@@ -130,10 +71,7 @@ impl Hub {
             budget: Arc::new(Budget::new(limits.log_bytes)),
             next_relief: Mutex::new(0),
             epoch: AtomicU64::new(0),
-            backplane,
-            posts,
         }));
-        life.spawn("posts", hub.clone().publish_posts(posted, life.clone()));
         life.spawn("sweep", hub.clone().sweep(life.clone()));
         hub
     }
@@ -148,41 +86,14 @@ impl Hub {
     /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
     /// records, for the policy's `patience`.
     pub fn publish(&self, draft: Draft) -> Publish {
-        if let Some(backplane) = &self.0.backplane {
-            let backplane = Arc::clone(backplane);
-            return Publish::Wait(Box::pin(async move {
-                let at = backplane.publish(draft).await?;
-                Ok(Receipt { at, subscribers: 0 })
-            }));
-        }
         match self.append(draft) {
-            Err(why) => Publish::Done(ready(Err(why.into()))),
+            Err(err) => Publish::Done(ready(Err(err))),
             Ok((receipt, None)) => Publish::Done(ready(Ok(receipt))),
             Ok((receipt, Some(crowded))) => Publish::Wait(Box::pin(async move {
-                crowded.paced().await;
+                crowded.wait_for_readers().await;
                 Ok(receipt)
             })),
         }
-    }
-
-    /// Publish from blocking code: never waits, and gives the draft back when too many are waiting.
-    pub fn post(&self, draft: Draft) -> Result<(), Full> {
-        self.0.posts.try_send(draft).map_err(|why| {
-            telemetry::publication_refused("post_full");
-            Full(Box::new(why.into_inner()))
-        })
-    }
-
-    /// A view of the gateway's own: what it follows counts for nobody.
-    pub fn inbox(&self) -> Inbox {
-        Inbox::new(self.clone())
-    }
-
-    /// A new connection's view; the topics that it follows count for `holder`.
-    pub fn inbox_of(&self, holder: Holder) -> Inbox {
-        let mut inbox = Inbox::new(self.clone());
-        inbox.set_holder(holder);
-        inbox
     }
 
     /// Where the log of `topic` stands, if there is one.
@@ -231,24 +142,6 @@ impl Hub {
             }
         }
         page.into_values().map(|log| log.standing()).collect()
-    }
-
-    /// The backplane feeds remote records here, in order; see [`Backplane`].
-    pub fn accept(&self, record: &Record) -> Result<(), TooManyTopics> {
-        loop {
-            let log = self.log(&record.topic)?;
-            if log.accept(record) {
-                self.relieve(Some(&log));
-                return Ok(());
-            }
-        }
-    }
-
-    /// The backplane lost continuity: every reader of `topic` sees a gap.
-    pub fn reset(&self, topic: &Topic, epoch: u64) {
-        if let Some(log) = self.find(topic) {
-            log.reset(epoch);
-        }
     }
 
     fn append(&self, mut draft: Draft) -> Result<(Receipt, Option<Arc<Log>>), TooManyTopics> {
@@ -321,20 +214,6 @@ impl Hub {
         let step = |last: u64| Some(now.max(last + 1));
         let last = self.0.epoch.fetch_update(AcqRel, Relaxed, step).unwrap_or_default();
         now.max(last + 1)
-    }
-
-    async fn publish_posts(self, mut posted: mpsc::Receiver<Draft>, life: Life) {
-        loop {
-            let draft = tokio::select! {
-                biased;
-                draft = posted.recv() => draft,
-                () = life.draining() => posted.try_recv().ok(),
-            };
-            let Some(draft) = draft else { return };
-            if let Err(why) = self.publish(draft).await {
-                tracing::error!(error = &why as &dyn std::error::Error, "a record was lost");
-            }
-        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! resume after a reconnect and falling behind are one operation: move the cursor, and report a
 //! [`Gap`] if the log no longer reaches back that far. A protocol renders events and parses
 //! commands; nothing reaches a client except out of a log.
-mod backplane;
+mod backpressure;
 mod budget;
 mod close;
+mod compaction;
 mod counted;
+mod delivery;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -17,14 +19,13 @@ mod inbox;
 pub mod json;
 mod life;
 mod log;
+mod mailbox;
 #[cfg(all(test, model))]
 mod model;
-mod pace;
 mod policy;
 mod pool;
 mod presence;
 mod session;
-mod survivors;
 mod sync;
 pub mod telemetry;
 mod text;
@@ -34,15 +35,15 @@ pub mod turn;
 mod turns;
 mod user;
 
-pub use backplane::{Backplane, BackplaneError};
 pub use close::Close;
 pub use counted::{Buffers, FREE_OUTPUT, HeldBytes};
+pub use delivery::{BatchLimit, Delivery, Gap, Since, Tag};
 pub use event::{
     BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, now, published_key,
 };
-pub use hub::{Full, History, Hub, Publish, PublishError, Receipt, TooManyTopics};
+pub use hub::{History, Hub, Publish, Receipt, TooManyTopics};
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
-pub use inbox::{BatchLimit, Delivery, Gap, Inbox, Since, Tag};
+pub use inbox::Inbox;
 pub use life::Life;
 pub use log::TopicInfo;
 pub use policy::{OnSlow, Policies, Policy};

@@ -9,8 +9,7 @@ use loom::{future::block_on, thread};
 use crate::{
     BatchLimit, Delivery, Draft, Policy, Since,
     budget::Budget,
-    inbox::Mailbox,
-    log::{Log, Reader, ring},
+    log::{Log, Mailbox, Reader, wake},
 };
 
 fn log() -> Arc<Log> {
@@ -115,7 +114,7 @@ fn a_reader_hears_once_that_its_topic_is_deleted_and_of_nothing_after() {
         };
         let deleter = {
             let log = Arc::clone(&log);
-            thread::spawn(move || ring(log.delete()))
+            thread::spawn(move || wake(log.delete()))
         };
         let mut out = Vec::new();
         while !matches!(out.last(), Some(Delivery::Deleted(..))) {

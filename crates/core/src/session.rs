@@ -1,43 +1,28 @@
-//! Who is connected, over anything, and how to make them leave.
+//! Every connection of the process, over whatever protocol, and how to end it.
 mod admission;
+mod info;
 mod limits;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
+    collections::BTreeMap,
     ops::Bound,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::{
     admission::{Admission, NotAdmitted},
+    info::SessionInfo,
     limits::Limits,
 };
 use crate::{
-    Buffers, Close, Holder, Newcomers, Permit, Pool, Shares, Shortage, network, telemetry,
+    Buffers, Close, Holder, Newcomers, Permit, Pool, Shares, Shortage, Throttle,
+    pool::AddressCounts, telemetry,
 };
-
-/// A connection, as others see it.
-#[derive(Debug)]
-pub struct SessionInfo {
-    pub id: Uuid,
-    pub protocol: &'static str,
-    pub peer: IpAddr,
-    user: OnceLock<Arc<str>>,
-    why: OnceLock<Close>,
-    waker: AtomicWaker,
-    /// Somebody wants to know whether the client is there.
-    asked: AtomicBool,
-}
 
 /// Holds one place in the registry; dropping it gives the place back.
 #[derive(Debug)]
@@ -46,8 +31,8 @@ pub struct Session {
     registry: Registry,
 }
 
-/// How often the log says that there is no place left, while there are clients who want one.
-const TELL: Duration = Duration::from_secs(10);
+/// Time between two warnings in the log that there is no place left.
+const FULL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Every connection of the process. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -57,6 +42,7 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     places: Pool,
     buffers: Buffers,
+    full_log: Throttle,
     live: Mutex<Live>,
 }
 
@@ -64,12 +50,9 @@ struct Shared {
 struct Live {
     limits: Limits,
     draining: bool,
-    /// When the log last said that there is no place left.
-    told_full: Option<Instant>,
     /// In the order in which they came: that is the order of their ids.
     sessions: BTreeMap<Uuid, Entry>,
-    /// By [`network`].
-    by_address: HashMap<IpAddr, usize>,
+    by_address: AddressCounts,
     /// Sessions whose client may still show a token.
     newcomers: Newcomers<Uuid>,
     /// Sessions whose client goes on without one.
@@ -87,25 +70,11 @@ struct Entry {
 /// How well the client of a session is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Not yet: it is among the newcomers, by this number.
+    /// Not yet: one of the newcomers, by this number.
     Newcomer(u64),
-    /// It has shown no token, and goes on without one.
+    /// Goes on without a token.
     Guest,
     Known,
-}
-
-// === impl Live ===
-
-impl Live {
-    /// There is no place left, which is said in the log from time to time.
-    fn refuse_full(&mut self, protocol: &'static str) -> NotAdmitted {
-        let loud = self.told_full.is_none_or(|at| at.elapsed() >= TELL);
-        if loud {
-            self.told_full = Some(Instant::now());
-        }
-        telemetry::connection_refused(protocol, NotAdmitted::Full, loud);
-        NotAdmitted::Full
-    }
 }
 
 // === impl Registry ===
@@ -122,11 +91,12 @@ impl Registry {
         let places = Pool::new("sessions", limits.connections, shares);
         let buffers = Buffers::new(&limits, shares);
         let live = Mutex::new(Live { limits, ..Live::default() });
-        Self(Arc::new(Shared { places, buffers, live }))
+        let full_log = Throttle::new(FULL_LOG_INTERVAL);
+        Self(Arc::new(Shared { places, buffers, full_log, live }))
     }
 
-    /// Admit by other limits from now on. Who is connected stays, even if that is more than these
-    /// allow.
+    /// Admits by other limits from now on. Sessions that are open stay, even if they are more than
+    /// these allow.
     pub fn reload(&self, limits: &Limits) {
         self.0.places.resize(limits.connections);
         self.0.buffers.reload(limits);
@@ -144,10 +114,11 @@ impl Registry {
 
     /// Takes a place, or says why there is none. Where there is none for a client that may still show
     /// a token, the session of another such client ends.
-    pub fn admit(&self, who: Admission) -> Result<Session, NotAdmitted> {
-        let refuse = |why: NotAdmitted| {
-            telemetry::connection_refused(who.protocol, why, false);
-            why
+    pub fn admit(&self, admission: Admission) -> Result<Session, NotAdmitted> {
+        let Admission { protocol, peer, ref holder, .. } = admission;
+        let refuse = |err: NotAdmitted| {
+            telemetry::connection_refused(protocol, &err, err.reason());
+            err
         };
         let mut live = self.live();
         let each = live.limits.connections_per_ip;
@@ -156,32 +127,23 @@ impl Registry {
         }
         let is_full = self.0.places.used() >= self.0.places.size() && live.newcomers.is_empty();
         if is_full {
-            return Err(match self.0.places.check(&who.holder, 1) {
-                Err(shortage @ Shortage::Share) => refuse(NotAdmitted::of(shortage, &who.holder)),
-                _ => live.refuse_full(who.protocol),
+            return Err(match self.0.places.check(holder, 1) {
+                Err(shortage @ Shortage::Share) => refuse(NotAdmitted::of(shortage, holder)),
+                _ => self.refuse_full(protocol),
             });
         }
-        let from = live.by_address.get(&network(who.peer)).copied().unwrap_or(0);
-        if each > 0 && !who.peer.is_unspecified() && from >= each {
+        if each > 0 && !peer.is_unspecified() && live.by_address.at(peer) >= each {
             return Err(refuse(NotAdmitted::Address));
         }
-        let (place, displaced) = match self.place(&mut live, &who) {
+        let (place, displaced) = match self.place(&mut live, &admission) {
             Ok(taken) => taken,
-            Err(Shortage::Full) => return Err(live.refuse_full(who.protocol)),
-            Err(shortage) => return Err(refuse(NotAdmitted::of(shortage, &who.holder))),
+            Err(Shortage::Full) => return Err(self.refuse_full(protocol)),
+            Err(shortage) => return Err(refuse(NotAdmitted::of(shortage, holder))),
         };
-        *live.by_address.entry(network(who.peer)).or_default() += 1;
-        let info = Arc::new(SessionInfo {
-            id: Uuid::now_v7(),
-            protocol: who.protocol,
-            peer: who.peer,
-            user: who.user.map(OnceLock::from).unwrap_or_default(),
-            why: OnceLock::new(),
-            waker: AtomicWaker::new(),
-            asked: AtomicBool::new(false),
-        });
-        let standing = if who.holder.is_stranger() {
-            Standing::Newcomer(live.newcomers.add(who.peer, info.id))
+        live.by_address.add(peer);
+        let info = Arc::new(SessionInfo::new(&admission));
+        let standing = if holder.is_stranger() {
+            Standing::Newcomer(live.newcomers.add(peer, info.id))
         } else {
             Standing::Known
         };
@@ -191,17 +153,28 @@ impl Registry {
         if let Some(displaced) = displaced {
             displaced.end(Close::CROWDED);
         }
-        telemetry::connected(info.protocol);
+        telemetry::connected(protocol);
         Ok(Session { info, registry: self.clone() })
+    }
+
+    /// Refuses a connection for want of a place, and warns of that in the log from time to time.
+    fn refuse_full(&self, protocol: &'static str) -> NotAdmitted {
+        let err = NotAdmitted::Full;
+        if self.0.full_log.pass().is_some() {
+            telemetry::server_full(protocol, &err, err.reason());
+        } else {
+            telemetry::connection_refused(protocol, &err, err.reason());
+        }
+        err
     }
 
     /// A place, and the session that has to end for it, if one has.
     fn place(
         &self,
         live: &mut Live,
-        who: &Admission,
+        Admission { holder, peer, .. }: &Admission,
     ) -> Result<(Permit, Option<Arc<SessionInfo>>), Shortage> {
-        let shortage = match self.0.places.take(&who.holder, 1) {
+        let shortage = match self.0.places.take(holder, 1) {
             Ok(place) => return Ok((place, None)),
             Err(shortage) => shortage,
         };
@@ -212,13 +185,13 @@ impl Registry {
         if self.0.places.used() > self.0.places.size() {
             return Err(shortage);
         }
-        let oldest = live.newcomers.displace(who.peer, |_| true).ok_or(shortage)?;
+        let oldest = live.newcomers.displace(*peer, |_| true).ok_or(shortage)?;
         let displaced = live.sessions.get_mut(&oldest).map(|entry| {
             entry.place = None;
             entry.standing = Standing::Known;
             Arc::clone(&entry.info)
         });
-        Ok((self.0.places.take(&who.holder, 1)?, displaced))
+        Ok((self.0.places.take(holder, 1)?, displaced))
     }
 
     /// Counts a session as that of `holder` from now on: its client has shown a token, or goes on
@@ -262,25 +235,25 @@ impl Registry {
             .collect()
     }
 
-    /// End one session; false if there is none of this id.
-    pub fn end(&self, session: Uuid, why: &Close) -> bool {
+    /// Ends one session; false if there is none of this id.
+    pub fn end(&self, session: Uuid, close: &Close) -> bool {
         let found = self.live().sessions.get(&session).map(|entry| Arc::clone(&entry.info));
-        found.inspect(|info| info.end(why.clone())).is_some()
+        found.inspect(|info| info.end(close.clone())).is_some()
     }
 
-    /// End the sessions that `pick` chooses; tells how many.
-    pub fn kick(&self, mut pick: impl FnMut(&SessionInfo) -> bool, why: &Close) -> usize {
+    /// Ends the sessions that `pick` chooses, and returns their number.
+    pub fn kick(&self, mut pick: impl FnMut(&SessionInfo) -> bool, close: &Close) -> usize {
         let live = self.live();
         let all = live.sessions.values().map(|entry| &entry.info);
         let picked: Vec<_> = all.filter(|info| pick(info)).cloned().collect();
         drop(live);
         for info in &picked {
-            info.end(why.clone());
+            info.end(close.clone());
         }
         picked.len()
     }
 
-    /// Refuse new sessions, and end those there are with 3001, evenly over `window` so that the
+    /// Refuses new sessions, and ends those there are with 3001, evenly over `window` so that the
     /// clients do not come back all at once.
     pub async fn drain(&self, window: Duration) {
         let all: Vec<_> = {
@@ -304,55 +277,6 @@ impl Registry {
 impl Default for Registry {
     fn default() -> Self {
         Self::new(Limits::default())
-    }
-}
-
-// === impl SessionInfo ===
-
-impl SessionInfo {
-    /// Whose it is, as far as that is known yet.
-    pub fn user(&self) -> Option<&Arc<str>> {
-        self.user.get()
-    }
-
-    /// It is `user`'s, as turned out after it was admitted. The first one counts.
-    pub fn set_user(&self, user: Arc<str>) {
-        // Fails if somebody is known already.
-        drop(self.user.set(user));
-    }
-
-    /// When it was opened, in milliseconds since the Unix epoch.
-    pub fn opened(&self) -> u64 {
-        let (seconds, nanos) = self.id.get_timestamp().map_or((0, 0), |at| at.to_unix());
-        seconds * 1000 + u64::from(nanos / 1_000_000)
-    }
-
-    /// Have a stream of events show its client that it is alive: one that is gone is found out so. Who
-    /// asks has to wake the stream's task.
-    pub fn ask(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns whether [`ask`](Self::ask) was called since the last call.
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
-    }
-
-    /// Whether it has to end, and its connection is not gone yet.
-    pub fn is_ending(&self) -> bool {
-        self.why.get().is_some()
-    }
-
-    /// Why it has to end, if it has to.
-    pub fn ending(&self) -> Option<&Close> {
-        self.why.get()
-    }
-
-    /// End the session; the first reason given is the one that the peer gets.
-    fn end(&self, why: Close) {
-        if self.why.set(why).is_ok() {
-            self.waker.wake();
-        }
     }
 }
 
@@ -381,8 +305,7 @@ impl Session {
 
     /// Ready when the session must end, with what to tell the peer. One task at a time may wait.
     pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Close> {
-        self.info.waker.register(cx.waker());
-        self.info.why.get().cloned().map_or(Poll::Pending, Poll::Ready)
+        self.info.poll_ended(cx)
     }
 
     /// [`poll_ended`](Self::poll_ended) as a future; cancel-safe.
@@ -400,13 +323,7 @@ impl Drop for Session {
             Some(Standing::Guest) => live.guests -= 1,
             Some(Standing::Known) | None => {}
         }
-        let from = network(self.info.peer);
-        if let Some(count) = live.by_address.get_mut(&from) {
-            *count -= 1;
-            if *count == 0 {
-                live.by_address.remove(&from);
-            }
-        }
+        live.by_address.remove(self.info.peer);
         drop(live);
         telemetry::disconnected(self.info.protocol);
     }

@@ -1,23 +1,26 @@
-//! One function for each thing worth telling: the log line and the metric together, so that their
-//! names cannot drift apart. No label carries a user, a topic or an id.
-use std::{borrow::Cow, sync::LazyLock, time::Duration};
+//! Log lines and metrics, one function for each event, so that their names cannot drift apart. No
+//! label carries a user, a topic or an id.
+use std::{borrow::Cow, error::Error, sync::LazyLock, time::Duration};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::{Close, Shares, Shortage, Throttle, session::NotAdmitted};
+use crate::{Close, Throttle};
 
-/// Characters of what others chose that a line of the log shows.
-const SHOWN: usize = 100;
+/// Upper bound on the characters of a client's text in a line of the log.
+const MAX_SHOWN: usize = 100;
 
-/// What hot paths count, looked up once. The recorder must be installed before the first use.
-struct Hot {
+/// Time between two lines of the log about pages that were refused.
+const ORIGIN_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Metrics of hot paths, looked up once. The recorder must be installed before the first use.
+struct HotMetrics {
     published: Counter,
     delivered: Counter,
     topics: Gauge,
     http: Gauge,
 }
 
-static HOT: LazyLock<Hot> = LazyLock::new(|| Hot {
+static HOT: LazyLock<HotMetrics> = LazyLock::new(|| HotMetrics {
     published: counter!("quadrille_records_published_total"),
     delivered: counter!("quadrille_records_delivered_total"),
     topics: gauge!("quadrille_topics"),
@@ -65,47 +68,35 @@ pub(crate) fn disconnected(protocol: &'static str) {
     gauge!("quadrille_connections", "protocol" => protocol).decrement(1);
 }
 
-/// `loud`: an operator should know now, and was not told just before. Everybody who knocks can cause
-/// one of these.
-pub(crate) fn connection_refused(protocol: &'static str, why: NotAdmitted, loud: bool) {
-    if loud {
-        tracing::warn!(protocol, %why, "connections are refused; raise limits.connections");
-    } else {
-        tracing::debug!(protocol, %why, "connection refused");
-    }
-    count_refused(protocol, why);
+/// A connection was refused.
+pub(crate) fn connection_refused(protocol: &'static str, err: &dyn Error, reason: &'static str) {
+    tracing::debug!(protocol, why = %err, "connection refused");
+    count_refused(protocol, reason);
 }
 
-fn count_refused(protocol: &'static str, why: NotAdmitted) {
-    let reason = match why {
-        NotAdmitted::Full => "full",
-        NotAdmitted::Address => "address",
-        NotAdmitted::Share => "share",
-        NotAdmitted::Strangers => "strangers",
-        NotAdmitted::Draining => "draining",
-    };
+/// A connection was refused for want of a place. Any client can cause this: call it from time to
+/// time, and [`connection_refused`] in between.
+pub(crate) fn server_full(protocol: &'static str, err: &dyn Error, reason: &'static str) {
+    tracing::warn!(protocol, why = %err, "connections are refused; raise limits.connections");
+    count_refused(protocol, reason);
+}
+
+fn count_refused(protocol: &'static str, reason: &'static str) {
     counter!("quadrille_connections_refused_total", "protocol" => protocol, "reason" => reason)
         .increment(1);
 }
 
 /// A shared pool had nothing for a holder.
-pub(crate) fn pool_refused(pool: &'static str, shortage: Shortage) {
-    tracing::debug!(pool, %shortage, "nothing left for a holder");
-    let reason = match shortage {
-        Shortage::Full => "full",
-        Shortage::Share => "share",
-        Shortage::Strangers => "strangers",
-    };
+pub(crate) fn pool_refused(pool: &'static str, reason: &'static str) {
+    tracing::debug!(pool, reason, "nothing left for a holder");
     counter!("quadrille_pool_refusals_total", "pool" => pool, "reason" => reason).increment(1);
 }
 
-/// Sets the gauges of all pools, for a reading of the metrics.
+/// Usage of one pool, or of several of one name.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-pub fn pools(shares: &Shares) {
-    for usage in shares.pools() {
-        gauge!("quadrille_pool_used", "pool" => usage.name).set(usage.used as f64);
-        gauge!("quadrille_pool_size", "pool" => usage.name).set(usage.size as f64);
-    }
+pub(crate) fn pool_usage(pool: &'static str, used: usize, size: usize) {
+    gauge!("quadrille_pool_used", "pool" => pool).set(used as f64);
+    gauge!("quadrille_pool_size", "pool" => pool).set(size as f64);
 }
 
 /// A user or an address has used up a rate.
@@ -119,12 +110,12 @@ pub fn http_refused(kind: Cow<'static, str>) {
     counter!("quadrille_http_refused_total", "type" => kind).increment(1);
 }
 
-/// A web page from elsewhere was refused. Any page can cause this as often as it likes, so it is
-/// told once in ten seconds, with the origin of the first and how many there were since.
+/// A web page from elsewhere was refused. Any page can cause this as often as it likes, so the log
+/// has one line in ten seconds, with the origin of the first and the number of refusals before.
 pub fn origin_refused(origin: &[u8]) {
-    static TOLD: Throttle = Throttle::new(Duration::from_secs(10));
-    let Some(others) = TOLD.pass() else { return };
-    let origin: String = String::from_utf8_lossy(origin).chars().take(SHOWN).collect();
+    static THROTTLE: Throttle = Throttle::new(ORIGIN_LOG_INTERVAL);
+    let Some(others) = THROTTLE.pass() else { return };
+    let origin: String = String::from_utf8_lossy(origin).chars().take(MAX_SHOWN).collect();
     let origin = origin.escape_default();
     tracing::info!(
         %origin,
@@ -133,31 +124,30 @@ pub fn origin_refused(origin: &[u8]) {
     );
 }
 
-/// There is an HTTP connection more that is no session.
+/// An HTTP connection was opened (sessions are counted separately).
 pub fn http_connection_opened() {
     HOT.http.increment(1);
 }
 
-/// There is one less.
+/// An HTTP connection was closed.
 pub fn http_connection_closed() {
     HOT.http.decrement(1);
 }
 
 /// A session that is open already may not go on as that of its client.
-pub fn connection_kept_out(protocol: &'static str, why: NotAdmitted) {
-    tracing::debug!(protocol, %why, "connection refused");
-    count_refused(protocol, why);
+pub fn connection_kept_out(protocol: &'static str, err: &dyn Error, reason: &'static str) {
+    connection_refused(protocol, err, reason);
 }
 
 /// An HTTP connection was refused before its first request.
-pub fn http_connection_refused(why: NotAdmitted) {
-    count_refused("http", why);
+pub fn http_connection_refused(reason: &'static str) {
+    count_refused("http", reason);
 }
 
 /// The server ends a connection, for a reason of its own.
-pub fn connection_ended(protocol: &'static str, session: uuid::Uuid, why: &Close) {
-    tracing::debug!(protocol, %session, code = why.code, reason = %why.reason, "connection ended");
-    counter!("quadrille_connections_ended_total", "code" => why.code.to_string()).increment(1);
+pub fn connection_ended(protocol: &'static str, session: uuid::Uuid, close: &Close) {
+    tracing::debug!(protocol, %session, code = close.code, reason = %close.reason, "connection ended");
+    counter!("quadrille_connections_ended_total", "code" => close.code.to_string()).increment(1);
 }
 
 pub(crate) fn published() {
@@ -199,15 +189,15 @@ pub(crate) fn topics_expired(count: usize) {
     counter!("quadrille_topics_expired_total").increment(count as u64);
 }
 
-/// Somebody showed a token that is not accepted, or none. Nothing of the token is told.
+/// A token was rejected, or missing. Nothing of the token is logged.
 pub fn token_refused(reason: &'static str) {
     tracing::debug!(reason, "token refused");
     counter!("quadrille_tokens_refused_total", "reason" => reason).increment(1);
 }
 
-/// The keys that somebody else keeps were read: how many there are, or why they stay as they were.
-/// If there never were any, nobody can sign in.
-pub fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>, known: bool) {
+/// A JWK set was read: its number of keys, or why the keys stay as they were. If there never were
+/// any, clients cannot sign in with its keys.
+pub fn keys_read(read: Result<usize, &(dyn Error + 'static)>, known: bool) {
     let outcome = match read {
         Ok(keys) => {
             tracing::debug!(keys, "auth.jwt.jwks was read");
@@ -225,8 +215,8 @@ pub fn keys_read(read: Result<usize, &(dyn std::error::Error + 'static)>, known:
     counter!("quadrille_key_readings_total", "outcome" => outcome).increment(1);
 }
 
-/// The configuration was read again: the keys that changed, or what is wrong with it.
-pub fn config_reloaded(read: Result<&[String], &dyn std::error::Error>) {
+/// The configuration was read again: the keys that changed, or the error.
+pub fn config_reloaded(read: Result<&[String], &dyn Error>) {
     let outcome = match read {
         Ok(changed) => {
             let changed =
@@ -234,15 +224,15 @@ pub fn config_reloaded(read: Result<&[String], &dyn std::error::Error>) {
             tracing::info!(changed, "configuration reloaded");
             "good"
         }
-        Err(why) => {
-            tracing::error!(error = %why, "configuration not reloaded; everything stays as it was");
+        Err(err) => {
+            tracing::error!(error = %err, "configuration not reloaded; everything stays as it was");
             "bad"
         }
     };
     counter!("quadrille_config_reloads_total", "outcome" => outcome).increment(1);
 }
 
-/// A client sent something that its protocol has no use for.
+/// A client sent a frame that its protocol rejects.
 pub fn client_error(protocol: &'static str, session: uuid::Uuid, code: &'static str) {
     tracing::debug!(protocol, %session, code, "frame refused");
     counter!("quadrille_client_errors_total", "protocol" => protocol, "code" => code).increment(1);

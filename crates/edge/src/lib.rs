@@ -1,4 +1,4 @@
-//! What protocols share of HTTP: the WebSocket, server-sent events, bodies, origins and problem
+//! HTTP as the protocols share it: WebSocket, server-sent events, bodies, origins and problem
 //! documents.
 #[cfg(test)]
 mod fuzz;

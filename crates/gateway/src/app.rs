@@ -56,7 +56,7 @@ pub(crate) fn core(config: &Config, sources: &Sources, life: Life) -> Result<Cor
     let origins = origins.with_own(auth.mode() == Mode::Jwt, Some(public));
     let shares = Shares::new(&config.limits);
     Ok(Core {
-        hub: Hub::sharing(config.topics.clone(), &config.limits, &shares, None, &life),
+        hub: Hub::sharing(config.topics.clone(), &config.limits, &shares, &life),
         sessions: Registry::sharing(config.limits.clone(), &shares),
         presence: Presence::default(),
         auth,

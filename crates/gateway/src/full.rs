@@ -73,7 +73,7 @@ impl Drop for Entered {
 impl Refusals {
     /// Answers a check of health, and says why to everybody else; then closes.
     pub(crate) fn refuse(&self, accepted: Accepted, why: NotAdmitted, acceptor: &Acceptor) {
-        telemetry::http_connection_refused(why);
+        telemetry::http_connection_refused(why.reason());
         if why == NotAdmitted::Full {
             self.complain();
         }

@@ -104,7 +104,7 @@ const REFUSALS: [(&str, &str); 5] = [
     ("401", "A token is needed, or this one is not accepted"),
     ("403", "The token does not grant this, or the page is from elsewhere"),
     ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
-    ("503", "Tokens cannot be checked just now"),
+    ("503", "Tokens cannot be checked now"),
 ];
 
 /// There is no such part of a file, and no body either.

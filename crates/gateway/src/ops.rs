@@ -9,7 +9,7 @@ use axum::{
     routing::options,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use quadrille_core::{Shares, telemetry};
+use quadrille_core::Shares;
 use quadrille_edge::http::{Problem, Site, compress};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
@@ -132,7 +132,7 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
 )]
 async fn exposition(State(ops): State<Ops>) -> Response {
     const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-    telemetry::pools(&ops.shares);
+    ops.shares.report();
     ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 

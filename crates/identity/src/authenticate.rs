@@ -1,4 +1,4 @@
-//! Authentication of requests and connections, and what pays for it.
+//! Authentication of requests and connections, and its charges.
 use std::net::IpAddr;
 
 use crate::{Authority, Denied, Exceeded, Payer, Principal, Quotas, Rate, Token};

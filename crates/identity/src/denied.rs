@@ -1,6 +1,6 @@
-//! Why somebody is not let in, or not further.
+//! Refusals of tokens and of actions.
 
-/// A token is not accepted. Says nothing of what is in it.
+/// A token is rejected, or missing. The text shows nothing of its content.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum Denied {
     #[error("there is no token; send one as described in docs/identity.md")]
@@ -9,31 +9,31 @@ pub enum Denied {
     TooLong,
     #[error("the token is not a signed JWT")]
     Malformed,
-    #[error("the token is signed with an algorithm that no key here has")]
+    #[error("the token is signed with an algorithm that no configured key has")]
     Algorithm,
-    #[error("the token is signed with a key that is not known here")]
+    #[error("the token is signed with an unknown key")]
     Key,
     #[error("the token's signature is wrong")]
     Signature,
-    #[error("the token is over; get a new one")]
+    #[error("the token has expired; get a new one")]
     Expired,
     #[error("the token is not valid yet; check the clocks")]
     Early,
     #[error("the token is meant for another audience")]
     Audience,
-    #[error("the token is of another issuer")]
+    #[error("the token is from another issuer")]
     Issuer,
-    #[error("a claim of the token is missing, or not of the kind that it must be")]
+    #[error("a claim of the token is missing or has the wrong type")]
     Claims,
-    #[error("the token is only for getting another one; send that")]
+    #[error("this is a refresh token; send the access token")]
     Renewal,
     #[error("the keys could not be fetched yet; try again later")]
     Unavailable,
 }
 
 impl Denied {
-    /// Whether the token cannot have been made by who signs tokens for here. One with an unknown
-    /// key can: keys may become known here later than tokens come.
+    /// Whether the token cannot come from the issuer. One with an unknown key can: tokens may come
+    /// before their keys are known.
     pub(crate) fn is_forged(self) -> bool {
         match self {
             Self::TooLong | Self::Malformed | Self::Algorithm | Self::Signature => true,
@@ -49,7 +49,7 @@ impl Denied {
         }
     }
 
-    /// For metrics.
+    /// Label for metrics.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -69,7 +69,7 @@ impl Denied {
     }
 }
 
-/// The principal has no grant for it. The same whether the topic exists or not.
+/// The principal has no grant. The same whether the topic exists or not.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 #[error("not allowed with this token; get one that grants it")]
 pub struct NotAllowed;

@@ -1,5 +1,4 @@
-//! What no token, key set or grant may do. Each function is a target of `cargo xtask fuzz`; the
-//! tests replay its seeds.
+//! Fuzz targets for tokens, key sets and grants of `cargo xtask fuzz`. The tests replay their seeds.
 use std::{sync::LazyLock, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -8,7 +7,8 @@ use quadrille_core::Topic;
 use serde_json::{Value, json};
 
 use super::{
-    Action, Algorithm, AuthSettings, Authority, Mode, Token, claims::Claims, key, pattern::Pattern,
+    Action, Algorithm, AuthSettings, Authority, Mode, Token, claims::Claims, key,
+    pattern::TopicPattern,
 };
 
 const SECRET: &str = "a secret of thirty-two bytes, ok";
@@ -22,7 +22,7 @@ static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
     Authority::new(&settings).expect("good settings")
 });
 
-/// A token passes only with a signature of the secret, and then opens what its claims say and no
+/// Checks that a token passes only with a signature of the secret, and then opens what its claims say and no
 /// more. Lines: header, signature, a topic, claims.
 pub fn tokens(data: &[u8]) {
     let whole = String::from_utf8_lossy(data);
@@ -71,7 +71,7 @@ fn passes_not(token: &str) {
     assert!(AUTHORITY.recognise(Some(&Token::from(token))).is_err(), "{token}");
 }
 
-/// What `docs/identity.md` says that claims grant.
+/// Grants of claims by `docs/identity.md`.
 fn grants(claims: &Value, access: &str, topic: &str) -> bool {
     let names = |kind: &str| {
         let given = &claims[kind];
@@ -107,9 +107,9 @@ pub fn patterns(data: &[u8]) {
     let Ok(topic) = Topic::from_channel(topic) else { return };
     for kind in ["channels", "rooms", "topics"] {
         let parsed = match kind {
-            "channels" => Pattern::channel(pattern),
-            "rooms" => Pattern::room(pattern),
-            _ => Pattern::topic(pattern),
+            "channels" => TopicPattern::channel(pattern),
+            "rooms" => TopicPattern::room(pattern),
+            _ => TopicPattern::topic(pattern),
         };
         let claims = json!({ kind: [pattern] });
         let expected = grants(&claims, "read", topic.as_str());

@@ -1,10 +1,10 @@
-//! What a token opens: patterns of topics to read and to write, and scopes.
+//! Grants of a token: patterns of topics to read and to write, and scopes.
 use quadrille_core::Topic;
 
 use super::{
     Action,
-    claims::{Claims, Named},
-    pattern::Pattern,
+    claims::{Claims, NameGrant},
+    pattern::TopicPattern,
 };
 
 /// Shared by everything that acts for one token.
@@ -17,13 +17,13 @@ pub(super) struct Grants {
 
 #[derive(Debug, PartialEq)]
 struct Granted {
-    pattern: Pattern,
+    pattern: TopicPattern,
     read: bool,
     write: bool,
 }
 
 impl Grants {
-    /// What everybody has who is served without sign-in.
+    /// Grants of clients without sign-in: everything.
     pub(super) fn everything() -> Self {
         Self { everything: true, ..Self::default() }
     }
@@ -31,12 +31,12 @@ impl Grants {
     pub(super) fn of(claims: &Claims) -> Self {
         let mut patterns = Vec::new();
         let kinds = [
-            (&claims.channels, Pattern::channel as fn(&str) -> Pattern),
-            (&claims.rooms, Pattern::room),
-            (&claims.topics, Pattern::topic),
+            (&claims.channels, TopicPattern::channel as fn(&str) -> TopicPattern),
+            (&claims.rooms, TopicPattern::room),
+            (&claims.topics, TopicPattern::topic),
         ];
         for (names, pattern) in kinds {
-            for Named { name, read, write } in &names.0 {
+            for NameGrant { name, read, write } in &names.0 {
                 patterns.push(Granted { pattern: pattern(name), read: *read, write: *write });
             }
         }
@@ -45,14 +45,14 @@ impl Grants {
     }
 
     pub(super) fn allow(&self, action: Action, topic: &Topic) -> bool {
-        let covers = |it: &Granted| match action {
-            Action::Read => it.read,
-            Action::Write => it.write,
+        let covers = |granted: &Granted| match action {
+            Action::Read => granted.read,
+            Action::Write => granted.write,
         };
-        self.everything || self.patterns.iter().any(|it| covers(it) && it.pattern.matches(topic))
+        self.everything || self.patterns.iter().any(|all| covers(all) && all.pattern.matches(topic))
     }
 
     pub(super) fn has_scope(&self, scope: &str) -> bool {
-        self.everything || self.scopes.iter().any(|it| **it == *scope)
+        self.everything || self.scopes.iter().any(|own| **own == *scope)
     }
 }

@@ -1,4 +1,4 @@
-//! Making tokens, for trying things out and for programs without a sign-in service.
+//! Makes tokens, for trials and for programs without a sign-in service.
 use jsonwebtoken::{EncodingKey, Header};
 use serde::Serialize;
 

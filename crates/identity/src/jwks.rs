@@ -1,7 +1,7 @@
-//! Keys that somebody else keeps: a JWK set in a file or at an address, read again now and then.
+//! A JWK set in a file or at an address, read again from time to time.
 //!
-//! One task reads it, for the whole process, so that no client can end a reading that others wait
-//! for. The keys of the last good reading stay until there is a better one.
+//! One task reads it, for the whole process, so that no client can cancel a reading that others wait
+//! for. The keys of the last valid reading stay until the next.
 use std::{
     fs,
     io::{self, Read},
@@ -18,26 +18,26 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::key::{self, Key};
+use super::key::{self, VerifyingKey};
 
-/// How often the set is read.
-const EVERY: Duration = Duration::from_mins(15);
+/// Time between two readings of the set.
+const READ_INTERVAL: Duration = Duration::from_mins(15);
 
-/// How soon again after a failure, and how soon again for tokens with a key that is not in it.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Time until the next reading after a failure, or for another token with an unknown key.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long a reading may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Upper bound on the time of one reading.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest set, in bytes.
-const MAX: usize = 1 << 20;
+/// Upper bound on a set, in bytes.
+const MAX_SET: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Jwks {
     /// As it was configured.
     place: String,
-    source: Source,
-    keys: RwLock<Arc<[Key]>>,
+    source: KeySource,
+    keys: RwLock<Arc<[VerifyingKey]>>,
     wanted: Notify,
     state: watch::Sender<State>,
     retired: CancellationToken,
@@ -47,20 +47,20 @@ pub(super) struct Jwks {
 struct State {
     /// The set is being read, or is about to be.
     reading: bool,
-    /// It has been read at least once.
+    /// The set has been read at least once.
     read: bool,
-    /// When a token's key was last looked for.
+    /// Time of the last reading for the sake of a token.
     asked: Option<Instant>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum KeySource {
     File(PathBuf),
-    /// The client goes to no other host than that of the address: it follows no redirects.
+    /// The client stays at the host of the address: it follows no redirects.
     Address(Url, Client),
 }
 
-/// There are no keys to be had.
+/// The set has no usable keys.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoKeys {
     #[error("cannot read it: {0}")]
@@ -71,7 +71,7 @@ pub(super) enum NoKeys {
     Client(#[source] reqwest::Error),
     #[error("the answer to the request for it is {0}")]
     Status(StatusCode),
-    #[error("it is larger than {MAX} bytes")]
+    #[error("it is larger than {MAX_SET} bytes")]
     TooLarge,
     #[error("it is not a JWK set: {{\"keys\":[…]}}")]
     NotASet,
@@ -82,14 +82,14 @@ pub(super) enum NoKeys {
 }
 
 impl From<io::Error> for NoKeys {
-    fn from(why: io::Error) -> Self {
-        Self::Unreadable(why)
+    fn from(err: io::Error) -> Self {
+        Self::Unreadable(err)
     }
 }
 
-// === impl Source ===
+// === impl KeySource ===
 
-impl Source {
+impl KeySource {
     fn parse(text: &str) -> Result<Self, NoKeys> {
         let is_address = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
         if !is_address {
@@ -103,14 +103,14 @@ impl Source {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .https_only(url.scheme() == "https")
-            .timeout(PATIENCE)
+            .timeout(READ_TIMEOUT)
             .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(NoKeys::Client)?;
         Ok(Self::Address(url, client))
     }
 
-    async fn read(&self) -> Result<Vec<Key>, NoKeys> {
+    async fn read(&self) -> Result<Vec<VerifyingKey>, NoKeys> {
         match self {
             Self::File(path) => {
                 let path = path.clone();
@@ -126,7 +126,7 @@ impl Source {
                 }
                 let mut body = Vec::new();
                 while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-                    if body.len() + chunk.len() > MAX {
+                    if body.len() + chunk.len() > MAX_SET {
                         return Err(NoKeys::TooLarge);
                     }
                     body.extend_from_slice(&chunk);
@@ -137,22 +137,23 @@ impl Source {
     }
 }
 
-/// Without the address, which may have a secret in its query.
-fn unreachable(why: reqwest::Error) -> NoKeys {
-    NoKeys::Unreachable(why.without_url())
+/// Removes the address from the error: it may have a secret in its query.
+fn unreachable(err: reqwest::Error) -> NoKeys {
+    NoKeys::Unreachable(err.without_url())
 }
 
-fn read_file(path: &Path) -> Result<Vec<Key>, NoKeys> {
+fn read_file(path: &Path) -> Result<Vec<VerifyingKey>, NoKeys> {
     let mut body = Vec::new();
-    fs::File::open(path)?.take(MAX as u64 + 1).read_to_end(&mut body)?;
-    if body.len() > MAX {
+    fs::File::open(path)?.take(MAX_SET as u64 + 1).read_to_end(&mut body)?;
+    if body.len() > MAX_SET {
         return Err(NoKeys::TooLarge);
     }
     parse(&body)
 }
 
-/// A set without a usable key is more likely a mistake than a wish to lock everybody out.
-fn parse(body: &[u8]) -> Result<Vec<Key>, NoKeys> {
+/// Parses a set. One without a usable key is an error: more likely a mistake than a wish to lock all
+/// clients out.
+fn parse(body: &[u8]) -> Result<Vec<VerifyingKey>, NoKeys> {
     let keys = key::of_set(body).ok_or(NoKeys::NotASet)?;
     if keys.is_empty() { Err(NoKeys::Empty) } else { Ok(keys) }
 }
@@ -160,14 +161,14 @@ fn parse(body: &[u8]) -> Result<Vec<Key>, NoKeys> {
 // === impl Jwks ===
 
 impl Jwks {
-    /// The set at `place`. A file has to be good now; an address is first asked by [`Self::run`].
+    /// Opens the set at `place`. A file has to be valid now; an address is first read by [`Self::run`].
     pub(super) fn open(place: &str) -> Result<Self, NoKeys> {
-        let source = Source::parse(place)?;
+        let source = KeySource::parse(place)?;
         let (keys, read) = match &source {
-            Source::File(path) => (read_file(path)?, true),
-            Source::Address(..) => (Vec::new(), false),
+            KeySource::File(path) => (read_file(path)?, true),
+            KeySource::Address(..) => (Vec::new(), false),
         };
-        // The first reading of an address is as good as begun: who comes before it waits for it.
+        // The first reading of an address counts as begun: tokens that come before wait for it.
         let state = watch::Sender::new(State { read, reading: !read, asked: None });
         let (keys, wanted) = (RwLock::new(keys.into()), Notify::new());
         let (place, retired) = (place.to_owned(), CancellationToken::new());
@@ -178,27 +179,27 @@ impl Jwks {
         self.place == place
     }
 
-    /// Read a set that was opened, and not read yet.
+    /// Reads a set that was opened, and not read yet.
     pub(super) async fn fetch(&self) -> Result<(), NoKeys> {
         if self.is_known() { Ok(()) } else { self.take(self.source.read().await) }
     }
 
-    /// Read the set once more: a file now, and an address soon.
+    /// Reads the set once more: a file now, and an address soon.
     pub(super) async fn again(&self) -> Result<(), NoKeys> {
-        if let Source::Address(..) = self.source {
+        if let KeySource::Address(..) = self.source {
             self.wanted.notify_one();
             return Ok(());
         }
         self.take(self.source.read().await)
     }
 
-    /// End [`Self::run`].
+    /// Ends [`Self::run`].
     pub(super) fn retire(&self) {
         self.retired.cancel();
     }
 
-    /// Whether it was read or not, that is over; the keys change if it was.
-    fn take(&self, read: Result<Vec<Key>, NoKeys>) -> Result<(), NoKeys> {
+    /// Ends a reading; the keys change if it succeeded.
+    fn take(&self, read: Result<Vec<VerifyingKey>, NoKeys>) -> Result<(), NoKeys> {
         let read = read.map(|keys| {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
         });
@@ -209,7 +210,7 @@ impl Jwks {
         read
     }
 
-    pub(super) fn keys(&self) -> Arc<[Key]> {
+    pub(super) fn keys(&self) -> Arc<[VerifyingKey]> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -218,12 +219,12 @@ impl Jwks {
         self.state.borrow().read
     }
 
-    /// A token names a key that is not in the set: read it again, if that was not done just now,
-    /// and return when it is done.
+    /// Reads the set again for a token with an unknown key, and waits for it; at most once in
+    /// [`RETRY_INTERVAL`].
     pub(super) async fn renew(&self) {
         let mut wait = false;
         self.state.send_if_modified(|state| {
-            let recent = state.asked.is_some_and(|at| at.elapsed() < PAUSE);
+            let recent = state.asked.is_some_and(|at| at.elapsed() < RETRY_INTERVAL);
             wait = state.reading || !recent;
             let ask = !state.reading && !recent;
             if ask {
@@ -234,19 +235,21 @@ impl Jwks {
         });
         if wait {
             let mut state = self.state.subscribe();
-            // An error is that it took too long, and then the keys are what they are.
-            tokio::time::timeout(2 * PATIENCE, state.wait_for(|it| !it.reading)).await.ok();
+            // On a timeout the keys stay as they are.
+            tokio::time::timeout(2 * READ_TIMEOUT, state.wait_for(|state| !state.reading))
+                .await
+                .ok();
         }
     }
 
-    /// Read the set, again and again, until it is retired or the process stops.
+    /// Reads the set again and again, until it is retired or the process stops.
     pub(super) async fn run(self: Arc<Self>, life: Life) {
-        let mut pause = if self.is_known() { EVERY } else { Duration::ZERO };
+        let mut pause = if self.is_known() { READ_INTERVAL } else { Duration::ZERO };
         loop {
             tokio::select! {
                 () = life.draining() => return,
                 () = self.retired.cancelled() => {
-                    // Nobody shall wait for it.
+                    // No token waits for it any more.
                     self.state.send_modify(|state| state.reading = false);
                     return;
                 }
@@ -255,9 +258,9 @@ impl Jwks {
             }
             self.state.send_modify(|state| state.reading = true);
             let read = self.source.read().await;
-            let told = read.as_ref().map(Vec::len).map_err(|why| why as _);
+            let told = read.as_ref().map(Vec::len).map_err(|err| err as _);
             telemetry::keys_read(told, self.is_known());
-            pause = if self.take(read).is_ok() { EVERY } else { PAUSE };
+            pause = if self.take(read).is_ok() { READ_INTERVAL } else { RETRY_INTERVAL };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys that verify tokens, each for one algorithm only.
 //!
-//! A token says itself how it is signed. What it says chooses among the keys there are, and never
-//! how a key is used: or a public key, which everybody has, would do as a shared secret.
+//! A token names its own algorithm. That name selects among the keys, and never how a key is used:
+//! otherwise a public key would serve as a shared secret.
 use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
-/// How tokens are signed.
+/// Signature algorithm of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// By a shared secret.
@@ -32,7 +32,7 @@ impl Algorithm {
     pub(super) const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
 
     pub(super) fn of(named: jsonwebtoken::Algorithm) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.named() == named)
+        Self::ALL.into_iter().find(|algorithm| algorithm.named() == named)
     }
 
     pub(super) fn named(self) -> jsonwebtoken::Algorithm {
@@ -50,14 +50,14 @@ impl Algorithm {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    /// Tokens that name a key are verified by that one only, others by those without a name.
+pub(super) struct VerifyingKey {
+    /// Tokens that name a key are verified with that one only, others with those without a name.
     pub(super) kid: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) verifies: DecodingKey,
 }
 
-impl Key {
+impl VerifyingKey {
     pub(super) fn secret(secret: &Secret) -> Self {
         let verifies = DecodingKey::from_secret(secret.expose().as_bytes());
         Self { kid: None, algorithm: Algorithm::Hs256, verifies }
@@ -75,9 +75,9 @@ impl Key {
             Algorithm::EdDsa => DecodingKey::from_ed_pem(pem),
         };
         let verifies = verifies.ok()?;
-        // Taken apart and looked at: a file may hold another key in the same wrapping.
+        // The file may hold another kind of key in the same encoding.
         let jwk = Jwk::from_decoding_key(&verifies, None).ok()?;
-        let fits = Self::jwk(&jwk).is_some_and(|it| it.algorithm == algorithm);
+        let fits = Self::jwk(&jwk).is_some_and(|key| key.algorithm == algorithm);
         fits.then_some(Self { kid, algorithm, verifies })
     }
 
@@ -86,20 +86,20 @@ impl Key {
         let common = &jwk.common;
         let signs = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
         let operations = common.key_operations.as_ref();
-        let verifies = operations.is_none_or(|it| it.contains(&KeyOperations::Verify));
+        let verifies = operations.is_none_or(|all| all.contains(&KeyOperations::Verify));
         let algorithm = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => Algorithm::Rs256,
-            AlgorithmParameters::EllipticCurve(it) if it.curve == EllipticCurve::P256 => {
+            AlgorithmParameters::EllipticCurve(params) if params.curve == EllipticCurve::P256 => {
                 Algorithm::Es256
             }
-            AlgorithmParameters::OctetKeyPair(it) if it.curve == EllipticCurve::Ed25519 => {
+            AlgorithmParameters::OctetKeyPair(params) if params.curve == EllipticCurve::Ed25519 => {
                 Algorithm::EdDsa
             }
-            // A secret that is published is none.
+            // A published secret is not secret.
             _ => return None,
         };
         let named =
-            common.key_algorithm.is_none_or(|it| it == KeyAlgorithm::from(algorithm.named()));
+            common.key_algorithm.is_none_or(|name| name == KeyAlgorithm::from(algorithm.named()));
         if !signs || !verifies || !named {
             return None;
         }
@@ -109,17 +109,17 @@ impl Key {
 }
 
 /// The usable keys of a JWK set; `None` if `json` is not one.
-pub(super) fn of_set(json: &[u8]) -> Option<Vec<Key>> {
+pub(super) fn of_set(json: &[u8]) -> Option<Vec<VerifyingKey>> {
     #[derive(Deserialize)]
     struct Set {
         keys: Vec<serde_json::Value>,
     }
     let Object::<Set>(set) = serde_json::from_slice(json).ok()?;
-    // One by one: a key of a kind that nobody knows yet must not hide the others.
-    let keys = set.keys.into_iter().filter_map(|it| serde_json::from_value(it).ok());
-    Some(keys.filter_map(|jwk: Jwk| Key::jwk(&jwk)).collect())
+    // One by one: a key of an unknown kind must not hide the others.
+    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+    Some(keys.filter_map(|jwk: Jwk| VerifyingKey::jwk(&jwk)).collect())
 }
 
 fn has(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|it| it == part)
+    text.windows(part.len()).any(|window| window == part)
 }

@@ -4,12 +4,12 @@ use quadrille_core::Topic;
 /// A topic, or all whose names begin alike. A `*` at the end of a pattern stands for any text;
 /// anywhere else it is an ordinary character, so that a misunderstanding grants less and not more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(super) enum TopicPattern {
     Exact(Box<str>),
     Prefix(Box<str>),
 }
 
-impl Pattern {
+impl TopicPattern {
     /// A whole topic, `room:42`, or a beginning of one, `room:*`; `*` is every topic.
     pub(super) fn topic(text: &str) -> Self {
         match text.strip_suffix('*') {
@@ -44,25 +44,25 @@ mod tests {
     #[test]
     fn a_pattern_matches_what_it_says_and_no_more() {
         let cases = [
-            (Pattern::channel("news"), "chan:news", true),
-            (Pattern::channel("chan:news"), "chan:news", true),
-            (Pattern::channel("news"), "chan:news-1", false),
-            (Pattern::channel("news-*"), "chan:news-1", true),
-            (Pattern::channel("news-*"), "chan:new", false),
-            (Pattern::channel("news-*"), "room:news-1", false),
-            (Pattern::channel("*"), "chan:a", true),
-            (Pattern::channel("*"), "room:a", false),
-            (Pattern::channel("room:42"), "room:42", false),
-            (Pattern::channel("a*b"), "chan:axb", false),
-            (Pattern::channel("a*b"), "chan:a*b", true),
-            (Pattern::channel("**"), "chan:a", false),
-            (Pattern::room("42"), "room:42", true),
-            (Pattern::room("*"), "room:42", false),
-            (Pattern::topic("room:*"), "room:42", true),
-            (Pattern::topic("room:4"), "room:42", false),
-            (Pattern::topic("room"), "room:42", false),
-            (Pattern::topic("*"), "user:7", true),
-            (Pattern::topic(""), "user:7", false),
+            (TopicPattern::channel("news"), "chan:news", true),
+            (TopicPattern::channel("chan:news"), "chan:news", true),
+            (TopicPattern::channel("news"), "chan:news-1", false),
+            (TopicPattern::channel("news-*"), "chan:news-1", true),
+            (TopicPattern::channel("news-*"), "chan:new", false),
+            (TopicPattern::channel("news-*"), "room:news-1", false),
+            (TopicPattern::channel("*"), "chan:a", true),
+            (TopicPattern::channel("*"), "room:a", false),
+            (TopicPattern::channel("room:42"), "room:42", false),
+            (TopicPattern::channel("a*b"), "chan:axb", false),
+            (TopicPattern::channel("a*b"), "chan:a*b", true),
+            (TopicPattern::channel("**"), "chan:a", false),
+            (TopicPattern::room("42"), "room:42", true),
+            (TopicPattern::room("*"), "room:42", false),
+            (TopicPattern::topic("room:*"), "room:42", true),
+            (TopicPattern::topic("room:4"), "room:42", false),
+            (TopicPattern::topic("room"), "room:42", false),
+            (TopicPattern::topic("*"), "user:7", true),
+            (TopicPattern::topic(""), "user:7", false),
         ];
         for (pattern, topic, expected) in cases {
             assert_eq!(pattern.matches(&topic.parse().unwrap()), expected, "{pattern:?} {topic}");

@@ -1,4 +1,4 @@
-//! Who a client is, once its token was checked.
+//! An authenticated client.
 use std::{sync::Arc, time::Duration};
 
 use quadrille_core::Topic;
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::grants::Grants;
 
-/// For rounding.
+/// Added before seconds are cut off, to round them.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// What is done to a topic.
+/// An action on a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Subscribe, ask for history, ask who is there.
+    /// Subscribe, read history and presence.
     Read,
     /// Publish.
     Write,
@@ -21,18 +21,18 @@ pub enum Action {
 /// A client's identity. Cloning is a few reference counts.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// `None` is a guest, or a program that acts for nobody.
+    /// `None` for a guest, or a program without a user.
     pub user: Option<Arc<str>>,
-    /// What the user is called, if the token says it.
+    /// Name of the user, if the token has one.
     pub name: Option<Arc<str>>,
     pub(super) is_guest: bool,
     pub(super) grants: Arc<Grants>,
-    /// When this ends to be so; never for guests, and where connections outlive their tokens.
+    /// Time at which the token expires; `None` for guests, and where connections outlive their tokens.
     pub expires: Option<Instant>,
 }
 
 impl Principal {
-    /// Somebody without a token, where a token is not needed: nothing is granted.
+    /// A client without a token, where a token is not needed: nothing is granted.
     pub fn guest() -> Self {
         Self { user: None, name: None, is_guest: true, grants: Arc::default(), expires: None }
     }
@@ -42,7 +42,7 @@ impl Principal {
         self.is_guest
     }
 
-    /// Seconds until this ends to be so, rounded.
+    /// Seconds until the token expires, rounded.
     pub fn expires_in(&self) -> Option<u64> {
         let left = |at: Instant| at.saturating_duration_since(Instant::now());
         self.expires.map(|at| (left(at) + HALF_A_SECOND).as_secs())

@@ -1,4 +1,4 @@
-//! A key that is shared with whoever makes the tokens, and never shown.
+//! A key that is shared with the issuer of tokens, and never shown.
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The shortest one: as many bytes as the digest of HS256 has (RFC 7518, 3.2).
+    /// Lower bound, in bytes: as many bytes as the digest of HS256 has (RFC 7518, 3.2).
     pub const MIN: usize = 32;
 
-    /// What is printed in place of one.
+    /// Printed in place of a secret.
     pub const SHOWN: &str = "(set, not shown)";
 
     pub fn is_empty(&self) -> bool {
@@ -24,12 +24,12 @@ impl Secret {
         self.expose().len()
     }
 
-    /// Whether it can be found by trying, from one token that was seen.
+    /// Whether it can be found by brute force from one token.
     pub fn is_short(&self) -> bool {
         self.len() < Self::MIN
     }
 
-    /// What is to be done about a short one.
+    /// Error text for a short secret.
     pub fn too_short(&self) -> String {
         format!(
             "expected at least {} bytes, found {}; auth.jwt.allow_short_secret = true takes it",
@@ -43,7 +43,7 @@ impl Secret {
         self.expose().trim_start().starts_with("-----BEGIN")
     }
 
-    /// The secret itself, for what has to send or use it; never for a message.
+    /// The secret itself, to send or to use; never for a message.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

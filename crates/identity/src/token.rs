@@ -14,7 +14,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// The longest token, in bytes.
+    /// Upper bound on a token, in bytes.
     pub const MAX: usize = 8 << 10;
 
     /// Marks the token as sent by a browser on behalf of a page of another site. If it is forged, the
@@ -24,8 +24,8 @@ impl Token {
         Self { foreign: true, ..self }
     }
 
-    /// Returns what pays for the token if it is forged: the address `peer` that it came from, or, apart
-    /// from that, what pages of other sites make the browsers at that address send.
+    /// The payer for the token if it is forged: the address `peer` that it came from, or the pages of
+    /// other sites in the browsers at that address.
     pub fn blamed(&self, peer: IpAddr) -> Payer {
         if self.foreign { Payer::foreign(peer) } else { peer.into() }
     }

@@ -8,7 +8,7 @@ use quadrille_core::{
 };
 use quadrille_edge::{
     http::{Caller, Problem},
-    sse::{self, Show, Stream},
+    sse::{self, EventStream, Show},
 };
 
 use crate::{NAME, State, error::Error};
@@ -36,10 +36,10 @@ pub(crate) fn stream(
     session: Session,
     caller: &Caller,
     follow: Follow,
-) -> Result<Stream<TurnStream>, Error> {
+) -> Result<EventStream<TurnStream>, Error> {
     let mut inbox = state.0.core.hub.inbox_of(session.holder());
     follow.subscribe(&mut inbox).map_err(|_| Error::Busy)?;
-    Ok(Stream::new(session, caller.principal.expires, inbox, TurnStream(follow)))
+    Ok(EventStream::new(session, caller.principal.expires, inbox, TurnStream(follow)))
 }
 
 // === impl TurnStream ===

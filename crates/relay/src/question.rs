@@ -5,7 +5,7 @@ use axum::extract::Request;
 use http::{HeaderMap, HeaderValue};
 use quadrille_agents::Ask;
 use quadrille_core::{IdempotencyKey, Topic, user_topic};
-use quadrille_edge::http::{Body, Caller};
+use quadrille_edge::http::{Caller, JsonBody};
 use quadrille_identity::Action;
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ impl State {
     /// Reads a question, and decides on its user and topic.
     pub(crate) async fn question(&self, caller: &Caller, request: Request) -> Result<Ask, Error> {
         let in_header = key_in(request.headers())?;
-        let body = Body::read(request, self.0.config.max_body_size).await?;
+        let body = JsonBody::read(request, self.0.config.max_body_size).await?;
         let question: Question = body.parse()?;
         let Question { user_id, message, text, agent, idempotency_key, topic } = question;
         let (user, topic) = self.user_and_topic(caller, user_id, topic)?;

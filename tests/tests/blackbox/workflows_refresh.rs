@@ -54,7 +54,7 @@ async fn a_bad_token_leaves_who_watches_as_they_were() {
         [json!({"sub": "ann", "exp": now() - 60}), json!({"sub": "bob"})].map(token);
     for (bad, message) in [
         (json!("rubbish"), "the token is not a signed JWT"),
-        (json!(past), "the token is over; get a new one"),
+        (json!(past), "the token has expired; get a new one"),
         (json!(other), "the token belongs to another user; open another connection for it"),
         (json!(7), "refresh needs `token`, a text"),
         (json!(null), "refresh needs `token`, a text"),

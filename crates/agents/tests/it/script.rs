@@ -99,7 +99,7 @@ impl Stage {
         let mut settings = Settings::new(Kind::Echo);
         change(&mut config, &mut settings);
         let life = Life::new();
-        let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &life);
+        let hub = Hub::new(Policies::from(policy), &Limits::default(), &life);
         let script = Script {
             make: Box::new(make),
             calls: AtomicUsize::new(0),

@@ -27,7 +27,7 @@ fn delta(turn: Uuid, start: u64, text: &str) -> TurnEvent {
 
 #[tokio::test]
 async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let (name, text) = ("echo".to_owned(), String::new());
     let records = [
@@ -62,7 +62,7 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
 
 #[tokio::test]
 async fn every_frame_of_the_newest_record_is_encoded_once() {
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
     let topic = "user:7".parse().unwrap();
     let records = publish(&hub, &topic, &[delta(Uuid::now_v7(), 0, "a")]).await;
     let texts = TurnTexts::new(hub);
@@ -75,7 +75,7 @@ async fn every_frame_of_the_newest_record_is_encoded_once() {
 
 #[tokio::test]
 async fn a_merged_delta_has_the_notice_that_its_last_part_has_not() {
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
     let (topic, turn): (Topic, _) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let records = publish(&hub, &topic, &[delta(turn, 0, "a"), delta(turn, 1, "b")]).await;
     let merged = Record::new(Event::new(delta(turn, 0, "ab").draft(topic), records[1].at));
@@ -95,7 +95,7 @@ async fn a_merged_delta_has_the_notice_that_its_last_part_has_not() {
 #[tokio::test]
 async fn history_has_the_newest_of_a_turn_and_a_text_without_beginning_is_not_shown() {
     let policy = quadrille_core::Policy { events: 3, ..Default::default() };
-    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), &Life::new());
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let both = [delta(turn, 0, "a"), delta(turn, 1, "b")];
     let records = publish(&hub, &topic, &both).await;
@@ -110,7 +110,7 @@ async fn history_has_the_newest_of_a_turn_and_a_text_without_beginning_is_not_sh
 
 #[tokio::test]
 async fn frames_count_as_what_is_kept() {
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
     let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
@@ -130,7 +130,7 @@ async fn frames_count_as_what_is_kept() {
 #[tokio::test]
 async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_bound() {
     let policy = quadrille_core::Policy { events: 3, ..Default::default() };
-    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), &Life::new());
     let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..2 * TURNS {
         let records = [delta(Uuid::now_v7(), 9, "middle")];
@@ -145,7 +145,7 @@ async fn a_beginning_that_is_gone_is_looked_for_once_and_never_kept_beyond_the_b
 #[tokio::test]
 async fn a_merged_delta_goes_on_beyond_what_is_known() {
     let policy = quadrille_core::Policy { events: 1, ..Default::default() };
-    let hub = Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), &Life::new());
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let texts = TurnTexts::new(hub.clone());
     // Somebody keeps up at first; somebody else gets both deltas as one; then the log has more.

@@ -1,4 +1,4 @@
-//! A publication under way.
+//! A publication under way, and its outcome.
 use std::{
     fmt,
     future::Future,
@@ -8,18 +8,46 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-use super::{PublishError, Receipt};
+use crate::{Position, Shortage};
 
-/// A publication: done at once as a rule, or waiting for its readers or for the backplane.
+/// The record is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub at: Position,
+    /// Connections that follow the topic.
+    pub subscribers: usize,
+}
+
+/// Why there is no room for a topic.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+pub enum TooManyTopics {
+    /// The node holds as many topics as it may, and all of them are in use.
+    #[error("too many topics")]
+    Full,
+    /// The client follows as many topics as one may; others may still follow more.
+    #[error("this user follows too many topics")]
+    Share,
+}
+
+impl From<Shortage> for TooManyTopics {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Full => Self::Full,
+            Shortage::Share | Shortage::Strangers => Self::Share,
+        }
+    }
+}
+
+/// A publication: done at once as a rule, or waiting for its readers.
 #[must_use]
 pub enum Publish {
-    Done(std::future::Ready<Result<Receipt, PublishError>>),
-    /// The order among the publications of one caller is the order in which it awaits these.
-    Wait(BoxFuture<'static, Result<Receipt, PublishError>>),
+    Done(std::future::Ready<Result<Receipt, TooManyTopics>>),
+    /// Publications of one caller are in the order in which it awaits them.
+    Wait(BoxFuture<'static, Result<Receipt, TooManyTopics>>),
 }
 
 impl Future for Publish {
-    type Output = Result<Receipt, PublishError>;
+    type Output = Result<Receipt, TooManyTopics>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {

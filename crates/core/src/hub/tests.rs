@@ -7,7 +7,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_log_in_use_is_never_dropped_however_many_look_for_idle_ones() {
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &Life::new());
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
     let done = AtomicBool::new(false);
     let waker = futures_util::task::noop_waker();
     thread::scope(|scope| {

@@ -35,7 +35,7 @@ impl Hub {
             let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
             deleted.push((Instant::now(), Arc::downgrade(&log)));
         }
-        log::ring(woken);
+        log::wake(woken);
     }
 
     /// Let go of the records of topics that were deleted before a time.
@@ -45,7 +45,7 @@ impl Hub {
             let Some(log) = log.upgrade() else { return false };
             let is_late = before.is_some_and(|before| *at <= before);
             if is_late {
-                log.let_go();
+                log.clear();
             }
             !is_late
         });

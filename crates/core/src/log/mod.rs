@@ -2,26 +2,27 @@
 //!
 //! A reader is in one of three places: *parked* in the log, because it has read everything; in its
 //! mailbox, because there is more; or being read. A publish takes the whole list of parked readers
-//! in one move and rings them outside of the lock, and a reader parks itself again when it reaches
+//! in one move and wakes them outside of the lock, and a reader parks itself again when it reaches
 //! the end. So appending, joining and leaving cost the same whatever the audience, and readers that
 //! are awake already cost a publisher nothing.
+mod audience;
 mod reader;
-mod state;
+mod ring;
 
-use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Instant};
+use std::{future::poll_fn, sync::Arc, time::Instant};
 
 use crate::{
-    Draft, Event, OnSlow, Permit, Policy, Position, Shortage, Topic,
+    Draft, Event, Permit, Policy, Position, Shortage, Topic,
+    backpressure::Backpressure,
     budget::Budget,
+    delivery::{Since, Tag},
     event::Record,
-    inbox::{Mailbox, Since, Tag},
-    pace::Pace,
-    survivors::Survivors,
     sync::{Mutex, lock},
     telemetry,
 };
 
-pub(crate) use self::reader::Reader;
+pub(crate) use self::reader::{Mailbox, Reader};
+use self::{audience::Audience, ring::Ring};
 
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -33,35 +34,24 @@ pub(crate) struct Log {
 
 #[derive(Debug)]
 struct State {
-    epoch: u64,
-    /// Counts how often the log started over; epochs may come back.
-    life: u64,
-    /// The ring holds the offsets `next - ring.len() .. next`.
-    next: u64,
-    ring: VecDeque<Record>,
-    bytes: usize,
-    /// What is left of evicted records; only under [`OnSlow::Coalesce`].
-    survivors: Option<Box<Survivors>>,
-    /// All readers, in no order. The topic counts for the first.
-    followers: Vec<Arc<Reader>>,
+    ring: Ring,
+    /// The topic counts for the first of these.
+    audience: Audience<Reader>,
     /// The place that the log holds among all topics.
     place: Option<Permit>,
-    parked: Vec<Arc<Reader>>,
-    /// Counts how often the parked readers were taken; a reader is parked if it parked this round.
-    round: u64,
-    pace: Pace,
+    backpressure: Backpressure,
     touched: Instant,
-    /// The hub has dropped this log: look the topic up again. Its readers, if there are any, get what
-    /// is left of it, and then the end.
+    /// The hub has dropped this log: look the topic up again. Readers get the records that are
+    /// left, and then the end.
     expired: bool,
 }
 
-/// What an append did.
+/// The outcome of an append.
 #[derive(Debug)]
 pub(crate) struct Appended {
     pub(crate) at: Position,
     pub(crate) readers: usize,
-    /// The publisher should wait, see [`Log::paced`].
+    /// The publisher should [wait](Log::wait_for_readers).
     pub(crate) crowded: bool,
 }
 
@@ -82,20 +72,11 @@ pub struct TopicInfo {
 
 impl Log {
     pub(crate) fn new(topic: Topic, policy: Policy, epoch: u64, budget: Arc<Budget>) -> Self {
-        let survivors =
-            (policy.on_slow == OnSlow::Coalesce).then(|| Box::new(Survivors::of_log(&budget)));
         let state = State {
-            epoch,
-            life: 0,
-            next: 1,
-            ring: VecDeque::new(),
-            bytes: 0,
-            survivors,
-            followers: Vec::new(),
+            ring: Ring::new(&policy, epoch, &budget),
+            audience: Audience::default(),
             place: None,
-            parked: Vec::new(),
-            round: 1,
-            pace: Pace::default(),
+            backpressure: Backpressure::default(),
             touched: Instant::now(),
             expired: false,
         };
@@ -108,73 +89,43 @@ impl Log {
         self
     }
 
-    /// Append and wake whoever has read everything. Gives the draft back if the log is expired.
+    /// Appends a record and wakes the parked readers. Gives the draft back if the log is expired.
     pub(crate) fn append(&self, draft: Draft) -> Result<Appended, Box<Draft>> {
         let mut state = lock(&self.state);
         if state.expired {
             return Err(Box::new(draft));
         }
-        let at = Position { epoch: state.epoch, offset: state.next };
+        let at = Position { epoch: state.ring.epoch, offset: state.ring.next };
         let record = Record::new(Event::new(draft, at));
-        let (crowded, woken) = state.push(record, &self.policy, &self.budget);
-        let readers = state.followers.len();
-        drop(state); // order lives in the ring, so the bells need no lock
-        ring(woken);
+        let (crowded, parked) = state.push(record, &self.policy, &self.budget);
+        let readers = state.audience.len();
+        drop(state); // the ring has the order, so waking needs no lock
+        wake(parked);
         Ok(Appended { at, readers, crowded })
     }
 
-    /// Take in a record that another node has put in its place. A duplicate is ignored; after a
-    /// hole, or in another epoch, every reader sees a gap. False if the log is expired.
-    pub(crate) fn accept(&self, record: &Record) -> bool {
-        let mut state = lock(&self.state);
-        if state.expired {
-            return false;
-        }
-        let at = record.at;
-        let mut woken = Vec::new();
-        if at.epoch != state.epoch {
-            woken = state.restart(at.epoch, at.offset);
-        } else if at.offset < state.next {
-            return true;
-        } else if at.offset > state.next {
-            state.skip_to(at.offset);
-        }
-        let (_, more) = state.push(Record::clone(record), &self.policy, &self.budget);
-        drop(state);
-        ring(woken);
-        ring(more);
-        true
-    }
-
-    /// Continuity is lost: forget everything, so that every reader sees a gap.
-    pub(crate) fn reset(&self, epoch: u64) {
-        let mut state = lock(&self.state);
-        let woken = state.restart(epoch, 1);
-        drop(state);
-        ring(woken);
-    }
-
-    /// Wait until the readers are near enough. Give up when none of them came by within the policy's
-    /// patience, or when they come by so slowly that it takes [`Self::PATIENCES`] of it.
-    pub(crate) async fn paced(&self) {
-        let (mark, mut behind) = lock(&self.state).pace.wanted();
-        for _ in 0..Self::PATIENCES {
-            let clear = poll_fn(|cx| lock(&self.state).pace.poll_clear(mark, cx));
-            if tokio::time::timeout(self.policy.patience, clear).await.is_ok() {
+    /// Waits until the readers are near enough. Gives up when none of them came nearer within the
+    /// policy's patience, or after [`Self::MAX_WAITS`] times that.
+    pub(crate) async fn wait_for_readers(&self) {
+        let (target, mut behind) = lock(&self.state).backpressure.target();
+        for _ in 0..Self::MAX_WAITS {
+            let reached = poll_fn(|cx| lock(&self.state).backpressure.poll_reached(target, cx));
+            if tokio::time::timeout(self.policy.patience, reached).await.is_ok() {
                 return telemetry::publisher_waited(false);
             }
-            let (_, left) = lock(&self.state).pace.wanted();
+            let (_, left) = lock(&self.state).backpressure.target();
             if left >= behind {
                 break;
             }
             behind = left;
         }
-        lock(&self.state).pace.give_up(mark);
+        lock(&self.state).backpressure.give_up(target);
         telemetry::publisher_waited(true);
     }
 
-    /// How many times the patience a publisher waits at most for readers that do come by.
-    const PATIENCES: usize = 25;
+    /// Upper bound on the wait of a publisher for readers that do come nearer, as a multiple of the
+    /// patience.
+    const MAX_WAITS: usize = 25;
 
     pub(crate) fn topic(&self) -> &Topic {
         &self.topic
@@ -186,30 +137,29 @@ impl Log {
 
     /// Where the log stands: the position of its newest record.
     pub(crate) fn top(&self) -> Position {
-        lock(&self.state).top()
+        lock(&self.state).ring.top()
     }
 
     pub(crate) fn standing(&self) -> TopicInfo {
         let state = lock(&self.state);
         TopicInfo {
             topic: self.topic.clone(),
-            at: state.top(),
-            readers: state.followers.len(),
+            at: state.ring.top(),
+            readers: state.audience.len(),
             records: state.ring.len(),
-            bytes: state.bytes,
+            bytes: state.ring.bytes(),
         }
     }
 
     /// Up to `limit` records, whether any before them are gone, and where the log stands.
     pub(crate) fn history(&self, since: Since, limit: usize) -> (bool, Vec<Record>, Position) {
-        let state = lock(&self.state);
+        let ring = &lock(&self.state).ring;
         let from = match since {
-            Since::Now => state.next - (limit.min(state.ring.len()) as u64),
-            since => state.cursor(since),
+            Since::Now => ring.next - (limit.min(ring.len()) as u64),
+            since => ring.cursor(since),
         };
-        let gap = from < state.floor();
-        let records = state.from(from).take(limit).cloned().collect();
-        (gap, records, state.top())
+        let gap = from < ring.floor();
+        (gap, ring.from(from).take(limit).cloned().collect(), ring.top())
     }
 
     /// Adds a reader; `None` if the log is expired. The first one needs room in its share of topics.
@@ -223,78 +173,94 @@ impl Log {
         if state.expired {
             return Ok(None);
         }
-        if state.followers.is_empty()
+        if state.audience.is_empty()
             && let Some(place) = &mut state.place
         {
             place.assign(&mailbox.holder())?;
         }
-        let cursor = state.cursor(since);
-        let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, &state));
-        state.follow(&reader);
-        let top = state.top();
-        if cursor < state.next {
-            state.pace.joined_late();
+        let cursor = state.ring.cursor(since);
+        let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, &state.ring));
+        state.audience.add(&reader);
+        let top = state.ring.top();
+        if cursor < state.ring.next {
+            state.backpressure.on_late_join();
             drop(state);
-            reader.ring();
+            Arc::clone(&reader).wake();
         } else {
-            state.park(&reader);
+            state.audience.park(&reader);
         }
         Ok(Some((reader, top)))
     }
 
-    /// Expire the log if nobody reads it and it was not touched since `before`. True only once: the
-    /// caller, who holds the hub's lock on the topic, has to remove it.
+    /// Expires the log if it has no readers and was not touched since `before`. True only once: the
+    /// caller, which holds the hub's lock on the topic, has to remove it.
     pub(crate) fn expire(&self, before: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
         let idle =
-            state.followers.is_empty() && before.is_some_and(|before| state.touched <= before);
+            state.audience.is_empty() && before.is_some_and(|before| state.touched <= before);
         if !idle || state.expired {
             return false;
         }
         state.expired = true;
         state.place = None;
-        state.forget();
+        state.ring.clear();
         true
     }
 
-    /// Bytes that trimming the log would free, at most: all that it holds, its newest record aside,
-    /// and if there is nothing but that, the record.
+    /// Upper bound on the bytes that trimming the log frees.
     pub(crate) fn held(&self) -> usize {
-        lock(&self.state).held()
+        lock(&self.state).ring.held()
     }
 
     /// Drops all records but the newest, or that one if it is all there is. Readers that have not
     /// read them see a gap.
     pub(crate) fn trim(&self) {
-        let mut state = lock(&self.state);
-        let more =
-            state.ring.len() > 1 || state.survivors.as_ref().is_some_and(|it| !it.is_empty());
-        if more { state.trim() } else { state.forget() }
+        lock(&self.state).ring.shrink();
     }
 
-    /// The topic is deleted: readers get the records that are held, and then are told so. The caller,
-    /// who holds the hub's lock on the topic, has to remove the log, and to wake the readers after.
+    /// Ends the log of a deleted topic: readers get the records that are held, and then the end. The
+    /// caller, which holds the hub's lock on the topic, has to remove the log, and then to wake the
+    /// readers that this returns.
     pub(crate) fn delete(&self) -> Vec<Arc<Reader>> {
         let mut state = lock(&self.state);
         state.expired = true;
-        if state.followers.is_empty() {
-            state.forget();
+        if state.audience.is_empty() {
+            state.ring.clear();
         }
-        state.take_parked()
+        state.audience.take_parked()
     }
 
-    /// Hold the records of a deleted topic no longer: readers that did not get them see a gap.
-    pub(crate) fn let_go(&self) {
-        lock(&self.state).forget();
+    /// Drops the records of a deleted topic: readers that did not get them see a gap.
+    pub(crate) fn clear(&self) {
+        lock(&self.state).ring.clear();
     }
 
-    /// When the log was last used, if nobody reads it.
+    /// Time of the last use, if the log has no readers.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        state.followers.is_empty().then_some(state.touched)
+        state.audience.is_empty().then_some(state.touched)
     }
 }
 
-pub(crate) fn ring(woken: Vec<Arc<Reader>>) {
-    woken.into_iter().for_each(Reader::ring_owned);
+impl State {
+    /// Appends `record`. Tells whether the publisher should wait, and gives the readers to wake.
+    fn push(
+        &mut self,
+        record: Record,
+        policy: &Policy,
+        budget: &Arc<Budget>,
+    ) -> (bool, Vec<Arc<Reader>>) {
+        self.ring.push(record, policy, budget);
+        self.touched = Instant::now();
+        let (next, capacity) = (self.ring.next, self.ring.capacity(policy));
+        let crowded = !policy.patience.is_zero()
+            && self.backpressure.on_append(next, capacity, self.audience.len());
+        telemetry::published();
+        (crowded, self.audience.take_parked())
+    }
+}
+
+/// Wakes the connections of `readers`.
+pub(crate) fn wake(readers: Vec<Arc<Reader>>) {
+    readers.into_iter().for_each(Reader::wake);
 }

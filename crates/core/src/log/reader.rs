@@ -1,41 +1,47 @@
-//! A reader's place in a log, and what it is given when its turn comes.
+//! A reader's place in a log, and its deliveries.
 use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    task::{Context, Poll},
     time::Instant,
 };
 
-use super::{Log, State, state::Backlog};
+use super::{
+    Log, State,
+    audience::Places,
+    ring::{Backlog, Ring},
+};
 use crate::{
     Close, Holder, OnSlow, Position, Topic,
     budget::Copied,
+    compaction::Compaction,
+    delivery::{BatchLimit, Delivery, Gap, Tag},
     event::Record,
-    inbox::{BatchLimit, Delivery, Gap, Mailbox, Tag},
-    survivors::Survivors,
+    mailbox,
     sync::{Mutex, lock},
     telemetry,
 };
 
-/// A cursor into a log. The fields from `life` on are touched under the log's lock only, and atomic
-/// for no other reason than that the compiler cannot see this.
+/// Where the readers of one connection wait to be read.
+pub(crate) type Mailbox = mailbox::Mailbox<Arc<Reader>>;
+
+/// A cursor into a log. The fields from `cursor` on are touched under the log's lock only, and
+/// atomic because the compiler cannot see this.
 #[derive(Debug)]
 pub(crate) struct Reader {
     log: Arc<Log>,
     mailbox: Arc<Mailbox>,
     tag: AtomicU32,
-    /// What a coalescing log had for the reader and its last batch had no room for.
+    /// Coalesced records that the last batch had no room for.
     rest: Mutex<Rest>,
-    life: AtomicU64,
-    /// Offset of the next record to read.
+    /// Offset of the next record to read; 0 before any record, if the position to resume from is in
+    /// another log.
     cursor: AtomicU64,
-    pub(super) round: AtomicU64,
-    pub(super) slot: AtomicUsize,
-    /// Where it is among the followers.
-    pub(super) seat: AtomicUsize,
-    laggard: AtomicBool,
+    places: Places,
+    lagging: AtomicBool,
     /// Joined after records it asked for were gone: the gap is its absence, not its slowness.
     absent: AtomicBool,
     left: AtomicBool,
@@ -48,45 +54,61 @@ struct Rest {
     copied: Option<Copied>,
 }
 
+impl AsRef<Places> for Reader {
+    fn as_ref(&self) -> &Places {
+        &self.places
+    }
+}
+
+// === impl Mailbox ===
+
+impl Mailbox {
+    /// Fills `out` from the readers that have something, up to `limit`; pending if there is none.
+    pub(crate) fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        mut limit: BatchLimit,
+        out: &mut Vec<Delivery>,
+    ) -> Poll<()> {
+        let before = out.len();
+        while !limit.is_full() {
+            let Some(reader) = self.next(cx) else { break };
+            if reader.read(&mut limit, out) {
+                self.put(reader);
+            }
+        }
+        if out.len() == before { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
 // === impl Reader ===
 
 impl Reader {
-    /// A reader that has the record at `cursor` coming.
+    /// A reader whose next record is the one at `cursor`.
     pub(super) fn new(
         log: &Arc<Log>,
         mailbox: &Arc<Mailbox>,
         tag: Tag,
         cursor: u64,
-        state: &State,
+        ring: &Ring,
     ) -> Self {
         Self {
             log: Arc::clone(log),
             mailbox: Arc::clone(mailbox),
             tag: tag.into(),
             rest: Mutex::default(),
-            life: state.life.into(),
             cursor: cursor.into(),
-            round: 0.into(),
-            slot: 0.into(),
-            seat: 0.into(),
-            laggard: (cursor < state.next).into(),
-            absent: (cursor < state.floor()).into(),
+            places: Places::default(),
+            lagging: (cursor < ring.next).into(),
+            absent: (cursor < ring.floor()).into(),
             left: false.into(),
         }
     }
 
-    pub(super) fn ring(self: &Arc<Self>) {
-        Arc::clone(self).ring_owned();
-    }
-
-    pub(super) fn ring_owned(self: Arc<Self>) {
+    /// Has the connection read this reader.
+    pub(super) fn wake(self: Arc<Self>) {
         let mailbox = Arc::clone(&self.mailbox);
         mailbox.put(self);
-    }
-
-    /// The client that follows.
-    pub(super) fn holder(&self) -> Holder {
-        self.mailbox.holder()
     }
 
     pub(crate) fn topic(&self) -> &Topic {
@@ -97,9 +119,9 @@ impl Reader {
         self.tag.load(Relaxed)
     }
 
-    /// Deliver under another tag from now on. Gives the position before the next record, to resume
-    /// from; one that is in no log if the log started over and the reader has yet to be told.
-    /// `None` if the topic was deleted.
+    /// Delivers under another tag from now on. Gives the position before the next record, to resume
+    /// from; one that is in no log if the reader has yet to be told of its gap. `None` if the topic
+    /// was deleted.
     pub(crate) fn retag(&self, tag: Tag) -> Option<Position> {
         let state = lock(&self.log.state);
         if state.expired {
@@ -107,9 +129,9 @@ impl Reader {
         }
         self.tag.store(tag, Relaxed);
         let first = lock(&self.rest).records.front().map(|record| record.at.offset);
-        Some(match first.unwrap_or_else(|| self.position(&state)) {
+        Some(match first.unwrap_or_else(|| self.cursor.load(Relaxed)) {
             0 => Position { epoch: 0, offset: 0 },
-            next => Position { epoch: state.epoch, offset: next - 1 },
+            next => Position { epoch: state.ring.epoch, offset: next - 1 },
         })
     }
 
@@ -121,92 +143,91 @@ impl Reader {
         if self.left.swap(true, Relaxed) {
             return;
         }
-        state.unpark(self);
-        state.unfollow(self);
+        let was_first = state.audience.remove(self);
+        if let Some(place) = state.place.as_mut().filter(|_| was_first) {
+            // The topic counts for another reader, or for no client after the last.
+            let next = state.audience.first();
+            place.pass_to(&next.map_or(Holder::Program, |reader| reader.mailbox.holder()));
+        }
         state.touched = Instant::now();
-        let at = self.position(state);
-        state.pace.left(self.laggard.load(Relaxed), at);
-        if state.expired && state.followers.is_empty() {
-            state.forget();
+        let at = self.cursor.load(Relaxed);
+        state.backpressure.on_leave(self.lagging.load(Relaxed), at);
+        if state.expired && state.audience.is_empty() {
+            state.ring.clear();
         }
     }
 
-    /// The cursor, or 0 if the log has started over: before every record, and the pace's line.
-    fn position(&self, state: &State) -> u64 {
-        if self.life.load(Relaxed) == state.life { self.cursor.load(Relaxed) } else { 0 }
-    }
-
-    /// Move records into `out` while there is `room`. True when the reader must be read again,
-    /// false when it is parked or has left.
-    pub(crate) fn read(self: &Arc<Self>, room: &mut BatchLimit, out: &mut Vec<Delivery>) -> bool {
+    /// Moves records into `out`, up to `limit`. True if the reader must be read again, false if it is
+    /// parked or has left.
+    pub(crate) fn read(self: &Arc<Self>, limit: &mut BatchLimit, out: &mut Vec<Delivery>) -> bool {
         let mut state = lock(&self.log.state);
         if self.left.load(Relaxed) {
             return false;
         }
         let tag = self.tag();
-        if self.take_rest(room, tag, out) {
+        if self.take_rest(limit, tag, out) {
             return true;
         }
-        let old = self.position(&state);
+        let State { ring, audience, backpressure, expired, .. } = &mut *state;
+        let old = self.cursor.load(Relaxed);
         let absent = self.absent.swap(false, Relaxed);
         let policy = &self.log.policy;
         let mut cursor = old;
         let mut behind = None;
         let coalesces = policy.on_slow == OnSlow::Coalesce && old > 0;
         if coalesces
-            && state.is_behind(old, policy)
-            && let Some(copied) = self.log.budget.copy(state.held())
+            && ring.is_behind(old, policy)
+            && let Some(copied) = self.log.budget.copy(ring.held())
         {
-            behind = Some((state.backlog(old), copied));
-            cursor = state.next;
-        } else if old < state.floor() {
+            behind = Some((ring.backlog(old), copied));
+            cursor = ring.next;
+        } else if old < ring.floor() {
             if policy.on_slow == OnSlow::Disconnect && !absent && old > 0 {
                 out.push(Delivery::End(Close::SLOW));
-                room.fill();
+                limit.fill();
             } else {
-                let missed = (old > 0).then(|| state.floor() - old);
+                let missed = (old > 0).then(|| ring.floor() - old);
                 let cause = if absent { "resume" } else { "slow" };
-                let at = Position { epoch: state.epoch, offset: state.floor() - 1 };
+                let at = Position { epoch: ring.epoch, offset: ring.floor() - 1 };
                 out.push(self.gap(missed, at, tag, cause));
             }
-            cursor = state.floor();
+            cursor = ring.floor();
         }
-        for record in state.from(cursor) {
-            if !room.take(record.size()) {
+        for record in ring.from(cursor) {
+            if !limit.take(record.size()) {
                 break;
             }
             cursor += 1;
             out.push(Delivery::Record(Record::clone(record), tag));
         }
-        self.life.store(state.life, Relaxed);
         self.cursor.store(cursor, Relaxed);
-        let next = state.next;
-        let laggard = state.pace.moved(self.laggard.load(Relaxed), old, cursor, next);
-        self.laggard.store(laggard, Relaxed);
+        let next = ring.next;
+        let lagging = backpressure.on_read(self.lagging.load(Relaxed), old, cursor, next);
+        self.lagging.store(lagging, Relaxed);
         if let Some((backlog, copied)) = behind {
-            let at = Position { epoch: state.epoch, offset: old - 1 };
+            let at = Position { epoch: ring.epoch, offset: old - 1 };
             drop(state);
             self.coalesce(backlog, copied, at, tag, out);
-            self.take_rest(room, tag, out);
+            self.take_rest(limit, tag, out);
             return true;
         }
         let more = cursor < next;
-        if !more && state.expired {
+        if !more && *expired {
             self.leave_from(&mut state);
             out.push(Delivery::Deleted(self.topic().clone(), tag));
         } else if !more {
-            state.park(self);
+            audience.park(self);
         }
         more
     }
 
-    /// Deliver what the last batch had no room for. True if there was anything.
-    fn take_rest(&self, room: &mut BatchLimit, tag: Tag, out: &mut Vec<Delivery>) -> bool {
+    /// Delivers the rest of the last batch. True if there was any.
+    fn take_rest(&self, limit: &mut BatchLimit, tag: Tag, out: &mut Vec<Delivery>) -> bool {
         let mut rest = lock(&self.rest);
         if rest.records.is_empty() {
             return false;
         }
-        while let Some(record) = rest.records.pop_front_if(|record| room.take(record.size())) {
+        while let Some(record) = rest.records.pop_front_if(|record| limit.take(record.size())) {
             out.push(Delivery::Record(record, tag));
         }
         if rest.records.is_empty() {
@@ -215,7 +236,7 @@ impl Reader {
         true
     }
 
-    /// What is worth telling a reader that has read up to `at`, from copies, without the lock.
+    /// Coalesces the backlog of a reader that has read up to `at`, from copies, without the lock.
     fn coalesce(
         &self,
         backlog: Backlog,
@@ -227,8 +248,8 @@ impl Reader {
         if backlog.lost {
             out.push(self.gap(None, at, tag, "slow"));
         }
-        let mut all = Survivors::default();
-        backlog.survivors.into_iter().for_each(|(offset, survivor)| all.take(offset, survivor));
+        let mut all = Compaction::default();
+        backlog.compacted.into_iter().for_each(|(offset, compacted)| all.take(offset, compacted));
         backlog.records.into_iter().for_each(|record| all.keep(record));
         let mut rest = lock(&self.rest);
         rest.records.extend(all.records());

@@ -3,12 +3,15 @@
 //! Every bounded resource that users compete for (sessions, connections, questions, runs, workers,
 //! readers of the database) is a [`Pool`]. A signed-in user holds at most [`Shares::user`] of it, so
 //! a pool that one user has filled still serves the others.
+mod addresses;
 mod holder;
 mod network;
 mod newcomers;
 mod permit;
 mod shares;
+mod shortage;
 mod state;
+mod usage;
 
 use std::{
     fmt,
@@ -19,10 +22,14 @@ use tokio::sync::oneshot;
 
 use crate::telemetry;
 
-use self::state::{State, Waiter};
+pub(crate) use self::addresses::AddressCounts;
+use self::state::State;
 pub use self::{
     holder::Holder, network::network, newcomers::Newcomers, permit::Permit, shares::Shares,
+    shortage::Shortage, usage::Usage,
 };
+
+type Waiter = state::PoolWaiter<Permit>;
 
 /// A bounded number of units, such as places or bytes. Cloning shares it.
 #[derive(Clone)]
@@ -31,29 +38,7 @@ pub struct Pool(Arc<Inner>);
 struct Inner {
     name: &'static str,
     shares: Shares,
-    state: Mutex<State>,
-}
-
-/// A pool as operators see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    pub name: &'static str,
-    pub used: usize,
-    pub size: usize,
-}
-
-/// Why a pool has nothing to give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Shortage {
-    /// All units are taken.
-    #[error("all places are taken")]
-    Full,
-    /// The holder has its share; others may still get theirs.
-    #[error("this user holds its share of the places")]
-    Share,
-    /// Clients that have shown no token hold all that they may hold together.
-    #[error("too many clients without a token")]
-    Strangers,
+    state: Mutex<State<Permit>>,
 }
 
 impl Pool {
@@ -62,7 +47,8 @@ impl Pool {
     pub fn new(name: &'static str, size: usize, shares: &Shares) -> Self {
         let state = Mutex::new(State::new(size));
         let pool = Self(Arc::new(Inner { name, shares: shares.clone(), state }));
-        shares.register(&pool.0);
+        let inner = Arc::downgrade(&pool.0);
+        shares.register(move || inner.upgrade().map(|pool| pool.usage()));
         pool
     }
 
@@ -150,7 +136,7 @@ impl Pool {
     }
 
     fn refuse(&self, shortage: Shortage) -> Shortage {
-        telemetry::pool_refused(self.0.name, shortage);
+        telemetry::pool_refused(self.0.name, shortage.reason());
         shortage
     }
 
@@ -172,13 +158,13 @@ impl Pool {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<Permit>> {
         self.0.state()
     }
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<Permit>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

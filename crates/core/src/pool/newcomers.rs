@@ -1,21 +1,17 @@
 //! Clients that have to make room for the next one.
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
-use crate::network;
+use super::{AddressCounts, network};
 
-/// Clients that nobody knows yet, in the order in which they came. When there is no room for one more,
-/// the oldest of them goes: so whoever only holds places keeps nobody out for longer than it takes to
-/// show a token.
+/// Clients without a token so far, in the order in which they came. When there is no room for one
+/// more, the oldest of them goes: a client that only holds places keeps others out for no longer
+/// than it takes to show a token.
 #[derive(Debug)]
 pub struct Newcomers<T> {
-    /// What the next one is called.
+    /// Number of the next client.
     next: u64,
     members: BTreeMap<u64, (IpAddr, T)>,
-    /// By [`network`]; none of them is zero.
-    by_address: HashMap<IpAddr, usize>,
+    by_address: AddressCounts,
 }
 
 impl<T> Newcomers<T> {
@@ -25,19 +21,14 @@ impl<T> Newcomers<T> {
         let number = self.next;
         self.next += 1;
         self.members.insert(number, (address, client));
-        *self.by_address.entry(address).or_default() += 1;
+        self.by_address.add(address);
         number
     }
 
     /// Removes a client. `None` if it is none of them any more.
     pub fn remove(&mut self, number: u64) -> Option<T> {
         let (address, client) = self.members.remove(&number)?;
-        if let Some(count) = self.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&address);
-            }
-        }
+        self.by_address.remove(address);
         Some(client)
     }
 
@@ -50,14 +41,15 @@ impl<T> Newcomers<T> {
     }
 
     /// Removes the client that makes room for one at `address`: the oldest that `may_go` of the
-    /// address that has most. If that is the newcomer's own, no other makes room. So a flood from a few
-    /// addresses pushes out nobody else.
+    /// address that has most. If that is the newcomer's own, no other makes room, so a flood from a
+    /// few addresses pushes out only its own clients.
     pub fn displace(&mut self, address: IpAddr, may_go: impl Fn(&T) -> bool) -> Option<T> {
         let address = network(address);
-        let of = |from: &IpAddr| self.by_address.get(from).copied().unwrap_or(0);
-        let most = self.by_address.values().copied().max()?;
-        let is_own = of(&address) >= most;
-        let crowds = |from: &IpAddr| if is_own { *from == address } else { of(from) == most };
+        let most = self.by_address.most()?;
+        let is_own = self.by_address.at(address) >= most;
+        let crowds = |from: &IpAddr| {
+            if is_own { *from == address } else { self.by_address.at(*from) == most }
+        };
         let mut may_go = self.members.iter().filter(|(_, (_, client))| may_go(client));
         let crowded = may_go.clone().find(|(_, (from, _))| crowds(from));
         let found = crowded.or_else(|| may_go.next().filter(|_| !is_own));
@@ -68,7 +60,7 @@ impl<T> Newcomers<T> {
 
 impl<T> Default for Newcomers<T> {
     fn default() -> Self {
-        Self { next: 0, members: BTreeMap::new(), by_address: HashMap::new() }
+        Self { next: 0, members: BTreeMap::new(), by_address: AddressCounts::default() }
     }
 }
 

@@ -1,29 +1,30 @@
-//! What is held of a pool, and which callers wait for more.
+//! The units of a pool that are held, and the callers that wait for more.
 use std::collections::{HashMap, VecDeque};
 
 use tokio::sync::oneshot;
 
-use super::{Holder, Permit, Shares, Shortage};
+use super::{Holder, Shares, Shortage};
 
-pub(super) struct State {
+pub(super) struct State<P> {
     pub(super) size: usize,
     pub(super) used: usize,
     /// Units by holder; none of them is zero.
     held: HashMap<Holder, usize>,
     /// Units of all strangers together.
     strangers: usize,
-    waiting: VecDeque<Waiter>,
+    waiting: VecDeque<PoolWaiter<P>>,
     /// Whether the first waiter that has room in its share waits for units.
     blocked: bool,
 }
 
-pub(super) struct Waiter {
+/// A caller that waits for a permit `P`.
+pub(super) struct PoolWaiter<P> {
     pub(super) holder: Holder,
     pub(super) units: usize,
-    pub(super) sender: oneshot::Sender<Permit>,
+    pub(super) sender: oneshot::Sender<P>,
 }
 
-impl State {
+impl<P> State<P> {
     pub(super) fn new(size: usize) -> Self {
         Self {
             size,
@@ -39,7 +40,7 @@ impl State {
         self.held.get(holder).copied().unwrap_or(0)
     }
 
-    pub(super) fn wait(&mut self, waiter: Waiter, shortage: Shortage) {
+    pub(super) fn wait(&mut self, waiter: PoolWaiter<P>, shortage: Shortage) {
         self.waiting.push_back(waiter);
         self.blocked |= shortage == Shortage::Full;
     }
@@ -51,7 +52,7 @@ impl State {
         holder: &Holder,
         units: usize,
         shares: &Shares,
-    ) -> (Vec<Waiter>, Result<(), Shortage>) {
+    ) -> (Vec<PoolWaiter<P>>, Result<(), Shortage>) {
         let granted = if self.blocked { self.grant(shares) } else { Vec::new() };
         let taken =
             if self.blocked { Err(Shortage::Full) } else { self.take(holder, units, shares) };
@@ -131,7 +132,7 @@ impl State {
 
     /// Takes units for those that wait, in their order, and gives the waiters to be told. One that
     /// waits for units holds up all behind it; one at its share holds up nobody.
-    pub(super) fn grant(&mut self, shares: &Shares) -> Vec<Waiter> {
+    pub(super) fn grant(&mut self, shares: &Shares) -> Vec<PoolWaiter<P>> {
         let mut granted = Vec::new();
         let mut at = 0;
         self.blocked = false;

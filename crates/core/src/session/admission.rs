@@ -1,16 +1,16 @@
-//! A connection at the door, and why it may not be opened.
+//! Requests to open a connection, and their refusals.
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{Holder, Shortage};
 
-/// What a connection says of itself at the door.
+/// A connection to be admitted.
 #[derive(Clone, Debug)]
 pub struct Admission {
     pub protocol: &'static str,
     pub user: Option<Arc<str>>,
     /// The client that the session counts for.
     pub holder: Holder,
-    /// Unspecified for who has none; only the limit of all counts then.
+    /// Unspecified if there is none; only the limit of all counts then.
     pub peer: IpAddr,
 }
 
@@ -40,11 +40,22 @@ impl From<Shortage> for NotAdmitted {
 }
 
 impl NotAdmitted {
-    /// Why a pool has nothing for `holder`.
+    /// The refusal for `holder` if a pool has nothing for it.
     pub fn of(shortage: Shortage, holder: &Holder) -> Self {
         match holder {
             Holder::Guest(_) if shortage == Shortage::Share => Self::Address,
             _ => shortage.into(),
+        }
+    }
+
+    /// Label for metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Address => "address",
+            Self::Share => "share",
+            Self::Strangers => "strangers",
+            Self::Draining => "draining",
         }
     }
 }

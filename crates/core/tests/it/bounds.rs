@@ -24,7 +24,7 @@ async fn a_log_is_bounded_in_bytes_and_always_keeps_its_newest_record() {
 #[tokio::test]
 async fn all_logs_together_are_bounded_in_bytes() {
     let limits = Limits { log_bytes: 10_000, ..Limits::default() };
-    let hub = Hub::new(holding(100, OnSlow::Skip).into(), &limits, None, &Life::new());
+    let hub = Hub::new(holding(100, OnSlow::Skip).into(), &limits, &Life::new());
     let topics: Vec<_> = (0..4).map(|n| topic(&n.to_string())).collect();
     for _ in 0..50 {
         for topic in &topics {
@@ -39,7 +39,7 @@ async fn all_logs_together_are_bounded_in_bytes() {
 #[tokio::test(start_paused = true)]
 async fn idle_logs_make_room_before_a_log_in_use_loses_anything() {
     let limits = Limits { log_bytes: 100_000, ..Limits::default() };
-    let hub = Hub::new(holding(40, OnSlow::Skip).into(), &limits, None, &Life::new());
+    let hub = Hub::new(holding(40, OnSlow::Skip).into(), &limits, &Life::new());
     let used = topic("used");
     let mut inbox = following(&hub, &used, Since::Now);
     for n in 0..100 {
@@ -55,7 +55,7 @@ async fn idle_logs_make_room_before_a_log_in_use_loses_anything() {
 #[tokio::test]
 async fn a_new_topic_takes_the_place_of_an_idle_one_and_is_refused_when_all_are_in_use() {
     let limits = Limits { topics: 64, ..Limits::default() };
-    let hub = Hub::new(Policies::default(), &limits, None, &Life::new());
+    let hub = Hub::new(Policies::default(), &limits, &Life::new());
     let mut inbox = hub.inbox();
     let mut refused = 0;
     for n in 0..200 {
@@ -140,7 +140,7 @@ async fn a_batch_is_as_large_as_the_room_for_it() {
 #[tokio::test]
 async fn a_topic_counts_for_one_of_those_who_follow_it_and_for_nobody_while_it_is_idle() {
     let limits = Limits { topics: 16, ..Limits::default() };
-    let hub = Hub::new(Policies::default(), &limits, None, &Life::new());
+    let hub = Hub::new(Policies::default(), &limits, &Life::new());
     let holder = |name: &str| Holder::User(name.into());
     let (ann, bob) = (holder("ann"), holder("bob"));
     let follow = |inbox: &mut Inbox, name: &str| inbox.subscribe(&topic(name), Since::Now, 0);

@@ -66,7 +66,7 @@ async fn a_position_of_a_deleted_topic_is_none_of_the_next() {
 async fn readers_that_do_not_read_hold_the_records_of_a_deleted_topic_for_a_while_only() {
     let limits = quadrille_core::Limits { log_bytes: 64 << 10, ..Default::default() };
     let policies = quadrille_core::Policies::from(holding(1024, OnSlow::Skip));
-    let hub = quadrille_core::Hub::new(policies, &limits, None, &quadrille_core::Life::new());
+    let hub = quadrille_core::Hub::new(policies, &limits, &quadrille_core::Life::new());
     let old = topic("old");
     let mut inbox = following(&hub, &old, Since::Now);
     let payload = format!("{:?}", "x".repeat(40 << 10));

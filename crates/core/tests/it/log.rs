@@ -1,5 +1,5 @@
 //! One topic: order, resume, falling behind.
-use quadrille_core::{Draft, OnSlow, Position, Since};
+use quadrille_core::{OnSlow, Position, Since};
 
 use crate::{drain, following, holding, hub, publish, topic};
 
@@ -128,15 +128,4 @@ async fn history_gives_the_newest_or_pages_from_a_position() {
     assert_eq!(ask(after(2), 2), (vec![3, 4], false, 6));
     assert_eq!(ask(after(1), 9), (vec![3, 4, 5, 6], true, 6));
     assert_eq!(ask(after(6), 9), (vec![], false, 6));
-}
-
-#[tokio::test]
-async fn a_post_from_blocking_code_arrives_and_never_waits() {
-    let (hub, topic) = (hub(holding(4, OnSlow::Skip)), topic("1"));
-    let mut inbox = following(&hub, &topic, Since::Now);
-    let poster = hub.clone();
-    tokio::task::spawn_blocking(move || poster.post(Draft::new(topic, "n", "1")).unwrap());
-    let mut out = Vec::new();
-    inbox.recv(crate::ALL, &mut out).await;
-    assert_eq!(out.iter().map(crate::told).collect::<Vec<_>>(), ["1"]);
 }

@@ -1,14 +1,13 @@
 //! The core through its public face: what a protocol can rely on.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backpressure;
 mod bounds;
-mod cluster;
 mod coalesce;
 mod deleted;
 mod listing;
 mod log;
 mod model;
-mod pace;
 mod stress;
 
 use quadrille_core::{
@@ -19,7 +18,7 @@ use quadrille_core::{
 const ALL: BatchLimit = BatchLimit { records: usize::MAX, bytes: usize::MAX };
 
 fn hub(policy: Policy) -> Hub {
-    Hub::new(Policies::from(policy), &Limits::default(), None, &Life::new())
+    Hub::new(Policies::from(policy), &Limits::default(), &Life::new())
 }
 
 /// A policy that holds `events` records and never makes a publisher wait.

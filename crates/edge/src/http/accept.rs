@@ -1,13 +1,13 @@
-//! What a client takes (RFC 9110, 12.5.1).
+//! Media types that a client accepts (RFC 9110, 12.5.1).
 use http::{HeaderMap, header::ACCEPT};
 
-/// Whether a client names `media` as one that it takes. A range such as `*/*` names none, and one
+/// Whether a client names `media` as one that it accepts. A range such as `*/*` names none, and one
 /// with the weight 0 is refused.
 pub fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|it| it.eq_ignore_ascii_case(media));
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media));
         named && !parts.any(is_refusal)
     })
 }

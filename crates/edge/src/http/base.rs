@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap, header::HOST, request::Parts};
 /// How clients address this gateway. The listener puts it into every request.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// `http` or `https`: what the client itself speaks, as far as a trusted proxy says so.
+    /// `http` or `https`: the scheme of the client, as far as a trusted proxy tells it.
     pub scheme: &'static str,
     /// The path below which the gateway is for this client, as in `/chat`; empty if it has the host
     /// for itself.
@@ -17,8 +17,8 @@ pub struct Site {
     pub public: Option<Arc<str>>,
 }
 
-/// What absolute addresses in answers begin with. Cloning shares it, so that a connection can keep
-/// that of its handshake.
+/// Beginning of absolute addresses in answers. Cloning shares it, so that a connection can keep that
+/// of its handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base(Arc<str>);
 
@@ -29,7 +29,7 @@ impl Default for Site {
 }
 
 impl Base {
-    /// The base for whoever sent `parts`: `server.public_url`, or else the scheme, the host and the
+    /// The base for the sender of `parts`: `server.public_url`, or else the scheme, the host and the
     /// path that the request came with.
     pub fn of(parts: &Parts) -> Self {
         Self::within(&parts.extensions, &parts.headers)
@@ -41,7 +41,7 @@ impl Base {
         if let Some(public) = site.public {
             return Self(public);
         }
-        let host = headers.get(HOST).and_then(|it| it.to_str().ok()).unwrap_or("localhost");
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         Self(format!("{}://{host}{}", site.scheme, site.path).into())
     }
 

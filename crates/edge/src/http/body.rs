@@ -19,19 +19,19 @@ use serde::Deserialize;
 
 use crate::http::{Carrier, Problem};
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Upper bound on the time that a body takes to arrive.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// When to try again where too much is sent at once.
-const SOON: Duration = Duration::from_secs(5);
+/// Value of `Retry-After` if too much is sent at once.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The text of a body that says it is JSON, and is not nested too deep.
+/// The text of a JSON body, within the bound on nesting.
 #[derive(Debug)]
-pub struct Body {
+pub struct JsonBody {
     text: String,
     /// The same without halves of surrogate pairs, if that was needed to read it.
     copy: OnceLock<String>,
-    /// Its bytes count for as long as it is there.
+    /// The bytes count until the body is dropped.
     counted: Option<HeldBytes>,
 }
 
@@ -42,9 +42,9 @@ pub enum BadBody {
     Media,
     #[error("send at most {0} bytes")]
     TooLarge(usize),
-    #[error("send the whole body within {} s", PATIENCE.as_secs())]
+    #[error("send the whole body within {} s", READ_TIMEOUT.as_secs())]
     TooSlow,
-    #[error("the body broke off; send all of it")]
+    #[error("the body ended early; send all of it")]
     BrokenOff,
     #[error("{0}; try again after the time in Retry-After")]
     Busy(Shortage),
@@ -52,13 +52,13 @@ pub enum BadBody {
     Encoding,
     #[error("nest at most {} levels", json::DEPTH)]
     Deep,
-    /// It is not JSON, or not what is expected; the text is serde's, and says where.
+    /// Not JSON, or not the expected members; the text is serde's, and says where.
     #[error("{0}")]
     Json(String),
 }
 
-impl Body {
-    /// Read the body of `request`, of at most `limit` bytes.
+impl JsonBody {
+    /// Reads the body of `request`, of at most `limit` bytes.
     pub async fn read(request: Request, limit: usize) -> Result<Self, BadBody> {
         if !is_json(request.headers()) {
             return Err(BadBody::Media);
@@ -80,7 +80,7 @@ impl Body {
         &self.text
     }
 
-    /// The body without halves of surrogate pairs, for who reads everything in it later.
+    /// Replaces halves of surrogate pairs, for callers that read all of the text later.
     #[must_use]
     pub fn whole(self) -> Self {
         match json::without_halves(&self.text) {
@@ -89,10 +89,10 @@ impl Body {
         }
     }
 
-    /// What the JSON says, which is an object.
+    /// Parses the text, which has to be an object.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, BadBody> {
         let parsed: Result<Object<T>, _> = json::read_in(&self.text, &self.copy);
-        parsed.map(|Object(it)| it).map_err(|why| BadBody::Json(why.to_string()))
+        parsed.map(|Object(value)| value).map_err(|err| BadBody::Json(err.to_string()))
     }
 }
 
@@ -128,11 +128,11 @@ pub async fn whole(
         }
         Ok(bytes)
     };
-    let bytes = tokio::time::timeout(PATIENCE, read).await.map_err(|_| BadBody::TooSlow)??;
+    let bytes = tokio::time::timeout(READ_TIMEOUT, read).await.map_err(|_| BadBody::TooSlow)??;
     Ok((bytes, input_bytes))
 }
 
-/// Other types are what pages from elsewhere may send without being asked for their origin first.
+/// Other types may be sent by foreign pages without a preflight request.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(media), None) = (types.next(), types.next()) else { return false };
@@ -141,8 +141,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl From<BadBody> for Problem {
-    fn from(why: BadBody) -> Self {
-        let (status, kind, title) = match &why {
+    fn from(err: BadBody) -> Self {
+        let (status, kind, title) = match &err {
             BadBody::Media => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/media-type", "the body is not JSON")
             }
@@ -153,17 +153,19 @@ impl From<BadBody> for Problem {
                 (StatusCode::REQUEST_TIMEOUT, "/problems/body-too-slow", "the body took too long")
             }
             BadBody::Busy(Shortage::Share) => {
-                (StatusCode::TOO_MANY_REQUESTS, "/problems/busy", "too much is sent at once")
+                (StatusCode::TOO_MANY_REQUESTS, "/problems/busy", "too much is being sent at once")
             }
-            BadBody::Busy(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "/problems/busy", "too much is sent at once")
-            }
+            BadBody::Busy(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "/problems/busy",
+                "too much is being sent at once",
+            ),
             BadBody::BrokenOff | BadBody::Encoding | BadBody::Deep | BadBody::Json(_) => {
                 (StatusCode::BAD_REQUEST, "/problems/bad-body", "the body cannot be used")
             }
         };
-        let problem = Self::new(status, kind, title).detail(why.to_string());
-        if matches!(why, BadBody::Busy(_)) { problem.retry_after(SOON) } else { problem }
+        let problem = Self::new(status, kind, title).detail(err.to_string());
+        if matches!(err, BadBody::Busy(_)) { problem.retry_after(RETRY_AFTER) } else { problem }
     }
 }
 

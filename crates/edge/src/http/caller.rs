@@ -1,4 +1,4 @@
-//! Who asks, and whether they may.
+//! The client of a request, and its permissions.
 use std::sync::Arc;
 
 use axum_core::extract::{FromRef, FromRequestParts};
@@ -30,12 +30,12 @@ impl Caller {
         self.principal.has_scope(scope)
     }
 
-    /// The client that counts in shared pools for what is done for `acting`, or for the caller.
+    /// The client that counts in shared pools: the user `acting`, or the caller.
     pub fn holder(&self, acting: Option<&Arc<str>>) -> Holder {
         self.core.holder_for(&self.principal, acting, self.peer.0)
     }
 
-    /// Count one of what the client does besides asking.
+    /// Charges one action besides the request itself.
     pub fn count(&self, rate: Rate) -> Result<(), Exceeded> {
         self.core.quotas.take(rate, &self.payer)
     }

@@ -11,8 +11,8 @@ pub struct Carrier(Arc<dyn Carry>);
 
 /// A connection that counts for a client.
 pub trait Carry: fmt::Debug + Send + Sync {
-    /// Counts the connection as that of `holder`, whom a request named by its token. On an error
-    /// nothing changes.
+    /// Counts the connection as that of `holder`, known by the token of a request. On an error nothing
+    /// changes.
     fn identified(&self, holder: &Holder) -> Result<(), Shortage>;
 
     /// The client that the connection counts for.

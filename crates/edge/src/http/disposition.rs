@@ -1,7 +1,7 @@
-//! Whether a browser may show a file in place, and what it is called when it is saved (RFC 6266).
+//! `Content-Disposition` (RFC 6266): shown in place or saved, and under which name.
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is not escaped besides letters and digits: `attr-char` of RFC 8187.
+/// Characters to escape: all but letters, digits and `attr-char` of RFC 8187.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')

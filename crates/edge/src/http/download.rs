@@ -1,18 +1,18 @@
-//! A file as an answer: whole, a part of it, or the news that the client has it already.
+//! A file as an answer: whole, a part of it, or 304 if the client has it already.
 use std::ops::Range;
 
 use axum_core::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::{disposition, range::Wanted};
+use super::{disposition, range::RequestedRange};
 
 /// A file that a client asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Download<'a> {
-    /// What it is called when it is saved; any text.
+    /// Name under which it is saved; any text.
     pub name: &'a str,
     pub media_type: &'a str,
-    /// In quotes; other bytes have another one.
+    /// In quotes; different for other bytes.
     pub etag: &'a str,
     /// In bytes.
     pub size: u64,
@@ -33,10 +33,10 @@ impl Download<'_> {
             response.headers_mut().extend(self.about());
             return Err(response);
         }
-        let part = match Wanted::of(headers, self.size, self.etag) {
-            Wanted::Whole => None,
-            Wanted::Part(part) => Some(part),
-            Wanted::Nothing => {
+        let part = match RequestedRange::of(headers, self.size, self.etag) {
+            RequestedRange::Whole => None,
+            RequestedRange::Part(part) => Some(part),
+            RequestedRange::Nothing => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
                 let range = value(format!("bytes */{}", self.size));
@@ -62,8 +62,8 @@ impl Download<'_> {
         response
     }
 
-    /// What goes with a file, or without it if the client has it. Nothing in it may run: neither
-    /// what its type says, nor what a browser would guess.
+    /// Headers of a file, or of the answer that the client has it. Nothing in the file may run: neither
+    /// by its type, nor by a browser's guess.
     fn about(&self) -> HeaderMap {
         let media_type = match self.media_type {
             "text/plain" => "text/plain; charset=utf-8",
@@ -84,12 +84,13 @@ impl Download<'_> {
 
 /// Whether the client has it already.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let sent = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
+    let sent =
+        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = sent.flat_map(|list| list.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// What is in a store may come from another program.
+/// Makes a header of a text that another program may have stored.
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }

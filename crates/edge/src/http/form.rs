@@ -24,28 +24,28 @@ use http::{
 use multer::{Field, Multipart};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use self::names::Names;
+use self::names::PartNames;
 
-/// Bytes of all texts in a form.
-pub const TEXTS: usize = 1_000_000;
+/// Upper bound on all texts of a form, in bytes.
+pub const MAX_TEXT: usize = 1_000_000;
 
-/// Parts of a form.
-pub const PARTS: usize = 64;
+/// Upper bound on the parts of a form.
+pub const MAX_PARTS: usize = 64;
 
-/// How long nothing may come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Idle timeout between two chunks.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a whole body may take.
-const WHOLE: Duration = Duration::from_mins(15);
+/// Upper bound on the time of a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// How long the rest of a body is waited for that was refused.
-const LINGER: Duration = Duration::from_secs(5);
+/// Time for the rest of a refused body.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bytes of a boundary (RFC 2046, 5.1.1).
-const BOUNDARY: usize = 70;
+/// Upper bound on a boundary, in bytes (RFC 2046, 5.1.1).
+const MAX_BOUNDARY: usize = 70;
 
-/// Bytes that may come without anything being complete: the parser keeps them all.
-const SCRAPS: usize = 64 << 10;
+/// Upper bound on the head of a part, in bytes: the parser keeps all of it.
+const MAX_HEAD: usize = 64 << 10;
 
 /// Why a form cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,94 +54,95 @@ pub enum FormError {
     Boundary,
     #[error("The form cannot be read: {0}")]
     Malformed(String),
-    #[error("The body broke off; send all of it")]
+    #[error("The body ended early; send all of it")]
     BrokenOff,
     #[error("The body took too long; send some of it every 30 s, and all of it within 15 min")]
     TooSlow,
-    #[error("A form has at most {PARTS} parts")]
+    #[error("A form has at most {MAX_PARTS} parts")]
     Parts,
     #[error(
         "The name of a part or of its file is not UTF-8; send it as UTF-8, or as filename*=UTF-8''…"
     )]
     Name,
-    #[error("The head of a part has at most {SCRAPS} bytes")]
+    #[error("The head of a part has at most {MAX_HEAD} bytes")]
     Head,
     #[error("The texts of a form have at most {0} bytes together")]
     TooLong(usize),
-    #[error("What is not used of a form has at most {0} bytes")]
+    #[error("The unused parts of a form have at most {0} bytes together")]
     TooMuch(u64),
 }
 
-/// The bytes of a body.
+/// The body of a form.
 #[derive(Debug)]
-pub struct Source {
+pub struct FormBody {
     body: BodyDataStream,
-    /// Bytes that came since the last time that some were of use.
-    scraps: Arc<AtomicUsize>,
-    /// Whether some came since who reads them last had a look.
-    gave: bool,
-    /// When nothing has come for too long; set while nothing comes.
-    late: Pin<Box<Sleep>>,
-    waits: bool,
-    until: Instant,
-    begun: bool,
+    /// Bytes that came since the parser last gave something.
+    unparsed: Arc<AtomicUsize>,
+    /// Whether the parser has bytes that it did not look at yet.
+    yielded: bool,
+    /// Runs while nothing comes.
+    timeout_at: Pin<Box<Sleep>>,
+    idle: bool,
+    deadline: Instant,
+    started: bool,
 }
 
 /// The parts of a form, in their order.
 #[derive(Debug)]
 pub struct Form<'a> {
     parts: Multipart<'a>,
-    scraps: Arc<AtomicUsize>,
+    unparsed: Arc<AtomicUsize>,
     count: usize,
-    /// Bytes that texts, and parts without use, may still have.
+    /// Bytes that texts may still have.
     text: usize,
+    /// Bytes that skipped parts may still have, and may have in all.
     ignored: (u64, u64),
 }
 
-/// One part. Its bytes are a stream.
+/// A part. Its bytes are a stream.
 #[derive(Debug)]
-pub struct Part<'a> {
+pub struct FormPart<'a> {
     field: Field<'a>,
-    names: Names,
-    scraps: Arc<AtomicUsize>,
+    names: PartNames,
+    unparsed: Arc<AtomicUsize>,
 }
 
-/// The boundary of a form of parts; `None` if the body says that it is something else.
+/// Reads the boundary of a form; `None` if the body is something else.
 pub fn boundary(headers: &HeaderMap) -> Result<Option<String>, FormError> {
-    let media = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = media.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("multipart/form-data") {
         return Ok(None);
     }
     let boundary = multer::parse_boundary(media).ok();
-    let good = boundary.filter(|it| (1..=BOUNDARY).contains(&it.len()));
+    let good = boundary.filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()));
     good.map(Some).ok_or(FormError::Boundary)
 }
 
-// === impl Source ===
+// === impl FormBody ===
 
-impl Source {
+impl FormBody {
     pub fn new(body: Body) -> Self {
         Self {
             body: body.into_data_stream(),
-            scraps: Arc::default(),
-            gave: false,
-            late: Box::pin(sleep(PATIENCE)),
-            waits: false,
-            until: Instant::now() + WHOLE,
-            begun: false,
+            unparsed: Arc::default(),
+            yielded: false,
+            timeout_at: Box::pin(sleep(CHUNK_TIMEOUT)),
+            idle: false,
+            deadline: Instant::now() + BODY_TIMEOUT,
+            started: false,
         }
     }
 
-    /// What came was of use.
+    /// Notes that the parser gave something.
     pub fn used(&self) {
-        self.scraps.store(0, Relaxed);
+        self.unparsed.store(0, Relaxed);
     }
 
-    /// Read on for a while, at most `limit` bytes, and forget it: many clients do not look at the
+    /// Reads and drops the rest of the body, at most `limit` bytes: many clients do not look at the
     /// answer before they have sent everything.
     pub async fn drain(mut self, limit: u64) {
-        if !self.begun {
+        if !self.started {
             return;
         }
         let rest = async {
@@ -154,38 +155,38 @@ impl Source {
             }
         };
         // Whether it came to its end does not matter.
-        timeout(LINGER, rest).await.ok();
+        timeout(DRAIN_TIMEOUT, rest).await.ok();
     }
 }
 
-impl Stream for Source {
+impl Stream for FormBody {
     type Item = Result<Bytes, FormError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let it = self.get_mut();
-        it.begun = true;
-        // The parser takes all that there is before it looks at it. So it gets one piece at a time.
-        if mem::take(&mut it.gave) {
+        let this = self.get_mut();
+        this.started = true;
+        // The parser takes all bytes that are ready before it looks at any. So it gets one piece at a time.
+        if mem::take(&mut this.yielded) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if it.scraps.load(Relaxed) > SCRAPS {
+        if this.unparsed.load(Relaxed) > MAX_HEAD {
             return Poll::Ready(Some(Err(FormError::Head)));
         }
-        match Pin::new(&mut it.body).poll_next(cx) {
+        match Pin::new(&mut this.body).poll_next(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
-                (it.gave, it.waits) = (true, false);
-                it.scraps.fetch_add(bytes.len(), Relaxed);
+                (this.yielded, this.idle) = (true, false);
+                this.unparsed.fetch_add(bytes.len(), Relaxed);
                 Poll::Ready(Some(Ok(bytes)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(FormError::BrokenOff))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                if !mem::replace(&mut it.waits, true) {
-                    let late = Instant::now() + PATIENCE;
-                    it.late.as_mut().reset(late.min(it.until));
+                if !mem::replace(&mut this.idle, true) {
+                    let timeout_at = Instant::now() + CHUNK_TIMEOUT;
+                    this.timeout_at.as_mut().reset(timeout_at.min(this.deadline));
                 }
-                ready!(it.late.as_mut().poll(cx));
+                ready!(this.timeout_at.as_mut().poll(cx));
                 Poll::Ready(Some(Err(FormError::TooSlow)))
             }
         }
@@ -195,40 +196,42 @@ impl Stream for Source {
 // === impl Form ===
 
 impl<'a> Form<'a> {
-    /// What is [skipped](Self::skip) has at most `ignored` bytes.
-    pub fn new(source: &'a mut Source, boundary: String, ignored: u64) -> Self {
-        let scraps = Arc::clone(&source.scraps);
+    /// Reads the parts of `source`. Those that are [skipped](Self::skip) have at most `ignored` bytes
+    /// together.
+    pub fn new(source: &'a mut FormBody, boundary: String, ignored: u64) -> Self {
+        let unparsed = Arc::clone(&source.unparsed);
         let parts = Multipart::new(source, boundary);
-        Self { parts, scraps, count: 0, text: TEXTS, ignored: (ignored, ignored) }
+        Self { parts, unparsed, count: 0, text: MAX_TEXT, ignored: (ignored, ignored) }
     }
 
-    /// The part before has to be gone.
-    pub async fn next(&mut self) -> Result<Option<Part<'a>>, FormError> {
+    /// The next part. The one before has to be dropped.
+    pub async fn next(&mut self) -> Result<Option<FormPart<'a>>, FormError> {
         let Some(field) = self.parts.next_field().await? else { return Ok(None) };
-        self.scraps.store(0, Relaxed);
+        self.unparsed.store(0, Relaxed);
         self.count += 1;
-        if self.count > PARTS {
+        if self.count > MAX_PARTS {
             return Err(FormError::Parts);
         }
         let head = field.headers().get(CONTENT_DISPOSITION);
-        let names = head.map(|it| Names::of(it.as_bytes())).transpose();
+        let names = head.map(|head| PartNames::of(head.as_bytes())).transpose();
         let names = names.map_err(|names::NotText| FormError::Name)?.unwrap_or_default();
-        Ok(Some(Part { field, names, scraps: Arc::clone(&self.scraps) }))
+        Ok(Some(FormPart { field, names, unparsed: Arc::clone(&self.unparsed) }))
     }
 
-    /// What is no UTF-8 of it is replaced.
-    pub async fn text(&mut self, mut part: Part<'a>) -> Result<String, FormError> {
+    /// Reads a part as text. Bytes that are not UTF-8 are replaced.
+    pub async fn text(&mut self, mut part: FormPart<'a>) -> Result<String, FormError> {
         let mut text = Vec::new();
         while let Some(bytes) = part.next().await {
             let bytes = bytes?;
             let left = self.text.checked_sub(bytes.len());
-            self.text = left.ok_or(FormError::TooLong(TEXTS))?;
+            self.text = left.ok_or(FormError::TooLong(MAX_TEXT))?;
             text.extend_from_slice(&bytes);
         }
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    pub async fn skip(&mut self, mut part: Part<'a>) -> Result<(), FormError> {
+    /// Reads and drops a part.
+    pub async fn skip(&mut self, mut part: FormPart<'a>) -> Result<(), FormError> {
         while let Some(bytes) = part.next().await {
             let (left, all) = self.ignored;
             let left = left.checked_sub(bytes?.len() as u64).ok_or(FormError::TooMuch(all))?;
@@ -238,9 +241,9 @@ impl<'a> Form<'a> {
     }
 }
 
-// === impl Part ===
+// === impl FormPart ===
 
-impl Part<'_> {
+impl FormPart<'_> {
     pub fn name(&self) -> Option<&str> {
         self.names.field.as_deref()
     }
@@ -249,32 +252,32 @@ impl Part<'_> {
         self.names.file.as_deref()
     }
 
-    /// What the client says that it is, without parameters.
+    /// Media type that the client names, without parameters.
     pub fn media_type(&self) -> Option<&str> {
         let media = self.field.content_type()?;
         Some(media.essence_str())
     }
 }
 
-impl Stream for Part<'_> {
+impl Stream for FormPart<'_> {
     type Item = Result<Bytes, FormError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let it = self.get_mut();
-        let bytes = ready!(Pin::new(&mut it.field).poll_next(cx));
-        it.scraps.store(0, Relaxed);
+        let this = self.get_mut();
+        let bytes = ready!(Pin::new(&mut this.field).poll_next(cx));
+        this.unparsed.store(0, Relaxed);
         Poll::Ready(bytes.map(|bytes| bytes.map_err(FormError::from)))
     }
 }
 
 impl From<multer::Error> for FormError {
-    fn from(why: multer::Error) -> Self {
-        match why {
-            multer::Error::StreamReadFailed(why) => match why.downcast::<Self>() {
-                Ok(why) => *why,
-                Err(why) => Self::Malformed(why.to_string()),
+    fn from(err: multer::Error) -> Self {
+        match err {
+            multer::Error::StreamReadFailed(err) => match err.downcast::<Self>() {
+                Ok(err) => *err,
+                Err(err) => Self::Malformed(err.to_string()),
             },
-            why => Self::Malformed(why.to_string()),
+            err => Self::Malformed(err.to_string()),
         }
     }
 }

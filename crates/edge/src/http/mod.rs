@@ -1,4 +1,4 @@
-//! What the protocols share of HTTP: problem documents, callers, origins, bodies within bounds, and
+//! HTTP as the protocols share it: problem documents, callers, origins, bodies within bounds, and
 //! downloads.
 mod accept;
 mod base;
@@ -18,7 +18,7 @@ pub mod token;
 
 pub use accept::accepts;
 pub use base::{Base, Site};
-pub use body::{BadBody, Body, whole};
+pub use body::{BadBody, JsonBody, whole};
 pub use caller::Caller;
 pub use carrier::{Carrier, Carry};
 pub use compress::compress;

@@ -22,7 +22,7 @@ pub struct Origins {
 /// The reason for which a page may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageOrigin {
-    /// There is no page: a program sends the request.
+    /// No page: a program sends the request.
     None,
     /// Its host is that of the request.
     Own,

@@ -3,25 +3,25 @@ use std::ops::Range;
 
 use http::{HeaderMap, header};
 
-/// What is to be sent.
+/// The part to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RequestedRange {
     Whole,
     Part(Range<u64>),
-    /// There is no such part.
+    /// The file has no such part.
     Nothing,
 }
 
-impl Wanted {
-    /// Of a file of `size` bytes that is known as `etag`. What is not one range of bytes means the
-    /// whole, as does a part of what the client has another version of.
+impl RequestedRange {
+    /// Reads the headers for a file of `size` bytes and `etag`. Anything but one range of bytes means
+    /// the whole file, as does a range of another version.
     pub(super) fn of(headers: &HeaderMap, size: u64, etag: &str) -> Self {
         let mut sent = headers.get_all(header::RANGE).iter();
         let (Some(range), None) = (sent.next(), sent.next()) else { return Self::Whole };
-        if headers.get(header::IF_RANGE).is_some_and(|it| it != etag) {
+        if headers.get(header::IF_RANGE).is_some_and(|tag| tag != etag) {
             return Self::Whole;
         }
-        range.to_str().ok().and_then(|it| Self::parse(it, size)).unwrap_or(Self::Whole)
+        range.to_str().ok().and_then(|range| Self::parse(range, size)).unwrap_or(Self::Whole)
     }
 
     fn parse(range: &str, size: u64) -> Option<Self> {
@@ -30,10 +30,10 @@ impl Wanted {
         if !unit.trim().eq_ignore_ascii_case("bytes") {
             return None;
         }
-        if !first.bytes().chain(last.bytes()).all(|it| it.is_ascii_digit()) {
+        if !first.bytes().chain(last.bytes()).all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        // More than there can be is as good as all that there can be.
+        // A number that is too large means the end of the file.
         let number = |digits: &str| digits.parse().unwrap_or(u64::MAX);
         let part = match (first, last) {
             ("", "") => return None,
@@ -52,10 +52,10 @@ mod tests {
 
     use super::*;
 
-    fn wanted(range: &str, size: u64) -> Wanted {
+    fn wanted(range: &str, size: u64) -> RequestedRange {
         let mut headers = HeaderMap::new();
         headers.insert(header::RANGE, HeaderValue::from_str(range).unwrap());
-        Wanted::of(&headers, size, "\"a\"")
+        RequestedRange::of(&headers, size, "\"a\"")
     }
 
     #[test]
@@ -69,12 +69,12 @@ mod tests {
             ("bytes=9-99999999999999999999999", 9..10),
         ];
         for (range, part) in parts {
-            assert_eq!(wanted(range, 10), Wanted::Part(part), "{range}");
+            assert_eq!(wanted(range, 10), RequestedRange::Part(part), "{range}");
         }
         for range in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999-"] {
-            assert_eq!(wanted(range, 10), Wanted::Nothing, "{range}");
+            assert_eq!(wanted(range, 10), RequestedRange::Nothing, "{range}");
         }
-        assert_eq!(wanted("bytes=0-", 0), Wanted::Nothing);
+        assert_eq!(wanted("bytes=0-", 0), RequestedRange::Nothing);
     }
 
     #[test]
@@ -90,15 +90,15 @@ mod tests {
             "",
         ];
         for range in others {
-            assert_eq!(wanted(range, 10), Wanted::Whole, "{range}");
+            assert_eq!(wanted(range, 10), RequestedRange::Whole, "{range}");
         }
         let mut headers = HeaderMap::new();
         headers.append(header::RANGE, HeaderValue::from_static("bytes=0-1"));
-        assert_eq!(Wanted::of(&headers, 10, "\"a\""), Wanted::Part(0..2));
+        assert_eq!(RequestedRange::of(&headers, 10, "\"a\""), RequestedRange::Part(0..2));
         headers.insert(header::IF_RANGE, HeaderValue::from_static("\"b\""));
-        assert_eq!(Wanted::of(&headers, 10, "\"a\""), Wanted::Whole);
+        assert_eq!(RequestedRange::of(&headers, 10, "\"a\""), RequestedRange::Whole);
         headers.insert(header::IF_RANGE, HeaderValue::from_static("\"a\""));
         headers.append(header::RANGE, HeaderValue::from_static("bytes=3-4"));
-        assert_eq!(Wanted::of(&headers, 10, "\"a\""), Wanted::Whole);
+        assert_eq!(RequestedRange::of(&headers, 10, "\"a\""), RequestedRange::Whole);
     }
 }

@@ -1,4 +1,4 @@
-//! Where in a request a token is looked for.
+//! The token of a request, from each of its places.
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use quadrille_identity::Token;
 
@@ -7,7 +7,7 @@ use super::Origins;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-/// What the entry of `Sec-WebSocket-Protocol` begins with that carries a token.
+/// Beginning of the entry of `Sec-WebSocket-Protocol` that carries a token.
 const PREFIX: &str = "quadrille.token.";
 
 /// The cookie that holds a token.
@@ -28,7 +28,7 @@ pub fn find(method: &Method, headers: &HeaderMap, uri: &Uri, origins: &Origins) 
     found.filter(|token| !token.is_empty()).map(|token| within(token, headers))
 }
 
-/// Returns `text`, which a request with these headers shows in a place of its own, as a token.
+/// Returns the token `text`, which a protocol found elsewhere in a request with these headers.
 pub fn within(text: &str, headers: &HeaderMap) -> Token {
     let token = Token::from(text);
     // Such a request names no origin when it is for a picture, say.
@@ -40,9 +40,9 @@ pub fn within(text: &str, headers: &HeaderMap) -> Token {
 /// The subprotocol to agree to: when a client sends its token in the list, the first entry that is
 /// not the token. Browsers end a connection for which none of their list was chosen.
 pub fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let is_token = |it: &&str| it.starts_with(PREFIX);
+    let is_token = |entry: &&str| entry.starts_with(PREFIX);
     protocols(headers).find(is_token)?;
-    let chosen = protocols(headers).find(|it| !is_token(it) && is_word(it))?;
+    let chosen = protocols(headers).find(|entry| !is_token(entry) && is_word(entry))?;
     HeaderValue::from_str(chosen).ok()
 }
 
@@ -87,7 +87,8 @@ mod tests {
     use quadrille_identity::Payer;
 
     fn request(uri: &str, headers: &[(&str, &str)]) -> Request<()> {
-        let request = headers.iter().fold(Request::get(uri), |it, (k, v)| it.header(*k, *v));
+        let request =
+            headers.iter().fold(Request::get(uri), |request, (k, v)| request.header(*k, *v));
         request.body(()).unwrap()
     }
 
@@ -134,7 +135,7 @@ mod tests {
         for (offer, agreed) in cases {
             let request = request("/ws", &[("Sec-WebSocket-Protocol", offer)]);
             let chosen = subprotocol(request.headers());
-            assert_eq!(chosen.as_ref().map(|it| it.to_str().unwrap()), agreed, "{offer}");
+            assert_eq!(chosen.as_ref().map(|value| value.to_str().unwrap()), agreed, "{offer}");
         }
     }
 

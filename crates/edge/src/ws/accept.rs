@@ -1,4 +1,4 @@
-//! The one way in: from a handshake to a protocol that runs on its connection.
+//! Accepts a WebSocket: from its handshake to a protocol that runs on the connection.
 use std::{net::IpAddr, sync::Arc};
 
 use axum_core::response::{IntoResponse, Response};
@@ -7,9 +7,9 @@ use quadrille_core::{Admission, Inbox, NotAdmitted, Session, SessionInfo};
 use quadrille_identity::{Principal, Token};
 
 use super::{
+    handshake::Handshake,
     protocol::Protocol,
     pump::{self, Config},
-    upgrade::Handshake,
 };
 use crate::{
     Core,

@@ -1,5 +1,5 @@
-//! RFC 6455, server side: the way in, the frames, and the one pump that every protocol over
-//! WebSocket uses.
+//! RFC 6455, server side: handshake, frames, and the one pump that every protocol over WebSocket
+//! uses.
 //!
 //! Not a library, for the sake of cost: an idle connection holds no buffer at all, a record is
 //! framed straight into the bytes of one write, and everything due to a socket leaves in that
@@ -9,15 +9,15 @@ mod exchange;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod handshake;
 mod input;
 mod keepalive;
 mod protocol;
 mod pump;
-mod upgrade;
 
 pub use accept::{AcceptedClient, Opening, accept, admit};
 pub use exchange::Exchange;
 pub use frame::Frames;
+pub use handshake::Handshake;
 pub use protocol::{Flow, Link, Protocol};
 pub use pump::{Config, serve};
-pub use upgrade::Handshake;

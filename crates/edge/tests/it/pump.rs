@@ -43,7 +43,7 @@ impl Protocol for Verbose {
 /// The client's end of a connection whose pump runs beside the test.
 fn connect(buffer: usize) -> (DuplexStream, Life) {
     let life = Life::new();
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let hub = Hub::new(Policies::default(), &Limits::default(), &life);
     (connect_to(&Registry::default(), hub.inbox(), &life, buffer), life)
 }
 
@@ -119,7 +119,7 @@ async fn a_client_that_takes_its_data_slowly_but_steadily_is_alive() {
 #[tokio::test(start_paused = true)]
 async fn records_that_are_nothing_to_a_client_hold_up_none_of_the_others() {
     let (life, registry) = (Life::new(), Registry::default());
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let hub = Hub::new(Policies::default(), &Limits::default(), &life);
     let topic = Topic::from_channel("c").unwrap();
     let mut inbox = hub.inbox();
     inbox.subscribe(&topic, Since::Now, 0).unwrap();
@@ -142,7 +142,7 @@ async fn records_that_are_nothing_to_a_client_hold_up_none_of_the_others() {
 /// A client of `c` that is behind by `records` when the process stops.
 async fn behind(records: usize, buffer: usize) -> (DuplexStream, Life) {
     let (life, registry) = (Life::new(), Registry::default());
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let hub = Hub::new(Policies::default(), &Limits::default(), &life);
     let topic = Topic::from_channel("c").unwrap();
     let mut inbox = hub.inbox();
     inbox.subscribe(&topic, Since::Now, 0).unwrap();
@@ -216,7 +216,7 @@ impl Protocol for Slow {
 #[tokio::test(start_paused = true)]
 async fn a_wait_gives_its_result_before_the_next_message_and_holds_up_no_record() {
     let (life, registry) = (Life::new(), Registry::default());
-    let hub = Hub::new(Policies::default(), &Limits::default(), None, &life);
+    let hub = Hub::new(Policies::default(), &Limits::default(), &life);
     let topic = Topic::from_channel("c").unwrap();
     let mut inbox = hub.inbox();
     inbox.subscribe(&topic, Since::Now, 0).unwrap();

@@ -1,94 +1,93 @@
-//! The buckets of one rate: as many as are in use, up to a bound.
+//! The buckets of one rate, by the generic cell rate algorithm (GCRA).
 use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use governor::{
-    nanos::Nanos,
-    state::{InMemoryState, NotKeyed, StateStore, keyed::ShrinkableKeyedStateStore},
-};
+use tokio::time::Instant;
 
 use super::Payer;
 
-/// Payers that have a bucket of their own. Those who come when there are as many share one, until
-/// others are forgotten.
-pub(super) const PAYERS: usize = 100_000;
+/// Upper bound on payers with a bucket of their own. Further ones share one, until others are
+/// forgotten.
+pub(super) const MAX_PAYERS: usize = 100_000;
 
-/// Governor has no way to ask without counting, but leaves to the store what is written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Ask {
-    Take(Payer),
-    /// Of whom there is no bucket, nothing is held against it. In particular nobody is refused for
-    /// what strangers did who were too many to be told apart.
-    Look(Payer),
+/// A bucket is one stamp: the time at which it is full again if nothing more is taken.
+pub(super) struct Buckets {
+    begin: Instant,
+    /// Time in which one unit flows back.
+    interval: Duration,
+    /// Time in which an empty bucket fills, and so the bound on a burst.
+    period: Duration,
+    stamps: Mutex<Stamps>,
 }
 
 #[derive(Default)]
-pub(super) struct Buckets {
-    own: Mutex<HashMap<Payer, InMemoryState>>,
-    shared: InMemoryState,
+struct Stamps {
+    own: HashMap<Payer, Duration>,
+    shared: Duration,
 }
 
 impl Buckets {
-    fn own(&self) -> MutexGuard<'_, HashMap<Payer, InMemoryState>> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Buckets of `units`, which is not zero, that fill in `period`.
+    pub(super) fn new(units: u32, period: Duration) -> Self {
+        let interval = period / units;
+        let (begin, period) = (Instant::now(), interval * units);
+        Self { begin, interval, period, stamps: Mutex::default() }
     }
-}
 
-/// When `bucket` will be full; `None` if it always was.
-fn read(bucket: &InMemoryState) -> Option<Nanos> {
-    // An error is not written.
-    bucket.measure_and_replace(&NotKeyed::NonKey, Err::<((), Nanos), _>).err().flatten()
-}
-
-impl StateStore for Buckets {
-    type Key = Ask;
-
-    fn measure_and_replace<T, F, E>(&self, ask: &Ask, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let mut own = self.own();
-        let payer = match ask {
-            Ask::Take(payer) => payer,
-            Ask::Look(payer) => {
-                let full = own.get(payer).and_then(read);
-                return decide(full).map(|(outcome, _)| outcome);
-            }
-        };
-        if let Some(bucket) = own.get(payer) {
-            return bucket.measure_and_replace(&NotKeyed::NonKey, decide);
+    /// Takes one unit. The error is the time until there is one.
+    pub(super) fn take(&self, payer: &Payer) -> Result<(), Duration> {
+        let now = self.begin.elapsed();
+        let Stamps { own, shared } = &mut *self.stamps();
+        let is_full = own.len() >= MAX_PAYERS;
+        if let Some(stamp) = own.get_mut(payer) {
+            *stamp = self.after_one(*stamp, now)?;
+        } else if is_full {
+            *shared = self.after_one(*shared, now)?;
+        } else {
+            own.insert(payer.clone(), self.after_one(Duration::ZERO, now)?);
         }
-        if own.len() >= PAYERS {
-            return self.shared.measure_and_replace(&NotKeyed::NonKey, decide);
-        }
-        let bucket = own.entry(payer.clone()).or_default();
-        bucket.measure_and_replace(&NotKeyed::NonKey, decide)
-    }
-}
-
-impl ShrinkableKeyedStateStore<Ask> for Buckets {
-    fn retain_recent(&self, drop_below: Nanos) {
-        self.own().retain(|_, bucket| read(bucket).is_some_and(|full| full > drop_below));
+        Ok(())
     }
 
-    fn shrink_to_fit(&self) {
-        self.own().shrink_to_fit();
+    /// [`Self::take`] without taking. A payer without a bucket of its own has room: it is not
+    /// refused for what others did that share one.
+    pub(super) fn look(&self, payer: &Payer) -> Result<(), Duration> {
+        let now = self.begin.elapsed();
+        let stamp = self.stamps().own.get(payer).copied();
+        self.after_one(stamp.unwrap_or_default(), now).map(drop)
     }
 
-    fn len(&self) -> usize {
-        self.own().len()
+    /// Forgets the buckets that are full.
+    pub(super) fn forget_full(&self) {
+        let now = self.begin.elapsed();
+        let mut stamps = self.stamps();
+        stamps.own.retain(|_, stamp| *stamp > now);
+        stamps.own.shrink_to_fit();
     }
 
-    fn is_empty(&self) -> bool {
-        self.own().is_empty()
+    /// The stamp after one unit is taken.
+    fn after_one(&self, stamp: Duration, now: Duration) -> Result<Duration, Duration> {
+        let full = stamp.max(now) + self.interval;
+        let wait = full.saturating_sub(now + self.period);
+        if wait.is_zero() { Ok(full) } else { Err(wait) }
+    }
+
+    fn stamps(&self) -> MutexGuard<'_, Stamps> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.stamps().own.len()
     }
 }
 
 impl fmt::Debug for Buckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buckets").field("own", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Buckets").field("interval", &self.interval).finish_non_exhaustive()
     }
 }

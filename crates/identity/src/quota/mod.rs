@@ -1,15 +1,14 @@
-//! How much a client may do in a second or a minute, over every protocol together.
+//! Rates of clients in a second or a minute, over every protocol together.
 //!
-//! Each rate is one limiter with a bucket for each [`Payer`]: a user, wherever its connections are,
-//! or an address where nobody signed in. The arithmetic is that of governor (GCRA): a bucket that
-//! was left alone for its period holds all of it, so that is the largest burst.
+//! Each rate has a bucket for each [`Payer`]: a user, wherever its connections are, or an address
+//! without sign-in. A bucket that was left alone for its period is full, so that is the largest
+//! burst.
 mod bucket;
 mod forged;
 mod payer;
 mod rate;
 
 use std::{
-    num::NonZeroU32,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU32, Ordering},
@@ -17,43 +16,30 @@ use std::{
     time::Duration,
 };
 
-use governor::{RateLimiter, clock::Clock, middleware::NoOpMiddleware};
 use quadrille_core::{Life, Limits, telemetry};
-use tokio::time::Instant;
 
-use self::bucket::{Ask, Buckets};
+use self::bucket::Buckets;
 pub use self::{
     payer::Payer,
     rate::{Exceeded, Rate},
 };
 
-/// How often buckets are forgotten that are full again, as those are of whom nobody has heard.
-const FORGET: Duration = Duration::from_secs(10);
+/// Time between two removals of full buckets.
+const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The buckets of everybody. Cloning shares them.
+/// The buckets of all payers. Cloning shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Quotas(Arc<[Limit; 4]>);
 
 #[derive(Debug, Default)]
 struct Limit {
-    /// Zero is no limit, and then the rest is not looked at.
+    /// Zero is no limit, and then there are no buckets.
     rate: AtomicU32,
-    limiter: RwLock<Option<Limiter>>,
+    buckets: RwLock<Option<Buckets>>,
 }
 
-type Limiter = RateLimiter<Ask, Buckets, Uptime, NoOpMiddleware<Duration>>;
-
-/// The clock of the runtime.
-#[derive(Debug)]
-struct Uptime(Instant);
-
-impl Clock for Uptime {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
+/// Lower bound on the wait that is told: none would read as no wait at all.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 // === impl Quotas ===
 
@@ -64,19 +50,19 @@ impl Quotas {
         quotas
     }
 
-    /// Go on with these rates. The buckets of a rate that changes are all full again; those of the
-    /// others stay as they are.
+    /// Applies these rates from now on. The buckets of a rate that changes are all full again; those
+    /// of the others stay.
     pub fn reload(&self, limits: &Limits) {
         for rate in Rate::ALL {
             self.limit(rate).set(rate, rate.of(limits));
         }
     }
 
-    /// Forget those who have been quiet, until the process stops.
+    /// Forgets full buckets from time to time, until the process stops.
     pub fn start(&self, life: &Life) {
         let (quotas, stopping) = (self.clone(), life.clone());
         life.spawn("quotas", async move {
-            let mut ticks = tokio::time::interval(FORGET);
+            let mut ticks = tokio::time::interval(FORGET_INTERVAL);
             loop {
                 tokio::select! {
                     () = stopping.draining() => return,
@@ -86,37 +72,36 @@ impl Quotas {
         });
     }
 
-    /// Count one, if there is room for it.
+    /// Counts one, if there is room for it.
     pub fn take(&self, rate: Rate, payer: &Payer) -> Result<(), Exceeded> {
-        self.ask(rate, Ask::Take, payer)
+        self.ask(rate, |buckets| buckets.take(payer))
     }
 
-    /// Whether there is room for one more; counts nothing. Who has no bucket has room.
+    /// Checks that there is room for one more, and counts nothing. A payer without a bucket has room.
     pub fn look(&self, rate: Rate, payer: &Payer) -> Result<(), Exceeded> {
-        self.ask(rate, Ask::Look, payer)
+        self.ask(rate, |buckets| buckets.look(payer))
     }
 
     fn ask(
         &self,
         rate: Rate,
-        ask: impl FnOnce(Payer) -> Ask,
-        payer: &Payer,
+        ask: impl FnOnce(&Buckets) -> Result<(), Duration>,
     ) -> Result<(), Exceeded> {
         let limit = self.limit(rate);
         if limit.rate.load(Ordering::Relaxed) == 0 {
             return Ok(());
         }
-        limit.ask(&ask(payer.clone())).map_err(|wait| {
+        let buckets = limit.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        buckets.as_ref().map_or(Ok(()), ask).map_err(|wait| {
             telemetry::rate_limited(rate.name());
-            Exceeded { rate, retry_after: wait }
+            Exceeded { rate, retry_after: wait.max(MIN_WAIT) }
         })
     }
 
     fn forget(&self) {
         for limit in &*self.0 {
-            if let Some(limiter) = &*limit.limiter.read().unwrap_or_else(PoisonError::into_inner) {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
+            if let Some(buckets) = &*limit.buckets.read().unwrap_or_else(PoisonError::into_inner) {
+                buckets.forget_full();
             }
         }
     }
@@ -130,22 +115,10 @@ impl Quotas {
 
 impl Limit {
     fn set(&self, rate: Rate, to: u32) {
-        let mut limiter = self.limiter.write().unwrap_or_else(PoisonError::into_inner);
-        if self.rate.swap(to, Ordering::Relaxed) == to {
-            return;
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        if self.rate.swap(to, Ordering::Relaxed) != to {
+            *buckets = (to > 0).then(|| Buckets::new(to, rate.period()));
         }
-        *limiter = NonZeroU32::new(to)
-            .map(|to| RateLimiter::new(rate.quota(to), Buckets::default(), Uptime(Instant::now())));
-    }
-
-    /// The error is how long to wait.
-    fn ask(&self, ask: &Ask) -> Result<(), Duration> {
-        let limiter = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(limiter) = &*limiter else { return Ok(()) };
-        limiter.check_key(ask).map_err(|until| {
-            // A wait of nothing would read as no wait at all.
-            until.wait_time_from(limiter.clock().now()).max(Duration::from_millis(1))
-        })
     }
 }
 

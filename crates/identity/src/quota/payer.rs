@@ -3,21 +3,21 @@ use std::{net::IpAddr, sync::Arc};
 
 use quadrille_core::network;
 
-/// Somebody who is counted as one.
+/// A client, as rates count it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Payer {
-    /// Wherever its connections come from.
+    /// A user, wherever the connections come from.
     User(Arc<str>),
     /// An address of IPv4, or 2⁶⁴ of IPv6: a network that small is the least that one customer
     /// gets (RFC 6177).
     Address(IpAddr),
-    /// Pages from elsewhere, in the browsers of an address: what they have these send is not held
-    /// against the address itself.
+    /// Pages of other sites in the browsers at an address: their requests are not charged to the
+    /// address itself.
     Foreign(IpAddr),
 }
 
 impl Payer {
-    /// The user, if somebody signed in, or else the address.
+    /// The user after sign-in, or else the address.
     pub fn new(user: Option<&Arc<str>>, address: IpAddr) -> Self {
         user.map_or_else(|| address.into(), |user| Self::User(Arc::clone(user)))
     }

@@ -1,19 +1,18 @@
-//! What is counted, and what is said when there is no room.
-use std::{num::NonZeroU32, time::Duration};
+//! The rates, and the errors when one is exceeded.
+use std::time::Duration;
 
-use governor::Quota;
 use quadrille_core::Limits;
 
-/// What is counted.
+/// A rate of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// Requests over HTTP that ask who the client is, handshakes included.
+    /// Requests over HTTP that authenticate a client, handshakes included.
     Requests,
     /// Records to be published.
     Publishes,
     /// Messages of a client on a WebSocket, whatever they say.
     Frames,
-    /// Tokens that cannot have been made by who signs tokens for here.
+    /// Tokens that cannot come from the issuer.
     BadTokens,
 }
 
@@ -22,7 +21,7 @@ pub enum Rate {
 #[error("{}; wait before sending more", .rate.excess())]
 pub struct Exceeded {
     pub rate: Rate,
-    /// After this there is room for one more, unless another connection of the payer takes it.
+    /// Time until there is room for one more, unless another connection of the payer takes it.
     pub retry_after: Duration,
 }
 
@@ -32,7 +31,7 @@ impl Rate {
     pub(super) const ALL: [Self; 4] =
         [Self::Requests, Self::Publishes, Self::Frames, Self::BadTokens];
 
-    /// Returns what there was too much of, for people.
+    /// Title of the error, for people.
     pub fn excess(self) -> &'static str {
         match self {
             Self::Requests => "too many requests",
@@ -42,7 +41,7 @@ impl Rate {
         }
     }
 
-    /// For metrics.
+    /// Label for metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -61,10 +60,11 @@ impl Rate {
         }
     }
 
-    pub(super) fn quota(self, rate: NonZeroU32) -> Quota {
+    /// Time to which the limit applies.
+    pub(super) fn period(self) -> Duration {
         match self {
-            Self::BadTokens => Quota::per_minute(rate),
-            _ => Quota::per_second(rate),
+            Self::BadTokens => Duration::from_mins(1),
+            Self::Requests | Self::Publishes | Self::Frames => Duration::from_secs(1),
         }
     }
 }

@@ -90,21 +90,21 @@ async fn who_comes_when_there_are_too_many_shares_a_bucket_until_others_are_forg
     quotas.start(&life);
     tokio::task::yield_now().await;
     let payer = |n: u32| Payer::from(IpAddr::from(n.to_be_bytes()));
-    let most = u32::try_from(bucket::PAYERS).unwrap();
+    let most = u32::try_from(bucket::MAX_PAYERS).unwrap();
     for rate in [Rate::Frames, Rate::BadTokens] {
         assert!((0..most).all(|n| quotas.take(rate, &payer(n)).is_ok()));
     }
     let newcomers = [most, most + 1, most + 2].map(payer);
-    let passed = |rate| newcomers.each_ref().map(|it| quotas.take(rate, it).is_ok());
+    let passed = |rate| newcomers.each_ref().map(|payer| quotas.take(rate, payer).is_ok());
     assert_eq!(passed(Rate::Frames), [true, true, false]);
     assert_eq!(passed(Rate::BadTokens), [true, false, false]);
-    let looks = newcomers.each_ref().map(|it| quotas.look(Rate::BadTokens, it).is_ok());
+    let looks = newcomers.each_ref().map(|payer| quotas.look(Rate::BadTokens, payer).is_ok());
     assert_eq!(looks, [true; 3], "strangers share no blame");
     assert!(quotas.look(Rate::BadTokens, &payer(0)).is_err());
-    tokio::time::sleep(FORGET + Duration::from_millis(1)).await;
+    tokio::time::sleep(FORGET_INTERVAL + Duration::from_millis(1)).await;
     assert_eq!(passed(Rate::Frames), [true, true, true]);
-    let held = |rate| quotas.limit(rate).limiter.read().unwrap().as_ref().unwrap().len();
-    assert_eq!([Rate::Frames, Rate::BadTokens].map(held), [3, bucket::PAYERS]);
+    let held = |rate| quotas.limit(rate).buckets.read().unwrap().as_ref().unwrap().len();
+    assert_eq!([Rate::Frames, Rate::BadTokens].map(held), [3, bucket::MAX_PAYERS]);
     life.stopped(Duration::from_secs(1)).await;
 }
 

@@ -8,7 +8,7 @@ use axum::{
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use quadrille_agents::{Ask, Follow, Given, Step};
 use quadrille_core::{Admission, Close, Delivery, turn::TurnEvent, user_topic};
-use quadrille_edge::sse::{self, NOT_KEPT, Show, Stream};
+use quadrille_edge::sse::{self, EventStream, NOT_KEPT, Show};
 
 use super::{caller::Caller, error::Error, fields::Fields, given};
 use crate::{config::NAME, state::State, wire};
@@ -74,7 +74,7 @@ pub(super) async fn stream(
     let follow = Follow::new(ticket, since);
     follow.subscribe(&mut inbox).map_err(|_| Error::Busy)?;
     let reply = ReplyStream { follow, form, sent: 0 };
-    Ok(Stream::new(session, caller.principal.expires, inbox, reply).into_response())
+    Ok(EventStream::new(session, caller.principal.expires, inbox, reply).into_response())
 }
 
 /// A stream of one error.

@@ -9,8 +9,8 @@ use http::{
 };
 use quadrille_core::json;
 use quadrille_edge::http::{
-    Body,
-    form::{self, Form, FormError, Source},
+    JsonBody,
+    form::{self, Form, FormBody, FormError},
 };
 use serde_json::{
     Number,
@@ -20,7 +20,7 @@ use serde_json::{
 use super::error::Error;
 
 /// Bytes of a JSON body, and of a form, at most.
-const BODY: usize = form::TEXTS;
+const BODY: usize = form::MAX_TEXT;
 
 /// The members of a body, by name. Unknown ones are ignored, and `null` counts as missing.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl Fields {
             Media::Json => Self::json(request).await,
             Media::Urlencoded => Self::urlencoded(request).await,
             Media::Parts(boundary) => {
-                let mut source = Source::new(request.into_body());
+                let mut source = FormBody::new(request.into_body());
                 let read = Self::parts(Form::new(&mut source, boundary, ignored)).await;
                 if read.is_err() {
                     source.drain(ignored).await;
@@ -83,7 +83,7 @@ impl Fields {
     }
 
     async fn json(request: Request) -> Result<Self, Error> {
-        let body = Body::read(request, BODY).await?;
+        let body = JsonBody::read(request, BODY).await?;
         // What some clients send when they have nothing to say.
         if body.text().trim().is_empty() {
             return Ok(Self::default());
@@ -94,7 +94,7 @@ impl Fields {
     }
 
     async fn urlencoded(request: Request) -> Result<Self, Error> {
-        let mut source = Source::new(request.into_body());
+        let mut source = FormBody::new(request.into_body());
         let mut body = Vec::new();
         while let Some(bytes) = source.next().await {
             let bytes = bytes?;

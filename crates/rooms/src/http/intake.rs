@@ -1,7 +1,7 @@
 //! Forms with files: these are streamed to the file storage, and become visible once their message
 //! is stored.
 use axum::extract::Request;
-use quadrille_edge::http::form::{Form, Part, Source};
+use quadrille_edge::http::form::{Form, FormBody, FormPart};
 use quadrille_identity::Action;
 use quadrille_store::{NewFile, files::Files};
 
@@ -51,7 +51,7 @@ impl Intake {
             let fields = Fields::read(request, ignored).await?;
             return Ok(Self { fields, ..Self::default() });
         };
-        let mut source = Source::new(request.into_body());
+        let mut source = FormBody::new(request.into_body());
         let mut intake = Self::default();
         let form = Form::new(&mut source, boundary, ignored);
         if let Err(err) = intake.take(state, caller, form).await {
@@ -83,7 +83,7 @@ impl Intake {
         Ok(())
     }
 
-    async fn keep(&mut self, state: &State, caller: &Caller, part: Part<'_>) -> Result<(), Error> {
+    async fn keep(&mut self, state: &State, caller: &Caller, part: FormPart<'_>) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
         let user = match caller.user(claimed.as_deref()) {
             Ok(user) => Some(user),

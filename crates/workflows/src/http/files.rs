@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use http::{HeaderMap, Method};
 use quadrille_edge::http::{
     Download,
-    form::{self, Form, Part, Source},
+    form::{self, Form, FormBody, FormPart},
 };
 use quadrille_identity::Action;
 use quadrille_store::{
@@ -96,7 +96,7 @@ async fn add(
     let none = || Error::Invalid("No file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
     let limit = door.memory.max_upload_size;
-    let mut source = Source::new(request.into_body());
+    let mut source = FormBody::new(request.into_body());
     let stored = store(door, chat, Form::new(&mut source, boundary, limit)).await;
     let Kept { key, name, size } = match stored {
         Ok(Some(stored)) => stored,
@@ -139,7 +139,7 @@ async fn store(door: &Door, chat: &Chat, mut form: Form<'_>) -> Result<Option<Ke
 }
 
 /// The bytes of a part, under a key that nobody knows yet.
-pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kept, Error> {
+pub(super) async fn keep(door: &Door, chat: &Chat, part: FormPart<'_>) -> Result<Kept, Error> {
     keep_seen(door, chat, part, |_| {}).await
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn keep(door: &Door, chat: &Chat, part: Part<'_>) -> Result<Kep
 pub(super) async fn keep_seen(
     door: &Door,
     chat: &Chat,
-    part: Part<'_>,
+    part: FormPart<'_>,
     mut see: impl FnMut(&[u8]) + Send,
 ) -> Result<Kept, Error> {
     let name = part.file_name().unwrap_or_default();

@@ -24,7 +24,7 @@ mod work;
 use std::sync::Arc;
 
 use axum::{Router, extract::Request};
-use quadrille_edge::http::{BadBody, Body};
+use quadrille_edge::http::{BadBody, JsonBody};
 use serde::de::DeserializeOwned;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -66,7 +66,7 @@ fn doors() -> OpenApiRouter<Arc<Door>> {
 
 /// The body of a request, which is a JSON object.
 async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Error> {
-    let body = Body::read(request, BODY).await?.whole();
+    let body = JsonBody::read(request, BODY).await?.whole();
     body.parse().map_err(|why| match why {
         BadBody::Json(why) => Error::Invalid(why),
         why => why.into(),

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
 use quadrille_core::Permit;
-use quadrille_edge::http::form::{self, Form, Part, Source};
+use quadrille_edge::http::form::{self, Form, FormBody, FormPart};
 use quadrille_store::Store;
 use tokio::{
     fs::File,
@@ -63,7 +63,7 @@ async fn take(
     let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
     let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
     let path = folder.path().join("dump");
-    let mut source = Source::new(request.into_body());
+    let mut source = FormBody::new(request.into_body());
     let form = Form::new(&mut source, boundary, door.memory.max_upload_size);
     match fetch(form, &path, limit).await {
         Ok(true) => {}
@@ -133,7 +133,7 @@ async fn fetch(mut form: Form<'_>, path: &Path, limit: u64) -> Result<bool, Erro
     Ok(kept)
 }
 
-async fn write(mut part: Part<'_>, path: &Path, limit: u64) -> Result<(), Error> {
+async fn write(mut part: FormPart<'_>, path: &Path, limit: u64) -> Result<(), Error> {
     let mut file = BufWriter::new(File::create(path).await.map_err(|why| scratch(&why))?);
     let mut left = limit;
     while let Some(bytes) = part.next().await {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    BatchLimit, Delivery, Event, OnSlow, Text, Wire,
+    BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire,
     turn::{Delta, TurnEvent},
 };
 
@@ -47,7 +47,7 @@ impl Wire for Same {
 
 fn hub(policy: Policy, log_bytes: usize) -> Hub {
     let limits = Limits { log_bytes, ..Limits::default() };
-    Hub::new(Policies::from(policy), &limits, None, &Life::new())
+    Hub::new(Policies::from(policy), &limits, &Life::new())
 }
 
 fn topic(n: usize) -> Topic {

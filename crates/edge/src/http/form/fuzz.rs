@@ -1,4 +1,4 @@
-//! What no body may do to forms: a target of `cargo xtask fuzz`; the test replays its seeds.
+//! Fuzz target of `cargo xtask fuzz` for forms. The test replays its seeds.
 use std::sync::LazyLock;
 
 use axum_core::body::Body;
@@ -6,15 +6,15 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Form, FormError, Source, boundary};
+use super::{Form, FormBody, FormError, boundary};
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
-/// Bytes of what is not used, at most.
+/// Upper bound on skipped parts, in bytes.
 const IGNORED: u64 = 100;
 
-/// One part, as far as it is looked at.
+/// The fields of a part that are compared.
 #[derive(Debug, PartialEq)]
 struct Seen {
     name: Option<String>,
@@ -23,18 +23,17 @@ struct Seen {
     content: Vec<u8>,
 }
 
-/// However a body is cut on its way, the same parts are read of it and it is refused for the same
-/// reason. The first four bytes say where to cut; after them, the first line is the boundary.
+/// Checks that a body gives the same parts, or the same error, however it is cut on its way. The first four bytes say where to cut; after them, the first line is the boundary.
 pub fn form(data: &[u8]) {
     let Some((dice, rest)) = data.split_first_chunk::<4>() else { return };
-    let Some(end) = rest.iter().position(|it| *it == b'\n') else { return };
+    let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { return };
     let (line, body) = rest.split_at(end);
     let Some(boundary) = given(line) else { return };
     let body = body.strip_prefix(b"\n").unwrap_or(body);
     RUNTIME.block_on(async {
         let whole = read(vec![body.to_vec()], &boundary).await;
         let cut = read(pieces(body, u32::from_le_bytes(*dice)), &boundary).await;
-        assert_eq!(cut, whole, "it depends on how the body is cut");
+        assert_eq!(cut, whole, "the cuts of the body matter");
     });
 }
 
@@ -58,10 +57,10 @@ fn pieces(mut body: &[u8], mut dice: u32) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// What was read, and why no more was if that is so.
+/// Reads all parts, and the error if there is one.
 async fn read(pieces: Vec<Vec<u8>>, boundary: &str) -> (Vec<Seen>, Option<String>) {
     let pieces = stream::iter(pieces).map(Ok::<_, axum_core::Error>);
-    let mut source = Source::new(Body::from_stream(pieces));
+    let mut source = FormBody::new(Body::from_stream(pieces));
     let mut form = Form::new(&mut source, boundary.to_owned(), IGNORED);
     let mut seen = Vec::new();
     let why = loop {

@@ -1,22 +1,21 @@
-//! What the head of a part says that it is called (RFC 7578, 4.2), in every spelling that clients
-//! have for it.
+//! Names in the head of a part (RFC 7578, 4.2), in every spelling that clients use.
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
 /// The names in a `Content-Disposition`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct PartNames {
     pub(super) field: Option<String>,
     pub(super) file: Option<String>,
 }
 
-/// A name is in bytes that are no text.
+/// The bytes of a name are not text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotText;
 
-impl Names {
-    /// Read the value of the header. Parameters have any case; one in the form of RFC 8187 (`name*`)
+impl PartNames {
+    /// Reads the value of the header. Parameters have any case; one in the form of RFC 8187 (`name*`)
     /// wins, as the client chose it for what the other cannot say.
     pub(super) fn of(value: &[u8]) -> Result<Self, NotText> {
         let mut field = Spellings::default();
@@ -30,8 +29,8 @@ impl Names {
                 _ => continue,
             };
         }
-        // Names of fields are ASCII here, so whatever is escaped in one was meant.
-        let field = field.read(|it| percent_decode(it).collect())?;
+        // Names of fields are ASCII here, so an escape in one is meant as such.
+        let field = field.read(|bytes| percent_decode(bytes).collect())?;
         Ok(Self { field, file: file.read(unescaped)? })
     }
 }
@@ -45,10 +44,10 @@ struct Spellings<'a> {
 
 impl Spellings<'_> {
     fn read(self, decode: impl Fn(&[u8]) -> Vec<u8>) -> Result<Option<String>, NotText> {
-        let plain = self.plain.map(|it| String::from_utf8(decode(&it)).map_err(|_| NotText));
-        match (self.extended.map(|it| extended(&it)), plain) {
+        let plain = self.plain.map(|bytes| String::from_utf8(decode(&bytes)).map_err(|_| NotText));
+        match (self.extended.map(|value| extended(&value)), plain) {
             (Some(Ok(name)), _) => Ok(Some(name)),
-            (Some(Err(why)), None) => Err(why),
+            (Some(Err(err)), None) => Err(err),
             (_, plain) => plain.transpose(),
         }
     }
@@ -68,8 +67,8 @@ fn extended(value: &[u8]) -> Result<String, NotText> {
     }
 }
 
-/// Without the three escapes that browsers have in the name of a file (WHATWG HTML,
-/// multipart/form-data). Any other percent sign stands for itself.
+/// Decodes the three escapes of browsers in the name of a file (WHATWG HTML, multipart/form-data). Any
+/// other percent sign stands for itself.
 fn unescaped(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name;
@@ -112,15 +111,15 @@ fn parameters(value: &[u8]) -> Vec<(&[u8], Cow<'_, [u8]>)> {
     found
 }
 
-/// What is before the first such byte, and what is after it.
+/// Splits `text` at the first such byte, and drops that.
 fn cut(text: &[u8], is_end: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     let end = text.iter().position(|byte| is_end(*byte)).unwrap_or(text.len());
     let (before, after) = text.split_at(end);
     (before, after.get(1..).unwrap_or_default())
 }
 
-/// A text up to its closing quote, and what is after that. Old clients write paths of Windows as they
-/// are, so a backslash escapes a quote or another backslash only.
+/// Splits `text` after its closing quote. Old clients write paths of Windows as they are, so a
+/// backslash escapes a quote or another backslash only.
 fn unquoted(mut text: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut value = Vec::new();
     loop {
@@ -144,7 +143,7 @@ mod tests {
     use super::*;
 
     fn names(value: &str) -> Result<(Option<String>, Option<String>), NotText> {
-        Names::of(value.as_bytes()).map(|it| (it.field, it.file))
+        PartNames::of(value.as_bytes()).map(|names| (names.field, names.file))
     }
 
     #[test]
@@ -193,8 +192,8 @@ mod tests {
     #[test]
     fn a_name_that_is_no_text_is_not_taken_for_none() {
         let latin = b"form-data; name=\"file\"; filename=\"\xFClle.csv\"";
-        assert_eq!(Names::of(latin), Err(NotText));
-        assert_eq!(Names::of(b"form-data; name=\"\xFC\""), Err(NotText));
+        assert_eq!(PartNames::of(latin), Err(NotText));
+        assert_eq!(PartNames::of(b"form-data; name=\"\xFC\""), Err(NotText));
         let bad = ["UTF-8''%FF", "UTF-16''%FE%FF", "%C3%A4", "UTF-8'a"];
         for bad in bad {
             assert_eq!(

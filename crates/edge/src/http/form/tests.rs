@@ -8,13 +8,13 @@ fn part(name: &str, value: &str) -> String {
 }
 
 /// A body that arrives in pieces of this size, without ever making who reads it wait.
-fn body(text: &str, size: usize) -> Source {
+fn body(text: &str, size: usize) -> FormBody {
     let pieces: Vec<_> =
         text.as_bytes().chunks(size).map(|it| Ok::<_, axum_core::Error>(it.to_vec())).collect();
-    Source::new(Body::from_stream(stream::iter(pieces)))
+    FormBody::new(Body::from_stream(stream::iter(pieces)))
 }
 
-async fn read(source: &mut Source) -> Result<Vec<(String, String)>, FormError> {
+async fn read(source: &mut FormBody) -> Result<Vec<(String, String)>, FormError> {
     let mut form = Form::new(source, "b".to_owned(), 100);
     let mut read = Vec::new();
     while let Some(part) = form.next().await? {
@@ -41,14 +41,14 @@ async fn a_form_is_the_same_in_pieces_of_any_size() {
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_before_it_is_read() {
-    let many = part("a", "").repeat(PARTS + 1) + "--b--";
+    let many = part("a", "").repeat(MAX_PARTS + 1) + "--b--";
     assert!(matches!(read(&mut body(&many, 1000)).await, Err(FormError::Parts)));
     assert_eq!(
-        read(&mut body(&(part("a", "").repeat(PARTS) + "--b--"), 9)).await.unwrap().len(),
+        read(&mut body(&(part("a", "").repeat(MAX_PARTS) + "--b--"), 9)).await.unwrap().len(),
         64
     );
-    let long = part("a", &"x".repeat(TEXTS / 2 + 1)).repeat(2) + "--b--";
-    assert!(matches!(read(&mut body(&long, 9999)).await, Err(FormError::TooLong(TEXTS))));
+    let long = part("a", &"x".repeat(MAX_TEXT / 2 + 1)).repeat(2) + "--b--";
+    assert!(matches!(read(&mut body(&long, 9999)).await, Err(FormError::TooLong(MAX_TEXT))));
     let skipped = part("skip", &"x".repeat(51)).repeat(2) + "--b--";
     assert!(matches!(read(&mut body(&skipped, 9)).await, Err(FormError::TooMuch(100))));
 }
@@ -66,7 +66,7 @@ async fn the_parser_is_not_fed_more_than_it_can_make_something_of() {
         assert!(matches!(read, Err(FormError::Head | FormError::Malformed(_))), "{read:?}");
         let rest: usize =
             source.body.map(|it| it.unwrap().len()).collect::<Vec<_>>().await.iter().sum();
-        assert!(text.len() - rest <= SCRAPS + 3 * 4096, "{} bytes were read", text.len() - rest);
+        assert!(text.len() - rest <= MAX_HEAD + 3 * 4096, "{} bytes were read", text.len() - rest);
     }
 }
 
@@ -84,7 +84,7 @@ async fn a_form_that_ends_in_the_middle_is_none() {
 async fn who_sends_nothing_or_too_slowly_is_not_waited_for() {
     let silent = stream::iter([Ok::<_, axum_core::Error>("--b\r\n")]).chain(stream::pending());
     let begin = Instant::now();
-    let read_silent = read(&mut Source::new(Body::from_stream(silent))).await;
+    let read_silent = read(&mut FormBody::new(Body::from_stream(silent))).await;
     assert!(matches!(read_silent, Err(FormError::TooSlow)), "{read_silent:?}");
     assert_eq!(begin.elapsed().as_secs(), 30);
     let head = stream::iter([Ok::<_, axum_core::Error>(
@@ -95,7 +95,7 @@ async fn who_sends_nothing_or_too_slowly_is_not_waited_for() {
         Some((Ok("x"), ()))
     }));
     let begin = Instant::now();
-    let read_slow = read(&mut Source::new(Body::from_stream(Box::pin(drops)))).await;
+    let read_slow = read(&mut FormBody::new(Body::from_stream(Box::pin(drops)))).await;
     assert!(matches!(read_slow, Err(FormError::TooSlow)), "{read_slow:?}");
     assert!((14..=15).contains(&(begin.elapsed().as_secs() / 60)));
 }

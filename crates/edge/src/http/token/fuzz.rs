@@ -1,11 +1,10 @@
-//! What no request may do to the search for a token: a target of `cargo xtask fuzz`; the test replays
-//! its seeds.
+//! Fuzz target of `cargo xtask fuzz` for the search for a token. The test replays its seeds.
 use http::{HeaderMap, HeaderValue, Uri, header};
 
 use super::{find, subprotocol};
 use crate::http::Origins;
 
-/// What is agreed to was offered and is no token; a token that is found was sent. Lines: the
+/// Checks that an agreed subprotocol was offered and is no token, and that a found token was sent. Lines: the
 /// subprotocols, an authorization, an address.
 pub fn places(data: &[u8]) {
     let mut lines = data.splitn(3, |byte| *byte == b'\n');

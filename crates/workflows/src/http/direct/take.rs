@@ -3,7 +3,7 @@ use std::{collections::HashMap, path::Path};
 
 use axum::extract::Request;
 use futures_util::StreamExt;
-use quadrille_edge::http::form::{self, Form, Part, Source};
+use quadrille_edge::http::form::{self, Form, FormBody, FormPart};
 use quadrille_store::files::Files;
 use tokio::{
     fs::File,
@@ -32,7 +32,7 @@ const CHUNK: usize = 256 << 10;
 /// Take the form; each of its files has at most `limit` bytes.
 pub(super) async fn take(request: Request, folder: &Path, limit: u64) -> Result<Taken, Error> {
     let Some(boundary) = form::boundary(request.headers())? else { return Ok(Taken::default()) };
-    let mut source = Source::new(request.into_body());
+    let mut source = FormBody::new(request.into_body());
     let taken = parts(Form::new(&mut source, boundary, limit), folder, limit).await;
     if taken.is_err() {
         source.drain(limit).await;
@@ -62,7 +62,7 @@ async fn parts(mut form: Form<'_>, folder: &Path, limit: u64) -> Result<Taken, E
     Ok(taken)
 }
 
-async fn store(mut part: Part<'_>, path: &Path, limit: u64) -> Result<(), Error> {
+async fn store(mut part: FormPart<'_>, path: &Path, limit: u64) -> Result<(), Error> {
     let mut file = BufWriter::with_capacity(CHUNK, File::create(path).await?);
     let mut left = limit;
     while let Some(bytes) = part.next().await {

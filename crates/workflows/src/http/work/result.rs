@@ -4,7 +4,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use futures_util::StreamExt;
 use quadrille_core::json;
-use quadrille_edge::http::form::{self, Form, Source};
+use quadrille_edge::http::form::{self, Form, FormBody};
 use quadrille_store::{Chat, Claim, NewChatFile, Place, StepStatus, SubmittedStep};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -150,7 +150,7 @@ async fn read_result(
         return Ok(Bringing { members, ..Bringing::default() });
     };
     let limit = door.memory.max_upload_size;
-    let mut source = Source::new(request.into_body());
+    let mut source = FormBody::new(request.into_body());
     let made = parts(door, chat, Form::new(&mut source, boundary, limit)).await;
     if made.is_err() {
         source.drain(limit).await;

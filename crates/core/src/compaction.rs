@@ -1,6 +1,7 @@
-//! What is left, for readers that have fallen behind, of the records that a coalescing log evicted.
+//! Compaction: what is left, for readers that have fallen behind, of the records that a coalescing
+//! log evicted.
 //!
-//! Of each key the newest record survives. The deltas of one turn survive as one run of text, as
+//! Of each key the newest record is kept. The deltas of one turn are kept as one run of text, as
 //! long as each starts where the one before ended; it can be entered at any of its parts, so a
 //! reader that had the first half of a reply gets exactly the second.
 use std::{
@@ -15,55 +16,55 @@ use crate::{
     turn::{Delta, TurnEvent},
 };
 
-/// Survivors in the order of their offsets.
+/// The records that are kept, in the order of their offsets.
 #[derive(Debug, Default)]
-pub(crate) struct Survivors {
-    by_offset: BTreeMap<u64, Survivor>,
+pub(crate) struct Compaction {
+    by_offset: BTreeMap<u64, Compacted>,
     newest: HashMap<EventKey, u64>,
     bytes: usize,
     /// Counts what a log holds; a copy for one reader counts nothing here.
     budget: Option<Arc<Budget>>,
-    /// The newest record that did not survive, nor was superseded.
+    /// Offset of the newest record that was neither kept nor superseded.
     lost: u64,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Survivor {
+pub(crate) enum Compacted {
     Record(Record),
-    Run(Run),
+    Run(DeltaRun),
 }
 
 /// Deltas of one turn, each following on the one before.
 #[derive(Debug, Clone)]
-pub(crate) struct Run {
+pub(crate) struct DeltaRun {
     newest: Record,
     whole: Delta,
     /// Where the text ends in the reply, in characters.
     end: u64,
-    parts: Vec<Part>,
+    parts: Vec<DeltaPart>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct DeltaPart {
     offset: u64,
     /// Where the part begins in the reply, in characters, and in the run's text, in bytes.
     start: u64,
     at: usize,
 }
 
-// === impl Survivors ===
+// === impl Compaction ===
 
-/// What a survivor takes besides its record: its places in the two maps.
+/// Bytes of an entry besides its record: its places in the two maps.
 const OVERHEAD: usize = 128;
 
-impl Survivors {
-    /// Survivors that a log holds. Their records are counted against `budget` already when they are
-    /// taken in, and released when they go.
+impl Compaction {
+    /// The compaction of a log. Its records are counted against `budget` already when they are taken
+    /// in, and released when they go.
     pub(crate) fn of_log(budget: &Arc<Budget>) -> Self {
         Self { budget: Some(Arc::clone(budget)), ..Self::default() }
     }
 
-    /// Bytes that the survivors take.
+    /// Bytes that the kept records take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -72,32 +73,27 @@ impl Survivors {
         self.by_offset.is_empty()
     }
 
-    /// Everything up to `offset` is of another life of the log.
-    pub(crate) fn start_after(&mut self, offset: u64) {
-        self.lost = offset;
-    }
-
-    /// Drops all of them; everything up to `offset` is gone.
+    /// Drops all records; everything up to `offset` is lost.
     pub(crate) fn clear(&mut self, offset: u64) {
         while let Some((&first, _)) = self.by_offset.first_key_value() {
-            if let Some(survivor) = self.remove(first) {
-                self.release(survivor.newest());
+            if let Some(compacted) = self.remove(first) {
+                self.release(compacted.newest());
             }
         }
         self.newest = HashMap::new();
         self.lost = self.lost.max(offset);
     }
 
-    /// Take in the next record, with or without a key.
+    /// Takes in the next record, with or without a key.
     pub(crate) fn keep(&mut self, record: Record) {
         if record.key.is_some() {
             self.push(record);
         } else {
-            self.insert(record.at.offset, Survivor::Record(record));
+            self.insert(record.at.offset, Compacted::Record(record));
         }
     }
 
-    /// Take in the next record of the log; one without a key is lost.
+    /// Takes in the next record of the log; one without a key is lost.
     pub(crate) fn push(&mut self, record: Record) {
         let offset = record.at.offset;
         let Some(key) = record.key.clone() else {
@@ -107,8 +103,8 @@ impl Survivors {
         };
         let previous = self.newest.get(&key).copied();
         let previous = previous.and_then(|at| Some((at, self.remove(at)?)));
-        let survivor = match previous {
-            Some((at, Survivor::Run(run))) => {
+        let compacted = match previous {
+            Some((at, Compacted::Run(run))) => {
                 let before = Record::clone(&run.newest);
                 match run.join(&record) {
                     Ok(joined) => {
@@ -116,25 +112,25 @@ impl Survivors {
                         joined
                     }
                     Err(run) => {
-                        self.insert(at, Survivor::Run(run));
-                        Survivor::start(record)
+                        self.insert(at, Compacted::Run(run));
+                        Compacted::start(record)
                     }
                 }
             }
-            Some((_, Survivor::Record(superseded))) => {
+            Some((_, Compacted::Record(superseded))) => {
                 self.release(&superseded);
-                Survivor::start(record)
+                Compacted::start(record)
             }
-            None => Survivor::start(record),
+            None => Compacted::start(record),
         };
-        self.insert(offset, survivor);
+        self.insert(offset, compacted);
         self.newest.insert(key, offset);
     }
 
-    /// Take in what survives of another log's records from `cursor` on.
-    pub(crate) fn take(&mut self, offset: u64, survivor: Survivor) {
-        let key = survivor.newest().key.clone();
-        self.insert(offset, survivor);
+    /// Takes in an entry of [`Self::since`].
+    pub(crate) fn take(&mut self, offset: u64, compacted: Compacted) {
+        let key = compacted.newest().key.clone();
+        self.insert(offset, compacted);
         if let Some(key) = key {
             self.newest.insert(key, offset);
         }
@@ -146,65 +142,65 @@ impl Survivors {
         }
     }
 
-    fn insert(&mut self, offset: u64, survivor: Survivor) {
-        self.bytes += survivor.size();
+    fn insert(&mut self, offset: u64, compacted: Compacted) {
+        self.bytes += compacted.size();
         if let Some(budget) = &self.budget {
-            budget.take(survivor.extra());
+            budget.take(compacted.extra());
         }
-        self.by_offset.insert(offset, survivor);
+        self.by_offset.insert(offset, compacted);
     }
 
-    fn remove(&mut self, offset: u64) -> Option<Survivor> {
-        let survivor = self.by_offset.remove(&offset)?;
-        self.bytes -= survivor.size();
+    fn remove(&mut self, offset: u64) -> Option<Compacted> {
+        let compacted = self.by_offset.remove(&offset)?;
+        self.bytes -= compacted.size();
         if let Some(budget) = &self.budget {
-            budget.give(survivor.extra());
+            budget.give(compacted.extra());
         }
-        Some(survivor)
+        Some(compacted)
     }
 
-    /// Forget the oldest until there are at most `records` and `bytes`.
+    /// Drops the oldest until there are at most `records` and `bytes`.
     pub(crate) fn bound(&mut self, records: usize, bytes: usize) {
         while self.by_offset.len() > records || self.bytes > bytes {
             let Some((&offset, _)) = self.by_offset.first_key_value() else { return };
-            if let Some(survivor) = self.remove(offset) {
-                let key = survivor.newest().key.as_ref();
+            if let Some(compacted) = self.remove(offset) {
+                let key = compacted.newest().key.as_ref();
                 if let Some(key) = key.filter(|key| self.newest.get(*key) == Some(&offset)) {
                     let key = key.clone();
                     self.newest.remove(&key);
                 }
-                self.release(survivor.newest());
+                self.release(compacted.newest());
             }
             self.lost = self.lost.max(offset);
         }
     }
 
-    /// What survives of the records from `cursor` on, and whether any is lost without a trace.
-    pub(crate) fn since(&self, cursor: u64) -> (bool, Vec<(u64, Survivor)>) {
+    /// Whether any record from `cursor` on is lost without a trace, and the kept ones.
+    pub(crate) fn since(&self, cursor: u64) -> (bool, Vec<(u64, Compacted)>) {
         let left = self.by_offset.range(cursor..);
-        let left = left.map(|(&offset, survivor)| (offset, survivor.since(cursor)));
+        let left = left.map(|(&offset, compacted)| (offset, compacted.since(cursor)));
         (cursor <= self.lost, left.collect())
     }
 
-    /// What a reader gets: every survivor as a record.
+    /// Every entry as a record, for a reader.
     pub(crate) fn records(self) -> impl Iterator<Item = Record> {
-        self.by_offset.into_values().map(|survivor| match survivor {
-            Survivor::Record(record) => record,
-            Survivor::Run(run) => run.record(),
+        self.by_offset.into_values().map(|compacted| match compacted {
+            Compacted::Record(record) => record,
+            Compacted::Run(run) => run.record(),
         })
     }
 }
 
-// === impl Survivor ===
+// === impl Compacted ===
 
-impl Survivor {
+impl Compacted {
     /// A delta is the first part of a run.
     fn start(record: Record) -> Self {
         match TurnEvent::of(&record) {
             Some(TurnEvent::Delta(whole)) => {
-                let part = Part { offset: record.at.offset, start: whole.start, at: 0 };
+                let part = DeltaPart { offset: record.at.offset, start: whole.start, at: 0 };
                 let end = after(&whole);
-                Self::Run(Run { newest: record, whole, end, parts: vec![part] })
+                Self::Run(DeltaRun { newest: record, whole, end, parts: vec![part] })
             }
             _ => Self::Record(record),
         }
@@ -225,7 +221,9 @@ impl Survivor {
     fn extra(&self) -> usize {
         let run = match self {
             Self::Record(_) => 0,
-            Self::Run(run) => run.whole.text.capacity() + run.parts.capacity() * size_of::<Part>(),
+            Self::Run(run) => {
+                run.whole.text.capacity() + run.parts.capacity() * size_of::<DeltaPart>()
+            }
         };
         OVERHEAD + run
     }
@@ -238,21 +236,21 @@ impl Survivor {
     }
 }
 
-// === impl Run ===
+// === impl DeltaRun ===
 
-impl Run {
+impl DeltaRun {
     /// The run with one more delta, or the run as it was if that does not follow on it.
-    fn join(mut self, next: &Record) -> Result<Survivor, Self> {
+    fn join(mut self, next: &Record) -> Result<Compacted, Self> {
         let Some(TurnEvent::Delta(delta)) = TurnEvent::of(next) else { return Err(self) };
         if delta.turn != self.whole.turn || delta.start != self.end {
             return Err(self);
         }
         let at = self.whole.text.len();
-        self.parts.push(Part { offset: next.at.offset, start: delta.start, at });
+        self.parts.push(DeltaPart { offset: next.at.offset, start: delta.start, at });
         self.whole.text.push_str(&delta.text);
         self.end = after(&delta);
         self.newest = Record::clone(next);
-        Ok(Survivor::Run(self))
+        Ok(Compacted::Run(self))
     }
 
     fn since(&self, cursor: u64) -> Self {
@@ -261,7 +259,7 @@ impl Run {
         let text = self.whole.text.get(first.at..).unwrap_or_default().to_owned();
         let whole = Delta { turn: self.whole.turn, start: first.start, text };
         let rest = self.parts.get(from..).unwrap_or_default().iter();
-        let parts = rest.map(|part| Part { at: part.at - first.at, ..*part }).collect();
+        let parts = rest.map(|part| DeltaPart { at: part.at - first.at, ..*part }).collect();
         Self { newest: Record::clone(&self.newest), whole, end: self.end, parts }
     }
 
@@ -292,14 +290,16 @@ mod tests {
 
     #[test]
     fn a_start_at_the_end_of_all_numbers_is_harmless() {
-        let mut survivors = Survivors::default();
+        let mut compaction = Compaction::default();
         for (offset, start) in [(1, u64::MAX - 1), (2, 1), (3, u64::MAX)] {
             let delta =
                 TurnEvent::Delta(Delta { turn: Uuid::nil(), start, text: "abc".to_owned() });
             let draft = delta.draft("user:7".parse().unwrap());
-            survivors.push(Record::new(Event::new(draft, Position { epoch: 1, offset })));
+            compaction.push(Record::new(Event::new(draft, Position { epoch: 1, offset })));
         }
-        let left = survivors.records().map(|it| (it.at.offset, it.payload.contains("abcabc")));
+        let left = compaction
+            .records()
+            .map(|record| (record.at.offset, record.payload.contains("abcabc")));
         assert_eq!(left.collect::<Vec<_>>(), [(2, true), (3, false)]);
     }
 }
