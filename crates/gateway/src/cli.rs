@@ -9,8 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-/// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
-pub(crate) const USAGE: u8 = 64;
+use crate::exit_code::USAGE;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,12 +46,12 @@ pub(crate) enum Command {
     /// Bring the schema of the database up to date
     Migrate,
     /// Print a token, signed with auth.jwt.secret
-    Token(Token),
+    Token(TokenArgs),
 }
 
 /// What a token is to say.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
-pub(crate) struct Token {
+pub(crate) struct TokenArgs {
     /// Whose it is: the claim `sub`
     #[arg(long)]
     pub(crate) user: String,
@@ -83,10 +82,10 @@ impl Cli {
     pub(crate) fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, ExitCode> {
-        Self::try_parse_from(args).map_err(|why| {
+        Self::try_parse_from(args).map_err(|err| {
             // Nobody is left to tell when the terminal is gone.
-            why.print().ok();
-            if why.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
+            err.print().ok();
+            if err.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
         })
     }
 }
@@ -128,13 +127,13 @@ mod tests {
     fn a_token_is_described_by_its_options() {
         let args = "token --user 7 --channels chan:* --channels b --rooms 42 --ttl 90m --scope s";
         let args: Vec<_> = args.split(' ').collect();
-        let token = Token {
+        let token = TokenArgs {
             user: "7".into(),
             channels: vec!["chan:*".into(), "b".into()],
             rooms: vec!["42".into()],
             ttl: Duration::from_mins(90),
             scope: vec!["s".into()],
-            ..Token::default()
+            ..TokenArgs::default()
         };
         assert_eq!(read(&args), Ok((Some(Command::Token(token)), None)));
     }

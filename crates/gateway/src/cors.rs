@@ -71,7 +71,8 @@ fn preflight(asked: &HeaderMap) -> Response {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
-    let named = asked.filter_map(|it| it.to_str().ok()).filter(|it| !it.trim().is_empty());
+    let named =
+        asked.filter_map(|header| header.to_str().ok()).filter(|header| !header.trim().is_empty());
     let allowed = [HEADERS].into_iter().chain(named).collect::<Vec<_>>().join(", ");
     let allowed = HeaderValue::try_from(allowed).unwrap_or(HeaderValue::from_static(HEADERS));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);

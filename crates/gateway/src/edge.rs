@@ -15,12 +15,12 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    below::Below,
+    base_path::BasePath,
     config::Config,
-    host::Hosts,
-    leftover::Body,
-    proxies::{Caller, Proxies},
-    purpose::Purpose,
+    hosts::Hosts,
+    listen::connection::HttpConnection,
+    listen::request_body::RequestBody,
+    proxies::{ConnectionPeer, Proxies},
 };
 
 /// What a request is called in logs, and in those of a proxy.
@@ -29,13 +29,13 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// The longest id that is taken over, in bytes.
 const LONGEST: usize = 128;
 
-/// The way to all doors.
+/// The way to all routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     app: Router,
     hosts: Hosts,
     proxies: Proxies,
-    below: Below,
+    below: BasePath,
 }
 
 /// Visible ASCII only.
@@ -45,21 +45,21 @@ struct RequestId(HeaderValue);
 // === impl Edge ===
 
 impl Edge {
-    pub(crate) fn new(app: Router, below: Below, config: &Config) -> Self {
+    pub(crate) fn new(app: Router, below: BasePath, config: &Config) -> Self {
         let proxies = config.server.trusted_proxies.clone();
         Self { app, hosts: Hosts::new(config), proxies, below }
     }
 
-    pub(crate) fn trusts(&self, caller: Caller) -> bool {
+    pub(crate) fn trusts(&self, caller: ConnectionPeer) -> bool {
         self.proxies.trust(caller)
     }
 
     pub(crate) async fn answer(
         &self,
-        mut request: Request<Body>,
-        caller: Caller,
+        mut request: Request<RequestBody>,
+        caller: ConnectionPeer,
         secure: bool,
-        connection: Purpose,
+        connection: HttpConnection,
     ) -> Response {
         let begin = Instant::now();
         let id = RequestId::of(request.headers(), self.trusts(caller));
@@ -80,7 +80,7 @@ impl Edge {
         let carrier = connection.carrier(peer);
         request.extensions_mut().insert(carrier.clone());
         forbid_compression(request.headers_mut());
-        let response = match self.hosts.check(&request, caller == Caller::Unix) {
+        let response = match self.hosts.check(&request, caller == ConnectionPeer::Unix) {
             Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
                 Ok(response) => response,

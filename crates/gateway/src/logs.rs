@@ -7,35 +7,35 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{Format, Log},
-    repeats::Repeats,
+    config::{LogConfig, LogFormat},
+    log_throttle::LogThrottle,
 };
 
 /// What is logged, and what is not.
 #[derive(Debug)]
-pub(crate) struct Level {
+pub(crate) struct LogControl {
     filter: reload::Handle<EnvFilter, Registry>,
-    pub(crate) repeats: Repeats,
+    pub(crate) throttle: LogThrottle,
 }
 
 /// From here on everything that is logged is seen. Called once.
-pub(crate) fn init(log: &Log) -> Level {
+pub(crate) fn init(log: &LogConfig) -> LogControl {
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     let lines = match log.format {
-        Format::Pretty => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let repeats = Repeats::default();
-    let filter = filter.and(repeats.clone());
+    let throttle = LogThrottle::default();
+    let filter = filter.and(throttle.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    Level { filter: handle, repeats }
+    LogControl { filter: handle, throttle }
 }
 
-impl Level {
-    /// Log by the filter `to`, and call `tell` while what it tells is logged, before or after that.
+impl LogControl {
+    /// LogConfig by the filter `to`, and call `tell` while what it tells is logged, before or after that.
     pub(crate) fn change(&self, to: &str, tell: impl FnOnce()) {
         let change = || {
             let changed = self.filter.reload(EnvFilter::new(to));

@@ -16,20 +16,20 @@ use crate::ops;
 /// Title, version and licence are those of the package.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    components(schemas(Problem)),
+    components(schemas(ProblemSchema)),
     tags(
         (name = "topics", description = "Publish to topics, watch and read them"),
         (name = "operators", description = "What there is, and who is connected"),
     ),
 )]
-struct Document;
+struct ApiDocument;
 
 /// The path of the description.
 pub(crate) const PATH: &str = "/openapi.json";
 
 /// Serves the description of all endpoints, of which each protocol described its own.
 pub(crate) fn router(described: OpenApi, mode: Mode) -> Router {
-    let mut all = Document::openapi();
+    let mut all = ApiDocument::openapi();
     all.merge(described);
     let text = text(&all, mode);
     let serve = get(async move |request: Request| {
@@ -40,7 +40,8 @@ pub(crate) fn router(described: OpenApi, mode: Mode) -> Router {
 
 /// Why a request was refused (RFC 9457).
 #[derive(Serialize, ToSchema)]
-struct Problem {
+#[schema(as = Problem)]
+struct ProblemSchema {
     /// Stable, for programs, such as `/problems/bad-topic`.
     r#type: String,
     /// For people: what is wrong.
@@ -111,16 +112,16 @@ const REFUSALS: [(&str, &str); 5] = [
 const EMPTY: &str = "416";
 
 fn explain(responses: &mut Map<String, Value>, is_door: bool) {
-    for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
-        responses.entry(status).or_insert_with(|| json!({"description": why}));
+    for (status, err) in REFUSALS.into_iter().filter(|_| is_door) {
+        responses.entry(status).or_insert_with(|| json!({"description": err}));
     }
     responses.sort_keys();
     let told = |status: &str, response: &Value| {
         !status.starts_with(['4', '5'])
             || status == EMPTY
-            || ["content", "$ref"].into_iter().any(|it| response.get(it).is_some())
+            || ["content", "$ref"].into_iter().any(|key| response.get(key).is_some())
     };
-    for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
+    for (_, response) in responses.iter_mut().filter(|(status, response)| !told(status, response)) {
         let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
         response["content"] = json!({"application/problem+json": schema});
     }

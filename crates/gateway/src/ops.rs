@@ -15,20 +15,20 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::Door;
+use crate::route::Route;
 
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 
 /// Says what cannot be written to, and why.
-type Fault = dyn Fn() -> Option<String> + Send + Sync;
+type FaultCheck = dyn Fn() -> Option<String> + Send + Sync;
 
 #[derive(Clone)]
 struct Ops {
     metrics: PrometheusHandle,
     shares: Shares,
     leaving: CancellationToken,
-    fault: Arc<Fault>,
+    fault: Arc<FaultCheck>,
     listing: Arc<str>,
 }
 
@@ -38,9 +38,10 @@ pub(crate) fn router(
     shares: Shares,
     leaving: CancellationToken,
     fault: impl Fn() -> Option<String> + Send + Sync + 'static,
-    doors: &[Door],
+    routes: &[Route],
 ) -> (Router, OpenApi) {
-    let paths: Vec<_> = PATHS.into_iter().chain(doors.iter().map(|it| it.path.as_str())).collect();
+    let paths: Vec<_> =
+        PATHS.into_iter().chain(routes.iter().map(|route| route.path.as_str())).collect();
     let known = format!("there are {}", paths.join(", "));
     let (router, described) = OpenApiRouter::new()
         .routes(routes!(root))
@@ -62,7 +63,7 @@ pub(crate) fn router(
             shares,
             leaving,
             fault: Arc::new(fault),
-            listing: listing(doors).into(),
+            listing: listing(routes).into(),
         });
     (router, described)
 }
@@ -118,7 +119,7 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
     }
     match (ops.fault)() {
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        Some(err) => (StatusCode::SERVICE_UNAVAILABLE, err),
         None => (StatusCode::OK, "ready".to_owned()),
     }
 }
@@ -136,14 +137,14 @@ async fn exposition(State(ops): State<Ops>) -> Response {
     ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 
-fn listing(doors: &[Door]) -> String {
+fn listing(routes: &[Route]) -> String {
     let mut text = format!("quadrille {}\n\n", env!("CARGO_PKG_VERSION"));
-    let width = doors.iter().map(|it| it.path.len()).max().unwrap_or_default().max(10);
-    let mut line = |path: &str, what: &str| {
-        writeln!(text, "{path:<width$} {what}").expect("a String takes all");
+    let width = routes.iter().map(|route| route.path.len()).max().unwrap_or_default().max(10);
+    let mut line = |path: &str, summary: &str| {
+        writeln!(text, "{path:<width$} {summary}").expect("a String takes all");
     };
-    for door in doors {
-        line(&door.path, &format!("{}: {}", door.name, door.what));
+    for route in routes {
+        line(&route.path, &format!("{}: {}", route.name, route.summary));
     }
     line("/healthz", "200 while the process lives");
     line("/readyz", "200 while it takes traffic, 503 while it shuts down or cannot store");

@@ -6,12 +6,11 @@ use quadrille_edge::Core;
 use tokio::signal::unix::Signal;
 
 use crate::{
-    app,
+    app::check,
     config::{self, Config, Sources},
-    gateway::{files, raise_file_limit},
-    logs::Level,
-    places::Places,
-    tls::Certificates,
+    file_limit,
+    listen::{limit::ConnectionLimit, tls::Certificates},
+    logs::LogControl,
 };
 
 /// How long the files may take to be read. One that takes longer, such as a pipe that nobody writes to,
@@ -20,7 +19,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where the configuration comes from: the same at every reading.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct ConfigSource {
     pub(crate) file: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -28,18 +27,18 @@ pub(crate) struct Origin {
 /// What a reload needs and changes.
 #[derive(Debug)]
 pub(crate) struct Reload {
-    pub(crate) origin: Origin,
+    pub(crate) source: ConfigSource,
     /// In effect, whatever the file says by now.
     pub(crate) running: Config,
     pub(crate) core: Core,
     pub(crate) certificates: Option<Certificates>,
-    pub(crate) places: Places,
-    pub(crate) level: Level,
+    pub(crate) limit: ConnectionLimit,
+    pub(crate) level: LogControl,
 }
 
-// === impl Origin ===
+// === impl ConfigSource ===
 
-impl Origin {
+impl ConfigSource {
     pub(crate) fn load(&self) -> Result<(Config, Sources), config::Error> {
         Config::load(self.file.as_deref(), &self.environment)
     }
@@ -53,8 +52,8 @@ impl Reload {
         let life = self.core.life.clone();
         let reloads = async {
             while hangup.recv().await.is_some() {
-                if let Err(why) = self.reload().await {
-                    telemetry::config_reloaded(Err(&why));
+                if let Err(err) = self.reload().await {
+                    telemetry::config_reloaded(Err(&err));
                 }
             }
         };
@@ -66,31 +65,31 @@ impl Reload {
 
     /// Everything, or nothing and why.
     async fn reload(&mut self) -> Result<(), config::Error> {
-        let (origin, certificates) = (self.origin.clone(), self.certificates.clone());
+        let (source, certificates) = (self.source.clone(), self.certificates.clone());
         let read = in_time(tokio::task::spawn_blocking(move || {
-            let (wanted, sources) = origin.load()?;
+            let (wanted, sources) = source.load()?;
             // Also what needs a restart: better known now than then.
-            app::check(&wanted, &sources)?;
+            check::check(&wanted, &sources)?;
             let renewed = certificates.as_ref().map(Certificates::read).transpose();
-            let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
+            let renewed = renewed.map_err(|err| sources.invalid(err.key(), err.expected()))?;
             Ok::<_, config::Error>((wanted, sources, renewed))
         }));
-        let read = read.await?.map_err(|why| config::Error::of_reading(&why.to_string()))?;
+        let read = read.await?.map_err(|err| config::Error::of_reading(&err.to_string()))?;
         let (wanted, sources, renewed) = read?;
         let changes = self.running.changes(&wanted);
         let Core { auth, hub, quotas, sessions, shares, life, .. } = &self.core;
         // Keys of another mode are no use in this one.
         if wanted.auth.mode == self.running.auth.mode {
             let reloaded = in_time(auth.reload(wanted.auth.settings(), life)).await?;
-            reloaded.map_err(|why| app::blame(&why, &sources))?;
+            reloaded.map_err(|err| sources.invalid(err.key(), err.expected()))?;
         }
         hub.reload(&wanted.limits);
         sessions.reload(&wanted.limits);
         quotas.reload(&wanted.limits);
         shares.reload(&wanted.limits);
-        self.places.reload(&wanted.limits);
-        if files(&wanted.limits) > files(&self.running.limits) {
-            raise_file_limit(&wanted.limits);
+        self.limit.reload(&wanted.limits);
+        if file_limit::needed(&wanted.limits) > file_limit::needed(&self.running.limits) {
+            file_limit::raise(&wanted.limits);
         }
         if let (Some(certificates), Some(renewed)) = (&self.certificates, renewed) {
             certificates.show(renewed);

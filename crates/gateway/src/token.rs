@@ -5,7 +5,7 @@ use quadrille_core::{now, user_topic};
 use quadrille_identity::{Issue, Secret};
 
 use crate::{
-    cli::Token,
+    cli::TokenArgs,
     config::{self, Config, Sources},
 };
 
@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// The token, and the end of its line.
 pub(crate) fn make(
-    asked: Token,
+    asked: TokenArgs,
     config: &Config,
     sources: &Sources,
 ) -> Result<String, config::Error> {
@@ -22,9 +22,9 @@ pub(crate) fn make(
     let min = Secret::MIN;
     let Some(secret) = jwt.secrets().next() else {
         let expected = format!("expected a secret of at least {min} bytes to sign the token with");
-        return Err(sources.blame("auth.jwt.secret", expected));
+        return Err(sources.invalid("auth.jwt.secret", expected));
     };
-    let Token { user, channels, rooms, topics, ttl, scope } = asked;
+    let TokenArgs { user, channels, rooms, topics, ttl, scope } = asked;
     let option = |name: &str, expected: &str| config::Error::of_option(name, expected);
     if user_topic(&user).is_err() {
         return Err(option(

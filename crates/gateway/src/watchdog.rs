@@ -6,7 +6,7 @@ use std::{io, process, sync::mpsc, thread, time::Duration};
 
 use tokio::runtime::Builder;
 
-use crate::{gateway::UNFINISHED, signals::Signals};
+use crate::{exit_code::UNFINISHED, signals::Signals};
 
 /// Time that the orderly way has besides, as it ends at the same moment.
 const MARGIN: Duration = Duration::from_millis(250);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Auth {
+pub(crate) struct AuthConfig {
     pub(crate) mode: Mode,
     pub(crate) allow_open: bool,
     pub(crate) jwt: Jwt,
@@ -47,7 +47,7 @@ impl Default for Jwt {
     }
 }
 
-impl Auth {
+impl AuthConfig {
     pub(crate) fn settings(&self) -> Settings {
         let Jwt { jwks, audience, issuer, leeway, keys, .. } = &self.jwt;
         let Jwt { expired_connections, allow_short_secret, .. } = self.jwt;
@@ -73,7 +73,7 @@ impl Jwt {
 
     /// All of them verify; the first signs.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let single = Some(&self.secret).filter(|it| !it.is_empty());
+        let single = Some(&self.secret).filter(|secret| !secret.is_empty());
         single.into_iter().chain(&self.secrets)
     }
 }

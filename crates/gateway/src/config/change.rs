@@ -30,7 +30,7 @@ impl Config {
         keys.extend(secrets.iter().filter(|(_, differ)| *differ).map(|(key, _)| (*key).to_owned()));
         let same_mode = self.auth.mode == wanted.auth.mode;
         let (applied, pending) = keys.into_iter().partition(|key| {
-            let reloaded = RELOADED.iter().any(|it| key.starts_with(it));
+            let reloaded = RELOADED.iter().any(|prefix| key.starts_with(prefix));
             reloaded && (same_mode || !key.starts_with("auth."))
         });
         Changes { applied, pending }
@@ -96,19 +96,19 @@ mod tests {
 
     #[test]
     fn what_is_applied_and_what_waits_for_a_restart_is_told_by_key() {
-        let told = changes(|it| {
-            it.limits.topics = 1;
-            it.auth.jwt.secret = "x".repeat(32).into();
-            it.auth.jwt.leeway = Duration::ZERO;
-            it.log.level = "warn".into();
-            it.server.listen.clear();
-            it.topics.0.get_mut("chan").unwrap().events = 1;
+        let told = changes(|config| {
+            config.limits.topics = 1;
+            config.auth.jwt.secret = "x".repeat(32).into();
+            config.auth.jwt.leeway = Duration::ZERO;
+            config.log.level = "warn".into();
+            config.server.listen.clear();
+            config.topics.0.get_mut("chan").unwrap().events = 1;
         });
         let applied = "auth.jwt.leeway auth.jwt.secret limits.topics log.level";
         assert_eq!(told, [applied, "server.listen topics.chan.events"]);
-        let told = changes(|it| {
-            it.auth.mode = Mode::Jwt;
-            it.auth.jwt.secret = "x".repeat(32).into();
+        let told = changes(|config| {
+            config.auth.mode = Mode::Jwt;
+            config.auth.jwt.secret = "x".repeat(32).into();
         });
         assert_eq!(told, ["", "auth.jwt.secret auth.mode"]);
     }

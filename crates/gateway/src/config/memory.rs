@@ -29,30 +29,30 @@ const CONNECTION: u64 = 64 * KIB + 8 * KIB + 72 * KIB + 512 * KIB;
 
 /// One thing that takes memory, and how many bytes at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct MemoryPart {
     pub(crate) name: &'static str,
     pub(crate) bytes: u64,
 }
 
 /// What everything takes at most.
 #[derive(Debug)]
-pub(crate) struct Memory(pub(crate) Vec<Part>);
+pub(crate) struct MemoryBound(pub(crate) Vec<MemoryPart>);
 
-impl Memory {
+impl MemoryBound {
     pub(crate) fn of(config: &Config) -> Self {
         let limits = &config.limits;
-        let tls = config.server.listen.iter().any(super::Address::is_tls);
+        let tls = config.server.listen.iter().any(super::ListenAddress::is_tls);
         let session = SESSION + if tls { TLS } else { 0 };
         let connection = CONNECTION + upload(config);
         let mut parts = vec![
-            Part::new("the process", 1, BASE),
-            Part::new("logs", limits.log_bytes, 1),
-            Part::new("topics", limits.topics, TOPIC),
-            Part::new("sessions", limits.connections, session),
-            Part::new("HTTP connections", limits.http_connections, connection),
-            Part::new("messages on their way in", limits.input_bytes, 1),
-            Part::new("answers on their way out", limits.output_bytes, 1),
-            Part::new("rates and keys", 1, 128 * MIB),
+            MemoryPart::new("the process", 1, BASE),
+            MemoryPart::new("logs", limits.log_bytes, 1),
+            MemoryPart::new("topics", limits.topics, TOPIC),
+            MemoryPart::new("sessions", limits.connections, session),
+            MemoryPart::new("HTTP connections", limits.http_connections, connection),
+            MemoryPart::new("messages on their way in", limits.input_bytes, 1),
+            MemoryPart::new("answers on their way out", limits.output_bytes, 1),
+            MemoryPart::new("rates and keys", 1, 128 * MIB),
         ];
         parts.extend(asked(config));
         parts.extend(kept(config));
@@ -65,7 +65,7 @@ impl Memory {
     }
 }
 
-impl Part {
+impl MemoryPart {
     fn new(name: &'static str, count: usize, each: u64) -> Self {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         Self { name, bytes: count.saturating_mul(each) }
@@ -73,11 +73,11 @@ impl Part {
 }
 
 /// As `check-config` tells it.
-impl fmt::Display for Memory {
+impl fmt::Display for MemoryBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes.div_ceil(MIB);
         write!(f, "memory at the worst: {} MiB (", mib(self.sum()))?;
-        for (n, Part { name, bytes }) in self.0.iter().enumerate() {
+        for (n, MemoryPart { name, bytes }) in self.0.iter().enumerate() {
             write!(f, "{}{name} {}", if n > 0 { ", " } else { "" }, mib(*bytes))?;
         }
         write!(f, ")")
@@ -86,42 +86,42 @@ impl fmt::Display for Memory {
 
 /// Questions, and the replies to them.
 #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-fn asked(config: &Config) -> Vec<Part> {
+fn asked(config: &Config) -> Vec<MemoryPart> {
     /// A reply while it comes: what was read of it, its text, and its last record.
     const REPLY: u64 = 3;
     let agents = &config.agents;
-    let longest = agents.named.values().map(|it| it.max_reply).max().unwrap_or_default();
+    let longest = agents.named.values().map(|agent| agent.max_reply).max().unwrap_or_default();
     let reply = u64::try_from(longest).unwrap_or(u64::MAX).saturating_mul(REPLY);
     vec![
-        Part::new("questions", quadrille_agents::QUESTION_BYTES, 1),
-        Part::new("replies", agents.max_running, reply),
-        Part::new("ended turns", agents.kept_bytes, 1),
+        MemoryPart::new("questions", quadrille_agents::QUESTION_BYTES, 1),
+        MemoryPart::new("replies", agents.max_running, reply),
+        MemoryPart::new("ended turns", agents.kept_bytes, 1),
     ]
 }
 
 #[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
-fn asked(_: &Config) -> Vec<Part> {
+fn asked(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
 /// The database, work on tables, and connections that may come back.
 #[cfg(any(feature = "rooms", feature = "workflows"))]
-fn kept(config: &Config) -> Vec<Part> {
+fn kept(config: &Config) -> Vec<MemoryPart> {
     // A page of a list is read by each, and SQLite keeps 2 MiB of pages for it.
     let connections = usize::try_from(config.store.max_connections).unwrap_or(usize::MAX);
-    let database = Part::new("database", connections.saturating_add(1), 8 * MIB);
+    let database = MemoryPart::new("database", connections.saturating_add(1), 8 * MIB);
     let mut parts = vec![database];
     #[cfg(feature = "rooms")]
     if !config.rooms.recovery.is_zero() {
-        parts.push(Part::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
+        parts.push(MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
     }
     #[cfg(feature = "workflows")]
-    parts.push(Part::new("tables", config.workflows.memory(), 1));
+    parts.push(MemoryPart::new("tables", config.workflows.memory(), 1));
     parts
 }
 
 #[cfg(not(any(feature = "rooms", feature = "workflows")))]
-fn kept(_: &Config) -> Vec<Part> {
+fn kept(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn the_sum_is_that_of_all_parts_and_grows_with_each_key() {
         let mut config = Config::default();
-        let before = Memory::of(&config);
+        let before = MemoryBound::of(&config);
         assert_eq!(before.sum(), before.0.iter().map(|part| part.bytes).sum::<u64>());
         assert!(before.to_string().contains("logs 1024, "), "{before}");
         config.limits.log_bytes += 3 << 20;
         config.limits.connections += 1024;
-        let grown = Memory::of(&config).sum() - before.sum();
+        let grown = MemoryBound::of(&config).sum() - before.sum();
         assert_eq!(grown, 3 * MIB + 1024 * SESSION);
         config.limits.output_bytes = usize::MAX;
-        assert_eq!(Memory::of(&config).sum(), u64::MAX, "it does not overflow");
+        assert_eq!(MemoryBound::of(&config).sum(), u64::MAX, "it does not overflow");
     }
 }

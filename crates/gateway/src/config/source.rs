@@ -5,12 +5,14 @@ use std::{
 };
 
 use figment::{
-    Error as FigmentError, Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Num, Value},
+    Figment,
+    value::{Num, Value},
 };
 
 use super::{
-    Config, Error, original,
+    Config, Error,
+    layer::Layer,
+    legacy,
     variable::{self, NEST, PREFIX},
     yaml,
 };
@@ -28,38 +30,22 @@ pub(crate) struct Sources {
 
 /// A configuration file that was read and not yet understood.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// One layer.
-pub(super) struct Layer {
-    pub(super) name: String,
-    pub(super) values: Dict,
-}
-
 /// What a file says.
-struct Content {
+struct FileContent {
     /// What it says in the keys of the original.
     translated: Vec<Layer>,
     own: Layer,
     ignored: Vec<String>,
 }
 
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.clone())
-    }
+// === impl ConfigFile ===
 
-    fn data(&self) -> Result<Map<Profile, Dict>, FigmentError> {
-        Ok(Profile::Default.collect(self.values.clone()))
-    }
-}
-
-// === impl File ===
-
-impl File {
+impl ConfigFile {
     /// The file that was named, which has to exist, or the one in the working directory if there
     /// is one.
     pub(super) fn read(named: Option<&Path>) -> Result<Option<Self>, Error> {
@@ -67,22 +53,22 @@ impl File {
         let name = path.display().to_string();
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(Self { name, text })),
-            Err(why) if why.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
-            Err(why) => Err(Error::unreadable(&name, &why)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
+            Err(err) => Err(Error::unreadable(&name, &err)),
         }
     }
 
-    fn content(self) -> Result<Content, Error> {
+    fn content(self) -> Result<FileContent, Error> {
         let Self { name, text } = self;
         if yaml::is_meant(&name) {
             let mut values = yaml::read(&name, &text)?;
-            let original::Translated { layers, ignored } = original::translate(&name, &mut values)?;
-            return Ok(Content { translated: layers, own: Layer { name, values }, ignored });
+            let legacy::Translated { layers, ignored } = legacy::translate(&name, &mut values)?;
+            return Ok(FileContent { translated: layers, own: Layer { name, values }, ignored });
         }
-        let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
+        let table: toml::Table = text.parse().map_err(|err| Error::syntax(&name, &text, &err))?;
         let values = Value::serialize(table).expect("TOML is plain data");
         let values = values.into_dict().expect("a table is a dictionary");
-        Ok(Content { translated: Vec::new(), own: Layer { name, values }, ignored: Vec::new() })
+        Ok(FileContent { translated: Vec::new(), own: Layer { name, values }, ignored: Vec::new() })
     }
 }
 
@@ -90,7 +76,7 @@ impl File {
 
 impl Sources {
     pub(super) fn read(
-        file: Option<File>,
+        file: Option<ConfigFile>,
         environment: &[(String, String)],
     ) -> Result<Self, Error> {
         let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
@@ -98,7 +84,7 @@ impl Sources {
         let mut layers = Figment::from(Layer { name: "configuration".to_owned(), values });
         let mut unused = Vec::new();
         if let Some(file) = file {
-            let Content { translated, own, ignored } = file.content()?;
+            let FileContent { translated, own, ignored } = file.content()?;
             layers = translated.into_iter().chain([own]).fold(layers, Figment::merge);
             unused = ignored;
         }
@@ -132,11 +118,12 @@ impl Sources {
     }
 
     /// The error that the value of `key` is wrong, wherever it came from.
-    pub(crate) fn blame(&self, key: &str, expected: impl Into<String>) -> Error {
+    pub(crate) fn invalid(&self, key: &str, expected: impl Into<String>) -> Error {
         // What is missing was to be where the table is that it is missing in.
         let mut tables = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
-        let source =
-            tables.find_map(|key| self.layers.find_metadata(key)).map(|it| it.name.clone());
+        let source = tables
+            .find_map(|key| self.layers.find_metadata(key))
+            .map(|metadata| metadata.name.clone());
         Error::new(source.as_deref().unwrap_or("configuration"), key, expected)
     }
 }

@@ -42,18 +42,18 @@ pub(super) fn of(key: &str) -> String {
 /// Whether a variable belongs to somebody else: Kubernetes and Docker set some in every container
 /// beside a service whose name begins like ours, and tests of the gateway have some of their own.
 pub(super) fn is_foreign(rest: &str, value: &str) -> bool {
-    let digits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit());
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     // `PORT`, `PORT_80_TCP`, `PORT_80_TCP_ADDR`, each perhaps after the rest of a service's name.
-    let of_port = |it: &str| {
-        let mut parts = it.split('_');
+    let of_port = |text: &str| {
+        let mut parts = text.split('_');
         let number = parts.next().is_some_and(digits);
         let protocol = matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"));
         number && protocol && matches!(parts.next(), None | Some("PROTO" | "PORT" | "ADDR"))
     };
-    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|it| value.starts_with(it));
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let port = rest == "PORT" || rest.ends_with("_PORT");
-    let service = ["SERVICE_HOST", "SERVICE_PORT"].iter().any(|it| rest.contains(it));
-    let one_port = rest.split_once("PORT_").is_some_and(|(_, it)| of_port(it));
+    let service = ["SERVICE_HOST", "SERVICE_PORT"].iter().any(|suffix| rest.contains(suffix));
+    let one_port = rest.split_once("PORT_").is_some_and(|(_, tail)| of_port(tail));
     rest == "BIN" || rest.starts_with("TEST_") || service || one_port || port && is_address
 }
 

@@ -16,7 +16,7 @@ use opentelemetry_sdk::{
     trace::{SdkTracerProvider, Tracer},
 };
 
-use self::sender::Sender;
+use self::sender::SpanSender;
 use crate::config::{self, Config, Sources};
 
 /// How long the end of the process waits for the last spans to be sent.
@@ -33,8 +33,8 @@ impl Traces {
         if endpoint.is_empty() {
             return Ok(Self(None));
         }
-        let blame = |why: String| sources.blame("otel.endpoint", why);
-        let sender = Sender::new().map_err(|why| blame(format!("no HTTP client: {why}")))?;
+        let blame = |err: String| sources.invalid("otel.endpoint", err);
+        let sender = SpanSender::new().map_err(|err| invalid(format!("no HTTP client: {err}")))?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(sender)
@@ -42,7 +42,7 @@ impl Traces {
             .with_endpoint(format!("{endpoint}/v1/traces"))
             .with_timeout(sender::PATIENCE)
             .build()
-            .map_err(|why| blame(format!("expected the address of a collector: {why}")))?;
+            .map_err(|err| invalid(format!("expected the address of a collector: {err}")))?;
         // What OTEL_RESOURCE_ATTRIBUTES says comes last, and wins.
         let resource = Resource::builder_empty()
             .with_service_name("quadrille")

@@ -65,8 +65,9 @@ fn start(
     let parent =
         TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
     let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
-    let known = known.iter().find(|it| *it == method);
-    let (word, method) = known.map_or(("HTTP", "_OTHER"), |it| (it.as_str(), it.as_str()));
+    let known = known.iter().find(|candidate| *candidate == method);
+    let (word, method) =
+        known.map_or(("HTTP", "_OTHER"), |method| (method.as_str(), method.as_str()));
     let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
     let mut attributes = vec![KeyValue::new("http.request.method", method.to_owned())];
     attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));

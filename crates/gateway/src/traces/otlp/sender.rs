@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(super) struct SpanSender {
     client: Client,
     runtime: Handle,
     /// Of its own: nobody waits for a request to end.
@@ -24,7 +24,7 @@ pub(super) struct Sender {
     failing: AtomicBool,
 }
 
-impl Sender {
+impl SpanSender {
     pub(super) fn new() -> reqwest::Result<Self> {
         let client = Client::builder()
             .redirect(redirect::Policy::none())
@@ -50,7 +50,7 @@ impl Sender {
 }
 
 #[async_trait]
-impl HttpClient for Sender {
+impl HttpClient for SpanSender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
         let (tell, told) = oneshot::channel();
@@ -69,10 +69,10 @@ impl HttpClient for Sender {
                 self.tell(Ok(()));
                 Ok(Response::builder().status(answer.status()).body(Bytes::new())?)
             }
-            Err(why) => {
-                let why = why.without_url();
-                self.tell(Err(&why));
-                Err(why.into())
+            Err(err) => {
+                let err = err.without_url();
+                self.tell(Err(&err));
+                Err(err.into())
             }
         }
     }

@@ -1,0 +1,203 @@
+//! From a listening socket to requests: our own loop, for what ready-made ones leave out, a limit
+//! on connections and on the time a request may take to arrive, and an end that waits for nobody idle.
+use std::{
+    convert::Infallible,
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::TokioIo;
+use quadrille_core::Life;
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    connection::HttpConnection,
+    discard::CLOSING_TIMEOUT,
+    head_timer::HeadTimer,
+    limit::{ConnectionLimit, ConnectionPermit},
+    listener::{Accepted, Listener},
+    refusal::Refusals,
+    request_body::RequestBody,
+    socket::ClientSocket,
+    stall::WatchedStream,
+};
+use crate::{edge::Edge, proxies::ConnectionPeer};
+
+/// The largest head of a request, and what is read of a body at once. A connection holds as much
+/// only while it needs it, and nothing of it once it is a WebSocket.
+const BUFFER: usize = 64 << 10;
+
+/// How long to wait when there are no files left to accept with.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How often to say so.
+const COMPLAIN: Duration = Duration::from_secs(10);
+
+/// What every connection is served with.
+#[derive(Clone, Debug)]
+pub(crate) struct Acceptor {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) limit: ConnectionLimit,
+    refusals: Refusals,
+    pub(crate) http: http1::Builder,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// For a request's head, and for the handshake of TLS before the first.
+    patience: Duration,
+    pub(crate) life: Life,
+    /// Accept no more, and close connections between two requests.
+    pub(crate) closing: CancellationToken,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        edge: Edge,
+        limit: ConnectionLimit,
+        tls: Option<Arc<ServerConfig>>,
+        (patience, idle): (Duration, Duration),
+        life: Life,
+        closing: CancellationToken,
+    ) -> Self {
+        let mut http = http1::Builder::new();
+        http.header_read_timeout(idle);
+        http.max_header_size(BUFFER).max_buf_size(BUFFER);
+        let refusals = Refusals::default();
+        Self { edge: edge.into(), limit, refusals, http, tls, patience, life, closing }
+    }
+
+    /// Accept until closing.
+    pub(crate) async fn run(self, listener: Listener) {
+        let mut complained: Option<Instant> = None;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.closing.cancelled() => return,
+            };
+            match accepted {
+                Ok(accepted) => self.take(accepted),
+                Err(err) if is_of_the_peer(&err) => {}
+                Err(err) => {
+                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+                        complained = Some(Instant::now());
+                        tracing::error!(error = %err, "cannot accept connections, trying again");
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Serve a connection if there is a place for it.
+    fn take(&self, accepted: Accepted) {
+        let caller = accepted.caller();
+        match self.limit.take(caller, self.edge.trusts(caller)) {
+            Ok(permit) => self.life.spawn("http", self.clone().connection(accepted, permit)),
+            Err(err) => self.refusals.refuse(accepted, err, self),
+        }
+    }
+
+    async fn connection(self, accepted: Accepted, permit: ConnectionPermit) {
+        let caller = accepted.caller();
+        let purpose = HttpConnection::new(self.closing.clone(), permit);
+        let socket = match accepted {
+            Accepted::Tcp(stream, _) => {
+                ClientSocket::Tcp(WatchedStream::new(stream, purpose.clone()))
+            }
+            Accepted::Unix(stream) => {
+                ClientSocket::Unix(WatchedStream::new(stream, purpose.clone()))
+            }
+            Accepted::Tls(stream, _) => match self.handshake(stream, &purpose).await {
+                Ok(stream) => ClientSocket::Tls(stream),
+                Err(err) => {
+                    tracing::debug!(peer = %caller.ip(), error = %err, "TLS was not agreed on");
+                    return;
+                }
+            },
+        };
+        let secure = matches!(socket, ClientSocket::Tls(_));
+        let (edge, life) = (self.edge, self.life);
+        let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
+        let mut http = self.http.clone();
+        http.timer(HeadTimer::new(purpose.clone(), self.patience));
+        let connection = http.serve_connection(TokioIo::new(socket), requests);
+        let mut connection = pin!(connection.with_upgrades());
+        let (mut halved, mut closing) = (pin!(purpose.halved()), pin!(self.closing.cancelled()));
+        let mut is_half = false;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = purpose.displaced() => break Ok(()),
+                // After this answer, if there is one.
+                () = halved.as_mut(), if !is_half => {
+                    is_half = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = closing.as_mut() => {
+                    connection.as_mut().graceful_shutdown();
+                    break match tokio::time::timeout(CLOSING_TIMEOUT, connection.as_mut()).await {
+                        Ok(ended) => ended,
+                        // Nobody waits for the rest of a first request's head, or of a body without use.
+                        Err(_) if purpose.is_new() || purpose.lingers() => Ok(()),
+                        Err(_) => connection.await,
+                    };
+                }
+            }
+        };
+        purpose.upgraded();
+        if let Err(err) = ended {
+            tracing::debug!(peer = %caller.ip(), error = %err, "connection broken off");
+        }
+    }
+
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        purpose: &HttpConnection,
+    ) -> io::Result<Box<TlsStream<WatchedStream<TcpStream>>>> {
+        let Some(tls) = self.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
+        // In a box from the beginning, or every connection would hold room for it.
+        let agreed = Box::pin(
+            TlsAcceptor::from(tls).accept(WatchedStream::below_tls(stream, purpose.clone())),
+        );
+        tokio::select! {
+            agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
+            () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
+/// The connection was gone before it was accepted.
+fn is_of_the_peer(err: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(err.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The requests of one connection.
+pub(crate) struct Requests {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) caller: ConnectionPeer,
+    pub(crate) secure: bool,
+    pub(crate) life: Life,
+    pub(crate) purpose: HttpConnection,
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.purpose.requests(request.version());
+        let request = RequestBody::of(request, &self.purpose, &self.life);
+        let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
+        let (caller, secure) = (self.caller, self.secure);
+        Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })
+    }
+}

@@ -1,0 +1,132 @@
+//! Answers on their way out: how they count until their client has taken them.
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::{StatusCode, header::VARY},
+    response::{IntoResponse, Response},
+};
+use http_body::{Frame, SizeHint};
+use quadrille_core::{Counted, Info, Shortage};
+use quadrille_edge::http::{Carrier, Problem};
+
+use super::HttpConnection;
+
+/// Bytes of an answer that is written at once.
+const SHORT: u64 = 64 << 10;
+
+/// When to ask again for an answer that there was no room for.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Bytes of the largest answer that is made in memory.
+const IN_MEMORY: u64 = 8 << 20;
+
+impl HttpConnection {
+    /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
+    /// is at it until all of the answer is written. Answers that are whole in memory count in the pool
+    /// `output` until then, for the client that `carrier` tells. Without room for one, it is 503 or 429
+    /// instead if `may_refuse`: if the request changed nothing.
+    pub(crate) fn answers(
+        &self,
+        response: Response,
+        carrier: &Carrier,
+        may_refuse: bool,
+    ) -> Response {
+        self.shared.answered.store(true, Relaxed);
+        if let Some(info) = response.extensions().get::<Arc<Info>>() {
+            self.session(info);
+        }
+        let (is_stranger, buffers) = {
+            let state = self.state();
+            (state.permit.holder().is_stranger(), state.permit.buffers())
+        };
+        let size = response.body().size_hint().exact();
+        if size.is_some_and(|bytes| bytes <= SHORT) {
+            if is_stranger {
+                self.state().permit.set_busy(false);
+            }
+            return response;
+        }
+        let mut counted = buffers.sending();
+        // What is larger is a file, which is read as it is sent.
+        let whole =
+            size.filter(|bytes| *bytes <= IN_MEMORY).and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(bytes) = whole {
+            let holder = carrier.holder();
+            if !may_refuse {
+                counted.hold_anyway(bytes, &holder);
+            } else if let Err(shortage) = counted.hold(bytes, || holder) {
+                return unread(&response, shortage);
+            }
+        }
+        if !is_stranger && whole.is_none() {
+            return response;
+        }
+        let connection = is_stranger.then(|| self.clone());
+        response.map(|body| Body::new(CountedBody { body, connection, _counted: counted }))
+    }
+}
+
+/// Says that `refused` is not sent for want of room, to the same page if one asked.
+fn unread(refused: &Response, shortage: Shortage) -> Response {
+    let (status, title) = match shortage {
+        Shortage::Share => {
+            (StatusCode::TOO_MANY_REQUESTS, "this user reads too few of its answers")
+        }
+        Shortage::Full | Shortage::Strangers => {
+            (StatusCode::SERVICE_UNAVAILABLE, "too many answers are not read")
+        }
+    };
+    let problem = Problem::new(status, "/problems/busy", title)
+        .detail("read the answers that were asked for, or try again after the time in Retry-After")
+        .retry_after(SOON);
+    let mut response = problem.into_response();
+    for (name, value) in refused.headers() {
+        if *name == VARY || name.as_str().starts_with("access-control-") {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    response
+}
+
+/// The body of an answer that its connection is at until it is written, and its count until then.
+#[derive(Debug)]
+struct CountedBody {
+    body: Body,
+    /// Of a client without a token.
+    connection: Option<HttpConnection>,
+    _counted: Counted,
+}
+
+impl HttpBody for CountedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for CountedBody {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.state().permit.set_busy(false);
+        }
+    }
+}
