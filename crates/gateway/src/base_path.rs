@@ -1,5 +1,5 @@
 //! A gateway below a path: `https://example.com/assistant/` instead of a host of its own. Some proxies
-//! take the path away and some do not, so both are understood.
+//! strip the path and some do not, so both are understood.
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::http::{Uri, uri::PathAndQuery};
@@ -7,17 +7,17 @@ use quadrille_edge::http::Site;
 
 use crate::config::{Config, Server};
 
-/// Where the gateway is for its clients, if nobody says otherwise.
+/// The path below which clients reach the gateway, unless a proxy names another.
 #[derive(Clone, Debug)]
 pub(crate) struct BasePath {
     base: Arc<str>,
     public: Option<Arc<str>>,
-    /// What the gateway's own paths begin with.
+    /// First segments of the gateway's own paths.
     roots: Arc<BTreeSet<String>>,
 }
 
 impl BasePath {
-    /// `paths` are those of the gateway.
+    /// Takes the gateway's own paths as `paths`.
     pub(crate) fn new<'a>(config: &Config, paths: impl Iterator<Item = &'a str>) -> Self {
         let Server { base_path, public_url, .. } = &config.server;
         let public = public_url.trim_end_matches('/');
@@ -28,8 +28,8 @@ impl BasePath {
         }
     }
 
-    /// `uri` without the base path, if it is there: what remains has to be a path of the gateway, for
-    /// `/chat` may also be one, from which a proxy has taken another.
+    /// Strips the base path from `uri`, if the rest is a path of the gateway: `/chat` may be a base path
+    /// and a path of the gateway that a proxy has stripped already.
     pub(crate) fn without_base(&self, uri: &Uri) -> Option<Uri> {
         if self.base.is_empty() {
             return None;
@@ -56,8 +56,8 @@ impl BasePath {
         root(path).is_some_and(|root| self.roots.contains(root))
     }
 
-    /// How a client addresses the gateway. `prefix` is what a proxy says that it took away, `taken`
-    /// that the base path was taken away here.
+    /// Returns the address that a client uses. `prefix` is the path that a proxy reports as stripped;
+    /// `taken` means that the base path was stripped here.
     pub(crate) fn site(&self, scheme: &'static str, prefix: Option<String>, taken: bool) -> Site {
         let path = match prefix {
             None => Arc::clone(&self.base),
@@ -68,7 +68,7 @@ impl BasePath {
     }
 }
 
-/// The first part of a path.
+/// First segment of a path.
 fn root(path: &str) -> Option<&str> {
     path.split('/').find(|part| !part.is_empty())
 }

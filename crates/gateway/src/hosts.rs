@@ -1,25 +1,25 @@
-//! For which host a request is (RFC 9110, 7.2). Whoever has a name can make it point here, and a
-//! page of that name is then one of this host's to a browser: where nobody signs in, only names that
-//! are known are answered.
+//! Checks the `Host` of requests (RFC 9110, 7.2) against DNS rebinding: any foreign name can be made to
+//! resolve to this host, and to a browser its pages are then of the same origin. Without sign-in, only
+//! known names are served.
 use axum::http::{HeaderMap, Request, StatusCode, Version, header::HOST, uri::Authority};
 use quadrille_edge::http::Problem;
 use quadrille_identity::Mode;
 
 use crate::config::Config;
 
-/// The names to answer to.
+/// Names that are served.
 #[derive(Clone, Debug)]
 pub(crate) enum Hosts {
     Any,
-    /// These, those of this machine, and addresses: what is no name cannot be made to point here.
+    /// These, those of this machine, and IP addresses, which cannot be rebound.
     Known(Vec<String>),
 }
 
 // === impl Hosts ===
 
 impl Hosts {
-    /// Names are checked in open mode and wherever some are listed. The pages of `server.origins`
-    /// may be of this host; if all may connect, nothing is left to protect.
+    /// Checks names in open mode and wherever some are listed. Hosts of `server.origins` are known; if
+    /// it has `*`, nothing is left to protect.
     pub(crate) fn new(config: &Config) -> Self {
         let server = &config.server;
         let open = config.auth.mode == Mode::Open && !config.auth.allow_open;
@@ -35,26 +35,25 @@ impl Hosts {
         Self::Known(pages.chain(public.and_then(name)).chain(listed).collect())
     }
 
-    /// Say what is left to do before addresses that are shown to others can be relied on: without a
-    /// `server.public_url` they begin with the `Host` of whoever brought the file or asked, and where
-    /// any is answered, that may be one of somebody else.
+    /// Returns a warning if URLs in events may begin with a forged `Host`: without `server.public_url`
+    /// they take that of the client which uploaded the file, and here any is accepted.
     pub(crate) fn advice(config: &Config) -> Option<&'static str> {
         let any = matches!(Self::new(config), Self::Any) && config.server.public_url.is_empty();
         any.then_some(
-            "warning: any Host is answered, and addresses of files in events for others begin with that \
-             of whoever brought the file; set server.public_url, or list names in server.hosts",
+            "warning: any Host is accepted, and URLs of files in events begin with that of the uploading \
+             client; set server.public_url, or list names in server.hosts",
         )
     }
 
-    /// Refuse a request for another host. `local` says that it came over a unix socket, which no
-    /// browser reaches, so that the names are the business of who forwards it.
+    /// Refuses a request for another host. `local` means that it came over a unix socket, which no
+    /// browser reaches, so that its `Host` is left to the proxy.
     pub(crate) fn check<B>(&self, request: &Request<B>, local: bool) -> Result<(), Problem> {
         let host = sent(request.headers(), request.version())?;
         let Self::Known(known) = self else { return Ok(()) };
         if local {
             return Ok(());
         }
-        // The first counts (RFC 9112, 3.2.2), but nothing is gained by two.
+        // The target counts (RFC 9112, 3.2.2), but both have to be known.
         let target = request.uri().authority().map(Authority::as_str);
         if [target, host].into_iter().flatten().all(|authority| is_known(authority, known)) {
             return Ok(());
@@ -65,8 +64,8 @@ impl Hosts {
     }
 }
 
-/// The one `Host` that HTTP/1.1 requires (RFC 9112, 3.2). Browsers always send it, so a program that
-/// speaks HTTP/1.0 may do without.
+/// Reads the one `Host` that HTTP/1.1 requires (RFC 9112, 3.2). HTTP/1.0 may omit it: browsers never
+/// do.
 fn sent(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Problem> {
     let mut sent = headers.get_all(HOST).iter();
     match (sent.next(), sent.next()) {
@@ -77,8 +76,12 @@ fn sent(headers: &HeaderMap, version: Version) -> Result<Option<&str>, Problem> 
 }
 
 fn bad() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "/problems/bad-host", "which host is meant is unclear")
-        .detail("send the header Host once, as HOST or HOST:PORT")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "/problems/bad-host",
+        "the header Host is missing or ambiguous",
+    )
+    .detail("send the header Host once, as HOST or HOST:PORT")
 }
 
 fn is_known(authority: &str, known: &[String]) -> bool {
@@ -89,19 +92,19 @@ fn is_known(authority: &str, known: &[String]) -> bool {
         || name == "localhost"
         || name.ends_with(".localhost")
         || known.iter().any(|known_name| match known_name.strip_prefix('*') {
-            // Of every host below another.
+            // A wildcard for subdomains.
             Some(above) => name.ends_with(above),
             None => *known_name == name,
         })
 }
 
-/// The host of `HOST[:PORT]`.
+/// Host of `HOST[:PORT]`.
 fn name(authority: &str) -> Option<String> {
     let authority: Authority = authority.parse().ok()?;
     (!authority.as_str().contains('@')).then(|| plain(authority.host()))
 }
 
-/// In small letters, and without the dot that ends a name that is whole.
+/// Lower case, without the trailing dot of an absolute name.
 fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }

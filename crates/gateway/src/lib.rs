@@ -42,7 +42,7 @@ use crate::{
     start_error::StartError,
 };
 
-/// The whole program, from its arguments to its exit code.
+/// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
     let begin = Instant::now();
     quadrille_identity::install_crypto();
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
         Err(err) => return StartError::Other(err.into()).report(),
     };
     let ended = runtime.block_on(run(cli, environment, begin));
-    // What threads still do is not waited for: whoever stops has done so, as long as there was time.
+    // Blocking threads are not waited for: the drain has given them their time.
     runtime.shutdown_background();
     ended.unwrap_or_else(|err| err.report())
 }
@@ -73,8 +73,7 @@ async fn run(
     }
     let source = ConfigSource { file: cli.config, environment };
     let (config, sources) = source.load()?;
-    // What is said in confidence is for the owner of the process alone, in whatever folder it is
-    // kept. A socket gets its mode when it is made.
+    // Files with user data are private, whatever the mode of their folder. A socket sets its own mode.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     match cli.command.unwrap_or_default() {
         Command::PrintConfig { .. } => Ok(cli::print(&config.to_toml())),
@@ -85,15 +84,12 @@ async fn run(
             let level = logs::init(&config.log);
             if !sources.ignored().is_empty() {
                 let keys = sources.ignored().join(", ");
-                tracing::warn!(
-                    keys,
-                    "in the configuration file without a counterpart here; ignored"
-                );
+                tracing::warn!(keys, "unknown keys of the configuration file are ignored");
             }
             if config.auth.jwt.has_short_secret() {
                 tracing::warn!(
-                    "a secret in auth.jwt is shorter than 32 bytes: whoever has seen one token can \
-                     find it by trying, and make tokens of any user; take a longer one"
+                    "a secret in auth.jwt is shorter than 32 bytes: it can be found by brute force from \
+                     one token, which allows to forge tokens of any user; use a longer one"
                 );
             }
             let Server { drain_delay, drain_window, grace, .. } = config.server;

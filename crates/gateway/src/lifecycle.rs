@@ -1,5 +1,5 @@
-//! The life of the process, as types: what is built has listeners but no traffic, what is served
-//! ends in a drain, and a drain has to be finished.
+//! Lifecycle of the process, as types: a built gateway listens but does not serve, serving ends in a
+//! drain, and a drain has to be finished.
 use std::{process::ExitCode, time::Duration};
 
 use axum::Router;
@@ -42,7 +42,7 @@ pub(crate) struct Gateway {
     traces: Traces,
 }
 
-/// A signal came: everything has to end, in order.
+/// Shutdown after a signal, in order.
 #[derive(Debug)]
 pub(crate) struct Drain {
     core: Core,
@@ -71,7 +71,7 @@ impl Gateway {
         let certificates = app::certificates(&config, sources)?;
         let listeners = config.server.listen.iter().map(Listener::bind);
         let listeners = listeners.collect::<Result<_, _>>()?;
-        // Last: where the address is taken, the database may be in use as well.
+        // Last: if the address is taken, the database may be in use as well.
         let storage = Persistence::open(&config, &core).await?;
         let Protocols { router, mut routes, described, work, .. } =
             protocols.with_storage(&storage, &core, &config)?;
@@ -100,13 +100,13 @@ impl Gateway {
         })
     }
 
-    /// What to say to whoever started it.
+    /// Renders the startup lines.
     pub(crate) fn ready(&self, took: Duration) -> String {
         let addresses: Vec<_> = self.listeners.iter().map(Listener::address).collect();
         startup::lines(&addresses, &self.config.server, self.config.auth.mode, &self.routes, took)
     }
 
-    /// Serve until a signal comes, and read the configuration again at SIGHUP.
+    /// Serves until a signal comes; reloads the configuration at SIGHUP.
     pub(crate) async fn serve(
         self,
         source: ConfigSource,
@@ -142,7 +142,7 @@ impl Gateway {
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
         storage.start(&core.life);
-        core.life.spawn("throttle", level.throttle.clone().tell(core.life.clone()));
+        core.life.spawn("log throttle", level.throttle.clone().report(core.life.clone()));
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");
             core.life.spawn("accept", acceptor.clone().run(listener));
@@ -160,9 +160,8 @@ impl Gateway {
 // === impl Drain ===
 
 impl Drain {
-    /// Let the balancers notice, take nothing new, close the connections there are, and wait for
-    /// everything else, for at most `grace`, whatever threads still do then. A second signal ends it
-    /// at once.
+    /// Waits for balancers to notice, stops accepting, closes the connections, and waits for the rest,
+    /// for at most `grace`. A second signal ends it at once.
     pub(crate) async fn finish(self, grace: Duration) -> ExitCode {
         let Self { core, work, storage, mut signals, leaving, closing, delay, window, traces } =
             self;
@@ -170,12 +169,12 @@ impl Drain {
         let end = async {
             leaving.cancel();
             tokio::time::sleep(delay).await;
-            // Before the listeners: who is not let in any more knows that it is so.
+            // Before the listeners, so that refused clients see the shutdown as the reason.
             core.life.close();
             closing.cancel();
-            // What works without a connection may go on for a while, but must be able to tell its end.
+            // Background work may go on for a while, but keeps time to publish its end.
             tokio::join!(core.sessions.drain(window), work.drain(grace.mul_f32(0.8)));
-            // What turns took of the time is not given again: whoever waits counts on the sum.
+            // Time that turns took is not granted again: operators rely on the sum.
             let left = stop.saturating_duration_since(Instant::now() + closes_within(grace));
             core.life.stopped(left.min(grace)).await
         };
@@ -196,7 +195,7 @@ impl Drain {
         let closed = tokio::time::timeout_at(stop, close).await.is_ok();
         if finished {
             if !closed {
-                tracing::warn!("the time was over before the database was closed");
+                tracing::warn!("server.grace was over before the database was closed");
             }
             tracing::info!("stopped");
             return ExitCode::SUCCESS;
@@ -205,12 +204,12 @@ impl Drain {
     }
 }
 
-/// The part of the time to stop that is storage for closing the database.
+/// Part of the grace period that is reserved for closing the database.
 fn closes_within(grace: Duration) -> Duration {
     (grace / 10).min(Duration::from_secs(1))
 }
 
 fn unfinished(core: &Core) {
     let connections = core.sessions.count();
-    tracing::error!(connections, "stopped before everything had come to its end");
+    tracing::error!(connections, "stopped with work unfinished");
 }

@@ -1,5 +1,5 @@
-//! Lines of the log that come again and again. Most of them can be caused by clients, each as often as
-//! it likes, so of each place in the code that writes some only a few are written at once.
+//! Throttle of repeated log lines. Clients can cause most of them at any rate, so each callsite writes
+//! only a few at once.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,19 +14,19 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-/// Lines from one place in the code within [`WINDOW`]. More are counted, and told as a number.
+/// Lines from one callsite within [`WINDOW`]. More are counted, and reported as a number.
 const AT_ONCE: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Passes the first lines of each place in the code. Who asks for details gets all of them: lines
-/// below the level `info` are not counted. Cloning shares it.
+/// Passes the first lines of each callsite. Lines below the level `info` are not throttled. Cloning
+/// shares it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogThrottle(Arc<Mutex<HashMap<Identifier, Callsite>>>);
 
 #[derive(Debug)]
 struct Callsite {
-    /// The module, and the line in its file.
+    /// Module, and line in its file.
     at: (String, u32),
     begin: Instant,
     count: u32,
@@ -59,8 +59,8 @@ impl LogThrottle {
         passes
     }
 
-    /// Tell from time to time how many lines were left out, until the process stops.
-    pub(crate) async fn tell(self, life: Life) {
+    /// Reports periodically how many lines were skipped, until the process stops.
+    pub(crate) async fn report(self, life: Life) {
         let mut stops = false;
         while !stops {
             tokio::select! {
@@ -68,12 +68,7 @@ impl LogThrottle {
                 () = life.draining() => stops = true,
             }
             for ((from, line), lines) in self.skipped() {
-                tracing::warn!(
-                    lines,
-                    from,
-                    line,
-                    "lines of the log were left out: they came too often"
-                );
+                tracing::warn!(lines, from, line, "log lines were skipped: they came too often");
             }
         }
     }
@@ -88,7 +83,7 @@ impl LogThrottle {
 }
 
 impl<S> Filter<S> for LogThrottle {
-    /// Not in `event_enabled`: what that refuses leaves its mark on the next event of the thread.
+    /// Not in `event_enabled`: a refusal there also affects the thread's next event.
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         !counts(metadata) || self.passes(metadata)
     }
@@ -97,7 +92,7 @@ impl<S> Filter<S> for LogThrottle {
         if counts(metadata) { Interest::sometimes() } else { Interest::always() }
     }
 
-    /// It says nothing about levels; of two filters the lower one counts.
+    /// No level of its own; of two filters the lower one counts.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::TRACE)
     }
@@ -139,7 +134,7 @@ mod tests {
             throttle.skipped().into_iter().map(|(_, lines)| lines).collect::<Vec<_>>(),
             [15]
         );
-        assert!(throttle.skipped().is_empty(), "it was told");
+        assert!(throttle.skipped().is_empty(), "it was reported");
         tokio::time::advance(WINDOW).await;
         write();
         assert_eq!(seen.swap(0, Relaxed), 10);

@@ -1,4 +1,4 @@
-//! Where the log goes: standard error, as text for people or as JSON for programs.
+//! Logging to standard error, as text for people or as JSON for programs.
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
@@ -11,14 +11,14 @@ use crate::{
     log_throttle::LogThrottle,
 };
 
-/// What is logged, and what is not.
+/// Filter and throttle of the log.
 #[derive(Debug)]
 pub(crate) struct LogControl {
     filter: reload::Handle<EnvFilter, Registry>,
     pub(crate) throttle: LogThrottle,
 }
 
-/// From here on everything that is logged is seen. Called once.
+/// Starts logging. Called once.
 pub(crate) fn init(log: &LogConfig) -> LogControl {
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
     let lines = tracing_subscriber::fmt::layer()
@@ -35,19 +35,20 @@ pub(crate) fn init(log: &LogConfig) -> LogControl {
 }
 
 impl LogControl {
-    /// LogConfig by the filter `to`, and call `tell` while what it tells is logged, before or after that.
-    pub(crate) fn change(&self, to: &str, tell: impl FnOnce()) {
+    /// Changes the filter to `to`, and calls `report` on the side of the change on which `info` is
+    /// logged.
+    pub(crate) fn change(&self, to: &str, report: impl FnOnce()) {
         let change = || {
             let changed = self.filter.reload(EnvFilter::new(to));
-            // An error is that there is no log any more.
+            // Fails if there is no log any more.
             changed.ok();
         };
         if tracing::enabled!(tracing::Level::INFO) {
-            tell();
+            report();
             change();
         } else {
             change();
-            tell();
+            report();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may speak for a client: the proxies whose `X-Forwarded-For` is believed.
+//! Trusted proxies: those whose `X-Forwarded-*` headers are believed.
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -15,11 +15,11 @@ const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionPeer {
     Address(IpAddr),
-    /// Some program on this machine.
+    /// A program on this machine.
     Unix,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Proxies(Vec<Proxy>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proxy {
     Network(IpNet),
-    /// Whoever connects to a unix socket.
+    /// Every peer of a unix socket.
     Unix,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct BadProxy;
 // === impl ConnectionPeer ===
 
 impl ConnectionPeer {
-    /// The address; an unspecified one if there is none.
+    /// Address, or the unspecified one of a unix socket.
     pub(crate) fn ip(self) -> IpAddr {
         self.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
     }
@@ -66,8 +66,8 @@ impl Proxies {
         })
     }
 
-    /// Whether `caller` speaks for a client that uses TLS. Each proxy may add what it was called
-    /// with, so the first counts: that is what the client used.
+    /// Whether the client behind `caller` uses TLS. Each proxy may append its scheme, so the first is
+    /// the client's.
     pub(crate) fn forwarded_secure(
         &self,
         caller: ConnectionPeer,
@@ -82,8 +82,7 @@ impl Proxies {
         if is([b"https", b"wss"]) { Some(true) } else { is([b"http", b"ws"]).then_some(false) }
     }
 
-    /// The path that proxies have taken away before `caller` passed a request on: of several, each
-    /// takes one from what the one before it left.
+    /// Path that proxies have stripped before `caller`: the concatenation of all prefixes, in order.
     pub(crate) fn forwarded_prefix(
         &self,
         caller: ConnectionPeer,
@@ -105,9 +104,9 @@ impl Proxies {
         (url::is_path(&whole)).then_some(whole)
     }
 
-    /// The address of the client that `caller` speaks for. Each proxy adds the address that it was
-    /// called from at the end, so the client is the last that is no proxy itself: what is before it
-    /// the client may have written. So may it what is no address, and there the search ends, too.
+    /// Address of the client behind `caller`. Each proxy appends its peer, so the client is the last
+    /// address that is no trusted proxy; the client may have written all before it. An invalid address
+    /// ends the search, too.
     pub(crate) fn client(&self, caller: ConnectionPeer, headers: &HeaderMap) -> IpAddr {
         if !self.trust(caller) {
             return caller.ip();
@@ -126,8 +125,8 @@ impl Proxies {
     }
 }
 
-/// An address, with a port or not, in quotes or not. One of IPv6 may be in brackets, and have the
-/// name of a network card, which means nothing to others.
+/// Parses an address with optional quotes and port. IPv6 may be in brackets, and have a zone, which is
+/// dropped.
 fn address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(unquoted(hop.trim_ascii())).ok()?.trim();
     let ip = |text: &str| text.parse::<IpAddr>().ok();

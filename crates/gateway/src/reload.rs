@@ -1,4 +1,5 @@
-//! SIGHUP: the configuration is read again, and what can change while clients are connected does.
+//! Reload at SIGHUP: reads the configuration again, and applies what can change while clients are
+//! connected.
 use std::{path::PathBuf, time::Duration};
 
 use quadrille_core::telemetry;
@@ -13,22 +14,22 @@ use crate::{
     logs::LogControl,
 };
 
-/// How long the files may take to be read. One that takes longer, such as a pipe that nobody writes to,
-/// fails this reload and holds up nothing else, not even the next.
+/// Time for reading the files. A slower one, such as a pipe without a writer, fails this reload and
+/// blocks nothing else, not even the next.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Where the configuration comes from: the same at every reading.
+/// File and environment of the configuration, the same at every reload.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigSource {
     pub(crate) file: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// What a reload needs and changes.
+/// State that a reload reads and changes.
 #[derive(Debug)]
 pub(crate) struct Reload {
     pub(crate) source: ConfigSource,
-    /// In effect, whatever the file says by now.
+    /// In effect now.
     pub(crate) running: Config,
     pub(crate) core: Core,
     pub(crate) certificates: Option<Certificates>,
@@ -47,7 +48,7 @@ impl ConfigSource {
 // === impl Reload ===
 
 impl Reload {
-    /// Reload at every signal, until the process stops.
+    /// Reloads at every signal, until the process stops.
     pub(crate) async fn run(mut self, mut hangup: Signal) {
         let life = self.core.life.clone();
         let reloads = async {
@@ -63,12 +64,12 @@ impl Reload {
         }
     }
 
-    /// Everything, or nothing and why.
+    /// Applies everything, or fails and changes nothing.
     async fn reload(&mut self) -> Result<(), config::Error> {
         let (source, certificates) = (self.source.clone(), self.certificates.clone());
         let read = in_time(tokio::task::spawn_blocking(move || {
             let (wanted, sources) = source.load()?;
-            // Also what needs a restart: better known now than then.
+            // Checks also the keys that need a restart: better now than then.
             check::check(&wanted, &sources)?;
             let renewed = certificates.as_ref().map(Certificates::read).transpose();
             let renewed = renewed.map_err(|err| sources.invalid(err.key(), err.expected()))?;
@@ -78,7 +79,7 @@ impl Reload {
         let (wanted, sources, renewed) = read?;
         let changes = self.running.changes(&wanted);
         let Core { auth, hub, quotas, sessions, shares, life, .. } = &self.core;
-        // Keys of another mode are no use in this one.
+        // Keys of another mode would be unused.
         if wanted.auth.mode == self.running.auth.mode {
             let reloaded = in_time(auth.reload(wanted.auth.settings(), life)).await?;
             reloaded.map_err(|err| sources.invalid(err.key(), err.expected()))?;
@@ -106,10 +107,10 @@ impl Reload {
     }
 }
 
-/// What `reading` gives, unless it takes too long.
+/// Awaits `reading` for at most [`READ_TIMEOUT`].
 async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, config::Error> {
     tokio::time::timeout(READ_TIMEOUT, reading).await.map_err(|_| {
         let seconds = READ_TIMEOUT.as_secs();
-        config::Error::of_reading(&format!("a file was not there to read after {seconds} s"))
+        config::Error::of_reading(&format!("a file could not be read within {seconds} s"))
     })
 }

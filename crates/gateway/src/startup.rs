@@ -1,4 +1,4 @@
-//! What is said on standard output once clients can come: where, and a line to paste for each route.
+//! Startup lines on standard output: the listeners, and a command to paste for each route.
 use std::{
     fmt::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,7 +12,7 @@ use crate::{
     route::{ClientUrls, Route},
 };
 
-/// `public` is where clients find it, if that was said.
+/// Renders the lines. `public` has the base path and the public URL.
 pub(crate) fn lines(
     addresses: &[&ListenAddress],
     public: &Server,
@@ -77,14 +77,14 @@ impl ClientUrls {
 }
 
 impl ClientUrls {
-    /// To the gateway below `path`.
+    /// Appends the base path.
     fn below(self, path: &str) -> Self {
         let Self { http, ws, curl } = self;
         Self { http: http + path, ws: ws + path, curl }
     }
 }
 
-/// Where this machine reaches a listener: "any address" is none to connect to.
+/// Address for clients on this machine: the unspecified address becomes loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

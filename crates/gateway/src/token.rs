@@ -1,4 +1,4 @@
-//! `quadrille token`: a token to try things out with.
+//! `quadrille token`: makes a token for trials.
 use std::time::Duration;
 
 use quadrille_core::{now, user_topic};
@@ -9,10 +9,10 @@ use crate::{
     config::{self, Config, Sources},
 };
 
-/// A token is not for life.
-const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+/// Upper bound on the lifetime of a token.
+const MAX_TTL: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// The token, and the end of its line.
+/// Signs the token; a newline follows it.
 pub(crate) fn make(
     asked: TokenArgs,
     config: &Config,
@@ -32,7 +32,7 @@ pub(crate) fn make(
             "expected a name without control characters, at most 250 bytes",
         ));
     }
-    if ttl < Duration::from_secs(1) || ttl > LONGEST {
+    if ttl < Duration::from_secs(1) || ttl > MAX_TTL {
         return Err(option("--ttl", "expected a duration from \"1s\" to \"10years\""));
     }
     let iat = now() / 1000;

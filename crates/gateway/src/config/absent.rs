@@ -1,4 +1,4 @@
-//! The section of a feature that was not compiled in: naming it is an error, not silence.
+//! Sections of features that are not compiled in: using one is an error, not silence.
 #![cfg_attr(
     any(
         feature = "relay",
@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, de};
 
-/// Takes the place of the section of feature `F`.
+/// Stands for the section of feature `F`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Absent<F>(PhantomData<F>);
 

@@ -1,4 +1,4 @@
-//! Where to listen, as it is written: `IP:PORT`, `https://IP:PORT` or `unix:/PATH`.
+//! Addresses of listeners: `IP:PORT`, `https://IP:PORT` or `unix:/PATH`.
 use std::{
     fmt,
     net::SocketAddr,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The longest path of a unix socket on Linux, in bytes: `sun_path` of unix(7) with its end.
+/// Upper bound on the path of a unix socket on Linux, in bytes: `sun_path` of unix(7) without its NUL.
 const LONGEST: usize = 107;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum ListenAddress {
     Unix(PathBuf),
 }
 
-/// The text is no address.
+/// The text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadAddress;
 
@@ -30,7 +30,7 @@ impl ListenAddress {
         matches!(self, Self::Tls(_))
     }
 
-    /// Whether only this machine gets there.
+    /// Whether only this machine can reach it.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Plain(at) | Self::Tls(at) => at.ip().to_canonical().is_loopback(),

@@ -1,26 +1,26 @@
-//! From one configuration to the next without a restart: what changes at once, and what does not.
+//! Changes of the configuration without a restart: which keys apply at once, and which do not.
 use std::collections::BTreeSet;
 
 use super::Config;
 
-/// Sections and keys that a reload applies. Those of `auth.jwt` only while `auth.mode` stays.
+/// Sections and keys that a reload applies; those of `auth.jwt` only if `auth.mode` is unchanged.
 const RELOADED: [&str; 3] = ["auth.jwt.", "limits.", "log.level"];
 
 /// Keys whose values differ, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) applied: Vec<String>,
-    /// Need a restart.
+    /// Keys that need a restart.
     pub(crate) pending: Vec<String>,
 }
 
 impl Config {
-    /// What a reload from this to `wanted` does.
+    /// Compares this configuration to `wanted`, for a reload.
     pub(crate) fn changes(&self, wanted: &Self) -> Changes {
         let mut keys = BTreeSet::new();
         differ(&self.table(), &wanted.table(), "", &mut keys);
         let (old, new) = (&self.auth.jwt, &wanted.auth.jwt);
-        // They all look the same in a table.
+        // Serialised secrets all look the same.
         let secrets = [
             ("auth.jwt.secret", old.secret != new.secret),
             ("auth.jwt.secrets", old.secrets != new.secrets),
@@ -36,7 +36,7 @@ impl Config {
         Changes { applied, pending }
     }
 
-    /// Become `wanted`, as far as a reload goes.
+    /// Takes the values of `wanted` that a reload applies.
     pub(crate) fn apply(&mut self, wanted: Self) {
         if self.auth.mode == wanted.auth.mode {
             self.auth.jwt = wanted.auth.jwt;
@@ -50,7 +50,7 @@ impl Config {
     }
 }
 
-/// The paths of what is not the same in both.
+/// Collects the keys whose values differ.
 fn differ(old: &toml::Table, new: &toml::Table, path: &str, into: &mut BTreeSet<String>) {
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     for name in names {

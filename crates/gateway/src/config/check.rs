@@ -1,4 +1,4 @@
-//! What a type cannot say about a configuration: bounds, and values that contradict each other.
+//! Checks that types cannot express: bounds, and values that contradict each other.
 use std::time::Duration;
 
 use quadrille_core::{Limits, NAMESPACES};
@@ -9,7 +9,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use super::{Config, ListenAddress, LogConfig, Server, auth::Jwt};
 use crate::url;
 
-/// A key whose value cannot be served.
+/// A key with an invalid value.
 #[derive(Debug)]
 pub(super) struct InvalidKey {
     pub(super) key: String,
@@ -83,13 +83,13 @@ fn server(server: &Server) -> Result<(), InvalidKey> {
     duration("server.grace", *grace)
 }
 
-/// Files are for an `https://` address, and the other way round. What is in them is said later.
+/// Requires files for an `https://` address, and the other way round. Their content is checked later.
 fn tls(server: &Server) -> Result<(), InvalidKey> {
     let needed = server.listen.iter().any(ListenAddress::is_tls);
     let files =
         [("server.tls.certificate", &server.tls.certificate), ("server.tls.key", &server.tls.key)];
     for (key, file) in files {
-        // Such a path would be shown when it cannot be read.
+        // An error on an unreadable path would show it.
         if file.to_string_lossy().contains("-----BEGIN") {
             return invalid(key, "expected the path of a file in PEM, found what is in one");
         }
@@ -107,7 +107,7 @@ fn tls(server: &Server) -> Result<(), InvalidKey> {
     Ok(())
 }
 
-/// Without sign-in, only this machine is served unless that is said twice.
+/// Allows other machines without sign-in only if `auth.allow_open` confirms it.
 fn open(config: &Config) -> Result<(), InvalidKey> {
     if config.auth.mode != Mode::Open {
         return Ok(());
@@ -124,7 +124,7 @@ fn open(config: &Config) -> Result<(), InvalidKey> {
     }
 }
 
-/// What a token can be checked against without a look into files; the rest is said at the start.
+/// Checks the keys of tokens without reading files; those are checked at the start.
 fn jwt(jwt: &Jwt) -> Result<(), InvalidKey> {
     let Jwt { secret, secrets, keys, leeway, .. } = jwt;
     let single = (!secret.is_empty()).then_some(("auth.jwt.secret", secret));
@@ -146,7 +146,7 @@ fn jwt(jwt: &Jwt) -> Result<(), InvalidKey> {
     Ok(())
 }
 
-/// The namespaces that were given a policy are those of the protocols.
+/// Rejects policies of namespaces that no protocol has.
 pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), InvalidKey> {
     match given.find(|name| !NAMESPACES.contains(&name.as_str())) {
         Some(name) => {
@@ -249,7 +249,8 @@ fn broker(broker: &quadrille_broker::Config) -> Result<(), InvalidKey> {
     duration("broker.write_timeout", broker.write_timeout)
 }
 
-/// What is printed shall hold no password; a header with one can be set by a variable.
+/// Rejects an endpoint with a password, which `print-config` would show; a header can be set by a
+/// variable.
 #[cfg(feature = "otel")]
 fn otel(otel: &super::section::OtelConfig) -> Result<(), InvalidKey> {
     let good = |uri: axum::http::Uri| {
@@ -269,7 +270,7 @@ fn at_least_one(key: impl Into<String>, given: usize) -> Result<(), InvalidKey> 
     if given == 0 { invalid(key, "expected 1 or more, found 0") } else { Ok(()) }
 }
 
-/// A clock cannot be moved by any number of years; this many nobody means.
+/// Bounds durations: adding much more to a clock may overflow.
 fn duration(key: impl Into<String>, given: Duration) -> Result<(), InvalidKey> {
     if given > Duration::from_hours(365 * 24) {
         return invalid(key, "expected at most \"365days\"");
@@ -277,7 +278,7 @@ fn duration(key: impl Into<String>, given: Duration) -> Result<(), InvalidKey> {
     Ok(())
 }
 
-/// A word that is no level would be taken for the name of a module, and silence all others.
+/// Rejects unknown levels, which would be taken for the name of a module and silence all others.
 fn log(log: &LogConfig) -> Result<(), InvalidKey> {
     let bad =
         log.level.split(',').map(str::trim).any(|directive| match directive.split_once('=') {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in one line: where, which key, what was expected.
+//! Errors of the configuration, in one line: source, key, expectation.
 use std::{fmt, io};
 
 use figment::{
@@ -16,12 +16,12 @@ impl Error {
         Self::of(&format!("{source}: {key}: {}", expected.into()))
     }
 
-    /// The same for an option of the command line.
+    /// Error of a command line option.
     pub(crate) fn of_option(name: &str, expected: &str) -> Self {
         Self::new("command line", name, expected)
     }
 
-    /// There is no configuration to say anything about.
+    /// The configuration could not be read at all.
     pub(crate) fn of_reading(err: &str) -> Self {
         Self::of(&format!("cannot read the configuration: {err}"))
     }
@@ -41,23 +41,23 @@ impl Error {
         let said = err.to_string();
         let Some(at) = err.location() else { return Self::top(file, &said) };
         let (line, column) = (at.line(), at.column());
-        // It is told in the same place as for TOML.
+        // The position is shown first, as for TOML.
         let said = said.replacen(&format!(" at line {line} column {column}"), "", 1);
         Self::of(&format!("{file}:{line}:{column}: {said}"))
     }
 
-    /// It is not about one of the keys.
+    /// Error of the file as a whole.
     pub(super) fn top(file: &str, what: &str) -> Self {
         Self::of(&format!("{file}:1:1: {what}"))
     }
 
-    /// The value of `key` is something else.
+    /// Error of a value of another kind.
     pub(super) fn found(source: &str, key: &str, wanted: &str, found: &Value) -> Self {
         let found = found.to_actual();
         Self::new(source, key, format!("expected {wanted}, found {}", ActualValue(&found)))
     }
 
-    /// However many lines a library or a value has, the error has one.
+    /// Joins the lines of `text`, for the error has one.
     fn of(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         Self(lines.collect::<Vec<_>>().join("; "))
@@ -66,7 +66,7 @@ impl Error {
 
 impl From<figment::Error> for Error {
     fn from(err: figment::Error) -> Self {
-        // A secret in place of a table would be shown.
+        // The value may be a secret in place of a table.
         let secret = |section: &String| ["auth", "files", "store"].contains(&&**section);
         let hidden = err.path.first().is_some_and(secret);
         let source = err.metadata.map_or("configuration".into(), |metadata| metadata.name);
@@ -92,7 +92,7 @@ fn expected(kind: &Kind, hidden: bool) -> String {
     }
 }
 
-/// In the words of people who do not write Rust.
+/// Translates the names of Rust types for operators.
 fn plain(wanted: &str) -> &str {
     match wanted {
         "usize" | "u64" | "u32" | "u16" => "a whole number from 0 up",

@@ -1,4 +1,4 @@
-//! What no configuration may do: targets of `cargo xtask fuzz`; the tests replay their seeds.
+//! Targets of `cargo xtask fuzz` for configurations; the tests replay their seeds.
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -18,7 +18,7 @@ use crate::{
 const TOML: &str = "file.toml";
 const YAML: &str = "file.yml";
 
-/// Where tasks that nobody runs are kept.
+/// Holds tasks that are never polled.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
@@ -28,14 +28,14 @@ static CORE: LazyLock<Core> = LazyLock::new(|| {
     app::core(&config, &sources, Life::new()).expect("the defaults")
 });
 
-/// A configuration is good, is printed so that it can be loaded again and can be served; or it is
-/// refused in one line that says where and which key, and repeats no secret. Lines that begin with
-/// `QUADRILLE_` are variables, the others are the file.
+/// A configuration either can be served, printed and loaded again, or is refused in one line that
+/// names source and key, and repeats no secret. Lines that begin with `QUADRILLE_` are variables, the
+/// others are the file.
 pub fn config(data: &[u8]) {
     read(TOML, data);
 }
 
-/// The same of a file in YAML.
+/// [`config`] for a file in YAML.
 pub fn yaml(data: &[u8]) {
     read(YAML, data);
 }
@@ -65,7 +65,7 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     let composed = app::compose(&core, &config, &sources);
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     let composed = composed.map(|all| all.with_desk(&core, &config, std::sync::Arc::new(())));
-    // What was begun for it ends with it.
+    // Ends the tasks that were started for it.
     life.drain();
     let Protocols { router, routes: mut listed, described, .. } = composed?;
     // Two routes at one path would be a panic.
@@ -99,7 +99,7 @@ fn refused(err: &str, name: &str, file: &str, variables: &[(String, String)]) {
     }
 }
 
-/// The secrets of a file, those that are nothing else in it.
+/// Secrets of a file that occur in it only once.
 fn secrets(name: &str, file: &str) -> Vec<String> {
     let read: Option<Value> =
         if name == TOML { toml::from_str(file).ok() } else { yaml_serde::from_str(file).ok() };

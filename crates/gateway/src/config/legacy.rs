@@ -1,25 +1,25 @@
-//! The configuration of the program that workflows take the place of, in our own keys.
+//! Translates the configuration of the program that workflows replace into our keys.
 //!
-//! Each key that has a counterpart becomes a layer that is named after it, so that whoever is told
-//! of a mistake finds it in the file.
+//! Each key with a counterpart becomes a layer that is named after it, so that errors name the key in
+//! the file.
 use std::path::Path;
 
 use figment::value::{Dict, Value};
 
 use super::{Error, layer::Layer};
 
-/// Its sections. None of ours has such a name.
+/// Its sections; none of ours has such a name.
 const SECTIONS: [&str; 8] =
     ["api", "app", "chat_workflows", "excel", "file", "logging", "normalization", "sql"];
 
-/// What a file says in the keys of the original.
+/// The legacy part of a file.
 pub(super) struct Translated {
     pub(super) layers: Vec<Layer>,
     /// Keys without a counterpart.
     pub(super) ignored: Vec<String>,
 }
 
-/// A key, its counterpart, and what the value is here; `None` if it is none.
+/// A legacy key, its counterpart, and the conversion of its value; `None` if the value is invalid.
 struct KeyMapping {
     theirs: &'static str,
     ours: &'static str,
@@ -36,14 +36,14 @@ const fn key(
     KeyMapping { theirs, ours, expected, value }
 }
 
-/// The later wins: of the two limits on uploads, the original held to the second.
+/// Later entries win: of the two limits on uploads, the original applied the second.
 const KEYS: [KeyMapping; 11] = [
     key("chat_workflows.enabled", "workflows.enabled", "true or false", truth),
     key("chat_workflows.max_connections", "workflows.max_connections", COUNT, count),
     key("chat_workflows.websocket.ping_interval", "workflows.ping_interval", SECONDS, seconds),
     key("chat_workflows.websocket.ping_timeout", "workflows.ping_timeout", SECONDS, seconds),
     key("chat_workflows.storage.workflows_path", "files.url", "the path of a folder", folder),
-    key("chat_workflows.storage.sqlite_path", "store.url", "the path of a file", beside),
+    key("chat_workflows.storage.sqlite_path", "store.url", "the path of a file", database),
     key("chat_workflows.execution.max_steps", "workflows.max_steps", COUNT, count),
     key("chat_workflows.file.max_upload_size_mb", "files.max_upload_size", COUNT, mebibytes),
     key("file.max_file_size_mb", "files.max_upload_size", COUNT, mebibytes),
@@ -54,7 +54,7 @@ const KEYS: [KeyMapping; 11] = [
 const COUNT: &str = "a whole number from 1 up";
 const SECONDS: &str = "whole seconds from 0 up";
 
-/// Where it listened, and where it did if the file did not say.
+/// Keys of its listeners, with the default port.
 const HTTP: ListenKeys = ListenKeys { host: "app.host", port: "app.port", default: 5050 };
 const SOCKET: ListenKeys = ListenKeys {
     host: "chat_workflows.websocket.host",
@@ -62,7 +62,7 @@ const SOCKET: ListenKeys = ListenKeys {
     default: 5051,
 };
 
-/// Connections, if the file did not say.
+/// Default limit of connections.
 const CONNECTIONS: u16 = 10;
 
 struct ListenKeys {
@@ -71,7 +71,7 @@ struct ListenKeys {
     default: u16,
 }
 
-/// Takes the sections of the original out of `values`.
+/// Removes the legacy sections from `values`, and translates them.
 pub(super) fn translate(file: &str, values: &mut Dict) -> Result<Translated, Error> {
     let mut translated = Translated { layers: Vec::new(), ignored: Vec::new() };
     if !["app", "chat_workflows"].iter().any(|section| values.contains_key(*section)) {
@@ -80,7 +80,7 @@ pub(super) fn translate(file: &str, values: &mut Dict) -> Result<Translated, Err
     let theirs: Dict =
         SECTIONS.iter().filter_map(|section| values.remove_entry(*section)).collect();
     for (name, section) in &theirs {
-        rest(file, name, section, &mut translated.ignored)?;
+        unknown_keys(file, name, section, &mut translated.ignored)?;
     }
     let theirs = Value::from(theirs);
     let mut add = |names: &[&str], ours: &str, value: Value| {
@@ -106,8 +106,13 @@ pub(super) fn translate(file: &str, values: &mut Dict) -> Result<Translated, Err
     Ok(translated)
 }
 
-/// The keys in `value` that mean nothing here, or the section as a whole if none in it does.
-fn rest(file: &str, path: &str, value: &Value, ignored: &mut Vec<String>) -> Result<(), Error> {
+/// Collects the keys in `value` without a counterpart, or the section as a whole if none has one.
+fn unknown_keys(
+    file: &str,
+    path: &str,
+    value: &Value,
+    ignored: &mut Vec<String>,
+) -> Result<(), Error> {
     let places = [HTTP, SOCKET].into_iter().flat_map(|place| [place.host, place.port]);
     let mut known = KEYS.iter().map(|mapping| mapping.theirs).chain(places);
     let within = |key: &str| key.strip_prefix(path).map(|tail| tail.starts_with('.'));
@@ -117,7 +122,7 @@ fn rest(file: &str, path: &str, value: &Value, ignored: &mut Vec<String>) -> Res
             let table = value.as_dict();
             let table = table.ok_or_else(|| Error::found(file, path, "a table", value))?;
             for (name, value) in table {
-                rest(file, &format!("{path}.{name}"), value, ignored)?;
+                unknown_keys(file, &format!("{path}.{name}"), value, ignored)?;
             }
         }
         None => ignored.push(path.to_owned()),
@@ -145,7 +150,7 @@ impl ListenKeys {
     }
 }
 
-/// As it is written before a port.
+/// Formats an IP address for use before a port.
 fn ip(given: &Value) -> Option<String> {
     let name = given.as_str()?;
     if name == "localhost" {
@@ -159,13 +164,13 @@ fn port(given: &Value) -> Option<u16> {
     given.to_u128()?.try_into().ok()
 }
 
-// === What values are here ===
+// === Conversions of values ===
 
 fn truth(given: &Value) -> Option<Value> {
     given.to_bool().map(Value::from)
 }
 
-/// None of these had no limit.
+/// Rejects 0, which never meant "no limit".
 fn count(given: &Value) -> Option<Value> {
     let number = u32::try_from(given.to_u128()?).ok()?;
     (number > 0).then(|| number.into())
@@ -186,8 +191,8 @@ fn folder(given: &Value) -> Option<Value> {
     Some(format!("file://{path}").into())
 }
 
-/// The original's own database has other tables, so that ours is a file beside it.
-fn beside(given: &Value) -> Option<Value> {
+/// Puts our database beside the original's, which has other tables.
+fn database(given: &Value) -> Option<Value> {
     let path = given.as_str().filter(|path| !path.is_empty())?;
     let path = Path::new(path).with_file_name("quadrille.db");
     Some(format!("sqlite://{}", path.display()).into())

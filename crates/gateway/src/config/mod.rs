@@ -35,8 +35,8 @@ pub(crate) use self::{
 };
 
 impl Config {
-    /// The configuration that `file` and `environment` make, and where each value came from.
-    /// Without `file`, the one in the working directory is read if there is one.
+    /// Reads `file` and `environment`. Returns the configuration and the source of each value. Without
+    /// `file`, the one in the working directory is read if there is one.
     pub(crate) fn load(
         file: Option<&Path>,
         environment: &[(String, String)],
@@ -44,21 +44,21 @@ impl Config {
         Self::of(ConfigFile::read(file)?, environment)
     }
 
-    /// [`Self::load`] with the file as it was read.
+    /// [`Self::load`] with a file that was read.
     fn of(
         file: Option<ConfigFile>,
         environment: &[(String, String)],
     ) -> Result<(Self, Sources), Error> {
         let sources = Sources::read(file, environment)?;
         let invalid = |err: check::InvalidKey| sources.invalid(&err.key, err.expected);
-        // First, or the complaint would be about what is in a section that does not exist.
+        // First, or the error would be about a key of an unknown section.
         check::namespaces(sources.names_in("topics")).map_err(invalid)?;
         let config: Self = sources.extract()?;
         check::check(&config).map_err(invalid)?;
         Ok((config, sources))
     }
 
-    /// The default configuration, with a comment on every key.
+    /// Renders the default configuration, with a comment on every key.
     pub(crate) fn reference() -> String {
         reference::annotate(&Self::default().to_toml())
     }

@@ -45,7 +45,7 @@ type FilesConfig = quadrille_store::files::Config;
 #[cfg(not(any(feature = "rooms", feature = "workflows")))]
 type FilesConfig = absent::Absent<absent::RoomsFeature>;
 
-/// Everything that can be configured. The comments for users are in `reference`.
+/// All sections. The comments for users are in `reference`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
@@ -95,7 +95,7 @@ impl Default for Config {
     }
 }
 
-/// Who watches a job is shown how far it is, not every step of the way there.
+/// Default policies: slow watchers of a chat get its current state, not every record.
 fn topics() -> Policies {
     let mut policies = Policies::from(Policy::default());
     let chat = Policy { on_slow: OnSlow::Coalesce, ..Policy::default() };
@@ -104,7 +104,7 @@ fn topics() -> Policies {
 }
 
 impl Config {
-    /// As TOML that can be loaded again. Secrets are in comments, and not shown in these.
+    /// Renders TOML that can be loaded again. Secrets are hidden, in comments.
     pub(crate) fn to_toml(&self) -> String {
         let toml = toml::to_string(self).expect("every value was read from TOML or has a place");
         let hide = |line: &str| {

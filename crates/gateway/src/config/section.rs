@@ -1,4 +1,4 @@
-//! The sections that belong to the gateway itself.
+//! Sections of the gateway itself.
 use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) tls: Tls,
 }
 
-/// Files in PEM; empty if there is no TLS.
+/// PEM files; empty without TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tls {
@@ -72,13 +72,13 @@ impl Default for LogConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
-    /// One line of text for people.
+    /// Text for people.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Where traces go.
+/// Export of traces.
 #[cfg(feature = "otel")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,4 +1,4 @@
-//! Where configuration values come from, in layers: the later wins, and each remembers its name.
+//! Sources of configuration values, as layers: later ones win, and each remembers its name.
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -17,27 +17,27 @@ use super::{
     yaml,
 };
 
-/// Read from the working directory when no file is named.
+/// Default file, relative to the working directory.
 const FILE: &str = "config/quadrille.toml";
 
 /// All layers together.
 #[derive(Debug)]
 pub(crate) struct Sources {
     layers: Figment,
-    /// Keys of the file that mean nothing here.
+    /// Keys of the file without a meaning here.
     ignored: Vec<String>,
 }
 
-/// A configuration file that was read and not yet understood.
+/// A configuration file, read but not parsed.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// What a file says.
+/// A parsed file.
 struct FileContent {
-    /// What it says in the keys of the original.
+    /// Layers translated from legacy keys.
     translated: Vec<Layer>,
     own: Layer,
     ignored: Vec<String>,
@@ -46,8 +46,7 @@ struct FileContent {
 // === impl ConfigFile ===
 
 impl ConfigFile {
-    /// The file that was named, which has to exist, or the one in the working directory if there
-    /// is one.
+    /// Reads the named file, which has to exist, or the default one if it exists.
     pub(super) fn read(named: Option<&Path>) -> Result<Option<Self>, Error> {
         let path = named.map_or_else(|| PathBuf::from(FILE), Path::to_path_buf);
         let name = path.display().to_string();
@@ -60,7 +59,7 @@ impl ConfigFile {
 
     fn content(self) -> Result<FileContent, Error> {
         let Self { name, text } = self;
-        if yaml::is_meant(&name) {
+        if yaml::is_yaml(&name) {
             let mut values = yaml::read(&name, &text)?;
             let legacy::Translated { layers, ignored } = legacy::translate(&name, &mut values)?;
             return Ok(FileContent { translated: layers, own: Layer { name, values }, ignored });
@@ -102,7 +101,7 @@ impl Sources {
         Ok(Self { layers, ignored: unused })
     }
 
-    /// Keys of the file without a counterpart here.
+    /// Keys of the file that were ignored.
     pub(crate) fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -111,15 +110,15 @@ impl Sources {
         self.layers.extract().map_err(Error::from)
     }
 
-    /// The names in a section, whoever gave them.
+    /// Names in a section, from all layers.
     pub(super) fn names_in(&self, section: &str) -> impl Iterator<Item = String> {
         let section = self.layers.find_value(section).ok().and_then(Value::into_dict);
         section.unwrap_or_default().into_keys()
     }
 
-    /// The error that the value of `key` is wrong, wherever it came from.
+    /// Returns the error that `key` is invalid, with the source of its value.
     pub(crate) fn invalid(&self, key: &str, expected: impl Into<String>) -> Error {
-        // What is missing was to be where the table is that it is missing in.
+        // A missing key has the source of the table that it is missing in.
         let mut tables = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
         let source = tables
             .find_map(|key| self.layers.find_metadata(key))
@@ -139,8 +138,8 @@ fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Result
     Ok(Layer { name: name.to_owned(), values })
 }
 
-/// What `text` means in place of the default `like`. A text stays one, whatever it looks like: a
-/// password of digits is not a number.
+/// Parses `text` as the type of the default `like`. A string stays one: a password of digits is not a
+/// number.
 fn typed(text: &str, like: Option<&Value>) -> Value {
     let given = match like {
         Some(Value::Num(_, Num::F64(_) | Num::F32(_))) => text.parse::<f64>().ok().map(Value::from),
@@ -152,7 +151,7 @@ fn typed(text: &str, like: Option<&Value>) -> Value {
     given.unwrap_or_else(|| Value::from(text))
 }
 
-/// A list in JSON, or its only element.
+/// Parses a list in JSON, or its only element.
 fn list(text: &str) -> Option<Value> {
     let elements: Vec<serde_json::Value> = match text.trim() {
         "" => Vec::new(),

@@ -6,13 +6,13 @@ use super::Config;
 #[cfg(feature = "workflows")]
 mod yaml;
 
-/// What is wrong with `text` as the only file.
+/// The error of `text` as the only file.
 fn error_in(text: &str) -> String {
     let line = load(text, &[]).unwrap_err();
     line.strip_prefix(file().to_str().unwrap()).unwrap().to_owned()
 }
 
-/// What is wrong with one variable.
+/// The error of one variable.
 fn error_of(name: &str, value: &str) -> String {
     load("", &[(name, value)]).unwrap_err()
 }

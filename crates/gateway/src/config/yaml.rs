@@ -1,4 +1,4 @@
-//! A configuration file in YAML. A key without a value is as good as none.
+//! Configuration files in YAML. A key without a value is ignored.
 use std::path::Path;
 
 use figment::value::{Dict, Num, Value};
@@ -6,8 +6,8 @@ use yaml_serde::Value as Yaml;
 
 use super::Error;
 
-/// Whether the name says so.
-pub(super) fn is_meant(file: &str) -> bool {
+/// Whether the file name has an extension of YAML.
+pub(super) fn is_yaml(file: &str) -> bool {
     let ending = Path::new(file).extension();
     ending.is_some_and(|ending| {
         ending.eq_ignore_ascii_case("yml") || ending.eq_ignore_ascii_case("yaml")
@@ -56,7 +56,7 @@ fn value(file: &str, path: &str, given: Yaml) -> Result<Option<Value>, Error> {
             all.into()
         }
         Yaml::Mapping(table) => dict(file, path, table)?.into(),
-        // It is not repeated: a secret may begin like one.
+        // Not repeated: a secret may begin like a tag.
         Yaml::Tagged(_) => {
             let expected = "expected no tag; put quotes around a text that begins with \"!\"";
             return Err(Error::new(file, path, expected));

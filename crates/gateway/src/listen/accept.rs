@@ -1,5 +1,5 @@
-//! From a listening socket to requests: our own loop, for what ready-made ones leave out, a limit
-//! on connections and on the time a request may take to arrive, and an end that waits for nobody idle.
+//! Accepts connections and serves their requests. Our own loop, for ready-made ones lack a limit on
+//! connections, a time-out for request heads, and a shutdown that does not wait for idle clients.
 use std::{
     convert::Infallible,
     io,
@@ -30,17 +30,17 @@ use super::{
 };
 use crate::{edge::Edge, proxies::ConnectionPeer};
 
-/// The largest head of a request, and what is read of a body at once. A connection holds as much
-/// only while it needs it, and nothing of it once it is a WebSocket.
+/// Upper bound on the head of a request, and on one read of a body. A connection holds it only while
+/// needed, and not as a WebSocket.
 const BUFFER: usize = 64 << 10;
 
-/// How long to wait when there are no files left to accept with.
-const RETRY: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, as without file descriptors.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// How often to say so.
-const COMPLAIN: Duration = Duration::from_secs(10);
+/// Interval between log lines about failed accepts.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What every connection is served with.
+/// Shared parts of all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
     pub(crate) edge: Arc<Edge>,
@@ -48,10 +48,10 @@ pub(crate) struct Acceptor {
     refusals: Refusals,
     pub(crate) http: http1::Builder,
     pub(crate) tls: Option<Arc<ServerConfig>>,
-    /// For a request's head, and for the handshake of TLS before the first.
-    patience: Duration,
+    /// Time for the head of a request, and for the TLS handshake before the first.
+    head_timeout: Duration,
     pub(crate) life: Life,
-    /// Accept no more, and close connections between two requests.
+    /// Cancelled to stop accepting, and to close connections between two requests.
     pub(crate) closing: CancellationToken,
 }
 
@@ -60,7 +60,7 @@ impl Acceptor {
         edge: Edge,
         limit: ConnectionLimit,
         tls: Option<Arc<ServerConfig>>,
-        (patience, idle): (Duration, Duration),
+        (head_timeout, idle): (Duration, Duration),
         life: Life,
         closing: CancellationToken,
     ) -> Self {
@@ -68,33 +68,33 @@ impl Acceptor {
         http.header_read_timeout(idle);
         http.max_header_size(BUFFER).max_buf_size(BUFFER);
         let refusals = Refusals::default();
-        Self { edge: edge.into(), limit, refusals, http, tls, patience, life, closing }
+        Self { edge: edge.into(), limit, refusals, http, tls, head_timeout, life, closing }
     }
 
-    /// Accept until closing.
+    /// Accepts until closing.
     pub(crate) async fn run(self, listener: Listener) {
-        let mut complained: Option<Instant> = None;
+        let mut logged: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.closing.cancelled() => return,
             };
             match accepted {
-                Ok(accepted) => self.take(accepted),
-                Err(err) if is_of_the_peer(&err) => {}
+                Ok(accepted) => self.admit(accepted),
+                Err(err) if is_peer_closed(&err) => {}
                 Err(err) => {
-                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
-                        complained = Some(Instant::now());
+                    if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                        logged = Some(Instant::now());
                         tracing::error!(error = %err, "cannot accept connections, trying again");
                     }
-                    tokio::time::sleep(RETRY).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
     }
 
-    /// Serve a connection if there is a place for it.
-    fn take(&self, accepted: Accepted) {
+    /// Serves a connection if the limit allows; otherwise refuses it.
+    fn admit(&self, accepted: Accepted) {
         let caller = accepted.caller();
         match self.limit.take(caller, self.edge.trusts(caller)) {
             Ok(permit) => self.life.spawn("http", self.clone().connection(accepted, permit)),
@@ -115,7 +115,7 @@ impl Acceptor {
             Accepted::Tls(stream, _) => match self.handshake(stream, &purpose).await {
                 Ok(stream) => ClientSocket::Tls(stream),
                 Err(err) => {
-                    tracing::debug!(peer = %caller.ip(), error = %err, "TLS was not agreed on");
+                    tracing::debug!(peer = %caller.ip(), error = %err, "TLS handshake failed");
                     return;
                 }
             },
@@ -124,7 +124,7 @@ impl Acceptor {
         let (edge, life) = (self.edge, self.life);
         let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
         let mut http = self.http.clone();
-        http.timer(HeadTimer::new(purpose.clone(), self.patience));
+        http.timer(HeadTimer::new(purpose.clone(), self.head_timeout));
         let connection = http.serve_connection(TokioIo::new(socket), requests);
         let mut connection = pin!(connection.with_upgrades());
         let (mut halved, mut closing) = (pin!(purpose.halved()), pin!(self.closing.cancelled()));
@@ -133,7 +133,7 @@ impl Acceptor {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
                 () = purpose.displaced() => break Ok(()),
-                // After this answer, if there is one.
+                // After the current response.
                 () = halved.as_mut(), if !is_half => {
                     is_half = true;
                     connection.as_mut().graceful_shutdown();
@@ -142,7 +142,7 @@ impl Acceptor {
                     connection.as_mut().graceful_shutdown();
                     break match tokio::time::timeout(CLOSING_TIMEOUT, connection.as_mut()).await {
                         Ok(ended) => ended,
-                        // Nobody waits for the rest of a first request's head, or of a body without use.
+                        // Not worth a wait: the rest of a first head, or of a body that is discarded.
                         Err(_) if purpose.is_new() || purpose.lingers() => Ok(()),
                         Err(_) => connection.await,
                     };
@@ -151,7 +151,7 @@ impl Acceptor {
         };
         purpose.upgraded();
         if let Err(err) = ended {
-            tracing::debug!(peer = %caller.ip(), error = %err, "connection broken off");
+            tracing::debug!(peer = %caller.ip(), error = %err, "connection failed");
         }
     }
 
@@ -161,25 +161,25 @@ impl Acceptor {
         purpose: &HttpConnection,
     ) -> io::Result<Box<TlsStream<WatchedStream<TcpStream>>>> {
         let Some(tls) = self.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
-        // In a box from the beginning, or every connection would hold room for it.
-        let agreed = Box::pin(
+        // Boxed, or every connection's future would have its size.
+        let handshake = Box::pin(
             TlsAcceptor::from(tls).accept(WatchedStream::below_tls(stream, purpose.clone())),
         );
         tokio::select! {
-            agreed = tokio::time::timeout(self.patience, agreed) => Ok(Box::new(agreed??)),
+            agreed = tokio::time::timeout(self.head_timeout, handshake) => Ok(Box::new(agreed??)),
             () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
             () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
 }
 
-/// The connection was gone before it was accepted.
-fn is_of_the_peer(err: &io::Error) -> bool {
+/// Whether the connection was closed by the peer before it was accepted.
+fn is_peer_closed(err: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(err.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The requests of one connection.
+/// Service for the requests of one connection.
 pub(crate) struct Requests {
     pub(crate) edge: Arc<Edge>,
     pub(crate) caller: ConnectionPeer,
@@ -198,6 +198,6 @@ impl Service<Request<Incoming>> for Requests {
         let request = RequestBody::of(request, &self.purpose, &self.life);
         let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
         let (caller, secure) = (self.caller, self.secure);
-        Box::pin(async move { Ok(edge.answer(request, caller, secure, purpose).await) })
+        Box::pin(async move { Ok(edge.respond(request, caller, secure, purpose).await) })
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that clients connect to.
+//! Listening sockets.
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -9,11 +9,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use super::unix::{self, UnixSocketListener};
 use crate::{config::ListenAddress, proxies::ConnectionPeer};
 
-/// Bytes that the kernel holds for a client that reads slowly (Linux doubles it). Left to itself it
-/// would take megabytes, and a ping behind them comes too late to tell the dead from the slow.
+/// Send buffer of the kernel, in bytes (Linux doubles it). The default grows to megabytes, and a ping
+/// behind them comes too late to tell dead clients from slow ones.
 const SEND_BUFFER: u32 = 256 << 10;
 
-/// Cannot listen there.
+/// Cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
     #[error("cannot listen on {address}: {}", advice(.source, *.address))]
@@ -22,10 +22,10 @@ pub(crate) enum ListenError {
     Unix(#[from] unix::UnixListenError),
 }
 
-/// A socket that takes connections.
+/// A socket that accepts connections.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Where it is, with the port that was found for port 0.
+    /// Its address, with the actual port for port 0.
     address: ListenAddress,
     socket: ListenSocket,
 }
@@ -36,11 +36,11 @@ enum ListenSocket {
     Unix(UnixSocketListener),
 }
 
-/// A connection, before anything was read from it.
+/// An accepted connection, before anything is read.
 #[derive(Debug)]
 pub(crate) enum Accepted {
     Tcp(TcpStream, IpAddr),
-    /// TLS comes first.
+    /// Begins with a TLS handshake.
     Tls(TcpStream, IpAddr),
     Unix(UnixStream),
 }
@@ -48,7 +48,7 @@ pub(crate) enum Accepted {
 // === impl Listener ===
 
 impl Listener {
-    /// Listen at `address`; nothing is accepted yet.
+    /// Listens on `address`; nothing is accepted yet.
     pub(crate) fn bind(address: &ListenAddress) -> Result<Self, ListenError> {
         let (address, socket) = match address {
             ListenAddress::Plain(at) => {
@@ -76,8 +76,7 @@ impl Listener {
             ListenSocket::Unix(socket) => return socket.accept().await.map(Accepted::Unix),
         };
         let (stream, from) = listener.accept().await?;
-        // A small record is not held back until the one before it is acknowledged. It fails only
-        // when the connection is gone already.
+        // No Nagle delay for small records. Fails only if the connection is closed already.
         stream.set_nodelay(true).ok();
         let ip = from.ip().to_canonical();
         let tls = self.address.is_tls();
@@ -102,9 +101,9 @@ fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), ListenError> {
             IpAddr::V4(_) => TcpSocket::new_v4(),
             IpAddr::V6(_) => TcpSocket::new_v6(),
         }?;
-        // Or a restart would have to wait for the last connections of its predecessor.
+        // Or a restart would wait for connections of its predecessor in TIME_WAIT.
         socket.set_reuseaddr(true)?;
-        // Accepted sockets inherit it.
+        // Inherited by accepted sockets.
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
         let listener = socket.listen(unix::BACKLOG)?;

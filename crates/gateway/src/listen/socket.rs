@@ -1,5 +1,4 @@
-//! A client's connection, whatever carries it. Each kind is named, so that the plain one costs no
-//! more than itself.
+//! The stream of a client's connection, by kind. An enum, so that the plain kind has no overhead.
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -14,12 +13,12 @@ use tokio_rustls::server::TlsStream;
 
 use super::stall::WatchedStream;
 
-/// Watched where the bytes leave, so that what TLS holds back counts.
+/// Watched below TLS, so that bytes that TLS buffers count as unsent.
 #[derive(Debug)]
 pub(crate) enum ClientSocket {
     Tcp(WatchedStream<TcpStream>),
     Unix(WatchedStream<UnixStream>),
-    /// In a box, for it is a hundred times larger than the others.
+    /// Boxed, as it is a hundred times larger than the others.
     Tls(Box<TlsStream<WatchedStream<TcpStream>>>),
 }
 

@@ -1,4 +1,4 @@
-//! TLS: who this server is, from two files that can be read again while it serves.
+//! TLS certificates, which can be reloaded while serving.
 use std::{
     fmt,
     path::Path,
@@ -18,14 +18,14 @@ use rustls::{
 
 use crate::config::Tls;
 
-/// The certificate of this server and its key. Cloning shares them.
+/// Certificate and key of this server. Cloning shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
     files: Tls,
     current: Arc<Current>,
 }
 
-/// What new connections are shown.
+/// Certificate for new connections.
 struct Current(RwLock<Arc<CertifiedKey>>);
 
 /// The files cannot be used.
@@ -47,12 +47,12 @@ impl Certificates {
         Ok(Self { files: files.clone(), current })
     }
 
-    /// What is in the files now, for [`Self::show`].
+    /// Reads the files again, for [`Self::show`].
     pub(crate) fn read(&self) -> Result<Arc<CertifiedKey>, Error> {
         read(&self.files)
     }
 
-    /// Show this to new connections. Those there are go on as they are.
+    /// Uses `new` for new connections; open ones are unchanged.
     pub(crate) fn show(&self, new: Arc<CertifiedKey>) {
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = new;
     }

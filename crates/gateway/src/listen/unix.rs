@@ -1,4 +1,4 @@
-//! A unix socket: a file that whoever may write to it can connect to.
+//! Listening unix sockets. Access is decided by the permissions of their file.
 use std::{
     fs, io,
     os::unix::{
@@ -14,10 +14,10 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 /// node coming back at once. The kernel lowers it to `net.core.somaxconn`.
 pub(super) const BACKLOG: u32 = 4096;
 
-/// Its owner and group may connect. Whom else to let in is decided by the directory and its group.
+/// Owner and group may connect; the group and the directory decide about others.
 const MODE: u32 = 0o660;
 
-/// Cannot listen there.
+/// Cannot listen on a path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on unix:{}: {cause}", .path.display())]
 pub(crate) struct UnixListenError {
@@ -35,15 +35,15 @@ enum Cause {
     Other(#[from] io::Error),
 }
 
-/// A socket and its file, which goes when this does.
+/// A socket and its file, which is removed on drop.
 #[derive(Debug)]
 pub(crate) struct UnixSocketListener {
-    // Before the listener: while that is open, nobody else takes the path.
+    // Dropped before the listener: while that is open, no other process takes the path.
     _file: SocketFile,
     listener: UnixListener,
 }
 
-/// What was made at a path; there may be something else by now.
+/// Identity of the file that was made; another may be at the path by now.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -54,7 +54,7 @@ struct SocketFile {
 // === impl UnixSocketListener ===
 
 impl UnixSocketListener {
-    /// Listen at `path`, in place of a socket that nobody listens on.
+    /// Listens on `path`. Replaces a stale socket.
     pub(crate) fn open(path: &Path) -> Result<Self, UnixListenError> {
         let open = || {
             clear(path)?;
@@ -63,7 +63,7 @@ impl UnixSocketListener {
             let made = fs::symlink_metadata(path)?;
             let (device, inode) = (made.dev(), made.ino());
             let file = SocketFile { path: path.to_owned(), device, inode };
-            // Nobody can connect before it listens, so nobody slips in before this.
+            // Before it listens, so that no client connects with another mode.
             fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
             Ok(Self { _file: file, listener: socket.listen(BACKLOG)? })
         };
@@ -75,7 +75,7 @@ impl UnixSocketListener {
     }
 }
 
-/// Remove what a process left that could not tidy up.
+/// Removes the socket of a process that crashed.
 fn clear(path: &Path) -> Result<(), Cause> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,

@@ -31,7 +31,7 @@ impl HttpConnection {
     /// is at it until all of the answer is written. Answers that are whole in memory count in the pool
     /// `output` until then, for the client that `carrier` tells. Without room for one, it is 503 or 429
     /// instead if `may_refuse`: if the request changed nothing.
-    pub(crate) fn answers(
+    pub(crate) fn track_response(
         &self,
         response: Response,
         carrier: &Carrier,
