@@ -96,23 +96,23 @@ impl Acceptor {
     /// Serves a connection if the limit allows; otherwise refuses it.
     fn admit(&self, accepted: Accepted) {
         let caller = accepted.caller();
-        match self.limit.take(caller, self.edge.trusts(caller)) {
-            Ok(permit) => self.life.spawn("http", self.clone().connection(accepted, permit)),
+        match self.limit.acquire(caller, self.edge.trusts(caller)) {
+            Ok(permit) => self.life.spawn("http", self.clone().serve(accepted, permit)),
             Err(err) => self.refusals.refuse(accepted, err, self),
         }
     }
 
-    async fn connection(self, accepted: Accepted, permit: ConnectionPermit) {
+    async fn serve(self, accepted: Accepted, permit: ConnectionPermit) {
         let caller = accepted.caller();
-        let purpose = HttpConnection::new(self.closing.clone(), permit);
+        let connection = HttpConnection::new(self.closing.clone(), permit);
         let socket = match accepted {
             Accepted::Tcp(stream, _) => {
-                ClientSocket::Tcp(WatchedStream::new(stream, purpose.clone()))
+                ClientSocket::Tcp(WatchedStream::new(stream, connection.clone()))
             }
             Accepted::Unix(stream) => {
-                ClientSocket::Unix(WatchedStream::new(stream, purpose.clone()))
+                ClientSocket::Unix(WatchedStream::new(stream, connection.clone()))
             }
-            Accepted::Tls(stream, _) => match self.handshake(stream, &purpose).await {
+            Accepted::Tls(stream, _) => match self.handshake(stream, &connection).await {
                 Ok(stream) => ClientSocket::Tls(stream),
                 Err(err) => {
                     tracing::debug!(peer = %caller.ip(), error = %err, "TLS handshake failed");
@@ -122,34 +122,35 @@ impl Acceptor {
         };
         let secure = matches!(socket, ClientSocket::Tls(_));
         let (edge, life) = (self.edge, self.life);
-        let requests = Requests { edge, caller, secure, life, purpose: purpose.clone() };
+        let requests = Requests { edge, caller, secure, life, connection: connection.clone() };
         let mut http = self.http.clone();
-        http.timer(HeadTimer::new(purpose.clone(), self.head_timeout));
-        let connection = http.serve_connection(TokioIo::new(socket), requests);
-        let mut connection = pin!(connection.with_upgrades());
-        let (mut halved, mut closing) = (pin!(purpose.halved()), pin!(self.closing.cancelled()));
-        let mut is_half = false;
+        http.timer(HeadTimer::new(connection.clone(), self.head_timeout));
+        let serving = http.serve_connection(TokioIo::new(socket), requests);
+        let mut serving = pin!(serving.with_upgrades());
+        let (mut half_closed, mut closing) =
+            (pin!(connection.half_closed()), pin!(self.closing.cancelled()));
+        let mut is_half_closed = false;
         let ended = loop {
             tokio::select! {
-                ended = connection.as_mut() => break ended,
-                () = purpose.displaced() => break Ok(()),
+                ended = serving.as_mut() => break ended,
+                () = connection.displaced() => break Ok(()),
                 // After the current response.
-                () = halved.as_mut(), if !is_half => {
-                    is_half = true;
-                    connection.as_mut().graceful_shutdown();
+                () = half_closed.as_mut(), if !is_half_closed => {
+                    is_half_closed = true;
+                    serving.as_mut().graceful_shutdown();
                 }
                 () = closing.as_mut() => {
-                    connection.as_mut().graceful_shutdown();
-                    break match tokio::time::timeout(CLOSING_TIMEOUT, connection.as_mut()).await {
+                    serving.as_mut().graceful_shutdown();
+                    break match tokio::time::timeout(CLOSING_TIMEOUT, serving.as_mut()).await {
                         Ok(ended) => ended,
                         // Not worth a wait: the rest of a first head, or of a body that is discarded.
-                        Err(_) if purpose.is_new() || purpose.lingers() => Ok(()),
-                        Err(_) => connection.await,
+                        Err(_) if connection.is_new() || connection.lingers() => Ok(()),
+                        Err(_) => serving.await,
                     };
                 }
             }
         };
-        purpose.upgraded();
+        connection.on_upgrade();
         if let Err(err) = ended {
             tracing::debug!(peer = %caller.ip(), error = %err, "connection failed");
         }
@@ -158,16 +159,16 @@ impl Acceptor {
     async fn handshake(
         &self,
         stream: TcpStream,
-        purpose: &HttpConnection,
+        connection: &HttpConnection,
     ) -> io::Result<Box<TlsStream<WatchedStream<TcpStream>>>> {
         let Some(tls) = self.tls.clone() else { return Err(io::ErrorKind::Unsupported.into()) };
         // Boxed, or every connection's future would have its size.
         let handshake = Box::pin(
-            TlsAcceptor::from(tls).accept(WatchedStream::below_tls(stream, purpose.clone())),
+            TlsAcceptor::from(tls).accept(WatchedStream::below_tls(stream, connection.clone())),
         );
         tokio::select! {
             agreed = tokio::time::timeout(self.head_timeout, handshake) => Ok(Box::new(agreed??)),
-            () = purpose.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = connection.displaced() => Err(io::ErrorKind::ConnectionAborted.into()),
             () = self.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
         }
     }
@@ -185,7 +186,7 @@ pub(crate) struct Requests {
     pub(crate) caller: ConnectionPeer,
     pub(crate) secure: bool,
     pub(crate) life: Life,
-    pub(crate) purpose: HttpConnection,
+    pub(crate) connection: HttpConnection,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -194,10 +195,10 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.purpose.requests(request.version());
-        let request = RequestBody::of(request, &self.purpose, &self.life);
-        let (edge, purpose) = (Arc::clone(&self.edge), self.purpose.clone());
+        self.connection.on_request(request.version());
+        let request = RequestBody::of(request, &self.connection, &self.life);
+        let (edge, connection) = (Arc::clone(&self.edge), self.connection.clone());
         let (caller, secure) = (self.caller, self.secure);
-        Box::pin(async move { Ok(edge.respond(request, caller, secure, purpose).await) })
+        Box::pin(async move { Ok(edge.respond(request, caller, secure, connection).await) })
     }
 }

@@ -1,5 +1,4 @@
-//! What an HTTP connection is for just now, as those who serve it tell, and which client it counts
-//! for.
+//! State of an HTTP connection: its current use, and the client that it counts for.
 mod response;
 
 use std::{
@@ -19,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{discard::CLOSING_TIMEOUT, limit::ConnectionPermit, linger::Linger};
 
-/// How long a peer may take no data at all while there is some.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for which a peer may take no data while there is some.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a connection is for, as those who serve it tell.
+/// State of one connection, updated by its services. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpConnection {
     closing: CancellationToken,
@@ -33,27 +32,27 @@ pub(crate) struct HttpConnection {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// The peer has more of a body to send than was read of it.
+    /// The peer has more of a body to send.
     unread: AtomicBool,
-    /// How often something was read.
+    /// Number of reads.
     reads: AtomicUsize,
-    /// The answer to the request at hand is on its way.
+    /// The response to the current request has begun.
     answered: AtomicBool,
-    /// The client understands interim answers.
+    /// The client understands interim responses.
     is_current: AtomicBool,
-    /// The answer is out, and what the client still sends is read and forgotten.
+    /// The response is sent, and the rest of the client's bytes is discarded.
     lingers: AtomicBool,
-    /// The client sends no more.
-    halved: Notify,
+    /// Notified when the client sends no more.
+    half_closed: Notify,
 }
 
-/// One request, as pools count it.
+/// One request, as the pools count it.
 #[derive(Debug)]
 struct RequestCarrier {
     connection: HttpConnection,
-    /// The address that it comes from, behind trusted proxies.
+    /// Address of the client, behind trusted proxies.
     peer: IpAddr,
-    /// Who it turned out to be, where the connection counts for nobody.
+    /// Identified client, where the connection counts for none.
     holder: OnceLock<Holder>,
     buffers: Buffers,
 }
@@ -61,26 +60,26 @@ struct RequestCarrier {
 #[derive(Debug)]
 struct State {
     kind: Kind,
-    /// A session has none: it is counted where sessions are.
+    /// Released during a session, which is counted elsewhere.
     permit: ConnectionPermit,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// Requests, of which none has arrived yet.
+    /// No request has arrived yet.
     New,
-    /// Requests, until the listeners close.
+    /// Serves requests, until the listeners close.
     Requests,
-    /// An answer that goes on for as long as its session.
+    /// Streams a response for as long as its session.
     Session(Arc<Info>),
-    /// Not HTTP any more: another looks after it.
+    /// Upgraded from HTTP, or closed.
     Upgraded,
 }
 
 // === impl HttpConnection ===
 
 impl HttpConnection {
-    /// Requests, until `closing`.
+    /// A new connection, which serves requests until `closing`.
     pub(crate) fn new(closing: CancellationToken, permit: ConnectionPermit) -> Self {
         let displaced = permit.displaced();
         let state = State { kind: Kind::New, permit };
@@ -91,13 +90,13 @@ impl HttpConnection {
             answered: AtomicBool::new(false),
             is_current: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
-            halved: Notify::new(),
+            half_closed: Notify::new(),
         };
         Self { closing, displaced, shared: Arc::new(shared) }
     }
 
-    /// A request has arrived, of this version of HTTP.
-    pub(crate) fn requests(&self, version: Version) {
+    /// Records the arrival of a request.
+    pub(crate) fn on_request(&self, version: Version) {
         self.shared.answered.store(false, Relaxed);
         self.shared.unread.store(false, Relaxed);
         self.shared.is_current.store(version >= Version::HTTP_11, Relaxed);
@@ -107,7 +106,7 @@ impl HttpConnection {
         state.permit.set_busy(true);
     }
 
-    /// What carries a request of `peer`, for those who find out whose it is.
+    /// Returns the carrier of a request of `peer`, through which it is identified.
     pub(crate) fn carrier(&self, peer: IpAddr) -> Carrier {
         let (connection, buffers) = (self.clone(), self.state().permit.buffers());
         Carrier::new(Arc::new(RequestCarrier {
@@ -118,13 +117,13 @@ impl HttpConnection {
         }))
     }
 
-    /// Resolves when the connection has to go, because another has its permit.
+    /// Resolves once another connection has displaced this one.
     pub(crate) async fn displaced(&self) {
         self.displaced.cancelled().await;
     }
 
-    /// Something was read.
-    pub(crate) fn read(&self) {
+    /// Records a read.
+    pub(crate) fn on_read(&self) {
         self.shared.reads.fetch_add(1, Relaxed);
     }
 
@@ -132,24 +131,24 @@ impl HttpConnection {
         self.shared.reads.load(Relaxed)
     }
 
-    /// A request has a body.
-    pub(crate) fn body_begins(&self) {
+    /// Records that the request has a body.
+    pub(crate) fn on_body(&self) {
         self.shared.unread.store(true, Relaxed);
     }
 
-    /// All of it was read.
-    pub(crate) fn body_ended(&self) {
+    /// Records that all of the body was read.
+    pub(crate) fn on_body_end(&self) {
         self.shared.unread.store(false, Relaxed);
     }
 
-    /// The client sends no more.
-    pub(crate) fn half_closed(&self) {
-        self.shared.halved.notify_one();
+    /// Records that the client sends no more.
+    pub(crate) fn on_half_close(&self) {
+        self.shared.half_closed.notify_one();
     }
 
-    /// Whether something is sent anyway by which a client that has gone is found out: by a session, which
-    /// is asked to, or by the answer that is on its way.
-    pub(crate) fn asks_itself(&self) -> bool {
+    /// Whether other writes will detect a client that has left: those of a session, which is told to
+    /// ping, or of a response in progress.
+    pub(crate) fn probes_itself(&self) -> bool {
         if let Kind::Session(info) = &self.state().kind {
             info.ask();
             return true;
@@ -157,27 +156,27 @@ impl HttpConnection {
         self.shared.answered.load(Relaxed)
     }
 
-    /// Whether the client understands interim answers.
-    pub(crate) fn takes_interim_answers(&self) -> bool {
+    /// Whether the client understands interim responses.
+    pub(crate) fn takes_interim_responses(&self) -> bool {
         self.shared.is_current.load(Relaxed)
     }
 
-    /// Resolves when the client sends no more, and its answer is still to come.
-    pub(crate) async fn halved(&self) {
-        self.shared.halved.notified().await;
+    /// Resolves once the client sends no more while its response is pending.
+    pub(crate) async fn half_closed(&self) {
+        self.shared.half_closed.notified().await;
     }
 
-    /// Whether an answer may be on its way to a client that sends no more.
-    pub(crate) fn may_be_half(&self) -> bool {
-        self.is_answering() && !self.shared.unread.load(Relaxed)
+    /// Whether a client that sends no more may still wait for a response.
+    pub(crate) fn may_be_half_closed(&self) -> bool {
+        self.is_serving() && !self.shared.unread.load(Relaxed)
     }
 
-    /// Whether there are requests to answer, or is one that goes on.
-    pub(crate) fn is_answering(&self) -> bool {
+    /// Whether it serves requests, or streams a response.
+    pub(crate) fn is_serving(&self) -> bool {
         matches!(self.state().kind, Kind::Requests | Kind::Session(_))
     }
 
-    /// Resolves when the listeners close.
+    /// Resolves once the listeners close.
     pub(crate) async fn closing(&self) {
         self.closing.cancelled().await;
     }
@@ -187,14 +186,15 @@ impl HttpConnection {
         matches!(self.state().kind, Kind::New)
     }
 
-    pub(crate) fn session(&self, info: &Arc<Info>) {
+    /// Records that the response streams a session.
+    pub(crate) fn on_session(&self, info: &Arc<Info>) {
         let mut state = self.state();
         state.kind = Kind::Session(Arc::clone(info));
         state.permit.release();
     }
 
-    /// Or closed.
-    pub(crate) fn upgraded(&self) {
+    /// Records that it was upgraded or closed.
+    pub(crate) fn on_upgrade(&self) {
         let mut state = self.state();
         state.kind = Kind::Upgraded;
         state.permit.release();
@@ -204,16 +204,17 @@ impl HttpConnection {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    /// Time for a write without progress; `None` after an upgrade.
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
         let ending = match &self.state().kind {
             Kind::New | Kind::Requests => self.closing.is_cancelled(),
             Kind::Session(info) => info.is_ending(),
             Kind::Upgraded => return None,
         };
-        Some(if ending { CLOSING_TIMEOUT } else { PATIENCE })
+        Some(if ending { CLOSING_TIMEOUT } else { WRITE_TIMEOUT })
     }
 
-    /// How to wait for what the peer still sends; not at all if it is not HTTP any more.
+    /// Begins the lingering close; `None` after an upgrade.
     pub(crate) fn linger(&self) -> Option<Linger> {
         let upgraded = matches!(self.state().kind, Kind::Upgraded);
         let unread = self.shared.unread.load(Relaxed);
@@ -221,13 +222,13 @@ impl HttpConnection {
         (!upgraded).then(|| Linger::new(unread, self.closing.is_cancelled()))
     }
 
-    /// Whether the client has its answer, and only goes on to send.
+    /// Whether the client has its response, and only sends on.
     pub(crate) fn lingers(&self) -> bool {
         self.shared.lingers.load(Relaxed)
     }
 
-    /// Tell that the peer is too slow, unless it was to go anyway.
-    pub(crate) fn tell(&self) {
+    /// Logs that the peer is too slow, unless its session was ending anyway.
+    pub(crate) fn log_slow(&self) {
         if let Kind::Session(info) = &self.state().kind
             && !info.is_ending()
         {
@@ -239,7 +240,7 @@ impl HttpConnection {
 impl Carry for RequestCarrier {
     fn identified(&self, holder: &Holder) -> Result<(), Shortage> {
         let mut state = self.connection.state();
-        // A request is identified once; a second time says the same.
+        // A second identification is the same.
         self.holder.set(holder.clone()).ok();
         state.permit.identified(holder)
     }

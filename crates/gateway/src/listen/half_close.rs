@@ -1,6 +1,5 @@
-//! A client that sends no more, but may still wait for its answer. One that has left looks the same
-//! until something is sent to it. So it gets a sign of life, and an answer of its own to that shows
-//! that nobody is there.
+//! Half-closed connections: the client sends no more, but may still wait for its response. One that has
+//! left looks the same until something is sent to it, so an interim response probes for a reset.
 use std::{
     io,
     pin::Pin,
@@ -13,60 +12,60 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How long an answer may take until the client is asked whether it is there: most are faster.
-const ASK: Duration = Duration::from_millis(300);
+/// Time until the client is probed; most responses are faster.
+const PROBE_DELAY: Duration = Duration::from_millis(300);
 
-/// How often to look whether it is gone.
-const LOOK: Duration = Duration::from_millis(50);
+/// First interval between two checks for a reset.
+const FIRST_CHECK: Duration = Duration::from_millis(50);
 
-/// How long a body that was sent to its end may wait to be taken.
-const TAKEN: Duration = Duration::from_secs(1);
+/// Time within which a complete body that was received is read by its handler.
+const BODY_READ_TIME: Duration = Duration::from_secs(1);
 
-/// The longest time between two looks, for streams whose client has closed its half on purpose.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// Longest interval between two checks, for streams whose client has half-closed on connection.
+const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An interim answer, of which there may be any number before the answer, expected or not (RFC 9110,
-/// 15.2). Of all of them, clients know this one best.
+/// The probe: an interim response, of which any number may come before the response, expected or not
+/// (RFC 9110, 15.2). Clients support this one best.
 pub(crate) const INTERIM_RESPONSE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// What an error on a connection is found out by.
+/// A socket whose pending error can be taken.
 pub(crate) trait SocketError {
-    /// What went wrong since this was asked last.
+    /// Takes the error since the last call.
     fn failure(&self) -> io::Result<Option<io::Error>>;
 }
 
-/// The wait for the end of an answer.
+/// The wait for the end of a response.
 #[derive(Debug)]
 pub(crate) struct HalfClosed {
     since: Instant,
-    ask: Option<Instant>,
-    /// How long until the next look; longer each time.
+    probe: Option<Instant>,
+    /// Time until the next check; longer each time.
     delay: Duration,
     timer: Pin<Box<Sleep>>,
 }
 
-/// What to do now.
+/// Action for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HalfCloseAction {
-    /// Nothing, until the task is woken.
+    /// Wait until the task is woken.
     Wait,
-    /// Ask the client whether it is there.
-    Ask,
-    /// It is gone.
+    /// Probe the client.
+    Probe,
+    /// The client is gone.
     Gone,
 }
 
 impl HalfClosed {
     pub(crate) fn new() -> Self {
         let since = Instant::now();
-        let ask = since + ASK;
-        Self { since, ask: Some(ask), delay: LOOK, timer: Box::pin(sleep_until(ask)) }
+        let probe = since + PROBE_DELAY;
+        Self { since, probe: Some(probe), delay: FIRST_CHECK, timer: Box::pin(sleep_until(probe)) }
     }
 
-    /// Whether the client has closed its half only just now: what it sent before, such as the end of a
-    /// body, may not have been taken by the one that answers.
+    /// Whether the client has half-closed just now: its handler may not have read the end of the body
+    /// yet.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.since.elapsed() < TAKEN
+        self.since.elapsed() < BODY_READ_TIME
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, io: &impl SocketError) -> HalfCloseAction {
@@ -75,11 +74,11 @@ impl HalfClosed {
         }
         while let Poll::Ready(()) = self.timer.as_mut().poll(cx) {
             self.timer.as_mut().reset(Instant::now() + self.delay);
-            self.delay = (2 * self.delay).min(LONGEST_LOOK);
-            if self.ask.take().is_some() {
-                // The timer has not registered its new end.
+            self.delay = (2 * self.delay).min(MAX_CHECK_INTERVAL);
+            if self.probe.take().is_some() {
+                // The timer is not registered after its reset.
                 cx.waker().wake_by_ref();
-                return HalfCloseAction::Ask;
+                return HalfCloseAction::Probe;
             }
         }
         HalfCloseAction::Wait

@@ -1,5 +1,5 @@
-//! How long a connection waits for a request: long while nothing of it has come, and not so long
-//! once something has, or if it is the first.
+//! Time-outs for requests: the idle time-out until the first byte of one, then the shorter time-out for
+//! its head, which also holds for the first request of a connection.
 use std::{
     fmt,
     pin::Pin,
@@ -12,25 +12,25 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connection::HttpConnection;
 
-/// The timer of one connection. What is asked of it is the end of an idle time.
+/// Timer of one connection, of which hyper requests the idle time-out only.
 #[derive(Clone)]
 pub(crate) struct HeadTimer {
-    purpose: HttpConnection,
-    /// For the head of a request.
+    connection: HttpConnection,
+    /// Time for the head of a request.
     head: Duration,
 }
 
-/// Over when the connection was idle for too long, or the head takes too long.
+/// Ends when the connection is idle for too long, or the head takes too long.
 struct HeadWait {
     sleep: Pin<Box<tokio::time::Sleep>>,
     timer: HeadTimer,
-    /// Reads of the connection when the wait began; `None` once the head has begun.
+    /// Read count when the wait began; `None` once the head has begun.
     idle_since: Option<usize>,
 }
 
 impl HeadTimer {
-    pub(crate) fn new(purpose: HttpConnection, head: Duration) -> Self {
-        Self { purpose, head }
+    pub(crate) fn new(connection: HttpConnection, head: Duration) -> Self {
+        Self { connection, head }
     }
 }
 
@@ -50,9 +50,9 @@ impl Timer for HeadTimer {
     }
 
     fn sleep_until(&self, deadline: StdInstant) -> Pin<Box<dyn Sleep>> {
-        let is_new = self.purpose.is_new();
+        let is_new = self.connection.is_new();
         let deadline = if is_new { Instant::now() + self.head } else { deadline.into() };
-        let idle_since = (!is_new).then(|| self.purpose.reads());
+        let idle_since = (!is_new).then(|| self.connection.reads());
         let sleep = Box::pin(sleep_until(deadline));
         Box::pin(HeadWait { sleep, timer: self.clone(), idle_since })
     }
@@ -63,7 +63,7 @@ impl Future for HeadWait {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.idle_since.is_some_and(|reads| reads != this.timer.purpose.reads()) {
+        if this.idle_since.is_some_and(|reads| reads != this.timer.connection.reads()) {
             this.idle_since = None;
             this.sleep.as_mut().reset(Instant::now() + this.timer.head);
         }
@@ -92,13 +92,13 @@ mod tests {
 
     async fn waits(timer: &HeadTimer, mut wait: Pin<Box<dyn Sleep>>) -> Duration {
         let begin = Instant::now();
-        // As a connection does: it looks at the clock when something comes.
+        // As a connection does, which polls the timer on each read.
         loop {
             let bytes = tokio::time::sleep(Duration::from_secs(3));
             tokio::select! {
                 biased;
                 () = wait.as_mut() => return begin.elapsed(),
-                () = bytes => timer.purpose.read(),
+                () = bytes => timer.connection.on_read(),
             }
         }
     }
@@ -109,7 +109,7 @@ mod tests {
         let begin = Instant::now();
         timer.sleep(IDLE).await;
         assert_eq!(begin.elapsed().as_secs(), HEAD.as_secs(), "the first");
-        timer.purpose.requests(axum::http::Version::HTTP_11);
+        timer.connection.on_request(axum::http::Version::HTTP_11);
         let begin = Instant::now();
         timer.sleep(IDLE).await;
         assert_eq!(begin.elapsed().as_secs(), IDLE.as_secs(), "nothing comes");

@@ -1,5 +1,4 @@
-//! How many connections there may be besides sessions: each is a file and a buffer, whether it asks
-//! for something or not.
+//! Limit on connections that are no sessions: each is a file and a buffer, even if it is idle.
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::proxies::ConnectionPeer;
 
-/// All places. Cloning shares them.
+/// Limit on HTTP connections. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionLimit(Arc<Inner>);
 
@@ -26,33 +25,33 @@ pub(crate) struct ConnectionLimit(Arc<Inner>);
 struct Inner {
     mode: Mode,
     pool: Pool,
-    /// Bytes of what clients are sending.
+    /// Pool of the bytes that clients are sending.
     buffers: Buffers,
     taken: Mutex<Occupancy>,
 }
 
 #[derive(Debug, Default)]
 struct Occupancy {
-    /// For one address; 0 is no limit.
+    /// Limit for one address; 0 is none.
     each: usize,
-    /// By [`network`].
+    /// Connections by [`network`].
     by_address: HashMap<IpAddr, usize>,
-    /// Connections of clients that have shown no token where one is needed.
+    /// Connections of clients without a token where one is needed.
     newcomers: Newcomers<Arc<Held>>,
 }
 
-/// What a connection holds.
+/// State of a permit that another connection may take over.
 #[derive(Debug, Default)]
 struct Held {
-    /// `None` while the connection is a session, and once another connection has taken it.
+    /// `None` while the connection is a session, and once another connection has taken it over.
     permit: Mutex<Option<Permit>>,
-    /// A request is being answered.
+    /// A request is in progress.
     busy: AtomicBool,
-    /// The connection has to go.
+    /// Cancelled once the connection has to close.
     displaced: CancellationToken,
 }
 
-/// One connection's place; dropping it gives the place back.
+/// Permit of one connection, released on drop.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     limit: ConnectionLimit,
@@ -60,20 +59,20 @@ pub(crate) struct ConnectionPermit {
     /// The client that it counts for.
     holder: Holder,
     held: Arc<Held>,
-    /// What it is called among the newcomers, if it is one of them.
+    /// Number among the newcomers, if it is one of them.
     number: Option<u64>,
     is_counted: bool,
 }
 
-/// Where a connection comes from.
+/// Source of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectionSource {
     Client(IpAddr),
-    /// A program on this machine that is no trusted proxy.
+    /// A program on this machine other than a trusted proxy.
     Machine,
-    /// A trusted proxy: the connection carries requests of many clients and counts for none of them.
+    /// A trusted proxy: carries requests of many clients, and counts for none of them.
     Proxy,
-    /// The reserve for health: it is bounded elsewhere.
+    /// The reserve for health checks, which is bounded elsewhere.
     Reserve,
 }
 
@@ -91,16 +90,15 @@ impl ConnectionLimit {
         Self(Arc::new(Inner { mode, pool, buffers, taken: Mutex::new(taken) }))
     }
 
-    /// Other limits from now on. Who has a place keeps it.
+    /// Changes the limits. Permits in use stay valid.
     pub(crate) fn reload(&self, limits: &Limits) {
         self.0.pool.resize(limits.http_connections);
         self.taken().each = limits.connections_per_ip;
     }
 
-    /// A place for a connection, or why there is none. Then the oldest connection of a client without
-    /// a token makes room where one is needed: one that waits for a request, or, if there is none and
-    /// the newcomer has no token either, any.
-    pub(crate) fn take(
+    /// Takes a permit. At the limit, the oldest connection of a client without a required token is
+    /// displaced: an idle one, or, if there is none and the new connection has no token either, any.
+    pub(crate) fn acquire(
         &self,
         caller: ConnectionPeer,
         is_proxy: bool,
@@ -132,7 +130,7 @@ impl ConnectionLimit {
         Ok(permit)
     }
 
-    /// A place that counts for nothing, for a connection that is bounded otherwise.
+    /// Returns a permit that does not count, for a connection that is bounded elsewhere.
     pub(crate) fn reserve(&self) -> ConnectionPermit {
         self.permit(ConnectionSource::Reserve, Holder::Program)
     }
@@ -140,7 +138,7 @@ impl ConnectionLimit {
     fn newcomer(&self, source: ConnectionSource) -> Holder {
         match source {
             ConnectionSource::Client(address) => self.0.mode.newcomer(address),
-            // Where nobody signs in, all such programs would be one address.
+            // In open mode all such programs would share one address.
             ConnectionSource::Machine => match self.0.mode.newcomer(Ipv4Addr::UNSPECIFIED.into()) {
                 Holder::Guest(_) => Holder::Program,
                 stranger => stranger,
@@ -177,7 +175,7 @@ impl ConnectionSource {
         }
     }
 
-    /// What `limits.connections_per_ip` counts.
+    /// Address for `limits.connections_per_ip`.
     fn address(self) -> Option<IpAddr> {
         match self {
             Self::Client(address) => Some(address),
@@ -189,7 +187,7 @@ impl ConnectionSource {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Takes the place of a connection that may have to go; `None` if there is none.
+    /// Displaces a connection; `None` if there is none that may be.
     fn make_room(&mut self, holder: &Holder, source: ConnectionSource) -> Option<()> {
         let address = source.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let is_idle = |held: &Arc<Held>| !held.busy.load(Relaxed);
@@ -227,7 +225,7 @@ impl ConnectionPermit {
         self.is_counted = true;
     }
 
-    /// Give the place back: a session counts elsewhere.
+    /// Releases the permit: a session counts elsewhere.
     pub(crate) fn release(&mut self) {
         if !std::mem::take(&mut self.is_counted) {
             return;
@@ -249,8 +247,7 @@ impl ConnectionPermit {
         telemetry::http_connection_closed();
     }
 
-    /// Count again when a session is over and its connection goes on. That is no newcomer, so it is
-    /// not refused.
+    /// Counts again once a session has ended and its connection goes on. It is never refused.
     pub(crate) fn reacquire(&mut self) {
         if self.is_counted || self.source == ConnectionSource::Reserve {
             return;
@@ -261,7 +258,7 @@ impl ConnectionPermit {
         telemetry::http_connection_opened();
     }
 
-    /// Whether a request is being answered: such a connection is not the first to make room.
+    /// Marks a request as in progress: idle connections are displaced first.
     pub(crate) fn set_busy(&self, busy: bool) {
         self.held.busy.store(busy, Relaxed);
     }
@@ -271,12 +268,12 @@ impl ConnectionPermit {
         matches!(self.source, ConnectionSource::Proxy | ConnectionSource::Reserve)
     }
 
-    /// Bytes of what clients are sending.
+    /// Pool of the bytes that clients are sending.
     pub(crate) fn buffers(&self) -> Buffers {
         self.limit.0.buffers.clone()
     }
 
-    /// The client that a request of `peer` counts for before it has shown a token.
+    /// Holder for a request of `peer` without a token.
     pub(crate) fn unknown(&self, peer: IpAddr) -> Holder {
         self.limit.0.mode.newcomer(peer)
     }
@@ -285,10 +282,9 @@ impl ConnectionPermit {
         &self.holder
     }
 
-    /// Counts the connection as that of `holder`, whom a request on it named. On an error nothing
-    /// changes.
+    /// Counts the connection for `holder`, whom a request identified. On an error nothing changes.
     pub(crate) fn identified(&mut self, holder: &Holder) -> Result<(), Shortage> {
-        // A connection begins as a stranger's, so that is never news, and takes it from nobody.
+        // A connection begins as a stranger's, so that changes nothing.
         if self.is_shared() || holder.is_stranger() || self.holder == *holder {
             return Ok(());
         }
@@ -302,7 +298,7 @@ impl ConnectionPermit {
         Ok(())
     }
 
-    /// Cancelled when the connection has to go, because another has its place.
+    /// Cancelled once another connection has displaced this one.
     pub(crate) fn displaced(&self) -> CancellationToken {
         self.held.displaced.clone()
     }

@@ -1,5 +1,5 @@
-//! The end of a connection whose peer still sends. To close it with bytes unread would be a reset,
-//! which takes from the peer what it has not read yet: often the answer that says why.
+//! Lingering close of a connection whose peer still sends. Closing with unread bytes would reset it,
+//! and lose what the peer has not read yet: often the response that says why.
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,14 +12,14 @@ use tokio::{
 
 use super::discard::{CLOSING_TIMEOUT, IDLE_TIMEOUT, MAX_BYTES, TOTAL_TIMEOUT};
 
-/// Bytes that are read at once.
+/// Bytes of one read.
 const CHUNK: usize = 16 << 10;
 
-/// Reads and forgets what comes after the writing side was closed, within the bounds of what is
+/// Reads and discards what comes after the writing side was closed, within the bounds of what is
 /// [discarding](super::discard).
 #[derive(Debug)]
 pub(crate) struct Linger {
-    /// The peer is known to have more to send. Otherwise only what is there already counts.
+    /// The peer is known to have more to send. Otherwise only bytes that have arrived are read.
     awaited: bool,
     left: u64,
     until: Instant,
@@ -27,7 +27,7 @@ pub(crate) struct Linger {
 }
 
 impl Linger {
-    /// `hurry` when the process is about to end.
+    /// Uses the shorter bound if `hurry`, as at shutdown.
     pub(crate) fn new(awaited: bool, hurry: bool) -> Self {
         let (now, whole) = (Instant::now(), if hurry { CLOSING_TIMEOUT } else { TOTAL_TIMEOUT });
         let until = now + whole;
@@ -39,7 +39,7 @@ impl Linger {
         }
     }
 
-    /// Ready when the peer has closed, too, or a bound is reached.
+    /// Ready once the peer has closed, or a bound is reached.
     pub(crate) fn poll<S: AsyncRead + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
@@ -60,7 +60,7 @@ impl Linger {
                     ready!(self.idle.as_mut().poll(cx));
                     break;
                 }
-                // It has closed or is gone, or nothing more is known to come.
+                // The peer has closed, or is not known to send more.
                 Poll::Ready(_) | Poll::Pending => break,
             }
             if self.until <= Instant::now() {

@@ -1,6 +1,6 @@
-//! The rest of a request's body that nobody wants, as after an early refusal. It is read and
-//! forgotten, within bounds: many clients look at the answer only after they have sent everything, and
-//! to close before would take the answer away from them (RFC 9112, 9.6).
+//! Request bodies whose rest is discarded if they are dropped unread, as after an early refusal. Many
+//! clients read the response only after sending everything, and closing before would lose it (RFC
+//! 9112, 9.6).
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -23,44 +23,44 @@ use super::{
     discard::{CLOSING_TIMEOUT, IDLE_TIMEOUT, MAX_BYTES, TOTAL_TIMEOUT},
 };
 
-/// The body of a request. When it is dropped before its end, the rest is read in a task of its own,
+/// Body of a request. If it is dropped before its end, a task reads and discards the rest,
 /// at most [`MAX_BYTES`] within [`TOTAL_TIMEOUT`]; the connection then goes on with its next request. Beyond the
 /// bounds the connection is closed.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    /// `None` once it was given away.
+    /// `None` once a task discards it.
     incoming: Option<Incoming>,
-    /// `None` once it has ended, so that a request without a body costs nothing.
+    /// `None` once it has ended, so that a request without a body has no cost.
     unread: Option<Box<Unread>>,
 }
 
 #[derive(Debug)]
 struct Unread {
-    purpose: HttpConnection,
+    connection: HttpConnection,
     life: Life,
-    /// The client waits to be told to send the body, and was not: it may send none.
+    /// The client waits for `100 Continue`, and has not got it: it may send no body.
     withheld: bool,
 }
 
 impl RequestBody {
-    /// Take the place of the body of `request`, which came over the connection of `purpose`.
+    /// Replaces the body of `request`, which came over `connection`.
     pub(crate) fn of(
         request: Request<Incoming>,
-        purpose: &HttpConnection,
+        connection: &HttpConnection,
         life: &Life,
     ) -> Request<Self> {
         let (parts, incoming) = request.into_parts();
         let unread = (!incoming.is_end_stream()).then(|| {
-            purpose.body_begins();
+            connection.on_body();
             let withheld = parts.headers.contains_key(EXPECT);
-            Unread { purpose: purpose.clone(), life: life.clone(), withheld }.into()
+            Unread { connection: connection.clone(), life: life.clone(), withheld }.into()
         });
         Request::from_parts(parts, Self { incoming: Some(incoming), unread })
     }
 
     fn ended(&mut self) {
         if let Some(unread) = self.unread.take() {
-            unread.purpose.body_ended();
+            unread.connection.on_body_end();
         }
     }
 }
@@ -82,7 +82,7 @@ impl HttpBody for RequestBody {
         let is_end = incoming.is_end_stream();
         match &frame {
             None => this.ended(),
-            // The connection knows no way to where the next request begins.
+            // The start of the next request cannot be found.
             Some(Err(_)) => this.unread = None,
             Some(Ok(_)) if is_end => this.ended(),
             Some(Ok(_)) => {}
@@ -104,24 +104,24 @@ impl Drop for RequestBody {
         let (Some(unread), Some(incoming)) = (self.unread.take(), self.incoming.take()) else {
             return;
         };
-        // To read it would tell the client to send it.
+        // Reading would send `100 Continue`.
         if unread.withheld || Handle::try_current().is_err() {
             return;
         }
-        let Unread { purpose, life, .. } = *unread;
-        life.spawn("leftover", async move { forget(incoming, &purpose).await });
+        let Unread { connection, life, .. } = *unread;
+        life.spawn("discard", async move { discard(incoming, &connection).await });
     }
 }
 
-/// Read the rest of a body, within bounds.
-async fn forget(mut rest: Incoming, purpose: &HttpConnection) {
+/// Reads and discards the rest of a body, within bounds.
+async fn discard(mut rest: Incoming, connection: &HttpConnection) {
     let begin = Instant::now();
     let mut left = MAX_BYTES;
     let all = async {
         loop {
             let idle = IDLE_TIMEOUT.min(TOTAL_TIMEOUT.saturating_sub(begin.elapsed()));
             match timeout(idle, rest.frame()).await {
-                Ok(None) => return purpose.body_ended(),
+                Ok(None) => return connection.on_body_end(),
                 Ok(Some(Ok(frame))) => {
                     let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                     let Some(less) = left.checked_sub(length) else { return };
@@ -132,7 +132,7 @@ async fn forget(mut rest: Incoming, purpose: &HttpConnection) {
         }
     };
     let closing = async {
-        purpose.closing().await;
+        connection.closing().await;
         tokio::time::sleep(CLOSING_TIMEOUT).await;
     };
     tokio::select! {

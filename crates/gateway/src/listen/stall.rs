@@ -1,5 +1,5 @@
-//! An end for HTTP connections whose peer takes no data: what an answer has not sent stays in memory,
-//! and a body is not asked for its end before that is gone.
+//! Write time-out of HTTP connections whose peer takes no data: until then, unsent bytes of a response
+//! stay in memory, and its body is not polled.
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -17,79 +17,79 @@ use super::{
     linger::Linger,
 };
 
-/// The connection.
+/// A stream with a write time-out, and the end of an HTTP connection.
 #[derive(Debug)]
 pub(crate) struct WatchedStream<S> {
     io: S,
-    purpose: HttpConnection,
-    /// Since when the peer has taken nothing, and when to look again.
-    stuck: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// Once the writing side is closed.
+    connection: HttpConnection,
+    /// Since when the peer has taken nothing, and the timer for the time-out.
+    stalled: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Set once the writing side is closed.
     lingers: Option<Linger>,
-    /// Once the peer sends no more.
+    /// Set once the peer sends no more.
     half: Option<HalfClosed>,
-    /// Whether what is below is HTTP itself, so that a client can be asked whether it is there.
+    /// Whether the stream is plain HTTP, so that a client can be probed.
     waits_when_half: bool,
 }
 
 // === impl WatchedStream ===
 
 impl<S> WatchedStream<S> {
-    pub(crate) fn new(io: S, purpose: HttpConnection) -> Self {
-        Self { io, purpose, stuck: None, lingers: None, half: None, waits_when_half: true }
+    pub(crate) fn new(io: S, connection: HttpConnection) -> Self {
+        Self { io, connection, stalled: None, lingers: None, half: None, waits_when_half: true }
     }
 
-    /// What is below TLS, which has an end of its own.
-    pub(crate) fn below_tls(io: S, purpose: HttpConnection) -> Self {
-        Self { waits_when_half: false, ..Self::new(io, purpose) }
+    /// Watches the stream below TLS, which handles half-closing by itself.
+    pub(crate) fn below_tls(io: S, connection: HttpConnection) -> Self {
+        Self { waits_when_half: false, ..Self::new(io, connection) }
     }
 
-    /// Wait for the answer, which the client may have gone without.
+    /// Waits for the response, unless the client has left.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         S: SocketError + AsyncWrite + Unpin,
     {
         let next = self.half.as_mut().map_or(HalfCloseAction::Gone, |half| half.poll(cx, &self.io));
-        let is_there = match next {
+        let is_present = match next {
             HalfCloseAction::Wait => true,
             HalfCloseAction::Gone => false,
-            HalfCloseAction::Ask => self.ask(cx),
+            HalfCloseAction::Probe => self.probe(cx),
         };
-        // As if it had just been read: whoever asked is gone.
-        if is_there { Poll::Pending } else { Poll::Ready(Ok(())) }
+        // Reads the end of the stream now.
+        if is_present { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
-    /// Send the client something that it need not understand. False if that is not possible.
-    fn ask(&mut self, cx: &mut Context<'_>) -> bool
+    /// Probes the client with an interim response. False if that is not possible.
+    fn probe(&mut self, cx: &mut Context<'_>) -> bool
     where
         S: AsyncWrite + Unpin,
     {
-        if self.purpose.asks_itself() {
+        if self.connection.probes_itself() {
             return true;
         }
-        // Nothing can be half-written, for then the peer does not take anything.
-        self.purpose.takes_interim_answers()
-            && self.stuck.is_none()
+        // Nothing is half-written unless the peer is stalled.
+        self.connection.takes_interim_responses()
+            && self.stalled.is_none()
             && matches!(Pin::new(&mut self.io).poll_write(cx, INTERIM_RESPONSE), Poll::Ready(Ok(_)))
     }
 
-    /// What to make of a write: one that got nowhere is an error when patience is over.
+    /// Judges a write: without progress it fails at the time-out.
     fn judge(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stuck = None;
+            self.stalled = None;
             return written;
         }
-        let Some(patience) = self.purpose.patience() else { return Poll::Pending };
+        let Some(timeout) = self.connection.write_timeout() else { return Poll::Pending };
         let now = Instant::now();
         let (since, timer) =
-            self.stuck.get_or_insert_with(|| (now, Box::pin(sleep_until(now + patience))));
-        let due = *since + patience;
+            self.stalled.get_or_insert_with(|| (now, Box::pin(sleep_until(now + timeout))));
+        let due = *since + timeout;
         if due <= now {
-            self.purpose.tell();
+            self.connection.log_slow();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if timer.deadline() != due {
@@ -110,19 +110,20 @@ impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncRead for WatchedStrea
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.half.is_some() {
-            // What is no HTTP any more has ends of its own.
+            // After an upgrade, the protocol handles half-closing.
             let is_fresh = this.half.as_ref().is_some_and(HalfClosed::is_fresh);
-            let waits = this.purpose.may_be_half() || is_fresh && this.purpose.is_answering();
+            let waits =
+                this.connection.may_be_half_closed() || is_fresh && this.connection.is_serving();
             return if waits { this.wait(cx) } else { Poll::Ready(Ok(())) };
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = read {
-            this.purpose.read();
+            this.connection.on_read();
             let is_end = buf.filled().len() == before && buf.remaining() > 0;
-            if is_end && this.waits_when_half && this.purpose.is_answering() {
+            if is_end && this.waits_when_half && this.connection.is_serving() {
                 this.half = Some(HalfClosed::new());
-                this.purpose.half_closed();
+                this.connection.on_half_close();
                 return this.wait(cx);
             }
         }
@@ -163,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + SocketError + Unpin> AsyncWrite for WatchedStre
         let this = self.get_mut();
         if this.lingers.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            this.lingers = this.purpose.linger();
+            this.lingers = this.connection.linger();
         }
         if let Some(linger) = &mut this.lingers {
             ready!(linger.poll(cx, &mut this.io));

@@ -1,4 +1,4 @@
-//! Answers on their way out: how they count until their client has taken them.
+//! Responses in progress: the bytes that count until their client has taken them.
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,19 +17,19 @@ use quadrille_edge::http::{Carrier, Problem};
 
 use super::HttpConnection;
 
-/// Bytes of an answer that is written at once.
-const SHORT: u64 = 64 << 10;
+/// Bytes of a response that is written at once.
+const MAX_SHORT: u64 = 64 << 10;
 
-/// When to ask again for an answer that there was no room for.
-const SOON: Duration = Duration::from_secs(1);
+/// Delay before a response that found no room is requested again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes of the largest answer that is made in memory.
-const IN_MEMORY: u64 = 8 << 20;
+/// Bytes of the largest response that is built in memory.
+const MAX_IN_MEMORY: u64 = 8 << 20;
 
 impl HttpConnection {
-    /// An answer goes on for as long as a session if its extensions have one. Otherwise the connection
-    /// is at it until all of the answer is written. Answers that are whole in memory count in the pool
-    /// `output` until then, for the client that `carrier` tells. Without room for one, it is 503 or 429
+    /// Tracks a response. One with a session in its extensions lasts as long as that; otherwise the
+    /// connection is busy until all of it is written. Responses that are whole in memory count in the
+    /// pool `output` until then, for the holder of `carrier`. Without room for one, it is 503 or 429
     /// instead if `may_refuse`: if the request changed nothing.
     pub(crate) fn track_response(
         &self,
@@ -39,29 +39,30 @@ impl HttpConnection {
     ) -> Response {
         self.shared.answered.store(true, Relaxed);
         if let Some(info) = response.extensions().get::<Arc<Info>>() {
-            self.session(info);
+            self.on_session(info);
         }
         let (is_stranger, buffers) = {
             let state = self.state();
             (state.permit.holder().is_stranger(), state.permit.buffers())
         };
         let size = response.body().size_hint().exact();
-        if size.is_some_and(|bytes| bytes <= SHORT) {
+        if size.is_some_and(|bytes| bytes <= MAX_SHORT) {
             if is_stranger {
                 self.state().permit.set_busy(false);
             }
             return response;
         }
         let mut counted = buffers.sending();
-        // What is larger is a file, which is read as it is sent.
-        let whole =
-            size.filter(|bytes| *bytes <= IN_MEMORY).and_then(|bytes| usize::try_from(bytes).ok());
+        // A larger one is a file, which is read as it is sent.
+        let whole = size
+            .filter(|bytes| *bytes <= MAX_IN_MEMORY)
+            .and_then(|bytes| usize::try_from(bytes).ok());
         if let Some(bytes) = whole {
             let holder = carrier.holder();
             if !may_refuse {
                 counted.hold_anyway(bytes, &holder);
             } else if let Err(shortage) = counted.hold(bytes, || holder) {
-                return unread(&response, shortage);
+                return busy(&response, shortage);
             }
         }
         if !is_stranger && whole.is_none() {
@@ -72,19 +73,19 @@ impl HttpConnection {
     }
 }
 
-/// Says that `refused` is not sent for want of room, to the same page if one asked.
-fn unread(refused: &Response, shortage: Shortage) -> Response {
+/// Replaces `refused`, for which there is no room; keeps its CORS headers.
+fn busy(refused: &Response, shortage: Shortage) -> Response {
     let (status, title) = match shortage {
         Shortage::Share => {
-            (StatusCode::TOO_MANY_REQUESTS, "this user reads too few of its answers")
+            (StatusCode::TOO_MANY_REQUESTS, "too many unread responses of this user")
         }
         Shortage::Full | Shortage::Strangers => {
-            (StatusCode::SERVICE_UNAVAILABLE, "too many answers are not read")
+            (StatusCode::SERVICE_UNAVAILABLE, "too many unread responses")
         }
     };
     let problem = Problem::new(status, "/problems/busy", title)
-        .detail("read the answers that were asked for, or try again after the time in Retry-After")
-        .retry_after(SOON);
+        .detail("read the pending responses, or retry after the time in Retry-After")
+        .retry_after(RETRY_AFTER);
     let mut response = problem.into_response();
     for (name, value) in refused.headers() {
         if *name == VARY || name.as_str().starts_with("access-control-") {
@@ -94,11 +95,11 @@ fn unread(refused: &Response, shortage: Shortage) -> Response {
     response
 }
 
-/// The body of an answer that its connection is at until it is written, and its count until then.
+/// Body of a response in progress, with the bytes that it counts.
 #[derive(Debug)]
 struct CountedBody {
     body: Body,
-    /// Of a client without a token.
+    /// Marked idle at the end, if its client has no token.
     connection: Option<HttpConnection>,
     _counted: Counted,
 }

@@ -32,43 +32,44 @@ fn user(name: &str) -> Holder {
 #[test]
 fn each_limit_refuses_with_its_own_reason_and_a_dropped_place_is_free() {
     let limit = open(3, 2);
-    let take = |caller| limit.take(caller, false);
-    let first = take(ONE).unwrap();
-    let second = take(ONE).unwrap();
-    assert_eq!(take(ONE).unwrap_err(), Refused::Address);
-    let _third = take(ConnectionPeer::Unix).unwrap();
-    assert_eq!(take(TWO).unwrap_err(), Refused::Full);
+    let acquire = |caller| limit.acquire(caller, false);
+    let first = acquire(ONE).unwrap();
+    let second = acquire(ONE).unwrap();
+    assert_eq!(acquire(ONE).unwrap_err(), Refused::Address);
+    let _third = acquire(ConnectionPeer::Unix).unwrap();
+    assert_eq!(acquire(TWO).unwrap_err(), Refused::Full);
     drop(first);
-    drop(take(ONE).unwrap());
-    let third = take(TWO).unwrap();
+    drop(acquire(ONE).unwrap());
+    let third = acquire(TWO).unwrap();
     limit.reload(&Limits { http_connections: 2, ..Limits::default() });
-    assert_eq!(take(TWO).unwrap_err(), Refused::Full);
+    assert_eq!(acquire(TWO).unwrap_err(), Refused::Full);
     drop((third, second));
-    assert!(take(ONE).is_ok());
+    assert!(acquire(ONE).is_ok());
 }
 
 #[test]
 fn addresses_of_one_network_of_ipv6_count_as_one() {
     let limit = open(9, 1);
-    let take = |address: &str| limit.take(ConnectionPeer::Address(address.parse().unwrap()), false);
-    let first = take("2001:db8::1").unwrap();
-    assert_eq!(take("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
-    let _other = take("2001:db8:0:1::1").unwrap();
+    let acquire =
+        |address: &str| limit.acquire(ConnectionPeer::Address(address.parse().unwrap()), false);
+    let first = acquire("2001:db8::1").unwrap();
+    assert_eq!(acquire("2001:db8::ffff:0:2").unwrap_err(), Refused::Address);
+    let _other = acquire("2001:db8:0:1::1").unwrap();
     drop(first);
-    assert!(take("2001:db8::2").is_ok());
+    assert!(acquire("2001:db8::2").is_ok());
 }
 
 #[test]
 fn a_session_counts_elsewhere_until_it_is_over() {
     let limit = open(1, 1);
-    let mut permit = limit.take(ONE, false).unwrap();
+    let mut permit = limit.acquire(ONE, false).unwrap();
     permit.release();
     permit.release();
-    let other = limit.take(ONE, false).unwrap();
+    let other = limit.acquire(ONE, false).unwrap();
     permit.reacquire();
     permit.reacquire();
     drop(other);
-    assert_eq!(limit.take(TWO, false).unwrap_err(), Refused::Full);
+    assert_eq!(limit.acquire(TWO, false).unwrap_err(), Refused::Full);
     drop(permit);
     assert_eq!((limit.0.pool.used(), limit.taken().by_address.len()), (0, 0));
 }
@@ -77,23 +78,23 @@ fn a_session_counts_elsewhere_until_it_is_over() {
 fn an_operator_may_give_addresses_a_share_where_nobody_signs_in() {
     let limits = Limits { http_connections: 4, address_share: 0.5, ..Limits::default() };
     let limit = connection_limit(Mode::Open, &limits);
-    let _two = [(); 2].map(|()| limit.take(ONE, false).unwrap());
-    assert_eq!(limit.take(ONE, false).unwrap_err(), Refused::Address);
-    drop(limit.take(TWO, false).unwrap());
+    let _two = [(); 2].map(|()| limit.acquire(ONE, false).unwrap());
+    assert_eq!(limit.acquire(ONE, false).unwrap_err(), Refused::Address);
+    drop(limit.acquire(TWO, false).unwrap());
 }
 
 #[test]
 fn a_client_without_a_token_makes_room_for_the_next_and_one_that_waits_goes_first() {
     let limit = guarded();
-    let all = [(); 4].map(|()| limit.take(ONE, false).unwrap());
+    let all = [(); 4].map(|()| limit.acquire(ONE, false).unwrap());
     all[0].set_busy(true);
-    let _next = limit.take(TWO, false).unwrap();
+    let _next = limit.acquire(TWO, false).unwrap();
     let is_gone = |permit: &ConnectionPermit| permit.displaced().is_cancelled();
     assert_eq!([0, 1, 2, 3].map(|n| is_gone(&all[n])), [false, true, false, false]);
     for permit in &all {
         permit.set_busy(true);
     }
-    let next = limit.take(ONE, false).unwrap();
+    let next = limit.acquire(ONE, false).unwrap();
     assert!(is_gone(&all[0]) && !is_gone(&next));
     assert_eq!(limit.0.pool.used(), 4);
     drop(all);
@@ -103,14 +104,14 @@ fn a_client_without_a_token_makes_room_for_the_next_and_one_that_waits_goes_firs
 #[test]
 fn a_connection_whose_user_is_known_counts_within_the_share_of_the_user() {
     let limit = guarded();
-    let mut all: Vec<_> = (0..3).map(|_| limit.take(ONE, false).unwrap()).collect();
+    let mut all: Vec<_> = (0..3).map(|_| limit.acquire(ONE, false).unwrap()).collect();
     all[0].identified(&user("ann")).unwrap();
     all[1].identified(&user("ann")).unwrap();
     assert_eq!(all[2].identified(&user("ann")), Err(Shortage::Share));
     all[2].identified(&user("bob")).unwrap();
     // None of them has to make room for clients without a token, of which there are none now.
-    let _strangers = [(); 4].map(|()| limit.take(TWO, false).unwrap());
-    let more = limit.take(TWO, false).unwrap();
+    let _strangers = [(); 4].map(|()| limit.acquire(TWO, false).unwrap());
+    let more = limit.acquire(TWO, false).unwrap();
     assert!(all.iter().all(|permit| !permit.displaced().is_cancelled()));
     // A session that is over counts for its user again.
     all[2].release();
@@ -122,14 +123,14 @@ fn a_connection_whose_user_is_known_counts_within_the_share_of_the_user() {
 #[test]
 fn a_trusted_proxy_has_no_share_and_counts_for_nobody() {
     let limit = guarded();
-    let mut all: Vec<_> = (0..8).map(|_| limit.take(ONE, true).unwrap()).collect();
+    let mut all: Vec<_> = (0..8).map(|_| limit.acquire(ONE, true).unwrap()).collect();
     for permit in &mut all {
         permit.identified(&user("ann")).unwrap();
     }
     assert_eq!(limit.0.pool.held_by(&user("ann")), 0);
-    assert_eq!(limit.take(ONE, true).unwrap_err(), Refused::Full);
+    assert_eq!(limit.acquire(ONE, true).unwrap_err(), Refused::Full);
     all.pop();
-    let stranger = limit.take(TWO, false).unwrap();
-    let _proxy = limit.take(ONE, true).unwrap();
+    let stranger = limit.acquire(TWO, false).unwrap();
+    let _proxy = limit.acquire(ONE, true).unwrap();
     assert!(stranger.displaced().is_cancelled());
 }
