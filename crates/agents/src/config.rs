@@ -194,12 +194,27 @@ const fn max_reply() -> usize {
 /// The longest duration that can be configured; adding much more to a clock may overflow.
 const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
-/// A setting that cannot be used. The text begins with its key.
+/// A setting of `agents` that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("agents.{key}: {expected}")]
 pub struct BadConfig {
-    pub key: String,
-    pub expected: String,
+    /// Below the section.
+    pub(crate) key: String,
+    pub(crate) expected: String,
+}
+
+// === impl BadConfig ===
+
+impl BadConfig {
+    /// The whole key of the configuration.
+    pub fn key(&self) -> String {
+        format!("agents.{}", self.key)
+    }
+
+    /// The expectation that the value does not meet.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
 }
 
 // === impl Config ===

@@ -80,20 +80,38 @@ impl From<&Config> for ws::Config {
 
 /// An invalid configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{}: {}", self.key(), self.expected())]
 pub enum StartError {
-    #[error(
-        "broker.path: expected an absolute path such as /ws, without any of {{}}*:?# and spaces"
-    )]
     Path,
-    #[error("broker.max_channel_length: expected 1 to {}", Config::CHANNEL_MAX)]
     ChannelLength,
+}
+
+impl StartError {
+    /// The key of the configuration.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Path => "broker.path",
+            Self::ChannelLength => "broker.max_channel_length",
+        }
+    }
+
+    /// The expectation that the value does not meet.
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Path => {
+                "expected an absolute path such as /ws, without any of {}*:?# and spaces".to_owned()
+            }
+            Self::ChannelLength => format!("expected 1 to {}", Config::CHANNEL_MAX),
+        }
+    }
 }
 
 impl Config {
     /// Upper bound on a channel name, in bytes: a topic has its namespace, too.
     const CHANNEL_MAX: usize = Topic::MAX - 15;
 
-    fn check(&self) -> Result<(), StartError> {
+    /// Fails if the path is no plain absolute one, or the length of channels is out of bounds.
+    pub fn check(&self) -> Result<(), StartError> {
         if !self.path.starts_with('/') || self.path.contains(['{', '}', '*', ':', '?', '#', ' ']) {
             return Err(StartError::Path);
         }

@@ -9,8 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-/// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
-pub(crate) const USAGE: u8 = 64;
+use crate::exit_code::USAGE;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -36,62 +35,62 @@ pub(crate) enum Command {
     /// Serve until SIGTERM or SIGINT; the default
     #[default]
     Serve,
-    /// Say what would be served, or what is wrong with the configuration
+    /// Check the configuration, and print what it would serve
     CheckConfig,
     /// Print the configuration in effect, as TOML
     PrintConfig {
-        /// Print the built-in one, with a comment on every key
+        /// Print the default configuration, with a comment on every key
         #[arg(long)]
         default: bool,
     },
-    /// Bring the schema of the database up to date
+    /// Migrate the database schema
     Migrate,
-    /// Print a token, signed with auth.jwt.secret
-    Token(Token),
+    /// Print a token signed with auth.jwt.secret
+    Token(TokenArgs),
 }
 
-/// What a token is to say.
+/// Claims of a token.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
-pub(crate) struct Token {
-    /// Whose it is: the claim `sub`
+pub(crate) struct TokenArgs {
+    /// User of the token: the claim `sub`
     #[arg(long)]
     pub(crate) user: String,
 
-    /// Channels that it grants, such as `news` or `news-*`; may be repeated
+    /// Channels to grant, such as `news` or `news-*`; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub(crate) channels: Vec<String>,
 
-    /// Rooms that it grants, by id; may be repeated
+    /// Rooms to grant, by id; may be repeated
     #[arg(long, value_name = "ID")]
     pub(crate) rooms: Vec<String>,
 
-    /// Topics that it grants, such as `chat:*`; may be repeated
+    /// Topics to grant, such as `chat:*`; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub(crate) topics: Vec<String>,
 
-    /// How long it is good
+    /// Lifetime of the token
     #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
     pub(crate) ttl: Duration,
 
-    /// Scopes that it grants, for the HTTP API; may be repeated
+    /// Scopes to grant, for the HTTP API; may be repeated
     #[arg(long)]
     pub(crate) scope: Vec<String>,
 }
 
 impl Cli {
-    /// Parse the arguments; without a command to run, give the exit code.
+    /// Parses the arguments. Fails with the exit code if there is no command to run.
     pub(crate) fn read(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, ExitCode> {
-        Self::try_parse_from(args).map_err(|why| {
-            // Nobody is left to tell when the terminal is gone.
-            why.print().ok();
-            if why.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
+        Self::try_parse_from(args).map_err(|err| {
+            // Fails if the terminal is gone.
+            err.print().ok();
+            if err.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
         })
     }
 }
 
-/// To standard output. It may be a pipe that nobody reads any more, which is no reason to end.
+/// Writes to standard output. A closed pipe is ignored.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
@@ -128,13 +127,13 @@ mod tests {
     fn a_token_is_described_by_its_options() {
         let args = "token --user 7 --channels chan:* --channels b --rooms 42 --ttl 90m --scope s";
         let args: Vec<_> = args.split(' ').collect();
-        let token = Token {
+        let token = TokenArgs {
             user: "7".into(),
             channels: vec!["chan:*".into(), "b".into()],
             rooms: vec!["42".into()],
             ttl: Duration::from_mins(90),
             scope: vec!["s".into()],
-            ..Token::default()
+            ..TokenArgs::default()
         };
         assert_eq!(read(&args), Ok((Some(Command::Token(token)), None)));
     }

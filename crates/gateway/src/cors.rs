@@ -22,17 +22,17 @@ use quadrille_edge::{
 
 use crate::ops;
 
-/// How long a browser need not ask again, in seconds.
+/// Seconds for which a browser may cache a preflight response.
 const MAX_AGE: &str = "600";
 
-/// Adds to `router` the check of origins, the CORS headers, and an answer to methods that it lacks.
+/// Adds to `router` the check of origins, the CORS headers, and a response to methods that it lacks.
 pub(crate) fn guarded(router: Router, core: &Core) -> Router {
     router
         .method_not_allowed_fallback(ops::method_not_allowed)
         .layer(middleware::from_fn_with_state(core.origins.clone(), guard))
 }
 
-/// Refuses pages of other origins, whatever they ask; programs send no `Origin`.
+/// Refuses requests from pages of other origins; programs send no `Origin`.
 async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let page = origins.check(headers);
@@ -42,19 +42,18 @@ async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> 
         Ok(page) if is_preflight(&request) => (preflight(request.headers()), Some(page)),
         Ok(page) => (next.run(request).await, Some(page)),
     };
-    tell(response.headers_mut(), origin, page);
+    add_headers(response.headers_mut(), origin, page);
     response
 }
 
-/// What scripts of these pages may read of an answer besides its body, and besides what they may
-/// always read.
+/// Response headers that scripts may read, besides those that they always may.
 const EXPOSED: &str = "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, \
                        Quadrille-Position, Quadrille-Turn, Retry-After, WWW-Authenticate, X-Claim, \
                        X-Request-Id";
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
-/// What they may send without asking for it by name.
+/// Request headers that are always allowed.
 const HEADERS: &str = "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, \
                        If-Range, Last-Event-ID, Range, X-Claim, X-Request-Id, X-Requested-With";
 
@@ -63,15 +62,16 @@ fn is_preflight(request: &Request) -> bool {
     request.method() == Method::OPTIONS && asks(ORIGIN) && asks(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Any header may be asked for, as clients have many of their own (`Cache-Control` of polyfills for
-/// `EventSource`, `x-stainless-*`, `User-Agent`): none of them means anything here that a page may not
-/// say. Which pages may ask is decided by their origin alone.
+/// Allows every requested header, as clients have many of their own (`Cache-Control` of polyfills for
+/// `EventSource`, `x-stainless-*`, `User-Agent`) and none has a privileged meaning here. Access is
+/// decided by the origin alone.
 fn preflight(asked: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
-    let named = asked.filter_map(|it| it.to_str().ok()).filter(|it| !it.trim().is_empty());
+    let named =
+        asked.filter_map(|header| header.to_str().ok()).filter(|header| !header.trim().is_empty());
     let allowed = [HEADERS].into_iter().chain(named).collect::<Vec<_>>().join(", ");
     let allowed = HeaderValue::try_from(allowed).unwrap_or(HeaderValue::from_static(HEADERS));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
@@ -80,9 +80,9 @@ fn preflight(asked: &HeaderMap) -> Response {
     response
 }
 
-/// With credentials for pages that are listed by name: to let all in is not to trust all with what
-/// their visitors' browsers add by themselves.
-fn tell(headers: &mut HeaderMap, origin: Option<HeaderValue>, page: Option<PageOrigin>) {
+/// Adds the CORS headers. Credentials are allowed for origins that are listed by name only, so that `*`
+/// does not expose what browsers send by themselves.
+fn add_headers(headers: &mut HeaderMap, origin: Option<HeaderValue>, page: Option<PageOrigin>) {
     headers.append(VARY, HeaderValue::from_static("Origin"));
     let (Some(origin), Some(page)) = (origin, page) else { return };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

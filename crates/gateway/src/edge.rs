@@ -1,5 +1,5 @@
-//! What every request has in common, whichever door it is for: whose it is, its id, whether it is
-//! for this host, and a line in the log.
+//! Steps that every request goes through, whatever its route: client address, request id, host check,
+//! and a line in the log.
 use axum::{
     Router,
     http::{
@@ -15,27 +15,27 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    below::Below,
+    base_path::BasePath,
     config::Config,
-    host::Hosts,
-    leftover::Body,
-    proxies::{Caller, Proxies},
-    purpose::Purpose,
+    hosts::Hosts,
+    listen::connection::HttpConnection,
+    listen::request_body::RequestBody,
+    proxies::{ConnectionPeer, Proxies},
 };
 
-/// What a request is called in logs, and in those of a proxy.
+/// Header with the id of a request, in our logs and in those of a proxy.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over, in bytes.
-const LONGEST: usize = 128;
+/// Upper bound on an id that is accepted from a proxy, in bytes.
+const MAX_ID: usize = 128;
 
-/// The way to all doors.
+/// Entry to all routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     app: Router,
     hosts: Hosts,
     proxies: Proxies,
-    below: Below,
+    below: BasePath,
 }
 
 /// Visible ASCII only.
@@ -45,21 +45,21 @@ struct RequestId(HeaderValue);
 // === impl Edge ===
 
 impl Edge {
-    pub(crate) fn new(app: Router, below: Below, config: &Config) -> Self {
+    pub(crate) fn new(app: Router, below: BasePath, config: &Config) -> Self {
         let proxies = config.server.trusted_proxies.clone();
         Self { app, hosts: Hosts::new(config), proxies, below }
     }
 
-    pub(crate) fn trusts(&self, caller: Caller) -> bool {
+    pub(crate) fn trusts(&self, caller: ConnectionPeer) -> bool {
         self.proxies.trust(caller)
     }
 
-    pub(crate) async fn answer(
+    pub(crate) async fn respond(
         &self,
-        mut request: Request<Body>,
-        caller: Caller,
+        mut request: Request<RequestBody>,
+        caller: ConnectionPeer,
         secure: bool,
-        connection: Purpose,
+        connection: HttpConnection,
     ) -> Response {
         let begin = Instant::now();
         let id = RequestId::of(request.headers(), self.trusts(caller));
@@ -80,16 +80,16 @@ impl Edge {
         let carrier = connection.carrier(peer);
         request.extensions_mut().insert(carrier.clone());
         forbid_compression(request.headers_mut());
-        let response = match self.hosts.check(&request, caller == Caller::Unix) {
-            Ok(()) if is_bare_question(&request) => StatusCode::NO_CONTENT.into_response(),
+        let response = match self.hosts.check(&request, caller == ConnectionPeer::Unix) {
+            Ok(()) if is_bare_options(&request) => StatusCode::NO_CONTENT.into_response(),
             Ok(()) => match self.app.clone().call(request).instrument(span).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
             Err(problem) => problem.into_response(),
         };
-        // Not a layer of the router, which would clone all services below it for each request.
-        let mut response = connection.answers(response, &carrier, method.is_safe());
+        // A layer of the router would clone all services below it for each request.
+        let mut response = connection.track_response(response, &carrier, method.is_safe());
         tracing::debug!(
             target: "quadrille::access",
             %method,
@@ -106,16 +106,17 @@ impl Edge {
     }
 }
 
-/// A browser adds a cookie to what any page makes it ask for; see `compress`.
+/// Forbids compression where a browser may have added a cookie to a request of a foreign page; see
+/// `compress`.
 fn forbid_compression(headers: &mut HeaderMap) {
     if headers.contains_key(COOKIE) && !headers.contains_key(AUTHORIZATION) {
         headers.remove(ACCEPT_ENCODING);
     }
 }
 
-/// Whether somebody asks what could be done, as health checks do, and no browser whether its page may.
-/// Where that depends on whether traffic is taken, `ops` answers.
-fn is_bare_question<B>(request: &Request<B>) -> bool {
+/// Whether the request is an OPTIONS that is no CORS preflight, as health checks send. `ops` answers
+/// those whose response depends on readiness.
+fn is_bare_options<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && !matches!(request.uri().path(), "/" | "/readyz")
         && !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
@@ -124,12 +125,12 @@ fn is_bare_question<B>(request: &Request<B>) -> bool {
 // === impl RequestId ===
 
 impl RequestId {
-    /// The one that a proxy gave, if `trusted`, or a new one.
+    /// Takes the id that a proxy set, if `trusted`, or makes a new one.
     fn of(headers: &HeaderMap, trusted: bool) -> Self {
         let mut sent = headers.get_all(REQUEST_ID).iter().filter(|_| trusted);
         let (Some(id), None) = (sent.next(), sent.next()) else { return Self::new() };
         let good =
-            (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+            (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
         if good { Self(id.clone()) } else { Self::new() }
     }
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_id_is_taken_over_from_who_is_trusted_if_it_is_a_word() {
-        let (longest, longer) = ([b'x'; LONGEST], [b'x'; LONGEST + 1]);
+        let (longest, longer) = ([b'x'; MAX_ID], [b'x'; MAX_ID + 1]);
         assert!(taken(&[b"4bf92f35-77b3"], true) && taken(&[&longest], true));
         assert!(!taken(&[b"4bf92f35-77b3"], false));
         for sent in [&b""[..], b"a b", b"a\tb", b"\xC3\xA4", &longer] {

@@ -1,4 +1,4 @@
-//! Where the log goes: standard error, as text for people or as JSON for programs.
+//! Logging to standard error, as text for people or as JSON for programs.
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
@@ -7,47 +7,48 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{Format, Log},
-    repeats::Repeats,
+    config::{LogConfig, LogFormat},
+    log_throttle::LogThrottle,
 };
 
-/// What is logged, and what is not.
+/// Filter and throttle of the log.
 #[derive(Debug)]
-pub(crate) struct Level {
+pub(crate) struct LogControl {
     filter: reload::Handle<EnvFilter, Registry>,
-    pub(crate) repeats: Repeats,
+    pub(crate) throttle: LogThrottle,
 }
 
-/// From here on everything that is logged is seen. Called once.
-pub(crate) fn init(log: &Log) -> Level {
+/// Starts logging. Called once.
+pub(crate) fn init(log: &LogConfig) -> LogControl {
     let (filter, handle) = reload::Layer::new(EnvFilter::new(&log.level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     let lines = match log.format {
-        Format::Pretty => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let repeats = Repeats::default();
-    let filter = filter.and(repeats.clone());
+    let throttle = LogThrottle::default();
+    let filter = filter.and(throttle.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    Level { filter: handle, repeats }
+    LogControl { filter: handle, throttle }
 }
 
-impl Level {
-    /// Log by the filter `to`, and call `tell` while what it tells is logged, before or after that.
-    pub(crate) fn change(&self, to: &str, tell: impl FnOnce()) {
+impl LogControl {
+    /// Changes the filter to `to`, and calls `report` on the side of the change on which `info` is
+    /// logged.
+    pub(crate) fn change(&self, to: &str, report: impl FnOnce()) {
         let change = || {
             let changed = self.filter.reload(EnvFilter::new(to));
-            // An error is that there is no log any more.
+            // Fails if there is no log any more.
             changed.ok();
         };
         if tracing::enabled!(tracing::Level::INFO) {
-            tell();
+            report();
             change();
         } else {
             change();
-            tell();
+            report();
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Everything that is counted, as Prometheus reads it.
+//! Prometheus exporter.
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use quadrille_core::{Life, telemetry::METRICS};
 
-/// The exporter keeps every sample of a histogram until this is done.
+/// Interval of upkeep; the exporter keeps every sample of a histogram until then.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Begin to count. What is counted before this is lost, so it comes first.
+/// Installs the recorder. Earlier samples are lost, so it comes first.
 pub(crate) fn install(life: &Life) -> Result<PrometheusHandle, BuildError> {
     let handle = PrometheusBuilder::new().install_recorder()?;
     for (name, help) in METRICS {

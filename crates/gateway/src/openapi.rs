@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: all endpoints described (`OpenAPI` 3.1), from the code that serves them.
+//! `GET /openapi.json`: the `OpenAPI` 3.1 description of all endpoints, from the code that serves them.
 use axum::{
     Router,
     extract::Request,
@@ -16,20 +16,20 @@ use crate::ops;
 /// Title, version and licence are those of the package.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    components(schemas(Problem)),
+    components(schemas(ProblemSchema)),
     tags(
-        (name = "topics", description = "Publish to topics, watch and read them"),
-        (name = "operators", description = "What there is, and who is connected"),
+        (name = "topics", description = "Publish, subscribe and read topics"),
+        (name = "operators", description = "Health, metrics, endpoints and sessions"),
     ),
 )]
-struct Document;
+struct ApiDocument;
 
-/// The path of the description.
+/// Path of the description.
 pub(crate) const PATH: &str = "/openapi.json";
 
-/// Serves the description of all endpoints, of which each protocol described its own.
+/// Serves the description of all endpoints, merged from those of the protocols.
 pub(crate) fn router(described: OpenApi, mode: Mode) -> Router {
-    let mut all = Document::openapi();
+    let mut all = ApiDocument::openapi();
     all.merge(described);
     let text = text(&all, mode);
     let serve = get(async move |request: Request| {
@@ -38,36 +38,37 @@ pub(crate) fn router(described: OpenApi, mode: Mode) -> Router {
     Router::new().route(PATH, serve.layer(compress()))
 }
 
-/// Why a request was refused (RFC 9457).
+/// Problem details (RFC 9457)
 #[derive(Serialize, ToSchema)]
-struct Problem {
-    /// Stable, for programs, such as `/problems/bad-topic`.
+#[schema(as = Problem)]
+struct ProblemSchema {
+    /// Stable identifier for programs, such as `/problems/bad-topic`
     r#type: String,
-    /// For people: what is wrong.
+    /// Summary for people
     title: String,
     status: u16,
-    /// For people: what to do about it.
+    /// Advice for people
     detail: Option<String>,
 }
 
-/// `api` as JSON. Every refusal is a problem document, but where a protocol has a form of its own,
-/// and some are those of every door: they are added here.
+/// Renders `api` as JSON. Adds the refusals that every endpoint has, and the problem schema to those
+/// without a body of their own.
 fn text(api: &OpenApi, mode: Mode) -> String {
     let mut api = serde_json::to_value(api).expect("a description is plain data");
     for (path, operations) in api["paths"].as_object_mut().into_iter().flatten() {
-        let is_door = !ops::PATHS.contains(&path.as_str()) && path != PATH;
+        let is_endpoint = !ops::PATHS.contains(&path.as_str()) && path != PATH;
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            // Where it says so itself, nobody looks at a token.
-            let is_door = is_door && operation.get("security").is_none();
-            // What all operations of a path have in common is none.
+            // An operation with its own `security` takes no token.
+            let is_endpoint = is_endpoint && operation.get("security").is_none();
+            // Keys shared by all operations of a path are no operation.
             if let Some(Value::Object(responses)) = operation.get_mut("responses") {
-                explain(responses, is_door);
+                explain(responses, is_endpoint);
             }
         }
     }
     api["components"]["securitySchemes"]["token"] =
         json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
-    // One or none: in open mode a token is not needed.
+    // Optional: in open mode no token is needed.
     api["security"] = json!([{"token": []}, {}]);
     let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
     api["components"]["schemas"]["Publication"]["oneOf"] =
@@ -80,15 +81,15 @@ fn text(api: &OpenApi, mode: Mode) -> String {
                 user["type"] = ids;
                 question["required"] = json!(["user_id"]);
             }
-            // The token says who asks, and what is claimed is not looked at.
+            // The token names the user; the field is ignored.
             Mode::Jwt => *user = json!({"type": ["string", "integer", "null"]}),
         }
     }
     api.to_string()
 }
 
-/// `text` for a client of the gateway at a path or an address of its own, if the listener says so:
-/// without a server, the paths are those of the host.
+/// Adds the server to `text`, if the gateway is below a path or has a public URL; without one, paths
+/// are relative to the host.
 fn below(text: &str, extensions: &Extensions) -> String {
     let site = extensions.get::<Site>().cloned().unwrap_or_default();
     let url = site.public.unwrap_or(site.path);
@@ -98,29 +99,29 @@ fn below(text: &str, extensions: &Extensions) -> String {
     }
 }
 
-/// What every door may answer.
+/// Refusals of every endpoint.
 const REFUSALS: [(&str, &str); 5] = [
-    ("400", "The address or the body cannot be used"),
-    ("401", "A token is needed, or this one is not accepted"),
-    ("403", "The token does not grant this, or the page is from elsewhere"),
-    ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
-    ("503", "Tokens cannot be checked now"),
+    ("400", "The URL or the body is invalid"),
+    ("401", "The token is missing or not accepted"),
+    ("403", "The token does not grant this, or the origin is not allowed"),
+    ("429", "Too many requests or rejected tokens; see Retry-After"),
+    ("503", "Tokens cannot be checked at present"),
 ];
 
-/// There is no such part of a file, and no body either.
+/// Range not satisfiable, which has no body.
 const EMPTY: &str = "416";
 
-fn explain(responses: &mut Map<String, Value>, is_door: bool) {
-    for (status, why) in REFUSALS.into_iter().filter(|_| is_door) {
-        responses.entry(status).or_insert_with(|| json!({"description": why}));
+fn explain(responses: &mut Map<String, Value>, is_endpoint: bool) {
+    for (status, description) in REFUSALS.into_iter().filter(|_| is_endpoint) {
+        responses.entry(status).or_insert_with(|| json!({"description": description}));
     }
     responses.sort_keys();
     let told = |status: &str, response: &Value| {
         !status.starts_with(['4', '5'])
             || status == EMPTY
-            || ["content", "$ref"].into_iter().any(|it| response.get(it).is_some())
+            || ["content", "$ref"].into_iter().any(|key| response.get(key).is_some())
     };
-    for (_, response) in responses.iter_mut().filter(|(status, it)| !told(status, it)) {
+    for (_, response) in responses.iter_mut().filter(|(status, response)| !told(status, response)) {
         let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
         response["content"] = json!({"application/problem+json": schema});
     }

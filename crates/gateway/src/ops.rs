@@ -1,4 +1,4 @@
-//! What operators ask: is it alive, does it take traffic, what has it counted, what is there.
+//! Endpoints of operators: liveness, readiness, metrics, and the listing of endpoints.
 use std::{fmt::Write, sync::Arc};
 
 use axum::{
@@ -15,33 +15,34 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::app::Door;
+use crate::route::Route;
 
 /// Paths that no protocol can have.
 pub(crate) const PATHS: [&str; 4] = ["/", "/healthz", "/readyz", "/metrics"];
 
-/// Says what cannot be written to, and why.
-type Fault = dyn Fn() -> Option<String> + Send + Sync;
+/// Returns the part of the storage that cannot be written to, and the reason.
+type FaultCheck = dyn Fn() -> Option<String> + Send + Sync;
 
 #[derive(Clone)]
 struct Ops {
     metrics: PrometheusHandle,
     shares: Shares,
     leaving: CancellationToken,
-    fault: Arc<Fault>,
+    fault: Arc<FaultCheck>,
     listing: Arc<str>,
 }
 
-/// `leaving` turns `/readyz` to 503, and so does a fault of what is kept.
+/// `leaving` turns `/readyz` to 503, and so does a storage fault.
 pub(crate) fn router(
     metrics: PrometheusHandle,
     shares: Shares,
     leaving: CancellationToken,
     fault: impl Fn() -> Option<String> + Send + Sync + 'static,
-    doors: &[Door],
+    routes: &[Route],
 ) -> (Router, OpenApi) {
-    let paths: Vec<_> = PATHS.into_iter().chain(doors.iter().map(|it| it.path.as_str())).collect();
-    let known = format!("there are {}", paths.join(", "));
+    let paths: Vec<_> =
+        PATHS.into_iter().chain(routes.iter().map(|route| route.path.as_str())).collect();
+    let known = format!("the paths are {}", paths.join(", "));
     let (router, described) = OpenApiRouter::new()
         .routes(routes!(root))
         .routes(routes!(healthz))
@@ -49,36 +50,35 @@ pub(crate) fn router(
         .merge(OpenApiRouter::new().routes(routes!(exposition)).layer(compress()))
         .split_for_parts();
     let router = router
-        // The usual question of HAProxy.
+        // Default health check of HAProxy.
         .route("/", options(readyz))
         .route("/readyz", options(readyz))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async move |_: Request| {
-            Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "nothing is at this path")
-                .detail(known)
+            Problem::new(StatusCode::NOT_FOUND, "/problems/not-found", "no such path").detail(known)
         })
         .with_state(Ops {
             metrics,
             shares,
             leaving,
             fault: Arc::new(fault),
-            listing: listing(doors).into(),
+            listing: listing(routes).into(),
         });
     (router, described)
 }
 
 pub(crate) async fn method_not_allowed(method: Method) -> Problem {
-    let detail = format!("{method} has no meaning here; the header Allow names the methods");
+    let detail = format!("{method} is not supported here; see the header Allow");
     let title = "method not allowed";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "/problems/method", title).detail(detail)
 }
 
-/// See what there is
+/// List endpoints
 #[utoipa::path(
     get,
     path = "/",
     tag = "operators",
-    responses((status = 200, description = "A line for each path", body = String))
+    responses((status = 200, description = "One line for each path", body = String))
 )]
 async fn root(State(ops): State<Ops>, request: Request) -> String {
     let site = request.extensions().get::<Site>().cloned().unwrap_or_default();
@@ -92,25 +92,25 @@ async fn root(State(ops): State<Ops>, request: Request) -> String {
     ops.listing.lines().map(below).collect()
 }
 
-/// Ask whether the process lives
+/// Liveness probe
 #[utoipa::path(
     get,
     path = "/healthz",
     tag = "operators",
-    responses((status = 200, description = "It does", body = String))
+    responses((status = 200, description = "The process runs", body = String))
 )]
 async fn healthz() -> &'static str {
     "ok"
 }
 
-/// Ask whether the process takes traffic
+/// Readiness probe
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "operators",
     responses(
-        (status = 200, description = "It does", body = String),
-        (status = 503, description = "It shuts down, or cannot store anything", body = String),
+        (status = 200, description = "Ready for traffic", body = String),
+        (status = 503, description = "Shutting down, or the storage cannot be written to", body = String),
     )
 )]
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
@@ -118,17 +118,17 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_owned());
     }
     match (ops.fault)() {
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        Some(err) => (StatusCode::SERVICE_UNAVAILABLE, err),
         None => (StatusCode::OK, "ready".to_owned()),
     }
 }
 
-/// Read what the process counts
+/// Prometheus metrics
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operators",
-    responses((status = 200, description = "Samples for Prometheus", body = String))
+    responses((status = 200, description = "Metrics in the text format of Prometheus", body = String))
 )]
 async fn exposition(State(ops): State<Ops>) -> Response {
     const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -136,17 +136,17 @@ async fn exposition(State(ops): State<Ops>) -> Response {
     ([(header::CONTENT_TYPE, TYPE)], ops.metrics.render()).into_response()
 }
 
-fn listing(doors: &[Door]) -> String {
+fn listing(routes: &[Route]) -> String {
     let mut text = format!("quadrille {}\n\n", env!("CARGO_PKG_VERSION"));
-    let width = doors.iter().map(|it| it.path.len()).max().unwrap_or_default().max(10);
-    let mut line = |path: &str, what: &str| {
-        writeln!(text, "{path:<width$} {what}").expect("a String takes all");
+    let width = routes.iter().map(|route| route.path.len()).max().unwrap_or_default().max(10);
+    let mut line = |path: &str, summary: &str| {
+        writeln!(text, "{path:<width$} {summary}").expect("a String takes all");
     };
-    for door in doors {
-        line(&door.path, &format!("{}: {}", door.name, door.what));
+    for route in routes {
+        line(&route.path, &format!("{}: {}", route.name, route.summary));
     }
-    line("/healthz", "200 while the process lives");
-    line("/readyz", "200 while it takes traffic, 503 while it shuts down or cannot store");
-    line("/metrics", "what it counts, for Prometheus");
+    line("/healthz", "liveness: 200 while the process runs");
+    line("/readyz", "readiness: 503 during shutdown, or if the storage cannot be written to");
+    line("/metrics", "metrics for Prometheus");
     text
 }

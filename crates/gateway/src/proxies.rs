@@ -1,4 +1,4 @@
-//! Who may speak for a client: the proxies whose `X-Forwarded-For` is believed.
+//! Trusted proxies: those whose `X-Forwarded-*` headers are believed.
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -9,17 +9,17 @@ use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::below;
+use crate::url;
 
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub(crate) enum ConnectionPeer {
     Address(IpAddr),
-    /// Some program on this machine.
+    /// A program on this machine.
     Unix,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Proxies(Vec<Proxy>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proxy {
     Network(IpNet),
-    /// Whoever connects to a unix socket.
+    /// Every peer of a unix socket.
     Unix,
 }
 
@@ -39,10 +39,10 @@ pub(crate) enum Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadProxy;
 
-// === impl Caller ===
+// === impl ConnectionPeer ===
 
-impl Caller {
-    /// The address; an unspecified one if there is none.
+impl ConnectionPeer {
+    /// Address, or the unspecified one of a unix socket.
     pub(crate) fn ip(self) -> IpAddr {
         self.address().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
     }
@@ -58,29 +58,36 @@ impl Caller {
 // === impl Proxies ===
 
 impl Proxies {
-    pub(crate) fn trust(&self, caller: Caller) -> bool {
+    pub(crate) fn trust(&self, caller: ConnectionPeer) -> bool {
         self.0.iter().any(|proxy| match (proxy, caller) {
-            (Proxy::Network(network), Caller::Address(ip)) => network.contains(&ip),
-            (Proxy::Unix, Caller::Unix) => true,
+            (Proxy::Network(network), ConnectionPeer::Address(ip)) => network.contains(&ip),
+            (Proxy::Unix, ConnectionPeer::Unix) => true,
             _ => false,
         })
     }
 
-    /// Whether `caller` speaks for a client that uses TLS. Each proxy may add what it was called
-    /// with, so the first counts: that is what the client used.
-    pub(crate) fn forwarded_secure(&self, caller: Caller, headers: &HeaderMap) -> Option<bool> {
+    /// Whether the client behind `caller` uses TLS. Each proxy may append its scheme, so the first is
+    /// the client's.
+    pub(crate) fn forwarded_secure(
+        &self,
+        caller: ConnectionPeer,
+        headers: &HeaderMap,
+    ) -> Option<bool> {
         if !self.trust(caller) {
             return None;
         }
         let first = headers.get(FORWARDED_SCHEME)?.as_bytes().split(|&byte| byte == b',').next()?;
         let scheme = unquoted(first.trim_ascii());
-        let is = |names: [&[u8]; 2]| names.iter().any(|it| scheme.eq_ignore_ascii_case(it));
+        let is = |names: [&[u8]; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name));
         if is([b"https", b"wss"]) { Some(true) } else { is([b"http", b"ws"]).then_some(false) }
     }
 
-    /// The path that proxies have taken away before `caller` passed a request on: of several, each
-    /// takes one from what the one before it left.
-    pub(crate) fn forwarded_prefix(&self, caller: Caller, headers: &HeaderMap) -> Option<String> {
+    /// Path that proxies have stripped before `caller`: the concatenation of all prefixes, in order.
+    pub(crate) fn forwarded_prefix(
+        &self,
+        caller: ConnectionPeer,
+        headers: &HeaderMap,
+    ) -> Option<String> {
         if !self.trust(caller) {
             return None;
         }
@@ -89,18 +96,18 @@ impl Proxies {
             for part in list.to_str().ok()?.split(',').map(str::trim) {
                 match part.trim_end_matches('/') {
                     "" => {}
-                    part if below::is_path(part) => whole.push_str(part),
+                    part if url::is_path(part) => whole.push_str(part),
                     _ => return None,
                 }
             }
         }
-        (below::is_path(&whole)).then_some(whole)
+        (url::is_path(&whole)).then_some(whole)
     }
 
-    /// The address of the client that `caller` speaks for. Each proxy adds the address that it was
-    /// called from at the end, so the client is the last that is no proxy itself: what is before it
-    /// the client may have written. So may it what is no address, and there the search ends, too.
-    pub(crate) fn client(&self, caller: Caller, headers: &HeaderMap) -> IpAddr {
+    /// Address of the client behind `caller`. Each proxy appends its peer, so the client is the last
+    /// address that is no trusted proxy; the client may have written all before it. An invalid address
+    /// ends the search, too.
+    pub(crate) fn client(&self, caller: ConnectionPeer, headers: &HeaderMap) -> IpAddr {
         if !self.trust(caller) {
             return caller.ip();
         }
@@ -110,7 +117,7 @@ impl Proxies {
         for hop in hops {
             let Some(ip) = address(hop) else { break };
             client = ip;
-            if !self.trust(Caller::Address(ip)) {
+            if !self.trust(ConnectionPeer::Address(ip)) {
                 break;
             }
         }
@@ -118,15 +125,15 @@ impl Proxies {
     }
 }
 
-/// An address, with a port or not, in quotes or not. One of IPv6 may be in brackets, and have the
-/// name of a network card, which means nothing to others.
+/// Parses an address with optional quotes and port. IPv6 may be in brackets, and have a zone, which is
+/// dropped.
 fn address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(unquoted(hop.trim_ascii())).ok()?.trim();
     let ip = |text: &str| text.parse::<IpAddr>().ok();
     let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
     let in_brackets = || {
         let (address, rest) = text.strip_prefix('[')?.split_once(']')?;
-        let port = rest.strip_prefix(':').is_none_or(|it| it.parse::<u16>().is_ok());
+        let port = rest.strip_prefix(':').is_none_or(|port| port.parse::<u16>().is_ok());
         let address = address.split_once('%').map_or(address, |(address, _)| address);
         (port && (rest.is_empty() || rest.starts_with(':'))).then(|| ip(address)).flatten()
     };
@@ -136,7 +143,7 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 }
 
 fn unquoted(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\"")).unwrap_or(text)
+    text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text)
 }
 
 // === impl Proxy ===
@@ -182,9 +189,9 @@ impl<'de> Deserialize<'de> for Proxy {
 mod tests {
     use super::*;
 
-    fn client(caller: Caller, sent: &[&'static str]) -> String {
+    fn client(caller: ConnectionPeer, sent: &[&'static str]) -> String {
         let trusted = ["10.0.0.0/8", "fd00::/8", "192.0.2.1", "unix"];
-        let proxies = Proxies(trusted.iter().map(|it| it.parse().unwrap()).collect());
+        let proxies = Proxies(trusted.iter().map(|proxy| proxy.parse().unwrap()).collect());
         let mut headers = HeaderMap::new();
         for list in sent {
             headers.append(FORWARDED, list.parse().unwrap());
@@ -194,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_client_is_the_last_address_that_is_no_proxy() {
-        let proxy = Caller::Address([10, 0, 0, 1].into());
+        let proxy = ConnectionPeer::Address([10, 0, 0, 1].into());
         let cases: [(&[&str], &str); 22] = [
             (&[], "10.0.0.1"),
             (&["198.51.100.7"], "198.51.100.7"),
@@ -222,16 +229,16 @@ mod tests {
         for (sent, expected) in cases {
             assert_eq!(client(proxy, sent), expected, "{sent:?}");
         }
-        assert_eq!(client(Caller::Unix, &["198.51.100.7"]), "198.51.100.7");
-        assert_eq!(client(Caller::Unix, &[]), "0.0.0.0");
+        assert_eq!(client(ConnectionPeer::Unix, &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(client(ConnectionPeer::Unix, &[]), "0.0.0.0");
     }
 
     #[test]
     fn who_is_no_proxy_speaks_for_nobody_else() {
-        let stranger = Caller::Address([192, 0, 2, 2].into());
+        let stranger = ConnectionPeer::Address([192, 0, 2, 2].into());
         assert_eq!(client(stranger, &["198.51.100.7"]), "192.0.2.2");
         assert_eq!(
-            Proxies::default().client(Caller::Unix, &HeaderMap::new()).to_string(),
+            Proxies::default().client(ConnectionPeer::Unix, &HeaderMap::new()).to_string(),
             "0.0.0.0"
         );
     }
@@ -246,7 +253,7 @@ mod tests {
             }
             proxies.forwarded_secure(caller, &headers)
         };
-        let stranger = Caller::Address([192, 0, 2, 2].into());
+        let stranger = ConnectionPeer::Address([192, 0, 2, 2].into());
         assert_eq!(secure(stranger, &["https"]), None);
         let https: [&[&str]; 9] = [
             &["https"],
@@ -260,13 +267,13 @@ mod tests {
             &["\thttps ,"],
         ];
         for sent in https {
-            assert_eq!(secure(Caller::Unix, sent), Some(true), "{sent:?}");
+            assert_eq!(secure(ConnectionPeer::Unix, sent), Some(true), "{sent:?}");
         }
         for sent in [&["http"][..], &["http, https"], &["http", "https"], &["ws"]] {
-            assert_eq!(secure(Caller::Unix, sent), Some(false), "{sent:?}");
+            assert_eq!(secure(ConnectionPeer::Unix, sent), Some(false), "{sent:?}");
         }
         for sent in [&[][..], &[""], &["httpss"], &[", https"]] {
-            assert_eq!(secure(Caller::Unix, sent), None, "{sent:?}");
+            assert_eq!(secure(ConnectionPeer::Unix, sent), None, "{sent:?}");
         }
     }
 
@@ -275,12 +282,12 @@ mod tests {
         let proxies = Proxies(vec!["unix".parse().unwrap()]);
         let prefix = |caller, sent: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            for it in sent {
-                headers.append(FORWARDED_PREFIX, it.parse().unwrap());
+            for list in sent {
+                headers.append(FORWARDED_PREFIX, list.parse().unwrap());
             }
             proxies.forwarded_prefix(caller, &headers)
         };
-        let unix = |sent: &[&'static str]| prefix(Caller::Unix, sent);
+        let unix = |sent: &[&'static str]| prefix(ConnectionPeer::Unix, sent);
         assert_eq!(unix(&["/chat"]).as_deref(), Some("/chat"));
         assert_eq!(unix(&["/chat/"]).as_deref(), Some("/chat"));
         assert_eq!(unix(&["/a, /b/c"]).as_deref(), Some("/a/b/c"));
@@ -290,7 +297,7 @@ mod tests {
         {
             assert_eq!(unix(sent), None, "{sent:?}");
         }
-        assert_eq!(prefix(Caller::Address([192, 0, 2, 2].into()), &["/chat"]), None);
+        assert_eq!(prefix(ConnectionPeer::Address([192, 0, 2, 2].into()), &["/chat"]), None);
     }
 
     #[test]

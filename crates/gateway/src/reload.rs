@@ -1,4 +1,5 @@
-//! SIGHUP: the configuration is read again, and what can change while clients are connected does.
+//! Reload at SIGHUP: reads the configuration again, and applies what can change while clients are
+//! connected.
 use std::{path::PathBuf, time::Duration};
 
 use quadrille_core::telemetry;
@@ -6,40 +7,39 @@ use quadrille_edge::Core;
 use tokio::signal::unix::Signal;
 
 use crate::{
-    app,
+    app::check,
     config::{self, Config, Sources},
-    gateway::{files, raise_file_limit},
-    logs::Level,
-    places::Places,
-    tls::Certificates,
+    file_limit,
+    listen::{limit::ConnectionLimit, tls::Certificates},
+    logs::LogControl,
 };
 
-/// How long the files may take to be read. One that takes longer, such as a pipe that nobody writes to,
-/// fails this reload and holds up nothing else, not even the next.
+/// Time for reading the files. A slower one, such as a pipe without a writer, fails this reload and
+/// blocks nothing else, not even the next.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Where the configuration comes from: the same at every reading.
+/// File and environment of the configuration, the same at every reload.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct ConfigSource {
     pub(crate) file: Option<PathBuf>,
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// What a reload needs and changes.
+/// State that a reload reads and changes.
 #[derive(Debug)]
 pub(crate) struct Reload {
-    pub(crate) origin: Origin,
-    /// In effect, whatever the file says by now.
+    pub(crate) source: ConfigSource,
+    /// In effect now.
     pub(crate) running: Config,
     pub(crate) core: Core,
     pub(crate) certificates: Option<Certificates>,
-    pub(crate) places: Places,
-    pub(crate) level: Level,
+    pub(crate) limit: ConnectionLimit,
+    pub(crate) level: LogControl,
 }
 
-// === impl Origin ===
+// === impl ConfigSource ===
 
-impl Origin {
+impl ConfigSource {
     pub(crate) fn load(&self) -> Result<(Config, Sources), config::Error> {
         Config::load(self.file.as_deref(), &self.environment)
     }
@@ -48,13 +48,13 @@ impl Origin {
 // === impl Reload ===
 
 impl Reload {
-    /// Reload at every signal, until the process stops.
+    /// Reloads at every signal, until the process stops.
     pub(crate) async fn run(mut self, mut hangup: Signal) {
         let life = self.core.life.clone();
         let reloads = async {
             while hangup.recv().await.is_some() {
-                if let Err(why) = self.reload().await {
-                    telemetry::config_reloaded(Err(&why));
+                if let Err(err) = self.reload().await {
+                    telemetry::config_reloaded(Err(&err));
                 }
             }
         };
@@ -64,33 +64,33 @@ impl Reload {
         }
     }
 
-    /// Everything, or nothing and why.
+    /// Applies everything, or fails and changes nothing.
     async fn reload(&mut self) -> Result<(), config::Error> {
-        let (origin, certificates) = (self.origin.clone(), self.certificates.clone());
+        let (source, certificates) = (self.source.clone(), self.certificates.clone());
         let read = in_time(tokio::task::spawn_blocking(move || {
-            let (wanted, sources) = origin.load()?;
-            // Also what needs a restart: better known now than then.
-            app::check(&wanted, &sources)?;
+            let (wanted, sources) = source.load()?;
+            // Checks also the keys that need a restart: better now than then.
+            check::check(&wanted, &sources)?;
             let renewed = certificates.as_ref().map(Certificates::read).transpose();
-            let renewed = renewed.map_err(|why| app::blame(&why, &sources))?;
+            let renewed = renewed.map_err(|err| sources.invalid(err.key(), err.expected()))?;
             Ok::<_, config::Error>((wanted, sources, renewed))
         }));
-        let read = read.await?.map_err(|why| config::Error::of_reading(&why.to_string()))?;
+        let read = read.await?.map_err(|err| config::Error::of_reading(&err.to_string()))?;
         let (wanted, sources, renewed) = read?;
         let changes = self.running.changes(&wanted);
         let Core { auth, hub, quotas, sessions, shares, life, .. } = &self.core;
-        // Keys of another mode are no use in this one.
+        // Keys of another mode would be unused.
         if wanted.auth.mode == self.running.auth.mode {
             let reloaded = in_time(auth.reload(wanted.auth.settings(), life)).await?;
-            reloaded.map_err(|why| app::blame(&why, &sources))?;
+            reloaded.map_err(|err| sources.invalid(err.key(), err.expected()))?;
         }
         hub.reload(&wanted.limits);
         sessions.reload(&wanted.limits);
         quotas.reload(&wanted.limits);
         shares.reload(&wanted.limits);
-        self.places.reload(&wanted.limits);
-        if files(&wanted.limits) > files(&self.running.limits) {
-            raise_file_limit(&wanted.limits);
+        self.limit.reload(&wanted.limits);
+        if file_limit::needed(&wanted.limits) > file_limit::needed(&self.running.limits) {
+            file_limit::raise(&wanted.limits);
         }
         if let (Some(certificates), Some(renewed)) = (&self.certificates, renewed) {
             certificates.show(renewed);
@@ -107,10 +107,10 @@ impl Reload {
     }
 }
 
-/// What `reading` gives, unless it takes too long.
+/// Awaits `reading` for at most [`READ_TIMEOUT`].
 async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, config::Error> {
     tokio::time::timeout(READ_TIMEOUT, reading).await.map_err(|_| {
         let seconds = READ_TIMEOUT.as_secs();
-        config::Error::of_reading(&format!("a file was not there to read after {seconds} s"))
+        config::Error::of_reading(&format!("a file could not be read within {seconds} s"))
     })
 }

@@ -1,9 +1,9 @@
-//! The signals that ask the process to end, and the one that asks it to read its configuration.
+//! The signals for shutdown and reload.
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, from the moment this is made.
+/// SIGTERM and SIGINT, from its creation on.
 #[derive(Debug)]
 pub(crate) struct Signals {
     term: Signal,
@@ -15,7 +15,7 @@ impl Signals {
         Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
 
-    /// The name of the next one. Cancel-safe.
+    /// Name of the next one. Cancel-safe.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",

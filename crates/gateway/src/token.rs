@@ -1,20 +1,20 @@
-//! `quadrille token`: a token to try things out with.
+//! `quadrille token`: makes a token for trials.
 use std::time::Duration;
 
 use quadrille_core::{now, user_topic};
 use quadrille_identity::{Issue, Secret};
 
 use crate::{
-    cli::Token,
+    cli::TokenArgs,
     config::{self, Config, Sources},
 };
 
-/// A token is not for life.
-const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+/// Upper bound on the lifetime of a token.
+const MAX_TTL: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// The token, and the end of its line.
+/// Signs the token; a newline follows it.
 pub(crate) fn make(
-    asked: Token,
+    asked: TokenArgs,
     config: &Config,
     sources: &Sources,
 ) -> Result<String, config::Error> {
@@ -22,9 +22,9 @@ pub(crate) fn make(
     let min = Secret::MIN;
     let Some(secret) = jwt.secrets().next() else {
         let expected = format!("expected a secret of at least {min} bytes to sign the token with");
-        return Err(sources.blame("auth.jwt.secret", expected));
+        return Err(sources.invalid("auth.jwt.secret", expected));
     };
-    let Token { user, channels, rooms, topics, ttl, scope } = asked;
+    let TokenArgs { user, channels, rooms, topics, ttl, scope } = asked;
     let option = |name: &str, expected: &str| config::Error::of_option(name, expected);
     if user_topic(&user).is_err() {
         return Err(option(
@@ -32,7 +32,7 @@ pub(crate) fn make(
             "expected a name without control characters, at most 250 bytes",
         ));
     }
-    if ttl < Duration::from_secs(1) || ttl > LONGEST {
+    if ttl < Duration::from_secs(1) || ttl > MAX_TTL {
         return Err(option("--ttl", "expected a duration from \"1s\" to \"10years\""));
     }
     let iat = now() / 1000;

@@ -69,10 +69,13 @@ pub struct PublicKey {
     pub kid: Option<String>,
 }
 
-/// A setting that cannot be used; the text begins with its key.
+/// A setting of `auth.jwt` that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct BadSettings(String);
+#[error("{key}: {expected}")]
+pub struct BadSettings {
+    key: String,
+    expected: String,
+}
 
 // === impl AuthSettings ===
 
@@ -143,6 +146,20 @@ impl AuthSettings {
     }
 }
 
+// === impl BadSettings ===
+
+impl BadSettings {
+    /// The key of the configuration.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The expectation that the value does not meet.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+}
+
 pub(super) fn bad<T>(name: &str, expected: impl fmt::Display) -> Result<T, BadSettings> {
-    Err(BadSettings(format!("auth.jwt.{name}: {expected}")))
+    Err(BadSettings { key: format!("auth.jwt.{name}"), expected: expected.to_string() })
 }

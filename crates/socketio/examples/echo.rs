@@ -118,7 +118,7 @@ impl Handler for EngineEcho {
 fn core() -> Result<Core, auth::BadSettings> {
     let (limits, life) = (Limits::default(), Life::new());
     Ok(Core {
-        hub: Hub::new(Policies::default(), &limits, None, &life),
+        hub: Hub::new(Policies::default(), &limits, &life),
         sessions: Registry::new(limits.clone()),
         presence: Presence::default(),
         auth: Authority::new(&AuthSettings { mode: Mode::Open, ..AuthSettings::default() })?,

@@ -142,7 +142,7 @@ impl<A: Application> Namespace<A> {
         };
         let SocketServer { application, core, recovery, .. } = &*self.shared;
         if let Err(err) = core.sessions.identified(self.info.id, &holder) {
-            telemetry::connection_kept_out(A::NAME, err);
+            telemetry::connection_kept_out(A::NAME, &err, err.reason());
             return self.refuse(&err.to_string(), link);
         }
         link.inbox.set_holder(holder);

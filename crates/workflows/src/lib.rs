@@ -136,10 +136,22 @@ impl From<&Config> for ws::Config {
     }
 }
 
-/// There is no place to work.
+/// The scratch folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("workflows.scratch: cannot use {0:?}: {1}")]
+#[error("{}: {}", self.key(), self.expected())]
 pub struct StartError(PathBuf, #[source] std::io::Error);
+
+impl StartError {
+    /// The key of the configuration.
+    pub fn key(&self) -> &'static str {
+        "workflows.scratch"
+    }
+
+    /// The expectation that the value does not meet.
+    pub fn expected(&self) -> String {
+        format!("cannot use {:?}: {}", self.0, self.1)
+    }
+}
 
 /// The doors of workflows, and the description of those over HTTP. Runs that wait are done from now
 /// on.

@@ -1,4 +1,4 @@
-//! The section of a feature that was not compiled in: naming it is an error, not silence.
+//! Sections of features that are not compiled in: using one is an error, not silence.
 #![cfg_attr(
     any(
         feature = "relay",
@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, de};
 
-/// Takes the place of the section of feature `F`.
+/// Stands for the section of feature `F`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Absent<F>(PhantomData<F>);
 
@@ -23,37 +23,37 @@ pub(crate) trait Feature {
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Relay;
+pub(crate) struct RelayFeature;
 
-impl Feature for Relay {
+impl Feature for RelayFeature {
     const NAME: &'static str = "relay";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Rooms;
+pub(crate) struct RoomsFeature;
 
-impl Feature for Rooms {
+impl Feature for RoomsFeature {
     const NAME: &'static str = "rooms";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Workflows;
+pub(crate) struct WorkflowsFeature;
 
-impl Feature for Workflows {
+impl Feature for WorkflowsFeature {
     const NAME: &'static str = "workflows";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Broker;
+pub(crate) struct BrokerFeature;
 
-impl Feature for Broker {
+impl Feature for BrokerFeature {
     const NAME: &'static str = "broker";
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Otel;
+pub(crate) struct OtelFeature;
 
-impl Feature for Otel {
+impl Feature for OtelFeature {
     const NAME: &'static str = "otel";
 }
 
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn naming_what_was_not_compiled_in_says_how_to_get_it() {
         let section = Figment::from(Serialized::default("path", "/ws"));
-        let why = section.extract::<Absent<Broker>>().unwrap_err().to_string();
-        assert_eq!(why, "this build has no `broker`; rebuild with --features broker");
+        let err = section.extract::<Absent<BrokerFeature>>().unwrap_err().to_string();
+        assert_eq!(err, "this build has no `broker`; rebuild with --features broker");
     }
 }

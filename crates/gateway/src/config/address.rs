@@ -1,4 +1,4 @@
-//! Where to listen, as it is written: `IP:PORT`, `https://IP:PORT` or `unix:/PATH`.
+//! Addresses of listeners: `IP:PORT`, `https://IP:PORT` or `unix:/PATH`.
 use std::{
     fmt,
     net::SocketAddr,
@@ -8,29 +8,29 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The longest path of a unix socket on Linux, in bytes: `sun_path` of unix(7) with its end.
+/// Upper bound on the path of a unix socket on Linux, in bytes: `sun_path` of unix(7) without its NUL.
 const LONGEST: usize = 107;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum ListenAddress {
     Plain(SocketAddr),
     /// With TLS.
     Tls(SocketAddr),
     Unix(PathBuf),
 }
 
-/// The text is no address.
+/// The text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadAddress;
 
 const EXPECTED: &str = "IP:PORT as in 127.0.0.1:8080, https://IP:PORT, or unix:/PATH";
 
-impl Address {
+impl ListenAddress {
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 
-    /// Whether only this machine gets there.
+    /// Whether only this machine can reach it.
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Plain(at) | Self::Tls(at) => at.ip().to_canonical().is_loopback(),
@@ -39,7 +39,7 @@ impl Address {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for ListenAddress {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
@@ -55,7 +55,7 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(at) => at.fmt(f),
@@ -65,13 +65,13 @@ impl fmt::Display for Address {
     }
 }
 
-impl Serialize for Address {
+impl Serialize for ListenAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Address {
+impl<'de> Deserialize<'de> for ListenAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse()
@@ -88,12 +88,12 @@ mod tests {
         let long = format!("unix:/{}", "x".repeat(LONGEST - 1));
         let good = ["127.0.0.1:80", "https://[::1]:443", "unix:/run/a b.sock", &long];
         for text in good {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
         let longer = format!("{long}x");
         let bad = ["", "80", "localhost:80", "https://a:1", "unix:", "unix:run/a.sock", &longer];
         for text in bad {
-            assert_eq!(text.parse::<Address>(), Err(BadAddress), "{text}");
+            assert_eq!(text.parse::<ListenAddress>(), Err(BadAddress), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Section `auth`: who is let in, and what tokens are checked against.
+//! Section `auth`: the mode, and the keys and rules that tokens are checked against.
 use std::{fmt, time::Duration};
 
 use quadrille_identity::{AuthSettings, Expired, Mode, PublicKey, Secret};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Auth {
+pub(crate) struct AuthConfig {
     pub(crate) mode: Mode,
     pub(crate) allow_open: bool,
     pub(crate) jwt: Jwt,
@@ -27,7 +27,7 @@ pub(crate) struct Jwt {
     pub(crate) leeway: Duration,
     pub(crate) expired_connections: Expired,
     pub(crate) allow_short_secret: bool,
-    /// Last, because a list of tables is.
+    /// Last, because it is a list of tables.
     pub(crate) keys: Vec<PublicKey>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Jwt {
     }
 }
 
-impl Auth {
+impl AuthConfig {
     pub(crate) fn settings(&self) -> AuthSettings {
         let Jwt { jwks, audience, issuer, leeway, keys, .. } = &self.jwt;
         let Jwt { expired_connections, allow_short_secret, .. } = self.jwt;
@@ -66,19 +66,19 @@ impl Auth {
 }
 
 impl Jwt {
-    /// Whether one of them is too short to be safe.
+    /// Whether a secret is too short to be safe.
     pub(crate) fn has_short_secret(&self) -> bool {
         self.secrets().any(Secret::is_short)
     }
 
-    /// All of them verify; the first signs.
+    /// All secrets: each verifies, the first signs.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let single = Some(&self.secret).filter(|it| !it.is_empty());
+        let single = Some(&self.secret).filter(|secret| !secret.is_empty());
         single.into_iter().chain(&self.secrets)
     }
 }
 
-/// A list, or its only element. What was found instead is not told: it may be a secret.
+/// Reads a list, or its only element. Errors do not repeat the value, which may be a secret.
 fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -94,7 +94,7 @@ where
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
-            // What is left of a list in a variable that is not JSON.
+            // A list in a variable that is not JSON.
             if text.trim_start().starts_with('[') {
                 return Err(E::custom(r#"expected a list such as ["…", "…"], in JSON"#));
             }

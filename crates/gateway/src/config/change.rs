@@ -1,26 +1,26 @@
-//! From one configuration to the next without a restart: what changes at once, and what does not.
+//! Changes of the configuration without a restart: which keys apply at once, and which do not.
 use std::collections::BTreeSet;
 
 use super::Config;
 
-/// Sections and keys that a reload applies. Those of `auth.jwt` only while `auth.mode` stays.
+/// Sections and keys that a reload applies; those of `auth.jwt` only if `auth.mode` is unchanged.
 const RELOADED: [&str; 3] = ["auth.jwt.", "limits.", "log.level"];
 
 /// Keys whose values differ, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) applied: Vec<String>,
-    /// Need a restart.
+    /// Keys that need a restart.
     pub(crate) pending: Vec<String>,
 }
 
 impl Config {
-    /// What a reload from this to `wanted` does.
+    /// Compares this configuration to `wanted`, for a reload.
     pub(crate) fn changes(&self, wanted: &Self) -> Changes {
         let mut keys = BTreeSet::new();
         differ(&self.table(), &wanted.table(), "", &mut keys);
         let (old, new) = (&self.auth.jwt, &wanted.auth.jwt);
-        // They all look the same in a table.
+        // Serialised secrets all look the same.
         let secrets = [
             ("auth.jwt.secret", old.secret != new.secret),
             ("auth.jwt.secrets", old.secrets != new.secrets),
@@ -30,13 +30,13 @@ impl Config {
         keys.extend(secrets.iter().filter(|(_, differ)| *differ).map(|(key, _)| (*key).to_owned()));
         let same_mode = self.auth.mode == wanted.auth.mode;
         let (applied, pending) = keys.into_iter().partition(|key| {
-            let reloaded = RELOADED.iter().any(|it| key.starts_with(it));
+            let reloaded = RELOADED.iter().any(|prefix| key.starts_with(prefix));
             reloaded && (same_mode || !key.starts_with("auth."))
         });
         Changes { applied, pending }
     }
 
-    /// Become `wanted`, as far as a reload goes.
+    /// Takes the values of `wanted` that a reload applies.
     pub(crate) fn apply(&mut self, wanted: Self) {
         if self.auth.mode == wanted.auth.mode {
             self.auth.jwt = wanted.auth.jwt;
@@ -50,7 +50,7 @@ impl Config {
     }
 }
 
-/// The paths of what is not the same in both.
+/// Collects the keys whose values differ.
 fn differ(old: &toml::Table, new: &toml::Table, path: &str, into: &mut BTreeSet<String>) {
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     for name in names {
@@ -96,19 +96,19 @@ mod tests {
 
     #[test]
     fn what_is_applied_and_what_waits_for_a_restart_is_told_by_key() {
-        let told = changes(|it| {
-            it.limits.topics = 1;
-            it.auth.jwt.secret = "x".repeat(32).into();
-            it.auth.jwt.leeway = Duration::ZERO;
-            it.log.level = "warn".into();
-            it.server.listen.clear();
-            it.topics.0.get_mut("chan").unwrap().events = 1;
+        let told = changes(|config| {
+            config.limits.topics = 1;
+            config.auth.jwt.secret = "x".repeat(32).into();
+            config.auth.jwt.leeway = Duration::ZERO;
+            config.log.level = "warn".into();
+            config.server.listen.clear();
+            config.topics.0.get_mut("chan").unwrap().events = 1;
         });
         let applied = "auth.jwt.leeway auth.jwt.secret limits.topics log.level";
         assert_eq!(told, [applied, "server.listen topics.chan.events"]);
-        let told = changes(|it| {
-            it.auth.mode = Mode::Jwt;
-            it.auth.jwt.secret = "x".repeat(32).into();
+        let told = changes(|config| {
+            config.auth.mode = Mode::Jwt;
+            config.auth.jwt.secret = "x".repeat(32).into();
         });
         assert_eq!(told, ["", "auth.jwt.secret auth.mode"]);
     }

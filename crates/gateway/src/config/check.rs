@@ -1,4 +1,4 @@
-//! What a type cannot say about a configuration: bounds, and values that contradict each other.
+//! Checks that types cannot express: bounds, and values that contradict each other.
 use std::time::Duration;
 
 use quadrille_core::{Limits, NAMESPACES};
@@ -6,28 +6,28 @@ use quadrille_edge::http::Origins;
 use quadrille_identity::Mode;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
-use super::{Address, Config, Log, Server, auth::Jwt};
-use crate::{below, host};
+use super::{Config, ListenAddress, LogConfig, Server, auth::Jwt};
+use crate::url;
 
-/// A key whose value cannot be served.
+/// A key with an invalid value.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(super) struct InvalidKey {
     pub(super) key: String,
     pub(super) expected: String,
 }
 
-fn wrong<T>(key: impl Into<String>, expected: impl Into<String>) -> Result<T, Wrong> {
-    Err(Wrong { key: key.into(), expected: expected.into() })
+fn invalid<T>(key: impl Into<String>, expected: impl Into<String>) -> Result<T, InvalidKey> {
+    Err(InvalidKey { key: key.into(), expected: expected.into() })
 }
 
-pub(super) fn check(config: &Config) -> Result<(), Wrong> {
+pub(super) fn check(config: &Config) -> Result<(), InvalidKey> {
     server(&config.server)?;
     open(config)?;
     jwt(&config.auth.jwt)?;
     limits(&config.limits)?;
     topics(config)?;
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-    config.agents.check().or_else(|why| wrong(format!("agents.{}", why.key), why.expected))?;
+    config.agents.check().or_else(|err| invalid(err.key(), err.expected()))?;
     #[cfg(feature = "relay")]
     at_least_one("relay.max_body_size", config.relay.max_body_size)?;
     #[cfg(feature = "broker")]
@@ -37,44 +37,44 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     #[cfg(feature = "workflows")]
     workflows(&config.workflows, &config.agents)?;
     #[cfg(any(feature = "rooms", feature = "workflows"))]
-    config.store.check().or_else(|why| wrong(why.key, why.expected))?;
+    config.store.check().or_else(|err| invalid(err.key, err.expected))?;
     #[cfg(any(feature = "rooms", feature = "workflows"))]
-    config.files.check().or_else(|why| wrong(why.key, why.expected))?;
+    config.files.check().or_else(|err| invalid(err.key, err.expected))?;
     #[cfg(feature = "otel")]
     otel(&config.otel)?;
     log(&config.log)
 }
 
-fn server(server: &Server) -> Result<(), Wrong> {
+fn server(server: &Server) -> Result<(), InvalidKey> {
     let Server { listen, origins, hosts, header_timeout, idle_timeout, grace, .. } = server;
     let Server { public_url, base_path, drain_delay, drain_window, .. } = server;
     if listen.is_empty() {
-        return wrong("server.listen", "expected at least one IP:PORT, found none");
+        return invalid("server.listen", "expected at least one IP:PORT, found none");
     }
-    if let Err(why) = Origins::new(origins) {
-        return wrong("server.origins", why.to_string());
+    if let Err(err) = Origins::new(origins) {
+        return invalid("server.origins", err.to_string());
     }
-    if let Some(name) = hosts.iter().find(|it| !host::is_name(it)) {
+    if let Some(name) = hosts.iter().find(|host| !url::is_host(host)) {
         let expected =
             format!("expected names without port as in chat.example.com, found {name:?}");
-        return wrong("server.hosts", expected);
+        return invalid("server.hosts", expected);
     }
-    if !public_url.is_empty() && !below::is_address(public_url) {
+    if !public_url.is_empty() && !url::is_base_url(public_url) {
         let expected = format!(
             "expected an address as in https://chat.example.com/assistant, without a query, found \
              {public_url:?}"
         );
-        return wrong("server.public_url", expected);
+        return invalid("server.public_url", expected);
     }
-    if !matches!(&**base_path, "" | "/") && !below::is_path(base_path) {
+    if !matches!(&**base_path, "" | "/") && !url::is_path(base_path) {
         let expected = format!("expected a path as in /assistant, found {base_path:?}");
-        return wrong("server.base_path", expected);
+        return invalid("server.base_path", expected);
     }
     tls(server)?;
     let needed = [("server.header_timeout", header_timeout), ("server.idle_timeout", idle_timeout)];
     for (key, given) in needed {
         if given.is_zero() {
-            return wrong(key, "expected more than zero, as in \"10s\"");
+            return invalid(key, "expected more than zero, as in \"10s\"");
         }
         duration(key, *given)?;
     }
@@ -83,37 +83,37 @@ fn server(server: &Server) -> Result<(), Wrong> {
     duration("server.grace", *grace)
 }
 
-/// Files are for an `https://` address, and the other way round. What is in them is said later.
-fn tls(server: &Server) -> Result<(), Wrong> {
-    let needed = server.listen.iter().any(Address::is_tls);
+/// Requires files for an `https://` address, and the other way round. Their content is checked later.
+fn tls(server: &Server) -> Result<(), InvalidKey> {
+    let needed = server.listen.iter().any(ListenAddress::is_tls);
     let files =
         [("server.tls.certificate", &server.tls.certificate), ("server.tls.key", &server.tls.key)];
     for (key, file) in files {
-        // Such a path would be shown when it cannot be read.
+        // An error on an unreadable path would show it.
         if file.to_string_lossy().contains("-----BEGIN") {
-            return wrong(key, "expected the path of a file in PEM, found what is in one");
+            return invalid(key, "expected the path of a file in PEM, found what is in one");
         }
         let given = !file.as_os_str().is_empty();
         if needed && !given {
-            return wrong(
+            return invalid(
                 key,
                 "expected a file in PEM, as an https:// address needs it, found none",
             );
         }
         if given && !needed {
-            return wrong(key, "expected an https://IP:PORT in server.listen, or no file");
+            return invalid(key, "expected an https://IP:PORT in server.listen, or no file");
         }
     }
     Ok(())
 }
 
-/// Without sign-in, only this machine is served unless that is said twice.
-fn open(config: &Config) -> Result<(), Wrong> {
+/// Allows other machines without sign-in only if `auth.allow_open` confirms it.
+fn open(config: &Config) -> Result<(), InvalidKey> {
     if config.auth.mode != Mode::Open {
         return Ok(());
     }
     match config.server.listen.iter().find(|address| !address.is_local()) {
-        Some(address) if !config.auth.allow_open => wrong(
+        Some(address) if !config.auth.allow_open => invalid(
             "server.listen",
             format!(
                 "{address} lets other machines in without sign-in; \
@@ -124,55 +124,58 @@ fn open(config: &Config) -> Result<(), Wrong> {
     }
 }
 
-/// What a token can be checked against without a look into files; the rest is said at the start.
-fn jwt(jwt: &Jwt) -> Result<(), Wrong> {
+/// Checks the keys of tokens without reading files; those are checked at the start.
+fn jwt(jwt: &Jwt) -> Result<(), InvalidKey> {
     let Jwt { secret, secrets, keys, leeway, .. } = jwt;
     let single = (!secret.is_empty()).then_some(("auth.jwt.secret", secret));
-    let listed = secrets.iter().map(|it| ("auth.jwt.secrets", it));
+    let listed = secrets.iter().map(|secret| ("auth.jwt.secrets", secret));
     for (key, secret) in single.into_iter().chain(listed) {
         if secret.is_short() && !jwt.allow_short_secret {
-            return wrong(key, secret.too_short());
+            return invalid(key, secret.too_short());
         }
     }
     if keys.iter().any(|key| key.file.contains("-----BEGIN")) {
-        return wrong("auth.jwt.keys", "expected the path of a file in PEM, found what is in one");
+        return invalid(
+            "auth.jwt.keys",
+            "expected the path of a file in PEM, found what is in one",
+        );
     }
     if *leeway > Duration::from_hours(1) {
-        return wrong("auth.jwt.leeway", "expected at most \"1h\"");
+        return invalid("auth.jwt.leeway", "expected at most \"1h\"");
     }
     Ok(())
 }
 
-/// The namespaces that were given a policy are those of the protocols.
-pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), Wrong> {
+/// Rejects policies of namespaces that no protocol has.
+pub(super) fn namespaces(mut given: impl Iterator<Item = String>) -> Result<(), InvalidKey> {
     match given.find(|name| !NAMESPACES.contains(&name.as_str())) {
         Some(name) => {
             let known = NAMESPACES.join(", ");
-            wrong(format!("topics.{name}"), format!("unknown namespace, expected one of {known}"))
+            invalid(format!("topics.{name}"), format!("unknown namespace, expected one of {known}"))
         }
         None => Ok(()),
     }
 }
 
-fn limits(limits: &Limits) -> Result<(), Wrong> {
+fn limits(limits: &Limits) -> Result<(), InvalidKey> {
     at_least_one("limits.http_connections", limits.http_connections)?;
     at_least_one("limits.input_bytes", limits.input_bytes)?;
     let Limits { user_share, address_share, stranger_share, .. } = *limits;
     let parts = [("limits.user_share", user_share), ("limits.stranger_share", stranger_share)];
     for (key, part) in parts {
         if !(part > 0.0 && part <= 1.0) {
-            return wrong(key, format!("expected a part above 0 and at most 1, found {part}"));
+            return invalid(key, format!("expected a part above 0 and at most 1, found {part}"));
         }
     }
     if !(0.0..=1.0).contains(&address_share) {
         let expected =
             format!("expected a part of at most 1, or 0 for none, found {address_share}");
-        return wrong("limits.address_share", expected);
+        return invalid("limits.address_share", expected);
     }
     Ok(())
 }
 
-fn topics(config: &Config) -> Result<(), Wrong> {
+fn topics(config: &Config) -> Result<(), InvalidKey> {
     for (namespace, policy) in &config.topics.0 {
         let key = |name: &str| format!("topics.{namespace}.{name}");
         at_least_one(key("events"), policy.events)?;
@@ -184,7 +187,7 @@ fn topics(config: &Config) -> Result<(), Wrong> {
 }
 
 #[cfg(feature = "rooms")]
-fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
+fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), InvalidKey> {
     at_least_one("rooms.max_rooms", rooms.max_rooms)?;
     at_least_one("rooms.max_message_size", rooms.max_message_size)?;
     let needed = [
@@ -194,13 +197,13 @@ fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
     ];
     for (key, given) in needed {
         if given.is_zero() {
-            return wrong(key, "expected more than zero, as in \"25s\"");
+            return invalid(key, "expected more than zero, as in \"25s\"");
         }
         duration(key, given)?;
     }
     duration("rooms.write_timeout", rooms.write_timeout)?;
     if rooms.recovery > Duration::from_mins(10) {
-        return wrong("rooms.recovery", "expected at most \"10m\"");
+        return invalid("rooms.recovery", "expected at most \"10m\"");
     }
     Ok(())
 }
@@ -209,18 +212,18 @@ fn rooms(rooms: &quadrille_rooms::Config) -> Result<(), Wrong> {
 fn workflows(
     workflows: &quadrille_workflows::Config,
     agents: &quadrille_agents::Config,
-) -> Result<(), Wrong> {
+) -> Result<(), InvalidKey> {
     if !workflows.agent.is_empty() && !agents.named.contains_key(&workflows.agent) {
         let expected = "expected the name of an agent that is configured, or \"\" for none";
-        return wrong("workflows.agent", expected);
+        return invalid("workflows.agent", expected);
     }
     if workflows.ping_timeout.is_zero() && !workflows.ping_interval.is_zero() {
         let expected = "expected more than zero, as in \"10s\", or workflows.ping_interval = \"0s\" \
                         for no pings";
-        return wrong("workflows.ping_timeout", expected);
+        return invalid("workflows.ping_timeout", expected);
     }
     if workflows.lease < Duration::from_millis(300) {
-        return wrong("workflows.lease", "expected at least \"300ms\"");
+        return invalid("workflows.lease", "expected at least \"300ms\"");
     }
     at_least_one("workflows.max_message_size", workflows.max_message_size)?;
     at_least_one("workflows.max_waiting", workflows.max_waiting)?;
@@ -233,9 +236,9 @@ fn workflows(
 }
 
 #[cfg(feature = "broker")]
-fn broker(broker: &quadrille_broker::Config) -> Result<(), Wrong> {
+fn broker(broker: &quadrille_broker::Config) -> Result<(), InvalidKey> {
     if broker.ping_timeout.is_zero() && !broker.ping_interval.is_zero() {
-        return wrong(
+        return invalid(
             "broker.ping_timeout",
             "expected more than zero, as in \"10s\", or broker.ping_interval = \"0s\" for no pings",
         );
@@ -246,36 +249,37 @@ fn broker(broker: &quadrille_broker::Config) -> Result<(), Wrong> {
     duration("broker.write_timeout", broker.write_timeout)
 }
 
-/// What is printed shall hold no password; a header with one can be set by a variable.
+/// Rejects an endpoint with a password, which `print-config` would show; a header can be set by a
+/// variable.
 #[cfg(feature = "otel")]
-fn otel(otel: &super::section::Otel) -> Result<(), Wrong> {
+fn otel(otel: &super::section::OtelConfig) -> Result<(), InvalidKey> {
     let good = |uri: axum::http::Uri| {
-        let authority = uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+        let authority = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         authority && matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
     };
     if otel.endpoint.is_empty() || otel.endpoint.parse().is_ok_and(good) {
         return Ok(());
     }
-    wrong(
+    invalid(
         "otel.endpoint",
         "expected the address of a collector, such as http://127.0.0.1:4318, without a user",
     )
 }
 
-fn at_least_one(key: impl Into<String>, given: usize) -> Result<(), Wrong> {
-    if given == 0 { wrong(key, "expected 1 or more, found 0") } else { Ok(()) }
+fn at_least_one(key: impl Into<String>, given: usize) -> Result<(), InvalidKey> {
+    if given == 0 { invalid(key, "expected 1 or more, found 0") } else { Ok(()) }
 }
 
-/// A clock cannot be moved by any number of years; this many nobody means.
-fn duration(key: impl Into<String>, given: Duration) -> Result<(), Wrong> {
+/// Bounds durations: adding much more to a clock may overflow.
+fn duration(key: impl Into<String>, given: Duration) -> Result<(), InvalidKey> {
     if given > Duration::from_hours(365 * 24) {
-        return wrong(key, "expected at most \"365days\"");
+        return invalid(key, "expected at most \"365days\"");
     }
     Ok(())
 }
 
-/// A word that is no level would be taken for the name of a module, and silence all others.
-fn log(log: &Log) -> Result<(), Wrong> {
+/// Rejects unknown levels, which would be taken for the name of a module and silence all others.
+fn log(log: &LogConfig) -> Result<(), InvalidKey> {
     let bad =
         log.level.split(',').map(str::trim).any(|directive| match directive.split_once('=') {
             Some((target, level)) => target.is_empty() || level.parse::<LevelFilter>().is_err(),
@@ -283,7 +287,7 @@ fn log(log: &Log) -> Result<(), Wrong> {
         });
     if bad || EnvFilter::try_new(&log.level).is_err() {
         let found = &log.level;
-        return wrong(
+        return invalid(
             "log.level",
             format!(
                 "expected off, error, warn, info, debug or trace, and MODULE=LEVEL after a comma, \

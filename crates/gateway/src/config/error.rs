@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in one line: where, which key, what was expected.
+//! Errors of the configuration, in one line: source, key, expectation.
 use std::{fmt, io};
 
 use figment::{
@@ -16,48 +16,48 @@ impl Error {
         Self::of(&format!("{source}: {key}: {}", expected.into()))
     }
 
-    /// The same for an option of the command line.
+    /// Error of a command line option.
     pub(crate) fn of_option(name: &str, expected: &str) -> Self {
         Self::new("command line", name, expected)
     }
 
-    /// There is no configuration to say anything about.
-    pub(crate) fn of_reading(why: &str) -> Self {
-        Self::of(&format!("cannot read the configuration: {why}"))
+    /// The configuration could not be read at all.
+    pub(crate) fn of_reading(err: &str) -> Self {
+        Self::of(&format!("cannot read the configuration: {err}"))
     }
 
-    pub(super) fn unreadable(file: &str, why: &io::Error) -> Self {
-        Self::of(&format!("{file}: expected a readable configuration file: {why}"))
+    pub(super) fn unreadable(file: &str, err: &io::Error) -> Self {
+        Self::of(&format!("{file}: expected a readable configuration file: {err}"))
     }
 
-    pub(super) fn syntax(file: &str, text: &str, why: &toml::de::Error) -> Self {
-        let before = text.get(..why.span().unwrap_or_default().start).unwrap_or_default();
+    pub(super) fn syntax(file: &str, text: &str, err: &toml::de::Error) -> Self {
+        let before = text.get(..err.span().unwrap_or_default().start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self::of(&format!("{file}:{line}:{column}: {}", why.message()))
+        Self::of(&format!("{file}:{line}:{column}: {}", err.message()))
     }
 
-    pub(super) fn yaml(file: &str, why: &yaml_serde::Error) -> Self {
-        let said = why.to_string();
-        let Some(at) = why.location() else { return Self::top(file, &said) };
+    pub(super) fn yaml(file: &str, err: &yaml_serde::Error) -> Self {
+        let said = err.to_string();
+        let Some(at) = err.location() else { return Self::top(file, &said) };
         let (line, column) = (at.line(), at.column());
-        // It is told in the same place as for TOML.
+        // The position is shown first, as for TOML.
         let said = said.replacen(&format!(" at line {line} column {column}"), "", 1);
         Self::of(&format!("{file}:{line}:{column}: {said}"))
     }
 
-    /// It is not about one of the keys.
+    /// Error of the file as a whole.
     pub(super) fn top(file: &str, what: &str) -> Self {
         Self::of(&format!("{file}:1:1: {what}"))
     }
 
-    /// The value of `key` is something else.
+    /// Error of a value of another kind.
     pub(super) fn found(source: &str, key: &str, wanted: &str, found: &Value) -> Self {
         let found = found.to_actual();
-        Self::new(source, key, format!("expected {wanted}, found {}", Found(&found)))
+        Self::new(source, key, format!("expected {wanted}, found {}", ActualValue(&found)))
     }
 
-    /// However many lines a library or a value has, the error has one.
+    /// Joins the lines of `text`, for the error has one.
     fn of(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         Self(lines.collect::<Vec<_>>().join("; "))
@@ -65,12 +65,12 @@ impl Error {
 }
 
 impl From<figment::Error> for Error {
-    fn from(why: figment::Error) -> Self {
-        // A secret in place of a table would be shown.
+    fn from(err: figment::Error) -> Self {
+        // The value may be a secret in place of a table.
         let secret = |section: &String| ["auth", "files", "store"].contains(&&**section);
-        let hidden = why.path.first().is_some_and(secret);
-        let source = why.metadata.map_or("configuration".into(), |it| it.name);
-        Self::new(&source, &why.path.join("."), expected(&why.kind, hidden))
+        let hidden = err.path.first().is_some_and(secret);
+        let source = err.metadata.map_or("configuration".into(), |metadata| metadata.name);
+        Self::new(&source, &err.path.join("."), expected(&err.kind, hidden))
     }
 }
 
@@ -80,7 +80,7 @@ fn expected(kind: &Kind, hidden: bool) -> String {
             format!("expected {}, found a text", plain(wanted))
         }
         Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
-            format!("expected {}, found {}", plain(wanted), Found(found))
+            format!("expected {}, found {}", plain(wanted), ActualValue(found))
         }
         Kind::UnknownVariant(found, known) => {
             format!("expected one of {}, found {found:?}", known.join(", "))
@@ -92,7 +92,7 @@ fn expected(kind: &Kind, hidden: bool) -> String {
     }
 }
 
-/// In the words of people who do not write Rust.
+/// Translates the names of Rust types for operators.
 fn plain(wanted: &str) -> &str {
     match wanted {
         "usize" | "u64" | "u32" | "u16" => "a whole number from 0 up",
@@ -107,16 +107,16 @@ fn plain(wanted: &str) -> &str {
     }
 }
 
-struct Found<'a>(&'a Actual);
+struct ActualValue<'a>(&'a Actual);
 
-impl fmt::Display for Found<'_> {
+impl fmt::Display for ActualValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Actual::Bool(it) => it.fmt(f),
-            Actual::Unsigned(it) => it.fmt(f),
-            Actual::Signed(it) => it.fmt(f),
-            Actual::Float(it) => it.fmt(f),
-            Actual::Str(it) => write!(f, "{it:?}"),
+            Actual::Bool(value) => value.fmt(f),
+            Actual::Unsigned(value) => value.fmt(f),
+            Actual::Signed(value) => value.fmt(f),
+            Actual::Float(value) => value.fmt(f),
+            Actual::Str(value) => write!(f, "{value:?}"),
             Actual::Seq => f.write_str("a list"),
             Actual::Map => f.write_str("a table"),
             other => other.fmt(f),

@@ -1,4 +1,4 @@
-//! What no configuration may do: targets of `cargo xtask fuzz`; the tests replay their seeds.
+//! Targets of `cargo xtask fuzz` for configurations; the tests replay their seeds.
 use std::sync::LazyLock;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -9,16 +9,16 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, Error, source::File};
+use super::{Config, Error, source::ConfigFile};
 use crate::{
-    app::{self, Protocols},
+    app::{self, Protocols, routes},
     ops,
 };
 
 const TOML: &str = "file.toml";
 const YAML: &str = "file.yml";
 
-/// Where tasks that nobody runs are kept.
+/// Holds tasks that are never polled.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
@@ -28,14 +28,14 @@ static CORE: LazyLock<Core> = LazyLock::new(|| {
     app::core(&config, &sources, Life::new()).expect("the defaults")
 });
 
-/// A configuration is good, is printed so that it can be loaded again and can be served; or it is
-/// refused in one line that says where and which key, and repeats no secret. Lines that begin with
-/// `QUADRILLE_` are variables, the others are the file.
+/// A configuration either can be served, printed and loaded again, or is refused in one line that
+/// names source and key, and repeats no secret. Lines that begin with `QUADRILLE_` are variables, the
+/// others are the file.
 pub fn config(data: &[u8]) {
     read(TOML, data);
 }
 
-/// The same of a file in YAML.
+/// [`config`] for a file in YAML.
 pub fn yaml(data: &[u8]) {
     read(YAML, data);
 }
@@ -51,13 +51,13 @@ fn read(name: &str, data: &[u8]) {
         .collect();
     let file = lines.join("\n");
     match load(name, &file, &variables) {
-        Err(why) => refused(&why.to_string(), name, &file, &variables),
+        Err(err) => refused(&err.to_string(), name, &file, &variables),
         Ok(config) => good(&config),
     }
 }
 
 fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config, Error> {
-    let file = File { name: name.to_owned(), text: text.to_owned() };
+    let file = ConfigFile { name: name.to_owned(), text: text.to_owned() };
     let (config, sources) = Config::of(Some(file), variables)?;
     let _inside = RUNTIME.enter();
     let life = Life::new();
@@ -65,15 +65,15 @@ fn load(name: &str, text: &str, variables: &[(String, String)]) -> Result<Config
     let composed = app::compose(&core, &config, &sources);
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     let composed = composed.map(|all| all.with_desk(&core, &config, std::sync::Arc::new(())));
-    // What was begun for it ends with it.
+    // Ends the tasks that were started for it.
     life.drain();
-    let Protocols { router, doors: mut listed, described, .. } = composed?;
-    // Two doors at one path would be a panic.
-    listed.extend(app::listed());
+    let Protocols { router, routes: mut listed, described, .. } = composed?;
+    // Two routes at one path would be a panic.
+    listed.extend(routes::of_api());
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let operations =
         ops::router(metrics, Shares::default(), CancellationToken::new(), || None, &listed);
-    drop(app::whole(&core, operations, (router, described)));
+    drop(app::join(&core, operations, (router, described)));
     Ok(config)
 }
 
@@ -86,37 +86,37 @@ fn good(config: &Config) {
     }
 }
 
-fn refused(why: &str, name: &str, file: &str, variables: &[(String, String)]) {
-    assert_eq!(why.lines().count(), 1, "{why:?}");
+fn refused(err: &str, name: &str, file: &str, variables: &[(String, String)]) {
+    assert_eq!(err.lines().count(), 1, "{err:?}");
     let names = variables.iter().map(|(name, _)| name.as_str()).chain([name, "configuration"]);
     let said = |name| {
-        let (key, rest) = why.strip_prefix(name)?.strip_prefix(':')?.split_once(": ")?;
+        let (key, rest) = err.strip_prefix(name)?.strip_prefix(':')?.split_once(": ")?;
         Some(!key.trim().is_empty() && !rest.trim().is_empty())
     };
-    assert!(names.filter_map(said).any(|it| it), "neither key nor place: {why:?}");
+    assert!(names.filter_map(said).any(|named| named), "neither key nor place: {err:?}");
     for secret in secrets(name, file) {
-        assert!(!why.contains(&secret), "a secret is told: {why:?}");
+        assert!(!err.contains(&secret), "a secret is told: {err:?}");
     }
 }
 
-/// The secrets of a file, those that are nothing else in it.
+/// Secrets of a file that occur in it only once.
 fn secrets(name: &str, file: &str) -> Vec<String> {
     let read: Option<Value> =
         if name == TOML { toml::from_str(file).ok() } else { yaml_serde::from_str(file).ok() };
     let mut found = Vec::new();
     for key in ["secret", "secrets"] {
-        if let Some(given) = read.as_ref().and_then(|it| it["auth"]["jwt"].get(key)) {
+        if let Some(given) = read.as_ref().and_then(|value| value["auth"]["jwt"].get(key)) {
             leaves(given, &mut found);
         }
     }
-    found.retain(|it: &String| it.len() >= 8 && file.matches(it.as_str()).count() == 1);
+    found.retain(|text: &String| text.len() >= 8 && file.matches(text.as_str()).count() == 1);
     found
 }
 
 fn leaves(value: &Value, into: &mut Vec<String>) {
     match value {
-        Value::Array(all) => all.iter().for_each(|it| leaves(it, into)),
-        Value::Object(all) => all.values().for_each(|it| leaves(it, into)),
+        Value::Array(all) => all.iter().for_each(|value| leaves(value, into)),
+        Value::Object(all) => all.values().for_each(|value| leaves(value, into)),
         Value::String(text) => into.push(text.clone()),
         other => into.push(other.to_string()),
     }

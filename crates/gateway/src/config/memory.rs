@@ -1,8 +1,7 @@
-//! The memory that all bounds of a configuration allow together.
+//! Upper bound on the memory that a configuration allows.
 //!
-//! Each part is what the process holds when everybody does their worst at the same time. What one
-//! thing takes (a session, a log, a row of a table) is measured and rounded up; what has a key is
-//! taken from there.
+//! Each part is the worst case, all at the same time. The size of one item (a session, a log, a row of
+//! a table) is measured and rounded up; counts and bounds come from the configuration.
 use std::fmt;
 
 use super::Config;
@@ -10,74 +9,74 @@ use super::Config;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// The process before anybody comes: code, runtime, threads, and what the allocator keeps free.
+/// The idle process: code, runtime, threads, and memory that the allocator keeps free.
 const BASE: u64 = 96 * MIB;
 
 /// A log without records, and its entry among the topics.
 const TOPIC: u64 = KIB;
 
-/// A session: its task and subscriptions, the part of a message that is not counted elsewhere, and
-/// one write that its client has yet to take.
+/// A session: its task and subscriptions, the part of a message that is not counted elsewhere, and one
+/// pending write.
 const SESSION: u64 = 8 * KIB + 8 * KIB + 72 * KIB;
 
-/// With TLS, a session has the records of the protocol in both directions, too.
+/// Buffers of TLS records in both directions.
 const TLS: u64 = 72 * KIB;
 
-/// An HTTP connection: a head, the part of a body that is not counted elsewhere, one write, and a
-/// piece of a file on its way in or out.
+/// An HTTP connection: a head, the part of a body that is not counted elsewhere, one write, and a chunk
+/// of a file on its way in or out.
 const CONNECTION: u64 = 64 * KIB + 8 * KIB + 72 * KIB + 512 * KIB;
 
-/// One thing that takes memory, and how many bytes at most.
+/// One part, and its upper bound in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct MemoryPart {
     pub(crate) name: &'static str,
     pub(crate) bytes: u64,
 }
 
-/// What everything takes at most.
+/// The upper bound, by part.
 #[derive(Debug)]
-pub(crate) struct Memory(pub(crate) Vec<Part>);
+pub(crate) struct MemoryBound(pub(crate) Vec<MemoryPart>);
 
-impl Memory {
+impl MemoryBound {
     pub(crate) fn of(config: &Config) -> Self {
         let limits = &config.limits;
-        let tls = config.server.listen.iter().any(super::Address::is_tls);
+        let tls = config.server.listen.iter().any(super::ListenAddress::is_tls);
         let session = SESSION + if tls { TLS } else { 0 };
         let connection = CONNECTION + upload(config);
         let mut parts = vec![
-            Part::new("the process", 1, BASE),
-            Part::new("logs", limits.log_bytes, 1),
-            Part::new("topics", limits.topics, TOPIC),
-            Part::new("sessions", limits.connections, session),
-            Part::new("HTTP connections", limits.http_connections, connection),
-            Part::new("messages on their way in", limits.input_bytes, 1),
-            Part::new("answers on their way out", limits.output_bytes, 1),
-            Part::new("rates and keys", 1, 128 * MIB),
+            MemoryPart::new("the process", 1, BASE),
+            MemoryPart::new("logs", limits.log_bytes, 1),
+            MemoryPart::new("topics", limits.topics, TOPIC),
+            MemoryPart::new("sessions", limits.connections, session),
+            MemoryPart::new("HTTP connections", limits.http_connections, connection),
+            MemoryPart::new("messages on their way in", limits.input_bytes, 1),
+            MemoryPart::new("answers on their way out", limits.output_bytes, 1),
+            MemoryPart::new("rates and keys", 1, 128 * MIB),
         ];
-        parts.extend(asked(config));
-        parts.extend(kept(config));
+        parts.extend(turns(config));
+        parts.extend(storage(config));
         Self(parts)
     }
 
-    /// All parts together.
+    /// Sum of all parts.
     pub(crate) fn sum(&self) -> u64 {
         self.0.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 }
 
-impl Part {
+impl MemoryPart {
     fn new(name: &'static str, count: usize, each: u64) -> Self {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         Self { name, bytes: count.saturating_mul(each) }
     }
 }
 
-/// As `check-config` tells it.
-impl fmt::Display for Memory {
+/// Formats the line of `check-config`.
+impl fmt::Display for MemoryBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes.div_ceil(MIB);
         write!(f, "memory at the worst: {} MiB (", mib(self.sum()))?;
-        for (n, Part { name, bytes }) in self.0.iter().enumerate() {
+        for (n, MemoryPart { name, bytes }) in self.0.iter().enumerate() {
             write!(f, "{}{name} {}", if n > 0 { ", " } else { "" }, mib(*bytes))?;
         }
         write!(f, ")")
@@ -86,49 +85,49 @@ impl fmt::Display for Memory {
 
 /// Questions, and the replies to them.
 #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
-fn asked(config: &Config) -> Vec<Part> {
-    /// A reply while it comes: what was read of it, its text, and its last record.
+fn turns(config: &Config) -> Vec<MemoryPart> {
+    /// Copies of a reply in progress: the bytes read, its text, and its last record.
     const REPLY: u64 = 3;
     let agents = &config.agents;
-    let longest = agents.named.values().map(|it| it.max_reply).max().unwrap_or_default();
+    let longest = agents.named.values().map(|agent| agent.max_reply).max().unwrap_or_default();
     let reply = u64::try_from(longest).unwrap_or(u64::MAX).saturating_mul(REPLY);
     vec![
-        Part::new("questions", quadrille_agents::QUESTION_BYTES, 1),
-        Part::new("replies", agents.max_running, reply),
-        Part::new("ended turns", agents.kept_bytes, 1),
+        MemoryPart::new("questions", quadrille_agents::QUESTION_BYTES, 1),
+        MemoryPart::new("replies", agents.max_running, reply),
+        MemoryPart::new("ended turns", agents.kept_bytes, 1),
     ]
 }
 
 #[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
-fn asked(_: &Config) -> Vec<Part> {
+fn turns(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
-/// The database, work on tables, and connections that may come back.
+/// The database, work on tables, and connections that may be recovered.
 #[cfg(any(feature = "rooms", feature = "workflows"))]
-fn kept(config: &Config) -> Vec<Part> {
-    // A page of a list is read by each, and SQLite keeps 2 MiB of pages for it.
+fn storage(config: &Config) -> Vec<MemoryPart> {
+    // Each reads a page of a list, and SQLite caches 2 MiB of pages for it.
     let connections = usize::try_from(config.store.max_connections).unwrap_or(usize::MAX);
-    let database = Part::new("database", connections.saturating_add(1), 8 * MIB);
+    let database = MemoryPart::new("database", connections.saturating_add(1), 8 * MIB);
     let mut parts = vec![database];
     #[cfg(feature = "rooms")]
     if !config.rooms.recovery.is_zero() {
-        parts.push(Part::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
+        parts.push(MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
     }
     #[cfg(feature = "workflows")]
-    parts.push(Part::new("tables", config.workflows.memory(), 1));
+    parts.push(MemoryPart::new("tables", config.workflows.memory(), 1));
     parts
 }
 
 #[cfg(not(any(feature = "rooms", feature = "workflows")))]
-fn kept(_: &Config) -> Vec<Part> {
+fn storage(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
-/// What an upload holds besides.
+/// Memory of an upload besides.
 #[cfg(any(feature = "rooms", feature = "workflows"))]
 fn upload(config: &Config) -> u64 {
-    /// A piece of a file on its way to a bucket, which takes no smaller ones.
+    /// Smallest part of a multipart upload to a bucket.
     const BUCKET: u64 = 5 * MIB;
     if config.files.url.starts_with("file:") { 0 } else { BUCKET }
 }
@@ -145,14 +144,14 @@ mod tests {
     #[test]
     fn the_sum_is_that_of_all_parts_and_grows_with_each_key() {
         let mut config = Config::default();
-        let before = Memory::of(&config);
+        let before = MemoryBound::of(&config);
         assert_eq!(before.sum(), before.0.iter().map(|part| part.bytes).sum::<u64>());
         assert!(before.to_string().contains("logs 1024, "), "{before}");
         config.limits.log_bytes += 3 << 20;
         config.limits.connections += 1024;
-        let grown = Memory::of(&config).sum() - before.sum();
+        let grown = MemoryBound::of(&config).sum() - before.sum();
         assert_eq!(grown, 3 * MIB + 1024 * SESSION);
         config.limits.output_bytes = usize::MAX;
-        assert_eq!(Memory::of(&config).sum(), u64::MAX, "it does not overflow");
+        assert_eq!(MemoryBound::of(&config).sum(), u64::MAX, "it does not overflow");
     }
 }

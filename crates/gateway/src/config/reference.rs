@@ -150,7 +150,7 @@ pub(super) fn annotate(toml: &str) -> String {
             },
         };
         let key = pattern(&key);
-        if let Some((key, comment)) = comments().find(|(it, _)| *it == key)
+        if let Some((key, comment)) = comments().find(|(pattern, _)| *pattern == key)
             && !told.contains(&key)
         {
             told.push(key);

@@ -1,15 +1,15 @@
-//! The sections that belong to the gateway itself.
+//! Sections of the gateway itself.
 use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::Address;
+use super::address::ListenAddress;
 use crate::proxies::Proxies;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
-    pub(crate) listen: Vec<Address>,
+    pub(crate) listen: Vec<ListenAddress>,
     pub(crate) origins: Vec<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) trusted_proxies: Proxies,
@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) tls: Tls,
 }
 
-/// Files in PEM; empty if there is no TLS.
+/// PEM files; empty without TLS.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tls {
@@ -40,7 +40,7 @@ pub(crate) struct Tls {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: vec![Address::Plain(([127, 0, 0, 1], 8080).into())],
+            listen: vec![ListenAddress::Plain(([127, 0, 0, 1], 8080).into())],
             origins: Vec::new(),
             hosts: Vec::new(),
             trusted_proxies: Proxies::default(),
@@ -58,30 +58,33 @@ impl Default for Server {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Log {
+pub(crate) struct LogConfig {
     pub(crate) level: String,
-    pub(crate) format: Format,
+    pub(crate) format: LogFormat,
 }
 
-impl Default for Log {
+impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: Format::Pretty }
+        Self { level: "info".to_owned(), format: LogFormat::Pretty }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Format {
-    /// One line of text for people.
+pub(crate) enum LogFormat {
+    /// Text for people.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Where traces go.
+/// Export of traces.
 #[cfg(feature = "otel")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Otel {
+pub(crate) struct OtelConfig {
     pub(crate) endpoint: String,
 }
+
+#[cfg(not(feature = "otel"))]
+pub(crate) type OtelConfig = super::absent::Absent<super::absent::OtelFeature>;

@@ -1,88 +1,73 @@
-//! Where configuration values come from, in layers: the later wins, and each remembers its name.
+//! Sources of configuration values, as layers: later ones win, and each remembers its name.
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use figment::{
-    Error as FigmentError, Figment, Metadata, Profile, Provider,
-    value::{Dict, Map, Num, Value},
+    Figment,
+    value::{Num, Value},
 };
 
 use super::{
-    Config, Error, original,
+    Config, Error,
+    layer::Layer,
+    legacy,
     variable::{self, NEST, PREFIX},
     yaml,
 };
 
-/// Read from the working directory when no file is named.
+/// Default file, relative to the working directory.
 const FILE: &str = "config/quadrille.toml";
 
 /// All layers together.
 #[derive(Debug)]
 pub(crate) struct Sources {
     layers: Figment,
-    /// Keys of the file that mean nothing here.
+    /// Keys of the file without a meaning here.
     ignored: Vec<String>,
 }
 
-/// A configuration file that was read and not yet understood.
+/// A configuration file, read but not parsed.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// One layer.
-pub(super) struct Layer {
-    pub(super) name: String,
-    pub(super) values: Dict,
-}
-
-/// What a file says.
-struct Content {
-    /// What it says in the keys of the original.
+/// A parsed file.
+struct FileContent {
+    /// Layers translated from legacy keys.
     translated: Vec<Layer>,
     own: Layer,
     ignored: Vec<String>,
 }
 
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.clone())
-    }
+// === impl ConfigFile ===
 
-    fn data(&self) -> Result<Map<Profile, Dict>, FigmentError> {
-        Ok(Profile::Default.collect(self.values.clone()))
-    }
-}
-
-// === impl File ===
-
-impl File {
-    /// The file that was named, which has to exist, or the one in the working directory if there
-    /// is one.
+impl ConfigFile {
+    /// Reads the named file, which has to exist, or the default one if it exists.
     pub(super) fn read(named: Option<&Path>) -> Result<Option<Self>, Error> {
         let path = named.map_or_else(|| PathBuf::from(FILE), Path::to_path_buf);
         let name = path.display().to_string();
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(Self { name, text })),
-            Err(why) if why.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
-            Err(why) => Err(Error::unreadable(&name, &why)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound && named.is_none() => Ok(None),
+            Err(err) => Err(Error::unreadable(&name, &err)),
         }
     }
 
-    fn content(self) -> Result<Content, Error> {
+    fn content(self) -> Result<FileContent, Error> {
         let Self { name, text } = self;
-        if yaml::is_meant(&name) {
+        if yaml::is_yaml(&name) {
             let mut values = yaml::read(&name, &text)?;
-            let original::Translated { layers, ignored } = original::translate(&name, &mut values)?;
-            return Ok(Content { translated: layers, own: Layer { name, values }, ignored });
+            let legacy::Translated { layers, ignored } = legacy::translate(&name, &mut values)?;
+            return Ok(FileContent { translated: layers, own: Layer { name, values }, ignored });
         }
-        let table: toml::Table = text.parse().map_err(|why| Error::syntax(&name, &text, &why))?;
+        let table: toml::Table = text.parse().map_err(|err| Error::syntax(&name, &text, &err))?;
         let values = Value::serialize(table).expect("TOML is plain data");
         let values = values.into_dict().expect("a table is a dictionary");
-        Ok(Content { translated: Vec::new(), own: Layer { name, values }, ignored: Vec::new() })
+        Ok(FileContent { translated: Vec::new(), own: Layer { name, values }, ignored: Vec::new() })
     }
 }
 
@@ -90,7 +75,7 @@ impl File {
 
 impl Sources {
     pub(super) fn read(
-        file: Option<File>,
+        file: Option<ConfigFile>,
         environment: &[(String, String)],
     ) -> Result<Self, Error> {
         let defaults = Value::serialize(Config::default()).expect("the defaults are plain data");
@@ -98,7 +83,7 @@ impl Sources {
         let mut layers = Figment::from(Layer { name: "configuration".to_owned(), values });
         let mut unused = Vec::new();
         if let Some(file) = file {
-            let Content { translated, own, ignored } = file.content()?;
+            let FileContent { translated, own, ignored } = file.content()?;
             layers = translated.into_iter().chain([own]).fold(layers, Figment::merge);
             unused = ignored;
         }
@@ -116,7 +101,7 @@ impl Sources {
         Ok(Self { layers, ignored: unused })
     }
 
-    /// Keys of the file without a counterpart here.
+    /// Keys of the file that were ignored.
     pub(crate) fn ignored(&self) -> &[String] {
         &self.ignored
     }
@@ -125,18 +110,19 @@ impl Sources {
         self.layers.extract().map_err(Error::from)
     }
 
-    /// The names in a section, whoever gave them.
+    /// Names in a section, from all layers.
     pub(super) fn names_in(&self, section: &str) -> impl Iterator<Item = String> {
         let section = self.layers.find_value(section).ok().and_then(Value::into_dict);
         section.unwrap_or_default().into_keys()
     }
 
-    /// The error that the value of `key` is wrong, wherever it came from.
-    pub(crate) fn blame(&self, key: &str, expected: impl Into<String>) -> Error {
-        // What is missing was to be where the table is that it is missing in.
+    /// Returns the error that `key` is invalid, with the source of its value.
+    pub(crate) fn invalid(&self, key: &str, expected: impl Into<String>) -> Error {
+        // A missing key has the source of the table that it is missing in.
         let mut tables = std::iter::successors(Some(key), |key| Some(key.rsplit_once('.')?.0));
-        let source =
-            tables.find_map(|key| self.layers.find_metadata(key)).map(|it| it.name.clone());
+        let source = tables
+            .find_map(|key| self.layers.find_metadata(key))
+            .map(|metadata| metadata.name.clone());
         Error::new(source.as_deref().unwrap_or("configuration"), key, expected)
     }
 }
@@ -152,8 +138,8 @@ fn read_variable(name: &str, rest: &str, text: &str, defaults: &Value) -> Result
     Ok(Layer { name: name.to_owned(), values })
 }
 
-/// What `text` means in place of the default `like`. A text stays one, whatever it looks like: a
-/// password of digits is not a number.
+/// Parses `text` as the type of the default `like`. A string stays one: a password of digits is not a
+/// number.
 fn typed(text: &str, like: Option<&Value>) -> Value {
     let given = match like {
         Some(Value::Num(_, Num::F64(_) | Num::F32(_))) => text.parse::<f64>().ok().map(Value::from),
@@ -165,7 +151,7 @@ fn typed(text: &str, like: Option<&Value>) -> Value {
     given.unwrap_or_else(|| Value::from(text))
 }
 
-/// A list in JSON, or its only element.
+/// Parses a list in JSON, or its only element.
 fn list(text: &str) -> Option<Value> {
     let elements: Vec<serde_json::Value> = match text.trim() {
         "" => Vec::new(),

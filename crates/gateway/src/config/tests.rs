@@ -6,13 +6,13 @@ use super::Config;
 #[cfg(feature = "workflows")]
 mod yaml;
 
-/// What is wrong with `text` as the only file.
+/// The error of `text` as the only file.
 fn error_in(text: &str) -> String {
     let line = load(text, &[]).unwrap_err();
     line.strip_prefix(file().to_str().unwrap()).unwrap().to_owned()
 }
 
-/// What is wrong with one variable.
+/// The error of one variable.
 fn error_of(name: &str, value: &str) -> String {
     load("", &[(name, value)]).unwrap_err()
 }
@@ -24,7 +24,7 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let loaded = Config::load(Some(&path), &environment);
     fs::remove_file(&path).unwrap();
-    loaded.map(|(config, _)| config).map_err(|why| why.to_string())
+    loaded.map(|(config, _)| config).map_err(|err| err.to_string())
 }
 
 /// A file for each test: they run at once.
@@ -45,7 +45,7 @@ fn every_file_that_ships_loads() {
     let mut names = Vec::new();
     for folder in [root.clone(), root.join("examples")] {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.path().extension().is_some_and(|it| it == "toml") {
+            if entry.path().extension().is_some_and(|extension| extension == "toml") {
                 Config::load(Some(&entry.path()), &[]).unwrap();
                 names.push(entry.file_name().into_string().unwrap());
             }
@@ -107,10 +107,10 @@ fn a_key_in_place_of_its_file_is_refused_and_not_repeated() {
     let tls = [("QUADRILLE_SERVER__LISTEN", "https://127.0.0.1:443")];
     let [key, certificate] = ["QUADRILLE_SERVER__TLS__KEY", "QUADRILLE_SERVER__TLS__CERTIFICATE"];
     let expected = "expected the path of a file in PEM, found what is in one";
-    let why = load("", &[tls[0], (key, pem), (certificate, "a.pem")]).unwrap_err();
-    assert_eq!(why, format!("{key}: server.tls.key: {expected}"));
-    let why = load("", &[tls[0], (key, "a.pem"), (certificate, pem)]).unwrap_err();
-    assert_eq!(why, format!("{certificate}: server.tls.certificate: {expected}"));
+    let err = load("", &[tls[0], (key, pem), (certificate, "a.pem")]).unwrap_err();
+    assert_eq!(err, format!("{key}: server.tls.key: {expected}"));
+    let err = load("", &[tls[0], (key, "a.pem"), (certificate, pem)]).unwrap_err();
+    assert_eq!(err, format!("{certificate}: server.tls.certificate: {expected}"));
     let keys = format!("auth.jwt.keys = [{{ file = {pem:?}, algorithm = \"EdDSA\" }}]");
     assert_eq!(error_in(&keys), format!(": auth.jwt.keys: {expected}"));
 }
@@ -420,8 +420,8 @@ fn a_collector_is_an_address_without_a_user() {
 
 #[test]
 fn a_file_that_was_named_has_to_exist() {
-    let why = Config::load(Some("/nowhere/x.toml".as_ref()), &[]).unwrap_err().to_string();
+    let err = Config::load(Some("/nowhere/x.toml".as_ref()), &[]).unwrap_err().to_string();
     let expected = "/nowhere/x.toml: expected a readable configuration file: No such file or \
                     directory (os error 2)";
-    assert_eq!(why, expected);
+    assert_eq!(err, expected);
 }

@@ -1,13 +1,13 @@
-//! The names of variables: which key each one sets, and which are none of the gateway's.
+//! Names of environment variables: the key that each sets, and those of other programs.
 use figment::value::Value;
 
-/// What every variable of the gateway begins with.
+/// Prefix of all variables of the gateway.
 pub(super) const PREFIX: &str = "QUADRILLE_";
 
-/// Separates section and key in the name of a variable.
+/// Separator of section and key in the name of a variable.
 pub(super) const NEST: &str = "__";
 
-/// The key that someone meant whose variable, [`PREFIX`] left out, names none.
+/// Guesses the key that an unknown variable was meant for. `rest` is its name without [`PREFIX`].
 pub(super) fn nearest(rest: &str, defaults: &Value) -> Option<String> {
     fn keys(value: &Value, path: &str, into: &mut Vec<String>) {
         match value.as_dict() {
@@ -23,41 +23,41 @@ pub(super) fn nearest(rest: &str, defaults: &Value) -> Option<String> {
     let mut all = Vec::new();
     keys(defaults, "", &mut all);
     let meant = rest.to_lowercase();
-    // What other programs call it.
+    // Names in other programs.
     if matches!(&*meant, "port" | "host" | "address" | "bind") {
         return Some("server.listen".to_owned());
     }
     all.into_iter().min_by_key(|key| {
         let (_, last) = key.rsplit_once('.').unwrap_or(("", key));
-        // Many leave the section out.
+        // The section is often omitted.
         distance(&key.replace('.', "_"), &meant).min(distance(last, &meant) + 1)
     })
 }
 
-/// The name of the variable that sets `key`.
+/// Name of the variable that sets `key`.
 pub(super) fn of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', NEST))
 }
 
-/// Whether a variable belongs to somebody else: Kubernetes and Docker set some in every container
-/// beside a service whose name begins like ours, and tests of the gateway have some of their own.
+/// Whether a variable belongs to another program: Kubernetes and Docker set some for every service
+/// whose name begins like ours, and tests of the gateway have some of their own.
 pub(super) fn is_foreign(rest: &str, value: &str) -> bool {
-    let digits = |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit());
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     // `PORT`, `PORT_80_TCP`, `PORT_80_TCP_ADDR`, each perhaps after the rest of a service's name.
-    let of_port = |it: &str| {
-        let mut parts = it.split('_');
+    let of_port = |text: &str| {
+        let mut parts = text.split('_');
         let number = parts.next().is_some_and(digits);
         let protocol = matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"));
         number && protocol && matches!(parts.next(), None | Some("PROTO" | "PORT" | "ADDR"))
     };
-    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|it| value.starts_with(it));
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let port = rest == "PORT" || rest.ends_with("_PORT");
-    let service = ["SERVICE_HOST", "SERVICE_PORT"].iter().any(|it| rest.contains(it));
-    let one_port = rest.split_once("PORT_").is_some_and(|(_, it)| of_port(it));
+    let service = ["SERVICE_HOST", "SERVICE_PORT"].iter().any(|suffix| rest.contains(suffix));
+    let one_port = rest.split_once("PORT_").is_some_and(|(_, tail)| of_port(tail));
     rest == "BIN" || rest.starts_with("TEST_") || service || one_port || port && is_address
 }
 
-/// Letters to change, add or leave out until one text is the other.
+/// Levenshtein distance.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<_> = other.chars().collect();
     let mut row: Vec<_> = (0..=other.len()).collect();

@@ -1,4 +1,4 @@
-//! A configuration file in YAML. A key without a value is as good as none.
+//! Configuration files in YAML. A key without a value is ignored.
 use std::path::Path;
 
 use figment::value::{Dict, Num, Value};
@@ -6,14 +6,16 @@ use yaml_serde::Value as Yaml;
 
 use super::Error;
 
-/// Whether the name says so.
-pub(super) fn is_meant(file: &str) -> bool {
+/// Whether the file name has an extension of YAML.
+pub(super) fn is_yaml(file: &str) -> bool {
     let ending = Path::new(file).extension();
-    ending.is_some_and(|it| it.eq_ignore_ascii_case("yml") || it.eq_ignore_ascii_case("yaml"))
+    ending.is_some_and(|ending| {
+        ending.eq_ignore_ascii_case("yml") || ending.eq_ignore_ascii_case("yaml")
+    })
 }
 
 pub(super) fn read(file: &str, text: &str) -> Result<Dict, Error> {
-    match yaml_serde::from_str(text).map_err(|why| Error::yaml(file, &why))? {
+    match yaml_serde::from_str(text).map_err(|err| Error::yaml(file, &err))? {
         Yaml::Null => Ok(Dict::new()),
         Yaml::Mapping(table) => dict(file, "", table),
         _ => Err(Error::top(file, "expected a table of sections, found something else")),
@@ -44,17 +46,17 @@ fn dict(file: &str, path: &str, table: yaml_serde::Mapping) -> Result<Dict, Erro
 fn value(file: &str, path: &str, given: Yaml) -> Result<Option<Value>, Error> {
     Ok(Some(match given {
         Yaml::Null => return Ok(None),
-        Yaml::Bool(it) => it.into(),
-        Yaml::Number(it) => number(&it).into(),
-        Yaml::String(it) => it.into(),
+        Yaml::Bool(value) => value.into(),
+        Yaml::Number(given) => number(&given).into(),
+        Yaml::String(text) => text.into(),
         Yaml::Sequence(all) => {
             let all = all.into_iter().enumerate();
-            let all = all.map(|(n, it)| value(file, &format!("{path}.{n}"), it));
+            let all = all.map(|(n, element)| value(file, &format!("{path}.{n}"), element));
             let all: Vec<_> = all.filter_map(Result::transpose).collect::<Result<_, _>>()?;
             all.into()
         }
         Yaml::Mapping(table) => dict(file, path, table)?.into(),
-        // It is not repeated: a secret may begin like one.
+        // Not repeated: a secret may begin like a tag.
         Yaml::Tagged(_) => {
             let expected = "expected no tag; put quotes around a text that begins with \"!\"";
             return Err(Error::new(file, path, expected));

@@ -1,4 +1,4 @@
-//! What is left of traces in a build without them.
+//! Stub of traces for a build without them.
 use axum::Router;
 
 use crate::config::{self, Config, Sources};

@@ -59,7 +59,8 @@ impl Application for State {
         };
         let peer = request.info.peer;
         let auth = &self.core.auth;
-        let needs_key = credentials.token.as_ref().is_some_and(|token| auth.misses_key_of(token));
+        let needs_key =
+            credentials.token.as_ref().is_some_and(|token| auth.needs_unknown_key(token));
         if !needs_key && request.resume.is_none() {
             let accepted = self.recognise(&credentials, request.info.peer);
             return Connect::Ready(accepted);

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use quadrille_core::{
-    BadPosition, Draft, Position, Publish, PublishError, Receipt, Seat, SessionInfo, Since, Tag,
-    TooManyTopics, Topic, telemetry,
+    BadPosition, Draft, Position, Publish, Receipt, Seat, SessionInfo, Since, Tag, TooManyTopics,
+    Topic, telemetry,
 };
 use quadrille_edge::ws;
 use quadrille_identity::{Exceeded, Payer, Principal, Rate};
@@ -72,13 +72,6 @@ fn advice(err: TooManyTopics) -> &'static str {
     match err {
         TooManyTopics::Full => TOPICS_FULL,
         TooManyTopics::Share => "you are in too many rooms; leave some first",
-    }
-}
-
-fn unpublished(err: &PublishError) -> &'static str {
-    match err {
-        PublishError::Topics(_) => TOPICS_FULL,
-        PublishError::Backplane(_) => "the server cannot reach the others; try again later",
     }
 }
 
@@ -190,10 +183,10 @@ impl Client {
     /// Publishes, and acknowledges once it is done.
     pub(super) fn publish(&self, draft: Draft, id: Option<u64>, link: &mut SocketLink<'_>) -> Flow {
         let done = move |client: &Self,
-                         result: Result<Receipt, PublishError>,
+                         result: Result<Receipt, TooManyTopics>,
                          link: &mut SocketLink<'_>| match result {
             Ok(_) => link.ack(id, None),
-            Err(err) => client.refuse("unpublished", unpublished(&err), id, link),
+            Err(_) => client.refuse("unpublished", TOPICS_FULL, id, link),
         };
         match self.state.core.hub.publish(draft) {
             Publish::Done(ready) => {

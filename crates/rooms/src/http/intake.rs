@@ -83,7 +83,12 @@ impl Intake {
         Ok(())
     }
 
-    async fn keep(&mut self, state: &State, caller: &Caller, part: FormPart<'_>) -> Result<(), Error> {
+    async fn keep(
+        &mut self,
+        state: &State,
+        caller: &Caller,
+        part: FormPart<'_>,
+    ) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
         let user = match caller.user(claimed.as_deref()) {
             Ok(user) => Some(user),

@@ -88,7 +88,7 @@ impl PacketSink for Sent {
 fn server(recovery: Duration) -> Arc<SocketServer<Follower>> {
     let (limits, life) = (Limits::default(), Life::new());
     let core = Core {
-        hub: Hub::new(Policies::default(), &limits, None, &life),
+        hub: Hub::new(Policies::default(), &limits, &life),
         sessions: Registry::new(limits.clone()),
         presence: Presence::default(),
         auth: Authority::new(&AuthSettings { mode: Mode::Open, ..AuthSettings::default() })

@@ -1,12 +1,12 @@
 //! A file in YAML, and one with the keys of the original.
 use std::{path::PathBuf, time::Duration};
 
-use super::super::{Config, source::File};
+use super::super::{Config, source::ConfigFile};
 use crate::config::Sources;
 
 fn load(text: &str) -> Result<(Config, Sources), String> {
-    let file = File { name: "application.yml".to_owned(), text: text.to_owned() };
-    Config::of(Some(file), &[]).map_err(|why| why.to_string())
+    let file = ConfigFile { name: "application.yml".to_owned(), text: text.to_owned() };
+    Config::of(Some(file), &[]).map_err(|err| err.to_string())
 }
 
 fn error_in(text: &str) -> String {
@@ -122,7 +122,7 @@ fn the_keys_of_the_original_are_understood() {
 #[test]
 fn what_the_original_was_not_told_is_as_it_was_there() {
     let (config, _) = load("chat_workflows:\n  max_connections: 3\n").unwrap();
-    let both = ["127.0.0.1:5050", "127.0.0.1:5051"].map(|it| it.parse().unwrap());
+    let both = ["127.0.0.1:5050", "127.0.0.1:5051"].map(|address| address.parse().unwrap());
     assert_eq!((config.server.listen.as_slice(), config.workflows.max_connections), (&both[..], 3));
     let (config, _) = load("chat_workflows:\n  websocket: {port: 5051}\n").unwrap();
     assert_eq!(config.workflows.max_connections, 10);

@@ -1,7 +1,6 @@
-//! OpenTelemetry: from the end of a request to the collector.
+//! OpenTelemetry: exports the span of each request to the collector.
 //!
-//! A full queue, 2048 spans, drops spans; a request that fails is not repeated. Traces never hold
-//! anything up.
+//! A full queue, 2048 spans, drops spans; a failed export is not retried. Traces never block.
 mod request;
 mod sender;
 
@@ -16,34 +15,34 @@ use opentelemetry_sdk::{
     trace::{SdkTracerProvider, Tracer},
 };
 
-use self::sender::Sender;
+use self::sender::SpanSender;
 use crate::config::{self, Config, Sources};
 
-/// How long the end of the process waits for the last spans to be sent.
-const LAST: Duration = Duration::from_secs(2);
+/// Time for sending the last spans at the end of the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The traces of the process, if somebody wants them.
+/// Traces of the process, if a collector is configured.
 #[derive(Debug)]
 pub(crate) struct Traces(Option<(SdkTracerProvider, Tracer)>);
 
 impl Traces {
-    /// Begin to send what [`Self::layer`] sees to `otel.endpoint`.
+    /// Starts the export to `otel.endpoint`.
     pub(crate) fn start(config: &Config, sources: &Sources) -> Result<Self, config::Error> {
         let endpoint = config.otel.endpoint.trim_end_matches('/');
         if endpoint.is_empty() {
             return Ok(Self(None));
         }
-        let blame = |why: String| sources.blame("otel.endpoint", why);
-        let sender = Sender::new().map_err(|why| blame(format!("no HTTP client: {why}")))?;
+        let invalid = |err: String| sources.invalid("otel.endpoint", err);
+        let sender = SpanSender::new().map_err(|err| invalid(format!("no HTTP client: {err}")))?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(sender)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
-            .with_timeout(sender::PATIENCE)
+            .with_timeout(sender::REQUEST_TIMEOUT)
             .build()
-            .map_err(|why| blame(format!("expected the address of a collector: {why}")))?;
-        // What OTEL_RESOURCE_ATTRIBUTES says comes last, and wins.
+            .map_err(|err| invalid(format!("expected the address of a collector: {err}")))?;
+        // Last, so that OTEL_RESOURCE_ATTRIBUTES wins.
         let resource = Resource::builder_empty()
             .with_service_name("quadrille")
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -56,7 +55,7 @@ impl Traces {
         Ok(Self(Some((provider, tracer))))
     }
 
-    /// `app`, with a span for each request.
+    /// Adds a span to each request of `app`.
     pub(crate) fn layer(&self, app: Router) -> Router {
         match &self.0 {
             Some((_, tracer)) => {
@@ -66,11 +65,11 @@ impl Traces {
         }
     }
 
-    /// Send what is left, for at most two seconds.
+    /// Sends the spans that are left, for at most two seconds.
     pub(crate) async fn finish(self) {
         if let Some((provider, _)) = self.0 {
-            let flush = move || provider.shutdown_with_timeout(LAST);
-            // What could not be sent, the sender has told.
+            let flush = move || provider.shutdown_with_timeout(FLUSH_TIMEOUT);
+            // The sender has logged failures.
             tokio::task::spawn_blocking(flush).await.ok();
         }
     }

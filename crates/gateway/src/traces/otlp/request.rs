@@ -1,5 +1,5 @@
-//! The span of one HTTP request: from its head to that of its answer. What follows a handshake or
-//! is streamed is not part of it.
+//! The span of one HTTP request: from its head to that of its response. Data after a handshake, or of a
+//! stream, is not part of it.
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, Method},
@@ -15,16 +15,16 @@ use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::Tracer};
 
 use crate::ops;
 
-/// The longest `tracestate` that is passed on, in bytes: what every participant has to take
-/// (W3C Trace Context, 3.3.1.5). A longer one is left out.
-const STATE: usize = 512;
+/// Upper bound on `tracestate` in bytes, which every participant has to accept (W3C Trace Context,
+/// 3.3.1.5). A longer one is dropped.
+const MAX_STATE: usize = 512;
 
 /// The headers of W3C Trace Context.
 struct Incoming<'a>(&'a HeaderMap);
 
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok().filter(|value| value.len() <= STATE)
+        self.0.get(key)?.to_str().ok().filter(|value| value.len() <= MAX_STATE)
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -32,7 +32,7 @@ impl Extractor for Incoming<'_> {
     }
 }
 
-/// Questions of operators, every few seconds for ever, are not worth a span.
+/// Traces a request, except probes and scrapes of operators.
 pub(super) async fn trace(
     State(tracer): State<Tracer>,
     route: Option<MatchedPath>,
@@ -54,8 +54,8 @@ pub(super) async fn trace(
     answer
 }
 
-/// Named and described as the semantic conventions for HTTP want it, and no word more: neither
-/// path nor query nor peer, which may name topics, users and tokens.
+/// Starts a span with the attributes of the semantic conventions for HTTP, but without path, query and
+/// peer, which may name topics, users and tokens.
 fn start(
     tracer: &Tracer,
     method: &Method,
@@ -65,8 +65,9 @@ fn start(
     let parent =
         TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
     let known = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
-    let known = known.iter().find(|it| *it == method);
-    let (word, method) = known.map_or(("HTTP", "_OTHER"), |it| (it.as_str(), it.as_str()));
+    let known = known.iter().find(|candidate| *candidate == method);
+    let (word, method) =
+        known.map_or(("HTTP", "_OTHER"), |method| (method.as_str(), method.as_str()));
     let name = route.map_or_else(|| word.to_owned(), |route| format!("{word} {route}"));
     let mut attributes = vec![KeyValue::new("http.request.method", method.to_owned())];
     attributes.extend(route.map(|route| KeyValue::new("http.route", route.to_owned())));

@@ -1,4 +1,4 @@
-//! Spans on their way to the collector: HTTP on the runtime, for a thread that has none.
+//! HTTP client of the exporter: runs requests on the runtime, for a thread outside of it.
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
@@ -11,33 +11,33 @@ use quadrille_core::Life;
 use reqwest::{Client, redirect};
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// How long the collector may take to answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for the collector to respond.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Sender {
+pub(super) struct SpanSender {
     client: Client,
     runtime: Handle,
-    /// Of its own: nobody waits for a request to end.
+    /// Its own, as the shutdown does not wait for requests.
     life: Life,
-    /// The last request failed, and that was told.
+    /// The last request failed, and that was logged.
     failing: AtomicBool,
 }
 
-impl Sender {
+impl SpanSender {
     pub(super) fn new() -> reqwest::Result<Self> {
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let runtime = Handle::current();
         Ok(Self { client, runtime, life: Life::new(), failing: AtomicBool::new(false) })
     }
 
-    /// Tell once that spans are lost, and once that they are not any more.
-    fn tell(&self, sent: Result<(), &(dyn std::error::Error + 'static)>) {
+    /// Logs the first failure, and the recovery.
+    fn log(&self, sent: Result<(), &(dyn std::error::Error + 'static)>) {
         let was_failing = self.failing.swap(sent.is_err(), Relaxed);
         match sent {
             Err(error) if !was_failing => {
@@ -50,29 +50,29 @@ impl Sender {
 }
 
 #[async_trait]
-impl HttpClient for Sender {
+impl HttpClient for SpanSender {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
-        let (tell, told) = oneshot::channel();
+        let (respond, response) = oneshot::channel();
         let client = self.client.clone();
         let send = async move {
             let answer = client.execute(request).await;
-            // Nobody listens if the process has ended.
-            tell.send(answer.and_then(reqwest::Response::error_for_status)).ok();
+            // Fails if the exporter has stopped.
+            respond.send(answer.and_then(reqwest::Response::error_for_status)).ok();
         };
         {
             let _entered = self.runtime.enter();
             self.life.spawn("traces", send);
         }
-        match told.await? {
+        match response.await? {
             Ok(answer) => {
-                self.tell(Ok(()));
+                self.log(Ok(()));
                 Ok(Response::builder().status(answer.status()).body(Bytes::new())?)
             }
-            Err(why) => {
-                let why = why.without_url();
-                self.tell(Err(&why));
-                Err(why.into())
+            Err(err) => {
+                let err = err.without_url();
+                self.log(Err(&err));
+                Err(err.into())
             }
         }
     }

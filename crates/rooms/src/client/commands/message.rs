@@ -197,5 +197,5 @@ async fn unanswered(state: &State, topic: Topic, turn: Uuid, err: &Refused) {
         message: stored.ok().flatten(),
     });
     // The client that asked is told by the same record as everybody else.
-    drop(state.publish(failed.draft(topic)).await);
+    state.publish(failed.draft(topic)).await.ok();
 }
