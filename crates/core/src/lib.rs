@@ -56,5 +56,5 @@ pub use topic::{BadTopic, Topic};
 pub use turns::Turns;
 pub use user::user_topic;
 
-/// The namespaces of the protocols: what a topic may begin with.
+/// The namespaces of the protocols, with which topics begin.
 pub const NAMESPACES: &[&str] = &["chan", "chat", "room", "user"];

@@ -116,7 +116,7 @@ async fn a_thousand_readers_share_one_encoding() {
     }
     hub.publish(Draft::new(topic, "n", "1")).await.unwrap();
     let encodings = readers.join_all().await;
-    assert!(encodings.iter().all(|it| Arc::ptr_eq(it, &encodings[0])));
+    assert!(encodings.iter().all(|one| Arc::ptr_eq(one, &encodings[0])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -162,7 +162,7 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut Link<'_>) 
                     None => door.memory.store.user_name(&user).await.ok().flatten(),
                 };
                 let draft = typed(topic, &user, name.as_deref(), is_typing, id).publisher(sid);
-                drop(door.publish(draft).await);
+                door.publish(draft).await.ok();
             }
             let then: Then = Box::new(move |_, link| link.ack(call_id, None));
             then

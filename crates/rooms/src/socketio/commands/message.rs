@@ -192,5 +192,5 @@ async fn unanswered(door: &Door, topic: Topic, turn: Uuid, why: &Refused) {
         message: stored.ok().flatten(),
     });
     // The one who asked is told by the same record as everybody else.
-    drop(door.publish(failed.draft(topic)).await);
+    door.publish(failed.draft(topic)).await.ok();
 }
