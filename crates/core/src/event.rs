@@ -136,7 +136,7 @@ impl Draft {
     pub fn framed<W: Wire>(mut self, frame: W::Frame) -> Self {
         self.framed += W::held(&frame, &self.payload) + FRAME_OVERHEAD;
         // The slot is empty: a draft is framed where it is made.
-        drop(self.frames[W::SLOT].set(Box::new(frame)));
+        drop(self.frames[W::SLOT as usize].set(Box::new(frame)));
         self
     }
 }
@@ -165,16 +165,27 @@ const HELD: usize = 1 << (usize::BITS - 1);
 /// Bytes of a frame besides its text: its box, and the reference counts.
 const FRAME_OVERHEAD: usize = 48;
 
-type EncodedFrames = [OnceLock<Box<dyn Any + Send + Sync>>; SLOTS];
+type EncodedFrames = [OnceLock<Box<dyn Any + Send + Sync>>; WireSlot::COUNT];
 
-/// One slot per wire format: 0 broker, 1 broker with positions, 2 server-sent events,
-/// 3 workflows, 4 Socket.IO.
-const SLOTS: usize = 5;
+/// The places of an event's encoded forms, one for each [`Wire`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireSlot {
+    Broker,
+    BrokerWithPositions,
+    ServerSentEvents,
+    Workflows,
+    SocketIo,
+}
 
-/// A way to put an event on a wire, each with a slot of its own (see the list in this file).
+impl WireSlot {
+    const COUNT: usize = Self::SocketIo as usize + 1;
+}
+
+/// A way to put an event on a wire.
 pub trait Wire {
     type Frame: Send + Sync + 'static;
-    const SLOT: usize;
+    /// No two wires have the same.
+    const SLOT: WireSlot;
     fn encode(event: &Event) -> Self::Frame;
 
     /// Bytes that `frame` keeps alive and `payload` does not.
@@ -190,7 +201,7 @@ impl Event {
 
     /// The event encoded for `W`: encoded at the first call, shared by all later ones.
     pub fn frame<W: Wire>(&self) -> &W::Frame {
-        self.frames[W::SLOT]
+        self.frames[W::SLOT as usize]
             .get_or_init(|| {
                 let frame = W::encode(self);
                 self.grew(W::held(&frame, &self.payload) + FRAME_OVERHEAD);

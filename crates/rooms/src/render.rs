@@ -2,7 +2,7 @@
 //! conversations speak one dialect, named rooms another, and everything else is shown as it is.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Topic, Wire, turn::TurnEvent};
+use quadrille_core::{Event, Gap, Text, Topic, Wire, WireSlot, turn::TurnEvent};
 use serde_json::json;
 
 use crate::{
@@ -21,7 +21,7 @@ enum SocketIo {}
 
 impl Wire for SocketIo {
     type Frame = [OnceLock<Packet>; 4];
-    const SLOT: usize = 4;
+    const SLOT: WireSlot = WireSlot::SocketIo;
 
     fn encode(_: &Event) -> Self::Frame {
         Default::default()

@@ -3,6 +3,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quadrille_core::{
     BatchLimit, Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Since, Text, Topic, Wire,
+    WireSlot,
 };
 use tokio::task::JoinSet;
 
@@ -90,7 +91,7 @@ struct Counted;
 
 impl Wire for Counted {
     type Frame = (Text, Arc<()>);
-    const SLOT: usize = 0;
+    const SLOT: WireSlot = WireSlot::Broker;
 
     fn encode(event: &Event) -> Self::Frame {
         (event.payload.clone(), Arc::new(()))

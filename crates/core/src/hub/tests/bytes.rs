@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire,
+    BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire, WireSlot,
     turn::{Delta, TurnEvent},
 };
 
@@ -17,7 +17,7 @@ struct Triple;
 
 impl Wire for Triple {
     type Frame = Text;
-    const SLOT: usize = 0;
+    const SLOT: WireSlot = WireSlot::Broker;
 
     fn encode(event: &Event) -> Text {
         event.payload.repeat(3).into()
@@ -34,7 +34,7 @@ struct Same;
 
 impl Wire for Same {
     type Frame = Text;
-    const SLOT: usize = 1;
+    const SLOT: WireSlot = WireSlot::BrokerWithPositions;
 
     fn encode(event: &Event) -> Text {
         event.payload.clone()
