@@ -1,7 +1,7 @@
 //! A record as clients get it: as JSON, and as a server-sent event (WHATWG HTML, 9.2).
 use std::fmt::Display;
 
-use quadrille_core::{Event, Position, Text, Wire};
+use quadrille_core::{Event, Position, Text, Wire, WireSlot};
 use quadrille_edge::sse;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ pub(crate) struct Sse;
 
 impl Wire for Sse {
     type Frame = String;
-    const SLOT: usize = 2;
+    const SLOT: WireSlot = WireSlot::ServerSentEvents;
 
     fn encode(event: &Event) -> String {
         let json = serde_json::to_string(&RecordView::of(event))

@@ -1,5 +1,5 @@
 //! Frames that the server sends: records and answers.
-use quadrille_core::{Event, Gap, MESSAGE, Position, Text, Wire};
+use quadrille_core::{Event, Gap, MESSAGE, Position, Text, Wire, WireSlot};
 use uuid::Uuid;
 
 use crate::frame::{CommandForm, SUBSCRIPTION};
@@ -17,7 +17,7 @@ pub(crate) struct Positioned;
 
 impl Wire for Plain {
     type Frame = Text;
-    const SLOT: usize = 0;
+    const SLOT: WireSlot = WireSlot::Broker;
 
     fn encode(event: &Event) -> Text {
         #[cfg(test)]
@@ -42,7 +42,7 @@ impl Wire for Plain {
 
 impl Wire for Positioned {
     type Frame = Text;
-    const SLOT: usize = 1;
+    const SLOT: WireSlot = WireSlot::BrokerWithPositions;
 
     fn encode(event: &Event) -> Text {
         #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Counts what the logs hold, and says when it is time to drop idle ones.
+/// Counts the bytes of all logs, and tells when to drop idle ones.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: AtomicUsize,
@@ -34,7 +34,7 @@ impl Budget {
         self.limit.load(Relaxed)
     }
 
-    /// Allow so many bytes from now on. If more are held, idle logs are dropped at once, and the
+    /// Applies the limit from now on. If more are held, idle logs are dropped at once, and the
     /// others shrink as they are next written to.
     pub(crate) fn set(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
@@ -43,7 +43,7 @@ impl Budget {
         }
     }
 
-    /// Count `bytes`. True if it is more than there may be.
+    /// Counts `bytes`. True if the limit is exceeded.
     pub(crate) fn take(&self, bytes: usize) -> bool {
         let held = self.held.fetch_add(bytes, Relaxed) + bytes;
         let limit = self.limit();
@@ -53,7 +53,7 @@ impl Budget {
         held > limit
     }
 
-    /// Count `bytes` no more. True if there are still too many.
+    /// Ends the count of `bytes`. True if the limit is still exceeded.
     pub(crate) fn give(&self, bytes: usize) -> bool {
         self.held.fetch_sub(bytes, Relaxed) - bytes > self.limit()
     }
@@ -62,18 +62,18 @@ impl Budget {
     /// more than a quarter of the limit. So readers that do not read cannot empty the logs.
     pub(crate) fn copy(self: &Arc<Self>, bytes: usize) -> Option<Copied> {
         let quarter = self.limit() / 4;
-        let more = |copied: usize| Some(copied.saturating_add(bytes)).filter(|it| *it <= quarter);
+        let more = |copied: usize| Some(copied.saturating_add(bytes)).filter(|sum| *sum <= quarter);
         self.copied.fetch_update(Relaxed, Relaxed, more).ok()?;
         self.take(bytes);
         Some(Copied { budget: Arc::clone(self), bytes })
     }
 
-    /// Whether more is held than there may be.
+    /// Whether the limit is exceeded.
     pub(crate) fn is_over(&self) -> bool {
         self.held.load(Relaxed) > self.limit()
     }
 
-    /// Whether so much is free that relief has done its work.
+    /// Whether a sixteenth of the limit is free.
     pub(crate) fn has_slack(&self) -> bool {
         let limit = self.limit();
         self.held.load(Relaxed) <= limit - limit / 16

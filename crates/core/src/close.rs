@@ -24,11 +24,11 @@ impl Close {
     pub const TOO_BIG: Self = Self::new(1009, "message too big");
     /// Too much is being received at once; come back and send it again.
     pub const BUSY: Self = Self::new(1013, "too much is being received; try again later");
-    /// Its client has come back, and goes on over another connection.
+    /// The client goes on over another connection.
     pub const MOVED: Self = Self::new(3000, "goes on over another connection");
     /// The server shuts down; come back, to another node perhaps.
     pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
-    /// The token is over; come back with a new one.
+    /// The token has expired; come back with a new one.
     pub const EXPIRED: Self = Self::new(3005, "expired");
     /// The client sent no CONNECT in time; come back and send it.
     pub const NO_CONNECT: Self = Self::new(3006, "no CONNECT in time");
@@ -36,9 +36,9 @@ impl Close {
     pub const SLOW: Self = Self::new(3008, "slow");
     /// Nothing came back after a ping.
     pub const NO_PONG: Self = Self::new(3012, "no pong");
-    /// Everything that the connection was for is deleted; there is nothing to come back to.
+    /// Every topic of the connection is deleted; do not come back.
     pub const DELETED: Self = Self::new(3520, "deleted");
-    /// The client has shown no token, and made room for another; come back, and show one sooner.
+    /// The client made room for another, as it has shown no token; come back, and show one sooner.
     pub const CROWDED: Self = Self::new(3013, "too many connections without a token");
     /// An operator ended the session; stay away.
     pub const KICKED: Self = Self::new(3503, "ended by the operator");

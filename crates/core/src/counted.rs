@@ -1,14 +1,14 @@
-//! Bytes of what is being received, and of what a client has yet to take.
+//! Bytes of messages that are being received, and of output that clients have yet to take.
 use crate::{Holder, Limits, Permit, Pool, Shares, Shortage};
 
-/// Bytes of a message or a body that are not counted while it arrives: most are no larger, and
-/// touch no pool.
+/// Bytes of a message or a body that are not counted while it arrives: most are no larger, and touch
+/// no pool.
 const FREE_INPUT: usize = 8 << 10;
 
-/// Bytes of one write, which a client may take its time for without being counted.
+/// Bytes of one write, which are not counted while a client takes them.
 pub const FREE_OUTPUT: usize = 72 << 10;
 
-/// What is counted at once, so that not each piece that arrives touches the pool.
+/// Granularity of the counts, in bytes, so that not each piece that arrives touches the pool.
 const STEP: usize = 64 << 10;
 
 /// The pools of bytes that connections hold. Cloning shares them.
@@ -43,20 +43,20 @@ impl Buffers {
         self.output.resize(limits.output_bytes);
     }
 
-    /// Counts what a client is sending, beyond 8 KiB.
+    /// Counts the bytes that a client is sending, beyond 8 KiB.
     pub fn receiving(&self) -> HeldBytes {
         HeldBytes { pool: self.input.clone(), free: FREE_INPUT, permit: None }
     }
 
-    /// Counts what a client has yet to take, beyond one write of 72 KiB.
+    /// Counts the bytes that a client has yet to take, beyond one write of 72 KiB.
     pub fn sending(&self) -> HeldBytes {
         HeldBytes { pool: self.output.clone(), free: FREE_OUTPUT, permit: None }
     }
 }
 
 impl HeldBytes {
-    /// Counts `bytes` in all for the client that `holder` tells, or says why there is no room; then
-    /// what is counted stays. As many bytes as are free are not counted.
+    /// Counts `bytes` in all for `holder`, or says why there is no room; then the count stays. Up to a
+    /// free amount, none are counted.
     pub fn hold(&mut self, bytes: usize, holder: impl FnOnce() -> Holder) -> Result<(), Shortage> {
         if bytes <= self.free {
             self.permit = None;
@@ -76,9 +76,7 @@ impl HeldBytes {
             }
         }
     }
-}
 
-impl HeldBytes {
     /// Counts `bytes` in all for `holder`, whether there is room for them or not.
     pub fn hold_anyway(&mut self, bytes: usize, holder: &Holder) {
         if self.hold(bytes, || holder.clone()).is_err() {
@@ -104,7 +102,10 @@ mod tests {
         for input_bytes in &mut all {
             input_bytes.hold(FREE_INPUT, || unreachable!("nothing is counted")).unwrap();
         }
-        let held = all.iter_mut().filter_map(|it| it.hold(100_000, stranger).ok()).count();
+        let held = all
+            .iter_mut()
+            .filter_map(|input_bytes| input_bytes.hold(100_000, stranger).ok())
+            .count();
         assert_eq!((held, pool.used()), (8, 8 * 2 * STEP), "a sixteenth of the pool");
         let user = Holder::User("7".into());
         let mut large = buffers.receiving();
@@ -115,6 +116,7 @@ mod tests {
         drop(all);
         assert_eq!(pool.used(), 0);
     }
+
     #[test]
     fn a_write_that_a_client_has_yet_to_take_is_free_and_a_large_answer_is_not() {
         let limits = Limits { output_bytes: 4 << 20, ..Limits::default() };

@@ -16,28 +16,28 @@ use uuid::Uuid;
 
 use crate::{Text, Topic, budget::Budget};
 
-/// What clients switch on: `message`, `turn.delta`, `progress`.
+/// Kind of an event, for clients: `message`, `turn.delta`, `progress`.
 pub type Kind = Cow<'static, str>;
 
-/// The kind of what clients publish to each other as a payload.
+/// Kind of the events that clients publish as a payload.
 pub const MESSAGE: &str = "message";
 
 /// Names what an event supersedes: under [`OnSlow::Coalesce`](crate::OnSlow) only the newest event
 /// of a key reaches a reader that has fallen behind.
 pub type EventKey = Text;
 
-/// The key of what `publisher` publishes about one `message`. It supersedes what the same publisher
-/// published about the same message, and nothing else: no other key begins in this way.
+/// Key of the events of `publisher` about one `message`. It supersedes earlier ones of the same
+/// publisher about the same message, and nothing else: no other key begins in this way.
 pub fn published_key(publisher: &str, kind: &str, message: &str) -> EventKey {
     let length = publisher.len();
     EventKey::from(format!("published {kind} {length} {publisher} {message}").as_str())
 }
 
-/// Where a record sits in its topic. To clients an opaque token, `epoch-offset`, that they send
-/// back verbatim to resume.
+/// Position of a record in its topic. An opaque token to clients, `epoch-offset`, that they send back
+/// verbatim to resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Which life of the log: a position of an earlier one never matches by accident.
+    /// Identifies the log: a position of an earlier log of this name never matches by accident.
     pub epoch: u64,
     /// Counts the records of one epoch from 1. Zero is the place before the first.
     pub offset: u64,
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Position {
     }
 }
 
-/// What a publisher hands over; the log adds time and position.
+/// An event to publish; the log adds time and position.
 #[derive(Debug)]
 pub struct Draft {
     pub topic: Topic,
@@ -89,9 +89,9 @@ pub struct Draft {
     /// One JSON value, passed on byte for byte.
     pub payload: Text,
     pub key: Option<EventKey>,
-    /// The session that published it, for protocols that do not echo.
+    /// Session of the publisher, for protocols that do not echo.
     pub publisher: Option<Uuid>,
-    frames: Frames,
+    frames: EncodedFrames,
     /// Bytes of `frames`.
     framed: usize,
 }
@@ -104,7 +104,7 @@ impl Draft {
             payload: payload.into(),
             key: None,
             publisher: None,
-            frames: Frames::default(),
+            frames: EncodedFrames::default(),
             framed: 0,
         }
     }
@@ -136,7 +136,7 @@ impl Draft {
     pub fn framed<W: Wire>(mut self, frame: W::Frame) -> Self {
         self.framed += W::held(&frame, &self.payload) + FRAME_OVERHEAD;
         // The slot is empty: a draft is framed where it is made.
-        drop(self.frames[W::SLOT].set(Box::new(frame)));
+        drop(self.frames[W::SLOT as usize].set(Box::new(frame)));
         self
     }
 }
@@ -152,29 +152,40 @@ pub struct Event {
     /// Milliseconds since the Unix epoch, stamped by the node that accepted the event.
     pub ts: u64,
     pub at: Position,
-    frames: Frames,
+    frames: EncodedFrames,
     /// Bytes of `frames`, with [`HELD`] set while a log holds the record.
     framed: AtomicUsize,
-    /// What the log that took the record in counts its bytes against.
+    /// Budget of the log that took the record in.
     budget: OnceLock<Arc<Budget>>,
 }
 
-/// The bit of [`Event::framed`] that says that the bytes are counted.
+/// Bit of [`Event::framed`] that is set while the bytes are counted.
 const HELD: usize = 1 << (usize::BITS - 1);
 
-/// What a frame takes besides its text: its box, and the counters of what is shared.
+/// Bytes of a frame besides its text: its box, and the reference counts.
 const FRAME_OVERHEAD: usize = 48;
 
-type Frames = [OnceLock<Box<dyn Any + Send + Sync>>; SLOTS];
+type EncodedFrames = [OnceLock<Box<dyn Any + Send + Sync>>; WireSlot::COUNT];
 
-/// One slot per wire format: 0 broker, 1 broker with positions, 2 server-sent events,
-/// 3 workflows, 4 Socket.IO.
-const SLOTS: usize = 5;
+/// The places of an event's encoded forms, one for each [`Wire`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireSlot {
+    Broker,
+    BrokerWithPositions,
+    ServerSentEvents,
+    Workflows,
+    SocketIo,
+}
 
-/// A way to put an event on a wire, each with a slot of its own (see the list in this file).
+impl WireSlot {
+    const COUNT: usize = Self::SocketIo as usize + 1;
+}
+
+/// A way to put an event on a wire.
 pub trait Wire {
     type Frame: Send + Sync + 'static;
-    const SLOT: usize;
+    /// No two wires have the same.
+    const SLOT: WireSlot;
     fn encode(event: &Event) -> Self::Frame;
 
     /// Bytes that `frame` keeps alive and `payload` does not.
@@ -188,9 +199,9 @@ impl Event {
         Self { topic, kind, payload, key, publisher, ts: now(), at, frames, framed, budget }
     }
 
-    /// The event encoded for `W`: built by whoever asks first, shared by everyone after.
+    /// The event encoded for `W`: encoded at the first call, shared by all later ones.
     pub fn frame<W: Wire>(&self) -> &W::Frame {
-        self.frames[W::SLOT]
+        self.frames[W::SLOT as usize]
             .get_or_init(|| {
                 let frame = W::encode(self);
                 self.grew(W::held(&frame, &self.payload) + FRAME_OVERHEAD);
@@ -200,7 +211,7 @@ impl Event {
             .expect("each wire has a slot of its own")
     }
 
-    /// Counts `bytes` that a frame has come to hold after it was made.
+    /// Counts `bytes` by which a frame has grown after it was made.
     pub fn grew(&self, bytes: usize) {
         // Taken before it is known to be needed, so that no release gives back more than was taken.
         let taken = self.budget.get();
@@ -212,7 +223,7 @@ impl Event {
         }
     }
 
-    /// What the event counts against a log's bound in bytes: its content and the record around it.
+    /// Bytes that the event counts against a log's bound in bytes: its content and the record around it.
     pub fn size(&self) -> usize {
         let key = self.key.as_ref().map_or(0, |key| key.held_beside(&self.payload));
         size_of::<Self>() + self.payload.held() + key
@@ -227,7 +238,7 @@ impl Event {
         budget.take(self.size() + framed)
     }
 
-    /// Counts the event no more. True if there are still too many bytes.
+    /// Ends the count of the event. True if there are still too many bytes.
     pub(crate) fn release(&self) -> bool {
         let framed = self.framed.fetch_and(!HELD, AcqRel);
         match self.budget.get() {

@@ -1,5 +1,5 @@
-//! What no input may do to names, shared texts and what is left for slow readers. Each function is
-//! a target of `cargo xtask fuzz`; the tests replay its seeds.
+//! Fuzz targets for names, shared texts and compaction of `cargo xtask fuzz`. The tests replay their
+//! seeds.
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -11,11 +11,12 @@ use crate::{
     turn::{Delta, TurnEvent, TurnKind},
 };
 
-/// A name is a topic by the rules in the documentation and by no others, and survives being shown.
+/// Checks that a name is a topic by the rules in the documentation and by no others, and survives
+/// being shown.
 pub fn names(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     assert_eq!(text.parse::<Topic>().is_ok(), is_topic(text), "{text:?}");
-    let spelt = NAMESPACES.iter().any(|it| text.starts_with(&format!("{it}:")));
+    let spelt = NAMESPACES.iter().any(|namespace| text.starts_with(&format!("{namespace}:")));
     let whole = if spelt { text.to_owned() } else { format!("chan:{text}") };
     let topic = Topic::from_channel(text);
     assert_eq!(topic.is_ok(), is_topic(&whole) && text != "subscription", "{text:?}");
@@ -46,7 +47,7 @@ fn is_topic(text: &str) -> bool {
     colon > 0 && colon + 1 < text.len() && text.len() <= 255 && text.chars().all(plain)
 }
 
-/// A slice of a slice is what it would be of a `str`. The first bytes say where to cut.
+/// Checks that a slice of a slice is what it would be of a `str`. The first bytes say where to cut.
 pub fn slices(data: &[u8]) {
     let Some((cuts, rest)) = data.split_first_chunk::<6>() else { return };
     let plain = String::from_utf8_lossy(rest).into_owned();
@@ -83,7 +84,7 @@ pub fn coalesce(data: &[u8]) {
     }
     let got: Vec<_> = rest.records().collect();
     assert!(got.is_sorted_by(|a, b| a.at.offset < b.at.offset), "{got:?}");
-    published.retain(|it| it.at.offset >= cursor);
+    published.retain(|record| record.at.offset >= cursor);
     let (got, wanted) = (Left::of(&got), Left::of(&published));
     for (key, text) in &got.texts {
         assert!(wanted.texts.get(key).is_some_and(|all| all.ends_with(text.as_slice())));
@@ -97,7 +98,7 @@ pub fn coalesce(data: &[u8]) {
     assert_eq!(compaction.records().count(), 0);
 }
 
-/// What a reader makes of records.
+/// The state that a reader builds from records.
 #[derive(Default)]
 struct Left {
     /// Of each turn all characters, each with its place in the reply.

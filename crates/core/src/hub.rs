@@ -1,4 +1,4 @@
-//! All topics: where records are published, and from where they are read.
+//! All topics of a node: publishes records and reads them.
 mod history;
 mod publish;
 mod upkeep;
@@ -36,15 +36,15 @@ struct Inner {
     hasher: RandomState,
     shards: [RwLock<HashMap<Topic, Arc<Log>>>; SHARDS],
     policies: Policies,
-    /// Each log holds one place. It counts for a client that follows the topic; while nobody does, the
-    /// log makes room when there are too many.
+    /// Each log holds one place. It counts for a client that follows the topic; a log without
+    /// followers makes room when there are too many.
     topics: Pool,
     /// Logs of deleted topics that some readers have not read to the end.
     deleted: Mutex<Vec<(Instant, Weak<Log>)>>,
-    /// When to look for idle logs again, after few or none were found.
+    /// Time of the next search for idle logs, after few or none were found.
     next_search: Mutex<Option<Instant>>,
     budget: Arc<Budget>,
-    /// The shard to look at next when records have to go for want of bytes.
+    /// The shard that drops records next for want of bytes.
     next_relief: Mutex<usize>,
     epoch: AtomicU64,
 }
@@ -76,14 +76,14 @@ impl Hub {
         hub
     }
 
-    /// Hold as many topics and bytes as these limits say from now on. Topics in use stay, even if
+    /// Applies these limits on topics and bytes from now on. Topics in use stay, even if
     /// they are more; idle ones make room for new ones.
     pub fn reload(&self, limits: &Limits) {
         self.0.topics.resize(limits.topics);
         self.0.budget.set(limits.log_bytes);
     }
 
-    /// Append to the topic's log and wake its readers. Waits for readers that are about to lose
+    /// Appends to the topic's log and wakes its readers. Waits for readers that are about to lose
     /// records, for the policy's `patience`.
     pub fn publish(&self, draft: Draft) -> Publish {
         match self.append(draft) {
@@ -96,17 +96,17 @@ impl Hub {
         }
     }
 
-    /// Where the log of `topic` stands, if there is one.
+    /// Position of the newest record of `topic`, if it has a log.
     pub fn top(&self, topic: &Topic) -> Option<Position> {
         self.find(topic).map(|log| log.top())
     }
 
-    /// Where the log of `topic` stands, which is made if there is none.
+    /// Position of the newest record of `topic`. Makes the log if there is none.
     pub fn open(&self, topic: &Topic) -> Result<Position, TooManyTopics> {
         Ok(self.log(topic)?.top())
     }
 
-    /// How many connections of this node follow `topic`.
+    /// Number of connections that follow `topic`.
     pub fn subscribers(&self, topic: &Topic) -> usize {
         self.find(topic).map_or(0, |log| log.standing().readers)
     }
@@ -123,8 +123,8 @@ impl Hub {
         Some(History { records, gap, at })
     }
 
-    /// At most `limit` topics in the order of their names, from the one after `after` on. Looks at
-    /// every topic, holding none of its locks for more than one in 64 of them.
+    /// At most `limit` topics in the order of their names, from the one after `after` on. Visits every
+    /// topic, and holds each lock for one in 64 of them.
     pub fn topics(&self, after: Option<&str>, limit: usize) -> Vec<TopicInfo> {
         let mut page = BTreeMap::new();
         for shard in &self.0.shards {
@@ -150,10 +150,10 @@ impl Hub {
                 telemetry::publication_refused("topics");
             })?;
             match log.append(draft) {
-                Ok(it) => {
+                Ok(appended) => {
                     self.relieve(Some(&log));
-                    let receipt = Receipt { at: it.at, subscribers: it.readers };
-                    return Ok((receipt, it.crowded.then_some(log)));
+                    let receipt = Receipt { at: appended.at, subscribers: appended.readers };
+                    return Ok((receipt, appended.crowded.then_some(log)));
                 }
                 Err(back) => draft = *back,
             }
@@ -183,7 +183,7 @@ impl Hub {
         if let Some(log) = self.find(topic) {
             return Ok(log);
         }
-        // Whoever is at its share makes nobody look for room.
+        // A holder at its share starts no search for room.
         match self.0.topics.check(holder, 1) {
             Ok(()) | Err(Shortage::Full) => {}
             Err(shortage) => return Err(shortage.into()),
@@ -196,7 +196,7 @@ impl Hub {
         if let Some(log) = shard.get(topic) {
             return Ok(Arc::clone(log));
         }
-        // Others may have taken the room meanwhile.
+        // Another caller may have taken the room meanwhile.
         let place = self.0.topics.take(holder, 1)?;
         let budget = Arc::clone(&self.0.budget);
         let log = Log::new(topic.clone(), policy, self.next_epoch(), budget).counted(place);

@@ -10,14 +10,14 @@ use crate::{
     Holder, Hub, Position, Topic,
     delivery::{BatchLimit, Delivery, Since, Tag},
     hub::TooManyTopics,
-    log::{Mailbox, Reader},
+    log::{Reader, ReaderMailbox},
 };
 
 /// One connection's subscriptions, and where it waits for their deliveries. Dropping it ends them.
 #[derive(Debug)]
 pub struct Inbox {
     hub: Hub,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<ReaderMailbox>,
     readers: HashMap<Topic, Arc<Reader>>,
 }
 

@@ -1,4 +1,4 @@
-//! What is read of a payload without taking it apart: how deep it is, and which message it is of.
+//! Reads JSON as clients write it: depth, halves of surrogate pairs, and the id of a message.
 use std::{fmt, marker::PhantomData, sync::OnceLock};
 
 use serde::{
@@ -8,19 +8,19 @@ use serde::{
 
 use crate::{EventKey, Text};
 
-/// The byte order mark, which some programs put before JSON. It means nothing there (RFC 8259, 8.1).
+/// The byte order mark, which some programs put before JSON and parsers may ignore (RFC 8259, 8.1).
 pub const MARK: char = '\u{feff}';
 
-/// A `T` that is written as an object. What serde derives for a struct also takes a list of its
-/// members, in their order, which no client means.
+/// A `T` that is written as an object. The derive of serde also accepts a list of the members in
+/// their order, which no client means.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
+        struct ObjectVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Members<T> {
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for ObjectVisitor<T> {
             type Value = T;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,15 +32,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
 
-        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
     }
 }
 
 /// Levels of nesting that are accepted, and so passed on to other clients' parsers.
 pub const DEPTH: usize = 128;
 
-/// Whether the nesting exceeds [`DEPTH`]. Most texts do not have as many brackets at all, which is
-/// cheap to see.
+/// Whether the nesting exceeds [`DEPTH`]. Cheap for texts with fewer brackets than that.
 pub fn is_deep(text: &str) -> bool {
     let opens = |byte: &u8| matches!(byte, b'[' | b'{');
     if text.bytes().filter(|byte| opens(byte)).count() <= DEPTH {
@@ -64,23 +63,23 @@ pub fn is_deep(text: &str) -> bool {
     false
 }
 
-/// Read JSON as clients write it: a half of a surrogate pair in a string, which JavaScript and Python
-/// send of a text that was cut, is U+FFFD. What is only passed on stays as it was written.
+/// Reads JSON as clients write it: a half of a surrogate pair in a string, which JavaScript and Python
+/// send of a text that was cut, is U+FFFD. Text that is only passed on stays as it was.
 pub fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
-    serde_json::from_str(text).or_else(|why| match without_halves(text) {
+    serde_json::from_str(text).or_else(|err| match without_halves(text) {
         Some(copy) => serde_json::from_str(&copy),
-        None => Err(why),
+        None => Err(err),
     })
 }
 
-/// [`read`] what borrows from the text, or from a `copy` of it that is made if it must.
+/// [`read`] that borrows from the text, or from a `copy` that is made if it is needed.
 pub fn read_in<'a, T: Deserialize<'a>>(
     text: &'a str,
     copy: &'a OnceLock<String>,
 ) -> serde_json::Result<T> {
-    serde_json::from_str(text).or_else(|why| match without_halves(text) {
+    serde_json::from_str(text).or_else(|err| match without_halves(text) {
         Some(changed) => serde_json::from_str(copy.get_or_init(|| changed)),
-        None => Err(why),
+        None => Err(err),
     })
 }
 
@@ -97,10 +96,10 @@ pub fn without_halves(text: &str) -> Option<String> {
                 from + 1
                     + text
                         .get(from + 1..)
-                        .and_then(|it| it.chars().next())
+                        .and_then(|rest| rest.chars().next())
                         .map_or(0, char::len_utf8)
             }
-            (Some(Half::First), Some(Half::Second)) => from + 2 * ALONE.len(),
+            (Some(SurrogateHalf::First), Some(SurrogateHalf::Second)) => from + 2 * ALONE.len(),
             (Some(_), _) => {
                 copy.push_str(text.get(done..from).unwrap_or_default());
                 copy.push_str(ALONE);
@@ -118,28 +117,28 @@ pub fn without_halves(text: &str) -> Option<String> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
+enum SurrogateHalf {
     First,
     Second,
 }
 
 /// The half that is written as an escape at this place.
-fn half(text: &str, at: usize) -> Option<Half> {
+fn half(text: &str, at: usize) -> Option<SurrogateHalf> {
     let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
     match u16::from_str_radix(digits, 16).ok()? {
-        0xD800..=0xDBFF => Some(Half::First),
-        0xDC00..=0xDFFF => Some(Half::Second),
+        0xD800..=0xDBFF => Some(SurrogateHalf::First),
+        0xDC00..=0xDFFF => Some(SurrogateHalf::Second),
         _ => None,
     }
 }
 
-/// What a message is known by among its updates, each of which supersedes the one before.
+/// Reads the id of a message, under which each update supersedes the one before.
 pub fn message_id(payload: &str) -> Option<EventKey> {
     #[derive(Deserialize)]
-    struct Message {
+    struct WithMessageId {
         message_id: Option<String>,
     }
-    let Object::<Message>(message) = read(payload).ok()?;
+    let Object::<WithMessageId>(message) = read(payload).ok()?;
     message.message_id.map(Text::from)
 }
 

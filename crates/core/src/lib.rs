@@ -39,7 +39,8 @@ pub use close::Close;
 pub use counted::{Buffers, FREE_OUTPUT, HeldBytes};
 pub use delivery::{BatchLimit, Delivery, Gap, Since, Tag};
 pub use event::{
-    BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, now, published_key,
+    BadPosition, Draft, Event, EventKey, Kind, MESSAGE, Position, Record, Wire, WireSlot, now,
+    published_key,
 };
 pub use hub::{History, Hub, Publish, Receipt, TooManyTopics};
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
@@ -56,5 +57,5 @@ pub use topic::{BadTopic, Topic};
 pub use turns::Turns;
 pub use user::user_topic;
 
-/// The namespaces of the protocols: what a topic may begin with.
+/// The namespaces of the protocols, with which topics begin.
 pub const NAMESPACES: &[&str] = &["chan", "chat", "room", "user"];

@@ -11,7 +11,7 @@ use crate::telemetry;
 #[derive(Clone, Debug, Default)]
 pub struct Life(Arc<Inner>);
 
-/// A clone of a token takes a lock, and every request has a life.
+/// Shared, because a clone of a token takes a lock, and every request has a life.
 #[derive(Debug, Default)]
 struct Inner {
     closing: CancellationToken,
@@ -24,7 +24,7 @@ impl Life {
         Self::default()
     }
 
-    /// Run `task` until it ends. A panic ends the task alone; it is logged and counted.
+    /// Runs `task` until it ends. A panic ends the task alone; it is logged and counted.
     pub fn spawn<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -36,8 +36,8 @@ impl Life {
         });
     }
 
-    /// Do `work` in a task of its own and wait for it: who stops waiting does not leave it half done.
-    /// `None` if it panicked.
+    /// Runs `work` in a task of its own and waits for it: it is completed even if the caller stops
+    /// waiting. `None` if it panicked.
     pub async fn finish<T, F>(&self, name: &'static str, work: F) -> Option<T>
     where
         T: Send + 'static,
@@ -45,7 +45,7 @@ impl Life {
     {
         let (done, result) = oneshot::channel();
         self.spawn(name, async move {
-            // Fails if nobody wants to know any more.
+            // Fails if the caller has stopped waiting.
             drop(done.send(work.await));
         });
         result.await.ok()
@@ -61,13 +61,13 @@ impl Life {
         self.0.tasks.spawn_blocking(work)
     }
 
-    /// Resolves when the listeners close: what can go on after the next start ends now, and what
-    /// waits for it is answered.
+    /// Resolves when the listeners close: work that can continue after the next start ends now, and
+    /// requests that wait for it are answered.
     pub async fn closing(&self) {
         self.0.closing.cancelled().await;
     }
 
-    /// What `work` gives, or `None` if the process begins to close before.
+    /// Result of `work`, or `None` if the process begins to close before.
     pub async fn unless_closing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -80,12 +80,12 @@ impl Life {
         self.0.closing.is_cancelled()
     }
 
-    /// Begin to close. Connections and turns go on until [`drain`](Self::drain).
+    /// Begins to close. Connections and turns go on until [`drain`](Self::drain).
     pub fn close(&self) {
         self.0.closing.cancel();
     }
 
-    /// Resolves when the process has begun to stop: take no new work.
+    /// Resolves when the process has begun to stop: accept no new work.
     pub async fn draining(&self) {
         self.0.draining.cancelled().await;
     }
@@ -94,13 +94,13 @@ impl Life {
         self.0.draining.is_cancelled()
     }
 
-    /// Begin to stop.
+    /// Begins to stop.
     pub fn drain(&self) {
         self.close();
         self.0.draining.cancel();
     }
 
-    /// Wait for every task to end, on whatever thread; false when some had not within `grace`.
+    /// Waits for every task to end, on whatever thread; false if some had not within `grace`.
     pub async fn stopped(&self, grace: Duration) -> bool {
         self.drain();
         self.0.tasks.close();

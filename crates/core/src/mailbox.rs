@@ -10,7 +10,7 @@ use crate::{
     sync::{Mutex, lock},
 };
 
-/// ReadyQueue of the readers that have something to read. Holds each reader at most once, so its bound
+/// Queue of the readers that have something to read. Holds each reader at most once, so its bound
 /// is the number of subscriptions, and of those ended since it was last emptied.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T>(Mutex<ReadyQueue<T>>);

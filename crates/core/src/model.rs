@@ -9,7 +9,7 @@ use loom::{future::block_on, thread};
 use crate::{
     BatchLimit, Delivery, Draft, Policy, Since,
     budget::Budget,
-    log::{Log, Mailbox, Reader, wake},
+    log::{Log, Reader, ReaderMailbox, wake},
 };
 
 fn log() -> Arc<Log> {
@@ -28,14 +28,14 @@ fn publisher(log: &Arc<Log>, records: usize) -> thread::JoinHandle<()> {
     })
 }
 
-fn joined(log: &Arc<Log>) -> (Arc<Mailbox>, Arc<Reader>) {
-    let mailbox = Arc::<Mailbox>::default();
+fn joined(log: &Arc<Log>) -> (Arc<ReaderMailbox>, Arc<Reader>) {
+    let mailbox = Arc::<ReaderMailbox>::default();
     let (reader, _) = log.join(Since::Now, 0, &mailbox).expect("no pool").expect("not expired");
     (mailbox, reader)
 }
 
-/// Wait until `count` records have come, at most `batch` at a time.
-fn read(mailbox: &Mailbox, count: usize, batch: usize) -> Vec<u64> {
+/// Waits until `count` records have come, at most `batch` at a time.
+fn read(mailbox: &ReaderMailbox, count: usize, batch: usize) -> Vec<u64> {
     let mut out = Vec::new();
     while out.len() < count {
         let room = BatchLimit { records: batch, bytes: usize::MAX };
@@ -50,8 +50,8 @@ fn read(mailbox: &Mailbox, count: usize, batch: usize) -> Vec<u64> {
     out.into_iter().map(offset).collect()
 }
 
-/// What dropping an inbox does; loom finds what it leaves behind.
-fn end(mailbox: &Mailbox, reader: &Arc<Reader>) {
+/// Does the same as dropping an inbox; loom finds leaks.
+fn end(mailbox: &ReaderMailbox, reader: &Arc<Reader>) {
     mailbox.close();
     reader.leave();
 }

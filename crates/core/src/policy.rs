@@ -1,4 +1,4 @@
-//! How long a namespace remembers, and what happens to those who cannot keep up.
+//! Bounds of the logs of a namespace, and their policy for slow readers.
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct Policy {
     /// How long a log without subscribers stays after its last use.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
-    /// What happens to a subscriber that the log has moved past.
+    /// Policy for a subscriber that the log has moved past.
     pub on_slow: OnSlow,
     /// How long a publisher waits, once per quarter log, while no reader catches up of those that
     /// are about to lose records. Readers that are slower fall behind alone. Zero never waits.
@@ -39,7 +39,7 @@ impl Default for Policy {
     }
 }
 
-/// What happens to a subscriber that the log has moved past.
+/// Policy for a subscriber that the log has moved past.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnSlow {

@@ -1,4 +1,4 @@
-//! Who is in a topic, for as long as they hold their seat.
+//! Members of a topic, for as long as they hold their seat.
 use std::{
     collections::{BTreeMap, HashMap, hash_map::RandomState},
     hash::BuildHasher,
@@ -57,7 +57,7 @@ impl Presence {
         self.0.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Be in `topic` until the seat is dropped. One seat for each session and topic.
+    /// Joins `topic` until the seat is dropped. One seat for each session and topic.
     pub fn join(&self, topic: &Topic, session: &Arc<SessionInfo>) -> Seat {
         let mut shard = self.shard(topic);
         shard.entry(topic.clone()).or_default().insert(session.id, Arc::clone(session));
@@ -65,8 +65,8 @@ impl Presence {
         Seat { presence: self.clone(), topic: topic.clone(), session: session.id }
     }
 
-    /// The first `limit` topics that begin with `prefix`, are `wanted` and have somebody in them, in
-    /// the order of their names, and how many each.
+    /// The first `limit` topics with members that begin with `prefix` and are `wanted`, in the order of
+    /// their names, with their number of members.
     pub fn counts(
         &self,
         prefix: &str,
@@ -77,7 +77,7 @@ impl Presence {
         for shard in &self.0.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let is_one = |topic: &Topic| topic.as_str().starts_with(prefix) && wanted(topic);
-            for (topic, members) in shard.iter().filter(|(it, _)| is_one(it)) {
+            for (topic, members) in shard.iter().filter(|(topic, _)| is_one(topic)) {
                 first.insert(topic.clone(), members.len());
                 if first.len() > limit {
                     first.pop_last();
@@ -87,7 +87,7 @@ impl Presence {
         first.into_iter().collect()
     }
 
-    /// How many are in `topic`, and at most `limit` of them, in no order.
+    /// Number of the members of `topic`, and at most `limit` of them, in no order.
     pub fn members(&self, topic: &Topic, limit: usize) -> (usize, Vec<Member>) {
         let shard = self.shard(topic);
         let Some(members) = shard.get(topic) else { return (0, Vec::new()) };
@@ -140,7 +140,7 @@ mod tests {
         let none = [
             presence.counts("room:", 0, |_| true),
             presence.counts("chan:", 9, |_| true),
-            presence.counts("room:", 9, |it| *it != topic),
+            presence.counts("room:", 9, |other| *other != topic),
         ];
         assert!(none.iter().all(Vec::is_empty), "{none:?}");
         drop(seat);

@@ -141,8 +141,9 @@ impl Registry {
             Err(shortage) => return Err(refuse(NotAdmitted::of(shortage, holder))),
         };
         live.by_address.add(peer);
-        let info = Arc::new(SessionInfo::new(&admission));
-        let standing = if holder.is_stranger() {
+        let is_stranger = holder.is_stranger();
+        let info = Arc::new(SessionInfo::new(admission));
+        let standing = if is_stranger {
             Standing::Newcomer(live.newcomers.add(peer, info.id))
         } else {
             Standing::Known

@@ -70,14 +70,14 @@ pub(crate) fn disconnected(protocol: &'static str) {
 
 /// A connection was refused.
 pub(crate) fn connection_refused(protocol: &'static str, err: &dyn Error, reason: &'static str) {
-    tracing::debug!(protocol, why = %err, "connection refused");
+    tracing::debug!(protocol, error = %err, "connection refused");
     count_refused(protocol, reason);
 }
 
 /// A connection was refused for want of a place. Any client can cause this: call it from time to
 /// time, and [`connection_refused`] in between.
 pub(crate) fn server_full(protocol: &'static str, err: &dyn Error, reason: &'static str) {
-    tracing::warn!(protocol, why = %err, "connections are refused; raise limits.connections");
+    tracing::warn!(protocol, error = %err, "connections are refused; raise limits.connections");
     count_refused(protocol, reason);
 }
 

@@ -1,10 +1,10 @@
-//! How often something is told that others can cause.
+//! A bound on how often the log repeats a line that clients can cause.
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Lets one pass, and then none for a while.
+/// Lets one event pass, and then none for a while.
 #[derive(Debug)]
 pub struct Throttle {
     every: Duration,
@@ -22,7 +22,7 @@ impl Throttle {
         Self { every, state: Mutex::new(State { last: None, withheld: 0 }) }
     }
 
-    /// How many were held back since the last that passed, if this one passes.
+    /// The number of events held back since the last that passed, if this one passes.
     pub fn pass(&self) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.is_some_and(|at| at.elapsed() < self.every) {

@@ -8,7 +8,7 @@ use crate::NAMESPACES;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(Arc<str>);
 
-/// Why a text is not a topic.
+/// The text is not a topic.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 pub enum BadTopic {
     #[error("a topic is written `namespace:name`, and both are needed")]
@@ -17,7 +17,7 @@ pub enum BadTopic {
     TooLong,
     #[error("a topic has no control characters and no white space other than the space")]
     Character,
-    #[error("`{}` is where commands go; choose another name", Topic::RESERVED)]
+    #[error("`{}` is reserved for commands; choose another name", Topic::RESERVED)]
     Reserved,
 }
 
@@ -36,7 +36,7 @@ impl Topic {
         format!("{namespace}:{name}").parse()
     }
 
-    /// What clients call `channel`: the topic itself if it begins with one of the [`NAMESPACES`],
+    /// The topic that clients call `channel`: the topic itself if it begins with one of the [`NAMESPACES`],
     /// and otherwise the name of a topic in [`Self::CHANNELS`].
     pub fn from_channel(channel: &str) -> Result<Self, BadTopic> {
         match channel {

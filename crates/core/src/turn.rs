@@ -21,7 +21,7 @@ pub enum TurnEvent {
     Cancelled(Cancelled),
 }
 
-/// The kind of a turn's record, by which it can be told without decoding its payload.
+/// Kind of a turn's record, known without decoding the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TurnKind {
     Started,
@@ -214,10 +214,10 @@ impl TurnEvent {
 /// The turn that `event`, a record of one, belongs to. Reads no other member of the payload.
 pub fn of(event: &Event) -> Option<Uuid> {
     #[derive(Deserialize)]
-    struct Head {
+    struct TurnId {
         turn: Uuid,
     }
-    serde_json::from_str::<Head>(&event.payload).ok().map(|head| head.turn)
+    serde_json::from_str::<TurnId>(&event.payload).ok().map(|id| id.turn)
 }
 
 #[cfg(test)]

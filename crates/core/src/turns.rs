@@ -10,9 +10,9 @@ use crate::Topic;
 
 /// The turns that run on this node. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct Turns(Arc<OnceLock<Box<Cancel>>>);
+pub struct Turns(Arc<OnceLock<Box<CancelFn>>>);
 
-type Cancel = dyn Fn(&Topic, Uuid) -> bool + Send + Sync;
+type CancelFn = dyn Fn(&Topic, Uuid) -> bool + Send + Sync;
 
 impl Turns {
     /// Registers the desk's `cancel`, which gets a topic and a turn and tells whether that topic has

@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for NameGrants {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Listed {
+        enum ListOrEach {
             Both(Vec<TextOrNumber>),
             Each(Object<Each>),
         }
@@ -99,9 +99,9 @@ impl<'de> Deserialize<'de> for NameGrants {
         }
         let with =
             |(read, write)| move |name: TextOrNumber| NameGrant { name: name.into(), read, write };
-        let names = match Listed::deserialize(deserializer)? {
-            Listed::Both(both) => both.into_iter().map(with((true, true))).collect(),
-            Listed::Each(Object(Each { read, write })) => {
+        let names = match ListOrEach::deserialize(deserializer)? {
+            ListOrEach::Both(both) => both.into_iter().map(with((true, true))).collect(),
+            ListOrEach::Each(Object(Each { read, write })) => {
                 let read = read.into_iter().map(with((true, false)));
                 read.chain(write.into_iter().map(with((false, true)))).collect()
             }

@@ -82,25 +82,25 @@ fn grants(claims: &Value, access: &str, topic: &str) -> bool {
         Some(_) => name,
         None => format!("chan:{name}"),
     };
-    names("channels").into_iter().any(|it| covers(&channel(it), topic))
-        || names("rooms").into_iter().any(|it| format!("room:{it}") == topic)
-        || names("topics").into_iter().any(|it| covers(&it, topic))
+    names("channels").into_iter().any(|name| covers(&channel(name), topic))
+        || names("rooms").into_iter().any(|name| format!("room:{name}") == topic)
+        || names("topics").into_iter().any(|name| covers(&name, topic))
 }
 
 fn as_name(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|it| it.to_string()))
+    value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()))
 }
 
 /// Whether some beginning of `topic` and a star are the pattern, or `topic` itself.
 fn covers(pattern: &str, topic: &str) -> bool {
-    let begins = |(at, _)| topic.get(..at).is_some_and(|it| format!("{it}*") == pattern);
+    let begins = |(at, _)| topic.get(..at).is_some_and(|begin| format!("{begin}*") == pattern);
     let all = format!("{topic}*") == pattern;
     all || topic.char_indices().any(begins) || (pattern == topic && !pattern.ends_with('*'))
 }
 
 /// A pattern matches as its model does. Lines: a pattern, a topic.
 pub fn patterns(data: &[u8]) {
-    let Some((pattern, topic)) = str::from_utf8(data).ok().and_then(|it| it.split_once('\n'))
+    let Some((pattern, topic)) = str::from_utf8(data).ok().and_then(|text| text.split_once('\n'))
     else {
         return;
     };

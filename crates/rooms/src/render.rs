@@ -2,7 +2,7 @@
 //! have one dialect, named rooms another, and the records of other topics are shown as they are.
 use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 
-use quadrille_core::{Event, Gap, Text, Wire, turn::TurnEvent};
+use quadrille_core::{Event, Gap, Text, Wire, WireSlot, turn::TurnEvent};
 use quadrille_socketio::{Offset, packet};
 use serde_json::json;
 
@@ -18,7 +18,7 @@ enum SocketIo {}
 
 impl Wire for SocketIo {
     type Frame = [OnceLock<Packet>; 4];
-    const SLOT: usize = 4;
+    const SLOT: WireSlot = WireSlot::SocketIo;
 
     fn encode(_: &Event) -> Self::Frame {
         Default::default()

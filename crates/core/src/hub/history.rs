@@ -1,4 +1,4 @@
-//! A part of a log, as one answer shows it.
+//! A part of a log, within the bound on one answer.
 use crate::{Position, Since, event::Record};
 
 /// A part of a log.
@@ -7,7 +7,7 @@ pub struct History {
     pub records: Vec<Record>,
     /// Records after the requested position are gone.
     pub gap: bool,
-    /// Where the log stands.
+    /// Position of the newest record.
     pub at: Position,
 }
 
@@ -17,14 +17,14 @@ impl History {
     /// Bytes of the records in one answer, at most, unless its only record has more.
     pub const BYTES: usize = 2 << 20;
 
-    /// Keeps what one answer may hold: the newest records, or with a position in `since` those that
-    /// come first after it.
+    /// Keeps as many records as one answer may hold: the newest, or with a position in `since` those
+    /// that come first after it.
     #[must_use]
     pub fn page(mut self, since: Since) -> Self {
         let mut left = Self::BYTES;
-        let fits = |it: &&Record| {
-            let fits = it.size() <= left || left == Self::BYTES;
-            left = left.saturating_sub(it.size());
+        let fits = |record: &&Record| {
+            let fits = record.size() <= left || left == Self::BYTES;
+            left = left.saturating_sub(record.size());
             fits
         };
         if matches!(since, Since::Now) {

@@ -1,4 +1,4 @@
-//! What only a look inside can tell of the hub: which logs it holds.
+//! The logs that a hub holds, which only a look inside shows.
 mod bytes;
 
 use std::{sync::atomic::AtomicBool, thread};

@@ -1,5 +1,5 @@
-//! What goes when there are too many topics or bytes, when nobody has used a topic for long, and when
-//! a topic is deleted.
+//! Removal of logs and records: over the bounds on topics and bytes, of idle topics, and of deleted
+//! ones.
 use std::{
     cmp::Reverse,
     sync::{Arc, PoisonError},
@@ -13,17 +13,17 @@ use crate::{
     telemetry,
 };
 
-/// How long between two attempts to drop idle logs for want of room.
-const RELIEF: Duration = Duration::from_millis(100);
+/// Time between two attempts to drop idle logs for want of room.
+const RELIEF_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long readers have to take what was published in a topic before it was deleted.
-const LAST_RECORDS: Duration = Duration::from_secs(30);
+/// Time for readers to take the last records of a deleted topic.
+const DELETED_RETENTION: Duration = Duration::from_secs(30);
 
-/// How often idle logs are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
+/// Time between two searches for idle logs.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Delete `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
+    /// Deletes `topic`: every reader gets [`Delivery::Deleted`](crate::Delivery::Deleted) after the
     /// records that were published before, and nothing of a later topic of this name.
     pub fn delete(&self, topic: &Topic) {
         let mut shard = self.shard(topic).write().unwrap_or_else(PoisonError::into_inner);
@@ -38,8 +38,8 @@ impl Hub {
         log::wake(woken);
     }
 
-    /// Let go of the records of topics that were deleted before a time.
-    fn let_go(&self, before: Option<Instant>) {
+    /// Drops the records of topics that were deleted before a time.
+    fn drop_deleted(&self, before: Option<Instant>) {
         let mut deleted = self.0.deleted.lock().unwrap_or_else(PoisonError::into_inner);
         deleted.retain(|(at, log)| {
             let Some(log) = log.upgrade() else { return false };
@@ -58,8 +58,8 @@ impl Hub {
         if !self.0.budget.is_over() {
             return;
         }
-        // First what only readers of deleted topics have yet to be told.
-        self.let_go(Some(Instant::now()));
+        // First the records that only readers of deleted topics have yet to get.
+        self.drop_deleted(Some(Instant::now()));
         let mut next = self.0.next_relief.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..2 * SHARDS {
             if self.0.budget.has_slack() {
@@ -67,7 +67,7 @@ impl Hub {
             }
             *next = (*next + 1) % SHARDS;
             let shard = self.0.shards[*next].read().unwrap_or_else(PoisonError::into_inner);
-            let other = |log: &&Arc<Log>| published.is_none_or(|it| !Arc::ptr_eq(log, it));
+            let other = |log: &&Arc<Log>| published.is_none_or(|own| !Arc::ptr_eq(log, own));
             let mut logs: Vec<_> =
                 shard.values().filter(other).map(|log| (log.held(), log)).collect();
             logs.sort_unstable_by_key(|(held, _)| Reverse(*held));
@@ -78,7 +78,7 @@ impl Hub {
         }
     }
 
-    /// Drop idle logs so that there is room for a topic, and for a good many more, because finding
+    /// Drops idle logs so that there is room for a topic, and for a good many more, because finding
     /// them takes a look at every log.
     pub(super) fn make_room(&self) -> bool {
         let mut next = self.0.next_search.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,11 +90,11 @@ impl Hub {
         let over = self.0.topics.used().saturating_sub(limit);
         let share = over + (limit / 16).max(1);
         let dropped = self.drop_idle(|dropped| dropped >= share);
-        *next = (dropped < share).then(|| Instant::now() + RELIEF);
+        *next = (dropped < share).then(|| Instant::now() + RELIEF_INTERVAL);
         dropped > 0
     }
 
-    /// Drop the logs that nobody has used for as long as their policy keeps them.
+    /// Drops the logs that were idle for as long as their policy keeps them.
     fn expire(&self, now: Instant) {
         let mut expired = 0;
         for shard in &self.0.shards {
@@ -108,7 +108,7 @@ impl Hub {
         self.dropped(expired);
     }
 
-    /// Drop idle logs, the longest idle first, until `enough` of them; how many that were.
+    /// Drops idle logs, the longest idle first, until `enough` of them, and returns their number.
     pub(super) fn drop_idle(&self, enough: impl Fn(usize) -> bool) -> usize {
         let all = self.0.shards.iter().flat_map(|shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
@@ -139,21 +139,21 @@ impl Hub {
     }
 
     pub(super) async fn sweep(self, life: Life) {
-        let mut every = tokio::time::interval(SWEEP);
+        let mut every = tokio::time::interval(SWEEP_INTERVAL);
         loop {
             tokio::select! {
                 _ = every.tick() => {
                     let now = Instant::now();
                     self.expire(now);
-                    self.let_go(now.checked_sub(LAST_RECORDS));
+                    self.drop_deleted(now.checked_sub(DELETED_RETENTION));
                 }
                 () = self.0.budget.pressed() => {
-                    self.let_go(Some(Instant::now()));
+                    self.drop_deleted(Some(Instant::now()));
                     self.drop_idle(|_| !self.0.budget.is_tight());
                     // Frames are encoded after their records were published.
                     self.relieve(None);
-                    // Once is enough for a while: what is held now is mostly in use.
-                    tokio::time::sleep(RELIEF).await;
+                    // Once is enough for a while: the rest is mostly in use.
+                    tokio::time::sleep(RELIEF_INTERVAL).await;
                 }
                 () = life.draining() => return,
             }

@@ -19,13 +19,13 @@ pub(super) struct Audience<T> {
 /// A reader's places in the lists of its [`Audience`]. Used under the log's lock only, and atomic
 /// because the compiler cannot see this.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct ListPlaces {
     round: AtomicU64,
     parked: AtomicUsize,
     all: AtomicUsize,
 }
 
-impl<T: AsRef<Places>> Audience<T> {
+impl<T: AsRef<ListPlaces>> Audience<T> {
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

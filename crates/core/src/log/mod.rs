@@ -21,7 +21,7 @@ use crate::{
     telemetry,
 };
 
-pub(crate) use self::reader::{Mailbox, Reader};
+pub(crate) use self::reader::{Reader, ReaderMailbox};
 use self::{audience::Audience, ring::Ring};
 
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl Log {
         self: &Arc<Self>,
         since: Since,
         tag: Tag,
-        mailbox: &Arc<Mailbox>,
+        mailbox: &Arc<ReaderMailbox>,
     ) -> Result<Option<(Arc<Reader>, Position)>, Shortage> {
         let mut state = lock(&self.state);
         if state.expired {

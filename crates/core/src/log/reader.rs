@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Log, State,
-    audience::Places,
+    audience::ListPlaces,
     ring::{Backlog, Ring},
 };
 use crate::{
@@ -26,21 +26,21 @@ use crate::{
 };
 
 /// Where the readers of one connection wait to be read.
-pub(crate) type Mailbox = mailbox::Mailbox<Arc<Reader>>;
+pub(crate) type ReaderMailbox = mailbox::Mailbox<Arc<Reader>>;
 
 /// A cursor into a log. The fields from `cursor` on are touched under the log's lock only, and
 /// atomic because the compiler cannot see this.
 #[derive(Debug)]
 pub(crate) struct Reader {
     log: Arc<Log>,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<ReaderMailbox>,
     tag: AtomicU32,
     /// Coalesced records that the last batch had no room for.
     rest: Mutex<Rest>,
     /// Offset of the next record to read; 0 before any record, if the position to resume from is in
     /// another log.
     cursor: AtomicU64,
-    places: Places,
+    places: ListPlaces,
     lagging: AtomicBool,
     /// Joined after records it asked for were gone: the gap is its absence, not its slowness.
     absent: AtomicBool,
@@ -54,15 +54,15 @@ struct Rest {
     copied: Option<Copied>,
 }
 
-impl AsRef<Places> for Reader {
-    fn as_ref(&self) -> &Places {
+impl AsRef<ListPlaces> for Reader {
+    fn as_ref(&self) -> &ListPlaces {
         &self.places
     }
 }
 
-// === impl Mailbox ===
+// === impl ReaderMailbox ===
 
-impl Mailbox {
+impl ReaderMailbox {
     /// Fills `out` from the readers that have something, up to `limit`; pending if there is none.
     pub(crate) fn poll_recv(
         &self,
@@ -87,7 +87,7 @@ impl Reader {
     /// A reader whose next record is the one at `cursor`.
     pub(super) fn new(
         log: &Arc<Log>,
-        mailbox: &Arc<Mailbox>,
+        mailbox: &Arc<ReaderMailbox>,
         tag: Tag,
         cursor: u64,
         ring: &Ring,
@@ -98,7 +98,7 @@ impl Reader {
             tag: tag.into(),
             rest: Mutex::default(),
             cursor: cursor.into(),
-            places: Places::default(),
+            places: ListPlaces::default(),
             lagging: (cursor < ring.next).into(),
             absent: (cursor < ring.floor()).into(),
             left: false.into(),

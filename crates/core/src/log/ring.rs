@@ -17,7 +17,7 @@ pub(super) struct Ring {
     pub(super) next: u64,
     records: VecDeque<Record>,
     bytes: usize,
-    /// What is left of evicted records; only under [`OnSlow::Coalesce`].
+    /// The rest of evicted records; only under [`OnSlow::Coalesce`].
     compaction: Option<Box<Compaction>>,
 }
 

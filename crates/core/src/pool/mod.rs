@@ -29,7 +29,7 @@ pub use self::{
     shortage::Shortage, usage::Usage,
 };
 
-type Waiter = state::PoolWaiter<Permit>;
+type PermitWaiter = state::PoolWaiter<Permit>;
 
 /// A bounded number of units, such as places or bytes. Cloning shares it.
 #[derive(Clone)]
@@ -120,7 +120,7 @@ impl Pool {
             let (granted, taken) = state.take_in_turn(holder, units, &self.0.shares);
             let waits = taken.err().map(|shortage| {
                 let (sender, receiver) = oneshot::channel();
-                state.wait(Waiter { holder: holder.clone(), units, sender }, shortage);
+                state.wait(PermitWaiter { holder: holder.clone(), units, sender }, shortage);
                 receiver
             });
             (granted, waits)
@@ -150,8 +150,8 @@ impl Pool {
     }
 
     /// Serves waiters outside of the lock: one that has left gives its units back at once.
-    fn hand_out(&self, granted: Vec<Waiter>) {
-        for Waiter { holder, units, sender } in granted {
+    fn hand_out(&self, granted: Vec<PermitWaiter>) {
+        for PermitWaiter { holder, units, sender } in granted {
             let permit = Permit::new(self, &holder, units);
             // Fails if the caller has stopped waiting; the permit is then dropped here.
             drop(sender.send(permit));

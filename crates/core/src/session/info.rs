@@ -28,12 +28,12 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    pub(super) fn new(admission: &Admission) -> Self {
+    pub(super) fn new(Admission { protocol, user, peer, .. }: Admission) -> Self {
         Self {
             id: Uuid::now_v7(),
-            protocol: admission.protocol,
-            peer: admission.peer,
-            user: admission.user.clone().map(OnceLock::from).unwrap_or_default(),
+            protocol,
+            peer,
+            user: user.map(OnceLock::from).unwrap_or_default(),
             ending: OnceLock::new(),
             waker: AtomicWaker::new(),
             asked: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! Who is admitted, and who is ended.
+//! Sessions that are admitted, and sessions that are ended.
 use super::*;
 
 fn who(last: u8) -> Admission {
@@ -153,7 +153,7 @@ fn guests_leave_places_to_those_that_may_show_a_token() {
     let fourth = registry.admit(stranger(4)).unwrap();
     assert_eq!(registry.identified(fourth.id(), &fourth.holder()), Err(NotAdmitted::Strangers));
     let fifth = registry.admit(stranger(5)).unwrap();
-    assert!(fourth.info().is_ending() && guests.iter().all(|it| !it.info().is_ending()));
+    assert!(fourth.info().is_ending() && guests.iter().all(|guest| !guest.info().is_ending()));
     registry.identified(fifth.id(), &Holder::User("ann".into())).unwrap();
     drop(guests);
     let sixth = registry.admit(stranger(6)).unwrap();

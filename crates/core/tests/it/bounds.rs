@@ -14,7 +14,7 @@ async fn a_log_is_bounded_in_bytes_and_always_keeps_its_newest_record() {
     for n in 0..100 {
         publish(&hub, &topic, format!("{n:0>1000}")).await;
         let held = hub.history(&topic, Since::Now, 1000).unwrap().records;
-        assert!(held.iter().map(|it| it.size()).sum::<usize>() <= 4096);
+        assert!(held.iter().map(|record| record.size()).sum::<usize>() <= 4096);
         assert_eq!(held.last().unwrap().at, hub.top(&topic).unwrap());
     }
     publish(&hub, &topic, "9".repeat(5000)).await;
@@ -31,8 +31,8 @@ async fn all_logs_together_are_bounded_in_bytes() {
             publish(&hub, topic, "0".repeat(1000)).await;
         }
     }
-    let held = |it| hub.history(it, Since::Now, 1000).unwrap().records;
-    let all: usize = topics.iter().flat_map(held).map(|it| it.size()).sum();
+    let held = |topic| hub.history(topic, Since::Now, 1000).unwrap().records;
+    let all: usize = topics.iter().flat_map(held).map(|record| record.size()).sum();
     assert!(all <= 10_000, "{all} bytes");
 }
 
@@ -109,7 +109,7 @@ async fn lower_limits_drop_what_is_idle_and_leave_what_is_in_use() {
     assert!(hub.topics(None, 100).len() <= 4);
     hub.reload(&Limits { log_bytes: 1000, ..Limits::default() });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let left: Vec<_> = hub.topics(None, 100).into_iter().map(|it| it.topic).collect();
+    let left: Vec<_> = hub.topics(None, 100).into_iter().map(|info| info.topic).collect();
     assert_eq!(left, [used]);
 }
 

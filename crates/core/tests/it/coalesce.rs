@@ -86,11 +86,11 @@ async fn survivors_are_bounded_and_their_loss_is_told() {
     for n in 0..20 {
         put(&hub, progress(&topic, &format!("key {n}"), n));
     }
-    // Three in the ring, three survivors.
+    // Three in the ring, three compacted.
     assert_eq!(drain(&mut inbox), ["-0", "15", "16", "17", "18", "19", "20"]);
 }
 
-/// What a client makes of the deltas it gets: each says where it starts.
+/// The text and the number of deltas, as a client assembles them by their starts.
 fn assembled(inbox: &mut Inbox, records: usize, mut text: String) -> (String, usize) {
     let mut out = Vec::new();
     let waker = futures_util::task::noop_waker();

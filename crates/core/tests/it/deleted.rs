@@ -74,7 +74,7 @@ async fn readers_that_do_not_read_hold_the_records_of_a_deleted_topic_for_a_whil
     hub.delete(&old);
     // It is pressed: what is deleted goes first, and then there is room for others.
     let new = topic("new");
-    while hub.history(&new, Since::Now, 99).is_none_or(|it| it.records.len() < 9) {
+    while hub.history(&new, Since::Now, 99).is_none_or(|history| history.records.len() < 9) {
         publish(&hub, &new, format!("{:?}", "y".repeat(2 << 10))).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -4,7 +4,7 @@ use quadrille_core::{Hub, Policy, Since};
 use crate::{following, hub, publish, topic};
 
 fn names(hub: &Hub, after: Option<&str>, limit: usize) -> Vec<String> {
-    hub.topics(after, limit).iter().map(|it| it.topic.to_string()).collect()
+    hub.topics(after, limit).iter().map(|info| info.topic.to_string()).collect()
 }
 
 #[tokio::test]
@@ -37,6 +37,6 @@ async fn a_topic_is_listed_with_what_it_holds_and_who_follows_it() {
     let listed = hub.topics(None, 9);
     let it = &listed[0];
     assert_eq!((listed.len(), &it.topic, it.at), (1, &topic, held.at));
-    let bytes = held.records.iter().map(|it| it.size()).sum();
+    let bytes = held.records.iter().map(|record| record.size()).sum();
     assert_eq!((it.readers, it.records, it.bytes), (readers.len(), 3, bytes));
 }

@@ -69,7 +69,9 @@ async fn each_policy_does_what_it_says_to_a_slow_reader() {
         let got = drain(&mut inbox);
         assert_eq!(
             got.get(..want.len()),
-            Some(want).map(|it| it.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref(),
+            Some(want)
+                .map(|want| want.iter().map(ToString::to_string).collect::<Vec<_>>())
+                .as_deref(),
             "{on_slow:?}"
         );
     }
@@ -120,7 +122,7 @@ async fn history_gives_the_newest_or_pages_from_a_position() {
     }
     let ask = |since, limit| {
         let history = hub.history(&topic, since, limit).unwrap();
-        let offsets: Vec<_> = history.records.iter().map(|it| it.at.offset).collect();
+        let offsets: Vec<_> = history.records.iter().map(|record| record.at.offset).collect();
         (offsets, history.gap, history.at.offset)
     };
     let after = |offset| Since::After(Position { offset, ..hub.top(&topic).unwrap() });

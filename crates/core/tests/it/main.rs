@@ -40,7 +40,7 @@ async fn publish(hub: &Hub, topic: &Topic, payload: impl ToString) {
     hub.publish(Draft::new(topic.clone(), "n", payload.to_string())).await.unwrap();
 }
 
-/// What is there now, without waiting: offsets as numbers, gaps as `-missed`, or `-0` if unknown.
+/// Takes all deliveries without waiting: offsets as numbers, gaps as `-missed`, or `-0` if unknown.
 fn drain(inbox: &mut Inbox) -> Vec<String> {
     let mut out = Vec::new();
     let waker = futures_util::task::noop_waker();

@@ -3,6 +3,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quadrille_core::{
     BatchLimit, Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Since, Text, Topic, Wire,
+    WireSlot,
 };
 use tokio::task::JoinSet;
 
@@ -90,7 +91,7 @@ struct HeldBytes;
 
 impl Wire for HeldBytes {
     type Frame = (Text, Arc<()>);
-    const SLOT: usize = 0;
+    const SLOT: WireSlot = WireSlot::Broker;
 
     fn encode(event: &Event) -> Self::Frame {
         (event.payload.clone(), Arc::new(()))
@@ -116,7 +117,7 @@ async fn a_thousand_readers_share_one_encoding() {
     }
     hub.publish(Draft::new(topic, "n", "1")).await.unwrap();
     let encodings = readers.join_all().await;
-    assert!(encodings.iter().all(|it| Arc::ptr_eq(it, &encodings[0])));
+    assert!(encodings.iter().all(|one| Arc::ptr_eq(one, &encodings[0])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 //! payload, which stays byte for byte the same.
 use std::sync::OnceLock;
 
-use quadrille_core::{Event, Text, Wire};
+use quadrille_core::{Event, Text, Wire, WireSlot};
 use serde_json::Value;
 
 /// Frames without and with their position, each encoded on first use.
@@ -11,7 +11,7 @@ enum ChatWire {}
 
 impl Wire for ChatWire {
     type Frame = [OnceLock<Text>; 2];
-    const SLOT: usize = 3;
+    const SLOT: WireSlot = WireSlot::Workflows;
 
     fn encode(_: &Event) -> Self::Frame {
         Default::default()

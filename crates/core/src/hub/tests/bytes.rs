@@ -1,4 +1,4 @@
-//! What the logs count against `limits.log_bytes`, and that they keep to it.
+//! Bytes that the logs count against `limits.log_bytes`, and that they keep to it.
 use std::time::Duration;
 
 use futures_util::task::noop_waker;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire,
+    BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire, WireSlot,
     turn::{Delta, TurnEvent},
 };
 
@@ -17,7 +17,7 @@ struct Triple;
 
 impl Wire for Triple {
     type Frame = Text;
-    const SLOT: usize = 0;
+    const SLOT: WireSlot = WireSlot::Broker;
 
     fn encode(event: &Event) -> Text {
         event.payload.repeat(3).into()
@@ -34,7 +34,7 @@ struct Same;
 
 impl Wire for Same {
     type Frame = Text;
-    const SLOT: usize = 1;
+    const SLOT: WireSlot = WireSlot::BrokerWithPositions;
 
     fn encode(event: &Event) -> Text {
         event.payload.clone()
@@ -58,7 +58,7 @@ fn held(hub: &Hub) -> usize {
     hub.0.budget.held()
 }
 
-/// What is there now for `inbox`, of which `room` is taken.
+/// Takes up to `room` of the deliveries of `inbox`.
 fn read(inbox: &mut Inbox, room: BatchLimit) -> Vec<Delivery> {
     let waker = noop_waker();
     let mut out = Vec::new();
@@ -117,7 +117,8 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
                 hub.publish(draft).await.expect("room");
             }
             Step::Encode { topic: n } => {
-                let records = hub.history(&topic(n), Since::Start, 9).map(|it| it.records);
+                let records =
+                    hub.history(&topic(n), Since::Start, 9).map(|history| history.records);
                 for record in records.unwrap_or_default() {
                     record.frame::<Triple>();
                     record.frame::<Same>();
@@ -165,8 +166,8 @@ async fn the_newest_records_of_many_topics_in_use_do_not_exceed_the_limit() {
     }
     // Nobody is left without a word: what is gone is a gap.
     let told = read(&mut inbox, BatchLimit { records: usize::MAX, bytes: usize::MAX });
-    let gaps = told.iter().filter(|it| matches!(it, Delivery::Gap(..))).count();
-    let records = told.iter().filter(|it| matches!(it, Delivery::Record(..))).count();
+    let gaps = told.iter().filter(|told| matches!(told, Delivery::Gap(..))).count();
+    let records = told.iter().filter(|told| matches!(told, Delivery::Record(..))).count();
     assert_eq!((gaps + records, records > 0), (100, true));
 }
 

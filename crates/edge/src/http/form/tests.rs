@@ -9,8 +9,11 @@ fn part(name: &str, value: &str) -> String {
 
 /// A body that arrives in pieces of this size, without ever making who reads it wait.
 fn body(text: &str, size: usize) -> FormBody {
-    let pieces: Vec<_> =
-        text.as_bytes().chunks(size).map(|it| Ok::<_, axum_core::Error>(it.to_vec())).collect();
+    let pieces: Vec<_> = text
+        .as_bytes()
+        .chunks(size)
+        .map(|chunk| Ok::<_, axum_core::Error>(chunk.to_vec()))
+        .collect();
     FormBody::new(Body::from_stream(stream::iter(pieces)))
 }
 
@@ -65,7 +68,7 @@ async fn the_parser_is_not_fed_more_than_it_can_make_something_of() {
         let read = read(&mut source).await;
         assert!(matches!(read, Err(FormError::Head | FormError::Malformed(_))), "{read:?}");
         let rest: usize =
-            source.body.map(|it| it.unwrap().len()).collect::<Vec<_>>().await.iter().sum();
+            source.body.map(|chunk| chunk.unwrap().len()).collect::<Vec<_>>().await.iter().sum();
         assert!(text.len() - rest <= MAX_HEAD + 3 * 4096, "{} bytes were read", text.len() - rest);
     }
 }

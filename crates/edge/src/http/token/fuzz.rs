@@ -21,12 +21,14 @@ pub fn places(data: &[u8]) {
         let agreed = agreed.to_str().expect("a word is ASCII");
         let offer = String::from_utf8_lossy(offer);
         let mut offered = offer.split(',').map(str::trim);
-        assert!(offered.any(|it| it == agreed) && !agreed.starts_with("quadrille.token."));
+        assert!(offered.any(|entry| entry == agreed) && !agreed.starts_with("quadrille.token."));
     }
     let Ok(uri) = Uri::try_from(address) else { return };
     if let Some(token) = find(&http::Method::GET, &headers, &uri, &Origins::default()) {
-        let sent = [offer, authorization, address].map(|it| String::from_utf8_lossy(it));
-        assert!(sent.iter().any(|it| it.contains(token.expose())) && !token.expose().is_empty());
+        let sent = [offer, authorization, address].map(|text| String::from_utf8_lossy(text));
+        assert!(
+            sent.iter().any(|text| text.contains(token.expose())) && !token.expose().is_empty()
+        );
     }
 }
 
