@@ -143,10 +143,10 @@ async fn respond<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut line = Vec::new();
+    let mut request = Vec::new();
     // A silent client is refused like others.
-    timeout(FIRST_LINE_TIMEOUT, first_line(&mut stream, &mut line)).await.ok();
-    if !asks_for_health(&line) {
+    timeout(FIRST_LINE_TIMEOUT, first_line(&mut stream, &mut request)).await.ok();
+    if !asks_for_health(&request) {
         timeout(RESPONSE_TIMEOUT, send(stream, &refusal(reason))).await.ok();
         return;
     }
@@ -154,7 +154,7 @@ async fn respond<S>(
     let (edge, life) = (Arc::clone(&acceptor.edge), acceptor.life.clone());
     let requests = Requests { edge, caller, secure, life, connection };
     let (reader, writer) = split(stream);
-    let stream = TokioIo::new(join(line.as_slice().chain(reader), writer));
+    let stream = TokioIo::new(join(request.as_slice().chain(reader), writer));
     let mut http = acceptor.http.clone();
     http.timer(TokioTimer::new()).keep_alive(false).header_read_timeout(FIRST_LINE_TIMEOUT);
     // It ends either way.
