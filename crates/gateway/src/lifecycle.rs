@@ -9,7 +9,7 @@ use tokio::{signal::unix::Signal, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, BackgroundWork, Protocols, routes, storage::Persistence},
+    app::{self, BackgroundWork, routes, storage::Persistence},
     base_path::BasePath,
     config::{Config, Sources},
     edge::Edge,
@@ -73,15 +73,15 @@ impl Gateway {
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: if the address is taken, the database may be in use as well.
         let storage = Persistence::open(&config, &core).await?;
-        let Protocols { router, mut routes, described, work, .. } =
-            protocols.with_storage(&storage, &core, &config)?;
+        let protocols = protocols.with_storage(&storage, &core, &config)?;
+        let (mut routes, work) = (protocols.routes, protocols.work);
         routes.extend(routes::of_api());
         let leaving = CancellationToken::new();
         let watched = storage.clone();
         let fault = move || watched.fault();
         let operations =
             ops::router(exporter, core.shares.clone(), leaving.clone(), fault, &routes);
-        let app = app::join(&core, operations, (router, described));
+        let app = app::join(&core, operations, (protocols.router, protocols.described));
         let traces = Traces::start(&config, sources)?;
         let app = traces.layer(app);
         file_limit::raise(&config.limits);

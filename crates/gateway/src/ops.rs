@@ -38,10 +38,10 @@ pub(crate) fn router(
     shares: Shares,
     leaving: CancellationToken,
     fault: impl Fn() -> Option<String> + Send + Sync + 'static,
-    routes: &[Route],
+    listed: &[Route],
 ) -> (Router, OpenApi) {
     let paths: Vec<_> =
-        PATHS.into_iter().chain(routes.iter().map(|route| route.path.as_str())).collect();
+        PATHS.into_iter().chain(listed.iter().map(|route| route.path.as_str())).collect();
     let known = format!("the paths are {}", paths.join(", "));
     let (router, described) = OpenApiRouter::new()
         .routes(routes!(root))
@@ -62,7 +62,7 @@ pub(crate) fn router(
             shares,
             leaving,
             fault: Arc::new(fault),
-            listing: listing(routes).into(),
+            listing: listing(listed).into(),
         });
     (router, described)
 }

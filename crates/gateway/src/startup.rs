@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listener_is_named_and_every_door_has_a_line_to_paste() {
+    fn every_listener_is_named_and_every_route_has_a_line_to_paste() {
         let expected = "\
 quadrille VERSION ready on http://127.0.0.1:8080, http://[::1]:9000 (open mode: no sign-in, loopback only; 12 ms)
   broker   connect ws://127.0.0.1:8080/ws (Open)
@@ -153,7 +153,7 @@ quadrille VERSION ready on unix:/run/q.sock (open mode: no sign-in, loopback onl
     }
 
     #[test]
-    fn a_door_knows_whether_a_token_is_needed() {
+    fn a_route_knows_whether_a_token_is_needed() {
         let expected = "\
 quadrille VERSION ready on http://0.0.0.0:80 (jwt mode: sign-in by token; 12 ms)
   broker   connect ws://127.0.0.1:80/ws (Jwt)

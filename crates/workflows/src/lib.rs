@@ -149,7 +149,7 @@ impl StartError {
 
     /// The expectation that the value does not meet.
     pub fn expected(&self) -> String {
-        format!("cannot use {:?}: {}", self.0, self.1)
+        format!("cannot use {}: {}", self.0.display(), self.1)
     }
 }
 

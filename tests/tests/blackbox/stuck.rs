@@ -30,7 +30,7 @@ async fn a_configuration_that_nobody_writes_holds_up_neither_the_end_nor_the_nex
     })
     .await;
     let lines = gateway.stderr();
-    assert!(lines.iter().any(|it| it.contains("not there to read")), "{lines:?}");
+    assert!(lines.iter().any(|it| it.contains("could not be read within")), "{lines:?}");
     let moved = format!("{file}.pipe");
     std::fs::rename(&file, &moved).unwrap();
     scratch.file("gateway.toml", text);

@@ -6,6 +6,7 @@
         clippy::unnecessary_wraps,
         clippy::unused_async,
         clippy::unused_self,
+        clippy::vec_init_then_push,
         reason = "some protocol is not compiled in"
     )
 )]

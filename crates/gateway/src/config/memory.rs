@@ -49,8 +49,8 @@ impl MemoryBound {
             MemoryPart::new("topics", limits.topics, TOPIC),
             MemoryPart::new("sessions", limits.connections, session),
             MemoryPart::new("HTTP connections", limits.http_connections, connection),
-            MemoryPart::new("messages on their way in", limits.input_bytes, 1),
-            MemoryPart::new("answers on their way out", limits.output_bytes, 1),
+            MemoryPart::new("incoming messages", limits.input_bytes, 1),
+            MemoryPart::new("outgoing responses", limits.output_bytes, 1),
             MemoryPart::new("rates and keys", 1, 128 * MIB),
         ];
         parts.extend(turns(config));

@@ -21,7 +21,7 @@ const FIRST_CHECK: Duration = Duration::from_millis(50);
 /// Time within which a complete body that was received is read by its handler.
 const BODY_READ_TIME: Duration = Duration::from_secs(1);
 
-/// Longest interval between two checks, for streams whose client has half-closed on connection.
+/// Longest interval between two checks, for streams whose client has half-closed on purpose.
 const MAX_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The probe: an interim response, of which any number may come before the response, expected or not

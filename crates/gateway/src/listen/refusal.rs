@@ -31,7 +31,7 @@ use crate::proxies::ConnectionPeer;
 
 /// Connections in the reserve. One more closes the oldest without a response; a health check sends its
 /// request at once, so it is answered long before it is the oldest.
-const RESERVE: usize = 64;
+const RESERVE_SIZE: usize = 64;
 
 /// Time for the TLS handshake, and for the first line.
 const FIRST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,17 +45,17 @@ const MAX_LINE: usize = 256;
 /// Interval between log lines about refusals.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The reserve. Cloning shares it.
+/// Sends refusals, from the reserve. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refusals {
-    answering: Arc<Mutex<Answering>>,
+    reserve: Arc<Mutex<Reserve>>,
     /// Time of the last log line, and refusals since.
     logged: Arc<(Mutex<Option<Instant>>, AtomicU64)>,
 }
 
 /// Connections of the reserve in order of arrival, with the token that ends each.
 #[derive(Debug, Default)]
-struct Answering {
+struct Reserve {
     next: u64,
     all: BTreeMap<u64, CancellationToken>,
 }
@@ -66,7 +66,7 @@ struct ReserveEntry(Refusals, u64);
 impl Drop for ReserveEntry {
     fn drop(&mut self) {
         let Self(refusals, number) = self;
-        refusals.answering().all.remove(number);
+        refusals.reserve().all.remove(number);
     }
 }
 
@@ -78,31 +78,31 @@ impl Refusals {
             self.log_refusal();
         }
         let (number, ended) = self.enter();
-        let (entered, acceptor) = (ReserveEntry(self.clone(), number), acceptor.clone());
+        let (entry, acceptor) = (ReserveEntry(self.clone(), number), acceptor.clone());
         acceptor.life.clone().spawn("refusal", async move {
             tokio::select! {
                 () = ended.cancelled() => {}
                 () = handle(&acceptor, accepted, reason) => {}
             }
-            drop(entered);
+            drop(entry);
         });
     }
 
     fn enter(&self) -> (u64, CancellationToken) {
-        let mut answering = self.answering();
-        if answering.all.len() >= RESERVE
-            && let Some((_, oldest)) = answering.all.pop_first()
+        let mut reserve = self.reserve();
+        if reserve.all.len() >= RESERVE_SIZE
+            && let Some((_, oldest)) = reserve.all.pop_first()
         {
             oldest.cancel();
         }
-        let (number, ended) = (answering.next, CancellationToken::new());
-        answering.next += 1;
-        answering.all.insert(number, ended.clone());
+        let (number, ended) = (reserve.next, CancellationToken::new());
+        reserve.next += 1;
+        reserve.all.insert(number, ended.clone());
         (number, ended)
     }
 
-    fn answering(&self) -> MutexGuard<'_, Answering> {
-        self.answering.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reserve(&self) -> MutexGuard<'_, Reserve> {
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log_refusal(&self) {
@@ -125,8 +125,8 @@ async fn handle(acceptor: &Acceptor, accepted: Accepted, reason: NotAdmitted) {
         Accepted::Tls(stream, _) => {
             let Some(tls) = acceptor.tls.clone() else { return };
             // Boxed, as it is large.
-            let agreed = Box::pin(TlsAcceptor::from(tls).accept(stream));
-            if let Ok(Ok(stream)) = timeout(FIRST_LINE_TIMEOUT, agreed).await {
+            let handshake = Box::pin(TlsAcceptor::from(tls).accept(stream));
+            if let Ok(Ok(stream)) = timeout(FIRST_LINE_TIMEOUT, handshake).await {
                 respond(acceptor, stream, caller, true, reason).await;
             }
         }
@@ -143,10 +143,10 @@ async fn respond<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut line = Vec::new();
+    let mut request = Vec::new();
     // A silent client is refused like others.
-    timeout(FIRST_LINE_TIMEOUT, first_line(&mut stream, &mut line)).await.ok();
-    if !asks_for_health(&line) {
+    timeout(FIRST_LINE_TIMEOUT, first_line(&mut stream, &mut request)).await.ok();
+    if !asks_for_health(&request) {
         timeout(RESPONSE_TIMEOUT, send(stream, &refusal(reason))).await.ok();
         return;
     }
@@ -154,7 +154,7 @@ async fn respond<S>(
     let (edge, life) = (Arc::clone(&acceptor.edge), acceptor.life.clone());
     let requests = Requests { edge, caller, secure, life, connection };
     let (reader, writer) = split(stream);
-    let stream = TokioIo::new(join(line.as_slice().chain(reader), writer));
+    let stream = TokioIo::new(join(request.as_slice().chain(reader), writer));
     let mut http = acceptor.http.clone();
     http.timer(TokioTimer::new()).keep_alive(false).header_read_timeout(FIRST_LINE_TIMEOUT);
     // It ends either way.
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn the_oldest_of_the_reserve_makes_room() {
         let refusals = Refusals::default();
-        let all: Vec<_> = (0..=RESERVE).map(|_| refusals.enter().1).collect();
+        let all: Vec<_> = (0..=RESERVE_SIZE).map(|_| refusals.enter().1).collect();
         let ended = all.iter().filter(|ended| ended.is_cancelled()).count();
         assert_eq!((all[0].is_cancelled(), ended), (true, 1));
     }

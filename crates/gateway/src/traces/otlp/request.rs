@@ -44,14 +44,14 @@ pub(super) async fn trace(
         return next.run(request).await;
     }
     let mut span = start(&tracer, request.method(), route, request.headers());
-    let answer = next.run(request).await;
-    let status = answer.status();
+    let response = next.run(request).await;
+    let status = response.status();
     span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
     if status.is_server_error() {
         span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
         span.set_status(Status::error(""));
     }
-    answer
+    response
 }
 
 /// Starts a span with the attributes of the semantic conventions for HTTP, but without path, query and

@@ -56,18 +56,18 @@ impl HttpClient for SpanSender {
         let (respond, response) = oneshot::channel();
         let client = self.client.clone();
         let send = async move {
-            let answer = client.execute(request).await;
+            let response = client.execute(request).await;
             // Fails if the exporter has stopped.
-            respond.send(answer.and_then(reqwest::Response::error_for_status)).ok();
+            respond.send(response.and_then(reqwest::Response::error_for_status)).ok();
         };
         {
             let _entered = self.runtime.enter();
             self.life.spawn("traces", send);
         }
         match response.await? {
-            Ok(answer) => {
+            Ok(response) => {
                 self.log(Ok(()));
-                Ok(Response::builder().status(answer.status()).body(Bytes::new())?)
+                Ok(Response::builder().status(response.status()).body(Bytes::new())?)
             }
             Err(err) => {
                 let err = err.without_url();
