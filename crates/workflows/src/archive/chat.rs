@@ -19,12 +19,12 @@ use uuid::Uuid;
 use super::{
     BadArchive, Unpacked,
     description::{
-        Described, DescribedFile, DescribedMessage, DescribedRun, DescribedStep, Object,
+        Described, DescribedFile, DescribedMessage, DescribedRun, DescribedStep, RawObject,
     },
     path,
     read::UnpackedFile,
 };
-use crate::{bot, http::values};
+use crate::{bot, values};
 
 /// A chat that is not stored yet.
 #[derive(Debug)]
@@ -47,22 +47,23 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     let listed = described.listed();
     if let Some(listed) = &described.files {
         let there: HashSet<_> = files.iter().map(named).collect();
-        let gone =
-            listed.iter().find(|it| path::last(&it.path).is_none_or(|it| !there.contains(&it)));
+        let gone = listed
+            .iter()
+            .find(|file| path::last(&file.path).is_none_or(|key| !there.contains(&key)));
         if let Some(DescribedFile { path, .. }) = gone {
-            let why = format!("it has the file {path:?}, which is not in the archive");
-            return Err(BadArchive::Metadata(why));
+            let err = format!("it has the file {path:?}, which is not in the archive");
+            return Err(BadArchive::Metadata(err));
         }
     }
     let known = |file: &UnpackedFile| listed.get(&named(file)).copied();
-    files.retain(|it| known(it).is_some() || !path::is_stray(&it.name));
-    files.sort_by_cached_key(|it| known(it).map_or(usize::MAX, |(at, _)| at));
+    files.retain(|file| known(file).is_some() || !path::is_stray(&file.name));
+    files.sort_by_cached_key(|file| known(file).map_or(usize::MAX, |(at, _)| at));
     let with_values: HashSet<_> = described
         .files
         .iter()
         .flatten()
-        .filter(|it| it.values)
-        .filter_map(|it| path::last(&it.path))
+        .filter(|file| file.values)
+        .filter_map(|file| path::last(&file.path))
         .collect();
     let kept: Result<Vec<_>, BadArchive> = (1..)
         .zip(&files)
@@ -84,7 +85,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
         })
         .collect();
     let kept = kept?;
-    let ids = (1..).zip(&files).map(|(id, it)| (named(it), id)).collect();
+    let ids = (1..).zip(&files).map(|(id, file)| (named(file), id)).collect();
     let chat = Chat {
         user_id: owner.map(str::to_owned),
         participant: described.participant_name.unwrap_or_else(bot::name::participant),
@@ -93,23 +94,26 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
             Some(ChatStatus::Processing) => ChatStatus::Failed,
             status => status.unwrap_or(ChatStatus::Active),
         },
-        partition: described.partition_key.filter(|it| is_plain(it)).unwrap_or_default(),
+        partition: described
+            .partition_key
+            .filter(|partition| is_plain(partition))
+            .unwrap_or_default(),
         metadata: text(described.metadata),
-        dialogue: described.dialogue.map(|it| it.get().to_owned()),
+        dialogue: described.dialogue.map(|dialogue| dialogue.get().to_owned()),
         created_at,
         updated_at,
         id: described.chat_id,
     };
     let messages = described.messages.unwrap_or_default();
-    let messages = messages.into_iter().map(|it| it.taken(created_at)).collect();
+    let messages = messages.into_iter().map(|message| message.taken(created_at)).collect();
     let runs = match (described.runs, described.workflow_steps) {
         (Some(runs), _) => runs,
         // The original knows no runs.
         (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::of(&chat.id, steps)],
         (None, _) => Vec::new(),
     };
-    let runs = runs.into_iter().map(|it| it.taken(&chat, &ids)).collect();
-    let bytes = files.iter().map(|it| it.at.clone()).collect();
+    let runs = runs.into_iter().map(|run| run.taken(&chat, &ids)).collect();
+    let bytes = files.iter().map(|file| file.at.clone()).collect();
     Ok(Restored { whole: WholeChat { chat, messages, files: kept, runs }, bytes })
 }
 
@@ -122,7 +126,7 @@ impl Described {
     /// The order of files, and since when they are there.
     fn listed(&self) -> HashMap<(Place, Cow<'_, str>), (usize, Option<i64>)> {
         let ours = self.files.iter().flatten();
-        let ours = ours.map(|it| (it.path.as_str(), time(it.created_at.as_deref())));
+        let ours = ours.map(|file| (file.path.as_str(), time(file.created_at.as_deref())));
         let theirs = self.uploaded_files.iter().chain(&self.output_files).flatten();
         let all = ours.chain(theirs.map(|path| (path.as_str(), None)));
         let mut listed = HashMap::new();
@@ -150,9 +154,10 @@ impl DescribedMessage {
 impl DescribedRun {
     /// One that had these steps.
     fn of(chat: &str, steps: Vec<DescribedStep>) -> Self {
-        let last =
-            |of: fn(&DescribedStep) -> &Option<String>| steps.last().and_then(|it| of(it).clone());
-        let failed = steps.iter().find(|it| it.status.as_deref() == Some("failed"));
+        let last = |of: fn(&DescribedStep) -> &Option<String>| {
+            steps.last().and_then(|step| of(step).clone())
+        };
+        let failed = steps.iter().find(|step| step.status.as_deref() == Some("failed"));
         Self {
             run_id: format!("{chat}_workflow_{}", Uuid::now_v7().simple()),
             origin: None,
@@ -162,17 +167,17 @@ impl DescribedRun {
                     .to_owned(),
             ),
             seq: None,
-            error: failed.and_then(|it| it.error_message.clone()),
-            submitted_at: steps.first().and_then(|it| it.started_at.clone()),
-            started_at: steps.first().and_then(|it| it.started_at.clone()),
-            completed_at: last(|it| &it.completed_at),
+            error: failed.and_then(|step| step.error_message.clone()),
+            submitted_at: steps.first().and_then(|step| step.started_at.clone()),
+            started_at: steps.first().and_then(|step| step.started_at.clone()),
+            completed_at: last(|step| &step.completed_at),
             steps,
         }
     }
 
     fn taken(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
-        let steps = (0..).zip(self.steps).map(|(at, it)| it.taken(at, ids)).collect::<Vec<_>>();
-        let done = steps.iter().take_while(|it| it.status == StepStatus::Completed).count();
+        let steps = (0..).zip(self.steps).map(|(at, step)| step.taken(at, ids)).collect::<Vec<_>>();
+        let done = steps.iter().take_while(|step| step.status == StepStatus::Completed).count();
         let status = match self.status.as_deref().and_then(RunStatus::parse) {
             Some(RunStatus::Completed) if done < steps.len() => RunStatus::Interrupted,
             status => status.unwrap_or(RunStatus::Interrupted),
@@ -186,7 +191,7 @@ impl DescribedRun {
             seq: self.seq.unwrap_or_default().into(),
             total: count(steps.len()),
             next: count(done),
-            next_kind: steps.get(done).map_or(StepKind::Internal, |it| it.kind),
+            next_kind: steps.get(done).map_or(StepKind::Internal, |step| step.kind),
             error: self.error,
             attempts: 0,
             created_at: time(self.submitted_at.as_deref()).unwrap_or(chat.created_at),
@@ -213,7 +218,7 @@ impl DescribedStep {
             progress: progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
             input: file(self.input_file),
             output: file(self.output_file),
-            result: self.result.map(Object::into_text),
+            result: self.result.map(RawObject::into_text),
             error: self.error_message,
             worker: self.worker,
             started_at: time(self.started_at.as_deref()),
@@ -238,11 +243,11 @@ fn count(path: &Path) -> io::Result<u64> {
 }
 
 fn id(text: Option<&str>) -> Uuid {
-    text.and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7)
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(Uuid::now_v7)
 }
 
-fn text(object: Option<Object>) -> String {
-    object.map_or_else(|| "{}".to_owned(), Object::into_text)
+fn text(object: Option<RawObject>) -> String {
+    object.map_or_else(|| "{}".to_owned(), RawObject::into_text)
 }
 
 /// Unix milliseconds. Times without an offset, as the original has them, are in UTC.
@@ -258,5 +263,6 @@ fn time(text: Option<&str>) -> Option<i64> {
 /// Whether it may be a part of a path that is shown.
 fn is_plain(partition: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    partition.len() <= 64 && partition.split('/').all(|it| !it.is_empty() && it.chars().all(good))
+    partition.len() <= 64
+        && partition.split('/').all(|part| !part.is_empty() && part.chars().all(good))
 }

@@ -58,7 +58,7 @@ pub(super) fn parse(path: &str) -> Result<(Option<&str>, Entry<'_>), &'static st
     if parts.contains(&"..") {
         return Err("whose path leaves the archive");
     }
-    if parts.iter().any(|it| it.is_empty() || *it == ".") {
+    if parts.iter().any(|part| part.is_empty() || *part == ".") {
         return match path {
             "" | "." => Ok((None, Entry::Folder)),
             _ => Err("whose path has an empty part"),

@@ -57,7 +57,7 @@ pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpack
     let mut archive = Archive::new(Bounded { inner: MultiGzDecoder::new(file), left });
     let taken = take(&mut archive, folder, limit)?;
     // Only at the end is it known whether everything is as it was.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(&why, limit))?;
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|err| broken(&err, limit))?;
     Ok(taken)
 }
 
@@ -66,7 +66,7 @@ fn take(
     folder: &Path,
     limit: u64,
 ) -> Result<Unpacked, BadArchive> {
-    let bad = |why: io::Error| broken(&why, limit);
+    let bad = |err: io::Error| broken(&err, limit);
     let (mut metadata, mut full) = (None, None);
     let (mut files, mut left) = (Vec::new(), limit);
     let mut inside: Option<Option<String>> = None;
@@ -92,11 +92,11 @@ fn take(
         }
         let path = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = String::from_utf8(path)
-            .map_err(|why| named(&why.into_bytes(), "whose path is not UTF-8"))?;
+            .map_err(|err| named(&err.into_bytes(), "whose path is not UTF-8"))?;
         if path::is_companion(&path) {
             continue;
         }
-        let refuse = |why| BadArchive::Entry(path.clone(), why);
+        let refuse = |err| BadArchive::Entry(path.clone(), err);
         let (top, what) = path::parse(&path).map_err(refuse)?;
         match kind {
             EntryType::Regular => {}
@@ -173,8 +173,8 @@ fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchi
         let read = match from.read(&mut buffer) {
             Ok(0) => return Ok(copied),
             Ok(read) => read,
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
-            Err(why) => return Err(broken(&why, limit)),
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+            Err(err) => return Err(broken(&err, limit)),
         };
         let bytes = buffer.get(..read).unwrap_or_default();
         io::Write::write_all(to, bytes).map_err(BadArchive::Scratch)?;
@@ -182,24 +182,24 @@ fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchi
     }
 }
 
-fn named(path: &[u8], why: &'static str) -> BadArchive {
-    BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), why)
+fn named(path: &[u8], err: &'static str) -> BadArchive {
+    BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), err)
 }
 
-fn broken(why: &io::Error, limit: u64) -> BadArchive {
+fn broken(err: &io::Error, limit: u64) -> BadArchive {
     // Whatever reads in between may wrap it.
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
-    while let Some(it) = cause {
-        let inner = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if it.is::<Passed>() {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(err);
+    while let Some(current) = cause {
+        let inner = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if current.is::<Passed>() {
             return BadArchive::TooLarge(limit);
         }
         cause = match inner {
             Some(inner) => Some(inner),
-            None => it.source(),
+            None => current.source(),
         };
     }
-    BadArchive::Broken(why.to_string())
+    BadArchive::Broken(err.to_string())
 }
 
 impl<R: Read> Read for Bounded<R> {

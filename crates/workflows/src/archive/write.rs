@@ -17,7 +17,7 @@ pub(crate) fn fits(files: &[ChatFile], limit: u64) -> Result<(), BadArchive> {
     if files.len() >= MAX_ENTRIES {
         return Err(BadArchive::Entries);
     }
-    let sizes = files.iter().map(|it| u64::try_from(it.size).unwrap_or_default());
+    let sizes = files.iter().map(|file| u64::try_from(file.size).unwrap_or_default());
     if sizes.fold(0, u64::saturating_add) > limit {
         return Err(BadArchive::TooLarge(limit));
     }

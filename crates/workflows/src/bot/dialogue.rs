@@ -15,17 +15,17 @@ pub(crate) const MAX_MESSAGE: usize = 10_000;
 
 /// Where a conversation is. It is kept between two messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) phase: Phase,
+pub(crate) struct Dialogue {
+    pub(crate) phase: DialoguePhase,
     /// What was asked for before there was a file.
-    pub(crate) request: Option<Request>,
+    pub(crate) request: Option<PendingRequest>,
     /// What waits for a yes.
     pub(crate) steps: Vec<Suggested>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
+pub(crate) enum DialoguePhase {
     #[default]
     Idle,
     AwaitingFile,
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct PendingRequest {
     pub(crate) kind: Kind,
     pub(crate) message: String,
 }
@@ -55,7 +55,7 @@ pub(crate) enum Input<'a> {
 
 /// What the bot answers, and what is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reply {
+pub(crate) struct BotReply {
     pub(crate) text: String,
     pub(crate) intent: Option<Intent>,
     pub(crate) suggested: Option<Vec<Suggested>>,
@@ -79,82 +79,87 @@ pub(crate) enum Understood {
 }
 
 /// What follows from `input`. `file` is the last one that was uploaded.
-pub(crate) fn answer(state: State, input: Input<'_>, file: Option<&FileSeen>) -> (State, Reply) {
+pub(crate) fn answer(
+    state: Dialogue,
+    input: Input<'_>,
+    file: Option<&FileSeen>,
+) -> (Dialogue, BotReply) {
     match input {
         Input::Message(message) => state.hear(message, file),
         Input::Uploaded => state.uploaded(file),
         Input::Confirmed { confirmed: false, .. } => state.decline(),
         Input::Confirmed { confirmed: true, modified } => {
             let modified = modified.filter(|steps| !steps.is_empty());
-            let pending = state.phase == Phase::AwaitingConfirmation && !state.steps.is_empty();
+            let pending =
+                state.phase == DialoguePhase::AwaitingConfirmation && !state.steps.is_empty();
             match modified {
                 Some(steps) => run(steps),
                 None if pending => run(state.steps),
-                None => (state, Reply::refused(texts::NOTHING_PENDING)),
+                None => (state, BotReply::refused(texts::NOTHING_PENDING)),
             }
         }
     }
 }
 
 /// What is answered when a run begins.
-pub(crate) fn started() -> Reply {
-    Reply { action: Some("execute_workflow"), ..Reply::of(texts::STARTING) }
+pub(crate) fn started() -> BotReply {
+    BotReply { action: Some("execute_workflow"), ..BotReply::of(texts::STARTING) }
 }
 
-fn run(steps: Vec<Suggested>) -> (State, Reply) {
-    let reply = Reply { run: Some(steps), ..started() };
-    (State { phase: Phase::Processing, ..State::default() }, reply)
+fn run(steps: Vec<Suggested>) -> (Dialogue, BotReply) {
+    let reply = BotReply { run: Some(steps), ..started() };
+    (Dialogue { phase: DialoguePhase::Processing, ..Dialogue::default() }, reply)
 }
 
 // === impl State ===
 
-impl State {
-    fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+impl Dialogue {
+    fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         let message = message.trim();
         if message.is_empty() {
-            return (self, Reply::refused(texts::EMPTY));
+            return (self, BotReply::refused(texts::EMPTY));
         }
         if message.chars().nth(MAX_MESSAGE).is_some() {
-            return (self, Reply::refused(texts::TOO_LONG));
+            return (self, BotReply::refused(texts::TOO_LONG));
         }
-        let processing = self.phase == Phase::Processing;
+        let processing = self.phase == DialoguePhase::Processing;
         let word = message.trim_end_matches(['.', '!']).to_lowercase();
         match word.as_str() {
             "cancel" | "stop" | "quit" if processing => {
                 let action = Some("cancel_workflow");
-                return (self, Reply { action, ..Reply::of(texts::STOPPING) });
+                return (self, BotReply { action, ..BotReply::of(texts::STOPPING) });
             }
-            "cancel" | "stop" | "quit" => return (Self::default(), Reply::of(texts::CANCELLED)),
-            "help" | "?" => return (self, Reply::of(texts::help())),
+            "cancel" | "stop" | "quit" => return (Self::default(), BotReply::of(texts::CANCELLED)),
+            "help" | "?" => return (self, BotReply::of(texts::help())),
             _ => {}
         }
-        if self.phase == Phase::AwaitingConfirmation {
+        if self.phase == DialoguePhase::AwaitingConfirmation {
             return self.hear_answer(&word, message, file);
         }
         let Some(intent) = classify(message) else {
             let understood = Understood::Unknown;
-            return (self, Reply { understood, ..Reply::of(texts::UNKNOWN) });
+            return (self, BotReply { understood, ..BotReply::of(texts::UNKNOWN) });
         };
         if processing {
-            return (self, Reply { intent: Some(intent), ..Reply::of(texts::BUSY) });
+            return (self, BotReply { intent: Some(intent), ..BotReply::of(texts::BUSY) });
         }
         let Some(file) = file else {
             let steps = suggest(intent.kind, message, None).steps;
-            let request = Request { kind: intent.kind, message: message.to_owned() };
-            let reply = Reply {
+            let request = PendingRequest { kind: intent.kind, message: message.to_owned() };
+            let reply = BotReply {
                 intent: Some(intent),
                 requires_file: true,
-                ..Reply::of(texts::upload(intent.kind, &steps))
+                ..BotReply::of(texts::upload(intent.kind, &steps))
             };
-            let phase = Phase::AwaitingFile;
+            let phase = DialoguePhase::AwaitingFile;
             return (Self { phase, request: Some(request), steps: Vec::new() }, reply);
         };
         let (state, reply) = propose(intent.kind, message, file);
-        (state, Reply { intent: Some(intent), ..reply })
+        (state, BotReply { intent: Some(intent), ..reply })
     }
 
     /// A message where yes or no is expected. Another request replaces the steps.
-    fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+    fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         match word {
             "yes" | "y" | "ok" | "proceed" | "continue" | "go" | "confirm" => run(self.steps),
             "no" | "n" => self.decline(),
@@ -162,48 +167,48 @@ impl State {
                 let action = Some("modify_workflow");
                 let intent = classify(message);
                 let (Some(found), Some(file)) = (intent, file) else {
-                    return (self, Reply { action, ..Reply::of(texts::MODIFY) });
+                    return (self, BotReply { action, ..BotReply::of(texts::MODIFY) });
                 };
                 let (state, reply) = propose(found.kind, message, file);
                 let state = if reply.suggested.is_some() { state } else { self };
-                (state, Reply { intent, action, ..reply })
+                (state, BotReply { intent, action, ..reply })
             }
         }
     }
 
-    fn decline(self) -> (Self, Reply) {
-        let processing = self.phase == Phase::Processing;
-        (if processing { self } else { Self::default() }, Reply::of(texts::DECLINED))
+    fn decline(self) -> (Self, BotReply) {
+        let processing = self.phase == DialoguePhase::Processing;
+        (if processing { self } else { Self::default() }, BotReply::of(texts::DECLINED))
     }
 
-    fn uploaded(self, file: Option<&FileSeen>) -> (Self, Reply) {
-        if self.phase != Phase::AwaitingFile {
-            return (self, Reply::of(texts::UPLOADED));
+    fn uploaded(self, file: Option<&FileSeen>) -> (Self, BotReply) {
+        if self.phase != DialoguePhase::AwaitingFile {
+            return (self, BotReply::of(texts::UPLOADED));
         }
         match (self.request, file) {
-            (Some(Request { kind, message }), Some(file)) => propose(kind, &message, file),
-            _ => (Self::default(), Reply::of(texts::UPLOADED_FIRST)),
+            (Some(PendingRequest { kind, message }), Some(file)) => propose(kind, &message, file),
+            _ => (Self::default(), BotReply::of(texts::UPLOADED_FIRST)),
         }
     }
 }
 
 /// Ask whether to run what `message` asks for, or for what it lacks.
-fn propose(kind: Kind, message: &str, file: &FileSeen) -> (State, Reply) {
+fn propose(kind: Kind, message: &str, file: &FileSeen) -> (Dialogue, BotReply) {
     let Suggestion { steps, missing } = suggest(kind, message, Some(file));
     if let Some(missing) = missing {
-        return (State::default(), Reply::of(texts::missing(kind, &missing)));
+        return (Dialogue::default(), BotReply::of(texts::missing(kind, &missing)));
     }
-    let reply = Reply {
+    let reply = BotReply {
         suggested: Some(steps.clone()),
         requires_confirmation: true,
-        ..Reply::of(texts::question(kind, &steps))
+        ..BotReply::of(texts::question(kind, &steps))
     };
-    (State { phase: Phase::AwaitingConfirmation, request: None, steps }, reply)
+    (Dialogue { phase: DialoguePhase::AwaitingConfirmation, request: None, steps }, reply)
 }
 
 // === impl Reply ===
 
-impl Reply {
+impl BotReply {
     fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }

@@ -13,7 +13,7 @@ mod normalize;
 #[cfg(test)]
 mod tests;
 
-use columns::Columns;
+use columns::ColumnNames;
 
 /// A step that can be run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub(crate) struct Suggestion {
 }
 
 /// `Err` is what is missing.
-type Steps = Result<Vec<Suggested>, String>;
+type SuggestResult = Result<Vec<Suggested>, String>;
 
 const NO_FILE: &str = "Upload the file, so that I can see its columns.";
 
@@ -56,11 +56,11 @@ pub(crate) fn suggest(kind: Kind, message: &str, file: Option<&FileSeen>) -> Sug
         Kind::GenerateSql => sql(message, file),
         Kind::GenerateJson => json(message, file),
         _ => file.ok_or_else(|| NO_FILE.to_owned()).and_then(|file| match kind {
-            Kind::ExtractColumns => extract(message, &Columns::of(file)),
-            Kind::NormalizeData => normalize::steps(message, &Columns::of(file)),
+            Kind::ExtractColumns => extract(message, &ColumnNames::of(file)),
+            Kind::NormalizeData => normalize::steps(message, &ColumnNames::of(file)),
             Kind::SearchFilter => search(message, file),
-            Kind::BindData => bind(message, &Columns::of(file)),
-            _ => rename(message, &Columns::of(file)),
+            Kind::BindData => bind(message, &ColumnNames::of(file)),
+            _ => rename(message, &ColumnNames::of(file)),
         }),
     };
     match steps {
@@ -82,7 +82,7 @@ fn shown(names: &[String]) -> String {
     format!("{}{more}", first.join(", "))
 }
 
-fn extract(message: &str, columns: &Columns<'_>) -> Steps {
+fn extract(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static ALL: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(all|every)\s+(of\s+)?(the\s+)?(columns?|fields?|data)\b"));
     static BUT: LazyLock<Regex> =
@@ -90,10 +90,10 @@ fn extract(message: &str, columns: &Columns<'_>) -> Steps {
     static UNIQUE: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(unique|distinct|duplicates?)\b"));
 
-    let but = BUT.captures(message).and_then(|it| it.get(1));
-    let not = but.map(|it| columns.mentioned(it.as_str())).unwrap_or_default();
+    let but = BUT.captures(message).and_then(|found| found.get(1));
+    let not = but.map(|list| columns.mentioned(list.as_str())).unwrap_or_default();
     let names = if !not.is_empty() {
-        columns.all().iter().filter(|it| !not.contains(it)).cloned().collect()
+        columns.all().iter().filter(|name| !not.contains(name)).cloned().collect()
     } else if let Some(named) = columns.listed(message) {
         named?
     } else if ALL.is_match(message) {
@@ -112,14 +112,14 @@ fn extract(message: &str, columns: &Columns<'_>) -> Steps {
     Ok(one("excel/extract-columns-to-file", arguments, description))
 }
 
-fn convert(message: &str, file: Option<&FileSeen>) -> Steps {
+fn convert(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static TARGET: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(?:to|into|as)\s+(?:an?\s+)?\.?(excel|xlsx|csv|json|sql)\b"));
     static FORMAT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(excel|xlsx|csv|json|sql)\b"));
 
-    let target = TARGET.captures(message).and_then(|it| it.get(1));
+    let target = TARGET.captures(message).and_then(|found| found.get(1));
     let target = target.or_else(|| FORMAT.find_iter(message).last());
-    let target = target.map(|it| it.as_str().to_ascii_lowercase());
+    let target = target.map(|format| format.as_str().to_ascii_lowercase());
     let extension = file.map(FileSeen::extension).unwrap_or_default();
     Ok(match (target.as_deref(), extension.as_str()) {
         (Some("csv"), "csv") | (Some("excel" | "xlsx"), "xlsx") => {
@@ -141,11 +141,11 @@ fn convert(message: &str, file: Option<&FileSeen>) -> Steps {
 fn only(message: &str, file: Option<&FileSeen>) -> Result<Option<Vec<String>>, String> {
     let Some(segment) = columns::after_the_word(message) else { return Ok(None) };
     let Some(file) = file else { return Err(NO_FILE.to_owned()) };
-    let names = Columns::of(file).read(segment)?;
+    let names = ColumnNames::of(file).read(segment)?;
     Ok(Some(names).filter(|names| !names.is_empty()))
 }
 
-fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
+fn sql(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static TABLE: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r#"\b(?:table|into)\s+(?:(?:an?|the|table|named|called|name)\s+)*["'`]?([a-z_]\w*)"#,
@@ -167,11 +167,12 @@ fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
         "sqlite",
     ];
 
-    let table = TABLE.captures(message).and_then(|it| it.get(1)).map_or("data", |it| it.as_str());
+    let table =
+        TABLE.captures(message).and_then(|found| found.get(1)).map_or("data", |name| name.as_str());
     let is_name = !NOT_A_NAME.contains(&table.to_ascii_lowercase().as_str());
     let table = if is_name { table } else { "data" };
     let lower = message.to_lowercase();
-    let other = ["mysql", "sqlite"].into_iter().find(|it| lower.contains(it));
+    let other = ["mysql", "sqlite"].into_iter().find(|database| lower.contains(database));
     let database = other.unwrap_or("postgresql");
     let mut arguments = json!({ "table_name": table, "database_type": database });
     let description = format!("Write INSERT statements for the table {table} ({database})");
@@ -185,7 +186,7 @@ fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
     })
 }
 
-fn json(message: &str, file: Option<&FileSeen>) -> Steps {
+fn json(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static COMPACT: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(compact|minified|one\s+line)\b"));
 
@@ -195,14 +196,15 @@ fn json(message: &str, file: Option<&FileSeen>) -> Steps {
     let mut description = "Write every row as a JSON object".to_owned();
     if let Some(names) = only(message, file)? {
         description = format!("{description} with the columns {}", shown(&names));
-        let mapping: Map<_, _> = names.into_iter().map(|it| (it.clone(), it.into())).collect();
+        let mapping: Map<_, _> =
+            names.into_iter().map(|name| (name.clone(), name.into())).collect();
         arguments["column_mapping"] = mapping.into();
     }
     Ok(one("json/generate", arguments, description))
 }
 
-fn search(message: &str, file: &FileSeen) -> Steps {
-    let found = condition::read(message, &Columns::of(file))?;
+fn search(message: &str, file: &FileSeen) -> SuggestResult {
+    let found = condition::read(message, &ColumnNames::of(file))?;
     let operation = if file.extension() == "csv" { "csv/search" } else { "excel/search" };
     let (group, _) = operation.split_once('/').unwrap_or_default();
     let description = format!("Keep the rows where {}", found.description);
@@ -211,7 +213,7 @@ fn search(message: &str, file: &FileSeen) -> Steps {
     Ok(one(operation, arguments, description))
 }
 
-fn bind(message: &str, columns: &Columns<'_>) -> Steps {
+fn bind(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static FILE: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r#""([^"]+\.(?:xlsx|csv|tsv|txt))"|([^\s"',;:]+\.(?:xlsx|csv|tsv|txt))\b"#)
     });
@@ -227,17 +229,17 @@ fn bind(message: &str, columns: &Columns<'_>) -> Steps {
 
     let example = || EXAMPLE.to_owned();
     let name = FILE.captures(message).ok_or_else(example)?;
-    let rest = message.get(name.get(0).map_or(0, |it| it.end())..).unwrap_or_default();
-    let name = name.get(1).or(name.get(2)).map_or("", |it| it.as_str());
-    let keys = KEYS.captures(rest).and_then(|it| it.get(1)).ok_or_else(example)?;
+    let rest = message.get(name.get(0).map_or(0, |whole| whole.end())..).unwrap_or_default();
+    let name = name.get(1).or(name.get(2)).map_or("", |name| name.as_str());
+    let keys = KEYS.captures(rest).and_then(|found| found.get(1)).ok_or_else(example)?;
     let keys = columns.read(keys.as_str())?;
-    let added = ADDED.captures(rest).and_then(|it| it.get(1)).ok_or_else(example)?;
+    let added = ADDED.captures(rest).and_then(|found| found.get(1)).ok_or_else(example)?;
     let mut added = columns::split(added.as_str());
     added.dedup();
     if keys.is_empty() || added.is_empty() {
         return Err(example());
     }
-    if let Some(there) = added.iter().find(|it| columns.all().contains(it)) {
+    if let Some(there) = added.iter().find(|name| columns.all().contains(name)) {
         return Err(format!("The file has a column {there} already. Say other columns to add."));
     }
     let description =
@@ -252,7 +254,7 @@ fn bind(message: &str, columns: &Columns<'_>) -> Steps {
     })
 }
 
-fn rename(message: &str, columns: &Columns<'_>) -> Steps {
+fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static TO: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"^(.*?\S)\s*(?:\s(?:to|as|into)\s|->|=>|→|=)\s*(\S.*)$"));
 
@@ -299,6 +301,6 @@ fn rename(message: &str, columns: &Columns<'_>) -> Steps {
 impl FileSeen {
     /// In small letters, without the point.
     fn extension(&self) -> String {
-        self.name.rsplit_once('.').map_or("", |(_, it)| it).to_ascii_lowercase()
+        self.name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
     }
 }

@@ -1,13 +1,13 @@
-//! Which parts the forms have that doors take.
+//! Describes the multipart forms that endpoints take.
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, path::Operation, request_body::RequestBody};
 
-/// What a part of a form is.
+/// Type of a part.
 #[derive(Clone, Copy)]
 enum Kind {
     File,
     Text,
-    /// Only the word `true` is true.
+    /// Text; only `true` is true.
     Flag,
     /// JSON, as text.
     Json,
@@ -17,7 +17,7 @@ use Kind::{File, Flag, Json, Text};
 
 const TABLE: &str = "city,name\nOslo,Ann\n";
 
-/// All parts, and an example of each; the examples go together.
+/// All parts, each with an example. The examples fit together.
 const PARTS: [(&str, Kind, &str, &str); 32] = [
     ("file", File, "a file; a table is CSV or XLSX", TABLE),
     ("dump_file", File, "an archive that was downloaded", ""),
@@ -63,7 +63,7 @@ const PARTS: [(&str, Kind, &str, &str); 32] = [
     ("aggregation_mode", Text, "`array`, `single` or `nested`", "single"),
 ];
 
-/// The parts that the form of a path must have, and those that it may have.
+/// Required and optional parts of the form of each path.
 const FORMS: [(&str, &str, &str); 24] = [
     ("/api/v1/chat/workflows/{chat}/upload", "file", ""),
     ("/api/v1/chat/bot/conversations/{chat}/upload", "file", ""),
@@ -119,11 +119,13 @@ const FORMS: [(&str, &str, &str); 24] = [
     ),
 ];
 
-/// Add the form that the door at `path` takes.
+/// Adds the form of `path` to the description of its endpoint.
 pub(super) fn describe(path: &str, operation: &mut Operation) {
-    let Some((_, must, may)) = FORMS.iter().find(|(its, ..)| *its == path) else { return };
-    let must: Vec<_> = must.split_whitespace().collect();
-    let wanted = |name: &str| must.contains(&name) || may.split_whitespace().any(|it| it == name);
+    let Some((_, required, optional)) = FORMS.iter().find(|(its, ..)| *its == path) else { return };
+    let required: Vec<_> = required.split_whitespace().collect();
+    let wanted = |name: &str| {
+        required.contains(&name) || optional.split_whitespace().any(|part| part == name)
+    };
     let parts = PARTS.iter().filter(|(name, ..)| wanted(name));
     let properties: Map<_, _> = parts
         .map(|(name, kind, what, example)| {
@@ -133,7 +135,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
             ((*name).to_owned(), part)
         })
         .collect();
-    let schema = json!({ "type": "object", "required": must, "properties": properties });
+    let schema = json!({ "type": "object", "required": required, "properties": properties });
     let form = json!({ "content": { "multipart/form-data": { "schema": schema } } });
     let form: RequestBody = serde_json::from_value(form).expect("a description is plain data");
     match &mut operation.request_body {
@@ -154,20 +156,20 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::doors, *};
+    use super::{super::endpoints, *};
 
     #[test]
-    fn every_form_is_that_of_a_door_and_every_part_is_in_one() {
-        let described = doors().into_openapi();
+    fn every_form_is_that_of_an_endpoint_and_every_part_is_in_one() {
+        let described = endpoints().into_openapi();
         for (path, must, may) in FORMS {
-            let door = described.paths.paths.get(path).and_then(|it| it.post.as_ref());
-            assert!(door.is_some(), "{path}");
+            let endpoint = described.paths.paths.get(path).and_then(|item| item.post.as_ref());
+            assert!(endpoint.is_some(), "{path}");
             for name in must.split_whitespace().chain(may.split_whitespace()) {
                 assert!(PARTS.iter().any(|(its, ..)| *its == name), "{path}: {name}");
             }
         }
         for (name, ..) in PARTS {
-            let used = |parts: &str| parts.split_whitespace().any(|it| it == name);
+            let used = |parts: &str| parts.split_whitespace().any(|part| part == name);
             assert!(FORMS.iter().any(|(_, must, may)| used(must) || used(may)), "{name}");
         }
     }

@@ -6,7 +6,7 @@ use regex::Regex;
 use super::{FileSeen, pattern, shown};
 
 #[derive(Debug)]
-pub(super) struct Columns<'a> {
+pub(super) struct ColumnNames<'a> {
     names: &'a [String],
     /// Places and names in small letters, the longest first.
     lower: Vec<(usize, String)>,
@@ -14,9 +14,9 @@ pub(super) struct Columns<'a> {
 
 // === impl Columns ===
 
-impl<'a> Columns<'a> {
+impl<'a> ColumnNames<'a> {
     pub(super) fn of(file: &'a FileSeen) -> Self {
-        let lower = file.columns.iter().map(|it| it.trim().to_lowercase()).enumerate();
+        let lower = file.columns.iter().map(|name| name.trim().to_lowercase()).enumerate();
         let mut lower: Vec<_> = lower.filter(|(_, name)| !name.is_empty()).collect();
         lower.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
         Self { names: &file.columns, lower }
@@ -36,10 +36,10 @@ impl<'a> Columns<'a> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let exact = self.names.iter().position(|it| it == name);
+        let exact = self.names.iter().position(|known| known == name);
         exact.or_else(|| {
             let name = name.to_lowercase();
-            self.lower.iter().find(|(_, it)| *it == name).map(|(at, _)| *at)
+            self.lower.iter().find(|(_, known)| *known == name).map(|(at, _)| *at)
         })
     }
 
@@ -103,8 +103,9 @@ impl<'a> Columns<'a> {
                     let part = bare(&part);
                     return Err(format!("The file has no column {part:?}. {}", self.known()));
                 }
-                names
-                    .extend(found.into_iter().filter(|it| !names.contains(it)).collect::<Vec<_>>());
+                names.extend(
+                    found.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>(),
+                );
             }
         }
         Ok(names)
@@ -117,7 +118,7 @@ impl<'a> Columns<'a> {
                 r"\b(?:extract|get|select|pull(?:\s+out)?)\s+(.+?)(?:\s+(?:from|columns?|fields?)\b|$)",
             )
         });
-        let verb = VERB.captures(message).and_then(|it| it.get(1)).map(|it| it.as_str());
+        let verb = VERB.captures(message).and_then(|found| found.get(1)).map(|list| list.as_str());
         let lists = after_the_word(message).into_iter().chain(verb);
         lists.map(|list| self.read(list)).find(|names| names != &Ok(Vec::new()))
     }
@@ -131,21 +132,21 @@ pub(super) fn after_the_word(message: &str) -> Option<&str> {
         LazyLock::new(|| pattern(r"(^|\s+)(from|in|into|of|for|as|to)\s"));
 
     let list = WORD.captures(message)?.get(1)?.as_str();
-    let end = END.find(list).map_or(list.len(), |it| it.start());
+    let end = END.find(list).map_or(list.len(), |found| found.start());
     list.get(..end).filter(|list| !list.trim().is_empty())
 }
 
 /// The parts of a list that has commas or `and` between them.
 pub(super) fn split(list: &str) -> Vec<String> {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[,;\n]|\s&\s|(^|\s)and(\s|$)"));
-    BETWEEN.split(list).map(|it| bare(it).to_owned()).filter(|it| !it.is_empty()).collect()
+    BETWEEN.split(list).map(|part| bare(part).to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 /// Without quotes around it and without the end of a sentence.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim().trim_end_matches(['.', '!', '?', ':', ',']).trim();
     for quote in ['"', '\'', '`'] {
-        let inside = text.strip_prefix(quote).and_then(|it| it.strip_suffix(quote));
+        let inside = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
         if let Some(inside) = inside {
             return inside;
         }
@@ -179,10 +180,10 @@ fn is_filler(text: &str) -> bool {
         "rows",
         "file",
     ];
-    let words = text.split(|it| !is_part_of_word(it)).filter(|it| !it.is_empty());
+    let words = text.split(|c| !is_part_of_word(c)).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).all(|word| FILLER.contains(&word.as_str()))
 }
 
-fn is_part_of_word(it: char) -> bool {
-    it.is_alphanumeric() || it == '_'
+fn is_part_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }

@@ -5,12 +5,12 @@ use regex::Regex;
 use serde_json::{Number, Value, json};
 
 use super::{
-    columns::{Columns, bare},
+    columns::{ColumnNames, bare},
     pattern,
 };
 
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct SearchConditions {
     pub(super) conditions: Vec<Value>,
     pub(super) logic: &'static str,
     pub(super) description: String,
@@ -47,12 +47,12 @@ const WRITTEN: [(&str, &str); 17] = [
 ];
 
 static OPERATORS: LazyLock<Regex> = LazyLock::new(|| {
-    let written: Vec<_> = WRITTEN.iter().map(|(_, it)| format!("({it})")).collect();
+    let written: Vec<_> = WRITTEN.iter().map(|(_, written)| format!("({written})")).collect();
     pattern(&written.join("|"))
 });
 
 /// The conditions of `message`. `Err` says what it lacks.
-pub(super) fn read(message: &str, columns: &Columns<'_>) -> Result<Found, String> {
+pub(super) fn read(message: &str, columns: &ColumnNames<'_>) -> Result<SearchConditions, String> {
     let (clauses, logic) = clauses(message)?;
     let mut conditions = Vec::new();
     let mut told = Vec::new();
@@ -62,8 +62,9 @@ pub(super) fn read(message: &str, columns: &Columns<'_>) -> Result<Found, String
             Value::Null => String::new(),
             Value::String(text) => format!(" {text}"),
             Value::Array(bounds) => {
-                let bounds =
-                    bounds.iter().map(|it| it.as_str().map_or(it.to_string(), str::to_owned));
+                let bounds = bounds
+                    .iter()
+                    .map(|bound| bound.as_str().map_or(bound.to_string(), str::to_owned));
                 format!(" {}", bounds.collect::<Vec<_>>().join(" and "))
             }
             other => format!(" {other}"),
@@ -76,13 +77,13 @@ pub(super) fn read(message: &str, columns: &Columns<'_>) -> Result<Found, String
         conditions.push(condition);
     }
     let description = told.join(if logic == "AND" { " and " } else { " or " });
-    Ok(Found { conditions, logic, description })
+    Ok(SearchConditions { conditions, logic, description })
 }
 
 /// The column, the operator and the value of one condition.
 fn condition<'a>(
     clause: &str,
-    columns: &Columns<'a>,
+    columns: &ColumnNames<'a>,
 ) -> Result<(&'a str, &'static str, Value), String> {
     static IN: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"^\s*(?:search|find|filter|look\s*up)\s+(?:for\s+)?(.+)\s+in\s+(.+)$")
@@ -169,7 +170,7 @@ fn value(operator: &'static str, text: &str) -> Result<(&'static str, Value), St
             let bounds: [&str; 2] = bounds.map(bare);
             match bounds.map(number) {
                 [Some(low), Some(high)] => (operator, json!([low, high])),
-                _ if bounds.iter().all(|it| is_date(it)) => (operator, json!(bounds)),
+                _ if bounds.iter().all(|bound| is_date(bound)) => (operator, json!(bounds)),
                 _ => return wrong("two numbers or two dates"),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::{Steps, Suggested, columns::Columns, one, pattern, shown};
+use super::{SuggestResult, Suggested, columns::ColumnNames, one, pattern, shown};
 
 /// What is said by name, and how.
 const SAID: [(&str, &str); 5] = [
@@ -20,11 +20,11 @@ const HELD: [(&str, &str); 3] =
     [("phone_format", "phone"), ("email_format", "mail"), ("date_format", "date")];
 
 static TYPES: LazyLock<Regex> = LazyLock::new(|| {
-    let said: Vec<_> = SAID.iter().map(|(_, it)| format!("({it})")).collect();
+    let said: Vec<_> = SAID.iter().map(|(_, phrase)| format!("({phrase})")).collect();
     pattern(&said.join("|"))
 });
 
-pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
+pub(super) fn steps(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static CLEAN: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(normali[sz]e|clean|standardi[sz]e)\b"));
     static ROWS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bduplicates?\b"));
@@ -46,7 +46,9 @@ pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
     if !types.is_empty() {
         if places.is_empty() {
             let all = everywhere(&lower, columns)?;
-            items.extend(all.into_iter().flat_map(|at| types.iter().map(move |it| (at, it.1))));
+            items.extend(
+                all.into_iter().flat_map(|at| types.iter().map(move |named| (at, named.1))),
+            );
         } else {
             items = assign(&types, &places);
         }
@@ -83,7 +85,7 @@ pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
     Ok(steps)
 }
 
-fn unclear(columns: &Columns<'_>) -> String {
+fn unclear(columns: &ColumnNames<'_>) -> String {
     let example =
         r#"Say what to do with which column, as in "uppercase name" or "trim all columns"."#;
     format!("{example} {}", columns.known())
@@ -95,7 +97,7 @@ fn assign<'a>(types: &[(usize, &'a str)], places: &[(usize, usize)]) -> Vec<(usi
     let mut groups: Vec<(Vec<&str>, Vec<usize>)> = vec![Default::default()];
     let mut places = places.iter().peekable();
     for (place, (_, name)) in types.iter().enumerate() {
-        let end = types.get(place + 1).map_or(usize::MAX, |it| it.0);
+        let end = types.get(place + 1).map_or(usize::MAX, |next| next.0);
         if groups.last().is_some_and(|(_, columns)| !columns.is_empty()) {
             groups.push(Default::default());
         }
@@ -118,7 +120,7 @@ fn assign<'a>(types: &[(usize, &'a str)], places: &[(usize, usize)]) -> Vec<(usi
 }
 
 /// All columns, if the message means all of them.
-fn everywhere(lower: &str, columns: &Columns<'_>) -> Result<Vec<usize>, String> {
+fn everywhere(lower: &str, columns: &ColumnNames<'_>) -> Result<Vec<usize>, String> {
     static ALL: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r"\b(all|data|every\w*|values?|columns|cells?|files?|tables?|spreadsheet|rows|text)\b",
@@ -136,7 +138,7 @@ fn everywhere(lower: &str, columns: &Columns<'_>) -> Result<Vec<usize>, String> 
     }
 }
 
-fn different(columns: &Columns<'_>) -> Vec<Suggested> {
+fn different(columns: &ColumnNames<'_>) -> Vec<Suggested> {
     let arguments = json!({ "columns": columns.all(), "remove_duplicates": true });
     one("excel/extract-columns-to-file", arguments, "Keep each different row once")
 }
