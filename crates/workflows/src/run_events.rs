@@ -48,7 +48,7 @@ impl<'a> RunEvents<'a> {
             Start::Fresh if bot => ("workflow_started", "🚀 Starting workflow execution..."),
             Start::Fresh => ("workflow_started", "Workflow execution started"),
             Start::Resumed => {
-                ("workflow_resumed", "Workflow execution goes on after an interruption")
+                ("workflow_resumed", "Workflow execution resumes after an interruption")
             }
             Start::Back => return,
         };

@@ -1,4 +1,4 @@
-//! The chat that an archive describes. Read tolerantly, as it may be the original's.
+//! Builds the chat of an archive. Tolerant, since the archive may be the original's.
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -26,18 +26,18 @@ use super::{
 };
 use crate::{bot, values};
 
-/// A chat that is not stored yet.
+/// A chat to store.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) whole: WholeChat,
-    /// Where the bytes of its files are, in their order.
+    /// Paths of its files, in their order.
     pub(crate) bytes: Vec<PathBuf>,
 }
 
-/// Where the files are that steps had.
+/// Ids of files, by place and name.
 type Ids<'a> = HashMap<(Place, Cow<'a, str>), i64>;
 
-/// The chat in an archive, for `owner`.
+/// Builds the chat of an archive, for `owner`.
 pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Restored, BadArchive> {
     let Unpacked { metadata, mut files } = unpacked;
     let described = Described::read(&metadata)?;
@@ -51,8 +51,8 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
             .iter()
             .find(|file| path::last(&file.path).is_none_or(|key| !there.contains(&key)));
         if let Some(DescribedFile { path, .. }) = gone {
-            let err = format!("it has the file {path:?}, which is not in the archive");
-            return Err(BadArchive::Metadata(err));
+            let reason = format!("it has the file {path:?}, which is not in the archive");
+            return Err(BadArchive::Metadata(reason));
         }
     }
     let known = |file: &UnpackedFile| listed.get(&named(file)).copied();
@@ -90,7 +90,7 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
         user_id: owner.map(str::to_owned),
         participant: described.participant_name.unwrap_or_else(bot::name::participant),
         status: match described.status.as_deref().and_then(ChatStatus::parse) {
-            // Nobody works on it.
+            // No worker has it.
             Some(ChatStatus::Processing) => ChatStatus::Failed,
             status => status.unwrap_or(ChatStatus::Active),
         },
@@ -105,25 +105,25 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
         id: described.chat_id,
     };
     let messages = described.messages.unwrap_or_default();
-    let messages = messages.into_iter().map(|message| message.taken(created_at)).collect();
+    let messages = messages.into_iter().map(|message| message.into_message(created_at)).collect();
     let runs = match (described.runs, described.workflow_steps) {
         (Some(runs), _) => runs,
-        // The original knows no runs.
-        (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::of(&chat.id, steps)],
+        // Archives of the original have no runs.
+        (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::with_steps(&chat.id, steps)],
         (None, _) => Vec::new(),
     };
-    let runs = runs.into_iter().map(|run| run.taken(&chat, &ids)).collect();
+    let runs = runs.into_iter().map(|run| run.into_run(&chat, &ids)).collect();
     let bytes = files.iter().map(|file| file.at.clone()).collect();
     Ok(Restored { whole: WholeChat { chat, messages, files: kept, runs }, bytes })
 }
 
-/// As [`path::last`] names it.
+/// Place and name, as from [`path::last`].
 fn named(file: &UnpackedFile) -> (Place, Cow<'_, str>) {
     (file.place, Cow::Borrowed(&file.name))
 }
 
 impl Described {
-    /// The order of files, and since when they are there.
+    /// Position and creation time of the files.
     fn listed(&self) -> HashMap<(Place, Cow<'_, str>), (usize, Option<i64>)> {
         let ours = self.files.iter().flatten();
         let ours = ours.map(|file| (file.path.as_str(), time(file.created_at.as_deref())));
@@ -140,20 +140,20 @@ impl Described {
 }
 
 impl DescribedMessage {
-    fn taken(self, or: i64) -> ChatMessage {
+    fn into_message(self, default: i64) -> ChatMessage {
         ChatMessage {
             id: id(self.message_id.as_deref()),
             kind: self.message_type.as_deref().and_then(Said::parse).unwrap_or(Said::System),
             content: self.content,
             metadata: text(self.metadata),
-            created_at: time(self.created_at.as_deref()).unwrap_or(or),
+            created_at: time(self.created_at.as_deref()).unwrap_or(default),
         }
     }
 }
 
 impl DescribedRun {
-    /// One that had these steps.
-    fn of(chat: &str, steps: Vec<DescribedStep>) -> Self {
+    /// Makes a run of these steps.
+    fn with_steps(chat: &str, steps: Vec<DescribedStep>) -> Self {
         let last = |of: fn(&DescribedStep) -> &Option<String>| {
             steps.last().and_then(|step| of(step).clone())
         };
@@ -175,8 +175,9 @@ impl DescribedRun {
         }
     }
 
-    fn taken(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
-        let steps = (0..).zip(self.steps).map(|(at, step)| step.taken(at, ids)).collect::<Vec<_>>();
+    fn into_run(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
+        let steps =
+            (0..).zip(self.steps).map(|(at, step)| step.into_step(at, ids)).collect::<Vec<_>>();
         let done = steps.iter().take_while(|step| step.status == StepStatus::Completed).count();
         let status = match self.status.as_deref().and_then(RunStatus::parse) {
             Some(RunStatus::Completed) if done < steps.len() => RunStatus::Interrupted,
@@ -203,7 +204,7 @@ impl DescribedRun {
 }
 
 impl DescribedStep {
-    fn taken(self, position: i64, ids: &Ids<'_>) -> Step {
+    fn into_step(self, position: i64, ids: &Ids<'_>) -> Step {
         let file = |path: Option<String>| ids.get(&path::last(path.as_deref()?)?).copied();
         let status = self.status.as_deref().and_then(StepStatus::parse);
         let progress = self.progress.as_ref().and_then(Number::as_f64);
@@ -214,7 +215,7 @@ impl DescribedStep {
             kind: self.kind.as_deref().and_then(StepKind::parse).unwrap_or(StepKind::Internal),
             arguments: text(self.arguments),
             status: status.unwrap_or(StepStatus::Skipped),
-            #[expect(clippy::cast_possible_truncation, reason = "it is between 0 and 100")]
+            #[expect(clippy::cast_possible_truncation, reason = "the value is between 0 and 100")]
             progress: progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
             input: file(self.input_file),
             output: file(self.output_file),
@@ -227,7 +228,7 @@ impl DescribedStep {
     }
 }
 
-/// The cells of a file that begin like a formula.
+/// Counts the cells of a file that begin like a formula.
 fn count(path: &Path) -> io::Result<u64> {
     let (mut defuse, mut download) = (Defuse::default(), Vec::new());
     let mut file = File::open(path)?;
@@ -250,7 +251,7 @@ fn text(object: Option<RawObject>) -> String {
     object.map_or_else(|| "{}".to_owned(), RawObject::into_text)
 }
 
-/// Unix milliseconds. Times without an offset, as the original has them, are in UTC.
+/// Parses a time into Unix milliseconds. Without an offset, as in the original, it is in UTC.
 fn time(text: Option<&str>) -> Option<i64> {
     let text = text?;
     let at = text.parse::<Timestamp>().ok().or_else(|| {
@@ -260,7 +261,7 @@ fn time(text: Option<&str>) -> Option<i64> {
     Some(at.as_millisecond())
 }
 
-/// Whether it may be a part of a path that is shown.
+/// Whether a partition key may be a part of a path.
 fn is_plain(partition: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     partition.len() <= 64

@@ -1,5 +1,5 @@
-//! The description of a chat in an archive: as clients are shown it, and what else a restore needs.
-//! What is JSON in the store is carried as it is.
+//! Description of a chat in an archive: what clients see, and what else a restore needs. JSON of the
+//! store is copied unchanged.
 use quadrille_core::json::is_deep;
 use quadrille_store::{Chat, ChatFile, ChatMessage, Place, Run, Step, WholeChat};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -12,7 +12,7 @@ use crate::{
     wire::{self, MAX_RESULTS},
 };
 
-/// Bytes of the name of a run, and of that of an operation.
+/// Upper bounds on the id of a run, and on the name of an operation, in bytes.
 const MAX_RUN: usize = 400;
 const MAX_OPERATION: usize = 200;
 
@@ -48,7 +48,7 @@ pub(super) struct DescribedMessage {
 pub(super) struct DescribedFile {
     pub(super) path: String,
     pub(super) created_at: Option<String>,
-    /// Cells that begin like a formula are as they are, and get an apostrophe in a download.
+    /// Cells that begin like a formula are stored unchanged, and get an apostrophe in a download.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) values: bool,
 }
@@ -84,11 +84,11 @@ pub(super) struct DescribedStep {
     pub(super) completed_at: Option<String>,
 }
 
-/// An object as it was written: its members keep their order, and its numbers their digits.
+/// An object as text: its members keep their order, and its numbers their digits.
 #[derive(Debug, Serialize)]
 pub(super) struct RawObject(Box<RawValue>);
 
-/// How many there are of everything, which is known before any of it is in memory.
+/// Counts the parts of a chat before they are read into memory.
 #[derive(Deserialize)]
 struct PartCounts {
     messages: Option<Vec<Counts>>,
@@ -109,10 +109,10 @@ struct CountedRun {
     steps: Option<Vec<Counts>>,
 }
 
-/// It takes no room, however many there are.
+/// An item that takes no memory.
 type Counts = serde::de::IgnoredAny;
 
-/// The description of a chat, if [`understand`](super::understand) takes it.
+/// Describes a chat. Fails if [`understand`](super::understand) would refuse it.
 pub(crate) fn describe(whole: &WholeChat) -> Result<String, BadArchive> {
     let described = serde_json::to_string(&Described::of(whole)).map_err(|err| unread(&err))?;
     if described.len() as u64 > MAX_METADATA {
@@ -126,9 +126,9 @@ pub(crate) fn describe(whole: &WholeChat) -> Result<String, BadArchive> {
 
 impl Described {
     pub(super) fn read(metadata: &str) -> Result<Self, BadArchive> {
-        let bad = |err: String| Err(BadArchive::Metadata(err));
+        let bad = |reason: String| Err(BadArchive::Metadata(reason));
         if is_deep(metadata) {
-            return bad("it is nested too deep".to_owned());
+            return bad("it is nested too deeply".to_owned());
         }
         count(metadata)?;
         let described: Self = serde_json::from_str(metadata).map_err(|err| unread(&err))?;
@@ -149,7 +149,7 @@ impl Described {
         Ok(described)
     }
 
-    /// What was never one answer would be one later.
+    /// Refuses parts that are larger than the gateway makes them, since answers would grow with them.
     fn fits(&self) -> Result<(), BadArchive> {
         let large = |what: &str| {
             Err(BadArchive::Metadata(format!("{what} has more than {MAX_RESULTS} bytes")))
@@ -173,11 +173,11 @@ impl Described {
                 || steps.iter().map(asked).sum::<usize>() > MAX_RESULTS
         };
         if runs.any(|(error, of_run)| error > MAX_RESULTS || steps(of_run)) {
-            return large("what a run has of results, or of arguments and errors,");
+            return large("a run, in results or in arguments and errors,");
         }
-        // Without runs, each is a run of its own or a part of one.
+        // Without runs, the steps become one run.
         if self.runs.is_none() && steps(alone) {
-            return large("what the steps have of results, or of arguments and errors,");
+            return large("the list of steps, in results or in arguments and errors,");
         }
         Ok(())
     }
@@ -202,17 +202,17 @@ impl Described {
             uploaded_files: paths(Place::Uploads),
             output_files: paths(Place::Outputs),
             files: Some(files.iter().map(DescribedFile::of).collect()),
-            runs: Some(runs.iter().map(|run| DescribedRun::told(chat, run, files)).collect()),
+            runs: Some(runs.iter().map(|run| DescribedRun::of(chat, run, files)).collect()),
         }
     }
 }
 
-/// Refuse what is more than a chat may have.
+/// Refuses more parts than a chat may have.
 fn count(metadata: &str) -> Result<(), BadArchive> {
     let count = |list: Option<Vec<Counts>>| list.map_or(0, |list| list.len());
     let read: PartCounts = serde_json::from_str(metadata).map_err(|err| unread(&err))?;
-    let most = [read.uploaded_files, read.output_files, read.files].map(count);
-    if most.into_iter().max() > Some(MAX_ENTRIES) {
+    let files = [read.uploaded_files, read.output_files, read.files].map(count);
+    if files.into_iter().max() > Some(MAX_ENTRIES) {
         return Err(BadArchive::Entries);
     }
     let parts = |messages: usize, runs: usize, steps: usize| {
@@ -234,7 +234,7 @@ fn unread(err: &serde_json::Error) -> BadArchive {
     BadArchive::Metadata(format!("it cannot be read: {err}"))
 }
 
-/// JSON that is in the store.
+/// JSON of the store.
 fn raw(json: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(json.to_owned()).ok()
 }
@@ -265,7 +265,7 @@ impl DescribedFile {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -273,7 +273,7 @@ fn is_false(value: &bool) -> bool {
 // === impl DescribedRun ===
 
 impl DescribedRun {
-    fn told(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
+    fn of(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
         Self {
             run_id: run.id.clone(),
             origin: Some(run.origin.clone()),

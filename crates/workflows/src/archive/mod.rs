@@ -33,7 +33,7 @@ pub(crate) const SIZE_FACTOR: u64 = 16;
 /// An archive cannot be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadArchive {
-    #[error("The dump file is no .tar.gz archive, or is broken: {0}")]
+    #[error("The dump file is not a .tar.gz archive, or is broken: {0}")]
     Broken(String),
     #[error("The dump file has the entry {0:?}, {1}")]
     Entry(String, &'static str),

@@ -1,4 +1,4 @@
-//! Archives as we make them, as the original does, and as somebody does who means harm.
+//! Archives made by the gateway, by the original, and by an attacker.
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -15,7 +15,7 @@ use super::*;
 
 const LIMIT: u64 = 1 << 20;
 
-/// An entry as no library would write it.
+/// An entry that no library would write.
 struct Raw<'a>(&'a str, EntryType, &'a [u8]);
 
 const METADATA_ONLY: &[u8] = br#"{"chat_id":"c"}"#;
@@ -67,7 +67,7 @@ fn what_leaves_the_archive_or_is_no_file_is_named() {
         (file("other.txt", b"x"), "in no folder of a chat"),
         (file("uploads", b"x"), "in no folder of a chat"),
         (file("c/uploads/a", b"x"), "in the folder of the others"),
-        (file("metadata.json", b"{}"), "there twice"),
+        (file("metadata.json", b"{}"), "occurs twice"),
         (Raw("uploads/l", EntryType::Symlink, b""), "a link"),
         (Raw("uploads/l", EntryType::Link, b""), "a link"),
         (Raw("uploads/d", EntryType::Char, b""), "neither a file nor a folder"),
@@ -351,7 +351,7 @@ fn an_archive_of_the_original_is_understood() {
     assert_eq!((&*whole.chat.id, whole.chat.status), ("c", ChatStatus::Active));
 }
 
-/// With a header of its own before each entry, as some write them.
+/// Packs with an extension header before each entry, as some programs do.
 fn with_pax<'a>(entries: &[Raw<'a>]) -> Vec<Raw<'a>> {
     let pax = b"40 LIBARCHIVE.creationtime=1795207139.2\n30 mtime=1795207139.263209000\n";
     let with = entries.iter().flat_map(|Raw(path, kind, bytes)| {

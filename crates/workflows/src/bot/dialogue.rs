@@ -1,4 +1,4 @@
-//! What is said next, by what was said before.
+//! The dialogue: a state machine from input to reply.
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,16 +10,16 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Characters of a message, at most.
+/// Upper bound on a message, in characters.
 pub(crate) const MAX_MESSAGE: usize = 10_000;
 
-/// Where a conversation is. It is kept between two messages.
+/// State of a conversation, stored between two messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Dialogue {
     pub(crate) phase: DialoguePhase,
-    /// What was asked for before there was a file.
+    /// Request that waits for a file.
     pub(crate) request: Option<PendingRequest>,
-    /// What waits for a yes.
+    /// Steps that wait for a confirmation.
     pub(crate) steps: Vec<Suggested>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) enum DialoguePhase {
     Idle,
     AwaitingFile,
     AwaitingConfirmation,
-    /// A run is under way.
+    /// A run is in progress.
     Processing,
 }
 
@@ -40,20 +40,20 @@ pub(crate) struct PendingRequest {
     pub(crate) message: String,
 }
 
-/// What happened.
+/// Input of the dialogue.
 #[derive(Clone, Debug)]
 pub(crate) enum Input<'a> {
     Message(&'a str),
-    /// The file is the one that [`answer`] gets.
+    /// A file was uploaded: the one passed to [`answer`].
     Uploaded,
-    /// An answer that is not text. Steps that come with it are run instead of those suggested.
+    /// Confirmation outside of a message. `modified` replaces the suggested steps.
     Confirmed {
         confirmed: bool,
         modified: Option<Vec<Suggested>>,
     },
 }
 
-/// What the bot answers, and what is to be done.
+/// Reply of the bot, and the action that follows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct BotReply {
     pub(crate) text: String,
@@ -61,24 +61,24 @@ pub(crate) struct BotReply {
     pub(crate) suggested: Option<Vec<Suggested>>,
     pub(crate) requires_confirmation: bool,
     pub(crate) requires_file: bool,
-    /// `execute_workflow`, `modify_workflow`, or `cancel_workflow`: the run is to be stopped.
+    /// `execute_workflow`, `modify_workflow`, or `cancel_workflow` to stop the run.
     pub(crate) action: Option<&'static str>,
     pub(crate) understood: Understood,
     /// Steps to run now.
     pub(crate) run: Option<Vec<Suggested>>,
 }
 
-/// Whether the bot can do something with what it heard. If not, nothing changed.
+/// Whether the bot understood the input. If not, the state is unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Understood {
     #[default]
     Yes,
-    /// The message means nothing to it; somebody else may know.
+    /// The message is not understood; an agent may answer it.
     Unknown,
     Refused,
 }
 
-/// What follows from `input`. `file` is the last one that was uploaded.
+/// Answers `input`. `file` is the last uploaded one.
 pub(crate) fn answer(
     state: Dialogue,
     input: Input<'_>,
@@ -101,7 +101,7 @@ pub(crate) fn answer(
     }
 }
 
-/// What is answered when a run begins.
+/// Reply when a run starts.
 pub(crate) fn started() -> BotReply {
     BotReply { action: Some("execute_workflow"), ..BotReply::of(texts::STARTING) }
 }
@@ -111,7 +111,7 @@ fn run(steps: Vec<Suggested>) -> (Dialogue, BotReply) {
     (Dialogue { phase: DialoguePhase::Processing, ..Dialogue::default() }, reply)
 }
 
-// === impl State ===
+// === impl Dialogue ===
 
 impl Dialogue {
     fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
@@ -158,7 +158,7 @@ impl Dialogue {
         (state, BotReply { intent: Some(intent), ..reply })
     }
 
-    /// A message where yes or no is expected. Another request replaces the steps.
+    /// Answers a message where yes or no is expected. Another request replaces the steps.
     fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         match word {
             "yes" | "y" | "ok" | "proceed" | "continue" | "go" | "confirm" => run(self.steps),
@@ -192,7 +192,7 @@ impl Dialogue {
     }
 }
 
-/// Ask whether to run what `message` asks for, or for what it lacks.
+/// Suggests steps for `message` and asks for a confirmation, or asks for missing details.
 fn propose(kind: Kind, message: &str, file: &FileSeen) -> (Dialogue, BotReply) {
     let Suggestion { steps, missing } = suggest(kind, message, Some(file));
     if let Some(missing) = missing {
@@ -206,7 +206,7 @@ fn propose(kind: Kind, message: &str, file: &FileSeen) -> (Dialogue, BotReply) {
     (Dialogue { phase: DialoguePhase::AwaitingConfirmation, request: None, steps }, reply)
 }
 
-// === impl Reply ===
+// === impl BotReply ===
 
 impl BotReply {
     fn of(text: impl Into<String>) -> Self {

@@ -1,10 +1,10 @@
-//! What a message asks for, by words and phrases.
+//! Classifies messages by words and phrases.
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// Something that the bot can suggest.
+/// A kind of task that the bot can suggest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     MapColumns,
 }
 
-/// What a message asks for, and how sure that is: 0.3, 0.4, 0.6, 0.7 or 1.0.
+/// Intent of a message. The confidence is 0.3, 0.4, 0.6, 0.7 or 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Intent {
     #[serde(rename = "type")]
@@ -26,10 +26,10 @@ pub(crate) struct Intent {
     pub(crate) confidence: f64,
 }
 
-/// How a kind is recognised. Of two that are as sure, the earlier one is meant.
+/// Rule that recognises a kind. With equal confidence, the earlier rule wins.
 struct IntentRule {
     kind: Kind,
-    /// They count inside of other words, too.
+    /// Keywords, which also count inside of other words.
     keywords: &'static [&'static str],
     phrases: &'static str,
     operations: &'static [&'static str],
@@ -101,7 +101,7 @@ static PHRASES: LazyLock<[Regex; 8]> = LazyLock::new(|| {
 // === impl Kind ===
 
 impl Kind {
-    /// As clients know it.
+    /// Name on the wire.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::ExtractColumns => "extract_columns",
@@ -116,7 +116,7 @@ impl Kind {
     }
 }
 
-/// What `message` asks for, if it is anything that the bot knows.
+/// Classifies `message`. `None` if no rule matches.
 pub(crate) fn classify(message: &str) -> Option<Intent> {
     let message = message.trim().to_lowercase();
     let mut best: Option<(Kind, u8)> = None;
@@ -131,7 +131,7 @@ pub(crate) fn classify(message: &str) -> Option<Intent> {
     best.map(|(kind, tenths)| Intent { kind, confidence: f64::from(tenths) / 10.0 })
 }
 
-/// The operations that serve each kind.
+/// Operations of each kind.
 pub(crate) fn operations() -> BTreeMap<&'static str, &'static [&'static str]> {
     RULES.iter().map(|rule| (rule.kind.word(), rule.operations)).collect()
 }

@@ -1,4 +1,4 @@
-//! Steps that do what a message asks for, or what it has to say before there can be any.
+//! Suggests steps for a message, or asks for the details that it lacks.
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -15,7 +15,7 @@ mod tests;
 
 use columns::ColumnNames;
 
-/// A step that can be run.
+/// A suggested step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Suggested {
     pub(crate) operation: String,
@@ -25,31 +25,31 @@ pub(crate) struct Suggested {
     pub(crate) description: String,
 }
 
-/// The file that steps would begin with.
+/// The file that the first step would read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileSeen {
     pub(crate) name: String,
     pub(crate) columns: Vec<String>,
 }
 
-/// Steps, or what is missing for them.
+/// Suggested steps, or a question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Suggestion {
     pub(crate) steps: Vec<Suggested>,
-    /// What to add to the message, a sentence for who wrote it.
+    /// Sentence that asks the user for missing details.
     pub(crate) missing: Option<String>,
 }
 
-/// `Err` is what is missing.
+/// `Err` is a sentence that asks the user for missing details.
 type SuggestResult = Result<Vec<Suggested>, String>;
 
 const NO_FILE: &str = "Upload the file, so that I can see its columns.";
 
 pub(crate) fn pattern(pattern: &str) -> Regex {
-    Regex::new(&format!("(?i){pattern}")).expect("what is written here is a pattern")
+    Regex::new(&format!("(?i){pattern}")).expect("the pattern is valid")
 }
 
-/// Steps for what `message` asks for. Columns are those of `file`, however the message writes them.
+/// Suggests steps for `message`. Columns are matched with those of `file`, in any letter case.
 pub(crate) fn suggest(kind: Kind, message: &str, file: Option<&FileSeen>) -> Suggestion {
     let steps = match kind {
         Kind::ConvertFormat => convert(message, file),
@@ -74,7 +74,7 @@ fn one(operation: &str, arguments: Value, description: impl Into<String>) -> Vec
     vec![Suggested { operation: operation.to_owned(), arguments, description }]
 }
 
-/// `a, b, c` for a person, shortened.
+/// Lists names for people, at most eight.
 fn shown(names: &[String]) -> String {
     let first: Vec<_> = names.iter().take(8).map(String::as_str).collect();
     let more = names.len() - first.len();
@@ -137,7 +137,7 @@ fn convert(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     })
 }
 
-/// The columns that a message lists after the word `columns`, if it does. Others are all meant.
+/// Columns that a message lists after the word `columns`. `None` means all.
 fn only(message: &str, file: Option<&FileSeen>) -> Result<Option<Vec<String>>, String> {
     let Some(segment) = columns::after_the_word(message) else { return Ok(None) };
     let Some(file) = file else { return Err(NO_FILE.to_owned()) };
@@ -259,7 +259,7 @@ fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
         LazyLock::new(|| pattern(r"^(.*?\S)\s*(?:\s(?:to|as|into)\s|->|=>|→|=)\s*(\S.*)$"));
 
     let mut names: Vec<String> = columns.all().to_vec();
-    let mut told = Vec::new();
+    let mut renamed = Vec::new();
     for part in columns::split(message) {
         let Some(found) = TO.captures(&part) else { continue };
         let (_, [old, new]) = found.extract();
@@ -271,9 +271,9 @@ fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
             return Err(format!("Say the new name of {}.", columns.all()[at]));
         }
         new.clone_into(&mut names[at]);
-        told.push(format!("{} to {new}", columns.all()[at]));
+        renamed.push(format!("{} to {new}", columns.all()[at]));
     }
-    if told.is_empty() {
+    if renamed.is_empty() {
         let example = r#"Say the old and the new name, as in "rename name to customer"."#;
         return Err(format!("{example} {}", columns.known()));
     }
@@ -285,7 +285,7 @@ fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     let in_order = sorted.iter().zip(&names).all(|(one, other)| *one == other);
     let pairs = names.iter().zip(columns.all());
     let mapping: Map<_, _> = pairs.map(|(new, old)| (new.clone(), old.as_str().into())).collect();
-    let description = format!("Rename {}", shown(&told));
+    let description = format!("Rename {}", shown(&renamed));
     let mut steps = one("excel/map-columns", json!({ "mapping": mapping }), description);
     // The members of a JSON object have no order, so the columns lose theirs.
     if !in_order {
@@ -299,7 +299,7 @@ fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
 // === impl FileSeen ===
 
 impl FileSeen {
-    /// In small letters, without the point.
+    /// File extension in lower case, without the dot.
     fn extension(&self) -> String {
         self.name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
     }

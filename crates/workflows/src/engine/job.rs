@@ -81,7 +81,7 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
             continue;
         }
         if run.attempts > i64::from(state.config.max_attempts) {
-            let reason = "the server stopped each time that it did this step; the run is given up";
+            let reason = "the server stopped at every attempt at this step; the run is given up";
             return fail(state, &chat, claimed, (&run, step), RunStatus::Interrupted, reason).await;
         }
         if !store.begin_step(claimed, step.position).await? {
@@ -338,7 +338,7 @@ pub(super) async fn give_up(state: &State) -> Result<(), store::Error> {
         let Some((run, steps)) = store.run_with_steps(&id).await? else { continue };
         let step = usize::try_from(run.next).ok().and_then(|at| steps.get(at));
         let Some(step) = step else { continue };
-        let reason = "every worker that took this step stopped giving signs of life";
+        let reason = "every worker that claimed this step stopped renewing its claim";
         fail_claimed(state, claim, &run, step, reason).await?;
     }
     Ok(())

@@ -39,11 +39,11 @@ pub(super) enum StepError {
         ChatFile::MAX
     )]
     ManyFiles,
-    #[error("there is no room left to do this; tell the operator")]
+    #[error("the disk is full; tell the operator")]
     DiskFull,
     #[error("cancelled")]
     Cancelled,
-    #[error("the server failed; its log has the cause")]
+    #[error("internal error; the log of the server has the cause")]
     Server,
 }
 
@@ -107,10 +107,10 @@ pub(super) async fn operate(
         backup_original: state.config.backup_original,
         group,
     };
-    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::new(AtomicBool::new(false));
     let (progress, percent) = watch::channel(0);
-    let doing = Doing { stop: Arc::clone(&stop), percent };
-    let task = state.core.life.blocking(move || work.run(&stop, &progress));
+    let doing = Doing { stop: Arc::clone(&stopping), percent };
+    let task = state.core.life.blocking(move || work.run(&stopping, &progress));
     Ok((doing, async move { task.await.unwrap_or_else(|err| Err(panicked(&err))) }))
 }
 

@@ -20,7 +20,7 @@ const SCOPE: &str = "backup";
 /// Upper bound on the backups in the folder.
 const MAX_BACKUPS: usize = 100;
 
-/// Copy the whole database
+/// Back up the database
 ///
 /// A token needs the scope `backup`.
 #[utoipa::path(
@@ -29,8 +29,8 @@ const MAX_BACKUPS: usize = 100;
     operation_id = "back_up",
     tag = "chats",
     responses(
-        (status = 200, description = "`backup_file` and its `path`, from the folder of the database on", body = EnvelopeBody),
-        (status = 409, description = "There are 100 backups, or there is one of this second", body = EnvelopeBody),
+        (status = 200, description = "`backup_file` and its `path`, relative to the folder of the database", body = EnvelopeBody),
+        (status = 409, description = "There are 100 backups, or one was made in this second", body = EnvelopeBody),
         (status = 501, description = "The database is PostgreSQL, which has its own tools", body = EnvelopeBody),
     )
 )]
@@ -54,14 +54,14 @@ async fn make(state: &State, permit: &Permit) -> Result<(String, String), Error>
     let folder = store.backups().ok_or(Error::NoBackup)?;
     let existing = std::fs::read_dir(&folder).map_or(0, Iterator::count);
     if existing >= MAX_BACKUPS {
-        return Err(Error::Conflict("there are 100 backups; move some of them elsewhere first"));
+        return Err(Error::Conflict("there are 100 backups; move some elsewhere first"));
     }
     let name = format!("quadrille_{}.db", stamp());
     match store.back_up(&folder.join(&name)).await {
         Ok(()) => {}
         Err(BackupError::NotAFile) => return Err(Error::NoBackup),
         Err(BackupError::There) => {
-            return Err(Error::Conflict("a backup was made this second; that one is enough"));
+            return Err(Error::Conflict("a backup was made in this second; use that one"));
         }
         Err(BackupError::Folder(err)) => {
             tracing::error!(error = %err, "cannot create the folder of backups");

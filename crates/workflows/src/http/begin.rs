@@ -33,7 +33,7 @@ pub(super) struct StepsBody {
 pub(super) struct StepBody {
     #[schema(min_length = 1, max_length = 200, example = "excel/convert-to-csv")]
     operation: String,
-    /// What the operation wants to know: an object for those that are done here.
+    /// Arguments of the operation; an object for internal steps.
     #[schema(value_type = Option<Value>)]
     arguments: Option<Box<RawValue>>,
     #[serde(default)]

@@ -38,7 +38,7 @@ impl ChatCaller {
         let topic = chat_topic(id).map_err(|err| Error::Invalid(format!("chat_id: {err}")))?;
         // The path is taken by another endpoint.
         if id == "restore" {
-            return Err(Error::Invalid("chat_id: choose another name than this one".to_owned()));
+            return Err(Error::Invalid("chat_id: choose another name".to_owned()));
         }
         let core = &self.state.core;
         if self.state.is_open() || core.auth.allow(&self.principal, Action::Write, &topic).is_ok() {

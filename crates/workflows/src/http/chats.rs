@@ -25,7 +25,7 @@ use crate::{
 /// Upper bound on the messages and on the steps shown of a chat.
 pub(super) const MAX_SHOWN: u32 = 1000;
 
-/// Make a chat
+/// Create a chat
 #[utoipa::path(
     post,
     path = CHATS,
@@ -71,13 +71,13 @@ pub(super) async fn put(
     operation_id = "list_chats",
     tag = "chats",
     params(
-        ("status" = inline(Option<StatusParameter>), Query, description = "only those that are so"),
-        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "at most so many; 100 if not given"),
-        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "without the first so many"),
+        ("status" = inline(Option<StatusParameter>), Query, description = "only chats with this status"),
+        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "maximum number; 100 by default"),
+        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "number to skip"),
     ),
     responses(
         (status = 200, description = "`conversations` and their `count`", body = EnvelopeBody),
-        (status = 422, description = "A parameter is none of its kind", body = EnvelopeBody),
+        (status = 422, description = "A parameter is invalid", body = EnvelopeBody),
     )
 )]
 pub(super) async fn list(
@@ -105,7 +105,7 @@ pub(super) async fn list(
     Ok(ok("Conversations retrieved successfully", data).total(count))
 }
 
-/// Look at a chat, with its messages, steps and files
+/// Get a chat with its messages, steps and files
 #[utoipa::path(
     get,
     context_path = CHATS,

@@ -17,9 +17,9 @@ use crate::CONVERSATIONS;
 #[derive(utoipa::OpenApi)]
 #[openapi(tags(
     (name = "chats", description = "Run steps on the files of a chat"),
-    (name = "bot", description = "Say what is to be done to a file"),
-    (name = "work", description = "Do steps elsewhere"),
-    (name = "tables", description = "Do one operation on a file that comes with the request"),
+    (name = "bot", description = "Describe a task in plain words"),
+    (name = "work", description = "Execute external steps"),
+    (name = "tables", description = "Run one operation on a file in the request"),
 ))]
 pub(super) struct WorkflowsApi;
 
@@ -35,19 +35,19 @@ const PARAMETERS: [(&str, &str); 6] = [
 
 /// Statuses of refusals, and their reasons.
 const REFUSALS: [(&str, &str); 13] = [
-    ("400", "The address or the file cannot be used"),
-    ("401", "A token is needed, or this one is not accepted"),
-    ("403", "The token does not grant this, or the page is from elsewhere"),
-    ("404", "There is none, or it is not yours"),
-    ("408", "The body took too long"),
-    ("409", "The claim does not hold any more, or the key came with another request"),
+    ("400", "The path or the file is invalid"),
+    ("401", "The token is missing or rejected"),
+    ("403", "The token does not grant this, or the origin is not allowed"),
+    ("404", "Not found, or not yours"),
+    ("408", "The body arrived too slowly"),
+    ("409", "The claim is no longer valid, or the key was used for another request"),
     ("413", "The body or a file in it is too large"),
-    ("415", "The body does not say that it is JSON"),
-    ("422", "What was sent cannot be used; `message` says why"),
-    ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
-    ("500", "The server failed; its log has the cause"),
-    ("503", "Too much is waiting, or the database is busy; Retry-After says when to come back"),
-    ("507", "There is no room left to store it"),
+    ("415", "The media type of the body is not JSON"),
+    ("422", "The request is invalid; `message` says why"),
+    ("429", "Too many requests or bad tokens; Retry-After says when to try again"),
+    ("500", "Internal error; the log of the server has the cause"),
+    ("503", "Overloaded, or the database is busy; Retry-After says when to try again"),
+    ("507", "The disk is full"),
 ];
 
 /// Refusals of endpoints that read a token.
@@ -157,8 +157,8 @@ pub(super) fn key(max: usize) -> Parameter {
     let mut key = Object::with_type(Type::String);
     (key.min_length, key.max_length) = (Some(1), Some(max));
     key.pattern = Some(r#"^(?!""$)[!-~][ -~]*$"#.to_owned());
-    let what = "sent again with the same key and content, the request is answered with the run that \
-                it began; with other content it is refused with 409";
+    let what = "a repeated request with the same key and content is answered with the run that it \
+                started; with other content it is refused with 409";
     text("Idempotency-Key", ParameterIn::Header, what).schema(Some(key)).build()
 }
 
@@ -184,8 +184,8 @@ impl ToSchema for StatusParameter {}
 
 impl IntoParams for SentFile<'_> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let range = text("Range", ParameterIn::Header, "the part that is wanted, as `bytes=0-99`");
-        let known = text("If-None-Match", ParameterIn::Header, "the `ETag` that is there already");
+        let range = text("Range", ParameterIn::Header, "the requested part, as `bytes=0-99`");
+        let known = text("If-None-Match", ParameterIn::Header, "the `ETag` that the client has");
         vec![range.build(), known.build()]
     }
 }
@@ -196,8 +196,8 @@ impl IntoResponses for SentFile<'_> {
         let mut responses = [
             described("200", "The file"),
             described("206", "The part of it that `Range` asks for"),
-            described("304", "It is the one that is there already"),
-            described("416", "There is no such part of it"),
+            described("304", "The client has the current file"),
+            described("416", "The file has no such part"),
         ];
         let bytes = formatted(KnownFormat::Binary);
         for (_, response) in &mut responses[..2] {

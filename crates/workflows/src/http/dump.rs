@@ -25,7 +25,7 @@ use crate::{
     wire,
 };
 
-/// Make an archive of a chat
+/// Archive a chat
 #[utoipa::path(
     post,
     context_path = CHATS,
@@ -34,8 +34,8 @@ use crate::{
     tag = "chats",
     responses(
         (status = 200, description = "`dump_file` and its `download_url`", body = EnvelopeBody),
-        (status = 413, description = "Its files are too large to be restored", body = EnvelopeBody),
-        (status = 422, description = "There is too much in the chat for it to be restored", body = EnvelopeBody),
+        (status = 413, description = "The files are too large to be restored", body = EnvelopeBody),
+        (status = 422, description = "The chat is too large to be restored", body = EnvelopeBody),
     )
 )]
 pub(super) async fn dump(

@@ -25,15 +25,15 @@ pub(super) struct Envelope {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Answer)]
 pub(super) struct EnvelopeBody {
-    /// What was asked for; of a refusal, an object with `error_type` and `details`.
+    /// Data of the answer; of a refusal, an object with `error_type` and `details`.
     data: Value,
-    /// For people: what was done, or why it was not.
+    /// Text for people: the outcome, or the reason of a refusal.
     message: String,
     #[schema(inline)]
     meta: Meta,
-    /// The status of the response, but where its door says otherwise.
+    /// Status of the response, unless the endpoint says otherwise.
     status_code: u16,
-    /// How many there are of what was asked for; 0 in a refusal.
+    /// Number of items; 0 in a refusal.
     total: usize,
 }
 

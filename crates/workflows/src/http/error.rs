@@ -21,11 +21,11 @@ use crate::{
 pub(super) enum Error {
     #[error("{}{}", .0.title, .0.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Problem(Problem),
-    #[error("The address cannot be used: it is not UTF-8")]
+    #[error("The path is not valid UTF-8")]
     Address,
-    #[error("This address does not take this method")]
+    #[error("This path does not allow this method")]
     Method,
-    #[error("The token names nobody; use one with `sub`")]
+    #[error("The token has no user; use one with `sub`")]
     Nobody,
     #[error("Conversation not found")]
     NoChat,
@@ -33,11 +33,11 @@ pub(super) enum Error {
     NoFile,
     #[error("Job not found")]
     NoRun,
-    #[error("This claim does not hold any more; stop working on the step")]
+    #[error("This claim is no longer valid; stop working on the step")]
     NoClaim,
     #[error("This needs a token with the scope {0}")]
     Scope(&'static str),
-    #[error("A chat of this name needs a token that may write to its topic; leave chat_id out")]
+    #[error("This chat_id needs a token that may write to its topic; leave chat_id out")]
     Named,
     #[error("{0}")]
     Invalid(String),
@@ -70,27 +70,25 @@ pub(super) enum Error {
     Stopping,
     /// Sent to a client that waits for a run.
     #[error(
-        "The server is stopping; the run {0} goes on after the next start: look at it then, and do not \
-         send it again without its Idempotency-Key"
+        "The server is stopping; the run {0} resumes after the restart: get it then, and do not send \
+         it again without its Idempotency-Key"
     )]
     GoesOn(String),
-    #[error("The Idempotency-Key came with another request; use a new one")]
+    #[error("The Idempotency-Key was used for another request; use a new one")]
     KeyReused,
     #[error("This step was finished with another result")]
     OtherResult,
     #[error("Too many runs are waiting; try again later")]
     Full,
-    #[error("Too many requests of this kind are under way; try again later")]
+    #[error("Too many requests of this kind are in progress; try again later")]
     NoPlace,
-    #[error(
-        "You have your share of the requests of this kind under way; try again when one is done"
-    )]
+    #[error("You have reached your share of requests of this kind; try again when one is done")]
     Enough,
     #[error(
-        "You have your share of the runs that may wait; try again when one of them is done, or cancel one"
+        "You have reached your share of waiting runs; try again when one is done, or cancel one"
     )]
     EnoughRuns,
-    #[error("You have your share of the questions that may wait; try again after a reply")]
+    #[error("You have reached your share of waiting questions; try again after a reply")]
     EnoughQuestions,
     #[error("Too many questions are waiting; try again later")]
     AgentBusy,
@@ -98,11 +96,11 @@ pub(super) enum Error {
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
-    #[error("Nothing can be stored or read now; try again later")]
+    #[error("The storage is unavailable; try again later")]
     Unavailable,
-    #[error("There is no room left to store this; tell the operator")]
+    #[error("The disk is full; tell the operator")]
     DiskFull,
-    #[error("The server failed; its log has the cause")]
+    #[error("Internal error; the log of the server has the cause")]
     Server,
 }
 

@@ -19,7 +19,7 @@ use crate::{CHATS, run_events::StartedBy, state::State, wire};
 
 /// Run steps, and wait for the end of the run
 ///
-/// A client that leaves does not end the run.
+/// The run continues if the client disconnects.
 #[utoipa::path(
     post,
     context_path = CHATS,
@@ -30,7 +30,7 @@ use crate::{CHATS, run_events::StartedBy, state::State, wire};
     responses(
         (status = 200, description = "`results` of the steps, `output_files`, and the `job_id`", body = EnvelopeBody),
         (status = 202, description = "With `wait=false`: the `job_id` and a `status_url`", body = EnvelopeBody),
-        (status = 500, description = "The run failed, and `status_code` is 422; or the server did", body = EnvelopeBody),
+        (status = 500, description = "The run failed, and `status_code` is 422; or an internal error", body = EnvelopeBody),
     )
 )]
 pub(super) async fn execute(

@@ -27,7 +27,7 @@ use crate::{
 /// Part with the archive.
 const FILE: &str = "dump_file";
 
-/// Make a chat again from its archive
+/// Restore a chat from its archive
 #[utoipa::path(
     post,
     context_path = CHATS,
@@ -36,7 +36,7 @@ const FILE: &str = "dump_file";
     tag = "chats",
     responses(
         (status = 200, description = "The chat", body = EnvelopeBody),
-        (status = 409, description = "The chat is there, or a part of it is", body = EnvelopeBody),
+        (status = 409, description = "The chat, or a part of it, exists already", body = EnvelopeBody),
     )
 )]
 pub(super) async fn restore(
@@ -113,7 +113,7 @@ async fn store(state: &State, store: &Store, restored: Restored) -> Result<Envel
 }
 
 fn conflict() -> Error {
-    Error::Conflict("the chat of this archive is there, or a part of it is; delete it first")
+    Error::Conflict("the chat of this archive, or a part of it, exists already; delete it first")
 }
 
 /// Copies the first archive to `path`. False if there is none.

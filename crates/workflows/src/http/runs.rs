@@ -60,12 +60,12 @@ pub(super) async fn create(
     operation_id = "list_runs",
     tag = "chats",
     params(
-        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "at most so many; 100 if not given"),
-        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "without the first so many"),
+        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "maximum number; 100 by default"),
+        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "number to skip"),
     ),
     responses(
         (status = 200, description = "The `runs`", body = EnvelopeBody),
-        (status = 422, description = "A parameter is none of its kind", body = EnvelopeBody),
+        (status = 422, description = "A parameter is invalid", body = EnvelopeBody),
     )
 )]
 pub(super) async fn list(
@@ -92,7 +92,7 @@ pub(super) async fn list(
     Ok(ok("Runs retrieved successfully", json!({ "runs": shown })).total(total))
 }
 
-/// Look at a run, with its steps and results
+/// Get a run with its steps and results
 #[utoipa::path(
     get,
     context_path = CHATS,
@@ -119,7 +119,7 @@ pub(super) async fn show(
     operation_id = "cancel_run",
     tag = "chats",
     responses(
-        (status = 202, description = "The run as it stands", body = EnvelopeBody),
+        (status = 202, description = "The run in its present state", body = EnvelopeBody),
         (status = 409, description = "The run is over", body = EnvelopeBody),
     )
 )]
@@ -146,12 +146,12 @@ pub(super) async fn end(state: &State, store: &Store, chat: &Chat, run: &str) ->
             }
         }
         CancelRun::Asked(_) => state.cancel(run),
-        CancelRun::Over(_) => return Err(Error::Conflict("the run is over already")),
+        CancelRun::Over(_) => return Err(Error::Conflict("the run has already ended")),
     }
     Ok(())
 }
 
-/// Go on with a run at its first unfinished step
+/// Resume a run at its first unfinished step
 #[utoipa::path(
     post,
     context_path = CHATS,

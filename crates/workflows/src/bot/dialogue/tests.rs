@@ -1,4 +1,4 @@
-//! Every row of the dialogue.
+//! Every transition of the dialogue.
 use serde_json::json;
 
 use super::*;
@@ -11,7 +11,7 @@ fn say(state: Dialogue, message: &str, file: Option<&FileSeen>) -> (Dialogue, Bo
     answer(state, Input::Message(message), file)
 }
 
-/// A conversation in which a suggestion waits for a yes.
+/// A conversation in which a suggestion waits for a confirmation.
 fn asked() -> Dialogue {
     let (state, reply) = say(Dialogue::default(), "extract columns: name", Some(&people()));
     assert_eq!(state.phase, DialoguePhase::AwaitingConfirmation);

@@ -1,4 +1,4 @@
-//! The columns of a file, as messages name them.
+//! Matches the words of messages with the columns of a file.
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -8,11 +8,11 @@ use super::{FileSeen, pattern, shown};
 #[derive(Debug)]
 pub(super) struct ColumnNames<'a> {
     names: &'a [String],
-    /// Places and names in small letters, the longest first.
+    /// Positions and names in lower case, the longest first.
     lower: Vec<(usize, String)>,
 }
 
-// === impl Columns ===
+// === impl ColumnNames ===
 
 impl<'a> ColumnNames<'a> {
     pub(super) fn of(file: &'a FileSeen) -> Self {
@@ -26,7 +26,7 @@ impl<'a> ColumnNames<'a> {
         self.names
     }
 
-    /// A sentence that says which there are.
+    /// Sentence that lists the columns.
     pub(super) fn known(&self) -> String {
         if self.names.is_empty() {
             "The file has no columns.".to_owned()
@@ -43,7 +43,7 @@ impl<'a> ColumnNames<'a> {
         })
     }
 
-    /// The column whose name is the end of `text`.
+    /// Finds the column whose name ends `text`.
     pub(super) fn ends(&self, text: &str) -> Option<usize> {
         let text = bare(text);
         self.find(text).or_else(|| {
@@ -55,8 +55,8 @@ impl<'a> ColumnNames<'a> {
         })
     }
 
-    /// Where in `text`, which is in small letters, columns are named as words of their own, and
-    /// which. Each counts once, and not inside of a longer one.
+    /// Finds columns in `text`, which is in lower case, as words of their own: offset and column.
+    /// Each counts once, and not inside a longer one.
     pub(super) fn places(&self, text: &str) -> Vec<(usize, usize)> {
         let mut taken = vec![false; text.len()];
         let mut found = Vec::new();
@@ -78,7 +78,7 @@ impl<'a> ColumnNames<'a> {
         found
     }
 
-    /// The columns that `text` names anywhere, in its order.
+    /// Columns that `text` names anywhere, in its order.
     pub(super) fn mentioned(&self, text: &str) -> Vec<String> {
         self.places(&text.to_lowercase())
             .into_iter()
@@ -86,7 +86,7 @@ impl<'a> ColumnNames<'a> {
             .collect()
     }
 
-    /// The columns of a list, each once. One that the file does not have is refused.
+    /// Reads a list of columns, each once. An unknown column is an error.
     pub(super) fn read(&self, list: &str) -> Result<Vec<String>, String> {
         let mut names: Vec<String> = Vec::new();
         for part in list.split([',', ';', '\n']) {
@@ -111,7 +111,7 @@ impl<'a> ColumnNames<'a> {
         Ok(names)
     }
 
-    /// The columns that a message lists after `columns` or after a word like `extract`.
+    /// Reads the columns that a message lists after `columns` or a verb like `extract`.
     pub(super) fn listed(&self, message: &str) -> Option<Result<Vec<String>, String>> {
         static VERB: LazyLock<Regex> = LazyLock::new(|| {
             pattern(
@@ -124,7 +124,7 @@ impl<'a> ColumnNames<'a> {
     }
 }
 
-/// The list behind `columns` or `fields`, if there is any.
+/// Text of the list after `columns` or `fields`.
 pub(super) fn after_the_word(message: &str) -> Option<&str> {
     static WORD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(?:columns?|fields?)\b\s*:?\s*(.*)$"));
@@ -136,13 +136,13 @@ pub(super) fn after_the_word(message: &str) -> Option<&str> {
     list.get(..end).filter(|list| !list.trim().is_empty())
 }
 
-/// The parts of a list that has commas or `and` between them.
+/// Splits a list at commas and `and`.
 pub(super) fn split(list: &str) -> Vec<String> {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[,;\n]|\s&\s|(^|\s)and(\s|$)"));
     BETWEEN.split(list).map(|part| bare(part).to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// Without quotes around it and without the end of a sentence.
+/// Strips quotes and the punctuation at the end.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim().trim_end_matches(['.', '!', '?', ':', ',']).trim();
     for quote in ['"', '\'', '`'] {
@@ -154,7 +154,7 @@ pub(super) fn bare(text: &str) -> &str {
     text
 }
 
-/// Whether `text` has only words that name nothing.
+/// Whether `text` has only filler words.
 fn is_filler(text: &str) -> bool {
     const FILLER: [&str; 22] = [
         "the",

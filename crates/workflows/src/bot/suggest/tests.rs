@@ -1,4 +1,4 @@
-//! Suggestions are run, on a small file.
+//! Runs suggestions on a small file.
 use std::{fs, ops::ControlFlow, path::PathBuf, time::SystemTime};
 
 use quadrille_tabular::{Limits, Operation, Task};
@@ -22,7 +22,7 @@ fn of(kind: Kind, message: &str) -> Suggestion {
     suggest(kind, message, Some(&file()))
 }
 
-/// What comes out, as CSV if it is a table.
+/// Runs a suggestion, and returns its result, as CSV if it is a table.
 fn run(kind: Kind, message: &str) -> String {
     let suggestion = of(kind, message);
     assert_eq!(suggestion.missing, None, "{message}");

@@ -1,4 +1,4 @@
-//! The bot over HTTP: say what you want, look at what it suggests, and let it be run.
+//! The bot over HTTP: send a message, look at the suggestion, and confirm it.
 mod talk;
 
 use std::{collections::HashMap, sync::Arc};
@@ -68,7 +68,7 @@ struct ConversationBody {
     chat_id: Option<String>,
 }
 
-/// Begin a conversation, or come back to one
+/// Start or resume a conversation
 #[utoipa::path(
     post,
     path = CONVERSATIONS,
@@ -140,9 +140,9 @@ async fn delete(
     Ok(Envelope { message: "Bot conversation deleted successfully".to_owned(), ..deleted })
 }
 
-/// Say something to the bot
+/// Send a message to the bot
 ///
-/// What it does not understand is answered with 200, and `status_code` is 400.
+/// A message that is not understood is answered with 200, and `status_code` is 400.
 #[utoipa::path(
     post,
     context_path = BOT,
@@ -237,13 +237,13 @@ async fn upload(
 #[schema(as = Confirmation)]
 struct ConfirmationBody {
     confirmed: bool,
-    /// Other steps than the ones that were suggested.
+    /// Steps to run instead of the suggested ones.
     modified_workflow: Option<Vec<StepBody>>,
 }
 
-/// Let the bot do what it suggested, or not
+/// Confirm or decline the suggested steps
 ///
-/// Where nothing is suggested the answer is 400.
+/// Without a suggestion, the answer is 400.
 #[utoipa::path(
     post,
     context_path = BOT,
@@ -252,8 +252,8 @@ struct ConfirmationBody {
     params(KeyHeader),
     request_body = ConfirmationBody,
     responses(
-        (status = 200, description = "It is not done", body = EnvelopeBody),
-        (status = 202, description = "It is being done as the run `job_id`", body = EnvelopeBody),
+        (status = 200, description = "The steps are not run", body = EnvelopeBody),
+        (status = 202, description = "The steps run as `job_id`", body = EnvelopeBody),
     )
 )]
 async fn confirm(
@@ -289,9 +289,9 @@ async fn confirm(
     Ok(submitted.status(StatusCode::ACCEPTED).into_response())
 }
 
-/// Look at a run
+/// Get a run
 ///
-/// One that was interrupted is shown as one that failed.
+/// An interrupted run is shown as failed.
 #[utoipa::path(
     get,
     context_path = BOT,
@@ -325,10 +325,10 @@ async fn status(
     path = "/conversations/{chat}/history",
     operation_id = "conversation",
     tag = "bot",
-    params(("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "messages at most; 1000 if not given")),
+    params(("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "maximum number of messages; 1000 by default")),
     responses(
         (status = 200, description = "Messages, files and steps, and `current_state`", body = EnvelopeBody),
-        (status = 422, description = "The limit is no whole number", body = EnvelopeBody),
+        (status = 422, description = "The limit is not a whole number", body = EnvelopeBody),
     )
 )]
 async fn history(
@@ -362,7 +362,7 @@ async fn history(
     Ok(ok("Conversation history retrieved successfully", data).total(messages.len()))
 }
 
-/// List what the bot understands
+/// List supported operations
 #[utoipa::path(
     get,
     context_path = BOT,

@@ -83,7 +83,7 @@ async fn bound(
     Ok(ok("Excel binding completed successfully", data))
 }
 
-/// Put columns of one file into another, row by row
+/// Copy columns of one file to another, row by row
 #[utoipa::path(
     post,
     context_path = API,
@@ -107,7 +107,7 @@ pub(super) async fn overwrite(request: DirectRequest) -> Result<Envelope, Error>
     Ok(ok("Converted to Excel file successfully", data))
 }
 
-/// See what binding would find
+/// Preview a binding
 #[utoipa::path(
     post,
     context_path = API,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{API, engine, state::State, wire};
 
-/// Download what was made of a file
+/// Download a result
 #[utoipa::path(
     get,
     context_path = API,

@@ -16,7 +16,7 @@ use crate::API;
 /// Message of operations that make a workbook, as in the original.
 pub(super) const FILE_GENERATED: &str = "Extracted Excel file generated successfully";
 
-/// See what a file is
+/// Describe a file
 #[utoipa::path(
     post,
     context_path = API,
@@ -32,7 +32,7 @@ pub(super) async fn info(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok("File information retrieved successfully", data))
 }
 
-/// See what a file is
+/// Describe a file
 #[utoipa::path(
     post,
     context_path = API,
@@ -66,7 +66,7 @@ fn describe(name: &str, info: &Info) -> Value {
     })
 }
 
-/// See what columns can be compared by
+/// List search operators
 #[utoipa::path(
     post,
     context_path = API,
@@ -82,7 +82,7 @@ pub(super) async fn suggest(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok("Operator suggestions generated successfully", data.into()))
 }
 
-/// See what columns can be compared by
+/// List search operators
 #[utoipa::path(
     post,
     context_path = API,
@@ -101,7 +101,7 @@ fn columns(request: &DirectRequest) -> Result<JsonField<'_>, Error> {
     request.list("columns")?.filter(|columns| columns.len > 0).ok_or_else(none)
 }
 
-/// Read columns
+/// Extract columns
 #[utoipa::path(
     post,
     context_path = API,
@@ -123,7 +123,7 @@ pub(super) async fn extract(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok(format!("Successfully extracted {found} columns"), data))
 }
 
-/// Make a file of some columns
+/// Extract columns to a file
 #[utoipa::path(
     post,
     context_path = API,
@@ -162,7 +162,7 @@ pub(super) async fn map(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok(FILE_GENERATED, request.make(Job::new(operation), &name).await?.data()))
 }
 
-/// Find rows
+/// Search rows
 #[utoipa::path(
     post,
     context_path = API,
@@ -170,21 +170,21 @@ pub(super) async fn map(request: DirectRequest) -> Result<Envelope, Error> {
     operation_id = "excel_search",
     tag = "tables",
     responses(
-        (status = 200, description = "`download_url`, and how many rows there are", body = EnvelopeBody),
+        (status = 200, description = "`download_url` and the numbers of rows", body = EnvelopeBody),
     )
 )]
 pub(super) async fn search(request: DirectRequest) -> Result<Envelope, Error> {
     found(&request, "xlsx").await
 }
 
-/// Find rows
+/// Search rows
 #[utoipa::path(
     post,
     context_path = API,
     path = "/csv/search",
     tag = "tables",
     responses(
-        (status = 200, description = "`download_url`, and how many rows there are", body = EnvelopeBody),
+        (status = 200, description = "`download_url` and the numbers of rows", body = EnvelopeBody),
     )
 )]
 pub(super) async fn csv_search(request: DirectRequest) -> Result<Envelope, Error> {
@@ -224,7 +224,7 @@ async fn found(request: &DirectRequest, format: &str) -> Result<Envelope, Error>
     Ok(ok(format!("Search completed successfully. {rows} rows matched."), data))
 }
 
-/// Make a workbook of a file
+/// Convert a file to a workbook
 #[utoipa::path(
     post,
     context_path = API,

@@ -1,4 +1,4 @@
-//! Rows as JSON.
+//! Generates JSON from rows.
 use quadrille_tabular::Operation;
 use serde::de::IgnoredAny;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::API;
 
-/// Make JSON of rows
+/// Generate JSON
 #[utoipa::path(
     post,
     context_path = API,
@@ -36,7 +36,7 @@ pub(super) async fn generate(request: DirectRequest) -> Result<Envelope, Error> 
     made(&request, operation, "generated", "JSON file generated successfully").await
 }
 
-/// Make JSON of rows by a template
+/// Generate JSON by a template
 #[utoipa::path(
     post,
     context_path = API,
@@ -67,20 +67,20 @@ pub(super) async fn with_template(request: DirectRequest) -> Result<Envelope, Er
         .text("aggregation_mode", request.text("aggregation_mode"))
         .flag("pretty_print", request.flag("pretty_print", true));
     let operation = Operation::parse("json/generate-with-template", &arguments.done())?;
-    let told = "JSON file generated successfully with template";
-    made(&request, operation, "generated_template", told).await
+    let message = "JSON file generated successfully with template";
+    made(&request, operation, "generated_template", message).await
 }
 
 async fn made(
     request: &DirectRequest,
     operation: Operation,
     kind: &str,
-    told: &str,
+    message: &str,
 ) -> Result<Envelope, Error> {
     let name = request.name(Some(FILE), kind, "json");
     let made = request.make(Job::new(operation), &name).await?;
     let mut data = made.data();
     data["total_records"] = made.outcome.data["total_records"].clone();
     data["file_size"] = made.size.into();
-    Ok(ok(told, data))
+    Ok(ok(message, data))
 }

@@ -50,7 +50,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(json::with_template))
 }
 
-/// Ask whether the service is healthy
+/// Health check
 #[utoipa::path(
     get,
     context_path = API,
@@ -65,7 +65,7 @@ async fn health() -> Envelope {
     ok("Service is healthy", data)
 }
 
-/// Ask whether the service is ready
+/// Readiness check
 #[utoipa::path(
     get,
     context_path = API,

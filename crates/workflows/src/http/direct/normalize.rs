@@ -14,7 +14,7 @@ use super::{
 };
 use crate::API;
 
-/// List what can be done to cells
+/// List normalizations
 #[utoipa::path(
     get,
     context_path = API,
@@ -29,7 +29,7 @@ pub(super) async fn types(_: ChatCaller) -> Envelope {
     ok("Normalization types retrieved successfully", types.into()).total(TYPES.len())
 }
 
-/// Bring cells into a usual form
+/// Normalize cells
 #[utoipa::path(
     post,
     context_path = API,

@@ -1,4 +1,4 @@
-//! Rows as SQL.
+//! Generates SQL from rows.
 use quadrille_tabular::{DATABASES, Operation};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::API;
 
-/// List the databases that there is SQL for
+/// List supported databases
 #[utoipa::path(
     get,
     context_path = API,
@@ -30,7 +30,7 @@ fn required<T>(found: Option<T>, name: &str) -> Result<T, Error> {
     found.ok_or_else(|| Error::Invalid(format!("{name} is required")))
 }
 
-/// Make SQL of rows
+/// Generate SQL
 #[utoipa::path(
     post,
     context_path = API,
@@ -71,7 +71,7 @@ pub(super) async fn generate(request: DirectRequest) -> Result<Envelope, Error> 
     Ok(ok("SQL generated successfully", data).total(total.unwrap_or_default()))
 }
 
-/// Make a file of SQL statements
+/// Generate a file of SQL statements
 #[utoipa::path(
     post,
     context_path = API,
@@ -98,7 +98,7 @@ pub(super) async fn to_text(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok("SQL text file generated successfully", made.data()))
 }
 
-/// Make a line of text of each row
+/// Generate a line of text for each row
 #[utoipa::path(
     post,
     context_path = API,
@@ -125,7 +125,7 @@ pub(super) async fn custom(request: DirectRequest) -> Result<Envelope, Error> {
     Ok(ok("Custom SQL text file generated successfully", made.data()))
 }
 
-/// Some clients send the template within quotes.
+/// Strips the quotes that some clients send around a template.
 fn unquoted(template: &str) -> &str {
     let within = |quote: char| template.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('\'')).unwrap_or(template)

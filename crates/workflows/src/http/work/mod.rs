@@ -54,24 +54,24 @@ pub(super) fn router() -> OpenApiRouter<Arc<State>> {
 #[serde(deny_unknown_fields)]
 #[schema(as = WorkWanted)]
 struct ClaimBody {
-    /// Only steps of this one.
+    /// Claims only steps of this operation.
     operation: Option<String>,
-    /// Who asks, for those who watch.
+    /// Name of the worker, shown to watchers.
     #[serde(default)]
     #[schema(max_length = 1000)]
     worker: String,
-    /// Seconds; more than 30 are 30.
+    /// Seconds to wait for a step, at most 30.
     #[serde(default)]
     #[schema(minimum = 0)]
     wait: f64,
-    /// How long the claim holds without a sign of life.
+    /// Seconds that the claim is valid without a renewal.
     #[schema(minimum = 1, maximum = 3600)]
     lease_seconds: Option<f64>,
 }
 
-/// Take the oldest step that is free, or wait for one
+/// Claim the oldest free step, or wait for one
 ///
-/// A token needs the scope `work`, as for the whole of it.
+/// A token needs the scope `work`, as for all endpoints of workers.
 #[utoipa::path(
     post,
     context_path = WORK,
@@ -80,8 +80,8 @@ struct ClaimBody {
     tag = "work",
     request_body = ClaimBody,
     responses(
-        (status = 200, description = "The `claim`, which the header `X-Claim` shows from then on, and the step", body = EnvelopeBody),
-        (status = 204, description = "No step came"),
+        (status = 200, description = "The step, and the `claim` to send in the header `X-Claim` from then on", body = EnvelopeBody),
+        (status = 204, description = "No step was free in time"),
         (status = 404, description = "The chat was deleted meanwhile", body = EnvelopeBody),
     )
 )]
@@ -148,7 +148,7 @@ async fn show(state: &State, chat: &Chat, held: &Claim, base: &Base) -> Result<V
     }))
 }
 
-/// Download the file that the step is to be done to
+/// Download the input file of a step
 #[utoipa::path(
     get,
     context_path = WORK,
@@ -177,16 +177,16 @@ async fn input(
 struct ProgressBody {
     #[schema(minimum = 0, maximum = 100)]
     progress: Option<f64>,
-    /// For those who watch.
+    /// Text for watchers.
     #[serde(default)]
     #[schema(max_length = 1000)]
     message: String,
-    /// How long the claim holds from now on.
+    /// Seconds that the claim is valid from now on.
     #[schema(minimum = 1, maximum = 3600)]
     lease_seconds: Option<f64>,
 }
 
-/// Give a sign of life, and say how far the step is
+/// Report progress and renew the claim
 #[utoipa::path(
     post,
     context_path = WORK,
@@ -238,7 +238,7 @@ struct FailureBody {
     message: String,
 }
 
-/// Say that a step cannot be done; the run fails
+/// Report that a step failed; its run fails
 #[utoipa::path(
     post,
     context_path = WORK,

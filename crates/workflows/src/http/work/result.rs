@@ -30,7 +30,7 @@ struct ResultBody {
     result: Map<String, Value>,
 }
 
-/// Bring the result of a step, and its file if it makes one
+/// Deliver the result of a step, with its file if it has one
 #[utoipa::path(
     post,
     context_path = WORK,
