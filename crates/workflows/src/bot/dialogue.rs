@@ -85,8 +85,8 @@ pub(crate) fn answer(
     file: Option<&FileSeen>,
 ) -> (Dialogue, BotReply) {
     match input {
-        Input::Message(message) => state.hear(message, file),
-        Input::Uploaded => state.uploaded(file),
+        Input::Message(message) => state.on_message(message, file),
+        Input::Uploaded => state.on_upload(file),
         Input::Confirmed { confirmed: false, .. } => state.decline(),
         Input::Confirmed { confirmed: true, modified } => {
             let modified = modified.filter(|steps| !steps.is_empty());
@@ -114,7 +114,7 @@ fn run(steps: Vec<Suggested>) -> (Dialogue, BotReply) {
 // === impl Dialogue ===
 
 impl Dialogue {
-    fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
+    fn on_message(self, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         let message = message.trim();
         if message.is_empty() {
             return (self, BotReply::refused(texts::EMPTY));
@@ -134,7 +134,7 @@ impl Dialogue {
             _ => {}
         }
         if self.phase == DialoguePhase::AwaitingConfirmation {
-            return self.hear_answer(&word, message, file);
+            return self.on_answer(&word, message, file);
         }
         let Some(intent) = classify(message) else {
             let understood = Understood::Unknown;
@@ -159,7 +159,7 @@ impl Dialogue {
     }
 
     /// Answers a message where yes or no is expected. Another request replaces the steps.
-    fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
+    fn on_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         match word {
             "yes" | "y" | "ok" | "proceed" | "continue" | "go" | "confirm" => run(self.steps),
             "no" | "n" => self.decline(),
@@ -181,7 +181,7 @@ impl Dialogue {
         (if processing { self } else { Self::default() }, BotReply::of(texts::DECLINED))
     }
 
-    fn uploaded(self, file: Option<&FileSeen>) -> (Self, BotReply) {
+    fn on_upload(self, file: Option<&FileSeen>) -> (Self, BotReply) {
         if self.phase != DialoguePhase::AwaitingFile {
             return (self, BotReply::of(texts::UPLOADED));
         }

@@ -63,7 +63,7 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
     loop {
         match store.renew_run(claimed, state.config.lease, None).await? {
             None => return Ok(()),
-            Some(true) => return end(state, &chat, claimed, RunStatus::Cancelled, None).await,
+            Some(true) => return end_run(state, &chat, claimed, RunStatus::Cancelled, None).await,
             Some(false) => {}
         }
         let Some((run, steps)) = store.run_with_steps(&claimed.run.id).await? else {
@@ -71,7 +71,7 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
         };
         let at = usize::try_from(run.next).unwrap_or(usize::MAX);
         let Some(step) = steps.get(at) else {
-            return end(state, &chat, claimed, RunStatus::Completed, None).await;
+            return end_run(state, &chat, claimed, RunStatus::Completed, None).await;
         };
         if step.kind == StepKind::External {
             if store.hand_out(claimed).await? {
@@ -82,13 +82,16 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
         }
         if run.attempts > i64::from(state.config.max_attempts) {
             let reason = "the server stopped at every attempt at this step; the run is given up";
-            return fail(state, &chat, claimed, (&run, step), RunStatus::Interrupted, reason).await;
+            return fail_run(state, &chat, claimed, (&run, step), RunStatus::Interrupted, reason)
+                .await;
         }
         if !store.begin_step(claimed, step.position).await? {
             return Ok(());
         }
         events.progress(&run, step, 0, "Starting step execution").await;
-        match step_of(state, &chat, claimed, (&run, &steps, step), &events, &mut cancels).await? {
+        match execute_step(state, &chat, claimed, (&run, &steps, step), &events, &mut cancels)
+            .await?
+        {
             StepEnd::Finished(run) => {
                 let files = store.chat_files(&chat.id).await?;
                 let steps = store.steps(&run.id).await?;
@@ -97,16 +100,15 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
                 }
             }
             StepEnd::Failed(StepError::Cancelled) => {
-                return end(state, &chat, claimed, RunStatus::Cancelled, None).await;
+                return end_run(state, &chat, claimed, RunStatus::Cancelled, None).await;
             }
             StepEnd::Failed(err) => {
                 let status = match err {
                     StepError::InputGone => RunStatus::Interrupted,
                     _ => RunStatus::Failed,
                 };
-                let run = (&run, step);
-                return fail(state, &chat, claimed, run, status, &wire::truncated(err.to_string()))
-                    .await;
+                let reason = wire::truncated(err.to_string());
+                return fail_run(state, &chat, claimed, (&run, step), status, &reason).await;
             }
             StepEnd::Left => return store.give_back(claimed).await,
         }
@@ -114,7 +116,7 @@ async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
 }
 
 /// Executes a step, and stores its result.
-async fn step_of(
+async fn execute_step(
     state: &State,
     chat: &Chat,
     claimed: &Claimed,
@@ -278,7 +280,7 @@ async fn cancelled(cancels: &mut Cancellations, run: &str) {
 }
 
 /// Ends a run whose step failed.
-async fn fail(
+async fn fail_run(
     state: &State,
     chat: &Chat,
     claimed: &Claimed,
@@ -297,7 +299,7 @@ async fn fail(
     Ok(())
 }
 
-async fn end(
+async fn end_run(
     state: &State,
     chat: &Chat,
     claimed: &Claimed,

@@ -70,7 +70,7 @@ pub(super) fn digest(of: &str, steps: &[NewStep]) -> String {
 }
 
 /// Starts a run of `steps`. The first works on the file that was uploaded last.
-pub(super) async fn begin(
+pub(super) async fn start_run(
     state: &State,
     store: &Store,
     chat: &Chat,

@@ -45,8 +45,9 @@ pub(super) async fn execute(
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
     let key = key.of(&caller, || begin::digest("run", &steps));
-    let run = begin::begin(&state, &caller.store, &chat, StartedBy::Execute, &steps, key.as_ref())
-        .await?;
+    let run =
+        begin::start_run(&state, &caller.store, &chat, StartedBy::Execute, &steps, key.as_ref())
+            .await?;
     if query.get("wait").is_some_and(|wait| wait == "false" || wait == "0") {
         return Ok(begin::submitted(&run, &base));
     }

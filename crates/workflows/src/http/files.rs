@@ -130,7 +130,9 @@ async fn store(state: &State, chat: &Chat, mut form: Form<'_>) -> Result<Option<
     let mut kept = None;
     while let Some(part) = form.next().await? {
         match (part.name(), part.file_name()) {
-            (Some(FILE), Some(_)) if kept.is_none() => kept = Some(keep(state, chat, part).await?),
+            (Some(FILE), Some(_)) if kept.is_none() => {
+                kept = Some(store_part(state, chat, part).await?);
+            }
             _ => form.skip(part).await?,
         }
     }
@@ -138,16 +140,20 @@ async fn store(state: &State, chat: &Chat, mut form: Form<'_>) -> Result<Option<
 }
 
 /// Stores a part under a new key.
-pub(super) async fn keep(state: &State, chat: &Chat, part: Part<'_>) -> Result<KeptFile, Error> {
-    keep_seen(state, chat, part, |_| {}).await
-}
-
-/// Stores a part as [`keep`] does, and passes its bytes to `see`.
-pub(super) async fn keep_seen(
+pub(super) async fn store_part(
     state: &State,
     chat: &Chat,
     part: Part<'_>,
-    mut see: impl FnMut(&[u8]) + Send,
+) -> Result<KeptFile, Error> {
+    store_inspected(state, chat, part, |_| {}).await
+}
+
+/// Stores a part as [`store_part`] does, and passes its bytes to `inspect`.
+pub(super) async fn store_inspected(
+    state: &State,
+    chat: &Chat,
+    part: Part<'_>,
+    mut inspect: impl FnMut(&[u8]) + Send,
 ) -> Result<KeptFile, Error> {
     let name = part.file_name().unwrap_or_default();
     if name.is_empty() {
@@ -156,8 +162,8 @@ pub(super) async fn keep_seen(
     // URLs with blanks are hard to copy.
     let name = Files::sanitise(name).replace(' ', "_");
     let key = Files::key(&chat.id, &name);
-    let seen = part.inspect_ok(move |bytes| see(bytes));
-    let size = state.memory.files.put(&key, seen, state.memory.max_upload_size).await?;
+    let inspected = part.inspect_ok(move |bytes| inspect(bytes));
+    let size = state.memory.files.put(&key, inspected, state.memory.max_upload_size).await?;
     Ok(KeptFile { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
 }
 

@@ -47,8 +47,8 @@ pub(super) async fn create(
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
     let key = key.of(&caller, || begin::digest("run", &steps));
-    let run =
-        begin::begin(&state, &caller.store, &chat, StartedBy::Runs, &steps, key.as_ref()).await?;
+    let run = begin::start_run(&state, &caller.store, &chat, StartedBy::Runs, &steps, key.as_ref())
+        .await?;
     Ok(begin::submitted(&run, &base))
 }
 
@@ -108,7 +108,10 @@ pub(super) async fn show(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Read).await?;
-    Ok(ok("Run retrieved successfully", look(&state, &caller.store, &chat, &run.id, &base).await?))
+    Ok(ok(
+        "Run retrieved successfully",
+        show_run(&state, &caller.store, &chat, &run.id, &base).await?,
+    ))
 }
 
 /// Cancel a run
@@ -130,13 +133,18 @@ pub(super) async fn cancel(
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
-    end(&state, &caller.store, &chat, &run.id).await?;
-    let shown = look(&state, &caller.store, &chat, &run.id, &base).await?;
+    cancel_run(&state, &caller.store, &chat, &run.id).await?;
+    let shown = show_run(&state, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
 }
 
 /// Cancels a run: at once if it waits, or else by telling its worker.
-pub(super) async fn end(state: &State, store: &Store, chat: &Chat, run: &str) -> Result<(), Error> {
+pub(super) async fn cancel_run(
+    state: &State,
+    store: &Store,
+    chat: &Chat,
+    run: &str,
+) -> Result<(), Error> {
     match store.cancel_run(run).await?.ok_or(Error::NoRun)? {
         CancelRun::Ended(ended) => {
             let files = store.chat_files(&chat.id).await?;
@@ -180,11 +188,11 @@ pub(super) async fn retry(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;
     state.work.notify_one();
-    let shown = look(&state, &caller.store, &chat, &run.id, &base).await?;
+    let shown = show_run(&state, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Workflow submitted", shown).status(StatusCode::ACCEPTED))
 }
 
-pub(super) async fn look(
+pub(super) async fn show_run(
     state: &State,
     store: &Store,
     chat: &Chat,

@@ -59,7 +59,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<State>> {
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = Conversation)]
 struct ConversationBody {
-    /// Id of the conversation; a new name if it is left out.
+    /// Id of the conversation; a new one if it is left out.
     #[schema(
         min_length = 1,
         max_length = 250,
@@ -307,7 +307,7 @@ async fn status(
     Path((chat, job)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &job, Action::Read).await?;
-    let mut shown = runs::look(&state, &caller.store, &chat, &run.id, &base).await?;
+    let mut shown = runs::show_run(&state, &caller.store, &chat, &run.id, &base).await?;
     // Clients of the original poll for a status that they know.
     if shown["status"] == RunStatus::Interrupted.word() {
         shown["status"] = RunStatus::Failed.word().into();

@@ -128,7 +128,7 @@ async fn answer(
             // Steps of the client are run as sent, with their members in order.
             let given = given.filter(|steps| !steps.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(state, &caller.store, &chat, StartedBy::Bot, &steps, key).await {
+            match begin::start_run(state, &caller.store, &chat, StartedBy::Bot, &steps, key).await {
                 Ok(run) => Some(run),
                 Err(err) => {
                     remember(store, &chat, &StoredDialogue { dialogue: before, file }).await?;
@@ -141,7 +141,7 @@ async fn answer(
     if reply.action == Some("cancel_workflow")
         && let Some(run) = open(store, &chat).await?
     {
-        match runs::end(state, &caller.store, &chat, &run.id).await {
+        match runs::cancel_run(state, &caller.store, &chat, &run.id).await {
             // The run ended first.
             Ok(()) | Err(Error::Conflict(_)) => {}
             Err(err) => return Err(err),

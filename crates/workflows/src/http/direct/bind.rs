@@ -124,7 +124,7 @@ pub(super) async fn preview(request: DirectRequest) -> Result<Envelope, Error> {
     let mapping = request.object("column_mapping")?.map_or("{}", |mapping| mapping.text);
     let mapping: BTreeMap<String, String> = quadrille_core::json::read(mapping)
         .map_err(|err| Error::Invalid(format!("Invalid column_mapping JSON: {err}")))?;
-    let (source, target) = (request.look(SOURCE).await?, request.look(TARGET).await?);
+    let (source, target) = (request.describe(SOURCE).await?, request.describe(TARGET).await?);
     let mut issues = Vec::new();
     for (to, from) in &mapping {
         if !source.columns.iter().any(|column| same_name(column, from)) {

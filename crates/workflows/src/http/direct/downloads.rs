@@ -34,7 +34,7 @@ pub(super) async fn show(
 
 /// Stores the file at `path` under `name` or a similar free name, also if the client disconnects
 /// meanwhile. Returns the name and the size in bytes.
-pub(super) async fn keep(
+pub(super) async fn store(
     state: &Arc<State>,
     owner: Option<Arc<str>>,
     workspace: Arc<Workspace>,

@@ -46,7 +46,7 @@ pub(super) async fn csv_info(request: DirectRequest) -> Result<Envelope, Error> 
 }
 
 async fn described(request: &DirectRequest) -> Result<Info, Error> {
-    request.look(FILE).await.map_err(|err| match err {
+    request.describe(FILE).await.map_err(|err| match err {
         Error::BadFile(reason) => Error::BadFile(format!("Failed to get file info: {reason}")),
         err => err,
     })
@@ -76,7 +76,7 @@ fn describe(name: &str, info: &Info) -> Value {
     responses((status = 200, description = "Operators by column", body = EnvelopeBody))
 )]
 pub(super) async fn suggest(request: DirectRequest) -> Result<Envelope, Error> {
-    let info = request.look(FILE).await?;
+    let info = request.describe(FILE).await?;
     let operators = |column: String| (column, json!({"type": "str", "operators": TEXT_OPERATORS}));
     let data: Map<_, _> = info.columns.into_iter().map(operators).collect();
     Ok(ok("Operator suggestions generated successfully", data.into()))
@@ -209,7 +209,8 @@ async fn found(request: &DirectRequest, format: &str) -> Result<Envelope, Error>
         .text("output_format", ["csv", "json"].into_iter().find(|known| *known == format))
         .done();
     // Compiling patterns may take long.
-    let operation = request.aside(move || Operation::parse("excel/search", &arguments)).await??;
+    let operation =
+        request.blocking(move || Operation::parse("excel/search", &arguments)).await??;
     if !["xlsx", "csv", "json"].contains(&format) {
         return Err(Error::Invalid("Output format must be xlsx, csv, or json".to_owned()));
     }

@@ -50,7 +50,7 @@ pub(super) async fn apply(request: DirectRequest) -> Result<Envelope, Error> {
         request.arguments().json("normalizations", Some(items)).flag("return_report", report);
     let arguments = arguments.done();
     // Compiling patterns may take long.
-    let operation = request.aside(move || Operation::parse("normalization/apply", &arguments));
+    let operation = request.blocking(move || Operation::parse("normalization/apply", &arguments));
     let operation = operation.await??;
     let name = request.name(Some(FILE), "normalized", "xlsx");
     let made = request.make(Job::new(operation), &name).await?;

@@ -13,7 +13,7 @@ use super::{
     arguments::{ArgumentsBuilder, JsonField},
     downloads,
     take::{self, FormParts},
-    work::{Workspace, aside, perform},
+    work::{Workspace, blocking, perform},
 };
 use crate::state::State;
 
@@ -176,26 +176,26 @@ impl DirectRequest {
     pub(super) async fn make(&self, job: Job, output: &str) -> Result<MadeFile, Error> {
         let outcome = self.run(job, Some(output)).await?;
         let file: PathBuf = outcome.file.clone().ok_or(Error::Server)?;
-        let (name, size) = self.keep(file, output).await?;
+        let (name, size) = self.store(file, output).await?;
         let url = downloads::url(&self.base, &name);
         Ok(MadeFile { name, size, outcome, url })
     }
 
-    async fn keep(&self, file: PathBuf, name: &str) -> Result<(String, u64), Error> {
+    async fn store(&self, file: PathBuf, name: &str) -> Result<(String, u64), Error> {
         let workspace = Arc::clone(&self.workspace);
-        downloads::keep(&self.state, self.owner.clone(), workspace, file, name).await
+        downloads::store(&self.state, self.owner.clone(), workspace, file, name).await
     }
 
     /// Runs something short that would still block other tasks.
-    pub(super) async fn aside<T: Send + 'static>(
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        aside(&self.state.core.life, work).await
+        blocking(&self.state.core.life, work).await
     }
 
     /// Describes the file of a part.
-    pub(super) async fn look(&self, part: &'static str) -> Result<Info, Error> {
+    pub(super) async fn describe(&self, part: &'static str) -> Result<Info, Error> {
         self.file(part)?;
         // Of two files, `sheet_name` is for the one that is changed.
         let sheet = self.text("sheet_name").filter(|_| part != take::SOURCE).map(str::to_owned);

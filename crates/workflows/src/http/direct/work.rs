@@ -49,7 +49,7 @@ where
     let worker = life.unless_closing(limit.worker(permit)).await.ok_or(Error::Stopping)?;
     let stop = StopOnDrop::default();
     let stopped = Arc::clone(&stop.0);
-    let done = aside(life, move || {
+    let done = blocking(life, move || {
         let _worker = worker;
         work(&mut |_| {
             if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -59,7 +59,7 @@ where
 }
 
 /// Runs something short that would still block other tasks.
-pub(super) async fn aside<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     life: &Life,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {

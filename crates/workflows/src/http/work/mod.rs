@@ -94,7 +94,7 @@ async fn claim(
     caller.require_scope(SCOPE)?;
     let body: ClaimBody = read(request).await?;
     let lease = lease(&state, body.lease_seconds)?;
-    bounded("worker", &body.worker)?;
+    check_length("worker", &body.worker)?;
     let attempts = i64::from(state.config.max_attempts);
     if body.wait < 0.0 {
         return Err(Error::Invalid("wait must not be below 0".to_owned()));
@@ -204,7 +204,7 @@ async fn progress(
     request: Request,
 ) -> Result<Envelope, Error> {
     let ProgressBody { progress, message, lease_seconds } = read(request).await?;
-    bounded("message", &message)?;
+    check_length("message", &message)?;
     let percent = match progress {
         None => None,
         Some(percent) if (0.0..=100.0).contains(&percent) => {
@@ -256,7 +256,7 @@ async fn fail(
     request: Request,
 ) -> Result<Envelope, Error> {
     let FailureBody { message } = read(request).await?;
-    bounded("message", &message)?;
+    check_length("message", &message)?;
     let held = worker.renew(&state, &step, state.config.lease, None).await;
     let Claim { claim, run, step, .. } = match held {
         Ok(held) => held,
@@ -288,7 +288,7 @@ fn lease(state: &State, seconds: Option<f64>) -> Result<Duration, Error> {
     }
 }
 
-fn bounded(name: &str, text: &str) -> Result<(), Error> {
+fn check_length(name: &str, text: &str) -> Result<(), Error> {
     if text.chars().nth(MAX_TEXT).is_none() {
         return Ok(());
     }

@@ -178,7 +178,7 @@ async fn parts(
                     let mut bytes = Digest::new();
                     if let Some(chat) = chat {
                         let digest = |chunk: &[u8]| bytes.update(chunk);
-                        made.file = Some(files::keep_seen(state, chat, part, digest).await?);
+                        made.file = Some(files::store_inspected(state, chat, part, digest).await?);
                     } else {
                         while let Some(chunk) = part.next().await {
                             bytes.update(&chunk?);
