@@ -1,7 +1,7 @@
-//! Digests by which a request or a result is known again.
+//! Digests that identify a repeated request or result.
 use aws_lc_rs::digest::{Context, SHA256};
 
-/// A digest in the making. Parts are told apart: `ab` and `c` are not `a` and `bc`.
+/// Computes a digest of parts. Their borders count: `ab` and `c` differ from `a` and `bc`.
 pub(crate) struct Digest(Context);
 
 impl Digest {
@@ -9,7 +9,7 @@ impl Digest {
         Self(Context::new(&SHA256))
     }
 
-    /// A part as a whole.
+    /// Adds a whole part.
     #[must_use]
     pub(crate) fn part(mut self, part: impl AsRef<[u8]>) -> Self {
         let part = part.as_ref();
@@ -18,16 +18,16 @@ impl Digest {
         self
     }
 
-    /// Some bytes of one long part.
+    /// Adds bytes of one long part.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// In hexadecimal digits.
+    /// Returns the digest in hexadecimal digits.
     pub(crate) fn done(self) -> String {
         let digest = self.0.finish();
         let digits = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|it| char::from_digit(it.into(), 16)).collect()
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
     }
 }
 
@@ -41,6 +41,6 @@ mod tests {
         assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
         assert_eq!(of(&[]), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         let others = [&["a", "bc"][..], &["abc"], &["ab", "c", ""], &[]];
-        assert!(others.iter().all(|it| of(it) != of(&["ab", "c"])));
+        assert!(others.iter().all(|parts| of(parts) != of(&["ab", "c"])));
     }
 }

@@ -3,14 +3,17 @@
 mod archive;
 mod bot;
 mod digest;
-mod door;
+mod direct_limit;
 mod engine;
 mod http;
 mod locks;
-mod news;
-mod room;
+mod run_events;
+mod scratch;
 mod socket;
+mod state;
+mod values;
 mod wire;
+mod workers;
 
 use std::{
     path::{Path, PathBuf},
@@ -25,63 +28,69 @@ use quadrille_store::Storage;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi;
 
-use crate::{door::Door, engine::Scratch};
+use crate::{scratch::Scratch, state::State};
 
 /// The name of this protocol in configuration, logs and metrics.
 pub const NAME: &str = "workflows";
 
-/// Where chats are watched: the WebSocket of a chat is below it.
+/// Path of the WebSocket; a chat's own is below it.
 pub const PATH: &str = "/chat";
 
-/// Where chats begin.
+/// Path of the collection of chats.
 pub const CHATS: &str = "/api/v1/chat/workflows";
 
-/// Where archives of chats are.
+/// Base path of the endpoints that need no chat.
+const API: &str = "/api/v1";
+
+/// Path of the collection of conversations with the bot.
+const CONVERSATIONS: &str = "/api/v1/chat/bot/conversations";
+
+/// Path of the archives of chats.
 const DOWNLOADS: &str = "/api/v1/chat/downloads";
 
-/// Where operators have the database copied.
+/// Path where operators back up the database.
 const BACKUP: &str = "/api/v1/chat/sqlite/backup";
 
 /// Section `workflows` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Whether workflows are served at all.
+    /// Serves workflows.
     pub enabled: bool,
-    /// Connections that watch chats, at most; 0 is as many as the server takes.
+    /// Upper bound on WebSocket connections; 0 leaves it to the server's own limit.
     pub max_connections: usize,
-    /// Bytes of one message from a client. A larger one closes the connection with 1009.
+    /// Upper bound on a message from a client, in bytes. A larger one closes the connection with
+    /// 1009.
     pub max_message_size: usize,
-    /// How often to ping; zero is never.
+    /// Interval between pings; zero sends none.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// How long after a ping something must have come, or the connection is closed with 3012.
+    /// Time to wait for data after a ping. If none comes, the connection is closed with 3012.
     #[serde(with = "humantime_serde")]
     pub ping_timeout: Duration,
-    /// How long a connection may take no data while there is some, before it is closed with 3008;
-    /// zero is for ever.
+    /// Time that pending data may wait for the client to read it. After that, the connection is
+    /// closed with 3008; zero waits forever.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
-    /// Runs that are done at once; 0 is one for each core.
+    /// Number of runs executed at once; 0 is one per core.
     pub workers: usize,
-    /// Runs that may wait. One more is refused with 503.
+    /// Upper bound on waiting runs. One more is refused with 503.
     pub max_waiting: usize,
-    /// Steps of one run, at most.
+    /// Upper bound on the steps of a run.
     pub max_steps: usize,
-    /// How long a run belongs to its worker without a sign of life. After a crash, the run goes on
-    /// that much later.
+    /// Time that a worker keeps a run without renewing it. After a crash, the run resumes when this
+    /// has passed.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
-    /// How often a step is begun before its run is given up.
+    /// Number of attempts at a step. After the last, its run is interrupted.
     pub max_attempts: u32,
-    /// Where files are worked on. What a crash leaves there is removed at the next start.
+    /// Folder for files in use. Leftovers of a crash are removed at the next start.
     pub scratch: PathBuf,
-    /// Normalisation keeps the column as it was, too, where the request does not say.
+    /// Keeps the original column beside the normalised one, unless the request says otherwise.
     pub backup_original: bool,
-    /// The agent that answers the bot's users where the bot itself does not understand them; empty
-    /// is nobody.
+    /// Agent that answers messages that the bot does not understand; empty is none.
     pub agent: String,
-    /// How long archives can be downloaded.
+    /// Time that archives stay available for download.
     #[serde(with = "humantime_serde")]
     pub keep_downloads: Duration,
 }
@@ -109,8 +118,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Bytes of memory that work on tables takes at most: runs have so many workers, and requests
-    /// with a file of their own as many.
+    /// Upper bound on the memory that tables take, in bytes: runs have `workers` workers, and
+    /// requests with a file of their own have as many.
     pub fn memory(&self) -> usize {
         2_usize
             .saturating_mul(self.workers())
@@ -153,8 +162,7 @@ impl StartError {
     }
 }
 
-/// The doors of workflows, and the description of those over HTTP. Runs that wait are done from now
-/// on.
+/// Returns the routes of workflows and the description of their HTTP API, and starts the workers.
 pub fn router(
     core: &Core,
     desk: Desk,
@@ -162,12 +170,12 @@ pub fn router(
     config: Config,
 ) -> Result<(Router, OpenApi), StartError> {
     let scratch = open(&config.scratch)?;
-    let door = Arc::new(Door::new(core.clone(), desk, memory, config, scratch));
-    engine::start(&door);
-    let (router, described) = http::router(&door);
-    Ok((socket::router(&door).merge(router), described))
+    let state = Arc::new(State::new(core.clone(), desk, memory, config, scratch));
+    engine::start(&state);
+    let (router, api) = http::router(&state);
+    Ok((socket::router(&state).merge(router), api))
 }
 
 fn open(path: &Path) -> Result<Scratch, StartError> {
-    Scratch::open(path).map_err(|why| StartError(path.to_owned(), why))
+    Scratch::open(path).map_err(|err| StartError(path.to_owned(), err))
 }

@@ -1,4 +1,4 @@
-//! One lock for each name that somebody holds or waits for.
+//! One lock per name.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -6,23 +6,23 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-/// Locks by name. One that nobody holds or waits for takes no memory.
+/// Locks by name. A lock that is neither held nor awaited takes no memory.
 #[derive(Debug, Default)]
 pub(crate) struct Locks(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-/// Keeps others from what it names.
+/// Holds the lock of a name until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     locks: &'a Locks,
     name: String,
-    /// `None` while it is waited for, and once it is given back.
+    /// `None` while waiting, and after the release.
     guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl Locks {
-    /// Waits for the lock of `name`; those of other names are no hindrance.
+    /// Waits for the lock of `name`. Locks of other names do not matter.
     pub(crate) async fn lock(&self, name: &str) -> Locked<'_> {
-        // Before the wait, which may be given up.
+        // Created before the wait, so that its drop cleans up if the wait is cancelled.
         let mut locked = Locked { locks: self, name: name.to_owned(), guard: None };
         let lock = Arc::clone(self.all().entry(name.to_owned()).or_default());
         locked.guard = Some(lock.lock_owned().await);
@@ -59,7 +59,7 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(one);
         let one = waiting.await;
-        // Who gives up waiting leaves nothing either.
+        // A cancelled wait leaves nothing either.
         assert!(locks.lock("b").now_or_never().is_none());
         drop((one, other));
         assert!(locks.all().is_empty());

@@ -1,15 +1,14 @@
-//! How things look to clients: times, paths, addresses, runs.
+//! JSON and text as clients see them: times, paths, URLs, runs.
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use quadrille_edge::http::Base;
 use quadrille_store::{Chat, ChatFile, ChatMessage, Place, Run, RunStatus, Step};
 use serde_json::{Map, Value, json};
 
-use crate::http::Base;
-
-/// What is not escaped in a part of a path.
+/// Characters that are escaped in a part of a path.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Unix milliseconds as RFC 3339 in UTC, with microseconds as the original has them.
+/// Formats Unix milliseconds as RFC 3339 in UTC, with microseconds as in the original.
 pub(crate) fn time(millis: i64) -> String {
     let at = Timestamp::from_millisecond(millis).unwrap_or_default();
     format!("{at:.6}")
@@ -19,32 +18,32 @@ pub(crate) fn now() -> String {
     time(i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX))
 }
 
-/// Where a file of a chat is, as clients name it.
+/// Path of a file of a chat, as clients know it.
 pub(crate) fn path(chat: &Chat, file: &ChatFile) -> String {
     format!("{}{}/{}", folder(chat), file.place.word(), file.name)
 }
 
-/// What the paths of all files of a chat begin with.
+/// Prefix of the paths of a chat's files.
 pub(crate) fn folder(chat: &Chat) -> String {
     let slash = if chat.partition.is_empty() { "" } else { "/" };
     format!("workflows/{}{slash}{}/", chat.partition, chat.id)
 }
 
-/// Where a file of a chat can be downloaded.
+/// URL to download a file of a chat.
 pub(crate) fn url(base: &Base, chat: &str, name: &str) -> String {
     base.url(&format!("{}/{}/files/{}", crate::CHATS, escaped(chat), escaped(name)))
 }
 
-/// The files of a place, and where they can be downloaded.
+/// Lists the files of a place with their download URLs.
 pub(crate) fn files(chat: &Chat, files: &[ChatFile], place: Place, base: &Base) -> Vec<Value> {
-    listed(files, place, |it| {
-        let shown = file(chat, it, base);
+    listed(files, place, |listed| {
+        let shown = file(chat, listed, base);
         let size = shown.to_string().len();
         (shown, size)
     })
 }
 
-/// A file of a chat and where it can be downloaded.
+/// Shows a file of a chat with its download URL.
 pub(crate) fn file(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
     json!({ "file_path": path(chat, file), "download_url": url(base, &chat.id, &file.name) })
 }
@@ -53,38 +52,38 @@ pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// Bytes of the results of all steps of a run together, at most.
+/// Upper bound on the results of all steps of a run together, in bytes.
 pub(crate) const MAX_RESULTS: usize = 2 << 20;
 
-/// Bytes of why something failed, at most: it may name what a file or a client made up.
-const MAX_WHY: usize = 4 << 10;
+/// Upper bound on an error text, in bytes: it may quote a file or a client.
+const MAX_ERROR: usize = 4 << 10;
 
-/// Bytes of the files that one answer lists, about, at most.
+/// Approximate upper bound on the files that one answer lists, in bytes.
 const MAX_LISTED: usize = 1 << 20;
 
-/// Why something failed, without what would be too long of it.
-pub(crate) fn short(mut why: String) -> String {
-    if why.len() > MAX_WHY {
-        why.truncate(why.floor_char_boundary(MAX_WHY));
-        why.push('…');
+/// Truncates an error text that is too long.
+pub(crate) fn truncated(mut error: String) -> String {
+    if error.len() > MAX_ERROR {
+        error.truncate(error.floor_char_boundary(MAX_ERROR));
+        error.push('…');
     }
-    why
+    error
 }
 
-/// Whether a step may have `result` besides those of the other steps of its run.
+/// Whether a step may have `result` beside the results of the other steps of its run.
 pub(crate) fn fits<'a>(result: &str, others: impl IntoIterator<Item = &'a Step>) -> bool {
-    let others = others.into_iter().filter_map(|it| it.result.as_deref());
+    let others = others.into_iter().filter_map(|step| step.result.as_deref());
     others.map(str::len).sum::<usize>().saturating_add(result.len()) <= MAX_RESULTS
 }
 
-/// The files of a place, as `show` makes them; of very many only the newest.
+/// Lists the files of a place, each as `show` renders it. Older files are left out at the bound.
 pub(crate) fn listed(
     files: &[ChatFile],
     place: Place,
     show: impl Fn(&ChatFile) -> (Value, usize),
 ) -> Vec<Value> {
     let mut left = MAX_LISTED;
-    let newest = files.iter().rev().filter(|it| it.place == place).map(show);
+    let newest = files.iter().rev().filter(|file| file.place == place).map(show);
     let fitting = newest.take_while(|(_, size)| {
         let fits = *size <= left;
         left = left.saturating_sub(*size);
@@ -95,22 +94,22 @@ pub(crate) fn listed(
     listed
 }
 
-/// JSON that is in the store, where it was checked.
+/// Parses JSON of the store, where it was checked before.
 pub(crate) fn stored(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// In the result of a step that did not do all that was asked; its `warnings` say what.
+/// Member of a result that is false if the step was done in part; `warnings` say why.
 pub(crate) const SUCCESS: &str = "success";
 
-/// What is said of steps that ended without having done all that was asked.
+/// Message about steps that were done in part. `None` if there are none.
 pub(crate) fn incomplete(steps: &[Step]) -> Option<String> {
     let failed = |step: &&Step| {
         let result = step.result.as_deref().map(stored).unwrap_or_default();
         result[SUCCESS] == false || result["report"][SUCCESS] == false
     };
     let failed: Vec<_> =
-        steps.iter().filter(failed).map(|it| (it.position + 1).to_string()).collect();
+        steps.iter().filter(failed).map(|step| (step.position + 1).to_string()).collect();
     let word = if failed.len() == 1 { "step" } else { "steps" };
     let which = failed.join(", ");
     (!failed.is_empty()).then(|| {
@@ -118,7 +117,7 @@ pub(crate) fn incomplete(steps: &[Step]) -> Option<String> {
     })
 }
 
-/// What a step made: what it counted, and its file.
+/// Result of a step, with its file.
 pub(crate) fn result(
     chat: &Chat,
     step: &Step,
@@ -129,7 +128,7 @@ pub(crate) fn result(
         Some(Value::Object(members)) => members,
         _ => Map::new(),
     };
-    let file = files.iter().find(|it| Some(it.id) == step.output);
+    let file = files.iter().find(|file| Some(file.id) == step.output);
     result.insert("output_file_path".to_owned(), file.map(|file| path(chat, file)).into());
     if let (Some(file), Some(base)) = (file, base) {
         result.insert("download_url".to_owned(), url(base, &chat.id, &file.name).into());
@@ -137,7 +136,7 @@ pub(crate) fn result(
     result
 }
 
-/// A chat as lists show it.
+/// Shows a chat as in lists.
 pub(crate) fn head(chat: &Chat) -> Value {
     json!({
         "chat_id": chat.id,
@@ -150,10 +149,10 @@ pub(crate) fn head(chat: &Chat) -> Value {
     })
 }
 
-/// A chat with everything in it.
+/// Shows a chat with everything in it.
 pub(crate) fn chat<'a>(
     chat: &Chat,
-    said: &[ChatMessage],
+    messages: &[ChatMessage],
     steps: impl IntoIterator<Item = &'a Step>,
     files: &[ChatFile],
 ) -> Value {
@@ -165,25 +164,25 @@ pub(crate) fn chat<'a>(
         })
     };
     let mut shown = head(chat);
-    shown["messages"] = said.iter().map(message).collect();
-    shown["workflow_steps"] = steps.into_iter().map(|it| step(chat, it, files)).collect();
+    shown["messages"] = messages.iter().map(message).collect();
+    shown["workflow_steps"] = steps.into_iter().map(|shown| step(chat, shown, files)).collect();
     shown["uploaded_files"] = paths(Place::Uploads).into();
     shown["output_files"] = paths(Place::Outputs).into();
     shown
 }
 
-pub(crate) fn message(said: &ChatMessage) -> Value {
+pub(crate) fn message(message: &ChatMessage) -> Value {
     json!({
-        "message_id": said.id,
-        "message_type": said.kind.word(),
-        "content": said.content,
-        "metadata": stored(&said.metadata),
-        "created_at": time(said.created_at),
+        "message_id": message.id,
+        "message_type": message.kind.word(),
+        "content": message.content,
+        "metadata": stored(&message.metadata),
+        "created_at": time(message.created_at),
     })
 }
 
 pub(crate) fn step(chat: &Chat, step: &Step, files: &[ChatFile]) -> Value {
-    let path = |id| files.iter().find(|it| Some(it.id) == id).map(|file| path(chat, file));
+    let path = |id| files.iter().find(|file| Some(file.id) == id).map(|file| path(chat, file));
     json!({
         "step_id": step.id,
         "operation": step.operation,
@@ -200,7 +199,7 @@ pub(crate) fn step(chat: &Chat, step: &Step, files: &[ChatFile]) -> Value {
     })
 }
 
-/// A run with its steps, as it is asked for and as it is shown to who comes late.
+/// Shows a run with its steps, over HTTP and in a snapshot.
 pub(crate) fn run(
     chat: &Chat,
     run: &Run,
@@ -211,21 +210,21 @@ pub(crate) fn run(
 ) -> Value {
     let shown: Vec<_> = steps
         .iter()
-        .map(|it| {
-            let mut shown = step(chat, it, files);
-            if let Some(percent) = percent.filter(|_| it.position == run.next)
+        .map(|part| {
+            let mut shown = step(chat, part, files);
+            if let Some(percent) = percent.filter(|_| part.position == run.next)
                 && run.status == RunStatus::Running
             {
                 shown["progress"] = percent.into();
             }
-            if it.result.is_some() {
-                shown["result"] = result(chat, it, files, base).into();
+            if part.result.is_some() {
+                shown["result"] = result(chat, part, files, base).into();
             }
             shown
         })
         .collect();
-    let results: Vec<_> = steps.iter().filter(|it| it.result.is_some()).collect();
-    let results: Vec<_> = results.iter().map(|it| result(chat, it, files, base)).collect();
+    let results: Vec<_> = steps.iter().filter(|step| step.result.is_some()).collect();
+    let results: Vec<_> = results.iter().map(|step| result(chat, step, files, base)).collect();
     let over = run.status == RunStatus::Completed;
     json!({
         "job_id": run.id,

@@ -253,7 +253,7 @@ async fn who_would_wait_too_long_is_refused_and_slow_clients_leave_half_to_the_o
     };
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
     let message = &refused.json()["message"];
-    assert_eq!(message, "Too many requests of this kind are under way; try again later");
+    assert_eq!(message, "Too many requests of this kind are in progress; try again later");
     assert_eq!(ask(&gateway, "POST", BACKUP, Some(eve)).await.status, 503);
     let other = restore(&gateway, "dump_file", b"", Some(eve)).await;
     assert_eq!(other.status, 503, "{}", other.body);
@@ -292,7 +292,7 @@ async fn an_archive_is_for_whom_it_was_made_and_its_chat_for_who_brings_it() {
     for refused in [dumped, restore(&gateway, "dump_file", &bytes, Some(&nobody)).await] {
         let message = refused.json()["message"].clone();
         assert_eq!(refused.status, 403, "{}", refused.body);
-        assert_eq!(message, "The token names nobody; use one with `sub`");
+        assert_eq!(message, "The token has no user; use one with `sub`");
     }
 
     assert_eq!(ask(&gateway, "POST", BACKUP, None).await.status, 401);

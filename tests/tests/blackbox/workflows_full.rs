@@ -149,7 +149,7 @@ async fn a_run_too_many_is_refused_and_taken_later() {
     }
 }
 
-const FULL: &str = "there is no room left";
+const FULL: &str = "the disk is full";
 
 /// All that a run can fill the disk with: a workbook, a text file, a script.
 const LARGE: [&str; 4] =
@@ -199,7 +199,7 @@ async fn a_disk_that_has_no_room_for_files_is_told_and_survived() {
     assert!(failed.status == 500 && failed.body.contains(FULL), "{}", failed.body);
     let refused = chat.upload("more.csv", people(25_000)).await;
     assert_eq!(refused.status, 507, "{}", refused.body);
-    assert!(refused.body.contains("no room left"), "{}", refused.body);
+    assert!(refused.body.contains("The disk is full"), "{}", refused.body);
     chat.upload("small.csv", people(100)).await;
     assert_eq!(chat.execute(&json!([search("Oslo")])).await.status, 200);
 }

@@ -53,7 +53,7 @@ async fn who_waits_for_a_run_or_for_work_is_answered_and_the_run_goes_on() {
     let after = waited.header("retry-after").and_then(|it| it.parse::<u64>().ok());
     assert!(after.is_some_and(|it| it > 0), "{waited:?}");
     let told = waited.json()["message"].as_str().unwrap().to_owned();
-    assert!(told.contains("goes on after the next start"), "{told}");
+    assert!(told.contains("resumes after the restart"), "{told}");
     assert_eq!(gateway.wait().await.code, Some(0));
 
     let gateway = start(&home).await;

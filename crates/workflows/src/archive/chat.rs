@@ -1,4 +1,4 @@
-//! The chat that an archive describes. Read tolerantly, as it may be the original's.
+//! Builds the chat of an archive. Tolerant, since the archive may be the original's.
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
@@ -19,25 +19,25 @@ use uuid::Uuid;
 use super::{
     BadArchive, Unpacked,
     description::{
-        Described, DescribedFile, DescribedMessage, DescribedRun, DescribedStep, Object,
+        Described, DescribedFile, DescribedMessage, DescribedRun, DescribedStep, RawObject,
     },
     path,
     read::UnpackedFile,
 };
-use crate::{bot, http::values};
+use crate::{bot, values};
 
-/// A chat that is not stored yet.
+/// A chat to store.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) whole: WholeChat,
-    /// Where the bytes of its files are, in their order.
+    /// Paths of its files, in their order.
     pub(crate) bytes: Vec<PathBuf>,
 }
 
-/// Where the files are that steps had.
+/// Ids of files, by place and name.
 type Ids<'a> = HashMap<(Place, Cow<'a, str>), i64>;
 
-/// The chat in an archive, for `owner`.
+/// Builds the chat of an archive, for `owner`.
 pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Restored, BadArchive> {
     let Unpacked { metadata, mut files } = unpacked;
     let described = Described::read(&metadata)?;
@@ -47,22 +47,23 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
     let listed = described.listed();
     if let Some(listed) = &described.files {
         let there: HashSet<_> = files.iter().map(named).collect();
-        let gone =
-            listed.iter().find(|it| path::last(&it.path).is_none_or(|it| !there.contains(&it)));
+        let gone = listed
+            .iter()
+            .find(|file| path::last(&file.path).is_none_or(|key| !there.contains(&key)));
         if let Some(DescribedFile { path, .. }) = gone {
-            let why = format!("it has the file {path:?}, which is not in the archive");
-            return Err(BadArchive::Metadata(why));
+            let reason = format!("it has the file {path:?}, which is not in the archive");
+            return Err(BadArchive::Metadata(reason));
         }
     }
     let known = |file: &UnpackedFile| listed.get(&named(file)).copied();
-    files.retain(|it| known(it).is_some() || !path::is_stray(&it.name));
-    files.sort_by_cached_key(|it| known(it).map_or(usize::MAX, |(at, _)| at));
+    files.retain(|file| known(file).is_some() || !path::is_stray(&file.name));
+    files.sort_by_cached_key(|file| known(file).map_or(usize::MAX, |(at, _)| at));
     let with_values: HashSet<_> = described
         .files
         .iter()
         .flatten()
-        .filter(|it| it.values)
-        .filter_map(|it| path::last(&it.path))
+        .filter(|file| file.values)
+        .filter_map(|file| path::last(&file.path))
         .collect();
     let kept: Result<Vec<_>, BadArchive> = (1..)
         .zip(&files)
@@ -84,45 +85,48 @@ pub(crate) fn understand(unpacked: Unpacked, owner: Option<&str>) -> Result<Rest
         })
         .collect();
     let kept = kept?;
-    let ids = (1..).zip(&files).map(|(id, it)| (named(it), id)).collect();
+    let ids = (1..).zip(&files).map(|(id, file)| (named(file), id)).collect();
     let chat = Chat {
         user_id: owner.map(str::to_owned),
         participant: described.participant_name.unwrap_or_else(bot::name::participant),
         status: match described.status.as_deref().and_then(ChatStatus::parse) {
-            // Nobody works on it.
+            // No worker has it.
             Some(ChatStatus::Processing) => ChatStatus::Failed,
             status => status.unwrap_or(ChatStatus::Active),
         },
-        partition: described.partition_key.filter(|it| is_plain(it)).unwrap_or_default(),
+        partition: described
+            .partition_key
+            .filter(|partition| is_plain(partition))
+            .unwrap_or_default(),
         metadata: text(described.metadata),
-        dialogue: described.dialogue.map(|it| it.get().to_owned()),
+        dialogue: described.dialogue.map(|dialogue| dialogue.get().to_owned()),
         created_at,
         updated_at,
         id: described.chat_id,
     };
     let messages = described.messages.unwrap_or_default();
-    let messages = messages.into_iter().map(|it| it.taken(created_at)).collect();
+    let messages = messages.into_iter().map(|message| message.into_message(created_at)).collect();
     let runs = match (described.runs, described.workflow_steps) {
         (Some(runs), _) => runs,
-        // The original knows no runs.
-        (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::of(&chat.id, steps)],
+        // Archives of the original have no runs.
+        (None, Some(steps)) if !steps.is_empty() => vec![DescribedRun::with_steps(&chat.id, steps)],
         (None, _) => Vec::new(),
     };
-    let runs = runs.into_iter().map(|it| it.taken(&chat, &ids)).collect();
-    let bytes = files.iter().map(|it| it.at.clone()).collect();
+    let runs = runs.into_iter().map(|run| run.into_run(&chat, &ids)).collect();
+    let bytes = files.iter().map(|file| file.at.clone()).collect();
     Ok(Restored { whole: WholeChat { chat, messages, files: kept, runs }, bytes })
 }
 
-/// As [`path::last`] names it.
+/// Place and name, as from [`path::last`].
 fn named(file: &UnpackedFile) -> (Place, Cow<'_, str>) {
     (file.place, Cow::Borrowed(&file.name))
 }
 
 impl Described {
-    /// The order of files, and since when they are there.
+    /// Position and creation time of the files.
     fn listed(&self) -> HashMap<(Place, Cow<'_, str>), (usize, Option<i64>)> {
         let ours = self.files.iter().flatten();
-        let ours = ours.map(|it| (it.path.as_str(), time(it.created_at.as_deref())));
+        let ours = ours.map(|file| (file.path.as_str(), time(file.created_at.as_deref())));
         let theirs = self.uploaded_files.iter().chain(&self.output_files).flatten();
         let all = ours.chain(theirs.map(|path| (path.as_str(), None)));
         let mut listed = HashMap::new();
@@ -136,7 +140,7 @@ impl Described {
 }
 
 impl DescribedMessage {
-    fn taken(self, or: i64) -> ChatMessage {
+    fn into_message(self, default: i64) -> ChatMessage {
         ChatMessage {
             id: id(self.message_id.as_deref()),
             kind: self
@@ -146,17 +150,18 @@ impl DescribedMessage {
                 .unwrap_or(MessageType::System),
             content: self.content,
             metadata: text(self.metadata),
-            created_at: time(self.created_at.as_deref()).unwrap_or(or),
+            created_at: time(self.created_at.as_deref()).unwrap_or(default),
         }
     }
 }
 
 impl DescribedRun {
-    /// One that had these steps.
-    fn of(chat: &str, steps: Vec<DescribedStep>) -> Self {
-        let last =
-            |of: fn(&DescribedStep) -> &Option<String>| steps.last().and_then(|it| of(it).clone());
-        let failed = steps.iter().find(|it| it.status.as_deref() == Some("failed"));
+    /// Makes a run of these steps.
+    fn with_steps(chat: &str, steps: Vec<DescribedStep>) -> Self {
+        let last = |of: fn(&DescribedStep) -> &Option<String>| {
+            steps.last().and_then(|step| of(step).clone())
+        };
+        let failed = steps.iter().find(|step| step.status.as_deref() == Some("failed"));
         Self {
             run_id: format!("{chat}_workflow_{}", Uuid::now_v7().simple()),
             origin: None,
@@ -166,17 +171,18 @@ impl DescribedRun {
                     .to_owned(),
             ),
             seq: None,
-            error: failed.and_then(|it| it.error_message.clone()),
-            submitted_at: steps.first().and_then(|it| it.started_at.clone()),
-            started_at: steps.first().and_then(|it| it.started_at.clone()),
-            completed_at: last(|it| &it.completed_at),
+            error: failed.and_then(|step| step.error_message.clone()),
+            submitted_at: steps.first().and_then(|step| step.started_at.clone()),
+            started_at: steps.first().and_then(|step| step.started_at.clone()),
+            completed_at: last(|step| &step.completed_at),
             steps,
         }
     }
 
-    fn taken(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
-        let steps = (0..).zip(self.steps).map(|(at, it)| it.taken(at, ids)).collect::<Vec<_>>();
-        let done = steps.iter().take_while(|it| it.status == StepStatus::Completed).count();
+    fn into_run(self, chat: &Chat, ids: &Ids<'_>) -> (Run, Vec<Step>) {
+        let steps =
+            (0..).zip(self.steps).map(|(at, step)| step.into_step(at, ids)).collect::<Vec<_>>();
+        let done = steps.iter().take_while(|step| step.status == StepStatus::Completed).count();
         let status = match self.status.as_deref().and_then(RunStatus::parse) {
             Some(RunStatus::Completed) if done < steps.len() => RunStatus::Interrupted,
             status => status.unwrap_or(RunStatus::Interrupted),
@@ -190,7 +196,7 @@ impl DescribedRun {
             seq: self.seq.unwrap_or_default().into(),
             total: count(steps.len()),
             next: count(done),
-            next_kind: steps.get(done).map_or(StepKind::Internal, |it| it.kind),
+            next_kind: steps.get(done).map_or(StepKind::Internal, |step| step.kind),
             error: self.error,
             attempts: 0,
             created_at: time(self.submitted_at.as_deref()).unwrap_or(chat.created_at),
@@ -202,7 +208,7 @@ impl DescribedRun {
 }
 
 impl DescribedStep {
-    fn taken(self, position: i64, ids: &Ids<'_>) -> Step {
+    fn into_step(self, position: i64, ids: &Ids<'_>) -> Step {
         let file = |path: Option<String>| ids.get(&path::last(path.as_deref()?)?).copied();
         let status = self.status.as_deref().and_then(StepStatus::parse);
         let progress = self.progress.as_ref().and_then(Number::as_f64);
@@ -213,11 +219,11 @@ impl DescribedStep {
             kind: self.kind.as_deref().and_then(StepKind::parse).unwrap_or(StepKind::Internal),
             arguments: text(self.arguments),
             status: status.unwrap_or(StepStatus::Skipped),
-            #[expect(clippy::cast_possible_truncation, reason = "it is between 0 and 100")]
+            #[expect(clippy::cast_possible_truncation, reason = "the value is between 0 and 100")]
             progress: progress.unwrap_or_default().clamp(0.0, 100.0) as i64,
             input: file(self.input_file),
             output: file(self.output_file),
-            result: self.result.map(Object::into_text),
+            result: self.result.map(RawObject::into_text),
             error: self.error_message,
             worker: self.worker,
             started_at: time(self.started_at.as_deref()),
@@ -226,7 +232,7 @@ impl DescribedStep {
     }
 }
 
-/// The cells of a file that begin like a formula.
+/// Counts the cells of a file that begin like a formula.
 fn count(path: &Path) -> io::Result<u64> {
     let (mut defuse, mut download) = (Defuse::default(), Vec::new());
     let mut file = File::open(path)?;
@@ -242,14 +248,14 @@ fn count(path: &Path) -> io::Result<u64> {
 }
 
 fn id(text: Option<&str>) -> Uuid {
-    text.and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7)
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(Uuid::now_v7)
 }
 
-fn text(object: Option<Object>) -> String {
-    object.map_or_else(|| "{}".to_owned(), Object::into_text)
+fn text(object: Option<RawObject>) -> String {
+    object.map_or_else(|| "{}".to_owned(), RawObject::into_text)
 }
 
-/// Unix milliseconds. Times without an offset, as the original has them, are in UTC.
+/// Parses a time into Unix milliseconds. Without an offset, as in the original, it is in UTC.
 fn time(text: Option<&str>) -> Option<i64> {
     let text = text?;
     let at = text.parse::<Timestamp>().ok().or_else(|| {
@@ -259,8 +265,9 @@ fn time(text: Option<&str>) -> Option<i64> {
     Some(at.as_millisecond())
 }
 
-/// Whether it may be a part of a path that is shown.
+/// Whether a partition key may be a part of a path.
 fn is_plain(partition: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    partition.len() <= 64 && partition.split('/').all(|it| !it.is_empty() && it.chars().all(good))
+    partition.len() <= 64
+        && partition.split('/').all(|part| !part.is_empty() && part.chars().all(good))
 }

@@ -1,5 +1,5 @@
-//! The description of a chat in an archive: as clients are shown it, and what else a restore needs.
-//! What is JSON in the store is carried as it is.
+//! Description of a chat in an archive: what clients see, and what else a restore needs. JSON of the
+//! store is copied unchanged.
 use quadrille_core::json::is_deep;
 use quadrille_store::{Chat, ChatFile, ChatMessage, Place, Run, Step, WholeChat};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -7,12 +7,12 @@ use serde_json::{Number, value::RawValue};
 
 use super::{BadArchive, MAX_ENTRIES, MAX_METADATA, MAX_PARTS};
 use crate::{
-    door,
-    http::values,
+    state::chat_topic,
+    values,
     wire::{self, MAX_RESULTS},
 };
 
-/// Bytes of the name of a run, and of that of an operation.
+/// Upper bounds on the id of a run, and on the name of an operation, in bytes.
 const MAX_RUN: usize = 400;
 const MAX_OPERATION: usize = 200;
 
@@ -22,7 +22,7 @@ pub(super) struct Described {
     pub(super) participant_name: Option<String>,
     pub(super) status: Option<String>,
     pub(super) partition_key: Option<String>,
-    pub(super) metadata: Option<Object>,
+    pub(super) metadata: Option<RawObject>,
     pub(super) dialogue: Option<Box<RawValue>>,
     pub(super) created_at: Option<String>,
     pub(super) updated_at: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct DescribedMessage {
     pub(super) message_type: Option<String>,
     #[serde(default)]
     pub(super) content: String,
-    pub(super) metadata: Option<Object>,
+    pub(super) metadata: Option<RawObject>,
     pub(super) created_at: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct DescribedMessage {
 pub(super) struct DescribedFile {
     pub(super) path: String,
     pub(super) created_at: Option<String>,
-    /// Cells that begin like a formula are as they are, and get an apostrophe in a download.
+    /// Cells that begin like a formula are stored unchanged, and get an apostrophe in a download.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) values: bool,
 }
@@ -72,25 +72,25 @@ pub(super) struct DescribedStep {
     pub(super) step_id: Option<String>,
     pub(super) operation: String,
     pub(super) kind: Option<String>,
-    pub(super) arguments: Option<Object>,
+    pub(super) arguments: Option<RawObject>,
     pub(super) input_file: Option<String>,
     pub(super) output_file: Option<String>,
     pub(super) status: Option<String>,
     pub(super) progress: Option<Number>,
-    pub(super) result: Option<Object>,
+    pub(super) result: Option<RawObject>,
     pub(super) error_message: Option<String>,
     pub(super) worker: Option<String>,
     pub(super) started_at: Option<String>,
     pub(super) completed_at: Option<String>,
 }
 
-/// An object as it was written: its members keep their order, and its numbers their digits.
+/// An object as text: its members keep their order, and its numbers their digits.
 #[derive(Debug, Serialize)]
-pub(super) struct Object(Box<RawValue>);
+pub(super) struct RawObject(Box<RawValue>);
 
-/// How many there are of everything, which is known before any of it is in memory.
+/// Counts the parts of a chat before they are read into memory.
 #[derive(Deserialize)]
-struct Counted {
+struct PartCounts {
     messages: Option<Vec<Counts>>,
     workflow_steps: Option<Vec<Counts>>,
     uploaded_files: Option<Vec<Counts>>,
@@ -109,12 +109,12 @@ struct CountedRun {
     steps: Option<Vec<Counts>>,
 }
 
-/// It takes no room, however many there are.
+/// An item that takes no memory.
 type Counts = serde::de::IgnoredAny;
 
-/// The description of a chat, if [`understand`](super::understand) takes it.
+/// Describes a chat. Fails if [`understand`](super::understand) would refuse it.
 pub(crate) fn describe(whole: &WholeChat) -> Result<String, BadArchive> {
-    let described = serde_json::to_string(&Described::of(whole)).map_err(|why| unread(&why))?;
+    let described = serde_json::to_string(&Described::of(whole)).map_err(|err| unread(&err))?;
     if described.len() as u64 > MAX_METADATA {
         return Err(BadArchive::TooMuch);
     }
@@ -126,22 +126,22 @@ pub(crate) fn describe(whole: &WholeChat) -> Result<String, BadArchive> {
 
 impl Described {
     pub(super) fn read(metadata: &str) -> Result<Self, BadArchive> {
-        let bad = |why: String| Err(BadArchive::Metadata(why));
+        let bad = |reason: String| Err(BadArchive::Metadata(reason));
         if is_deep(metadata) {
-            return bad("it is nested too deep".to_owned());
+            return bad("it is nested too deeply".to_owned());
         }
         count(metadata)?;
-        let described: Self = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
-        if let Err(why) = door::topic(&described.chat_id) {
-            return bad(format!("chat_id cannot be one: {why}"));
+        let described: Self = serde_json::from_str(metadata).map_err(|err| unread(&err))?;
+        if let Err(err) = chat_topic(&described.chat_id) {
+            return bad(format!("chat_id cannot be one: {err}"));
         }
         let runs = || described.runs.iter().flatten();
-        if runs().any(|it| it.run_id.len() > MAX_RUN) {
+        if runs().any(|run| run.run_id.len() > MAX_RUN) {
             return bad(format!("a run_id has more than {MAX_RUN} bytes"));
         }
         let mut steps =
-            described.workflow_steps.iter().flatten().chain(runs().flat_map(|it| &it.steps));
-        if steps.any(|it| it.operation.len() > MAX_OPERATION) {
+            described.workflow_steps.iter().flatten().chain(runs().flat_map(|run| &run.steps));
+        if steps.any(|step| step.operation.len() > MAX_OPERATION) {
             return bad(format!("an operation has more than {MAX_OPERATION} bytes"));
         }
         drop(steps);
@@ -149,41 +149,42 @@ impl Described {
         Ok(described)
     }
 
-    /// What was never one answer would be one later.
+    /// Refuses parts that are larger than the gateway makes them, since answers would grow with them.
     fn fits(&self) -> Result<(), BadArchive> {
         let large = |what: &str| {
             Err(BadArchive::Metadata(format!("{what} has more than {MAX_RESULTS} bytes")))
         };
-        let size = |it: &Option<Object>| it.as_ref().map_or(0, |it| it.0.get().len());
-        let text = |it: &Option<String>| it.as_ref().map_or(0, String::len);
+        let size =
+            |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.0.get().len());
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         if size(&self.metadata) > MAX_RESULTS {
             return large("the metadata of the chat");
         }
-        let message = |it: &DescribedMessage| it.content.len() + size(&it.metadata);
-        if self.messages.iter().flatten().any(|it| message(it) > MAX_RESULTS) {
+        let message = |message: &DescribedMessage| message.content.len() + size(&message.metadata);
+        if self.messages.iter().flatten().any(|entry| message(entry) > MAX_RESULTS) {
             return large("a message");
         }
         let runs = self.runs.iter().flatten();
         let mut runs = runs.map(|run| (text(&run.error), &*run.steps));
         let alone = self.workflow_steps.as_deref().unwrap_or_default();
-        let asked = |it: &DescribedStep| size(&it.arguments) + text(&it.error_message);
+        let asked = |step: &DescribedStep| size(&step.arguments) + text(&step.error_message);
         let steps = |steps: &[DescribedStep]| {
-            steps.iter().map(|it| size(&it.result)).sum::<usize>() > MAX_RESULTS
+            steps.iter().map(|step| size(&step.result)).sum::<usize>() > MAX_RESULTS
                 || steps.iter().map(asked).sum::<usize>() > MAX_RESULTS
         };
         if runs.any(|(error, of_run)| error > MAX_RESULTS || steps(of_run)) {
-            return large("what a run has of results, or of arguments and errors,");
+            return large("a run, in results or in arguments and errors,");
         }
-        // Without runs, each is a run of its own or a part of one.
+        // Without runs, the steps become one run.
         if self.runs.is_none() && steps(alone) {
-            return large("what the steps have of results, or of arguments and errors,");
+            return large("the list of steps, in results or in arguments and errors,");
         }
         Ok(())
     }
 
     fn of(WholeChat { chat, messages, files, runs }: &WholeChat) -> Self {
         let paths = |place| {
-            let files = files.iter().filter(|it| it.place == place);
+            let files = files.iter().filter(|file| file.place == place);
             Some(files.map(|file| wire::path(chat, file)).collect())
         };
         let steps = runs.iter().flat_map(|(_, steps)| steps);
@@ -192,26 +193,26 @@ impl Described {
             participant_name: Some(chat.participant.clone()),
             status: Some(chat.status.word().to_owned()),
             partition_key: Some(chat.partition.clone()),
-            metadata: Object::stored(&chat.metadata),
+            metadata: RawObject::stored(&chat.metadata),
             dialogue: chat.dialogue.as_deref().and_then(raw),
             created_at: Some(wire::time(chat.created_at)),
             updated_at: Some(wire::time(chat.updated_at)),
             messages: Some(messages.iter().map(DescribedMessage::of).collect()),
-            workflow_steps: Some(steps.map(|it| DescribedStep::of(chat, it, files)).collect()),
+            workflow_steps: Some(steps.map(|step| DescribedStep::of(chat, step, files)).collect()),
             uploaded_files: paths(Place::Uploads),
             output_files: paths(Place::Outputs),
             files: Some(files.iter().map(DescribedFile::of).collect()),
-            runs: Some(runs.iter().map(|it| DescribedRun::told(chat, it, files)).collect()),
+            runs: Some(runs.iter().map(|run| DescribedRun::of(chat, run, files)).collect()),
         }
     }
 }
 
-/// Refuse what is more than a chat may have.
+/// Refuses more parts than a chat may have.
 fn count(metadata: &str) -> Result<(), BadArchive> {
-    let count = |list: Option<Vec<Counts>>| list.map_or(0, |it| it.len());
-    let read: Counted = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
-    let most = [read.uploaded_files, read.output_files, read.files].map(count);
-    if most.into_iter().max() > Some(MAX_ENTRIES) {
+    let count = |list: Option<Vec<Counts>>| list.map_or(0, |list| list.len());
+    let read: PartCounts = serde_json::from_str(metadata).map_err(|err| unread(&err))?;
+    let files = [read.uploaded_files, read.output_files, read.files].map(count);
+    if files.into_iter().max() > Some(MAX_ENTRIES) {
         return Err(BadArchive::Entries);
     }
     let parts = |messages: usize, runs: usize, steps: usize| {
@@ -224,16 +225,16 @@ fn count(metadata: &str) -> Result<(), BadArchive> {
     let (messages, runs) = (count(read.messages), count(read.runs));
     let steps = count(read.workflow_steps);
     parts(messages, runs, steps)?;
-    let read: CountedSteps = serde_json::from_str(metadata).map_err(|why| unread(&why))?;
-    let of_runs = read.runs.into_iter().flatten().map(|it| count(it.steps)).sum();
+    let read: CountedSteps = serde_json::from_str(metadata).map_err(|err| unread(&err))?;
+    let of_runs = read.runs.into_iter().flatten().map(|run| count(run.steps)).sum();
     parts(messages, runs, steps.max(of_runs))
 }
 
-fn unread(why: &serde_json::Error) -> BadArchive {
-    BadArchive::Metadata(format!("it cannot be read: {why}"))
+fn unread(err: &serde_json::Error) -> BadArchive {
+    BadArchive::Metadata(format!("it cannot be read: {err}"))
 }
 
-/// JSON that is in the store.
+/// JSON of the store.
 fn raw(json: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(json.to_owned()).ok()
 }
@@ -246,7 +247,7 @@ impl DescribedMessage {
             message_id: Some(said.id.to_string()),
             message_type: Some(said.kind.word().to_owned()),
             content: said.content.clone(),
-            metadata: Object::stored(&said.metadata),
+            metadata: RawObject::stored(&said.metadata),
             created_at: Some(wire::time(said.created_at)),
         }
     }
@@ -264,15 +265,15 @@ impl DescribedFile {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_false(it: &bool) -> bool {
-    !it
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 // === impl DescribedRun ===
 
 impl DescribedRun {
-    fn told(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
+    fn of(chat: &Chat, (run, steps): &(Run, Vec<Step>), files: &[ChatFile]) -> Self {
         Self {
             run_id: run.id.clone(),
             origin: Some(run.started_by.clone()),
@@ -282,7 +283,7 @@ impl DescribedRun {
             submitted_at: Some(wire::time(run.created_at)),
             started_at: run.started_at.map(wire::time),
             completed_at: run.ended_at.map(wire::time),
-            steps: steps.iter().map(|it| DescribedStep::of(chat, it, files)).collect(),
+            steps: steps.iter().map(|step| DescribedStep::of(chat, step, files)).collect(),
         }
     }
 }
@@ -292,19 +293,19 @@ impl DescribedRun {
 impl DescribedStep {
     fn of(chat: &Chat, step: &Step, files: &[ChatFile]) -> Self {
         let path = |id: Option<i64>| {
-            let file = files.iter().find(|it| Some(it.id) == id)?;
+            let file = files.iter().find(|file| Some(file.id) == id)?;
             Some(wire::path(chat, file))
         };
         Self {
             step_id: Some(step.id.to_string()),
             operation: step.operation.clone(),
             kind: Some(step.kind.word().to_owned()),
-            arguments: Object::stored(&step.arguments),
+            arguments: RawObject::stored(&step.arguments),
             input_file: path(step.input),
             output_file: path(step.output),
             status: Some(step.status.word().to_owned()),
             progress: Some(step.progress.into()),
-            result: step.result.as_deref().and_then(Object::stored),
+            result: step.result.as_deref().and_then(RawObject::stored),
             error_message: step.error.clone(),
             worker: step.worker.clone(),
             started_at: step.started_at.map(wire::time),
@@ -315,9 +316,9 @@ impl DescribedStep {
 
 // === impl Object ===
 
-impl Object {
+impl RawObject {
     fn stored(json: &str) -> Option<Self> {
-        raw(json).filter(|it| it.get().starts_with('{')).map(Self)
+        raw(json).filter(|raw| raw.get().starts_with('{')).map(Self)
     }
 
     pub(super) fn into_text(self) -> String {
@@ -325,7 +326,7 @@ impl Object {
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for RawObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         if raw.get().starts_with('{') {

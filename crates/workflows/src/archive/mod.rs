@@ -1,4 +1,4 @@
-//! A chat in one file: a tar archive under gzip, with everything that is needed to have it again.
+//! Archives of chats: `.tar.gz` files with everything that a restore needs.
 mod chat;
 mod description;
 mod path;
@@ -12,28 +12,28 @@ pub(crate) use self::{
     write::{Writer, fits},
 };
 
-/// What describes the chat.
+/// Entry with the description of the chat.
 const METADATA: &str = "metadata.json";
 
-/// The same in archives of the original, whose `metadata.json` says less.
+/// The full description in archives of the original.
 const FULL_METADATA: &str = "conversation_metadata.json";
 
-/// Bytes of such a description.
+/// Upper bound on the description, in bytes.
 pub(crate) const MAX_METADATA: u64 = 16 << 20;
 
-/// Files and folders in an archive: any chat fits, with its description.
+/// Upper bound on the entries of an archive: any chat fits, with its description.
 pub(crate) const MAX_ENTRIES: usize = quadrille_store::ChatFile::MAX + 1;
 
-/// Messages, runs and steps of a chat, together.
+/// Upper bound on the messages, runs and steps of a chat together.
 pub(crate) const MAX_PARTS: usize = 10_000;
 
-/// How many times the largest upload all files of an archive may be together.
-pub(crate) const UPLOADS: u64 = 16;
+/// Upper bound on all files of an archive together, in multiples of the largest upload.
+pub(crate) const SIZE_FACTOR: u64 = 16;
 
-/// Why there is no chat in an archive.
+/// An archive cannot be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadArchive {
-    #[error("The dump file is no .tar.gz archive, or is broken: {0}")]
+    #[error("The dump file is not a .tar.gz archive, or is broken: {0}")]
     Broken(String),
     #[error("The dump file has the entry {0:?}, {1}")]
     Entry(String, &'static str),
@@ -55,7 +55,7 @@ pub(crate) enum BadArchive {
          the operator may raise files.max_upload_size"
     )]
     TooLarge(u64),
-    /// Where it is unpacked, something failed.
+    /// The scratch folder failed.
     #[error(transparent)]
     Scratch(std::io::Error),
 }

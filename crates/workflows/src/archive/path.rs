@@ -1,4 +1,4 @@
-//! What an entry of an archive is, by its path. Nothing of the path is used on a disk.
+//! Classifies the entries of an archive by path. No part of the path is used on disk.
 use std::borrow::Cow;
 
 use quadrille_store::{Place, files::Files};
@@ -10,16 +10,16 @@ pub(super) enum Entry<'a> {
     Metadata,
     FullMetadata,
     File(Place, &'a str),
-    /// A folder that chats have.
+    /// A folder of a chat.
     Folder,
 }
 
-/// What systems put beside the files of people, besides what is hidden.
-const COMPANIONS: [&str; 6] =
+/// Files that operating systems add, besides hidden ones.
+const SYSTEM_FILES: [&str; 6] =
     ["__MACOSX", "Icon\r", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"];
 
-/// Whether it is what the system of somebody who packed the archive again left there, such as
-/// `._name` and `.DS_Store`. No file of a chat has a hidden name; those that may be one are, see
+/// Whether an operating system added the entry when the archive was packed again, such as `._name`
+/// and `.DS_Store`. No file of a chat has a hidden name; for names that a chat may have, see
 /// [`is_stray`].
 pub(super) fn is_companion(path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -32,19 +32,19 @@ pub(super) fn is_companion(path: &str) -> bool {
         [.., place, name] if Place::parse(place).is_some() => {
             &["__MACOSX", "Icon\r"].contains(name)
         }
-        [.., name] => &COMPANIONS.contains(name),
+        [.., name] => &SYSTEM_FILES.contains(name),
         [] => &false,
     };
     let within = |part: &&str| matches!(*part, "__MACOSX" | "@eaDir" | "$RECYCLE.BIN");
     *named || parts.iter().any(hidden) || parts.iter().any(within)
 }
 
-/// Whether a file of a chat that its description does not know is none.
+/// Whether a file is ignored unless the description lists it.
 pub(super) fn is_stray(name: &str) -> bool {
-    COMPANIONS.contains(&name)
+    SYSTEM_FILES.contains(&name)
 }
 
-/// The entry at `path`, and the folder that everything is in, as in archives of the original.
+/// Classifies `path`. Also returns the folder around everything, as archives of the original have.
 pub(super) fn parse(path: &str) -> Result<(Option<&str>, Entry<'_>), &'static str> {
     if path.starts_with('/') {
         return Err("whose path is absolute");
@@ -58,7 +58,7 @@ pub(super) fn parse(path: &str) -> Result<(Option<&str>, Entry<'_>), &'static st
     if parts.contains(&"..") {
         return Err("whose path leaves the archive");
     }
-    if parts.iter().any(|it| it.is_empty() || *it == ".") {
+    if parts.iter().any(|part| part.is_empty() || *part == ".") {
         return match path {
             "" | "." => Ok((None, Entry::Folder)),
             _ => Err("whose path has an empty part"),
@@ -87,7 +87,7 @@ fn entry<'a>(parts: &[&'a str]) -> Option<Entry<'a>> {
     }
 }
 
-/// The place and the name at the end of a path, as clients are told paths of files.
+/// Place and name at the end of a path as clients know it.
 pub(super) fn last(path: &str) -> Option<(Place, Cow<'_, str>)> {
     let (rest, name) = path.rsplit_once('/')?;
     let place = rest.rsplit_once('/').map_or(rest, |(_, place)| place);

@@ -1,4 +1,4 @@
-//! Taking an archive apart, whoever made it: within bounds, and to names of our own.
+//! Unpacks an untrusted archive, within bounds, to file names of our own.
 use std::{
     collections::HashSet,
     fs::File,
@@ -15,49 +15,49 @@ use super::{
     path::{self, Entry},
 };
 
-/// What was in an archive.
+/// Content of an archive.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     pub(crate) metadata: String,
     pub(crate) files: Vec<UnpackedFile>,
 }
 
-/// A file, in a folder of ours.
+/// A file, in the scratch folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnpackedFile {
     pub(crate) place: Place,
-    /// As the archive has it, composed.
+    /// Name in the archive, with composed letters.
     pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) at: PathBuf,
 }
 
-/// Bytes of a path, and of what comes before an entry to describe it.
-const MAX_ABOUT: u64 = 64 << 10;
+/// Upper bound on an extension header before an entry, such as a long path, in bytes.
+const MAX_EXTENSION: u64 = 64 << 10;
 
-/// Bytes that an archive may have for each entry besides its content.
-const FRAME: u64 = 2048;
+/// Bytes allowed per entry besides its content.
+const ENTRY_OVERHEAD: u64 = 2048;
 
-/// Reads as far as the bound.
+/// Reads at most `left` bytes; more are an error.
 struct Bounded<R> {
     inner: R,
     left: u64,
 }
 
-/// The bound was passed.
+/// The bound of [`Bounded`] was exceeded.
 #[derive(Debug, thiserror::Error)]
 #[error("too large")]
-struct Passed;
+struct OverBound;
 
-/// Take the archive at `archive` apart into `folder`. Its files have at most `limit` bytes together.
+/// Unpacks `archive` into `folder`. Its files have at most `limit` bytes together.
 pub(crate) fn unpack(archive: &Path, folder: &Path, limit: u64) -> Result<Unpacked, BadArchive> {
     let file = BufReader::new(File::open(archive).map_err(BadArchive::Scratch)?);
-    let frames = (MAX_ENTRIES as u64).saturating_mul(FRAME);
-    let left = limit.saturating_add(2 * MAX_METADATA).saturating_add(frames);
+    let overhead = (MAX_ENTRIES as u64).saturating_mul(ENTRY_OVERHEAD);
+    let left = limit.saturating_add(2 * MAX_METADATA).saturating_add(overhead);
     let mut archive = Archive::new(Bounded { inner: MultiGzDecoder::new(file), left });
     let taken = take(&mut archive, folder, limit)?;
-    // Only at the end is it known whether everything is as it was.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|why| broken(&why, limit))?;
+    // Reads to the end, where the checksum is.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|err| broken(&err, limit))?;
     Ok(taken)
 }
 
@@ -66,15 +66,15 @@ fn take(
     folder: &Path,
     limit: u64,
 ) -> Result<Unpacked, BadArchive> {
-    let bad = |why: io::Error| broken(&why, limit);
+    let bad = |err: io::Error| broken(&err, limit);
     let (mut metadata, mut full) = (None, None);
     let (mut files, mut left) = (Vec::new(), limit);
     let mut inside: Option<Option<String>> = None;
     let mut seen = HashSet::new();
-    let mut long = None;
-    // What comes before an entry, to describe it, and entries.
+    let mut long_path = None;
+    // Counts of extension headers, and of entries.
     let mut counts = [0; 2];
-    // Raw, as otherwise what comes before an entry is read whatever its size.
+    // Raw, since otherwise extension headers are read whatever their size.
     for entry in archive.entries().map_err(bad)?.raw(true) {
         let mut entry = entry.map_err(bad)?;
         let kind = entry.header().entry_type();
@@ -87,16 +87,16 @@ fn take(
             return Err(BadArchive::Entries);
         }
         if describes {
-            long = about(&mut entry, kind).map_err(bad)?.or(long);
+            long_path = extended_path(&mut entry, kind).map_err(bad)?.or(long_path);
             continue;
         }
-        let path = long.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+        let path = long_path.take().unwrap_or_else(|| entry.path_bytes().into_owned());
         let path = String::from_utf8(path)
-            .map_err(|why| named(&why.into_bytes(), "whose path is not UTF-8"))?;
+            .map_err(|err| entry_error(&err.into_bytes(), "whose path is not UTF-8"))?;
         if path::is_companion(&path) {
             continue;
         }
-        let refuse = |why| BadArchive::Entry(path.clone(), why);
+        let refuse = |reason| BadArchive::Entry(path.clone(), reason);
         let (top, what) = path::parse(&path).map_err(refuse)?;
         match kind {
             EntryType::Regular => {}
@@ -116,10 +116,10 @@ fn take(
         }
         match what {
             Entry::Folder => continue,
-            // The original adds it once more to what it restored; the last one counts.
+            // The original adds a second one to a restored chat; the last one counts.
             Entry::FullMetadata => {}
             _ if seen.insert(path.clone()) => {}
-            _ => return Err(refuse("which is there twice")),
+            _ => return Err(refuse("which occurs twice")),
         }
         let size = entry.size();
         if let Entry::File(place, name) = what {
@@ -144,10 +144,13 @@ fn take(
     Ok(Unpacked { metadata, files })
 }
 
-/// The path of the entry that comes next, if this one says so.
-fn about(entry: &mut tar::Entry<'_, impl Read>, kind: EntryType) -> io::Result<Option<Vec<u8>>> {
-    if entry.size() > MAX_ABOUT {
-        return Err(io::Error::other("what describes an entry is too long"));
+/// Path of the next entry, if this extension header has one.
+fn extended_path(
+    entry: &mut tar::Entry<'_, impl Read>,
+    kind: EntryType,
+) -> io::Result<Option<Vec<u8>>> {
+    if entry.size() > MAX_EXTENSION {
+        return Err(io::Error::other("an extension header is too long"));
     }
     if kind == EntryType::GNULongName {
         let mut name = Vec::new();
@@ -166,15 +169,15 @@ fn about(entry: &mut tar::Entry<'_, impl Read>, kind: EntryType) -> io::Result<O
     Ok(path.filter(|_| kind == EntryType::XHeader))
 }
 
-/// As [`io::copy`], but it tells which side failed.
+/// Copies like [`io::copy`], but tells which side failed.
 fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchive> {
     let (mut buffer, mut copied) = (vec![0; 64 << 10], 0);
     loop {
         let read = match from.read(&mut buffer) {
             Ok(0) => return Ok(copied),
             Ok(read) => read,
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
-            Err(why) => return Err(broken(&why, limit)),
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+            Err(err) => return Err(broken(&err, limit)),
         };
         let bytes = buffer.get(..read).unwrap_or_default();
         io::Write::write_all(to, bytes).map_err(BadArchive::Scratch)?;
@@ -182,31 +185,31 @@ fn copy(from: &mut impl Read, to: &mut File, limit: u64) -> Result<u64, BadArchi
     }
 }
 
-fn named(path: &[u8], why: &'static str) -> BadArchive {
-    BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), why)
+fn entry_error(path: &[u8], reason: &'static str) -> BadArchive {
+    BadArchive::Entry(String::from_utf8_lossy(path).into_owned(), reason)
 }
 
-fn broken(why: &io::Error, limit: u64) -> BadArchive {
-    // Whatever reads in between may wrap it.
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
-    while let Some(it) = cause {
-        let inner = it.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if it.is::<Passed>() {
+fn broken(err: &io::Error, limit: u64) -> BadArchive {
+    // Readers in between may wrap it.
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(err);
+    while let Some(current) = cause {
+        let inner = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if current.is::<OverBound>() {
             return BadArchive::TooLarge(limit);
         }
         cause = match inner {
             Some(inner) => Some(inner),
-            None => it.source(),
+            None => current.source(),
         };
     }
-    BadArchive::Broken(why.to_string())
+    BadArchive::Broken(err.to_string())
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         let left = self.left.checked_sub(read as u64);
-        self.left = left.ok_or_else(|| io::Error::other(Passed))?;
+        self.left = left.ok_or_else(|| io::Error::other(OverBound))?;
         Ok(read)
     }
 }

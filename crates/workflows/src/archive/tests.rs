@@ -1,4 +1,4 @@
-//! Archives as we make them, as the original does, and as somebody does who means harm.
+//! Archives made by the gateway, by the original, and by an attacker.
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -15,7 +15,7 @@ use super::*;
 
 const LIMIT: u64 = 1 << 20;
 
-/// An entry as no library would write it.
+/// An entry that no library would write.
 struct Raw<'a>(&'a str, EntryType, &'a [u8]);
 
 const METADATA_ONLY: &[u8] = br#"{"chat_id":"c"}"#;
@@ -67,17 +67,17 @@ fn what_leaves_the_archive_or_is_no_file_is_named() {
         (file("other.txt", b"x"), "in no folder of a chat"),
         (file("uploads", b"x"), "in no folder of a chat"),
         (file("c/uploads/a", b"x"), "in the folder of the others"),
-        (file("metadata.json", b"{}"), "there twice"),
+        (file("metadata.json", b"{}"), "occurs twice"),
         (Raw("uploads/l", EntryType::Symlink, b""), "a link"),
         (Raw("uploads/l", EntryType::Link, b""), "a link"),
         (Raw("uploads/d", EntryType::Char, b""), "neither a file nor a folder"),
         (Raw("uploads/d", EntryType::Fifo, b""), "neither a file nor a folder"),
         (Raw("uploads/d", EntryType::Directory, b""), "a folder where a file should be"),
     ];
-    for (entry, why) in bad {
+    for (entry, err) in bad {
         let path = format!("{:?}", entry.0);
         let said = refused(&tar(&[good(), entry]));
-        assert!(said.contains(&path) && said.contains(why), "{said}");
+        assert!(said.contains(&path) && said.contains(err), "{said}");
     }
 }
 
@@ -235,8 +235,8 @@ fn what_is_made_is_what_is_taken() {
     whole.files.pop();
     let size = 1000 * 9999;
     fits(&whole.files, size).unwrap();
-    let why = fits(&whole.files, size - 1).unwrap_err();
-    assert!(matches!(why, BadArchive::TooLarge(_)), "{why}");
+    let err = fits(&whole.files, size - 1).unwrap_err();
+    assert!(matches!(err, BadArchive::TooLarge(_)), "{err}");
 
     // Names that take an entry more than others.
     let folder = tempfile::tempdir().unwrap();
@@ -300,7 +300,8 @@ fn what_is_written_is_read_again() {
     let Restored { whole, bytes } = understand(unpacked, Some("ann")).unwrap();
     let read = |path: &PathBuf| fs::read_to_string(path).unwrap();
     assert_eq!(bytes.iter().map(read).collect::<Vec<_>>(), ["b.csv", "a.csv", "o.csv"]);
-    let names: Vec<_> = whole.files.iter().map(|it| (it.id, it.name.as_str(), it.size)).collect();
+    let names: Vec<_> =
+        whole.files.iter().map(|file| (file.id, file.name.as_str(), file.size)).collect();
     assert_eq!(names, [(1, "b.csv", 5), (2, "a.csv", 5), (3, "o.csv", 5)]);
     assert_eq!(whole.files[0].created_at - whole.chat.created_at, 737);
     assert_eq!((whole.chat.user_id.as_deref(), &*whole.chat.partition), (Some("ann"), "2026/11"));
@@ -339,7 +340,7 @@ fn an_archive_of_the_original_is_understood() {
         file("c/conversation_metadata.json", full.as_bytes()),
     ]);
     let Restored { whole, .. } = restored(&archive);
-    let names: Vec<_> = whole.files.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<_> = whole.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["b.csv", "a.csv"]);
     assert_eq!((whole.chat.created_at, whole.chat.status), (1_795_207_139_263, ChatStatus::Failed));
     let (run, steps) = &whole.runs[0];
@@ -350,7 +351,7 @@ fn an_archive_of_the_original_is_understood() {
     assert_eq!((&*whole.chat.id, whole.chat.status), ("c", ChatStatus::Active));
 }
 
-/// With a header of its own before each entry, as some write them.
+/// Packs with an extension header before each entry, as some programs do.
 fn with_pax<'a>(entries: &[Raw<'a>]) -> Vec<Raw<'a>> {
     let pax = b"40 LIBARCHIVE.creationtime=1795207139.2\n30 mtime=1795207139.263209000\n";
     let with = entries.iter().flat_map(|Raw(path, kind, bytes)| {
@@ -382,15 +383,15 @@ fn what_a_system_leaves_beside_files_is_passed_over() {
         vec![file("uploads/desktop.ini", b""), file("@eaDir/uploads@SynoEAStream", b"")],
     ];
     for companions in beside {
-        let paths: Vec<_> = companions.iter().map(|it| it.0).collect();
+        let paths: Vec<_> = companions.iter().map(|entry| entry.0).collect();
         let [first, second] = ours();
         let mut all = vec![first, second];
         all.splice(1..1, companions);
         for archive in [tar(&all), tar(&with_pax(&all))] {
             let (_folder, unpacked) = opened(&archive);
-            let unpacked = unpacked.unwrap_or_else(|why| panic!("{paths:?}: {why}"));
+            let unpacked = unpacked.unwrap_or_else(|err| panic!("{paths:?}: {err}"));
             let Restored { whole, bytes } = understand(unpacked, None).unwrap();
-            let names: Vec<_> = whole.files.iter().map(|it| it.name.as_str()).collect();
+            let names: Vec<_> = whole.files.iter().map(|file| file.name.as_str()).collect();
             assert_eq!(names, ["k\u{e1}va.csv"], "{paths:?}");
             assert_eq!(fs::read(&bytes[0]).unwrap(), b"a\n1\n", "{paths:?}");
         }

@@ -1,4 +1,4 @@
-//! Making an archive, entry by entry.
+//! Writes an archive, entry by entry.
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Write},
@@ -11,20 +11,20 @@ use tar::{Builder, EntryType, Header};
 
 use super::{BadArchive, MAX_ENTRIES, METADATA};
 
-/// Whether these files fit into an archive that [`unpack`](super::unpack) takes with this limit.
+/// Checks that the files fit into an archive that [`unpack`](super::unpack) accepts.
 pub(crate) fn fits(files: &[ChatFile], limit: u64) -> Result<(), BadArchive> {
-    // The description is one entry, too.
+    // The description is an entry, too.
     if files.len() >= MAX_ENTRIES {
         return Err(BadArchive::Entries);
     }
-    let sizes = files.iter().map(|it| u64::try_from(it.size).unwrap_or_default());
+    let sizes = files.iter().map(|file| u64::try_from(file.size).unwrap_or_default());
     if sizes.fold(0, u64::saturating_add) > limit {
         return Err(BadArchive::TooLarge(limit));
     }
     Ok(())
 }
 
-/// An archive that is being written.
+/// Writes an archive.
 pub(crate) struct Writer(Builder<GzEncoder<BufWriter<File>>>);
 
 impl Writer {
@@ -33,12 +33,12 @@ impl Writer {
         Ok(Self(Builder::new(GzEncoder::new(file, Compression::default()))))
     }
 
-    /// `at` in Unix milliseconds, as below.
+    /// Adds the description. `at` is in Unix milliseconds.
     pub(crate) fn metadata(&mut self, at: i64, json: &[u8]) -> io::Result<()> {
         self.add(METADATA, at, json.len() as u64, json)
     }
 
-    /// A file of `size` bytes; fewer are an error.
+    /// Adds a file of `size` bytes. Fewer are an error.
     pub(crate) fn file(
         &mut self,
         place: Place,

@@ -1,4 +1,4 @@
-//! What is said next, by what was said before.
+//! The dialogue: a state machine from input to reply.
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,151 +10,156 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Characters of a message, at most.
+/// Upper bound on a message, in characters.
 pub(crate) const MAX_MESSAGE: usize = 10_000;
 
-/// Where a conversation is. It is kept between two messages.
+/// State of a conversation, stored between two messages.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct State {
-    pub(crate) phase: Phase,
-    /// What was asked for before there was a file.
-    pub(crate) request: Option<Request>,
-    /// What waits for a yes.
+pub(crate) struct Dialogue {
+    pub(crate) phase: DialoguePhase,
+    /// Request that waits for a file.
+    pub(crate) request: Option<PendingRequest>,
+    /// Steps that wait for a confirmation.
     pub(crate) steps: Vec<Suggested>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
+pub(crate) enum DialoguePhase {
     #[default]
     Idle,
     AwaitingFile,
     AwaitingConfirmation,
-    /// A run is under way.
+    /// A run is in progress.
     Processing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct PendingRequest {
     pub(crate) kind: Kind,
     pub(crate) message: String,
 }
 
-/// What happened.
+/// Input of the dialogue.
 #[derive(Clone, Debug)]
 pub(crate) enum Input<'a> {
     Message(&'a str),
-    /// The file is the one that [`answer`] gets.
+    /// A file was uploaded: the one passed to [`answer`].
     Uploaded,
-    /// An answer that is not text. Steps that come with it are run instead of those suggested.
+    /// Confirmation outside of a message. `modified` replaces the suggested steps.
     Confirmed {
         confirmed: bool,
         modified: Option<Vec<Suggested>>,
     },
 }
 
-/// What the bot answers, and what is to be done.
+/// Reply of the bot, and the action that follows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reply {
+pub(crate) struct BotReply {
     pub(crate) text: String,
     pub(crate) intent: Option<Intent>,
     pub(crate) suggested: Option<Vec<Suggested>>,
     pub(crate) requires_confirmation: bool,
     pub(crate) requires_file: bool,
-    /// `execute_workflow`, `modify_workflow`, or `cancel_workflow`: the run is to be stopped.
+    /// `execute_workflow`, `modify_workflow`, or `cancel_workflow` to stop the run.
     pub(crate) action: Option<&'static str>,
     pub(crate) understood: Understood,
     /// Steps to run now.
     pub(crate) run: Option<Vec<Suggested>>,
 }
 
-/// Whether the bot can do something with what it heard. If not, nothing changed.
+/// Whether the bot understood the input. If not, the state is unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Understood {
     #[default]
     Yes,
-    /// The message means nothing to it; somebody else may know.
+    /// The message is not understood; an agent may answer it.
     Unknown,
     Refused,
 }
 
-/// What follows from `input`. `file` is the last one that was uploaded.
-pub(crate) fn answer(state: State, input: Input<'_>, file: Option<&FileSeen>) -> (State, Reply) {
+/// Answers `input`. `file` is the last uploaded one.
+pub(crate) fn answer(
+    state: Dialogue,
+    input: Input<'_>,
+    file: Option<&FileSeen>,
+) -> (Dialogue, BotReply) {
     match input {
-        Input::Message(message) => state.hear(message, file),
-        Input::Uploaded => state.uploaded(file),
+        Input::Message(message) => state.on_message(message, file),
+        Input::Uploaded => state.on_upload(file),
         Input::Confirmed { confirmed: false, .. } => state.decline(),
         Input::Confirmed { confirmed: true, modified } => {
             let modified = modified.filter(|steps| !steps.is_empty());
-            let pending = state.phase == Phase::AwaitingConfirmation && !state.steps.is_empty();
+            let pending =
+                state.phase == DialoguePhase::AwaitingConfirmation && !state.steps.is_empty();
             match modified {
                 Some(steps) => run(steps),
                 None if pending => run(state.steps),
-                None => (state, Reply::refused(texts::NOTHING_PENDING)),
+                None => (state, BotReply::refused(texts::NOTHING_PENDING)),
             }
         }
     }
 }
 
-/// What is answered when a run begins.
-pub(crate) fn started() -> Reply {
-    Reply { action: Some("execute_workflow"), ..Reply::of(texts::STARTING) }
+/// Reply when a run starts.
+pub(crate) fn started() -> BotReply {
+    BotReply { action: Some("execute_workflow"), ..BotReply::of(texts::STARTING) }
 }
 
-fn run(steps: Vec<Suggested>) -> (State, Reply) {
-    let reply = Reply { run: Some(steps), ..started() };
-    (State { phase: Phase::Processing, ..State::default() }, reply)
+fn run(steps: Vec<Suggested>) -> (Dialogue, BotReply) {
+    let reply = BotReply { run: Some(steps), ..started() };
+    (Dialogue { phase: DialoguePhase::Processing, ..Dialogue::default() }, reply)
 }
 
-// === impl State ===
+// === impl Dialogue ===
 
-impl State {
-    fn hear(self, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+impl Dialogue {
+    fn on_message(self, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         let message = message.trim();
         if message.is_empty() {
-            return (self, Reply::refused(texts::EMPTY));
+            return (self, BotReply::refused(texts::EMPTY));
         }
         if message.chars().nth(MAX_MESSAGE).is_some() {
-            return (self, Reply::refused(texts::TOO_LONG));
+            return (self, BotReply::refused(texts::TOO_LONG));
         }
-        let processing = self.phase == Phase::Processing;
+        let processing = self.phase == DialoguePhase::Processing;
         let word = message.trim_end_matches(['.', '!']).to_lowercase();
         match word.as_str() {
             "cancel" | "stop" | "quit" if processing => {
                 let action = Some("cancel_workflow");
-                return (self, Reply { action, ..Reply::of(texts::STOPPING) });
+                return (self, BotReply { action, ..BotReply::of(texts::STOPPING) });
             }
-            "cancel" | "stop" | "quit" => return (Self::default(), Reply::of(texts::CANCELLED)),
-            "help" | "?" => return (self, Reply::of(texts::help())),
+            "cancel" | "stop" | "quit" => return (Self::default(), BotReply::of(texts::CANCELLED)),
+            "help" | "?" => return (self, BotReply::of(texts::help())),
             _ => {}
         }
-        if self.phase == Phase::AwaitingConfirmation {
-            return self.hear_answer(&word, message, file);
+        if self.phase == DialoguePhase::AwaitingConfirmation {
+            return self.on_answer(&word, message, file);
         }
         let Some(intent) = classify(message) else {
             let understood = Understood::Unknown;
-            return (self, Reply { understood, ..Reply::of(texts::UNKNOWN) });
+            return (self, BotReply { understood, ..BotReply::of(texts::UNKNOWN) });
         };
         if processing {
-            return (self, Reply { intent: Some(intent), ..Reply::of(texts::BUSY) });
+            return (self, BotReply { intent: Some(intent), ..BotReply::of(texts::BUSY) });
         }
         let Some(file) = file else {
             let steps = suggest(intent.kind, message, None).steps;
-            let request = Request { kind: intent.kind, message: message.to_owned() };
-            let reply = Reply {
+            let request = PendingRequest { kind: intent.kind, message: message.to_owned() };
+            let reply = BotReply {
                 intent: Some(intent),
                 requires_file: true,
-                ..Reply::of(texts::upload(intent.kind, &steps))
+                ..BotReply::of(texts::upload(intent.kind, &steps))
             };
-            let phase = Phase::AwaitingFile;
+            let phase = DialoguePhase::AwaitingFile;
             return (Self { phase, request: Some(request), steps: Vec::new() }, reply);
         };
         let (state, reply) = propose(intent.kind, message, file);
-        (state, Reply { intent: Some(intent), ..reply })
+        (state, BotReply { intent: Some(intent), ..reply })
     }
 
-    /// A message where yes or no is expected. Another request replaces the steps.
-    fn hear_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, Reply) {
+    /// Answers a message where yes or no is expected. Another request replaces the steps.
+    fn on_answer(self, word: &str, message: &str, file: Option<&FileSeen>) -> (Self, BotReply) {
         match word {
             "yes" | "y" | "ok" | "proceed" | "continue" | "go" | "confirm" => run(self.steps),
             "no" | "n" => self.decline(),
@@ -162,48 +167,48 @@ impl State {
                 let action = Some("modify_workflow");
                 let intent = classify(message);
                 let (Some(found), Some(file)) = (intent, file) else {
-                    return (self, Reply { action, ..Reply::of(texts::MODIFY) });
+                    return (self, BotReply { action, ..BotReply::of(texts::MODIFY) });
                 };
                 let (state, reply) = propose(found.kind, message, file);
                 let state = if reply.suggested.is_some() { state } else { self };
-                (state, Reply { intent, action, ..reply })
+                (state, BotReply { intent, action, ..reply })
             }
         }
     }
 
-    fn decline(self) -> (Self, Reply) {
-        let processing = self.phase == Phase::Processing;
-        (if processing { self } else { Self::default() }, Reply::of(texts::DECLINED))
+    fn decline(self) -> (Self, BotReply) {
+        let processing = self.phase == DialoguePhase::Processing;
+        (if processing { self } else { Self::default() }, BotReply::of(texts::DECLINED))
     }
 
-    fn uploaded(self, file: Option<&FileSeen>) -> (Self, Reply) {
-        if self.phase != Phase::AwaitingFile {
-            return (self, Reply::of(texts::UPLOADED));
+    fn on_upload(self, file: Option<&FileSeen>) -> (Self, BotReply) {
+        if self.phase != DialoguePhase::AwaitingFile {
+            return (self, BotReply::of(texts::UPLOADED));
         }
         match (self.request, file) {
-            (Some(Request { kind, message }), Some(file)) => propose(kind, &message, file),
-            _ => (Self::default(), Reply::of(texts::UPLOADED_FIRST)),
+            (Some(PendingRequest { kind, message }), Some(file)) => propose(kind, &message, file),
+            _ => (Self::default(), BotReply::of(texts::UPLOADED_FIRST)),
         }
     }
 }
 
-/// Ask whether to run what `message` asks for, or for what it lacks.
-fn propose(kind: Kind, message: &str, file: &FileSeen) -> (State, Reply) {
+/// Suggests steps for `message` and asks for a confirmation, or asks for missing details.
+fn propose(kind: Kind, message: &str, file: &FileSeen) -> (Dialogue, BotReply) {
     let Suggestion { steps, missing } = suggest(kind, message, Some(file));
     if let Some(missing) = missing {
-        return (State::default(), Reply::of(texts::missing(kind, &missing)));
+        return (Dialogue::default(), BotReply::of(texts::missing(kind, &missing)));
     }
-    let reply = Reply {
+    let reply = BotReply {
         suggested: Some(steps.clone()),
         requires_confirmation: true,
-        ..Reply::of(texts::question(kind, &steps))
+        ..BotReply::of(texts::question(kind, &steps))
     };
-    (State { phase: Phase::AwaitingConfirmation, request: None, steps }, reply)
+    (Dialogue { phase: DialoguePhase::AwaitingConfirmation, request: None, steps }, reply)
 }
 
-// === impl Reply ===
+// === impl BotReply ===
 
-impl Reply {
+impl BotReply {
     fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }

@@ -1,10 +1,10 @@
-//! What a message asks for, by words and phrases.
+//! Classifies messages by words and phrases.
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// Something that the bot can suggest.
+/// A kind of task that the bot can suggest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     MapColumns,
 }
 
-/// What a message asks for, and how sure that is: 0.3, 0.4, 0.6, 0.7 or 1.0.
+/// Intent of a message. The confidence is 0.3, 0.4, 0.6, 0.7 or 1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Intent {
     #[serde(rename = "type")]
@@ -26,29 +26,29 @@ pub(crate) struct Intent {
     pub(crate) confidence: f64,
 }
 
-/// How a kind is recognised. Of two that are as sure, the earlier one is meant.
-struct Rule {
+/// Rule that recognises a kind. With equal confidence, the earlier rule wins.
+struct IntentRule {
     kind: Kind,
-    /// They count inside of other words, too.
+    /// Keywords, which also count inside of other words.
     keywords: &'static [&'static str],
     phrases: &'static str,
     operations: &'static [&'static str],
 }
 
-const RULES: [Rule; 8] = [
-    Rule {
+const RULES: [IntentRule; 8] = [
+    IntentRule {
         kind: Kind::ExtractColumns,
         keywords: &["extract", "get", "select", "column", "field", "data from"],
         phrases: r"(extract|select|pull(\s+out)?)\s+(column|field)|get\s+(the\s+)?(column|field|data)",
         operations: &["excel/extract-columns-to-file"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::ConvertFormat,
         keywords: &["convert", "transform", "change to", "make it", "export as"],
         phrases: r"((convert|transform|change)(\s+(to|into))?|export(\s+(as|to))?)\s+(excel|csv|json)",
         operations: &["csv/convert-to-excel", "excel/convert-to-csv", "json/generate"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::NormalizeData,
         keywords: &[
             "normalize",
@@ -62,31 +62,31 @@ const RULES: [Rule; 8] = [
         phrases: r"(normalize|clean|standardize)\s+(the\s+)?data|(trim|uppercase|lowercase|format)\s+(the\s+)?(data|values)|remove\s+(duplicates|spaces)",
         operations: &["normalization/apply"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::GenerateSql,
         keywords: &["sql", "insert", "database", "query", "statement", "generate sql"],
         phrases: r"generate\s+(sql|insert|queries)|create\s+(sql|insert)\s+(statement|queries)|(sql|database)\s+insert",
         operations: &["sql/generate", "sql/generate-to-text"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::GenerateJson,
         keywords: &["json", "generate json", "export json", "json format"],
         phrases: r"(generate|create|convert\s+to|export(\s+(as|to))?)\s+json",
         operations: &["json/generate", "json/generate-with-template"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::SearchFilter,
         keywords: &["search", "filter", "find", "query", "where", "lookup"],
         phrases: r"(search|filter|find)\s+(for|where)\s|(lookup|query)\s+(data|records)|show\s+(me\s+)?only|records\s+where",
         operations: &["excel/search", "csv/search"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::BindData,
         keywords: &["bind", "merge", "join", "combine", "link", "match"],
         phrases: r"(bind|merge|join|combine)\s+(with\s|data)|(link|match)\s+(with\s|data\s+from)",
         operations: &["excel/bind-single-key", "excel/bind-multi-key"],
     },
-    Rule {
+    IntentRule {
         kind: Kind::MapColumns,
         keywords: &["map", "rename", "remap", "column mapping"],
         phrases: r"(map|rename|remap)\s+(column|field)|change\s+column\s+name",
@@ -95,13 +95,13 @@ const RULES: [Rule; 8] = [
 ];
 
 static PHRASES: LazyLock<[Regex; 8]> = LazyLock::new(|| {
-    RULES.each_ref().map(|it| Regex::new(it.phrases).expect("the phrases are patterns"))
+    RULES.each_ref().map(|rule| Regex::new(rule.phrases).expect("the phrases are patterns"))
 });
 
 // === impl Kind ===
 
 impl Kind {
-    /// As clients know it.
+    /// Name on the wire.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::ExtractColumns => "extract_columns",
@@ -116,22 +116,22 @@ impl Kind {
     }
 }
 
-/// What `message` asks for, if it is anything that the bot knows.
+/// Classifies `message`. `None` if no rule matches.
 pub(crate) fn classify(message: &str) -> Option<Intent> {
     let message = message.trim().to_lowercase();
     let mut best: Option<(Kind, u8)> = None;
     for (rule, phrases) in RULES.iter().zip(&*PHRASES) {
-        let found = rule.keywords.iter().filter(|it| message.contains(**it)).take(2);
+        let found = rule.keywords.iter().filter(|keyword| message.contains(**keyword)).take(2);
         let tenths: u8 = found.map(|_| 3).sum();
         let tenths = if phrases.is_match(&message) { tenths + 4 } else { tenths };
-        if tenths > best.map_or(0, |it| it.1) {
+        if tenths > best.map_or(0, |best| best.1) {
             best = Some((rule.kind, tenths));
         }
     }
     best.map(|(kind, tenths)| Intent { kind, confidence: f64::from(tenths) / 10.0 })
 }
 
-/// The operations that serve each kind.
+/// Operations of each kind.
 pub(crate) fn operations() -> BTreeMap<&'static str, &'static [&'static str]> {
     RULES.iter().map(|rule| (rule.kind.word(), rule.operations)).collect()
 }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn of(message: &str) -> Option<(&'static str, f64)> {
-        classify(message).map(|it| (it.kind.word(), it.confidence))
+        classify(message).map(|intent| (intent.kind.word(), intent.confidence))
     }
 
     #[test]

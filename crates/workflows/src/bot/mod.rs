@@ -1,4 +1,4 @@
-//! The bot: it reads what somebody wants, suggests steps, and asks before they are run.
+//! The bot: it classifies a message, suggests steps, and asks for a confirmation.
 pub(crate) mod dialogue;
 pub(crate) mod intent;
 pub(crate) mod name;

@@ -1,4 +1,4 @@
-//! Names for those who talk with the bot and did not say theirs.
+//! Random names for participants.
 use std::hash::{BuildHasher, RandomState};
 
 const WORDS: [&str; 60] = [
@@ -44,7 +44,7 @@ const WORDS: [&str; 60] = [
     "Armadillo",
     "Ferret",
     "Weasel",
-    // What is in the sky.
+    // Stars and planets.
     "Andromeda",
     "Antares",
     "Arcturus",
@@ -67,12 +67,12 @@ const WORDS: [&str; 60] = [
     "Vega",
 ];
 
-/// A word and a number from 1000 to 9999. Two may get the same.
+/// A word and a number from 1000 to 9999. Names may repeat.
 pub(crate) fn participant() -> String {
-    // Each state has keys of its own, so its hash of anything is a random number.
-    let random = |most: usize| {
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
-        usize::try_from(RandomState::new().hash_one(most) % most).unwrap_or_default()
+    // Each `RandomState` has random keys, so its hash of any value is a random number.
+    let random = |bound: usize| {
+        let bound = u64::try_from(bound).unwrap_or(u64::MAX);
+        usize::try_from(RandomState::new().hash_one(bound) % bound).unwrap_or_default()
     };
     format!("{}-{}", WORDS[random(WORDS.len())], 1000 + random(9000))
 }

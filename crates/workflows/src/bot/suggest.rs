@@ -1,4 +1,4 @@
-//! Steps that do what a message asks for, or what it has to say before there can be any.
+//! Suggests steps for a message, or asks for the details that it lacks.
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -13,9 +13,9 @@ mod normalize;
 #[cfg(test)]
 mod tests;
 
-use columns::Columns;
+use columns::ColumnNames;
 
-/// A step that can be run.
+/// A suggested step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Suggested {
     pub(crate) operation: String,
@@ -25,42 +25,42 @@ pub(crate) struct Suggested {
     pub(crate) description: String,
 }
 
-/// The file that steps would begin with.
+/// The file that the first step would read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileSeen {
     pub(crate) name: String,
     pub(crate) columns: Vec<String>,
 }
 
-/// Steps, or what is missing for them.
+/// Suggested steps, or a question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Suggestion {
     pub(crate) steps: Vec<Suggested>,
-    /// What to add to the message, a sentence for who wrote it.
+    /// Sentence that asks the user for missing details.
     pub(crate) missing: Option<String>,
 }
 
-/// `Err` is what is missing.
-type Steps = Result<Vec<Suggested>, String>;
+/// `Err` is a sentence that asks the user for missing details.
+type SuggestResult = Result<Vec<Suggested>, String>;
 
 const NO_FILE: &str = "Upload the file, so that I can see its columns.";
 
 pub(crate) fn pattern(pattern: &str) -> Regex {
-    Regex::new(&format!("(?i){pattern}")).expect("what is written here is a pattern")
+    Regex::new(&format!("(?i){pattern}")).expect("the pattern is valid")
 }
 
-/// Steps for what `message` asks for. Columns are those of `file`, however the message writes them.
+/// Suggests steps for `message`. Columns are matched with those of `file`, in any letter case.
 pub(crate) fn suggest(kind: Kind, message: &str, file: Option<&FileSeen>) -> Suggestion {
     let steps = match kind {
         Kind::ConvertFormat => convert(message, file),
         Kind::GenerateSql => sql(message, file),
         Kind::GenerateJson => json(message, file),
         _ => file.ok_or_else(|| NO_FILE.to_owned()).and_then(|file| match kind {
-            Kind::ExtractColumns => extract(message, &Columns::of(file)),
-            Kind::NormalizeData => normalize::steps(message, &Columns::of(file)),
+            Kind::ExtractColumns => extract(message, &ColumnNames::of(file)),
+            Kind::NormalizeData => normalize::steps(message, &ColumnNames::of(file)),
             Kind::SearchFilter => search(message, file),
-            Kind::BindData => bind(message, &Columns::of(file)),
-            _ => rename(message, &Columns::of(file)),
+            Kind::BindData => bind(message, &ColumnNames::of(file)),
+            _ => rename(message, &ColumnNames::of(file)),
         }),
     };
     match steps {
@@ -74,7 +74,7 @@ fn one(operation: &str, arguments: Value, description: impl Into<String>) -> Vec
     vec![Suggested { operation: operation.to_owned(), arguments, description }]
 }
 
-/// `a, b, c` for a person, shortened.
+/// Lists names for people, at most eight.
 fn shown(names: &[String]) -> String {
     let first: Vec<_> = names.iter().take(8).map(String::as_str).collect();
     let more = names.len() - first.len();
@@ -82,7 +82,7 @@ fn shown(names: &[String]) -> String {
     format!("{}{more}", first.join(", "))
 }
 
-fn extract(message: &str, columns: &Columns<'_>) -> Steps {
+fn extract(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static ALL: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(all|every)\s+(of\s+)?(the\s+)?(columns?|fields?|data)\b"));
     static BUT: LazyLock<Regex> =
@@ -90,10 +90,10 @@ fn extract(message: &str, columns: &Columns<'_>) -> Steps {
     static UNIQUE: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(unique|distinct|duplicates?)\b"));
 
-    let but = BUT.captures(message).and_then(|it| it.get(1));
-    let not = but.map(|it| columns.mentioned(it.as_str())).unwrap_or_default();
+    let but = BUT.captures(message).and_then(|found| found.get(1));
+    let not = but.map(|list| columns.mentioned(list.as_str())).unwrap_or_default();
     let names = if !not.is_empty() {
-        columns.all().iter().filter(|it| !not.contains(it)).cloned().collect()
+        columns.all().iter().filter(|name| !not.contains(name)).cloned().collect()
     } else if let Some(named) = columns.listed(message) {
         named?
     } else if ALL.is_match(message) {
@@ -112,14 +112,14 @@ fn extract(message: &str, columns: &Columns<'_>) -> Steps {
     Ok(one("excel/extract-columns-to-file", arguments, description))
 }
 
-fn convert(message: &str, file: Option<&FileSeen>) -> Steps {
+fn convert(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static TARGET: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(?:to|into|as)\s+(?:an?\s+)?\.?(excel|xlsx|csv|json|sql)\b"));
     static FORMAT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(excel|xlsx|csv|json|sql)\b"));
 
-    let target = TARGET.captures(message).and_then(|it| it.get(1));
+    let target = TARGET.captures(message).and_then(|found| found.get(1));
     let target = target.or_else(|| FORMAT.find_iter(message).last());
-    let target = target.map(|it| it.as_str().to_ascii_lowercase());
+    let target = target.map(|format| format.as_str().to_ascii_lowercase());
     let extension = file.map(FileSeen::extension).unwrap_or_default();
     Ok(match (target.as_deref(), extension.as_str()) {
         (Some("csv"), "csv") | (Some("excel" | "xlsx"), "xlsx") => {
@@ -137,15 +137,15 @@ fn convert(message: &str, file: Option<&FileSeen>) -> Steps {
     })
 }
 
-/// The columns that a message lists after the word `columns`, if it does. Others are all meant.
+/// Columns that a message lists after the word `columns`. `None` means all.
 fn only(message: &str, file: Option<&FileSeen>) -> Result<Option<Vec<String>>, String> {
     let Some(segment) = columns::after_the_word(message) else { return Ok(None) };
     let Some(file) = file else { return Err(NO_FILE.to_owned()) };
-    let names = Columns::of(file).read(segment)?;
+    let names = ColumnNames::of(file).read(segment)?;
     Ok(Some(names).filter(|names| !names.is_empty()))
 }
 
-fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
+fn sql(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static TABLE: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r#"\b(?:table|into)\s+(?:(?:an?|the|table|named|called|name)\s+)*["'`]?([a-z_]\w*)"#,
@@ -167,11 +167,12 @@ fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
         "sqlite",
     ];
 
-    let table = TABLE.captures(message).and_then(|it| it.get(1)).map_or("data", |it| it.as_str());
+    let table =
+        TABLE.captures(message).and_then(|found| found.get(1)).map_or("data", |name| name.as_str());
     let is_name = !NOT_A_NAME.contains(&table.to_ascii_lowercase().as_str());
     let table = if is_name { table } else { "data" };
     let lower = message.to_lowercase();
-    let other = ["mysql", "sqlite"].into_iter().find(|it| lower.contains(it));
+    let other = ["mysql", "sqlite"].into_iter().find(|database| lower.contains(database));
     let database = other.unwrap_or("postgresql");
     let mut arguments = json!({ "table_name": table, "database_type": database });
     let description = format!("Write INSERT statements for the table {table} ({database})");
@@ -185,7 +186,7 @@ fn sql(message: &str, file: Option<&FileSeen>) -> Steps {
     })
 }
 
-fn json(message: &str, file: Option<&FileSeen>) -> Steps {
+fn json(message: &str, file: Option<&FileSeen>) -> SuggestResult {
     static COMPACT: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(compact|minified|one\s+line)\b"));
 
@@ -195,14 +196,15 @@ fn json(message: &str, file: Option<&FileSeen>) -> Steps {
     let mut description = "Write every row as a JSON object".to_owned();
     if let Some(names) = only(message, file)? {
         description = format!("{description} with the columns {}", shown(&names));
-        let mapping: Map<_, _> = names.into_iter().map(|it| (it.clone(), it.into())).collect();
+        let mapping: Map<_, _> =
+            names.into_iter().map(|name| (name.clone(), name.into())).collect();
         arguments["column_mapping"] = mapping.into();
     }
     Ok(one("json/generate", arguments, description))
 }
 
-fn search(message: &str, file: &FileSeen) -> Steps {
-    let found = condition::read(message, &Columns::of(file))?;
+fn search(message: &str, file: &FileSeen) -> SuggestResult {
+    let found = condition::read(message, &ColumnNames::of(file))?;
     let operation = if file.extension() == "csv" { "csv/search" } else { "excel/search" };
     let (group, _) = operation.split_once('/').unwrap_or_default();
     let description = format!("Keep the rows where {}", found.description);
@@ -211,7 +213,7 @@ fn search(message: &str, file: &FileSeen) -> Steps {
     Ok(one(operation, arguments, description))
 }
 
-fn bind(message: &str, columns: &Columns<'_>) -> Steps {
+fn bind(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static FILE: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r#""([^"]+\.(?:xlsx|csv|tsv|txt))"|([^\s"',;:]+\.(?:xlsx|csv|tsv|txt))\b"#)
     });
@@ -227,17 +229,17 @@ fn bind(message: &str, columns: &Columns<'_>) -> Steps {
 
     let example = || EXAMPLE.to_owned();
     let name = FILE.captures(message).ok_or_else(example)?;
-    let rest = message.get(name.get(0).map_or(0, |it| it.end())..).unwrap_or_default();
-    let name = name.get(1).or(name.get(2)).map_or("", |it| it.as_str());
-    let keys = KEYS.captures(rest).and_then(|it| it.get(1)).ok_or_else(example)?;
+    let rest = message.get(name.get(0).map_or(0, |whole| whole.end())..).unwrap_or_default();
+    let name = name.get(1).or(name.get(2)).map_or("", |name| name.as_str());
+    let keys = KEYS.captures(rest).and_then(|found| found.get(1)).ok_or_else(example)?;
     let keys = columns.read(keys.as_str())?;
-    let added = ADDED.captures(rest).and_then(|it| it.get(1)).ok_or_else(example)?;
+    let added = ADDED.captures(rest).and_then(|found| found.get(1)).ok_or_else(example)?;
     let mut added = columns::split(added.as_str());
     added.dedup();
     if keys.is_empty() || added.is_empty() {
         return Err(example());
     }
-    if let Some(there) = added.iter().find(|it| columns.all().contains(it)) {
+    if let Some(there) = added.iter().find(|name| columns.all().contains(name)) {
         return Err(format!("The file has a column {there} already. Say other columns to add."));
     }
     let description =
@@ -252,12 +254,12 @@ fn bind(message: &str, columns: &Columns<'_>) -> Steps {
     })
 }
 
-fn rename(message: &str, columns: &Columns<'_>) -> Steps {
+fn rename(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static TO: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"^(.*?\S)\s*(?:\s(?:to|as|into)\s|->|=>|→|=)\s*(\S.*)$"));
 
     let mut names: Vec<String> = columns.all().to_vec();
-    let mut told = Vec::new();
+    let mut renamed = Vec::new();
     for part in columns::split(message) {
         let Some(found) = TO.captures(&part) else { continue };
         let (_, [old, new]) = found.extract();
@@ -269,9 +271,9 @@ fn rename(message: &str, columns: &Columns<'_>) -> Steps {
             return Err(format!("Say the new name of {}.", columns.all()[at]));
         }
         new.clone_into(&mut names[at]);
-        told.push(format!("{} to {new}", columns.all()[at]));
+        renamed.push(format!("{} to {new}", columns.all()[at]));
     }
-    if told.is_empty() {
+    if renamed.is_empty() {
         let example = r#"Say the old and the new name, as in "rename name to customer"."#;
         return Err(format!("{example} {}", columns.known()));
     }
@@ -283,7 +285,7 @@ fn rename(message: &str, columns: &Columns<'_>) -> Steps {
     let in_order = sorted.iter().zip(&names).all(|(one, other)| *one == other);
     let pairs = names.iter().zip(columns.all());
     let mapping: Map<_, _> = pairs.map(|(new, old)| (new.clone(), old.as_str().into())).collect();
-    let description = format!("Rename {}", shown(&told));
+    let description = format!("Rename {}", shown(&renamed));
     let mut steps = one("excel/map-columns", json!({ "mapping": mapping }), description);
     // The members of a JSON object have no order, so the columns lose theirs.
     if !in_order {
@@ -297,8 +299,8 @@ fn rename(message: &str, columns: &Columns<'_>) -> Steps {
 // === impl FileSeen ===
 
 impl FileSeen {
-    /// In small letters, without the point.
+    /// File extension in lower case, without the dot.
     fn extension(&self) -> String {
-        self.name.rsplit_once('.').map_or("", |(_, it)| it).to_ascii_lowercase()
+        self.name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase()
     }
 }

@@ -1,20 +1,21 @@
-//! What the bot says.
+//! Texts of the bot.
 use super::{intent::Kind, suggest::Suggested};
 
-pub(crate) const EMPTY: &str = "Please write what I can do with your file, or `help`.";
+pub(crate) const EMPTY: &str = "Please say what to do with your file, or write `help`.";
 pub(crate) const TOO_LONG: &str =
     "That is more than I can read at once. Please use at most 10,000 characters.";
 pub(crate) const UNKNOWN: &str =
     "I do not understand that. Please say it in other words, or write `help`.";
 pub(crate) const CANCELLED: &str = "Cancelled. What shall I do next?";
 pub(crate) const STOPPING: &str = "I am stopping the run.";
-pub(crate) const BUSY: &str = "A run is under way. Wait for its end, or write `cancel` to stop it.";
-pub(crate) const STARTING: &str = "⏳ Starting. I tell you when it is done.";
-pub(crate) const DECLINED: &str = "All right, nothing is run. What shall I do instead?";
+pub(crate) const BUSY: &str =
+    "A run is in progress. Wait for its end, or write `cancel` to stop it.";
+pub(crate) const STARTING: &str = "⏳ Starting. I will tell you when it is done.";
+pub(crate) const DECLINED: &str = "All right, I will not run it. What shall I do instead?";
 pub(crate) const MODIFY: &str =
-    "What shall be different? Say the whole request again, or `yes` or `no` to what I suggested.";
+    "What should I change? Say the whole request again, or answer `yes` or `no` to my suggestion.";
 pub(crate) const NOTHING_PENDING: &str =
-    "There is nothing to confirm. Say first what I can do with your file.";
+    "There is nothing to confirm. First say what to do with your file.";
 pub(crate) const COMPLETED: &str = "✅ Completed. The files are ready for download.";
 pub(crate) const UPLOADED: &str = "📎 The file is here. What shall I do next?";
 pub(crate) const UPLOADED_FIRST: &str = "📎 The file is here. What shall I do with it? For example:\n\
@@ -30,20 +31,20 @@ const ABILITIES: &str = "- **Extract** columns\n\
      - **Bind** columns of another file by a key\n\
      - **Rename** columns";
 
-const HOW: &str = "1. Say what you want, in a sentence.\n\
+const USAGE: &str = "1. Say what you want, in a sentence.\n\
      2. Upload your file.\n\
      3. Look at the steps that I suggest, and answer `yes` or `no`.\n\
      4. Download the result.";
 
-/// What the bot begins with.
+/// First message of the bot.
 pub(crate) fn welcome() -> String {
-    format!("👋 **Hello!** I work on spreadsheets. I can:\n\n{ABILITIES}\n\n{HOW}")
+    format!("👋 **Hello!** I work on spreadsheets. I can:\n\n{ABILITIES}\n\n{USAGE}")
 }
 
-/// The answer to `help`.
+/// Answer to `help`.
 pub(crate) fn help() -> String {
     format!(
-        "**What I can do**\n\n{ABILITIES}\n\n**How**\n\n{HOW}\n\n**Examples**\n\n\
+        "**What I can do**\n\n{ABILITIES}\n\n**How**\n\n{USAGE}\n\n**Examples**\n\n\
          - `extract columns: name, email`\n\
          - `uppercase name`\n\
          - `generate sql for table users`\n\
@@ -52,7 +53,7 @@ pub(crate) fn help() -> String {
     )
 }
 
-/// One sentence that names what `kind` is.
+/// Sentence that describes `kind`.
 pub(crate) const fn ability(kind: Kind) -> &'static str {
     match kind {
         Kind::ExtractColumns => "I can extract columns.",
@@ -75,7 +76,7 @@ pub(crate) fn upload(kind: Kind, steps: &[Suggested]) -> String {
     format!("{ability}{suggest}\n\n📎 Please upload the file.")
 }
 
-/// The steps and the question whether to run them.
+/// Asks whether to run the steps.
 pub(crate) fn question(kind: Kind, steps: &[Suggested]) -> String {
     let lines = (1..).zip(steps).map(|(place, Suggested { operation, description, .. })| {
         format!("{place}. {operation}: {description}")

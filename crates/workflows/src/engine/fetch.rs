@@ -1,4 +1,4 @@
-//! Files on their way between where they are kept and where they are worked on.
+//! Copies files between the store and the scratch folder.
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,21 +10,21 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-/// Bytes that are read at once.
+/// Bytes read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Why a file is not where it is worked on.
+/// A file was not copied to the scratch folder.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("the file is gone; upload it again")]
     Gone,
-    #[error("the file could not be copied to where it is worked on: {0}")]
+    #[error("the file could not be copied to the scratch folder: {0}")]
     Copy(#[from] std::io::Error),
     #[error(transparent)]
     Store(#[from] quadrille_store::Error),
 }
 
-/// Copy what is kept under `key` to `path`.
+/// Copies the object `key` to `path`.
 pub(crate) async fn fetch(files: &Files, key: &str, path: &Path) -> Result<(), FetchError> {
     let mut object = files.get(key, None).await?.ok_or(FetchError::Gone)?;
     let mut file = BufWriter::with_capacity(CHUNK, File::create(path).await?);
@@ -35,9 +35,9 @@ pub(crate) async fn fetch(files: &Files, key: &str, path: &Path) -> Result<(), F
     Ok(())
 }
 
-/// Keep the file at `path` under `key`, and give its bytes.
+/// Stores the file at `path` under `key`. Returns its size in bytes.
 pub(crate) async fn put(files: &Files, key: &str, path: &Path) -> Result<u64, PutError> {
-    let file = File::open(path).await.map_err(|why| PutError::Storage(why.into()))?;
+    let file = File::open(path).await.map_err(|err| PutError::Storage(err.into()))?;
     files.put(key, stream(file), u64::MAX).await
 }
 

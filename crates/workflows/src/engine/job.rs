@@ -1,4 +1,4 @@
-//! A run as its worker does it: under a lease, step by step, each stored before observers hear of it.
+//! Executes a run under a lease, step by step. Each result is stored before it is published.
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -17,52 +17,53 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    discard, kept_alive, put,
+    fetch::put,
+    lease::kept_alive,
     step::{Doing, StepError, operate},
 };
-use crate::{door::Door, http::values, news::News, wire};
+use crate::{run_events::RunEvents, state::State, values, wire};
 
-/// How long an operation may take to end when the process stops. After that its thread is left alone,
-/// and the run given back.
+/// Time for an operation to end when the process stops. After that, its thread is abandoned and the
+/// run given back.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long between two reports of progress.
-const BETWEEN: Duration = Duration::from_millis(50);
+/// Interval between two reports of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs that are to be cancelled.
-type Cancels = Receiver<Arc<str>>;
+/// Runs to cancel.
+type Cancellations = Receiver<Arc<str>>;
 
-/// How a step came to its end.
-enum End {
+/// Outcome of a step.
+enum StepEnd {
     Finished(Run),
     Failed(StepError),
-    /// The process stops, or the run is not ours any more: somebody else goes on.
+    /// The process stops, or the lease was lost: another worker resumes the run.
     Left,
 }
 
-/// Do a run until it is over, or somebody else's.
-pub(super) async fn run(door: &Door, claimed: Claimed) {
+/// Executes a run until it ends, waits for an external step, or is taken by another worker.
+pub(super) async fn run(state: &State, claimed: Claimed) {
     let id = claimed.run.id.clone();
-    // In a box: what it does with the database is large.
-    if let Err(why) = Box::pin(steps(door, &claimed)).await {
-        // Its lease ends, and then it goes on.
-        tracing::warn!(error = %why, run = id, "a run stops until its lease is over");
+    // Boxed: the future is large.
+    if let Err(err) = Box::pin(steps(state, &claimed)).await {
+        // It resumes when its lease has expired.
+        tracing::warn!(error = %err, run = id, "a run is interrupted until its lease expires");
     }
-    door.set_percent(&id, None);
-    door.run_changed();
+    state.set_percent(&id, None);
+    state.run_changed();
 }
 
-async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
-    let store = &door.memory.store;
+async fn steps(state: &State, claimed: &Claimed) -> Result<(), store::Error> {
+    let store = &state.memory.store;
     let Some(chat) = store.chat(&claimed.run.chat_id).await? else { return Ok(()) };
-    let Some(news) = News::of(door, &chat) else { return Ok(()) };
-    news.begun(&claimed.run, claimed.start).await;
-    // Before the lease says whether it is to be cancelled: no wish falls in between.
-    let mut cancels = door.cancels();
+    let Some(events) = RunEvents::of(state, &chat) else { return Ok(()) };
+    events.started(&claimed.run, claimed.start).await;
+    // Subscribed before the lease is read, so that no cancellation is missed.
+    let mut cancels = state.cancellations();
     loop {
-        match store.renew_run(claimed, door.config.lease, None).await? {
+        match store.renew_run(claimed, state.config.lease, None).await? {
             None => return Ok(()),
-            Some(true) => return end(door, &chat, claimed, RunStatus::Cancelled, None).await,
+            Some(true) => return end_run(state, &chat, claimed, RunStatus::Cancelled, None).await,
             Some(false) => {}
         }
         let Some((run, steps)) = store.run_with_steps(&claimed.run.id).await? else {
@@ -70,83 +71,85 @@ async fn steps(door: &Door, claimed: &Claimed) -> Result<(), store::Error> {
         };
         let at = usize::try_from(run.next).unwrap_or(usize::MAX);
         let Some(step) = steps.get(at) else {
-            return end(door, &chat, claimed, RunStatus::Completed, None).await;
+            return end_run(state, &chat, claimed, RunStatus::Completed, None).await;
         };
         if step.kind == StepKind::External {
             if store.release_to_external(claimed).await? {
-                news.progress(&run, step, 0, "Waiting for a worker").await;
+                events.progress(&run, step, 0, "Waiting for a worker").await;
                 return Ok(());
             }
             continue;
         }
-        if run.attempts > i64::from(door.config.max_attempts) {
-            let why = "the server stopped each time that it did this step; the run is given up";
-            return fail(door, &chat, claimed, (&run, step), RunStatus::Interrupted, why).await;
+        if run.attempts > i64::from(state.config.max_attempts) {
+            let reason = "the server stopped at every attempt at this step; the run is given up";
+            return fail_run(state, &chat, claimed, (&run, step), RunStatus::Interrupted, reason)
+                .await;
         }
         if !store.begin_step(claimed, step.position).await? {
             return Ok(());
         }
-        news.progress(&run, step, 0, "Starting step execution").await;
-        match step_of(door, &chat, claimed, (&run, &steps, step), &news, &mut cancels).await? {
-            End::Finished(run) => {
+        events.progress(&run, step, 0, "Starting step execution").await;
+        match execute_step(state, &chat, claimed, (&run, &steps, step), &events, &mut cancels)
+            .await?
+        {
+            StepEnd::Finished(run) => {
                 let files = store.chat_files(&chat.id).await?;
                 let steps = store.steps(&run.id).await?;
                 if let Some(step) = steps.get(at) {
-                    news.finished(&run, step, &files).await;
+                    events.step_finished(&run, step, &files).await;
                 }
             }
-            End::Failed(StepError::Cancelled) => {
-                return end(door, &chat, claimed, RunStatus::Cancelled, None).await;
+            StepEnd::Failed(StepError::Cancelled) => {
+                return end_run(state, &chat, claimed, RunStatus::Cancelled, None).await;
             }
-            End::Failed(why) => {
-                let status = match why {
+            StepEnd::Failed(err) => {
+                let status = match err {
                     StepError::InputGone => RunStatus::Interrupted,
                     _ => RunStatus::Failed,
                 };
-                let run = (&run, step);
-                return fail(door, &chat, claimed, run, status, &wire::short(why.to_string()))
-                    .await;
+                let reason = wire::truncated(err.to_string());
+                return fail_run(state, &chat, claimed, (&run, step), status, &reason).await;
             }
-            End::Left => return store.release_run(claimed).await,
+            StepEnd::Left => return store.release_run(claimed).await,
         }
     }
 }
 
-/// Do `step`, and store what it made.
-async fn step_of(
-    door: &Door,
+/// Executes a step, and stores its result.
+async fn execute_step(
+    state: &State,
     chat: &Chat,
     claimed: &Claimed,
     (run, steps, step): (&Run, &[Step], &Step),
-    news: &News<'_>,
-    cancels: &mut Cancels,
-) -> Result<End, store::Error> {
-    let store = &door.memory.store;
+    events: &RunEvents<'_>,
+    cancels: &mut Cancellations,
+) -> Result<StepEnd, store::Error> {
+    let store = &state.memory.store;
     let files = store.chat_files(&chat.id).await?;
-    let folder = match door.scratch.folder() {
+    let folder = match state.scratch.folder() {
         Ok(folder) => folder,
-        Err(why) => {
-            tracing::error!(error = %why, "there is no place to do a step");
-            return Ok(End::Failed(StepError::Server));
+        Err(err) => {
+            tracing::error!(error = %err, "cannot create a folder for a step");
+            return Ok(StepEnd::Failed(StepError::Server));
         }
     };
-    let lease = door.config.lease;
+    let lease = state.config.lease;
     let renew = || store.renew_run(claimed, lease, None);
-    let begun = operate(door, chat, step, &files, folder.path());
+    let operation = operate(state, chat, step, &files, folder.path());
     let begun = tokio::select! {
-        begun = kept_alive(lease, &run.id, begun, renew) => begun,
-        () = wished(cancels, &run.id) => Err(StepError::Cancelled),
-        () = door.core.life.closing() => return Ok(End::Left),
+        begun = kept_alive(lease, &run.id, operation, renew) => begun,
+        () = cancelled(cancels, &run.id) => Err(StepError::Cancelled),
+        () = state.core.life.closing() => return Ok(StepEnd::Left),
     };
     let (doing, done) = match begun {
         Ok(begun) => begun,
-        Err(why) => return Ok(End::Failed(why)),
+        Err(err) => return Ok(StepEnd::Failed(err)),
     };
-    let (left, outcome) = watch(door, claimed, (run, step), news, cancels, (doing, done)).await;
+    let (left, outcome) = watch(state, claimed, (run, step), events, cancels, (doing, done)).await;
     let outcome = match outcome {
-        _ if left => return Ok(End::Left),
+        _ if left => return Ok(StepEnd::Left),
         Ok(outcome) => outcome,
-        Err(why) => return Ok(End::Failed(why)),
+        Err(err) => return Ok(StepEnd::Failed(err)),
     };
     let mut result = members(&step.operation, outcome.data);
     if !outcome.warnings.is_empty() {
@@ -156,95 +159,97 @@ async fn step_of(
         result.insert(wire::SUCCESS.to_owned(), false.into());
     }
     let result = Value::Object(result).to_string();
-    // Of a step that is done once more, the result before does not count.
-    if !wire::fits(&result, steps.iter().filter(|it| it.id != step.id)) {
-        return Ok(End::Failed(StepError::TooMuch));
+    // A repeated step replaces its earlier result.
+    if !wire::fits(&result, steps.iter().filter(|other| other.id != step.id)) {
+        return Ok(StepEnd::Failed(StepError::TooMuch));
     }
     let Some(path) = outcome.file else {
         return finished(store.finish_step(claimed, step, &result, None).await);
     };
-    let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = Files::sanitise(&name);
     let key = values::key(&chat.id, &name, outcome.formulas);
-    let kept = put(&door.memory.files, &key, &path);
+    let kept = put(&state.memory.files, &key, &path);
     let size = match kept_alive(lease, &run.id, kept, renew).await {
         Ok(size) => i64::try_from(size).unwrap_or(i64::MAX),
-        Err(why) => return Ok(End::Failed(why.into())),
+        Err(err) => return Ok(StepEnd::Failed(err.into())),
     };
     let last = step.position + 1 == run.total;
     let place = if last { Place::Outputs } else { Place::Intermediate };
     let file = NewChatFile { place, name: &name, key: &key, size };
     let stored = store.finish_step(claimed, step, &result, Some(file)).await;
     if !matches!(stored, Ok(Some(_))) {
-        discard(&door.memory.files, &[key]).await;
+        state.memory.files.discard(&[key]).await;
     }
     finished(stored)
 }
 
-/// What it means for a step that what it made was stored, or was not.
-fn finished(stored: Result<Option<(Run, Option<i64>)>, FileError>) -> Result<End, store::Error> {
+/// Outcome of a step, by whether its result was stored.
+fn finished(
+    stored: Result<Option<(Run, Option<i64>)>, FileError>,
+) -> Result<StepEnd, store::Error> {
     match stored {
-        Ok(stored) => Ok(stored.map_or(End::Left, |(run, _)| End::Finished(run))),
-        Err(FileError::TooMany) => Ok(End::Failed(StepError::ManyFiles)),
-        Err(FileError::Store(why)) => Err(why),
+        Ok(stored) => Ok(stored.map_or(StepEnd::Left, |(run, _)| StepEnd::Finished(run))),
+        Err(FileError::TooMany) => Ok(StepEnd::Failed(StepError::ManyFiles)),
+        Err(FileError::Store(err)) => Err(err),
     }
 }
 
-/// Tell how far the operation is, keep the lease, and end it early if it has to be. Whether it was
-/// left for somebody else.
+/// Publishes the progress of an operation, renews the lease, and stops the operation on a
+/// cancellation. True if the run is left to another worker.
 async fn watch(
-    door: &Door,
+    state: &State,
     claimed: &Claimed,
     (run, step): (&Run, &Step),
-    news: &News<'_>,
-    cancels: &mut Cancels,
+    events: &RunEvents<'_>,
+    cancels: &mut Cancellations,
     (mut doing, done): (Doing, impl Future<Output = Result<Outcome, StepError>>),
 ) -> (bool, Result<Outcome, StepError>) {
     let mut done = std::pin::pin!(done);
-    let closing = door.core.life.closing();
+    let closing = state.core.life.closing();
     let mut closing = std::pin::pin!(closing);
     let too_long = async {
-        door.core.life.closing().await;
+        state.core.life.closing().await;
         tokio::time::sleep(STOP_TIMEOUT).await;
     };
     let mut too_long = std::pin::pin!(too_long);
-    let mut beat = interval(door.config.lease / 3);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tell = interval(BETWEEN);
-    tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewal = interval(state.config.lease / 3);
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut progress = interval(PROGRESS_INTERVAL);
+    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut left = false;
     let outcome = loop {
         tokio::select! {
             outcome = &mut done => break outcome,
-            _ = beat.tick(), if !left => {
+            _ = renewal.tick(), if !left => {
                 let at = Some((step.position, *doing.percent.borrow()));
-                match door.memory.store.renew_run(claimed, door.config.lease, at).await {
+                match state.memory.store.renew_run(claimed, state.config.lease, at).await {
                     Ok(Some(cancel)) => {
                         doing.stop.fetch_or(cancel, Relaxed);
                     }
-                    // Somebody else does it.
+                    // Another worker has it.
                     Ok(None) => {
                         doing.stop.store(true, Relaxed);
                         left = true;
                     }
-                    Err(why) => tracing::warn!(error = %why, run = run.id, "a lease was not renewed"),
+                    Err(err) => tracing::warn!(error = %err, run = run.id, "a lease was not renewed"),
                 }
             }
-            // Always: as a condition of this branch, it would be asked only after another event.
-            _ = tell.tick() => {
+            // No condition on the branch: it would be evaluated only after another event.
+            _ = progress.tick() => {
                 if !doing.percent.has_changed().unwrap_or(false) {
                     continue;
                 }
                 let percent = *doing.percent.borrow_and_update();
-                door.set_percent(&run.id, Some(percent));
-                // Who is cancelled has no more to say: its chat may be deleted. The last is told when
-                // what came of it is stored.
+                state.set_percent(&run.id, Some(percent));
+                // Nothing more of a cancelled run: its chat may be deleted. 100 % is published when the
+                // result is stored.
                 if !doing.stop.load(Relaxed) && (1..100).contains(&percent) {
                     let message = format!("Processing {}", step.operation);
-                    news.progress(run, step, percent, &message).await;
+                    events.progress(run, step, percent, &message).await;
                 }
             }
-            () = wished(cancels, &run.id), if !doing.stop.load(Relaxed) => {
+            () = cancelled(cancels, &run.id), if !doing.stop.load(Relaxed) => {
                 doing.stop.store(true, Relaxed);
             }
             () = &mut closing, if !left => {
@@ -257,64 +262,64 @@ async fn watch(
             }
         }
     };
-    door.set_percent(&run.id, None);
-    // What came to its end is kept, whatever happened meanwhile; the store says whose it is.
+    state.set_percent(&run.id, None);
+    // A result is kept even if the run was left; the store checks the lease.
     (left && outcome.is_err(), outcome)
 }
 
-/// Resolves when `run` is to be cancelled. Cancel-safe.
-async fn wished(cancels: &mut Cancels, run: &str) {
+/// Resolves when `run` has to be cancelled. Cancel-safe.
+async fn cancelled(cancels: &mut Cancellations, run: &str) {
     loop {
         match cancels.recv().await {
-            Ok(wish) if *wish == *run => return,
-            // What was lost is seen with the next renewal of the lease.
+            Ok(id) if *id == *run => return,
+            // A lost one is seen at the next renewal of the lease.
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-/// The step failed, and with it the run.
-async fn fail(
-    door: &Door,
+/// Ends a run whose step failed.
+async fn fail_run(
+    state: &State,
     chat: &Chat,
     claimed: &Claimed,
     (run, step): (&Run, &Step),
     status: RunStatus,
-    why: &str,
+    reason: &str,
 ) -> Result<(), store::Error> {
     let number = step.position + 1;
-    let error = format!("Workflow failed at step {number}/{}: {why}", run.total);
-    let failed = Some((step.position, why));
-    let ended = door.memory.store.end_run(claimed, status, Some(&error), failed).await?;
-    if let (Some(ended), Some(news)) = (ended, News::of(door, chat)) {
-        news.failed(&ended, step, why).await;
-        news.over(&ended, 0).await;
+    let error = format!("Workflow failed at step {number}/{}: {reason}", run.total);
+    let failed = Some((step.position, reason));
+    let ended = state.memory.store.end_run(claimed, status, Some(&error), failed).await?;
+    if let (Some(ended), Some(events)) = (ended, RunEvents::of(state, chat)) {
+        events.step_failed(&ended, step, reason).await;
+        events.ended(&ended, 0).await;
     }
     Ok(())
 }
 
-async fn end(
-    door: &Door,
+async fn end_run(
+    state: &State,
     chat: &Chat,
     claimed: &Claimed,
     status: RunStatus,
     error: Option<&str>,
 ) -> Result<(), store::Error> {
-    let ended = door.memory.store.end_run(claimed, status, error, None).await?;
-    if let (Some(ended), Some(news)) = (ended, News::of(door, chat)) {
-        news.over(&ended, outputs(door, chat).await?).await;
+    let ended = state.memory.store.end_run(claimed, status, error, None).await?;
+    if let (Some(ended), Some(events)) = (ended, RunEvents::of(state, chat)) {
+        events.ended(&ended, outputs(state, chat).await?).await;
     }
     Ok(())
 }
 
-/// Files of the chat that are for the user.
-async fn outputs(door: &Door, chat: &Chat) -> Result<usize, store::Error> {
-    let files = door.memory.store.chat_files(&chat.id).await?;
-    Ok(files.iter().filter(|it| it.place == Place::Outputs).count())
+/// Number of output files of a chat.
+async fn outputs(state: &State, chat: &Chat) -> Result<usize, store::Error> {
+    let files = state.memory.store.chat_files(&chat.id).await?;
+    Ok(files.iter().filter(|file| file.place == Place::Outputs).count())
 }
 
-/// What clients find in the result of an operation besides its file.
+/// Members of the result of an operation, besides its file.
 fn members(operation: &str, data: Value) -> Map<String, Value> {
     let name = match operation {
         "excel/extract-columns" => "data",
@@ -328,35 +333,36 @@ fn members(operation: &str, data: Value) -> Map<String, Value> {
     members
 }
 
-/// End runs whose external step was claimed too often without being finished.
-pub(super) async fn give_up(door: &Door) -> Result<(), store::Error> {
-    let store = &door.memory.store;
-    while let Some((claim, id)) = store.abandoned_step(i64::from(door.config.max_attempts)).await? {
+/// Ends runs whose external step was claimed too often without a result.
+pub(super) async fn give_up(state: &State) -> Result<(), store::Error> {
+    let store = &state.memory.store;
+    while let Some((claim, id)) = store.abandoned_step(i64::from(state.config.max_attempts)).await?
+    {
         let Some((run, steps)) = store.run_with_steps(&id).await? else { continue };
         let step = usize::try_from(run.next).ok().and_then(|at| steps.get(at));
         let Some(step) = step else { continue };
-        let why = "every worker that took this step stopped giving signs of life";
-        fail_claimed(door, claim, &run, step, why).await?;
+        let reason = "every worker that claimed this step stopped renewing its claim";
+        fail_claimed(state, claim, &run, step, reason).await?;
     }
     Ok(())
 }
 
-/// The external step failed, and with it the run. `None` if the claim does not hold any more.
+/// Ends a run whose external step failed. `None` if the claim is no longer valid.
 pub(crate) async fn fail_claimed(
-    door: &Door,
+    state: &State,
     claim: Uuid,
     run: &Run,
     step: &Step,
-    why: &str,
+    reason: &str,
 ) -> Result<Option<Run>, store::Error> {
-    let store = &door.memory.store;
-    let error = format!("Workflow failed at step {}/{}: {why}", step.position + 1, run.total);
-    let ended = store.fail_claimed(&run.id, claim, &error, why).await?;
+    let store = &state.memory.store;
+    let error = format!("Workflow failed at step {}/{}: {reason}", step.position + 1, run.total);
+    let ended = store.fail_claimed(&run.id, claim, &error, reason).await?;
     if let (Some(ended), Some(chat)) = (&ended, store.chat(&run.chat_id).await?)
-        && let Some(news) = News::of(door, &chat)
+        && let Some(events) = RunEvents::of(state, &chat)
     {
-        news.failed(ended, step, why).await;
-        news.over(ended, 0).await;
+        events.step_failed(ended, step, reason).await;
+        events.ended(ended, 0).await;
     }
     Ok(ended)
 }

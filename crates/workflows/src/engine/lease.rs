@@ -1,11 +1,11 @@
-//! A lease that is kept while files are on their way.
+//! Keeps a lease while files are transferred.
 use std::time::Duration;
 
 use quadrille_store as store;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Do `work`, and `renew` the lease of `run` meanwhile. What the renewals say is not looked at: whether
-/// the lease still holds is seen by who comes after.
+/// Does `work`, and calls `renew` for the lease of `run` meanwhile. The caller checks afterwards
+/// whether the lease still holds.
 pub(crate) async fn kept_alive<T, R, S>(
     lease: Duration,
     run: &str,
@@ -15,18 +15,17 @@ pub(crate) async fn kept_alive<T, R, S>(
 where
     R: Future<Output = Result<S, store::Error>>,
 {
-    let mut beat = interval(lease / 3);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewal = interval(lease / 3);
+    renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let renewals = async {
         loop {
-            beat.tick().await;
-            if let Err(why) = renew().await {
-                tracing::warn!(error = %why, run, "a lease was not renewed");
+            renewal.tick().await;
+            if let Err(err) = renew().await {
+                tracing::warn!(error = %err, run, "a lease was not renewed");
             }
         }
     };
-    // The work goes on while a renewal waits: it may have what the renewal waits for, as there is one
-    // connection that writes.
+    // Polls both: the work may hold the only connection that writes, which the renewal waits for.
     tokio::select! {
         done = work => done,
         never = renewals => never,
@@ -48,7 +47,7 @@ mod tests {
             let count = renewals.fetch_add(1, Relaxed);
             std::future::ready(if count == 1 { Err(store::Error::Full) } else { Ok(()) })
         };
-        // It ends only if the lease is renewed after the renewal that failed.
+        // Ends only if the lease is renewed after the renewal that failed.
         let work = async {
             while renewals.load(Relaxed) < 4 {
                 tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! One step: a file is fetched, an operation done to it, and what comes out is kept.
+//! Executes the operation of a step on a copy of its input.
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -16,12 +16,12 @@ use quadrille_tabular::{
 use tokio::sync::watch;
 
 use super::fetch::{FetchError, fetch};
-use crate::{door::Door, wire};
+use crate::{state::State, wire};
 
-/// Why a step has no result.
+/// A step failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StepError {
-    /// The operation says why. The text is what clients are told.
+    /// Error of the operation, as shown to clients.
     #[error("{0}")]
     Failed(String),
     #[error("No uploaded file found for processing")]
@@ -39,24 +39,24 @@ pub(super) enum StepError {
         ChatFile::MAX
     )]
     ManyFiles,
-    #[error("there is no room left to do this; tell the operator")]
+    #[error("the disk is full; tell the operator")]
     DiskFull,
     #[error("cancelled")]
     Cancelled,
-    #[error("the server failed; its log has the cause")]
+    #[error("internal error; the log of the server has the cause")]
     Server,
 }
 
-/// The operation while it runs.
+/// An operation that is running.
 #[derive(Debug)]
 pub(super) struct Doing {
-    /// Whether it is to end early.
+    /// Stops the operation when set.
     pub(super) stop: Arc<AtomicBool>,
     /// From 0 to 100.
     pub(super) percent: watch::Receiver<u8>,
 }
 
-/// What texts of a group of operations begin with.
+/// Prefixes of error texts, by group of operations.
 const GROUPS: [(&str, &str); 5] = [
     ("excel/", "Excel operation failed: "),
     ("csv/", "CSV operation failed: "),
@@ -65,23 +65,23 @@ const GROUPS: [(&str, &str); 5] = [
     ("json/", "JSON generation operation failed: "),
 ];
 
-/// Do the operation in `folder`, on a thread of its own.
+/// Starts the operation in `folder`, on a thread of its own.
 pub(super) async fn operate(
-    door: &Door,
+    state: &State,
     chat: &Chat,
-    asked: &Step,
+    step: &Step,
     files: &[ChatFile],
     folder: &Path,
 ) -> Result<(Doing, impl Future<Output = Result<Outcome, StepError>> + use<>), StepError> {
-    let group = GROUPS.iter().find(|(group, _)| asked.operation.starts_with(group));
+    let group = GROUPS.iter().find(|(group, _)| step.operation.starts_with(group));
     let group = group.map_or("", |(_, text)| *text);
-    let operation = parse(door, asked.operation.clone(), asked.arguments.clone()).await?;
-    let operation = operation.map_err(|why| StepError::Failed(format!("{group}{why}")))?;
+    let operation = parse(state, step.operation.clone(), step.arguments.clone()).await?;
+    let operation = operation.map_err(|err| StepError::Failed(format!("{group}{err}")))?;
     let operation = operation.keeping_values();
-    let input = asked.input.ok_or(StepError::NoInput)?;
-    let input = files.iter().find(|it| it.id == input).ok_or(StepError::InputGone)?;
+    let input = step.input.ok_or(StepError::NoInput)?;
+    let input = files.iter().find(|file| file.id == input).ok_or(StepError::InputGone)?;
     let path = folder.join("input");
-    fetch(&door.memory.files, &input.key, &path).await?;
+    fetch(&state.memory.files, &input.key, &path).await?;
     let bind = match operation.bind_file() {
         Some(name) => {
             let file = resolve(chat, files, name).ok_or_else(|| {
@@ -91,46 +91,46 @@ pub(super) async fn operate(
                 ))
             })?;
             let path = folder.join("bind");
-            fetch(&door.memory.files, &file.key, &path).await?;
+            fetch(&state.memory.files, &file.key, &path).await?;
             Some(path)
         }
         None => None,
     };
     let made = folder.join("made");
-    std::fs::create_dir(&made).map_err(|why| StepError::from(FetchError::Copy(why)))?;
-    let work = Work {
+    std::fs::create_dir(&made).map_err(|err| StepError::from(FetchError::Copy(err)))?;
+    let work = StepWork {
         operation,
         path,
         name: input.name.clone(),
         made,
         bind,
-        backup_original: door.config.backup_original,
+        backup_original: state.config.backup_original,
         group,
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let (told, percent) = watch::channel(0);
-    let doing = Doing { stop: Arc::clone(&stop), percent };
-    let task = door.core.life.blocking(move || work.run(&stop, &told));
-    Ok((doing, async move { task.await.unwrap_or_else(|why| Err(panicked(&why))) }))
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (progress, percent) = watch::channel(0);
+    let doing = Doing { stop: Arc::clone(&stopping), percent };
+    let task = state.core.life.blocking(move || work.run(&stopping, &progress));
+    Ok((doing, async move { task.await.unwrap_or_else(|err| Err(panicked(&err))) }))
 }
 
-/// On a thread of its own: patterns take a while.
+/// Parses on a thread of its own, since compiling patterns may take long.
 async fn parse(
-    door: &Door,
+    state: &State,
     operation: String,
     arguments: String,
 ) -> Result<Result<Operation, BadArguments>, StepError> {
-    let task = door.core.life.blocking(move || Operation::parse(&operation, &arguments));
-    task.await.map_err(|why| panicked(&why))
+    let task = state.core.life.blocking(move || Operation::parse(&operation, &arguments));
+    task.await.map_err(|err| panicked(&err))
 }
 
-fn panicked(why: &tokio::task::JoinError) -> StepError {
-    tracing::error!(error = %why, "an operation panicked");
+fn panicked(err: &tokio::task::JoinError) -> StepError {
+    tracing::error!(error = %err, "an operation panicked");
     StepError::Server
 }
 
-/// An operation and what it is done to.
-struct Work {
+/// An operation and its files.
+struct StepWork {
     operation: Operation,
     path: PathBuf,
     name: String,
@@ -140,8 +140,8 @@ struct Work {
     group: &'static str,
 }
 
-impl Work {
-    fn run(self, stop: &AtomicBool, told: &watch::Sender<u8>) -> Result<Outcome, StepError> {
+impl StepWork {
+    fn run(self, stop: &AtomicBool, percent: &watch::Sender<u8>) -> Result<Outcome, StepError> {
         let task = Task {
             input: &self.path,
             name: &self.name,
@@ -154,53 +154,51 @@ impl Work {
             limits: Limits::default(),
         };
         let done = self.operation.run(&task, &mut |progress| {
-            told.send_if_modified(|percent| {
-                let moved = *percent != progress.percent();
+            percent.send_if_modified(|percent| {
+                let changed = *percent != progress.percent();
                 *percent = progress.percent();
-                moved
+                changed
             });
             if stop.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        done.map_err(|why| match why {
+        done.map_err(|err| match err {
             TabularError::Cancelled { .. } => StepError::Cancelled,
             TabularError::Write { source, .. } if is_full(&source) => StepError::DiskFull,
             TabularError::Write { path, source }
             | TabularError::Unreadable(Unreadable::Io { path, source }) => {
-                tracing::error!(error = %source, ?path, "a file of a step was not read or written");
+                tracing::error!(error = %source, ?path, "cannot read or write a file of a step");
                 StepError::Server
             }
-            why => {
-                let advice = why.advice().map(|it| format!(" ({it})")).unwrap_or_default();
-                StepError::Failed(format!("{}{why}{advice}", self.group))
+            err => {
+                let advice = err.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
+                StepError::Failed(format!("{}{err}{advice}", self.group))
             }
         })
     }
 }
 
-/// The file of the chat that an argument names: by its name, or by its path as it was told, however
-/// its letters are written.
+/// Finds the file of a chat by its name or path, also if its letters are composed differently.
 pub(super) fn resolve<'a>(chat: &Chat, files: &'a [ChatFile], name: &str) -> Option<&'a ChatFile> {
     let is = |file: &&ChatFile| file.name == name || wire::path(chat, file) == name;
-    // However the marks of its letters are written.
     let same =
         |file: &&ChatFile| same_name(&file.name, name) || same_name(&wire::path(chat, file), name);
     files.iter().find(is).or_else(|| files.iter().find(same))
 }
 
-/// Whether there is no room left on the disk.
-pub(crate) fn is_full(why: &std::io::Error) -> bool {
+/// Whether the disk is full.
+pub(crate) fn is_full(err: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(why.kind(), StorageFull | QuotaExceeded)
+    matches!(err.kind(), StorageFull | QuotaExceeded)
 }
 
 impl From<FetchError> for StepError {
-    fn from(why: FetchError) -> Self {
-        match why {
+    fn from(err: FetchError) -> Self {
+        match err {
             FetchError::Gone => Self::InputGone,
-            FetchError::Copy(why) if is_full(&why) => Self::DiskFull,
+            FetchError::Copy(err) if is_full(&err) => Self::DiskFull,
             FetchError::Store(store::Error::Full) => Self::DiskFull,
-            why => {
-                tracing::error!(error = %why, "the input of a step was not fetched");
+            err => {
+                tracing::error!(error = %err, "cannot fetch the input of a step");
                 Self::Server
             }
         }
@@ -208,11 +206,11 @@ impl From<FetchError> for StepError {
 }
 
 impl From<PutError> for StepError {
-    fn from(why: PutError) -> Self {
-        match why {
+    fn from(err: PutError) -> Self {
+        match err {
             PutError::Full => Self::DiskFull,
-            why => {
-                tracing::error!(error = %why, "the result of a step was not kept");
+            err => {
+                tracing::error!(error = %err, "cannot store the result of a step");
                 Self::Server
             }
         }

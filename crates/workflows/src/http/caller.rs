@@ -1,4 +1,4 @@
-//! Who sends a request, and what is open to them.
+//! The client of a request, and its permissions.
 use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::FromRequestParts;
@@ -10,75 +10,77 @@ use quadrille_store::{Chat, Run, Store};
 use uuid::Uuid;
 
 use super::error::Error;
-use crate::door::{self, Door};
+use crate::state::{State, chat_topic};
 
-/// The client of a request. Extracting it counts the request.
+/// The client of a request. Extracting it charges the request to the quota.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct ChatCaller {
     pub(super) principal: Principal,
-    /// As the caller may use it.
+    /// Store that charges what is kept to the caller.
     pub(super) store: Store,
     peer: IpAddr,
-    door: Arc<Door>,
+    state: Arc<State>,
 }
 
-impl Caller {
-    /// A chat that is open to the caller. What is not theirs does not exist.
+impl ChatCaller {
+    /// Looks up a chat. One that the caller may not access is reported as missing.
     pub(super) async fn chat(&self, id: &str, action: Action) -> Result<Chat, Error> {
         let chat = self.store.chat(id).await?;
-        let may = |chat: &Chat| self.door.may(chat.user_id.as_deref(), id, action, &self.principal);
+        let may = |chat: &Chat| {
+            self.state.may_access(chat.user_id.as_deref(), id, action, &self.principal)
+        };
         chat.filter(may).ok_or(Error::NoChat)
     }
 
-    /// Whether the caller may make a chat of this name. Its topic is theirs from then on, so where
-    /// clients sign in it must be theirs before, or unheard of.
-    pub(super) fn may_call(&self, id: &str) -> Result<(), Error> {
-        let topic = door::topic(id).map_err(|why| Error::Invalid(format!("chat_id: {why}")))?;
-        // It would have the address of another door.
+    /// Whether the caller may create a chat `id`. Its topic becomes theirs, so with authentication it
+    /// must be theirs already, or a UUID that was never used.
+    pub(super) fn check_chat_id(&self, id: &str) -> Result<(), Error> {
+        let topic = chat_topic(id).map_err(|err| Error::Invalid(format!("chat_id: {err}")))?;
+        // The path is taken by another endpoint.
         if id == "restore" {
-            return Err(Error::Invalid("chat_id: choose another name than this one".to_owned()));
+            return Err(Error::Invalid("chat_id: choose another name".to_owned()));
         }
-        let core = &self.door.core;
-        if self.door.is_open() || core.auth.allow(&self.principal, Action::Write, &topic).is_ok() {
+        let core = &self.state.core;
+        if self.state.is_open() || core.auth.allow(&self.principal, Action::Write, &topic).is_ok() {
             return Ok(());
         }
-        // They would not find it again.
+        // An anonymous caller could not access it later.
         if self.principal.user.is_none() {
             return Err(Error::Nobody);
         }
-        let nothing_said = core.hub.top(&topic).is_none_or(|at| at.offset == 0);
-        if Uuid::try_parse(id).is_ok() && nothing_said { Ok(()) } else { Err(Error::Named) }
+        let unused = core.hub.top(&topic).is_none_or(|at| at.offset == 0);
+        if Uuid::try_parse(id).is_ok() && unused { Ok(()) } else { Err(Error::Named) }
     }
 
-    /// Who what is made belongs to, and a place for a request that works on files of its own.
-    pub(super) fn enter(&self) -> Result<(Option<Arc<str>>, Permit), Error> {
+    /// Returns the owner of new files, and a permit for a direct request.
+    pub(super) fn admit_owner(&self) -> Result<(Option<Arc<str>>, Permit), Error> {
         let owner = self.principal.user.clone();
-        if owner.is_none() && !self.door.is_open() {
+        if owner.is_none() && !self.state.is_open() {
             return Err(Error::Nobody);
         }
-        Ok((owner, self.place()?))
+        Ok((owner, self.admit()?))
     }
 
-    /// A place for a request of this kind.
-    pub(super) fn place(&self) -> Result<Permit, Error> {
-        Ok(self.door.room.enter(&self.holder())?)
+    /// Takes a permit for a direct request.
+    pub(super) fn admit(&self) -> Result<Permit, Error> {
+        Ok(self.state.direct_limit.admit(&self.holder())?)
     }
 
-    /// The client that the request counts as in what all share.
+    /// Holder that the request is charged to.
     pub(super) fn holder(&self) -> Holder {
-        self.door.core.holder(&self.principal, self.peer)
+        self.state.core.holder(&self.principal, self.peer)
     }
 
-    /// The client that work for `user` counts as.
+    /// Holder that work for `user` is charged to.
     pub(super) fn acting_holder(&self, user: &Arc<str>) -> Holder {
-        self.door.core.holder_for(&self.principal, Some(user), self.peer)
+        self.state.core.holder_for(&self.principal, Some(user), self.peer)
     }
 
-    pub(super) fn need(&self, scope: &'static str) -> Result<(), Error> {
+    pub(super) fn require_scope(&self, scope: &'static str) -> Result<(), Error> {
         if self.principal.has_scope(scope) { Ok(()) } else { Err(Error::Scope(scope)) }
     }
 
-    /// A run of such a chat.
+    /// Looks up a run of a chat, as [`chat`](Self::chat) does.
     pub(super) async fn run(
         &self,
         chat: &str,
@@ -87,22 +89,22 @@ impl Caller {
     ) -> Result<(Chat, Run), Error> {
         let chat = self.chat(chat, action).await?;
         let run = self.store.run(run).await?;
-        let run = run.filter(|it| it.chat_id == chat.id).ok_or(Error::NoRun)?;
+        let run = run.filter(|run| run.chat_id == chat.id).ok_or(Error::NoRun)?;
         Ok((chat, run))
     }
 }
 
-impl FromRequestParts<Arc<Door>> for Caller {
+impl FromRequestParts<Arc<State>> for ChatCaller {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Error> {
-        let token = token::find(&parts.method, &parts.headers, &parts.uri, &door.core.origins);
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
+        let token = token::find(&parts.method, &parts.headers, &parts.uri, &state.core.origins);
         let peer = Peer::within(&parts.extensions);
-        let principal = door.core.authenticate(token.as_ref(), peer.0).await;
+        let principal = state.core.authenticate(token.as_ref(), peer.0).await;
         let principal = principal.map_err(Problem::from)?;
-        door.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
-        let holder = door.core.holder(&principal, peer.0);
-        let store = door.memory.store.acting(holder);
-        Ok(Self { principal, store, peer: peer.0, door: Arc::clone(door) })
+        state.core.carries(&parts.extensions, &principal).map_err(Problem::from)?;
+        let holder = state.core.holder(&principal, peer.0);
+        let store = state.memory.store.acting(holder);
+        Ok(Self { principal, store, peer: peer.0, state: Arc::clone(state) })
     }
 }

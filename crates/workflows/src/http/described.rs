@@ -1,4 +1,4 @@
-//! What the descriptions of all doors have in common: what paths name, and how doors refuse.
+//! Parts that the descriptions of all endpoints share: path parameters and refusals.
 use std::collections::BTreeMap;
 
 use quadrille_store::ChatStatus;
@@ -11,19 +11,20 @@ use utoipa::{
     },
 };
 
-use super::{bot, envelope::Answer, files::Sent, forms, work::Worker};
+use super::{envelope::EnvelopeBody, files::SentFile, forms, work::Worker};
+use crate::CONVERSATIONS;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags(
     (name = "chats", description = "Run steps on the files of a chat"),
-    (name = "bot", description = "Say what is to be done to a file"),
-    (name = "work", description = "Do steps elsewhere"),
-    (name = "tables", description = "Do one operation on a file that comes with the request"),
+    (name = "bot", description = "Describe a task in plain words"),
+    (name = "work", description = "Execute external steps"),
+    (name = "tables", description = "Run one operation on a file in the request"),
 ))]
-pub(super) struct Document;
+pub(super) struct WorkflowsApi;
 
-/// What paths name.
-const NAMED: [(&str, &str); 6] = [
+/// Path parameters.
+const PARAMETERS: [(&str, &str); 6] = [
     ("chat", "the chat"),
     ("run", "the `job_id` of a run of the chat"),
     ("job", "the `job_id` of a run of the chat"),
@@ -32,59 +33,60 @@ const NAMED: [(&str, &str); 6] = [
     ("file", "the name of the file"),
 ];
 
-/// How requests are refused, and why.
+/// Statuses of refusals, and their reasons.
 const REFUSALS: [(&str, &str); 13] = [
-    ("400", "The address or the file cannot be used"),
-    ("401", "A token is needed, or this one is not accepted"),
-    ("403", "The token does not grant this, or the page is from elsewhere"),
-    ("404", "There is none, or it is not yours"),
-    ("408", "The body took too long"),
-    ("409", "The claim does not hold any more, or the key came with another request"),
+    ("400", "The path or the file is invalid"),
+    ("401", "The token is missing or rejected"),
+    ("403", "The token does not grant this, or the origin is not allowed"),
+    ("404", "Not found, or not yours"),
+    ("408", "The body arrived too slowly"),
+    ("409", "The claim is no longer valid, or the key was used for another request"),
     ("413", "The body or a file in it is too large"),
-    ("415", "The body does not say that it is JSON"),
-    ("422", "What was sent cannot be used; `message` says why"),
-    ("429", "Too many requests or bad tokens; Retry-After says when to come back"),
-    ("500", "The server failed; its log has the cause"),
-    ("503", "Too much is waiting, or the database is busy; Retry-After says when to come back"),
-    ("507", "There is no room left to store it"),
+    ("415", "The media type of the body is not JSON"),
+    ("422", "The request is invalid; `message` says why"),
+    ("429", "Too many requests or bad tokens; Retry-After says when to try again"),
+    ("500", "Internal error; the log of the server has the cause"),
+    ("503", "Overloaded, or the database is busy; Retry-After says when to try again"),
+    ("507", "The disk is full"),
 ];
 
-/// Wherever a token is looked at.
-const ALL: [&str; 6] = ["400", "401", "403", "429", "500", "503"];
+/// Refusals of endpoints that read a token.
+const TOKEN: [&str; 6] = ["400", "401", "403", "429", "500", "503"];
 
-/// Wherever a path names something.
-const GONE: [&str; 1] = ["404"];
+/// Refusals of paths with parameters.
+const MISSING: [&str; 1] = ["404"];
 
-/// Wherever a claim is shown.
+/// Refusals of endpoints that read a claim.
 const CLAIM: [&str; 2] = ["409", "422"];
 
-/// Wherever a request may have an idempotency key.
+/// Refusals of endpoints that read an idempotency key.
 const KEY: [&str; 2] = ["409", "422"];
 
-/// Wherever a body is read.
+/// Refusals of endpoints that read a body.
 const BODY: [&str; 3] = ["408", "413", "422"];
 
-/// Wherever it may be JSON.
+/// Refusals of endpoints that read JSON.
 const MEDIA: [&str; 1] = ["415"];
 
-/// Wherever something is stored.
+/// Refusals of endpoints that store something.
 const STORED: [&str; 1] = ["507"];
 
-/// Those that come as problem documents, too, before a door is asked: for a bad `Host`, a page from
-/// elsewhere, and where there is no place for a connection.
-const BEFORE: [&str; 4] = ["400", "403", "429", "503"];
+/// Refusals that may also be problem documents, sent before the endpoint is reached: bad `Host`,
+/// foreign origin, too many connections.
+const PROBLEMS: [&str; 4] = ["400", "403", "429", "503"];
 
 const JSON: &str = "application/json";
 
-/// Say of each operation what is in its path and its form, and how it refuses.
+/// Adds path parameters, forms and refusals to each operation.
 pub(super) fn complete(api: &mut OpenApi) {
-    let shared = REFUSALS.map(|(status, why)| (name(status), refusal(status, why).into()));
+    let shared = REFUSALS.map(|(status, reason)| (name(status), refusal(status, reason).into()));
     api.components.get_or_insert_default().responses.extend(shared);
     for (path, item) in &mut api.paths.paths {
-        let named = NAMED.into_iter().filter(|(name, _)| path.contains(&format!("{{{name}}}")));
+        let named =
+            PARAMETERS.into_iter().filter(|(name, _)| path.contains(&format!("{{{name}}}")));
         let named: Vec<_> = named
             .map(|(name, what)| text(name, ParameterIn::Path, what).required(Required::True))
-            .map(|it| RefOr::T(it.build()))
+            .map(|parameter| RefOr::T(parameter.build()))
             .collect();
         if let Some(operation) = &mut item.post {
             forms::describe(path, operation);
@@ -93,14 +95,14 @@ pub(super) fn complete(api: &mut OpenApi) {
         for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             let asks_for_token = operation.security.is_none();
             if asks_for_token {
-                refuse(operation, &ALL);
+                refuse(operation, &TOKEN);
             }
             if !named.is_empty() {
-                refuse(operation, &GONE);
+                refuse(operation, &MISSING);
             }
             let takes_key =
                 operation.parameters.iter().flatten().any(
-                    |it| matches!(it, RefOr::T(parameter) if parameter.name == "Idempotency-Key"),
+                    |parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key"),
                 );
             if takes_key {
                 refuse(operation, &KEY);
@@ -109,7 +111,7 @@ pub(super) fn complete(api: &mut OpenApi) {
                 refuse(operation, &CLAIM);
             }
             if let Some(RefOr::T(body)) = &mut operation.request_body {
-                if path == bot::BEGIN {
+                if path == CONVERSATIONS {
                     body.required = None;
                 }
                 let is_json = body.content.contains_key(JSON);
@@ -121,16 +123,16 @@ pub(super) fn complete(api: &mut OpenApi) {
     }
 }
 
-/// What a refusal is called among all that are described.
+/// Name of a refusal among the shared responses.
 fn name(status: &str) -> String {
     format!("Workflows{status}")
 }
 
-fn refusal(status: &str, why: &str) -> Response {
+fn refusal(status: &str, reason: &str) -> Response {
     let of = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
-    let mut response = Response::new(why);
-    response.content.insert(JSON.to_owned(), of(&Answer::name()).into());
-    if BEFORE.contains(&status) {
+    let mut response = Response::new(reason);
+    response.content.insert(JSON.to_owned(), of(&EnvelopeBody::name()).into());
+    if PROBLEMS.contains(&status) {
         response.content.insert("application/problem+json".to_owned(), of("Problem").into());
     }
     response
@@ -150,13 +152,13 @@ fn text(name: &str, place: ParameterIn, what: &str) -> ParameterBuilder {
     parameter.description(Some(what)).schema(Some(text))
 }
 
-/// The header `Idempotency-Key`.
+/// Describes the header `Idempotency-Key`.
 pub(super) fn key(max: usize) -> Parameter {
     let mut key = Object::with_type(Type::String);
     (key.min_length, key.max_length) = (Some(1), Some(max));
     key.pattern = Some(r#"^(?!""$)[!-~][ -~]*$"#.to_owned());
-    let what = "sent again with the same key and content, the request is answered with the run that \
-                it began; with other content it is refused with 409";
+    let what = "a repeated request with the same key and content is answered with the run that it \
+                started; with other content it is refused with 409";
     text("Idempotency-Key", ParameterIn::Header, what).schema(Some(key)).build()
 }
 
@@ -166,36 +168,36 @@ fn formatted(format: KnownFormat) -> Object {
     text
 }
 
-/// The words for how a chat is.
-pub(super) struct Status;
+/// Query parameter for the status of a chat.
+pub(super) struct StatusParameter;
 
-impl PartialSchema for Status {
+impl PartialSchema for StatusParameter {
     fn schema() -> RefOr<Schema> {
-        let words = ChatStatus::ALL.iter().map(|it| it.word().into()).collect();
+        let words = ChatStatus::ALL.iter().map(|status| status.word().into()).collect();
         let mut schema = Object::with_type(Type::String);
         schema.enum_values = Some(words);
         Schema::Object(schema).into()
     }
 }
 
-impl ToSchema for Status {}
+impl ToSchema for StatusParameter {}
 
-impl IntoParams for Sent<'_> {
+impl IntoParams for SentFile<'_> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let range = text("Range", ParameterIn::Header, "the part that is wanted, as `bytes=0-99`");
-        let known = text("If-None-Match", ParameterIn::Header, "the `ETag` that is there already");
+        let range = text("Range", ParameterIn::Header, "the requested part, as `bytes=0-99`");
+        let known = text("If-None-Match", ParameterIn::Header, "the `ETag` that the client has");
         vec![range.build(), known.build()]
     }
 }
 
-impl IntoResponses for Sent<'_> {
+impl IntoResponses for SentFile<'_> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let described = |status: &str, what: &str| (status.to_owned(), Response::new(what));
         let mut responses = [
             described("200", "The file"),
             described("206", "The part of it that `Range` asks for"),
-            described("304", "It is the one that is there already"),
-            described("416", "There is no such part of it"),
+            described("304", "The client has the current file"),
+            described("416", "The file has no such part"),
         ];
         let bytes = formatted(KnownFormat::Binary);
         for (_, response) in &mut responses[..2] {

@@ -1,17 +1,17 @@
-//! What was made of a chat or of a file that came with a request, for whom it was made.
+//! Downloads of archives and of results, for their owner.
 use std::sync::Arc;
 
-use axum::{extract::State, response::Response};
+use axum::{extract, response::Response};
 use http::{HeaderMap, Method};
 use quadrille_store::files::Files;
 
 use super::{
-    caller::Caller,
+    caller::ChatCaller,
     error::Error,
-    files::{Sent, media_type},
+    files::{SentFile, media_type},
     path::Path,
 };
-use crate::{DOWNLOADS, door::Door};
+use crate::{DOWNLOADS, state::State};
 
 /// Download an archive
 #[utoipa::path(
@@ -20,27 +20,27 @@ use crate::{DOWNLOADS, door::Door};
     path = "/{file}",
     operation_id = "download_archive",
     tag = "chats",
-    params(Sent<'_>),
-    responses(Sent<'_>)
+    params(SentFile<'_>),
+    responses(SentFile<'_>)
 )]
 pub(super) async fn show(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     Path(name): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    // Of what is somebody else's, not even the name is known.
+    // Another user's download is reported as missing.
     let user = caller.principal.user.as_deref();
     let name = Files::composed(&name);
-    let download = caller.store.download(&name, user, door.is_open()).await?;
+    let download = caller.store.download(&name, user, state.is_open()).await?;
     let download = download.ok_or(Error::NoFile)?;
-    let sent = Sent {
+    let sent = SentFile {
         name: &download.name,
         media_type: media_type(&download.name),
         key: &download.key,
         size: download.size,
         formulas: 0,
     };
-    sent.answer(&door, &method, &headers).await
+    sent.answer(&state, &method, &headers).await
 }

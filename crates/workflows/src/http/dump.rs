@@ -1,29 +1,31 @@
-//! `POST …/dump`: a chat as one file, to be downloaded for a while.
+//! `POST …/dump`: packs a chat into an archive for download.
 use std::{io, sync::Arc};
 
-use axum::extract::State;
+use axum::extract;
 use futures_util::TryStreamExt;
 use jiff::{Timestamp, tz::TimeZone};
 use quadrille_core::{Life, Permit};
+use quadrille_edge::http::Base;
 use quadrille_identity::Action;
 use quadrille_store::{Store, WholeChat, files::Files};
 use serde_json::json;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::{
-    caller::Caller,
-    envelope::{Answer, Base, Envelope, ok},
+    caller::ChatCaller,
+    envelope::{Envelope, EnvelopeBody, ok},
     error::Error,
     path::Path,
 };
 use crate::{
     CHATS, DOWNLOADS,
-    archive::{self, BadArchive, MAX_METADATA, UPLOADS, Writer},
-    door::Door,
-    engine, wire,
+    archive::{self, BadArchive, MAX_METADATA, SIZE_FACTOR, Writer},
+    engine,
+    state::State,
+    wire,
 };
 
-/// Make an archive of a chat
+/// Archive a chat
 #[utoipa::path(
     post,
     context_path = CHATS,
@@ -31,51 +33,52 @@ use crate::{
     operation_id = "dump_chat",
     tag = "chats",
     responses(
-        (status = 200, description = "`dump_file` and its `download_url`", body = Answer),
-        (status = 413, description = "Its files are too large to be restored", body = Answer),
-        (status = 422, description = "There is too much in the chat for it to be restored", body = Answer),
+        (status = 200, description = "`dump_file` and its `download_url`", body = EnvelopeBody),
+        (status = 413, description = "The files are too large to be restored", body = EnvelopeBody),
+        (status = 422, description = "The chat is too large to be restored", body = EnvelopeBody),
     )
 )]
 pub(super) async fn dump(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
 ) -> Result<Envelope, Error> {
-    let (owner, inside) = caller.enter()?;
+    let (owner, permit) = caller.admit_owner()?;
     let chat = caller.chat(&chat, Action::Read).await?;
-    let life = door.core.life.clone();
-    let work = async move { make(&door, &caller.store, &inside, &chat.id, owner.as_deref()).await };
+    let life = state.core.life.clone();
+    let work =
+        async move { make(&state, &caller.store, &permit, &chat.id, owner.as_deref()).await };
     let name = life.finish("dump", work).await.unwrap_or(Err(Error::Server))?;
     let url = base.url(&format!("{DOWNLOADS}/{}", wire::escaped(&name)));
     let data = json!({ "dump_file": name, "download_url": url });
     Ok(ok("Conversation dumped successfully", data))
 }
 
-/// Gives the name of the download.
+/// Returns the name of the download.
 async fn make(
-    door: &Door,
+    state: &State,
     store: &Store,
-    place: &Permit,
+    permit: &Permit,
     chat: &str,
     owner: Option<&str>,
 ) -> Result<String, Error> {
-    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    let turn = state.core.life.unless_closing(state.direct_limit.worker(permit)).await;
     let _turn = turn.ok_or(Error::Stopping)?;
-    let files = &door.memory.files;
-    // Said twice, in steps and in runs.
+    let files = &state.memory.files;
+    // Counted twice, in steps and in runs.
     let size = u64::try_from(store.size_of_chat(chat).await?).unwrap_or_default();
     if size > MAX_METADATA / 2 {
         return Err(BadArchive::TooMuch.into());
     }
     let whole = store.whole_chat(chat).await?.ok_or(Error::NoChat)?;
-    // What restoring it here would refuse is not made.
-    let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
+    // Refuses a chat that could not be restored.
+    let limit = state.memory.max_upload_size.saturating_mul(SIZE_FACTOR);
     archive::fits(&whole.files, limit)?;
-    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
+    let folder = state.scratch.folder()?;
     let path = folder.path().join("dump");
-    write(&door.core.life, files, whole, &path).await?;
-    if tokio::fs::metadata(&path).await.map_err(|why| scratch(&why))?.len() > limit {
+    write(&state.core.life, files, whole, &path).await?;
+    if tokio::fs::metadata(&path).await?.len() > limit {
         return Err(BadArchive::TooLarge(limit).into());
     }
     let name = format!("{}_{}.tar.gz", Files::sanitise(chat), stamp());
@@ -84,7 +87,7 @@ async fn make(
     let size = i64::try_from(size).unwrap_or(i64::MAX);
     let added = store.add_download(&name, owner, &key, size).await;
     if added.is_err() {
-        engine::discard(files, &[key]).await;
+        files.discard(&[key]).await;
     }
     Ok(added?)
 }
@@ -125,18 +128,10 @@ async fn blocking<T: Send + 'static>(
     life: &Life,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    life.blocking(work).await.map_err(|_| Error::Server)?.map_err(|why| scratch(&why))
+    Ok(life.blocking(work).await.map_err(|_| Error::Server)??)
 }
 
-pub(super) fn scratch(why: &io::Error) -> Error {
-    if let io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded = why.kind() {
-        return Error::DiskFull;
-    }
-    tracing::error!(error = %why, "an archive could not be made or read");
-    Error::Server
-}
-
-/// The present time in UTC, for names.
+/// The present time in UTC, for file names.
 pub(super) fn stamp() -> String {
     Timestamp::now().to_zoned(TimeZone::UTC).strftime("%Y%m%d_%H%M%S").to_string()
 }

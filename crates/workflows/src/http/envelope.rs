@@ -1,10 +1,9 @@
-//! What every answer is wrapped in.
+//! The JSON object around every answer.
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-pub(crate) use quadrille_edge::http::Base;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -12,28 +11,29 @@ use uuid::Uuid;
 
 use crate::wire;
 
-/// An answer. The status in the body is not always that of the response, as clients know it.
+/// An answer. As in the original, the status in the body may differ from that of the response.
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) status: StatusCode,
-    pub(super) told: u16,
+    pub(super) body_status: u16,
     pub(super) message: String,
     pub(super) data: Value,
     pub(super) total: usize,
 }
 
-/// What every answer is wrapped in, refusals as well.
+/// Body of every answer, also of refusals.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Answer {
-    /// What was asked for; of a refusal, an object with `error_type` and `details`.
+#[schema(as = Answer)]
+pub(super) struct EnvelopeBody {
+    /// Data of the answer; of a refusal, an object with `error_type` and `details`.
     data: Value,
-    /// For people: what was done, or why it was not.
+    /// Text for people: the outcome, or the reason of a refusal.
     message: String,
     #[schema(inline)]
     meta: Meta,
-    /// The status of the response, but where its door says otherwise.
+    /// Status of the response, unless the endpoint says otherwise.
     status_code: u16,
-    /// How many there are of what was asked for; 0 in a refusal.
+    /// Number of items; 0 in a refusal.
     total: usize,
 }
 
@@ -45,10 +45,10 @@ struct Meta {
     requested_time: String,
 }
 
-/// A success.
+/// Makes an answer with status 200.
 pub(super) fn ok(message: impl Into<String>, data: Value) -> Envelope {
     let message = message.into();
-    Envelope { status: StatusCode::OK, told: 200, message, data, total: 1 }
+    Envelope { status: StatusCode::OK, body_status: 200, message, data, total: 1 }
 }
 
 impl Envelope {
@@ -65,13 +65,14 @@ impl Envelope {
 
 impl IntoResponse for Envelope {
     fn into_response(self) -> Response {
-        let Self { status, told, message, data, total } = self;
+        let Self { status, body_status, message, data, total } = self;
         let meta = Meta {
             api_version: "v0.0.1",
             locale: "en_US",
             request_id: Uuid::now_v7().simple().to_string(),
             requested_time: wire::now(),
         };
-        (status, Json(Answer { data, message, meta, status_code: told, total })).into_response()
+        (status, Json(EnvelopeBody { data, message, meta, status_code: body_status, total }))
+            .into_response()
     }
 }

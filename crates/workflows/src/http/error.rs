@@ -1,4 +1,4 @@
-//! Why a request is refused, in the envelope that clients of workflows read.
+//! Refusals of requests, in the envelope.
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -9,19 +9,23 @@ use quadrille_edge::http::{BadBody, Problem, form::FormError};
 use quadrille_store::{self as store, ChatFile, FileError, RunError, files::PutError};
 use serde_json::json;
 
-use super::{dump, envelope::Envelope};
-use crate::{archive::BadArchive, engine::FetchError, wire};
+use super::envelope::Envelope;
+use crate::{
+    archive::BadArchive,
+    engine::{FetchError, is_full},
+    wire,
+};
 
-/// The message is what the client is told; causes are logged, and not told.
+/// The message is shown to the client; causes are only logged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("{}{}", .0.title, .0.detail.as_deref().map(|it| format!(": {it}")).unwrap_or_default())]
+    #[error("{}{}", .0.title, .0.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Problem(Problem),
-    #[error("The address cannot be used: it is not UTF-8")]
+    #[error("The path is not valid UTF-8")]
     Address,
-    #[error("This address does not take this method")]
+    #[error("This path does not allow this method")]
     Method,
-    #[error("The token names nobody; use one with `sub`")]
+    #[error("The token has no user; use one with `sub`")]
     Nobody,
     #[error("Conversation not found")]
     NoChat,
@@ -29,15 +33,15 @@ pub(super) enum Error {
     NoFile,
     #[error("Job not found")]
     NoRun,
-    #[error("This claim does not hold any more; stop working on the step")]
+    #[error("This claim is no longer valid; stop working on the step")]
     NoClaim,
     #[error("This needs a token with the scope {0}")]
     Scope(&'static str),
-    #[error("A chat of this name needs a token that may write to its topic; leave chat_id out")]
+    #[error("This chat_id needs a token that may write to its topic; leave chat_id out")]
     Named,
     #[error("{0}")]
     Invalid(String),
-    /// The file that came with the request cannot be used.
+    /// The uploaded file cannot be used.
     #[error("{0}")]
     BadFile(String),
     #[error(transparent)]
@@ -64,29 +68,27 @@ pub(super) enum Error {
     Conflict(&'static str),
     #[error("The server is stopping; send the request again in a few seconds")]
     Stopping,
-    /// Whoever waits for the run is answered before its end.
+    /// Sent to a client that waits for a run.
     #[error(
-        "The server is stopping; the run {0} goes on after the next start: look at it then, and do not \
-         send it again without its Idempotency-Key"
+        "The server is stopping; the run {0} resumes after the restart: get it then, and do not send \
+         it again without its Idempotency-Key"
     )]
     GoesOn(String),
-    #[error("The Idempotency-Key came with another request; use a new one")]
+    #[error("The Idempotency-Key was used for another request; use a new one")]
     KeyReused,
     #[error("This step was finished with another result")]
     OtherResult,
     #[error("Too many runs are waiting; try again later")]
     Full,
-    #[error("Too many requests of this kind are under way; try again later")]
+    #[error("Too many requests of this kind are in progress; try again later")]
     NoPlace,
-    #[error(
-        "You have your share of the requests of this kind under way; try again when one is done"
-    )]
+    #[error("You have reached your share of requests of this kind; try again when one is done")]
     Enough,
     #[error(
-        "You have your share of the runs that may wait; try again when one of them is done, or cancel one"
+        "You have reached your share of waiting runs; try again when one is done, or cancel one"
     )]
     EnoughRuns,
-    #[error("You have your share of the questions that may wait; try again after a reply")]
+    #[error("You have reached your share of waiting questions; try again after a reply")]
     EnoughQuestions,
     #[error("Too many questions are waiting; try again later")]
     AgentBusy,
@@ -94,22 +96,25 @@ pub(super) enum Error {
     Agent(Code),
     #[error("The database is busy; try again later")]
     Busy,
-    #[error("Nothing can be stored or read now; try again later")]
+    #[error("The storage is unavailable; try again later")]
     Unavailable,
-    #[error("There is no room left to store this; tell the operator")]
+    #[error("The disk is full; tell the operator")]
     DiskFull,
-    #[error("The server failed; its log has the cause")]
+    #[error("Internal error; the log of the server has the cause")]
     Server,
 }
 
-const SOON: Duration = Duration::from_secs(5);
+/// Delay that clients are asked to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Error {
-    /// The status of the response, and the one that its body tells.
+    /// Status of the response, and the one in its body.
     fn status(&self) -> (StatusCode, u16) {
         use StatusCode as S;
         let status = match self {
-            Self::Problem(why) => S::from_u16(why.status).unwrap_or(S::INTERNAL_SERVER_ERROR),
+            Self::Problem(problem) => {
+                S::from_u16(problem.status).unwrap_or(S::INTERNAL_SERVER_ERROR)
+            }
             Self::Method => S::METHOD_NOT_ALLOWED,
             Self::NoChat | Self::NoFile | Self::NoRun => S::NOT_FOUND,
             Self::Body(BadBody::Media) => S::UNSUPPORTED_MEDIA_TYPE,
@@ -144,7 +149,7 @@ impl Error {
             Self::Agent(_) => S::BAD_GATEWAY,
             Self::NoBackup => S::NOT_IMPLEMENTED,
             Self::DiskFull => S::INSUFFICIENT_STORAGE,
-            // As clients of the original know it.
+            // As in the original.
             Self::Run(_) => return (S::INTERNAL_SERVER_ERROR, 422),
             Self::Server => S::INTERNAL_SERVER_ERROR,
         };
@@ -153,7 +158,7 @@ impl Error {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Problem(why) => why.retry_after,
+            Self::Problem(problem) => problem.retry_after,
             Self::Stopping
             | Self::GoesOn(_)
             | Self::Full
@@ -164,7 +169,7 @@ impl Error {
             | Self::AgentBusy
             | Self::Busy
             | Self::Unavailable
-            | Self::Body(BadBody::Busy(_)) => Some(SOON),
+            | Self::Body(BadBody::Busy(_)) => Some(RETRY_AFTER),
             _ => None,
         }
     }
@@ -172,10 +177,11 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, told) = self.status();
+        let (status, body_status) = self.status();
         let data = json!({ "error_type": "Error", "details": null });
-        let message = wire::short(self.to_string());
-        let mut response = Envelope { status, told, message, data, total: 0 }.into_response();
+        let message = wire::truncated(self.to_string());
+        let mut response =
+            Envelope { status, body_status, message, data, total: 0 }.into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -189,14 +195,14 @@ impl IntoResponse for Error {
 }
 
 impl From<Problem> for Error {
-    fn from(why: Problem) -> Self {
-        Self::Problem(why)
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 
 impl From<store::Error> for Error {
-    fn from(why: store::Error) -> Self {
-        match why {
+    fn from(err: store::Error) -> Self {
+        match err {
             store::Error::Busy => Self::Busy,
             store::Error::Full => Self::DiskFull,
             store::Error::Unavailable => Self::Unavailable,
@@ -206,12 +212,12 @@ impl From<store::Error> for Error {
 }
 
 impl From<FetchError> for Error {
-    fn from(why: FetchError) -> Self {
-        match why {
+    fn from(err: FetchError) -> Self {
+        match err {
             FetchError::Gone => Self::NoFile,
-            FetchError::Store(why) => why.into(),
-            FetchError::Copy(why) => {
-                tracing::error!(error = %why, "a file could not be copied to where it is looked at");
+            FetchError::Store(err) => err.into(),
+            FetchError::Copy(err) => {
+                tracing::error!(error = %err, "cannot copy a file to the scratch folder");
                 Self::Server
             }
         }
@@ -219,8 +225,8 @@ impl From<FetchError> for Error {
 }
 
 impl From<Refused> for Error {
-    fn from(why: Refused) -> Self {
-        match why {
+    fn from(err: Refused) -> Self {
+        match err {
             Refused::NoAgent | Refused::KeyReused => Self::Server,
             Refused::Share => Self::EnoughQuestions,
             Refused::TopicFull | Refused::DeskFull | Refused::Draining | Refused::Topics(_) => {
@@ -231,52 +237,63 @@ impl From<Refused> for Error {
 }
 
 impl From<BadArchive> for Error {
-    fn from(why: BadArchive) -> Self {
-        match why {
-            BadArchive::Scratch(why) => dump::scratch(&why),
-            why => Self::Archive(why),
+    fn from(err: BadArchive) -> Self {
+        match err {
+            BadArchive::Scratch(err) => err.into(),
+            err => Self::Archive(err),
         }
     }
 }
 
 impl From<RunError> for Error {
-    fn from(why: RunError) -> Self {
-        match why {
+    fn from(err: RunError) -> Self {
+        match err {
             RunError::NoChat => Self::NoChat,
             RunError::Full => Self::Full,
             RunError::Share => Self::EnoughRuns,
             RunError::KeyReused => Self::KeyReused,
-            RunError::Store(why) => why.into(),
+            RunError::Store(err) => err.into(),
         }
     }
 }
 
 impl From<FileError> for Error {
-    fn from(why: FileError) -> Self {
-        match why {
+    fn from(err: FileError) -> Self {
+        match err {
             FileError::TooMany => Self::ManyFiles,
-            FileError::Store(why) => why.into(),
+            FileError::Store(err) => err.into(),
         }
     }
 }
 
 impl From<PutError> for Error {
-    fn from(why: PutError) -> Self {
-        match why {
+    fn from(err: PutError) -> Self {
+        match err {
             PutError::TooLarge(limit) => Self::FileTooLarge(limit),
             PutError::Full => Self::DiskFull,
             PutError::Unavailable | PutError::Storage(_) => Self::Unavailable,
-            PutError::BrokenOff(why) => match why.downcast::<FormError>() {
-                Ok(why) => Self::Form(*why),
+            PutError::BrokenOff(err) => match err.downcast::<FormError>() {
+                Ok(err) => Self::Form(*err),
                 Err(_) => Self::Server,
             },
         }
     }
 }
 
+/// A file in the scratch folder cannot be used.
+impl From<std::io::Error> for Error {
+    fn from(err: std::io::Error) -> Self {
+        if is_full(&err) {
+            return Self::DiskFull;
+        }
+        tracing::error!(error = %err, "cannot read or write a file in the scratch folder");
+        Self::Server
+    }
+}
+
 impl From<Shortage> for Error {
-    fn from(why: Shortage) -> Self {
-        match why {
+    fn from(err: Shortage) -> Self {
+        match err {
             Shortage::Full => Self::NoPlace,
             Shortage::Share | Shortage::Strangers => Self::Enough,
         }
@@ -289,9 +306,9 @@ mod tests {
 
     #[test]
     fn one_file_too_many_is_a_conflict_that_says_what_to_do() {
-        let why = Error::from(FileError::TooMany);
-        let said = "A chat has at most 9999 files; make another chat for this one";
-        assert_eq!((why.status(), &*why.to_string()), ((StatusCode::CONFLICT, 409), said));
-        assert_eq!(why.retry_after(), None);
+        let err = Error::from(FileError::TooMany);
+        let message = "A chat has at most 9999 files; make another chat for this one";
+        assert_eq!((err.status(), &*err.to_string()), ((StatusCode::CONFLICT, 409), message));
+        assert_eq!(err.retry_after(), None);
     }
 }

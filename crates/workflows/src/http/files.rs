@@ -1,15 +1,15 @@
-//! Files of a chat: streamed in, and sent out.
+//! Uploads and downloads of a chat's files.
 use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{self, Request},
     response::Response,
 };
 use futures_util::TryStreamExt;
 use http::{HeaderMap, Method};
 use quadrille_edge::http::{
-    Download,
+    Base, Download,
     form::{self, Form, FormBody, FormPart},
 };
 use quadrille_identity::Action;
@@ -19,20 +19,19 @@ use quadrille_store::{
 use serde_json::{Value, json};
 
 use super::{
-    caller::Caller,
-    envelope::{Answer, Base, Envelope, ok},
+    caller::ChatCaller,
+    envelope::{Envelope, EnvelopeBody, ok},
     error::Error,
     path::Path,
-    values,
 };
-use crate::{CHATS, door::Door, engine, wire};
+use crate::{CHATS, state::State, values, wire};
 
-/// The part that brings the file.
+/// FormPart with the file.
 pub(super) const FILE: &str = "file";
 
-/// A file that has its bytes, and is in no chat yet.
+/// A stored object that is in no chat yet.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptFile {
     pub(super) key: String,
     pub(super) name: String,
     /// In bytes.
@@ -49,45 +48,45 @@ pub(super) struct Kept {
     operation_id = "upload_file",
     tag = "chats",
     responses(
-        (status = 200, description = "`file_path`, `filename` and `download_url`", body = Answer),
+        (status = 200, description = "`file_path`, `filename` and `download_url`", body = EnvelopeBody),
     )
 )]
 pub(super) async fn upload(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let file = take(&door, &caller, &chat, request, false).await?;
+    let file = take(&state, &caller, &chat, request, false).await?;
     Ok(ok("File uploaded successfully", uploaded(&chat, &file, &base)))
 }
 
-/// What is said of a file that was uploaded.
+/// Shows an uploaded file.
 pub(super) fn uploaded(chat: &Chat, file: &ChatFile, base: &Base) -> Value {
     let mut shown = wire::file(chat, file, base);
     shown["filename"] = file.name.clone().into();
     shown
 }
 
-/// Add the file that the request brings to the chat, also if the client leaves in between.
+/// Adds the file of a request to the chat, also if the client disconnects meanwhile.
 pub(super) async fn take(
-    door: &Arc<Door>,
-    caller: &Caller,
+    state: &Arc<State>,
+    caller: &ChatCaller,
     chat: &Chat,
     request: Request,
     is_for_bot: bool,
 ) -> Result<ChatFile, Error> {
-    let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
+    let (life, state, chat) = (state.core.life.clone(), Arc::clone(state), chat.clone());
     let store = caller.store.clone();
-    let adding = async move { add(&door, &store, &chat, request, is_for_bot).await };
-    let taken = life.finish("upload", adding);
-    taken.await.unwrap_or(Err(Error::Server))
+    let adding = async move { add(&state, &store, &chat, request, is_for_bot).await };
+    let added = life.finish("upload", adding);
+    added.await.unwrap_or(Err(Error::Server))
 }
 
 async fn add(
-    door: &Door,
+    state: &State,
     known: &Store,
     chat: &Chat,
     request: Request,
@@ -95,71 +94,77 @@ async fn add(
 ) -> Result<ChatFile, Error> {
     let none = || Error::Invalid("No file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
-    let limit = door.memory.max_upload_size;
+    let limit = state.memory.max_upload_size;
     let mut source = FormBody::new(request.into_body());
-    let stored = store(door, chat, Form::new(&mut source, boundary, limit)).await;
-    let Kept { key, name, size } = match stored {
+    let stored = store(state, chat, Form::new(&mut source, boundary, limit)).await;
+    let KeptFile { key, name, size } = match stored {
         Ok(Some(stored)) => stored,
         Ok(None) => return Err(none()),
-        Err(why) => {
+        Err(err) => {
             source.drain(limit).await;
-            return Err(why);
+            return Err(err);
         }
     };
     let new = NewChatFile { place: Place::Uploads, name: &name, key: &key, size };
     let added = known.add_chat_file(&chat.id, new).await;
     let Ok(Some(file)) = added else {
-        engine::discard(&door.memory.files, &[key]).await;
+        state.memory.files.discard(&[key]).await;
         added?;
         return Err(Error::NoChat);
     };
-    // As the original has it: its client reads these after a reload.
+    // As in the original: its client reads these after a reload.
     let content = format!("File uploaded: {}", file.name);
     let mut metadata = json!({ "file_path": wire::path(chat, &file) });
     if is_for_bot {
         metadata["filename"] = file.name.clone().into();
     }
     let metadata = metadata.to_string();
-    let said =
+    let message =
         NewChatMessage { kind: MessageType::FileUpload, content: &content, metadata: &metadata };
-    known.add_chat_messages(&chat.id, None, &[said]).await?;
+    known.add_chat_messages(&chat.id, None, &[message]).await?;
     Ok(file)
 }
 
-/// The first file.
-async fn store(door: &Door, chat: &Chat, mut form: Form<'_>) -> Result<Option<Kept>, Error> {
+/// Stores the first file of a form.
+async fn store(state: &State, chat: &Chat, mut form: Form<'_>) -> Result<Option<KeptFile>, Error> {
     let mut kept = None;
     while let Some(part) = form.next().await? {
         match (part.name(), part.file_name()) {
-            (Some(FILE), Some(_)) if kept.is_none() => kept = Some(keep(door, chat, part).await?),
+            (Some(FILE), Some(_)) if kept.is_none() => {
+                kept = Some(store_part(state, chat, part).await?);
+            }
             _ => form.skip(part).await?,
         }
     }
     Ok(kept)
 }
 
-/// The bytes of a part, under a key that nobody knows yet.
-pub(super) async fn keep(door: &Door, chat: &Chat, part: FormPart<'_>) -> Result<Kept, Error> {
-    keep_seen(door, chat, part, |_| {}).await
-}
-
-/// The same, where `see` sees the bytes on their way.
-pub(super) async fn keep_seen(
-    door: &Door,
+/// Stores a part under a new key.
+pub(super) async fn store_part(
+    state: &State,
     chat: &Chat,
     part: FormPart<'_>,
-    mut see: impl FnMut(&[u8]) + Send,
-) -> Result<Kept, Error> {
+) -> Result<KeptFile, Error> {
+    store_inspected(state, chat, part, |_| {}).await
+}
+
+/// Stores a part as [`store_part`] does, and passes its bytes to `inspect`.
+pub(super) async fn store_inspected(
+    state: &State,
+    chat: &Chat,
+    part: FormPart<'_>,
+    mut inspect: impl FnMut(&[u8]) + Send,
+) -> Result<KeptFile, Error> {
     let name = part.file_name().unwrap_or_default();
     if name.is_empty() {
         return Err(Error::Invalid("Empty filename".to_owned()));
     }
-    // A blank in a name makes addresses of it hard to copy.
+    // URLs with blanks are hard to copy.
     let name = Files::sanitise(name).replace(' ', "_");
     let key = Files::key(&chat.id, &name);
-    let seen = part.inspect_ok(move |bytes| see(bytes));
-    let size = door.memory.files.put(&key, seen, door.memory.max_upload_size).await?;
-    Ok(Kept { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
+    let inspected = part.inspect_ok(move |bytes| inspect(bytes));
+    let size = state.memory.files.put(&key, inspected, state.memory.max_upload_size).await?;
+    Ok(KeptFile { key, name, size: i64::try_from(size).unwrap_or(i64::MAX) })
 }
 
 /// Download a file of a chat
@@ -169,45 +174,45 @@ pub(super) async fn keep_seen(
     path = "/{chat}/files/{name}",
     operation_id = "show_file",
     tag = "chats",
-    params(Sent<'_>),
-    responses(Sent<'_>)
+    params(SentFile<'_>),
+    responses(SentFile<'_>)
 )]
 pub(super) async fn show(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     Path((chat, name)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
     let file = caller.store.chat_file(&chat.id, &name).await?.ok_or(Error::NoFile)?;
-    send(&door, &file, &method, &headers).await
+    send(&state, &file, &method, &headers).await
 }
 
 pub(super) async fn send(
-    door: &Door,
+    state: &State,
     file: &ChatFile,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let formulas = values::formulas(&file.name, &file.key);
-    let sent = Sent { formulas, ..Sent::values(file) };
-    sent.answer(door, method, headers).await
+    let sent = SentFile { formulas, ..SentFile::values(file) };
+    sent.answer(state, method, headers).await
 }
 
-/// A file that is kept, on its way to a client.
+/// A stored file to send.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent<'a> {
+pub(super) struct SentFile<'a> {
     pub(super) name: &'a str,
     pub(super) media_type: &'a str,
     pub(super) key: &'a str,
     pub(super) size: i64,
-    /// Cells that begin like a formula and get an apostrophe on their way.
+    /// Cells that begin like a formula, and get an apostrophe.
     pub(super) formulas: u64,
 }
 
-impl<'a> Sent<'a> {
-    /// A file with its cells as they are, for what works on with it.
+impl<'a> SentFile<'a> {
+    /// A file with its cells unchanged, for a worker.
     pub(super) fn values(file: &'a ChatFile) -> Self {
         let (name, key) = (file.name.as_str(), file.key.as_str());
         Self { name, media_type: media_type(name), key, size: file.size, formulas: 0 }
@@ -215,7 +220,7 @@ impl<'a> Sent<'a> {
 
     pub(super) async fn answer(
         self,
-        door: &Door,
+        state: &State,
         method: &Method,
         headers: &HeaderMap,
     ) -> Result<Response, Error> {
@@ -227,9 +232,9 @@ impl<'a> Sent<'a> {
             Ok(part) => part,
             Err(answer) => return Ok(answer),
         };
-        // Where a part of it is in the file is not known without reading what comes before.
+        // With apostrophes, a part can only be found by reading the file from its beginning.
         let read = part.clone().filter(|_| formulas == 0);
-        let object = door.memory.files.get(key, read).await?.ok_or_else(|| {
+        let object = state.memory.files.get(key, read).await?.ok_or_else(|| {
             tracing::error!(key, "the bytes of a file are gone");
             Error::NoFile
         })?;
@@ -242,7 +247,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// None that a browser would show instead of saving the file.
+/// Media type of a download, one that browsers save instead of showing.
 pub(super) fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -250,7 +255,7 @@ pub(super) fn media_type(name: &str) -> &'static str {
         "json" => "application/json",
         // With its encoding it is no type that a browser shows in place.
         "sql" | "txt" => "text/plain; charset=utf-8",
-        // As clients of the original know it.
+        // As in the original.
         "gz" => "application/x-tar",
         _ => "application/octet-stream",
     }

@@ -1,13 +1,13 @@
-//! Which parts the forms have that doors take.
+//! Describes the multipart forms that endpoints take.
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, path::Operation, request_body::RequestBody};
 
-/// What a part of a form is.
+/// Type of a part.
 #[derive(Clone, Copy)]
 enum Kind {
     File,
     Text,
-    /// Only the word `true` is true.
+    /// Text; only `true` is true.
     Flag,
     /// JSON, as text.
     Json,
@@ -17,18 +17,18 @@ use Kind::{File, Flag, Json, Text};
 
 const TABLE: &str = "city,name\nOslo,Ann\n";
 
-/// All parts, and an example of each; the examples go together.
+/// All parts, each with an example. The examples fit together.
 const PARTS: [(&str, Kind, &str, &str); 32] = [
-    ("file", File, "a file; a table is CSV or XLSX", TABLE),
+    ("file", File, "a file; tables are CSV or XLSX", TABLE),
     ("dump_file", File, "an archive that was downloaded", ""),
     ("source_file", File, "CSV or XLSX", TABLE),
     ("target_file", File, "CSV or XLSX", TABLE),
     ("bind_file", File, "CSV or XLSX", "city,age\nOslo,7\n"),
-    ("result", Json, "an object: what the step made besides the file", "{}"),
-    ("output_filename", Text, "what the file that is made is called", "made"),
+    ("result", Json, "an object: the result of the step besides its file", "{}"),
+    ("output_filename", Text, "name of the new file", "made"),
     ("columns", Json, "a list of columns", r#"["city"]"#),
-    ("remove_duplicates", Flag, "leave out rows that were there before", "true"),
-    ("include_statistics", Flag, "count what is in the columns", "true"),
+    ("remove_duplicates", Flag, "remove repeated rows", "true"),
+    ("include_statistics", Flag, "add statistics of the columns", "true"),
     ("mapping", Json, "an object: old names of columns by new ones", r#"{"town":"city"}"#),
     ("comparison_column", Text, "the column whose cells are the key", "city"),
     ("comparison_columns", Json, "a list of columns whose cells are the key", r#"["city"]"#),
@@ -48,22 +48,22 @@ const PARTS: [(&str, Kind, &str, &str); 32] = [
         "a list of objects with `column` and `type`",
         r#"[{"column":"name","type":"trim_whitespace"}]"#,
     ),
-    ("return_report", Flag, "tell what was done", "true"),
-    ("column_mapping", Json, "an object: which column belongs to what", r#"{"city":"name"}"#),
+    ("return_report", Flag, "add a report", "true"),
+    ("column_mapping", Json, "an object: maps names to columns", r#"{"city":"name"}"#),
     ("table_name", Text, "the table of the statements", "people"),
     ("database_type", Text, "one of `/api/v1/sql/databases`", "sqlite"),
-    ("template", Text, "what is made of each row, with placeholders", r#"{"at":"{city}"}"#),
+    ("template", Text, "template for a row, with placeholders", r#"{"at":"{city}"}"#),
     ("batch_size", Text, "rows of one statement, a whole number above 0", "10"),
-    ("include_transaction", Flag, "make one transaction of all statements", "true"),
+    ("include_transaction", Flag, "wrap all statements in a transaction", "true"),
     ("auto_increment", Json, "an object: a key that is added to each row", r#"{"enabled":true}"#),
     ("return_file", Flag, "make a file of the statements", "true"),
-    ("pretty_print", Flag, "with line breaks and indentation", "true"),
+    ("pretty_print", Flag, "add line breaks and indentation", "true"),
     ("null_handling", Text, "`include`, `exclude` or `default`", "exclude"),
-    ("array_wrapper", Flag, "one list instead of a line for each row", "true"),
+    ("array_wrapper", Flag, "one array instead of a line per row", "true"),
     ("aggregation_mode", Text, "`array`, `single` or `nested`", "single"),
 ];
 
-/// The parts that the form of a path must have, and those that it may have.
+/// Required and optional parts of the form of each path.
 const FORMS: [(&str, &str, &str); 24] = [
     ("/api/v1/chat/workflows/{chat}/upload", "file", ""),
     ("/api/v1/chat/bot/conversations/{chat}/upload", "file", ""),
@@ -119,11 +119,13 @@ const FORMS: [(&str, &str, &str); 24] = [
     ),
 ];
 
-/// Add the form that the door at `path` takes.
+/// Adds the form of `path` to the description of its endpoint.
 pub(super) fn describe(path: &str, operation: &mut Operation) {
-    let Some((_, must, may)) = FORMS.iter().find(|(its, ..)| *its == path) else { return };
-    let must: Vec<_> = must.split_whitespace().collect();
-    let wanted = |name: &str| must.contains(&name) || may.split_whitespace().any(|it| it == name);
+    let Some((_, required, optional)) = FORMS.iter().find(|(its, ..)| *its == path) else { return };
+    let required: Vec<_> = required.split_whitespace().collect();
+    let wanted = |name: &str| {
+        required.contains(&name) || optional.split_whitespace().any(|part| part == name)
+    };
     let parts = PARTS.iter().filter(|(name, ..)| wanted(name));
     let properties: Map<_, _> = parts
         .map(|(name, kind, what, example)| {
@@ -133,7 +135,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
             ((*name).to_owned(), part)
         })
         .collect();
-    let schema = json!({ "type": "object", "required": must, "properties": properties });
+    let schema = json!({ "type": "object", "required": required, "properties": properties });
     let form = json!({ "content": { "multipart/form-data": { "schema": schema } } });
     let form: RequestBody = serde_json::from_value(form).expect("a description is plain data");
     match &mut operation.request_body {
@@ -154,20 +156,20 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::doors, *};
+    use super::{super::endpoints, *};
 
     #[test]
-    fn every_form_is_that_of_a_door_and_every_part_is_in_one() {
-        let described = doors().into_openapi();
+    fn every_form_is_that_of_an_endpoint_and_every_part_is_in_one() {
+        let described = endpoints().into_openapi();
         for (path, must, may) in FORMS {
-            let door = described.paths.paths.get(path).and_then(|it| it.post.as_ref());
-            assert!(door.is_some(), "{path}");
+            let endpoint = described.paths.paths.get(path).and_then(|item| item.post.as_ref());
+            assert!(endpoint.is_some(), "{path}");
             for name in must.split_whitespace().chain(may.split_whitespace()) {
                 assert!(PARTS.iter().any(|(its, ..)| *its == name), "{path}: {name}");
             }
         }
         for (name, ..) in PARTS {
-            let used = |parts: &str| parts.split_whitespace().any(|it| it == name);
+            let used = |parts: &str| parts.split_whitespace().any(|part| part == name);
             assert!(FORMS.iter().any(|(_, must, may)| used(must) || used(may)), "{name}");
         }
     }

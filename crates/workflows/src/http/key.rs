@@ -1,4 +1,4 @@
-//! The idempotency key of a request that begins a run.
+//! Idempotency keys of requests that start runs.
 use axum::extract::FromRequestParts;
 use http::{HeaderValue, request::Parts};
 use quadrille_core::IdempotencyKey;
@@ -8,37 +8,41 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-use super::{caller::Caller, described, error::Error};
+use super::{caller::ChatCaller, described, error::Error};
 
-/// The key of a request, if it has one.
+/// The header `Idempotency-Key`, which is optional.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Key(Option<IdempotencyKey>);
+pub(super) struct KeyHeader(Option<IdempotencyKey>);
 
-/// What the key is for.
+/// An idempotency key, with its user and the digest of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Keyed {
+pub(super) struct RequestKey {
     user: String,
     key: IdempotencyKey,
     request: String,
 }
 
-// === impl Key ===
+// === impl KeyHeader ===
 
-impl Key {
-    /// The key as `caller` uses it for a request of this digest.
-    pub(super) fn of(self, caller: &Caller, request: impl FnOnce() -> String) -> Option<Keyed> {
+impl KeyHeader {
+    /// Binds the key to `caller` and to the digest of the request.
+    pub(super) fn of(
+        self,
+        caller: &ChatCaller,
+        request: impl FnOnce() -> String,
+    ) -> Option<RequestKey> {
         let user = caller.principal.user.as_deref().unwrap_or_default().to_owned();
-        self.0.map(|key| Keyed { user, key, request: request() })
+        self.0.map(|key| RequestKey { user, key, request: request() })
     }
 }
 
-impl Keyed {
+impl RequestKey {
     pub(super) fn stored(&self) -> RunKey<'_> {
         RunKey { user: &self.user, key: &self.key, request: &self.request }
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Key {
+impl<S: Sync> FromRequestParts<S> for KeyHeader {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
@@ -53,7 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Key {
     }
 }
 
-impl IntoParams for Key {
+impl IntoParams for KeyHeader {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![described::key(IdempotencyKey::MAX)]
     }

@@ -1,11 +1,11 @@
-//! Which part of a list is asked for.
+//! Paging of lists.
 use std::collections::HashMap;
 
 use quadrille_store::Page;
 
 use super::error::Error;
 
-/// By `limit`, 100 if it is not given, and `offset`.
+/// Reads `limit`, 100 by default, and `offset`.
 pub(super) fn page(query: &HashMap<String, String>) -> Result<Page, Error> {
     let number = |name: &str, or: u32| match query.get(name).map(String::as_str) {
         None | Some("") => Ok(or),

@@ -1,4 +1,4 @@
-//! What the path of an address names.
+//! Path parameters, with rejections in the envelope.
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;

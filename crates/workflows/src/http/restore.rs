@@ -1,7 +1,7 @@
-//! `POST /restore`: a chat from an archive, for whoever brings it.
+//! `POST /restore`: restores a chat from an archive, for the caller.
 use std::{path::Path, sync::Arc};
 
-use axum::extract::{Request, State};
+use axum::extract::{self, Request};
 use futures_util::StreamExt;
 use quadrille_core::Permit;
 use quadrille_edge::http::form::{self, Form, FormBody, FormPart};
@@ -12,23 +12,22 @@ use tokio::{
 };
 
 use super::{
-    caller::Caller,
+    caller::ChatCaller,
     chats::show_chat,
-    dump::scratch,
-    envelope::{Answer, Envelope, ok},
+    envelope::{Envelope, EnvelopeBody, ok},
     error::Error,
 };
 use crate::{
     CHATS,
-    archive::{self, Restored, UPLOADS},
-    door::{self, Door},
+    archive::{self, Restored, SIZE_FACTOR},
     engine,
+    state::{State, chat_topic},
 };
 
-/// The part that brings the archive.
+/// FormPart with the archive.
 const FILE: &str = "dump_file";
 
-/// Make a chat again from its archive
+/// Restore a chat from its archive
 #[utoipa::path(
     post,
     context_path = CHATS,
@@ -36,62 +35,62 @@ const FILE: &str = "dump_file";
     operation_id = "restore_chat",
     tag = "chats",
     responses(
-        (status = 200, description = "The chat", body = Answer),
-        (status = 409, description = "The chat is there, or a part of it is", body = Answer),
+        (status = 200, description = "The chat", body = EnvelopeBody),
+        (status = 409, description = "The chat, or a part of it, exists already", body = EnvelopeBody),
     )
 )]
 pub(super) async fn restore(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let (owner, inside) = caller.enter()?;
-    let life = door.core.life.clone();
-    let work = async move { take(&door, &caller, &inside, owner.as_deref(), request).await };
+    let (owner, permit) = caller.admit_owner()?;
+    let life = state.core.life.clone();
+    let work = async move { take(&state, &caller, &permit, owner.as_deref(), request).await };
     life.finish("restore", work).await.unwrap_or(Err(Error::Server))
 }
 
 async fn take(
-    door: &Door,
-    caller: &Caller,
-    place: &Permit,
+    state: &State,
+    caller: &ChatCaller,
+    permit: &Permit,
     owner: Option<&str>,
     request: Request,
 ) -> Result<Envelope, Error> {
     let none = || Error::Invalid("No dump file provided".to_owned());
     let boundary = form::boundary(request.headers())?.ok_or_else(none)?;
-    let limit = door.memory.max_upload_size.saturating_mul(UPLOADS);
-    let folder = door.scratch.folder().map_err(|why| scratch(&why))?;
+    let limit = state.memory.max_upload_size.saturating_mul(SIZE_FACTOR);
+    let folder = state.scratch.folder()?;
     let path = folder.path().join("dump");
     let mut source = FormBody::new(request.into_body());
-    let form = Form::new(&mut source, boundary, door.memory.max_upload_size);
+    let form = Form::new(&mut source, boundary, state.memory.max_upload_size);
     match fetch(form, &path, limit).await {
         Ok(true) => {}
         Ok(false) => return Err(none()),
-        Err(why) => {
-            source.drain(door.memory.max_upload_size).await;
-            return Err(why);
+        Err(err) => {
+            source.drain(state.memory.max_upload_size).await;
+            return Err(err);
         }
     }
-    // Until it is stored, as that keeps others from writing.
-    let turn = door.core.life.unless_closing(door.room.work(place)).await;
+    // Held until the chat is stored, which blocks other writers.
+    let turn = state.core.life.unless_closing(state.direct_limit.worker(permit)).await;
     let _turn = turn.ok_or(Error::Stopping)?;
     let (owner, inside) = (owner.map(str::to_owned), folder.path().to_owned());
     let work = move || {
         let unpacked = archive::unpack(&path, &inside, limit)?;
         archive::understand(unpacked, owner.as_deref())
     };
-    let restored = door.core.life.blocking(work).await.map_err(|_| Error::Server)??;
-    caller.may_call(&restored.whole.chat.id)?;
-    store(door, &caller.store, restored).await
+    let restored = state.core.life.blocking(work).await.map_err(|_| Error::Server)??;
+    caller.check_chat_id(&restored.whole.chat.id)?;
+    store(state, &caller.store, restored).await
 }
 
-async fn store(door: &Door, store: &Store, restored: Restored) -> Result<Envelope, Error> {
+async fn store(state: &State, store: &Store, restored: Restored) -> Result<Envelope, Error> {
     let Restored { whole, bytes } = restored;
-    let files = &door.memory.files;
-    // What is there would be refused only after everything else.
+    let files = &state.memory.files;
+    // Refused early, before the files are stored.
     if store.chat(&whole.chat.id).await?.is_some() {
-        return Err(taken());
+        return Err(conflict());
     }
     let mut keys = Vec::new();
     let stored = async {
@@ -99,25 +98,25 @@ async fn store(door: &Door, store: &Store, restored: Restored) -> Result<Envelop
             keys.push(file.key.clone());
             engine::put(files, &file.key, path).await?;
         }
-        // Who had a chat of this name, and still watches it, does not see this one.
-        if let Some(topic) = door::topic(&whole.chat.id).ok().filter(|_| !door.is_open()) {
-            door.core.hub.delete(&topic);
+        // Former watchers of a chat of this id must not see this one.
+        if let Some(topic) = chat_topic(&whole.chat.id).ok().filter(|_| !state.is_open()) {
+            state.core.hub.delete(&topic);
         }
-        if store.restore_chat(&whole).await? { Ok(()) } else { Err(taken()) }
+        if store.restore_chat(&whole).await? { Ok(()) } else { Err(conflict()) }
     };
-    if let Err(why) = stored.await {
-        engine::discard(files, &keys).await;
-        return Err(why);
+    if let Err(err) = stored.await {
+        files.discard(&keys).await;
+        return Err(err);
     }
     let chat = store.chat(&whole.chat.id).await?.ok_or(Error::NoChat)?;
     Ok(ok("Conversation restored successfully", show_chat(store, &chat).await?))
 }
 
-fn taken() -> Error {
-    Error::Conflict("the chat of this archive is there, or a part of it is; delete it first")
+fn conflict() -> Error {
+    Error::Conflict("the chat of this archive, or a part of it, exists already; delete it first")
 }
 
-/// The bytes of the first archive, at `path`. False if there is none.
+/// Copies the first archive to `path`. False if there is none.
 async fn fetch(mut form: Form<'_>, path: &Path, limit: u64) -> Result<bool, Error> {
     let mut kept = false;
     while let Some(part) = form.next().await? {
@@ -134,12 +133,12 @@ async fn fetch(mut form: Form<'_>, path: &Path, limit: u64) -> Result<bool, Erro
 }
 
 async fn write(mut part: FormPart<'_>, path: &Path, limit: u64) -> Result<(), Error> {
-    let mut file = BufWriter::new(File::create(path).await.map_err(|why| scratch(&why))?);
+    let mut file = BufWriter::new(File::create(path).await?);
     let mut left = limit;
     while let Some(bytes) = part.next().await {
         let bytes = bytes?;
         left = left.checked_sub(bytes.len() as u64).ok_or(Error::FileTooLarge(limit))?;
-        file.write_all(&bytes).await.map_err(|why| scratch(&why))?;
+        file.write_all(&bytes).await?;
     }
-    file.flush().await.map_err(|why| scratch(&why))
+    Ok(file.flush().await?)
 }

@@ -1,26 +1,27 @@
-//! Runs: how they are, and what can be done about them.
+//! Creates, lists, shows, cancels and retries runs.
 use std::{collections::HashMap, sync::Arc};
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{self, Query, Request};
 use http::StatusCode;
+use quadrille_edge::http::Base;
 use quadrille_identity::Action;
 use quadrille_store::{CancelRun, Chat, Place, Store};
 use serde_json::{Value, json};
 
 use super::{
-    begin::{self, Asked},
-    caller::Caller,
-    envelope::{Answer, Base, Envelope, ok},
+    begin::{self, StepsBody},
+    caller::ChatCaller,
+    envelope::{Envelope, EnvelopeBody, ok},
     error::Error,
-    key::{Key, Keyed},
+    key::{KeyHeader, RequestKey},
     page::page,
     path::Path,
 };
 use crate::{
     CHATS,
     digest::Digest,
-    door::Door,
-    news::{News, Origin},
+    run_events::{RunEvents, StartedBy},
+    state::State,
     wire,
 };
 
@@ -31,22 +32,23 @@ use crate::{
     path = "/{chat}/runs",
     operation_id = "create_run",
     tag = "chats",
-    params(Key),
-    request_body = Asked,
-    responses((status = 202, description = "The `job_id` and a `status_url`", body = Answer))
+    params(KeyHeader),
+    request_body = StepsBody,
+    responses((status = 202, description = "The `job_id` and a `status_url`", body = EnvelopeBody))
 )]
 pub(super) async fn create(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
-    key: Key,
+    key: KeyHeader,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
     let steps = begin::read(request).await?;
     let key = key.of(&caller, || begin::digest("run", &steps));
-    let run = begin::begin(&door, &caller.store, &chat, Origin::Runs, &steps, key.as_ref()).await?;
+    let run = begin::start_run(&state, &caller.store, &chat, StartedBy::Runs, &steps, key.as_ref())
+        .await?;
     Ok(begin::submitted(&run, &base))
 }
 
@@ -58,16 +60,16 @@ pub(super) async fn create(
     operation_id = "list_runs",
     tag = "chats",
     params(
-        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "at most so many; 100 if not given"),
-        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "without the first so many"),
+        ("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "maximum number; 100 by default"),
+        ("offset" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "number to skip"),
     ),
     responses(
-        (status = 200, description = "The `runs`", body = Answer),
-        (status = 422, description = "A parameter is none of its kind", body = Answer),
+        (status = 200, description = "The `runs`", body = EnvelopeBody),
+        (status = 422, description = "A parameter is invalid", body = EnvelopeBody),
     )
 )]
 pub(super) async fn list(
-    caller: Caller,
+    caller: ChatCaller,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
@@ -90,23 +92,26 @@ pub(super) async fn list(
     Ok(ok("Runs retrieved successfully", json!({ "runs": shown })).total(total))
 }
 
-/// Look at a run, with its steps and results
+/// Get a run with its steps and results
 #[utoipa::path(
     get,
     context_path = CHATS,
     path = "/{chat}/runs/{run}",
     operation_id = "show_run",
     tag = "chats",
-    responses((status = 200, description = "The run", body = Answer))
+    responses((status = 200, description = "The run", body = EnvelopeBody))
 )]
 pub(super) async fn show(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Read).await?;
-    Ok(ok("Run retrieved successfully", look(&door, &caller.store, &chat, &run.id, &base).await?))
+    Ok(ok(
+        "Run retrieved successfully",
+        show_run(&state, &caller.store, &chat, &run.id, &base).await?,
+    ))
 }
 
 /// Cancel a run
@@ -117,73 +122,78 @@ pub(super) async fn show(
     operation_id = "cancel_run",
     tag = "chats",
     responses(
-        (status = 202, description = "The run as it stands", body = Answer),
-        (status = 409, description = "The run is over", body = Answer),
+        (status = 202, description = "The run in its present state", body = EnvelopeBody),
+        (status = 409, description = "The run is over", body = EnvelopeBody),
     )
 )]
 pub(super) async fn cancel(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path((chat, run)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
-    end(&door, &caller.store, &chat, &run.id).await?;
-    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
+    cancel_run(&state, &caller.store, &chat, &run.id).await?;
+    let shown = show_run(&state, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Run is being cancelled", shown).status(StatusCode::ACCEPTED))
 }
 
-/// Cancel a run, at once or as soon as who does it sees that.
-pub(super) async fn end(door: &Door, store: &Store, chat: &Chat, run: &str) -> Result<(), Error> {
+/// Cancels a run: at once if it waits, or else by telling its worker.
+pub(super) async fn cancel_run(
+    state: &State,
+    store: &Store,
+    chat: &Chat,
+    run: &str,
+) -> Result<(), Error> {
     match store.cancel_run(run).await?.ok_or(Error::NoRun)? {
         CancelRun::Ended(ended) => {
             let files = store.chat_files(&chat.id).await?;
-            let outputs = files.iter().filter(|it| it.place == Place::Outputs).count();
-            if let Some(news) = News::of(door, chat) {
-                news.over(&ended, outputs).await;
+            let outputs = files.iter().filter(|file| file.place == Place::Outputs).count();
+            if let Some(events) = RunEvents::of(state, chat) {
+                events.ended(&ended, outputs).await;
             }
         }
-        CancelRun::Asked(_) => door.cancel(run),
-        CancelRun::Over(_) => return Err(Error::Conflict("the run is over already")),
+        CancelRun::Asked(_) => state.cancel(run),
+        CancelRun::Over(_) => return Err(Error::Conflict("the run has already ended")),
     }
     Ok(())
 }
 
-/// Go on with a run at its first unfinished step
+/// Resume a run at its first unfinished step
 #[utoipa::path(
     post,
     context_path = CHATS,
     path = "/{chat}/runs/{run}/retry",
     operation_id = "retry_run",
     tag = "chats",
-    params(Key),
+    params(KeyHeader),
     responses(
-        (status = 202, description = "The run", body = Answer),
-        (status = 409, description = "The run did not fail, and was neither cancelled nor interrupted", body = Answer),
+        (status = 202, description = "The run", body = EnvelopeBody),
+        (status = 409, description = "The run did not fail, and was neither cancelled nor interrupted", body = EnvelopeBody),
     )
 )]
 pub(super) async fn retry(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path((chat, run)): Path<(String, String)>,
-    key: Key,
+    key: KeyHeader,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &run, Action::Write).await?;
     let key = key.of(&caller, || Digest::new().part("retry").part(&run.id).done());
-    let key = key.as_ref().map(Keyed::stored);
-    let (most, share) = begin::waiting(&door, &chat);
+    let key = key.as_ref().map(RequestKey::stored);
+    let (most, share) = begin::waiting(&state, &chat);
     let retried = caller.store.retry_run(&run, most, share, key).await?;
     retried.ok_or(Error::Conflict(
         "only a run that failed, was cancelled or was interrupted can be tried again",
     ))?;
-    door.work.notify_one();
-    let shown = look(&door, &caller.store, &chat, &run.id, &base).await?;
+    state.work.notify_one();
+    let shown = show_run(&state, &caller.store, &chat, &run.id, &base).await?;
     Ok(ok("Workflow submitted", shown).status(StatusCode::ACCEPTED))
 }
 
-pub(super) async fn look(
-    door: &Door,
+pub(super) async fn show_run(
+    state: &State,
     store: &Store,
     chat: &Chat,
     run: &str,
@@ -191,5 +201,5 @@ pub(super) async fn look(
 ) -> Result<Value, Error> {
     let (run, steps) = store.run_with_steps(run).await?.ok_or(Error::NoRun)?;
     let files = store.chat_files(&chat.id).await?;
-    Ok(wire::run(chat, &run, &steps, &files, door.percent(&run.id), Some(base)))
+    Ok(wire::run(chat, &run, &steps, &files, state.percent(&run.id), Some(base)))
 }

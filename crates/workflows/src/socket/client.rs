@@ -3,8 +3,7 @@ use std::{mem, net::IpAddr, sync::Arc};
 
 use quadrille_core::{Close, Delivery, Since};
 use quadrille_edge::ws::{AcceptedClient, Flow, Frames, Link, Protocol};
-use quadrille_identity::NotRefreshed;
-use quadrille_identity::{Payer, Principal, Rate, Token};
+use quadrille_identity::{NotRefreshed, Payer, Principal, Rate, Token};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -15,19 +14,19 @@ use super::{
 };
 use crate::{
     NAME,
-    door::{Door, Watching},
+    state::{State, Watcher},
     wire,
 };
 
 /// Tag of every subscription.
 const TAG: u32 = 0;
 
-/// Sent to a connection above `max_connections`, in the words of the original.
-const FULL: &str = r#"{"type":"error","message":"Maximum connections reached"}"#;
+/// Sent to a connection above `max_connections`; the text is the original's.
+const CONNECTION_LIMIT: &str = r#"{"type":"error","message":"Maximum connections reached"}"#;
 
 #[derive(Debug)]
 pub(super) struct ChatClient {
-    door: Arc<Door>,
+    state: Arc<State>,
     principal: Principal,
     peer: IpAddr,
     payer: Payer,
@@ -37,7 +36,7 @@ pub(super) struct ChatClient {
     /// The part of the run that the snapshot has shown.
     seen: Option<SeenRun>,
     /// `None` if there are too many connections.
-    watching: Option<Watching>,
+    watcher: Option<Watcher>,
 }
 
 /// Result of a command that had to wait.
@@ -53,29 +52,29 @@ pub(super) enum CommandResult {
 
 impl ChatClient {
     pub(super) fn new(
-        door: &Arc<Door>,
+        state: &Arc<State>,
         accepted: AcceptedClient,
         chat: Value,
         options: Options,
     ) -> Self {
         let AcceptedClient { principal, peer, .. } = accepted;
         Self {
-            door: Arc::clone(door),
+            state: Arc::clone(state),
             payer: Payer::new(principal.user.as_ref(), peer),
             principal,
             peer,
             first: Some(Box::new((chat, options))),
             watched: WatchedChat::default(),
             seen: None,
-            watching: door.watching(),
+            watcher: state.add_watcher(),
         }
     }
 
     /// Looks up a chat, to watch it in place of the present one.
     fn watch(&self, chat: Value, options: Options) -> Flow<CommandResult> {
-        let (door, principal) = (Arc::clone(&self.door), self.principal.clone());
+        let (state, principal) = (Arc::clone(&self.state), self.principal.clone());
         Flow::Wait(Box::pin(async move {
-            CommandResult::Watched(WatchedChat::of(&door, &principal, chat, options).await)
+            CommandResult::Watched(WatchedChat::of(&state, &principal, chat, options).await)
         }))
     }
 
@@ -138,16 +137,16 @@ impl ChatClient {
 
     /// Continues the connection with a new token.
     fn refresh(&self, token: Token) -> Flow<CommandResult> {
-        let (door, before, peer) = (Arc::clone(&self.door), self.principal.clone(), self.peer);
+        let (state, before, peer) = (Arc::clone(&self.state), self.principal.clone(), self.peer);
         let topic = self.watched.topic.clone();
         Flow::Wait(Box::pin(async move {
-            let principal = match door.core.refresh(&token, &before, peer).await {
+            let principal = match state.core.refresh(&token, &before, peer).await {
                 Ok(principal) => principal,
                 Err(err) => return CommandResult::Refreshed(Err(err)),
             };
             let may_watch = match &topic {
                 // A chat that cannot be looked up now stays watched.
-                Some(topic) => may_watch(&door, &principal, topic).await.unwrap_or(true),
+                Some(topic) => may_watch(&state, &principal, topic).await.unwrap_or(true),
                 None => true,
             };
             CommandResult::Refreshed(Ok((principal, may_watch)))
@@ -178,8 +177,8 @@ impl Protocol for ChatClient {
     type Done = CommandResult;
 
     fn begin(&mut self, link: &mut Link<'_>) -> Flow<CommandResult> {
-        if self.watching.is_none() {
-            link.out.text(FULL);
+        if self.watcher.is_none() {
+            link.out.text(CONNECTION_LIMIT);
             return Flow::Close(Close::NORMAL);
         }
         let Some((chat, options)) = self.first.take().map(|first| *first) else {
@@ -189,7 +188,7 @@ impl Protocol for ChatClient {
     }
 
     fn text(&mut self, text: &str, link: &mut Link<'_>) -> Flow<CommandResult> {
-        if let Err(err) = self.door.core.quotas.take(Rate::Frames, &self.payer) {
+        if let Err(err) = self.state.core.quotas.take(Rate::Frames, &self.payer) {
             link.out.text(&error(&err.to_string()));
             return Flow::Continue;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{self, Request},
     response::Response,
     routing::any,
 };
@@ -18,24 +18,24 @@ use quadrille_edge::ws;
 use serde_json::Value;
 
 use self::{client::ChatClient, watched::Options};
-use crate::{PATH, door::Door};
+use crate::{PATH, state::State};
 
-pub(crate) fn router(door: &Arc<Door>) -> Router {
+pub(crate) fn router(state: &Arc<State>) -> Router {
     Router::new()
         .route(PATH, any(open))
         .route(&format!("{PATH}/"), any(open))
         .route(&format!("{PATH}/{{chat}}"), any(open))
         .route(&format!("{PATH}/{{chat}}/{{*rest}}"), any(open))
-        .with_state(Arc::clone(door))
+        .with_state(Arc::clone(state))
 }
 
 /// Accepts a connection, or answers why not.
-async fn open(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn open(extract::State(state): extract::State<Arc<State>>, request: Request) -> Response {
     let chat = chat(request.uri().path()).map_or(Value::Null, Value::String);
     let options = options(request.uri().query().unwrap_or_default());
-    let config = (&door.config).into();
-    let client = |accepted| ChatClient::new(&door, accepted, chat, options);
-    ws::accept(&door.core, request, config, client).await
+    let config = (&state.config).into();
+    let client = |accepted| ChatClient::new(&state, accepted, chat, options);
+    ws::accept(&state.core, request, config, client).await
 }
 
 fn options(query: &str) -> Options {

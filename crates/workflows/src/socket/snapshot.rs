@@ -8,17 +8,17 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::frame::is_frame;
-use crate::{door::Door, wire};
+use crate::{state::State, wire};
 
 /// The newest runs of a chat, which are searched for one that is running.
-const RUNS: Page = Page { limit: 100, offset: 0 };
+const RECENT_RUNS: Page = Page { limit: 100, offset: 0 };
 
 /// Upper bound on the records that are compared with the snapshot, published while the run was
 /// read.
-const RECORDS: usize = 1000;
+const MAX_RECORDS: usize = 1000;
 
 /// Upper bound on the bytes of results in a snapshot.
-const RESULTS: usize = 256 << 10;
+const MAX_RESULTS: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) struct RunSnapshot {
@@ -47,11 +47,11 @@ struct FrameFields<'a> {
     progress: Option<i64>,
 }
 
-/// Omits all results but their files if they exceed [`RESULTS`]. A client can get them from the
+/// Omits all results but their files if they exceed [`MAX_RESULTS`]. A client can get them from the
 /// run.
 fn omit_large_results(steps: &mut [Step]) {
     let results = steps.iter().filter_map(|step| step.result.as_deref());
-    if results.map(str::len).sum::<usize>() <= RESULTS {
+    if results.map(str::len).sum::<usize>() <= MAX_RESULTS {
         return;
     }
     for result in steps.iter_mut().filter_map(|step| step.result.as_mut()) {
@@ -63,11 +63,11 @@ impl RunSnapshot {
     /// Takes a snapshot of the chat's running run, or else of its newest. `None` if the log still
     /// has everything after `since`.
     pub(super) async fn of(
-        door: &Door,
+        state: &State,
         topic: &Topic,
         since: Option<Since>,
     ) -> Result<Option<Self>, store::Error> {
-        let hub = &door.core.hub;
+        let hub = &state.core.hub;
         if let Some(since) = since
             && hub.history(topic, since, 0).is_some_and(|history| !history.gap)
         {
@@ -81,7 +81,7 @@ impl RunSnapshot {
                 return Ok(None);
             }
         };
-        let store = &door.memory.store;
+        let store = &state.memory.store;
         let mut frame = json!({
             "type": "snapshot",
             "chat_id": topic.name(),
@@ -91,13 +91,13 @@ impl RunSnapshot {
         });
         let mut seen = None;
         if let Some(chat) = store.chat(topic.name()).await? {
-            let runs = store.runs(&chat.id, RUNS).await?;
+            let runs = store.runs(&chat.id, RECENT_RUNS).await?;
             let running = runs.iter().find(|run| run.status == RunStatus::Running);
             if let Some(run) = running.or(runs.first())
                 && let Some((run, steps)) = store.run_with_steps(&run.id).await?
             {
                 let files = store.chat_files(&chat.id).await?;
-                let percent = door.percent(&run.id);
+                let percent = state.percent(&run.id);
                 let mut steps = steps;
                 omit_large_results(&mut steps);
                 frame["run"] = wire::run(&chat, &run, &steps, &files, percent, None);
@@ -122,7 +122,7 @@ impl SeenRun {
     /// Moves `position` past the records that the snapshot covers, up to the first that it does
     /// not.
     fn advance(&self, hub: &Hub, topic: &Topic, position: Position) -> Position {
-        let Some(history) = hub.history(topic, Since::After(position), RECORDS) else {
+        let Some(history) = hub.history(topic, Since::After(position), MAX_RECORDS) else {
             return position;
         };
         if history.gap {

@@ -4,7 +4,7 @@ use quadrille_identity::{Action, Principal};
 use serde_json::Value;
 
 use super::snapshot::RunSnapshot;
-use crate::door::{self, Door};
+use crate::state::{State, chat_topic};
 
 #[derive(Debug, Default)]
 pub(super) struct WatchedChat {
@@ -31,7 +31,7 @@ pub(super) struct Options {
 impl WatchedChat {
     /// Looks up a chat that `principal` may watch. In open mode it need not exist.
     pub(super) async fn of(
-        door: &Door,
+        state: &State,
         principal: &Principal,
         chat: Value,
         Options { since, snapshot, positions }: Options,
@@ -44,11 +44,12 @@ impl WatchedChat {
             }
             scalar => scalar.to_string(),
         };
-        let Ok(topic) = door::topic(&id) else { return nothing(chat) };
-        if !matches!(may_watch(door, principal, &topic).await, Ok(true)) {
+        let Ok(topic) = chat_topic(&id) else { return nothing(chat) };
+        if !matches!(may_watch(state, principal, &topic).await, Ok(true)) {
             return nothing(chat);
         }
-        let snapshot = if snapshot { RunSnapshot::of(door, &topic, since).await } else { Ok(None) };
+        let snapshot =
+            if snapshot { RunSnapshot::of(state, &topic, since).await } else { Ok(None) };
         let snapshot = snapshot.unwrap_or_else(|err| {
             tracing::warn!(error = %err, chat = id, "a chat cannot be shown from its store");
             None
@@ -59,12 +60,12 @@ impl WatchedChat {
 
 /// Whether `principal` may watch the topic of a chat.
 pub(super) async fn may_watch(
-    door: &Door,
+    state: &State,
     principal: &Principal,
     topic: &Topic,
 ) -> Result<bool, quadrille_store::Error> {
-    if door.is_open() || door.core.auth.allow(principal, Action::Read, topic).is_ok() {
+    if state.is_open() || state.core.auth.allow(principal, Action::Read, topic).is_ok() {
         return Ok(true);
     }
-    Ok(door.chat(topic.name(), Action::Read, principal).await?.is_some())
+    Ok(state.chat(topic.name(), Action::Read, principal).await?.is_some())
 }

@@ -1,4 +1,4 @@
-//! Every row of the dialogue.
+//! Every transition of the dialogue.
 use serde_json::json;
 
 use super::*;
@@ -7,14 +7,14 @@ fn people() -> FileSeen {
     FileSeen { name: "people.csv".to_owned(), columns: ["Name", "Age"].map(str::to_owned).into() }
 }
 
-fn say(state: State, message: &str, file: Option<&FileSeen>) -> (State, Reply) {
+fn say(state: Dialogue, message: &str, file: Option<&FileSeen>) -> (Dialogue, BotReply) {
     answer(state, Input::Message(message), file)
 }
 
-/// A conversation in which a suggestion waits for a yes.
-fn asked() -> State {
-    let (state, reply) = say(State::default(), "extract columns: name", Some(&people()));
-    assert_eq!(state.phase, Phase::AwaitingConfirmation);
+/// A conversation in which a suggestion waits for a confirmation.
+fn asked() -> Dialogue {
+    let (state, reply) = say(Dialogue::default(), "extract columns: name", Some(&people()));
+    assert_eq!(state.phase, DialoguePhase::AwaitingConfirmation);
     assert!(reply.requires_confirmation);
     state
 }
@@ -38,23 +38,23 @@ fn what_is_not_understood_is_refused_and_changes_nothing() {
     let messages =
         [("", refused), ("  ", refused), ("hello", unknown), ("yes", unknown), (&long, refused)];
     for (message, expected) in messages {
-        let (state, reply) = say(State::default(), message, Some(&people()));
-        assert_eq!((state, reply.understood), (State::default(), expected));
+        let (state, reply) = say(Dialogue::default(), message, Some(&people()));
+        assert_eq!((state, reply.understood), (Dialogue::default(), expected));
         assert!(!reply.text.is_empty());
     }
-    let (_, reply) = say(State::default(), "find ".repeat(2000).trim(), None);
+    let (_, reply) = say(Dialogue::default(), "find ".repeat(2000).trim(), None);
     assert_eq!(reply.understood, Understood::Yes);
 }
 
 #[test]
 fn a_request_without_a_file_is_remembered_until_the_file_comes() {
-    let (state, reply) = say(State::default(), "extract columns: name", None);
-    assert_eq!(state.phase, Phase::AwaitingFile);
+    let (state, reply) = say(Dialogue::default(), "extract columns: name", None);
+    assert_eq!(state.phase, DialoguePhase::AwaitingFile);
     assert!(reply.requires_file && !reply.requires_confirmation && reply.suggested.is_none());
     assert_eq!(reply.intent.unwrap().kind, Kind::ExtractColumns);
 
     let (state, reply) = answer(state, Input::Uploaded, Some(&people()));
-    assert_eq!(state.phase, Phase::AwaitingConfirmation);
+    assert_eq!(state.phase, DialoguePhase::AwaitingConfirmation);
     let steps = reply.suggested.unwrap();
     assert_eq!(steps[0].arguments["columns"], json!(["Name"]));
     assert_eq!(state.steps, steps);
@@ -63,22 +63,22 @@ fn a_request_without_a_file_is_remembered_until_the_file_comes() {
 
 #[test]
 fn what_can_be_suggested_without_a_file_is_said_at_once() {
-    let (_, reply) = say(State::default(), "convert to json", None);
+    let (_, reply) = say(Dialogue::default(), "convert to json", None);
     assert!(reply.text.contains("I suggest: Write every row as a JSON object."), "{}", reply.text);
 }
 
 #[test]
 fn a_request_that_lacks_something_says_what_when_the_file_comes() {
-    let (state, _) = say(State::default(), "extract columns: salary", None);
+    let (state, _) = say(Dialogue::default(), "extract columns: salary", None);
     let (state, reply) = answer(state, Input::Uploaded, Some(&people()));
-    assert_eq!((state.phase, reply.suggested), (Phase::Idle, None));
+    assert_eq!((state.phase, reply.suggested), (DialoguePhase::Idle, None));
     assert!(reply.text.contains("no column \"salary\""), "{}", reply.text);
     assert!(reply.text.contains("Name, Age"), "{}", reply.text);
 }
 
 #[test]
 fn a_later_request_replaces_the_one_that_waits_for_a_file() {
-    let (state, _) = say(State::default(), "extract columns: name", None);
+    let (state, _) = say(Dialogue::default(), "extract columns: name", None);
     let (state, _) = say(state, "convert to json", None);
     let (state, _) = answer(state, Input::Uploaded, Some(&people()));
     assert_eq!(state.steps[0].operation, "json/generate");
@@ -86,9 +86,9 @@ fn a_later_request_replaces_the_one_that_waits_for_a_file() {
 
 #[test]
 fn a_file_that_nobody_waits_for_changes_nothing() {
-    let waiting = State { phase: Phase::AwaitingFile, ..State::default() };
+    let waiting = Dialogue { phase: DialoguePhase::AwaitingFile, ..Dialogue::default() };
     let (state, _) = answer(waiting, Input::Uploaded, Some(&people()));
-    assert_eq!(state, State::default());
+    assert_eq!(state, Dialogue::default());
 
     let before = asked();
     let (state, reply) = answer(before.clone(), Input::Uploaded, Some(&people()));
@@ -101,7 +101,7 @@ fn every_word_of_consent_runs_what_was_suggested() {
         let state = asked();
         let steps = state.steps.clone();
         let (state, reply) = say(state, word, Some(&people()));
-        assert_eq!(state.phase, Phase::Processing, "{word}");
+        assert_eq!(state.phase, DialoguePhase::Processing, "{word}");
         assert_eq!((reply.action, reply.run), (Some("execute_workflow"), Some(steps)));
     }
 }
@@ -110,7 +110,10 @@ fn every_word_of_consent_runs_what_was_suggested() {
 fn a_no_forgets_what_was_suggested() {
     for input in [Input::Message("no"), Input::Message("n"), confirm(false, Some(other()))] {
         let (state, reply) = answer(asked(), input, Some(&people()));
-        assert_eq!((state, reply.run, reply.understood), (State::default(), None, Understood::Yes));
+        assert_eq!(
+            (state, reply.run, reply.understood),
+            (Dialogue::default(), None, Understood::Yes)
+        );
     }
 }
 
@@ -118,7 +121,7 @@ fn a_no_forgets_what_was_suggested() {
 fn cancel_and_help_are_heard_in_every_phase() {
     for word in ["cancel", "STOP", "quit"] {
         let (state, reply) = say(asked(), word, Some(&people()));
-        assert_eq!((state, reply.text.as_str()), (State::default(), texts::CANCELLED));
+        assert_eq!((state, reply.text.as_str()), (Dialogue::default(), texts::CANCELLED));
     }
     for word in ["help", "?"] {
         let before = asked();
@@ -143,10 +146,15 @@ fn anything_else_is_a_wish_for_other_steps() {
 
 #[test]
 fn steps_that_come_with_a_confirmation_win_from_any_phase() {
-    for phase in [Phase::Idle, Phase::AwaitingFile, Phase::AwaitingConfirmation, Phase::Processing]
-    {
-        let (state, reply) = answer(State { phase, ..asked() }, confirm(true, Some(other())), None);
-        assert_eq!((state.phase, reply.run), (Phase::Processing, Some(other())));
+    for phase in [
+        DialoguePhase::Idle,
+        DialoguePhase::AwaitingFile,
+        DialoguePhase::AwaitingConfirmation,
+        DialoguePhase::Processing,
+    ] {
+        let (state, reply) =
+            answer(Dialogue { phase, ..asked() }, confirm(true, Some(other())), None);
+        assert_eq!((state.phase, reply.run), (DialoguePhase::Processing, Some(other())));
     }
 }
 
@@ -159,8 +167,11 @@ fn a_bare_confirmation_runs_what_was_suggested_if_anything_was() {
     let (_, reply) = answer(asked(), confirm(true, Some(Vec::new())), None);
     assert_eq!(reply.run, Some(steps));
 
-    let (state, reply) = answer(State::default(), confirm(true, None), None);
-    assert_eq!((state, reply.understood, reply.run), (State::default(), Understood::Refused, None));
+    let (state, reply) = answer(Dialogue::default(), confirm(true, None), None);
+    assert_eq!(
+        (state, reply.understood, reply.run),
+        (Dialogue::default(), Understood::Refused, None)
+    );
 }
 
 #[test]
@@ -174,10 +185,10 @@ fn a_run_is_waited_for_or_stopped() {
 
 #[test]
 fn a_state_survives_being_stored() {
-    for state in [State::default(), asked(), say(State::default(), "find me", None).0] {
+    for state in [Dialogue::default(), asked(), say(Dialogue::default(), "find me", None).0] {
         let stored = serde_json::to_string(&state).unwrap();
-        assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), state);
+        assert_eq!(serde_json::from_str::<Dialogue>(&stored).unwrap(), state);
     }
-    let phase = serde_json::to_value(Phase::AwaitingConfirmation).unwrap();
+    let phase = serde_json::to_value(DialoguePhase::AwaitingConfirmation).unwrap();
     assert_eq!(phase, "awaiting_confirmation");
 }

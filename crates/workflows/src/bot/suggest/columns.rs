@@ -1,4 +1,4 @@
-//! The columns of a file, as messages name them.
+//! Matches the words of messages with the columns of a file.
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -6,17 +6,17 @@ use regex::Regex;
 use super::{FileSeen, pattern, shown};
 
 #[derive(Debug)]
-pub(super) struct Columns<'a> {
+pub(super) struct ColumnNames<'a> {
     names: &'a [String],
-    /// Places and names in small letters, the longest first.
+    /// Positions and names in lower case, the longest first.
     lower: Vec<(usize, String)>,
 }
 
-// === impl Columns ===
+// === impl ColumnNames ===
 
-impl<'a> Columns<'a> {
+impl<'a> ColumnNames<'a> {
     pub(super) fn of(file: &'a FileSeen) -> Self {
-        let lower = file.columns.iter().map(|it| it.trim().to_lowercase()).enumerate();
+        let lower = file.columns.iter().map(|name| name.trim().to_lowercase()).enumerate();
         let mut lower: Vec<_> = lower.filter(|(_, name)| !name.is_empty()).collect();
         lower.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
         Self { names: &file.columns, lower }
@@ -26,7 +26,7 @@ impl<'a> Columns<'a> {
         self.names
     }
 
-    /// A sentence that says which there are.
+    /// Sentence that lists the columns.
     pub(super) fn known(&self) -> String {
         if self.names.is_empty() {
             "The file has no columns.".to_owned()
@@ -36,14 +36,14 @@ impl<'a> Columns<'a> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let exact = self.names.iter().position(|it| it == name);
+        let exact = self.names.iter().position(|known| known == name);
         exact.or_else(|| {
             let name = name.to_lowercase();
-            self.lower.iter().find(|(_, it)| *it == name).map(|(at, _)| *at)
+            self.lower.iter().find(|(_, known)| *known == name).map(|(at, _)| *at)
         })
     }
 
-    /// The column whose name is the end of `text`.
+    /// Finds the column whose name ends `text`.
     pub(super) fn ends(&self, text: &str) -> Option<usize> {
         let text = bare(text);
         self.find(text).or_else(|| {
@@ -55,8 +55,8 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// Where in `text`, which is in small letters, columns are named as words of their own, and
-    /// which. Each counts once, and not inside of a longer one.
+    /// Finds columns in `text`, which is in lower case, as words of their own: offset and column.
+    /// Each counts once, and not inside a longer one.
     pub(super) fn places(&self, text: &str) -> Vec<(usize, usize)> {
         let mut taken = vec![false; text.len()];
         let mut found = Vec::new();
@@ -78,7 +78,7 @@ impl<'a> Columns<'a> {
         found
     }
 
-    /// The columns that `text` names anywhere, in its order.
+    /// Columns that `text` names anywhere, in its order.
     pub(super) fn mentioned(&self, text: &str) -> Vec<String> {
         self.places(&text.to_lowercase())
             .into_iter()
@@ -86,7 +86,7 @@ impl<'a> Columns<'a> {
             .collect()
     }
 
-    /// The columns of a list, each once. One that the file does not have is refused.
+    /// Reads a list of columns, each once. An unknown column is an error.
     pub(super) fn read(&self, list: &str) -> Result<Vec<String>, String> {
         let mut names: Vec<String> = Vec::new();
         for part in list.split([',', ';', '\n']) {
@@ -103,27 +103,28 @@ impl<'a> Columns<'a> {
                     let part = bare(&part);
                     return Err(format!("The file has no column {part:?}. {}", self.known()));
                 }
-                names
-                    .extend(found.into_iter().filter(|it| !names.contains(it)).collect::<Vec<_>>());
+                names.extend(
+                    found.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>(),
+                );
             }
         }
         Ok(names)
     }
 
-    /// The columns that a message lists after `columns` or after a word like `extract`.
+    /// Reads the columns that a message lists after `columns` or a verb like `extract`.
     pub(super) fn listed(&self, message: &str) -> Option<Result<Vec<String>, String>> {
         static VERB: LazyLock<Regex> = LazyLock::new(|| {
             pattern(
                 r"\b(?:extract|get|select|pull(?:\s+out)?)\s+(.+?)(?:\s+(?:from|columns?|fields?)\b|$)",
             )
         });
-        let verb = VERB.captures(message).and_then(|it| it.get(1)).map(|it| it.as_str());
+        let verb = VERB.captures(message).and_then(|found| found.get(1)).map(|list| list.as_str());
         let lists = after_the_word(message).into_iter().chain(verb);
         lists.map(|list| self.read(list)).find(|names| names != &Ok(Vec::new()))
     }
 }
 
-/// The list behind `columns` or `fields`, if there is any.
+/// Text of the list after `columns` or `fields`.
 pub(super) fn after_the_word(message: &str) -> Option<&str> {
     static WORD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(?:columns?|fields?)\b\s*:?\s*(.*)$"));
@@ -131,21 +132,21 @@ pub(super) fn after_the_word(message: &str) -> Option<&str> {
         LazyLock::new(|| pattern(r"(^|\s+)(from|in|into|of|for|as|to)\s"));
 
     let list = WORD.captures(message)?.get(1)?.as_str();
-    let end = END.find(list).map_or(list.len(), |it| it.start());
+    let end = END.find(list).map_or(list.len(), |found| found.start());
     list.get(..end).filter(|list| !list.trim().is_empty())
 }
 
-/// The parts of a list that has commas or `and` between them.
+/// Splits a list at commas and `and`.
 pub(super) fn split(list: &str) -> Vec<String> {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"[,;\n]|\s&\s|(^|\s)and(\s|$)"));
-    BETWEEN.split(list).map(|it| bare(it).to_owned()).filter(|it| !it.is_empty()).collect()
+    BETWEEN.split(list).map(|part| bare(part).to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// Without quotes around it and without the end of a sentence.
+/// Strips quotes and the punctuation at the end.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim().trim_end_matches(['.', '!', '?', ':', ',']).trim();
     for quote in ['"', '\'', '`'] {
-        let inside = text.strip_prefix(quote).and_then(|it| it.strip_suffix(quote));
+        let inside = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote));
         if let Some(inside) = inside {
             return inside;
         }
@@ -153,7 +154,7 @@ pub(super) fn bare(text: &str) -> &str {
     text
 }
 
-/// Whether `text` has only words that name nothing.
+/// Whether `text` has only filler words.
 fn is_filler(text: &str) -> bool {
     const FILLER: [&str; 22] = [
         "the",
@@ -179,10 +180,10 @@ fn is_filler(text: &str) -> bool {
         "rows",
         "file",
     ];
-    let words = text.split(|it| !is_part_of_word(it)).filter(|it| !it.is_empty());
+    let words = text.split(|c| !is_part_of_word(c)).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).all(|word| FILLER.contains(&word.as_str()))
 }
 
-fn is_part_of_word(it: char) -> bool {
-    it.is_alphanumeric() || it == '_'
+fn is_part_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }

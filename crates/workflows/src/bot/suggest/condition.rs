@@ -5,19 +5,19 @@ use regex::Regex;
 use serde_json::{Number, Value, json};
 
 use super::{
-    columns::{Columns, bare},
+    columns::{ColumnNames, bare},
     pattern,
 };
 
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct SearchConditions {
     pub(super) conditions: Vec<Value>,
     pub(super) logic: &'static str,
     pub(super) description: String,
 }
 
-/// How each operator is written. Of two that begin at the same place, the earlier one is meant.
-const WRITTEN: [(&str, &str); 17] = [
+/// Patterns of the operators. Of two that match at the same place, the earlier one wins.
+const OPERATOR_PATTERNS: [(&str, &str); 17] = [
     ("is_not_empty", r"\b(?:is|are)\s+not\s+(?:empty|blank|null|missing)\b"),
     ("is_empty", r"\b(?:is|are)\s+(?:empty|blank|null|missing)\b"),
     ("not_contains", r"\b(?:does\s+not|doesn't|not)\s+(?:contains?|includes?)\b"),
@@ -47,42 +47,44 @@ const WRITTEN: [(&str, &str); 17] = [
 ];
 
 static OPERATORS: LazyLock<Regex> = LazyLock::new(|| {
-    let written: Vec<_> = WRITTEN.iter().map(|(_, it)| format!("({it})")).collect();
-    pattern(&written.join("|"))
+    let patterns: Vec<_> =
+        OPERATOR_PATTERNS.iter().map(|(_, pattern)| format!("({pattern})")).collect();
+    pattern(&patterns.join("|"))
 });
 
-/// The conditions of `message`. `Err` says what it lacks.
-pub(super) fn read(message: &str, columns: &Columns<'_>) -> Result<Found, String> {
+/// Reads the conditions of `message`. `Err` asks the user for missing details.
+pub(super) fn read(message: &str, columns: &ColumnNames<'_>) -> Result<SearchConditions, String> {
     let (clauses, logic) = clauses(message)?;
     let mut conditions = Vec::new();
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for clause in clauses {
         let (column, operator, value) = condition(clause, columns)?;
         let shown = match &value {
             Value::Null => String::new(),
             Value::String(text) => format!(" {text}"),
             Value::Array(bounds) => {
-                let bounds =
-                    bounds.iter().map(|it| it.as_str().map_or(it.to_string(), str::to_owned));
+                let bounds = bounds
+                    .iter()
+                    .map(|bound| bound.as_str().map_or(bound.to_string(), str::to_owned));
                 format!(" {}", bounds.collect::<Vec<_>>().join(" and "))
             }
             other => format!(" {other}"),
         };
-        told.push(format!("{column} {}{shown}", operator.replace('_', " ")));
+        described.push(format!("{column} {}{shown}", operator.replace('_', " ")));
         let mut condition = json!({ "column": column, "operator": operator });
         if !value.is_null() {
             condition["value"] = value;
         }
         conditions.push(condition);
     }
-    let description = told.join(if logic == "AND" { " and " } else { " or " });
-    Ok(Found { conditions, logic, description })
+    let description = described.join(if logic == "AND" { " and " } else { " or " });
+    Ok(SearchConditions { conditions, logic, description })
 }
 
-/// The column, the operator and the value of one condition.
+/// Reads one condition: column, operator and value.
 fn condition<'a>(
     clause: &str,
-    columns: &Columns<'a>,
+    columns: &ColumnNames<'a>,
 ) -> Result<(&'a str, &'static str, Value), String> {
     static IN: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"^\s*(?:search|find|filter|look\s*up)\s+(?:for\s+)?(.+)\s+in\s+(.+)$")
@@ -92,8 +94,8 @@ fn condition<'a>(
         let Some(whole) = found.get(0) else { continue };
         let before = clause.get(..whole.start()).unwrap_or_default();
         let Some(at) = columns.ends(before) else { continue };
-        let group = (1..=WRITTEN.len()).find(|group| found.get(*group).is_some());
-        let operator = group.map_or("equals", |group| WRITTEN[group - 1].0);
+        let group = (1..=OPERATOR_PATTERNS.len()).find(|group| found.get(*group).is_some());
+        let operator = group.map_or("equals", |group| OPERATOR_PATTERNS[group - 1].0);
         let after = clause.get(whole.end()..).unwrap_or_default();
         let (operator, value) = value(operator, bare(after))?;
         return Ok((&columns.all()[at], operator, value));
@@ -113,7 +115,7 @@ fn condition<'a>(
     ))
 }
 
-/// The parts between `and` or `or`, but not those in quotes, nor the `and` of `between`.
+/// Splits a message at `and` or `or`, except in quotes and in `between x and y`.
 fn clauses(message: &str) -> Result<(Vec<&str>, &'static str), String> {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s(and|or)\s"));
     static OPEN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bbetween\b"));
@@ -146,7 +148,7 @@ fn clauses(message: &str) -> Result<(Vec<&str>, &'static str), String> {
     Ok((clauses, logic.unwrap_or("AND")))
 }
 
-/// What `operator` compares with. Order means another operator for dates than for numbers.
+/// Reads the value of `operator`. Dates have other operators of order than numbers.
 fn value(operator: &'static str, text: &str) -> Result<(&'static str, Value), String> {
     static BOUNDS: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(.+?)\s+(?:and|to)\s+(.+)$"));
 
@@ -154,7 +156,7 @@ fn value(operator: &'static str, text: &str) -> Result<(&'static str, Value), St
         operator,
         "greater_than" | "greater_than_or_equal" | "less_than" | "less_than_or_equal"
     );
-    let wrong = |what: &str| Err(format!("Say {what} instead of {text:?}."));
+    let wrong = |expected: &str| Err(format!("Say {expected} instead of {text:?}."));
     Ok(match operator {
         "is_empty" | "is_not_empty" => (operator, Value::Null),
         _ if text.is_empty() => {
@@ -169,7 +171,7 @@ fn value(operator: &'static str, text: &str) -> Result<(&'static str, Value), St
             let bounds: [&str; 2] = bounds.map(bare);
             match bounds.map(number) {
                 [Some(low), Some(high)] => (operator, json!([low, high])),
-                _ if bounds.iter().all(|it| is_date(it)) => (operator, json!(bounds)),
+                _ if bounds.iter().all(|bound| is_date(bound)) => (operator, json!(bounds)),
                 _ => return wrong("two numbers or two dates"),
             }
         }

@@ -1,13 +1,13 @@
-//! Normalisations that a message asks for, and of which columns.
+//! Suggests normalisations of columns.
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::{Steps, Suggested, columns::Columns, one, pattern, shown};
+use super::{SuggestResult, Suggested, columns::ColumnNames, one, pattern, shown};
 
-/// What is said by name, and how.
-const SAID: [(&str, &str); 5] = [
+/// Types that a message names, with their patterns.
+const NAMED_TYPES: [(&str, &str); 5] = [
     ("uppercase", r"\bupper[\s-]?case\b|\bcapitals\b"),
     ("lowercase", r"\blower[\s-]?case\b"),
     ("title_case", r"\btitle[\s-]?case\b"),
@@ -15,16 +15,16 @@ const SAID: [(&str, &str); 5] = [
     ("remove_special_chars", r"\bspecial\s+char\w*"),
 ];
 
-/// What follows from what a column holds, and what its name then has in it.
-const HELD: [(&str, &str); 3] =
+/// Types that follow from the name of a column, with the word in it.
+const IMPLIED_TYPES: [(&str, &str); 3] =
     [("phone_format", "phone"), ("email_format", "mail"), ("date_format", "date")];
 
 static TYPES: LazyLock<Regex> = LazyLock::new(|| {
-    let said: Vec<_> = SAID.iter().map(|(_, it)| format!("({it})")).collect();
-    pattern(&said.join("|"))
+    let patterns: Vec<_> = NAMED_TYPES.iter().map(|(_, phrase)| format!("({phrase})")).collect();
+    pattern(&patterns.join("|"))
 });
 
-pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
+pub(super) fn steps(message: &str, columns: &ColumnNames<'_>) -> SuggestResult {
     static CLEAN: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(normali[sz]e|clean|standardi[sz]e)\b"));
     static ROWS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bduplicates?\b"));
@@ -38,21 +38,23 @@ pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
     let types: Vec<_> = TYPES
         .captures_iter(&lower)
         .filter_map(|found| {
-            let group = (1..=SAID.len()).find(|group| found.get(*group).is_some())?;
-            Some((found.get(0)?.start(), SAID[group - 1].0))
+            let group = (1..=NAMED_TYPES.len()).find(|group| found.get(*group).is_some())?;
+            Some((found.get(0)?.start(), NAMED_TYPES[group - 1].0))
         })
         .collect();
     let mut items: Vec<(usize, &str)> = Vec::new();
     if !types.is_empty() {
         if places.is_empty() {
             let all = everywhere(&lower, columns)?;
-            items.extend(all.into_iter().flat_map(|at| types.iter().map(move |it| (at, it.1))));
+            items.extend(
+                all.into_iter().flat_map(|at| types.iter().map(move |named| (at, named.1))),
+            );
         } else {
             items = assign(&types, &places);
         }
     } else if distinct {
-        // The rows are what is meant, whatever columns are named.
-    } else if let Some((name, word)) = HELD.iter().find(|(_, word)| lower.contains(word)) {
+        // The request is about rows, whatever columns are named.
+    } else if let Some((name, word)) = IMPLIED_TYPES.iter().find(|(_, word)| lower.contains(word)) {
         let named = |at: &usize| columns.all()[*at].to_lowercase().contains(word);
         let mut ats: Vec<_> = places.iter().map(|(_, at)| *at).collect();
         if ats.is_empty() {
@@ -67,7 +69,7 @@ pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
     if items.is_empty() {
         return if distinct { Ok(different(columns)) } else { Err(unclear(columns)) };
     }
-    let told: Vec<_> = items
+    let described: Vec<_> = items
         .iter()
         .map(|(at, name)| format!("{} ({})", columns.all()[*at], name.replace('_', " ")))
         .collect();
@@ -76,26 +78,28 @@ pub(super) fn steps(message: &str, columns: &Columns<'_>) -> Steps {
         .map(|(at, name)| json!({ "column_name": columns.all()[at], "normalization_type": name }))
         .collect();
     let arguments = json!({ "normalizations": items, "return_report": true });
-    let mut steps = one("normalization/apply", arguments, format!("Normalise {}", shown(&told)));
+    let mut steps =
+        one("normalization/apply", arguments, format!("Normalise {}", shown(&described)));
     if distinct {
         steps.extend(different(columns));
     }
     Ok(steps)
 }
 
-fn unclear(columns: &Columns<'_>) -> String {
+fn unclear(columns: &ColumnNames<'_>) -> String {
     let example =
         r#"Say what to do with which column, as in "uppercase name" or "trim all columns"."#;
     format!("{example} {}", columns.known())
 }
 
-/// Each column gets the types that are said before it, since the column before. Columns before the
-/// first type belong to it, as in `make name uppercase`, and types after the last column to its.
+/// Assigns types to columns. A column gets the types between it and the column before. Columns
+/// before the first type get that type, as in `make name uppercase`; types after the last column
+/// belong to that column.
 fn assign<'a>(types: &[(usize, &'a str)], places: &[(usize, usize)]) -> Vec<(usize, &'a str)> {
     let mut groups: Vec<(Vec<&str>, Vec<usize>)> = vec![Default::default()];
     let mut places = places.iter().peekable();
     for (place, (_, name)) in types.iter().enumerate() {
-        let end = types.get(place + 1).map_or(usize::MAX, |it| it.0);
+        let end = types.get(place + 1).map_or(usize::MAX, |next| next.0);
         if groups.last().is_some_and(|(_, columns)| !columns.is_empty()) {
             groups.push(Default::default());
         }
@@ -117,8 +121,8 @@ fn assign<'a>(types: &[(usize, &'a str)], places: &[(usize, usize)]) -> Vec<(usi
         .collect()
 }
 
-/// All columns, if the message means all of them.
-fn everywhere(lower: &str, columns: &Columns<'_>) -> Result<Vec<usize>, String> {
+/// All columns, if the message means all. `Err` asks the user for missing details.
+fn everywhere(lower: &str, columns: &ColumnNames<'_>) -> Result<Vec<usize>, String> {
     static ALL: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r"\b(all|data|every\w*|values?|columns|cells?|files?|tables?|spreadsheet|rows|text)\b",
@@ -136,7 +140,7 @@ fn everywhere(lower: &str, columns: &Columns<'_>) -> Result<Vec<usize>, String> 
     }
 }
 
-fn different(columns: &Columns<'_>) -> Vec<Suggested> {
+fn different(columns: &ColumnNames<'_>) -> Vec<Suggested> {
     let arguments = json!({ "columns": columns.all(), "remove_duplicates": true });
     one("excel/extract-columns-to-file", arguments, "Keep each different row once")
 }

@@ -1,4 +1,4 @@
-//! Suggestions are run, on a small file.
+//! Runs suggestions on a small file.
 use std::{fs, ops::ControlFlow, path::PathBuf, time::SystemTime};
 
 use quadrille_tabular::{Limits, Operation, Task};
@@ -22,7 +22,7 @@ fn of(kind: Kind, message: &str) -> Suggestion {
     suggest(kind, message, Some(&file()))
 }
 
-/// What comes out, as CSV if it is a table.
+/// Runs a suggestion, and returns its result, as CSV if it is a table.
 fn run(kind: Kind, message: &str) -> String {
     let suggestion = of(kind, message);
     assert_eq!(suggestion.missing, None, "{message}");
@@ -58,7 +58,7 @@ fn run(kind: Kind, message: &str) -> String {
         assert!(!description.is_empty());
         last = step(operation, &arguments.to_string());
     }
-    if last.extension().is_some_and(|it| it == "xlsx") {
+    if last.extension().is_some_and(|extension| extension == "xlsx") {
         last = step("excel/convert-to-csv", "{}");
     }
     fs::read_to_string(last).unwrap()
@@ -172,7 +172,8 @@ fn objects_have_all_columns_or_those_that_are_said() {
 fn conditions_are_read_from_simple_forms() {
     let names = |message: &str| {
         let found = run(Kind::SearchFilter, message);
-        let names: Vec<_> = found.lines().skip(1).filter_map(|it| it.split(',').next()).collect();
+        let names: Vec<_> =
+            found.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
         names.join(" ")
     };
     for (message, found) in [

@@ -1,13 +1,14 @@
-//! The bot over HTTP: say what you want, look at what it suggests, and let it be run.
+//! The bot over HTTP: send a message, look at the suggestion, and confirm it.
 mod talk;
 
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{Query, Request, State},
+    extract::{self, Query, Request},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header::CONTENT_LENGTH};
+use quadrille_edge::http::Base;
 use quadrille_identity::Action;
 use quadrille_store::{Chat, ChatStatus, MessageType, NewChatMessage, Place, RunStatus};
 use serde::Deserialize;
@@ -16,34 +17,34 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use self::talk::{Answer, Heard};
+use self::talk::{Heard, TalkResult};
 use super::{
-    begin::{self, AskedStep},
-    caller::Caller,
+    begin::{self, StepBody},
+    body::read,
+    caller::ChatCaller,
     chats,
-    envelope::{Answer as Told, Base, Envelope, ok},
+    envelope::{Envelope, EnvelopeBody, ok},
     error::Error,
     files,
-    key::Key,
+    key::KeyHeader,
     path::Path,
-    read, runs,
+    runs,
 };
 use crate::{
+    CONVERSATIONS,
     bot::{
-        dialogue::{Reply, Understood},
+        dialogue::{BotReply, Understood},
         intent, texts,
     },
     digest::Digest,
-    door::Door,
+    state::State,
     wire,
 };
 
+/// Base path of the bot.
 const BOT: &str = "/api/v1/chat/bot";
 
-/// Where conversations begin, also without a body.
-pub(super) const BEGIN: &str = "/api/v1/chat/bot/conversations";
-
-pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
+pub(super) fn router() -> OpenApiRouter<Arc<State>> {
     OpenApiRouter::new()
         .routes(routes!(operations))
         .routes(routes!(create))
@@ -57,8 +58,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
 
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = Conversation)]
-struct Create {
-    /// What the conversation is called; a new name if it is left out.
+struct ConversationBody {
+    /// Id of the conversation; a new one if it is left out.
     #[schema(
         min_length = 1,
         max_length = 250,
@@ -67,39 +68,42 @@ struct Create {
     chat_id: Option<String>,
 }
 
-/// Begin a conversation, or come back to one
+/// Start or resume a conversation
 #[utoipa::path(
     post,
-    path = BEGIN,
+    path = CONVERSATIONS,
     operation_id = "create_conversation",
     tag = "bot",
-    request_body = Create,
+    request_body = ConversationBody,
     responses(
-        (status = 201, description = "The conversation and a `bot_message`", body = Told),
-        (status = 409, description = "The `chat_id` is taken", body = Told),
+        (status = 201, description = "The conversation and a `bot_message`", body = EnvelopeBody),
+        (status = 409, description = "The `chat_id` is taken", body = EnvelopeBody),
     )
 )]
 async fn create(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     request: Request,
 ) -> Result<Envelope, Error> {
-    let asked: Create = if is_empty(&request) { Create::default() } else { read(request).await? };
-    let id = asked.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
-    // What is somebody else's is not taken over, and not told of.
+    let body: ConversationBody =
+        if is_empty(&request) { ConversationBody::default() } else { read(request).await? };
+    let id = body.chat_id.unwrap_or_else(|| Uuid::now_v7().to_string());
+    // Another user's conversation is neither taken over nor disclosed.
     let taken = Error::Conflict("this chat_id is taken; choose another one");
-    let there = caller.store.chat(&id).await?;
-    match &there {
-        None => caller.may_call(&id)?,
-        Some(it) if door.may(it.user_id.as_deref(), &id, Action::Write, &caller.principal) => {}
-        // A name that they could not use anyway is refused as if nobody had it.
-        Some(_) => return Err(caller.may_call(&id).err().unwrap_or(taken)),
+    let existing = caller.store.chat(&id).await?;
+    match &existing {
+        None => caller.check_chat_id(&id)?,
+        Some(chat)
+            if state.may_access(chat.user_id.as_deref(), &id, Action::Write, &caller.principal) => {
+        }
+        // An id that the caller may not use is refused as if it were free.
+        Some(_) => return Err(caller.check_chat_id(&id).err().unwrap_or(taken)),
     }
-    let chat = chats::put(&caller, &id, ChatStatus::Active, there.is_some()).await?;
+    let chat = chats::put(&caller, &id, ChatStatus::Active, existing.is_some()).await?;
     let chat = chat.ok_or(taken)?;
     let welcome = texts::welcome();
-    let said = NewChatMessage { kind: MessageType::System, content: &welcome, metadata: "{}" };
-    caller.store.add_chat_messages(&chat.id, None, &[said]).await?;
+    let message = NewChatMessage { kind: MessageType::System, content: &welcome, metadata: "{}" };
+    caller.store.add_chat_messages(&chat.id, None, &[message]).await?;
     let data = json!({
         "chat_id": chat.id,
         "participant_name": chat.participant,
@@ -112,7 +116,8 @@ async fn create(
 }
 
 #[derive(Deserialize, ToSchema)]
-struct Message {
+#[schema(as = Message)]
+struct MessageBody {
     /// At most 10,000 characters are understood.
     message: String,
 }
@@ -124,50 +129,51 @@ struct Message {
     path = "/conversations/{chat}",
     operation_id = "delete_conversation",
     tag = "bot",
-    responses((status = 200, description = "`chat_id`, which is free again", body = Told))
+    responses((status = 200, description = "`chat_id`, which is free again", body = EnvelopeBody))
 )]
 async fn delete(
-    door: State<Arc<Door>>,
-    caller: Caller,
+    state: extract::State<Arc<State>>,
+    caller: ChatCaller,
     chat: Path<String>,
 ) -> Result<Envelope, Error> {
-    let deleted = chats::delete(door, caller, chat).await?;
+    let deleted = chats::delete(state, caller, chat).await?;
     Ok(Envelope { message: "Bot conversation deleted successfully".to_owned(), ..deleted })
 }
 
-/// Say something to the bot
+/// Send a message to the bot
 ///
-/// What it does not understand is answered with 200, and `status_code` is 400.
+/// A message that is not understood is answered with 200, and `status_code` is 400.
 #[utoipa::path(
     post,
     context_path = BOT,
     path = "/conversations/{chat}/message",
     operation_id = "tell",
     tag = "bot",
-    params(Key),
-    request_body = Message,
+    params(KeyHeader),
+    request_body = MessageBody,
     responses(
-        (status = 200, description = "`bot_response`, and what it suggests", body = Told),
-        (status = 409, description = "The turn of the agent was cancelled", body = Told),
-        (status = 502, description = "The agent failed", body = Told),
+        (status = 200, description = "`bot_response`, and what it suggests", body = EnvelopeBody),
+        (status = 409, description = "The turn of the agent was cancelled", body = EnvelopeBody),
+        (status = 502, description = "The agent failed", body = EnvelopeBody),
     )
 )]
 async fn message(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
-    key: Key,
+    key: KeyHeader,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let Message { message } = read(request).await?;
+    let MessageBody { message } = read(request).await?;
     let heard = Heard::Message(message.clone());
     let key = key.of(&caller, || Digest::new().part("message").part(&message).done());
-    let Answer { mut reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
-    if reply.understood == Understood::Unknown && !door.config.agent.is_empty() {
-        reply = Reply {
-            text: talk::ask(&door, &chat, &caller, &message).await?,
+    let TalkResult { mut reply, run } =
+        talk::talk(&state, &chat, &caller, None, heard, key).await?;
+    if reply.understood == Understood::Unknown && !state.config.agent.is_empty() {
+        reply = BotReply {
+            text: talk::ask(&state, &chat, &caller, &message).await?,
             understood: Understood::Yes,
             ..reply
         };
@@ -175,7 +181,7 @@ async fn message(
     if reply.understood != Understood::Yes {
         return Ok(refused(&reply));
     }
-    let outputs = listed(&door, &chat, Place::Outputs, &base).await?;
+    let outputs = listed(&state, &chat, Place::Outputs, &base).await?;
     let data = json!({
         "bot_response": reply.text,
         "intent": reply.intent,
@@ -184,17 +190,16 @@ async fn message(
         "requires_file": reply.requires_file,
         "action": reply.action,
         "output_files": outputs,
-        "job_id": run.map(|it| it.id),
+        "job_id": run.map(|run| run.id),
     });
     Ok(ok("Message processed successfully", data))
 }
 
-/// As clients know it, the response is a success and its body is not, and `bot_response` alone says
-/// what to do.
-fn refused(reply: &Reply) -> Envelope {
+/// As in the original, the response is a success whose body is not; `bot_response` says what to do.
+fn refused(reply: &BotReply) -> Envelope {
     let data = json!({ "error_type": "Error", "details": null, "bot_response": reply.text });
     let message = "Unknown error".to_owned();
-    Envelope { status: StatusCode::OK, told: 400, message, data, total: 0 }
+    Envelope { status: StatusCode::OK, body_status: 400, message, data, total: 0 }
 }
 
 /// Add a file to a conversation
@@ -205,22 +210,22 @@ fn refused(reply: &Reply) -> Envelope {
     operation_id = "upload_to_bot",
     tag = "bot",
     responses(
-        (status = 200, description = "The file, `bot_response`, and what it suggests", body = Told),
+        (status = 200, description = "The file, `bot_response`, and what it suggests", body = EnvelopeBody),
     )
 )]
 async fn upload(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
     request: Request,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    // Before the file comes: what is refused then would be there all the same.
-    let place = caller.place()?;
-    let file = files::take(&door, &caller, &chat, request, true).await?;
-    let Answer { reply, .. } =
-        talk::talk(&door, &chat, &caller, Some(place), Heard::Uploaded, None).await?;
+    // Before the file is stored: a refusal afterwards would leave it there.
+    let permit = caller.admit()?;
+    let file = files::take(&state, &caller, &chat, request, true).await?;
+    let TalkResult { reply, .. } =
+        talk::talk(&state, &chat, &caller, Some(permit), Heard::Uploaded, None).await?;
     let mut data = files::uploaded(&chat, &file, &base);
     data["bot_response"] = reply.text.into();
     data["suggested_workflow"] = json!(reply.suggested);
@@ -230,42 +235,42 @@ async fn upload(
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Confirmation)]
-struct Confirm {
+struct ConfirmationBody {
     confirmed: bool,
-    /// Other steps than the ones that were suggested.
-    modified_workflow: Option<Vec<AskedStep>>,
+    /// Steps to run instead of the suggested ones.
+    modified_workflow: Option<Vec<StepBody>>,
 }
 
-/// Let the bot do what it suggested, or not
+/// Confirm or decline the suggested steps
 ///
-/// Where nothing is suggested the answer is 400.
+/// Without a suggestion, the answer is 400.
 #[utoipa::path(
     post,
     context_path = BOT,
     path = "/conversations/{chat}/confirm",
     tag = "bot",
-    params(Key),
-    request_body = Confirm,
+    params(KeyHeader),
+    request_body = ConfirmationBody,
     responses(
-        (status = 200, description = "It is not done", body = Told),
-        (status = 202, description = "It is being done as the run `job_id`", body = Told),
+        (status = 200, description = "The steps are not run", body = EnvelopeBody),
+        (status = 202, description = "The steps run as `job_id`", body = EnvelopeBody),
     )
 )]
 async fn confirm(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     Path(chat): Path<String>,
-    key: Key,
+    key: KeyHeader,
     request: Request,
 ) -> Result<Response, Error> {
     let chat = caller.chat(&chat, Action::Write).await?;
-    let Confirm { confirmed, modified_workflow } = read(request).await?;
-    let taken = |steps: Vec<AskedStep>| steps.into_iter().map(AskedStep::taken).collect();
-    let modified: Option<Vec<_>> = modified_workflow.map(taken).transpose()?;
+    let ConfirmationBody { confirmed, modified_workflow } = read(request).await?;
+    let convert = |steps: Vec<StepBody>| steps.into_iter().map(StepBody::into_step).collect();
+    let modified: Option<Vec<_>> = modified_workflow.map(convert).transpose()?;
     let word = if confirmed { "confirm" } else { "decline" };
     let key = key.of(&caller, || begin::digest(word, modified.as_deref().unwrap_or_default()));
     let heard = Heard::Confirmed { confirmed, modified };
-    let Answer { reply, run } = talk::talk(&door, &chat, &caller, None, heard, key).await?;
+    let TalkResult { reply, run } = talk::talk(&state, &chat, &caller, None, heard, key).await?;
     if reply.understood != Understood::Yes {
         return Ok(refused(&reply).status(StatusCode::BAD_REQUEST).into_response());
     }
@@ -284,31 +289,31 @@ async fn confirm(
     Ok(submitted.status(StatusCode::ACCEPTED).into_response())
 }
 
-/// Look at a run
+/// Get a run
 ///
-/// One that was interrupted is shown as one that failed.
+/// An interrupted run is shown as failed.
 #[utoipa::path(
     get,
     context_path = BOT,
     path = "/conversations/{chat}/workflow/status/{job}",
     operation_id = "job_status",
     tag = "bot",
-    responses((status = 200, description = "The run", body = Told))
+    responses((status = 200, description = "The run", body = EnvelopeBody))
 )]
 async fn status(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path((chat, job)): Path<(String, String)>,
 ) -> Result<Envelope, Error> {
     let (chat, run) = caller.run(&chat, &job, Action::Read).await?;
-    let mut shown = runs::look(&door, &caller.store, &chat, &run.id, &base).await?;
-    // Who polls waits for one of the words that they know.
+    let mut shown = runs::show_run(&state, &caller.store, &chat, &run.id, &base).await?;
+    // Clients of the original poll for a status that they know.
     if shown["status"] == RunStatus::Interrupted.word() {
         shown["status"] = RunStatus::Failed.word().into();
     }
     if shown["result"].is_object() {
-        shown["result"]["output_files"] = listed(&door, &chat, Place::Outputs, &base).await?;
+        shown["result"]["output_files"] = listed(&state, &chat, Place::Outputs, &base).await?;
     }
     Ok(ok("Job status retrieved successfully", shown))
 }
@@ -320,67 +325,68 @@ async fn status(
     path = "/conversations/{chat}/history",
     operation_id = "conversation",
     tag = "bot",
-    params(("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "messages at most; 1000 if not given")),
+    params(("limit" = Option<u64>, Query, maximum = 4_294_967_295u32, description = "maximum number of messages; 1000 by default")),
     responses(
-        (status = 200, description = "Messages, files and steps, and `current_state`", body = Told),
-        (status = 422, description = "The limit is no whole number", body = Told),
+        (status = 200, description = "Messages, files and steps, and `current_state`", body = EnvelopeBody),
+        (status = 422, description = "The limit is not a whole number", body = EnvelopeBody),
     )
 )]
 async fn history(
-    State(door): State<Arc<Door>>,
-    caller: Caller,
+    extract::State(state): extract::State<Arc<State>>,
+    caller: ChatCaller,
     base: Base,
     Path(chat): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Envelope, Error> {
     let chat = caller.chat(&chat, Action::Read).await?;
-    let limit = match query.get("limit").filter(|it| !it.is_empty()) {
-        None => chats::SHOWN,
+    let limit = match query.get("limit").filter(|limit| !limit.is_empty()) {
+        None => chats::MAX_SHOWN,
         Some(text) => text
             .parse()
             .map_err(|_| Error::Invalid(format!("limit must be a whole number, found {text:?}")))?,
     };
     let store = &caller.store;
-    let said = store.chat_messages(&chat.id, limit).await?;
-    let steps = store.steps_of_chat(&chat.id, chats::SHOWN).await?;
+    let messages = store.chat_messages(&chat.id, limit).await?;
+    let steps = store.steps_of_chat(&chat.id, chats::MAX_SHOWN).await?;
     let files = store.chat_files(&chat.id).await?;
     let data = json!({
         "chat_id": chat.id,
         "participant_name": chat.participant,
         "status": chat.status.word(),
         "current_state": talk::phase(&caller.store, &chat).await?,
-        "messages": said.iter().map(wire::message).collect::<Vec<_>>(),
-        "uploaded_files": listed(&door, &chat, Place::Uploads, &base).await?,
-        "output_files": listed(&door, &chat, Place::Outputs, &base).await?,
-        "workflow_steps": steps.iter().map(|it| wire::step(&chat, it, &files)).collect::<Vec<_>>(),
+        "messages": messages.iter().map(wire::message).collect::<Vec<_>>(),
+        "uploaded_files": listed(&state, &chat, Place::Uploads, &base).await?,
+        "output_files": listed(&state, &chat, Place::Outputs, &base).await?,
+        "workflow_steps": steps.iter().map(|step| wire::step(&chat, step, &files)).collect::<Vec<_>>(),
     });
-    Ok(ok("Conversation history retrieved successfully", data).total(said.len()))
+    Ok(ok("Conversation history retrieved successfully", data).total(messages.len()))
 }
 
-/// List what the bot understands
+/// List supported operations
 #[utoipa::path(
     get,
     context_path = BOT,
     path = "/operations",
     operation_id = "list_operations",
     tag = "bot",
-    responses((status = 200, description = "`operations` and `total_intents`", body = Told))
+    responses((status = 200, description = "`operations` and `total_intents`", body = EnvelopeBody))
 )]
-async fn operations(_: Caller) -> Envelope {
+async fn operations(_: ChatCaller) -> Envelope {
     let operations = intent::operations();
     let total = operations.len();
     let data = json!({ "operations": operations, "total_intents": total });
     ok("Supported operations retrieved successfully", data).total(total)
 }
 
-async fn listed(door: &Door, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
-    let files = door.memory.store.chat_files(&chat.id).await?;
+async fn listed(state: &State, chat: &Chat, place: Place, base: &Base) -> Result<Value, Error> {
+    let files = state.memory.store.chat_files(&chat.id).await?;
     Ok(wire::files(chat, &files, place, base).into())
 }
 
-/// Whether a request says that it has no body.
+/// Whether a request declares no body.
 fn is_empty(request: &Request) -> bool {
     let headers = request.headers();
-    let length = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
-    !headers.contains_key(http::header::TRANSFER_ENCODING) && length.is_none_or(|it| it == "0")
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    !headers.contains_key(http::header::TRANSFER_ENCODING)
+        && length.is_none_or(|length| length == "0")
 }

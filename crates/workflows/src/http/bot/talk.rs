@@ -1,4 +1,4 @@
-//! One thing that somebody says to the bot: what it remembers, what it answers, and what is done.
+//! One message to the bot: its answer, its side effects, and the stored conversation.
 use std::sync::Arc;
 
 use quadrille_agents::{Ask, Ending};
@@ -13,98 +13,99 @@ use serde_json::{Value, json};
 
 use crate::{
     bot::{
-        dialogue::{self, Input, Phase, Reply, State, Understood},
+        dialogue::{self, BotReply, Dialogue, DialoguePhase, Input, Understood},
         suggest::{FileSeen, Suggested},
     },
-    door::{self, Door},
     engine,
-    http::{begin, caller::Caller, error::Error, key::Keyed, runs},
-    news::Origin,
+    http::{begin, caller::ChatCaller, error::Error, key::RequestKey, runs},
+    run_events::StartedBy,
+    state::{State, chat_topic},
     wire,
 };
 
-/// Columns that the bot knows of a file, at most, and the bytes of their names.
+/// Upper bounds on the columns that the bot knows of a file, and on their names in bytes.
 const MAX_COLUMNS: usize = 1000;
 const MAX_NAMES: usize = 64 << 10;
 
-/// Runs among which the one is looked for that the bot began.
-const RUNS: Page = Page { limit: 100, offset: 0 };
+/// The newest runs, which are searched for one that the bot started.
+const RECENT_RUNS: Page = Page { limit: 100, offset: 0 };
 
-/// What is kept between two requests.
+/// State of a conversation between two requests, as stored.
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
-    #[serde(default)]
-    state: State,
-    file: Option<KeptFile>,
+struct StoredDialogue {
+    #[serde(default, rename = "state")]
+    dialogue: Dialogue,
+    file: Option<KnownFile>,
 }
 
+/// The last uploaded file, as stored.
 #[derive(Clone, Serialize, Deserialize)]
-struct KeptFile {
+struct KnownFile {
     id: i64,
     columns: Vec<String>,
 }
 
-/// What came of it.
-pub(super) struct Answer {
-    pub(super) reply: Reply,
-    /// What was begun.
+/// Outcome of a message.
+pub(super) struct TalkResult {
+    pub(super) reply: BotReply,
+    /// The run that was started.
     pub(super) run: Option<Run>,
 }
 
-/// What somebody says or does.
+/// A message, or another action of the user.
 pub(super) enum Heard {
     Message(String),
     Uploaded,
     Confirmed { confirmed: bool, modified: Option<Vec<NewStep>> },
 }
 
-/// Hear it, answer, and keep both in the conversation. To look at a file takes a place among direct
-/// requests, if the caller has none.
+/// Answers `heard`, and adds both to the conversation. Reading a file needs a permit for a direct
+/// request; one is taken unless `permit` is given.
 pub(super) async fn talk(
-    door: &Arc<Door>,
+    state: &Arc<State>,
     chat: &Chat,
-    caller: &Caller,
-    place: Option<Permit>,
+    caller: &ChatCaller,
+    permit: Option<Permit>,
     heard: Heard,
-    key: Option<Keyed>,
-) -> Result<Answer, Error> {
-    let (life, door, chat) = (door.core.life.clone(), Arc::clone(door), chat.clone());
+    key: Option<RequestKey>,
+) -> Result<TalkResult, Error> {
+    let (life, state, chat) = (state.core.life.clone(), Arc::clone(state), chat.clone());
     let caller = caller.clone();
     let talked = life.finish("bot", async move {
-        answer(&door, &chat, &caller, place, heard, key.as_ref()).await
+        answer(&state, &chat, &caller, permit, heard, key.as_ref()).await
     });
     talked.await.unwrap_or(Err(Error::Server))
 }
 
 async fn answer(
-    door: &Door,
+    state: &State,
     chat: &Chat,
-    caller: &Caller,
-    place: Option<Permit>,
+    caller: &ChatCaller,
+    permit: Option<Permit>,
     mut heard: Heard,
-    key: Option<&Keyed>,
-) -> Result<Answer, Error> {
-    let _turn = door.talk(&chat.id).await;
+    key: Option<&RequestKey>,
+) -> Result<TalkResult, Error> {
+    let _turn = state.lock_dialogue(&chat.id).await;
     let store = &caller.store;
-    // It began a run before, and was answered so, whoever heard it.
+    // A repeated request: it started a run, and is answered in the same way.
     if let Some(key) = key
         && let Some(run) = store.run_of_key(&chat.id, key.stored()).await?
     {
-        return Ok(Answer { reply: dialogue::started(), run: Some(run) });
+        return Ok(TalkResult { reply: dialogue::started(), run: Some(run) });
     }
     let chat = store.chat(&chat.id).await?.ok_or(Error::NoChat)?;
-    let Kept { state: before, file } = recall(store, &chat).await?;
-    let file = last_file(door, &chat, caller, place, file).await?;
+    let StoredDialogue { dialogue: before, file } = recall(store, &chat).await?;
+    let file = last_file(state, &chat, caller, permit, file).await?;
     let seen = file
         .as_ref()
         .map(|(file, known)| FileSeen { name: file.name.clone(), columns: known.columns.clone() });
     let file = file.map(|(_, known)| known);
-    let said = heard.words();
-    let given = heard.steps();
-    let shown: Option<Vec<_>> = given.as_deref().map(|it| it.iter().map(suggested).collect());
-    let state = before.clone();
-    // To find out what a long message says takes a while.
-    let answered = door.core.life.blocking(move || {
+    let text = heard.text();
+    let given = heard.take_steps();
+    let shown: Option<Vec<_>> = given.as_deref().map(|steps| steps.iter().map(suggested).collect());
+    let current = before.clone();
+    // Classifying a long message may take long.
+    let answered = state.core.life.blocking(move || {
         let input = match &heard {
             Heard::Message(text) => Input::Message(text),
             Heard::Uploaded => Input::Uploaded,
@@ -112,27 +113,27 @@ async fn answer(
                 Input::Confirmed { confirmed: *confirmed, modified: shown }
             }
         };
-        dialogue::answer(state, input, seen.as_ref())
+        dialogue::answer(current, input, seen.as_ref())
     });
-    let (state, reply) = answered.await.map_err(|why| {
-        tracing::error!(error = %why, "the bot panicked");
+    let (next, reply) = answered.await.map_err(|err| {
+        tracing::error!(error = %err, "the bot panicked");
         Error::Server
     })?;
     if reply.understood != Understood::Yes {
-        return Ok(Answer { reply, run: None });
+        return Ok(TalkResult { reply, run: None });
     }
-    // Before anything is begun: said again, a yes begins no second run.
-    remember(store, &chat, &Kept { state, file: file.clone() }).await?;
+    // Before a run is started, so that a repeated yes starts no second one.
+    remember(store, &chat, &StoredDialogue { dialogue: next, file: file.clone() }).await?;
     let run = match &reply.run {
         Some(steps) => {
-            // Those that came are run as they came, with what is in them in its order.
-            let given = given.filter(|it| !it.is_empty());
+            // Steps of the client are run as sent, with their members in order.
+            let given = given.filter(|steps| !steps.is_empty());
             let steps = given.unwrap_or_else(|| steps.iter().map(step).collect());
-            match begin::begin(door, &caller.store, &chat, Origin::Bot, &steps, key).await {
+            match begin::start_run(state, &caller.store, &chat, StartedBy::Bot, &steps, key).await {
                 Ok(run) => Some(run),
-                Err(why) => {
-                    remember(store, &chat, &Kept { state: before, file }).await?;
-                    return Err(why);
+                Err(err) => {
+                    remember(store, &chat, &StoredDialogue { dialogue: before, file }).await?;
+                    return Err(err);
                 }
             }
         }
@@ -141,32 +142,32 @@ async fn answer(
     if reply.action == Some("cancel_workflow")
         && let Some(run) = open(store, &chat).await?
     {
-        match runs::end(door, &caller.store, &chat, &run.id).await {
-            // It was faster.
+        match runs::cancel_run(state, &caller.store, &chat, &run.id).await {
+            // The run ended first.
             Ok(()) | Err(Error::Conflict(_)) => {}
-            Err(why) => return Err(why),
+            Err(err) => return Err(err),
         }
     }
     let metadata = json!({
         "intent": reply.intent,
         "suggested_workflow": reply.suggested,
-        "job_id": run.as_ref().map(|it| &it.id),
+        "job_id": run.as_ref().map(|run| &run.id),
     });
     let metadata = metadata.to_string();
     let of = |kind, content, metadata| NewChatMessage { kind, content, metadata };
     let mut messages = Vec::new();
-    messages.extend(said.as_deref().map(|said| of(MessageType::User, said, "{}")));
+    messages.extend(text.as_deref().map(|text| of(MessageType::User, text, "{}")));
     messages.push(of(MessageType::System, &reply.text, &metadata));
-    if let Err(why) = store.add_chat_messages(&chat.id, None, &messages).await {
-        // What was asked for is under way nevertheless.
-        tracing::warn!(error = %why, chat = chat.id, "what was said to the bot is not kept");
+    if let Err(err) = store.add_chat_messages(&chat.id, None, &messages).await {
+        // The request itself has been carried out.
+        tracing::warn!(error = %err, chat = chat.id, "cannot store a message to the bot");
     }
-    Ok(Answer { reply, run })
+    Ok(TalkResult { reply, run })
 }
 
 impl Heard {
-    /// What the conversation shows of it.
-    fn words(&self) -> Option<String> {
+    /// Text that the conversation shows of it.
+    fn text(&self) -> Option<String> {
         match self {
             Self::Message(text) => Some(text.clone()),
             Self::Uploaded => None,
@@ -176,8 +177,8 @@ impl Heard {
         }
     }
 
-    /// The steps that come with it.
-    fn steps(&mut self) -> Option<Vec<NewStep>> {
+    /// Takes the steps that come with it.
+    fn take_steps(&mut self) -> Option<Vec<NewStep>> {
         match self {
             Self::Confirmed { modified, .. } => modified.take(),
             Self::Message(_) | Self::Uploaded => None,
@@ -185,52 +186,52 @@ impl Heard {
     }
 }
 
-/// The file that was uploaded last, and its columns.
+/// Looks up the last uploaded file, and its columns.
 async fn last_file(
-    door: &Door,
+    state: &State,
     chat: &Chat,
-    caller: &Caller,
-    place: Option<Permit>,
-    known: Option<KeptFile>,
-) -> Result<Option<(ChatFile, KeptFile)>, Error> {
+    caller: &ChatCaller,
+    permit: Option<Permit>,
+    known: Option<KnownFile>,
+) -> Result<Option<(ChatFile, KnownFile)>, Error> {
     let files = caller.store.chat_files(&chat.id).await?;
-    let Some(last) = files.into_iter().rfind(|it| it.place == Place::Uploads) else {
+    let Some(last) = files.into_iter().rfind(|file| file.place == Place::Uploads) else {
         return Ok(None);
     };
-    let known = if let Some(known) = known.filter(|it| it.id == last.id) {
+    let known = if let Some(known) = known.filter(|known| known.id == last.id) {
         known
     } else {
-        let place = place.map_or_else(|| caller.place(), Ok)?;
-        KeptFile { id: last.id, columns: columns(door, &place, &last).await? }
+        let permit = permit.map_or_else(|| caller.admit(), Ok)?;
+        KnownFile { id: last.id, columns: columns(state, &permit, &last).await? }
     };
     Ok(Some((last, known)))
 }
 
-async fn remember(store: &Store, chat: &Chat, kept: &Kept) -> Result<(), Error> {
-    let kept = serde_json::to_string(kept).map_err(|why| {
-        tracing::error!(error = %why, "what the bot is to remember cannot be written");
+async fn remember(store: &Store, chat: &Chat, kept: &StoredDialogue) -> Result<(), Error> {
+    let kept = serde_json::to_string(kept).map_err(|err| {
+        tracing::error!(error = %err, "cannot encode a conversation with the bot");
         Error::Server
     })?;
     Ok(store.set_dialogue(&chat.id, &kept).await?)
 }
 
-/// Let the agent answer what the caller says, in the topic of the chat, and keep both, also if the
-/// client leaves meanwhile.
+/// Lets the agent answer in the topic of the chat, and stores both messages, also if the client
+/// disconnects meanwhile.
 pub(super) async fn ask(
-    door: &Arc<Door>,
+    state: &Arc<State>,
     chat: &Chat,
-    caller: &Caller,
+    caller: &ChatCaller,
     message: &str,
 ) -> Result<String, Error> {
-    let topic = door::topic(&chat.id).map_err(|why| Error::Invalid(why.to_string()))?;
+    let topic = chat_topic(&chat.id).map_err(|err| Error::Invalid(err.to_string()))?;
     let known = caller.principal.user.clone();
     let user = known.unwrap_or_else(|| Arc::from(chat.participant.as_str()));
     let (holder, text) = (caller.acting_holder(&user), Arc::from(message));
-    let agent = Some(Arc::from(&*door.config.agent));
-    let ticket = door.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
+    let agent = Some(Arc::from(&*state.config.agent));
+    let ticket = state.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
     let (store, id) = (caller.store.clone(), chat.id.clone());
-    let life = door.core.life.clone();
-    let answered = door.core.life.finish("bot", async move {
+    let life = state.core.life.clone();
+    let answered = state.core.life.finish("bot", async move {
         let text = match &ticket.ended().await.ending {
             Ending::Completed(text) => text.to_string(),
             Ending::Failed(code) => return Err(Error::Agent(*code)),
@@ -238,60 +239,64 @@ pub(super) async fn ask(
             Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
         };
         let of = |kind, content| NewChatMessage { kind, content, metadata: "{}" };
-        let said = [of(MessageType::User, ticket.question()), of(MessageType::System, &text)];
-        // What is kept nowhere was not said.
-        if store.add_chat_messages(&id, None, &said).await? { Ok(text) } else { Err(Error::NoChat) }
+        let messages = [of(MessageType::User, ticket.question()), of(MessageType::System, &text)];
+        // A message that cannot be stored counts as not sent.
+        if store.add_chat_messages(&id, None, &messages).await? {
+            Ok(text)
+        } else {
+            Err(Error::NoChat)
+        }
     });
     answered.await.unwrap_or(Err(Error::Server))
 }
 
-/// Where the conversation is.
-pub(super) async fn phase(store: &Store, chat: &Chat) -> Result<Phase, Error> {
-    Ok(recall(store, chat).await?.state.phase)
+/// Phase of the conversation.
+pub(super) async fn phase(store: &Store, chat: &Chat) -> Result<DialoguePhase, Error> {
+    Ok(recall(store, chat).await?.dialogue.phase)
 }
 
-async fn recall(store: &Store, chat: &Chat) -> Result<Kept, Error> {
+async fn recall(store: &Store, chat: &Chat) -> Result<StoredDialogue, Error> {
     let kept = chat.dialogue.as_deref().map(serde_json::from_str).transpose();
-    let mut kept: Kept = kept
-        .unwrap_or_else(|why| {
-            tracing::warn!(error = %why, chat = chat.id, "the bot has forgotten a conversation");
+    let mut kept: StoredDialogue = kept
+        .unwrap_or_else(|err| {
+            tracing::warn!(error = %err, chat = chat.id, "cannot decode a conversation with the bot");
             None
         })
         .unwrap_or_default();
-    if kept.state.phase == Phase::Processing && open(store, chat).await?.is_none() {
-        kept.state = State::default();
+    if kept.dialogue.phase == DialoguePhase::Processing && open(store, chat).await?.is_none() {
+        kept.dialogue = Dialogue::default();
     }
     Ok(kept)
 }
 
-/// The run that the bot began and that is not over.
+/// Looks up the unfinished run that the bot started.
 async fn open(store: &Store, chat: &Chat) -> Result<Option<Run>, Error> {
-    let runs = store.runs(&chat.id, RUNS).await?;
-    let open = |it: &Run| {
-        it.started_by == Origin::Bot.word()
-            && matches!(it.status, RunStatus::Pending | RunStatus::Running)
+    let runs = store.runs(&chat.id, RECENT_RUNS).await?;
+    let open = |run: &Run| {
+        run.started_by == StartedBy::Bot.word()
+            && matches!(run.status, RunStatus::Pending | RunStatus::Running)
     };
     Ok(runs.into_iter().find(open))
 }
 
-/// The columns of a file; none if it is no table.
-async fn columns(door: &Door, place: &Permit, file: &ChatFile) -> Result<Vec<String>, Error> {
-    let worker = door.room.work(place).await;
-    let folder = door.scratch.folder().map_err(|why| {
-        tracing::error!(error = %why, "there is no place to look at a file");
+/// Reads the columns of a file; none if it is no table.
+async fn columns(state: &State, permit: &Permit, file: &ChatFile) -> Result<Vec<String>, Error> {
+    let worker = state.direct_limit.worker(permit).await;
+    let folder = state.scratch.folder().map_err(|err| {
+        tracing::error!(error = %err, "cannot create a folder for a file");
         Error::Server
     })?;
     let path = folder.path().join("input");
-    engine::fetch(&door.memory.files, &file.key, &path).await?;
-    let read = door.core.life.blocking(move || {
+    engine::fetch(&state.memory.files, &file.key, &path).await?;
+    let read = state.core.life.blocking(move || {
         let columns = quadrille_tabular::columns(&path, &Limits::default());
         drop((folder, worker));
         columns
     });
     let mut columns = match read.await {
         Ok(columns) => columns.unwrap_or_default(),
-        Err(why) => {
-            tracing::error!(error = %why, "a file could not be looked at");
+        Err(err) => {
+            tracing::error!(error = %err, "reading a file panicked");
             return Err(Error::Server);
         }
     };

@@ -1,24 +1,24 @@
-//! The arguments of an operation, from the texts of a form.
+//! Builds the arguments of an operation from the texts of a form.
 use quadrille_core::json;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::super::error::Error;
 
-/// A JSON object in the making. It is text, as the order of members counts.
+/// Builds a JSON object as text, since the order of members counts.
 #[derive(Debug, Default)]
-pub(super) struct Arguments(String);
+pub(super) struct ArgumentsBuilder(String);
 
-/// JSON that a text of the form holds, and how many members it has.
+/// JSON of a form's text, and its number of members.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Json<'a> {
+pub(super) struct JsonField<'a> {
     pub(super) text: &'a str,
     pub(super) len: usize,
 }
 
-// === impl Arguments ===
+// === impl ArgumentsBuilder ===
 
-impl Arguments {
+impl ArgumentsBuilder {
     fn put(mut self, name: &str, value: &str) -> Self {
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         self.0.push_str(&Value::from(name).to_string());
@@ -28,7 +28,7 @@ impl Arguments {
     }
 
     #[must_use]
-    pub(super) fn json(self, name: &str, value: Option<Json<'_>>) -> Self {
+    pub(super) fn json(self, name: &str, value: Option<JsonField<'_>>) -> Self {
         match value {
             Some(json) => self.put(name, json.text),
             None => self,
@@ -62,20 +62,21 @@ impl Arguments {
     }
 }
 
-// === impl Json ===
+// === impl JsonField ===
 
-impl<'a> Json<'a> {
-    /// What the field `name` holds, which has to be a list.
+impl<'a> JsonField<'a> {
+    /// Reads the field `name`, a list.
     pub(super) fn list(name: &str, text: &'a str) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Invalid(format!("{name} must be a valid JSON array: {why}"));
-        let items: Vec<IgnoredAny> = read(text).map_err(|why| wrong(&why))?;
+        let wrong =
+            |reason: &str| Error::Invalid(format!("{name} must be a valid JSON array: {reason}"));
+        let items: Vec<IgnoredAny> = read(text).map_err(|err| wrong(&err))?;
         Ok(Self { text, len: items.len() })
     }
 
-    /// What the field `name` holds, which has to be an object.
+    /// Reads the field `name`, an object.
     pub(super) fn object(name: &str, text: &'a str) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::Invalid(format!("Invalid {name} JSON: {why}"));
-        let members: Map<String, Value> = read(text).map_err(|why| wrong(&why))?;
+        let wrong = |reason: &str| Error::Invalid(format!("Invalid {name} JSON: {reason}"));
+        let members: Map<String, Value> = read(text).map_err(|err| wrong(&err))?;
         Ok(Self { text, len: members.len() })
     }
 }
@@ -84,7 +85,7 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     if json::is_deep(text) {
         return Err(format!("nest at most {} levels", json::DEPTH));
     }
-    json::read(text).map_err(|why| why.to_string())
+    json::read(text).map_err(|err| err.to_string())
 }
 
 #[cfg(test)]
@@ -93,25 +94,25 @@ mod tests {
 
     #[test]
     fn members_are_in_the_order_of_the_form() {
-        let mapping = Json::object("m", r#"{"b":1,"a":{}}"#).unwrap();
-        let arguments = Arguments::default()
+        let mapping = JsonField::object("m", r#"{"b":1,"a":{}}"#).unwrap();
+        let arguments = ArgumentsBuilder::default()
             .json("m", Some(mapping))
             .text("t", Some("a\"b"))
             .text("no", None)
             .flag("f", true)
             .number("n", Some(7));
         assert_eq!(arguments.done(), r#"{"m":{"b":1,"a":{}},"t":"a\"b","f":true,"n":7}"#);
-        assert_eq!(Arguments::default().done(), "{}");
+        assert_eq!(ArgumentsBuilder::default().done(), "{}");
     }
 
     #[test]
     fn what_is_no_json_is_named() {
-        let told = |result: Result<Json<'_>, Error>| result.unwrap_err().to_string();
-        let list = |text| told(Json::list("columns", text));
+        let message = |result: Result<JsonField<'_>, Error>| result.unwrap_err().to_string();
+        let list = |text| message(JsonField::list("columns", text));
         assert!(list("x").starts_with("columns must be a valid JSON array: expected value"));
         assert!(list("{}").contains("invalid type: map"));
         assert!(list("[1],\"evil\":[1]").contains("trailing characters"));
         assert!(list(&"[".repeat(500)).contains("nest at most"));
-        assert!(told(Json::object("m", "[]")).starts_with("Invalid m JSON: invalid type"));
+        assert!(message(JsonField::object("m", "[]")).starts_with("Invalid m JSON: invalid type"));
     }
 }

@@ -1,61 +1,58 @@
-//! What requests made, for whoever asked, until it is swept.
+//! Files that requests made, for their owner, until they are removed.
 use std::{path::PathBuf, sync::Arc};
 
-use axum::{extract::State, response::Response};
+use axum::{extract, response::Response};
 use http::{HeaderMap, Method};
+use quadrille_edge::http::Base;
 use quadrille_store::files::Files;
 
 use super::{
-    super::{
-        caller::Caller, downloads as archives, envelope::Base, error::Error, files::Sent,
-        path::Path,
-    },
-    ROOT,
-    asked::Place,
+    super::{caller::ChatCaller, downloads as archives, error::Error, files::SentFile, path::Path},
+    work::Workspace,
 };
-use crate::{door::Door, engine, wire};
+use crate::{API, engine, state::State, wire};
 
-/// Download what was made of a file
+/// Download a result
 #[utoipa::path(
     get,
-    context_path = ROOT,
+    context_path = API,
     path = "/files/downloads/{name}",
     operation_id = "download",
     tag = "tables",
-    params(Sent<'_>),
-    responses(Sent<'_>)
+    params(SentFile<'_>),
+    responses(SentFile<'_>)
 )]
 pub(super) async fn show(
-    door: State<Arc<Door>>,
-    caller: Caller,
+    state: extract::State<Arc<State>>,
+    caller: ChatCaller,
     name: Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    archives::show(door, caller, name, method, headers).await
+    archives::show(state, caller, name, method, headers).await
 }
 
-/// Keep the file at `path` under `name`, or one like it. Gives its name and its bytes. A client that
-/// leaves meanwhile leaves nothing half done.
-pub(super) async fn keep(
-    door: &Arc<Door>,
+/// Stores the file at `path` under `name` or a similar free name, also if the client disconnects
+/// meanwhile. Returns the name and the size in bytes.
+pub(super) async fn store(
+    state: &Arc<State>,
     owner: Option<Arc<str>>,
-    place: Arc<Place>,
+    workspace: Arc<Workspace>,
     path: PathBuf,
     name: &str,
 ) -> Result<(String, u64), Error> {
-    let (here, name) = (Arc::clone(door), name.to_owned());
-    let kept = door.core.life.finish("download", async move {
+    let (here, name) = (Arc::clone(state), name.to_owned());
+    let kept = state.core.life.finish("download", async move {
         let (store, files) = (&here.memory.store, &here.memory.files);
         let key = Files::key(owner.as_deref().unwrap_or("downloads"), &name);
         let size = engine::put(files, &key, &path).await?;
-        drop(place);
+        drop(workspace);
         let bytes = i64::try_from(size).unwrap_or(i64::MAX);
         match store.add_download(&name, owner.as_deref(), &key, bytes).await {
             Ok(name) => Ok((name, size)),
-            Err(why) => {
-                engine::discard(files, &[key]).await;
-                Err(why.into())
+            Err(err) => {
+                files.discard(&[key]).await;
+                Err(err.into())
             }
         }
     });
@@ -63,5 +60,5 @@ pub(super) async fn keep(
 }
 
 pub(super) fn url(base: &Base, name: &str) -> String {
-    base.url(&format!("{ROOT}/files/downloads/{}", wire::escaped(name)))
+    base.url(&format!("{API}/files/downloads/{}", wire::escaped(name)))
 }

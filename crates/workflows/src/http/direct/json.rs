@@ -1,86 +1,86 @@
-//! Rows as JSON.
+//! Generates JSON from rows.
 use quadrille_tabular::Operation;
 use serde::de::IgnoredAny;
 
 use super::{
     super::{
-        envelope::{Answer, Envelope, ok},
+        envelope::{Envelope, EnvelopeBody, ok},
         error::Error,
     },
-    ROOT,
-    asked::{Asked, Job},
+    request::{DirectRequest, Job},
     take::FILE,
 };
+use crate::API;
 
-/// Make JSON of rows
+/// Generate JSON
 #[utoipa::path(
     post,
-    context_path = ROOT,
+    context_path = API,
     path = "/json/generate",
     operation_id = "generate_json",
     tag = "tables",
     responses(
-        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = Answer),
+        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = EnvelopeBody),
     )
 )]
-pub(super) async fn generate(asked: Asked) -> Result<Envelope, Error> {
-    asked.file(FILE)?;
-    let arguments = asked
+pub(super) async fn generate(request: DirectRequest) -> Result<Envelope, Error> {
+    request.file(FILE)?;
+    let arguments = request
         .arguments()
-        .json("columns", asked.list("columns")?)
-        .json("column_mapping", asked.object("column_mapping")?)
-        .flag("pretty_print", asked.flag("pretty_print", true))
-        .text("null_handling", asked.text("null_handling"))
-        .flag("array_wrapper", asked.flag("array_wrapper", true));
+        .json("columns", request.list("columns")?)
+        .json("column_mapping", request.object("column_mapping")?)
+        .flag("pretty_print", request.flag("pretty_print", true))
+        .text("null_handling", request.text("null_handling"))
+        .flag("array_wrapper", request.flag("array_wrapper", true));
     let operation = Operation::parse("json/generate", &arguments.done())?;
-    made(&asked, operation, "generated", "JSON file generated successfully").await
+    made(&request, operation, "generated", "JSON file generated successfully").await
 }
 
-/// Make JSON of rows by a template
+/// Generate JSON by a template
 #[utoipa::path(
     post,
-    context_path = ROOT,
+    context_path = API,
     path = "/json/generate-with-template",
     operation_id = "generate_json_by_template",
     tag = "tables",
     responses(
-        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = Answer),
+        (status = 200, description = "`download_url`, `total_records` and `file_size`", body = EnvelopeBody),
     )
 )]
-pub(super) async fn with_template(asked: Asked) -> Result<Envelope, Error> {
-    asked.file(FILE)?;
+pub(super) async fn with_template(request: DirectRequest) -> Result<Envelope, Error> {
+    request.file(FILE)?;
     let invalid = |what: &str| Error::Invalid(what.to_owned());
-    let template = asked.text("template").ok_or_else(|| invalid("template is required"))?;
+    let template = request.text("template").ok_or_else(|| invalid("template is required"))?;
     let copy = quadrille_core::json::without_halves(template);
     let template = copy.as_deref().unwrap_or(template);
-    if asked.text("column_mapping").is_none() {
+    if request.text("column_mapping").is_none() {
         return Err(invalid("column_mapping is required"));
     }
     serde_json::from_str::<IgnoredAny>(template)
-        .map_err(|why| Error::Invalid(format!("Invalid template JSON: {why}")))?;
-    let mapping = asked.object("column_mapping")?.filter(|it| it.len > 0);
+        .map_err(|err| Error::Invalid(format!("Invalid template JSON: {err}")))?;
+    let mapping = request.object("column_mapping")?.filter(|mapping| mapping.len > 0);
     let mapping = mapping.ok_or_else(|| invalid("column_mapping cannot be empty"))?;
-    let arguments = asked
+    let arguments = request
         .arguments()
         .text("template", Some(template))
         .json("column_mapping", Some(mapping))
-        .text("aggregation_mode", asked.text("aggregation_mode"))
-        .flag("pretty_print", asked.flag("pretty_print", true));
+        .text("aggregation_mode", request.text("aggregation_mode"))
+        .flag("pretty_print", request.flag("pretty_print", true));
     let operation = Operation::parse("json/generate-with-template", &arguments.done())?;
-    let told = "JSON file generated successfully with template";
-    made(&asked, operation, "generated_template", told).await
+    let message = "JSON file generated successfully with template";
+    made(&request, operation, "generated_template", message).await
 }
 
 async fn made(
-    asked: &Asked,
+    request: &DirectRequest,
     operation: Operation,
     kind: &str,
-    told: &str,
+    message: &str,
 ) -> Result<Envelope, Error> {
-    let name = asked.name(Some(FILE), kind, "json");
-    let made = asked.make(Job::new(operation), &name).await?;
+    let name = request.name(Some(FILE), kind, "json");
+    let made = request.make(Job::new(operation), &name).await?;
     let mut data = made.data();
     data["total_records"] = made.outcome.data["total_records"].clone();
     data["file_size"] = made.size.into();
-    Ok(ok(told, data))
+    Ok(ok(message, data))
 }

@@ -1,12 +1,12 @@
-//! Operations on a file that comes with the request, without a chat.
+//! Operations on a file in the request, without a chat.
 mod arguments;
-mod asked;
 mod bind;
 mod downloads;
 mod excel;
 mod json;
 mod normalize;
 mod refused;
+mod request;
 mod sql;
 mod take;
 mod work;
@@ -17,15 +17,13 @@ use axum::routing::get;
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::envelope::{Answer, Envelope, ok};
-use crate::door::Door;
+use super::envelope::{Envelope, EnvelopeBody, ok};
+use crate::{API, state::State};
 
-const ROOT: &str = "/api/v1";
-
-pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
+pub(super) fn router() -> OpenApiRouter<Arc<State>> {
     OpenApiRouter::new()
         .routes(routes!(health))
-        .route(&format!("{ROOT}/health/"), get(health))
+        .route(&format!("{API}/health/"), get(health))
         .routes(routes!(ready))
         .routes(routes!(excel::info))
         .routes(routes!(excel::extract))
@@ -52,14 +50,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<Door>> {
         .routes(routes!(json::with_template))
 }
 
-/// Ask whether the service is healthy
+/// Health check
 #[utoipa::path(
     get,
-    context_path = ROOT,
+    context_path = API,
     path = "/health",
     tag = "tables",
     security(()),
-    responses((status = 200, description = "`status`, `service` and `version`", body = Answer))
+    responses((status = 200, description = "`status`, `service` and `version`", body = EnvelopeBody))
 )]
 async fn health() -> Envelope {
     let version = env!("CARGO_PKG_VERSION");
@@ -67,15 +65,15 @@ async fn health() -> Envelope {
     ok("Service is healthy", data)
 }
 
-/// Ask whether the service is ready
+/// Readiness check
 #[utoipa::path(
     get,
-    context_path = ROOT,
+    context_path = API,
     path = "/health/ready",
     operation_id = "health_ready",
     tag = "tables",
     security(()),
-    responses((status = 200, description = "`ready`", body = Answer))
+    responses((status = 200, description = "`ready`", body = EnvelopeBody))
 )]
 async fn ready() -> Envelope {
     ok("Service is ready", json!({ "ready": true }))

@@ -1,67 +1,67 @@
-//! Cells in a usual form.
+//! Normalises cells.
 use quadrille_tabular::{Operation, TYPES};
 use serde_json::Map;
 
 use super::{
     super::{
-        caller::Caller,
-        envelope::{Answer, Envelope, ok},
+        caller::ChatCaller,
+        envelope::{Envelope, EnvelopeBody, ok},
         error::Error,
     },
-    ROOT,
-    asked::{Asked, Job},
-    excel::MADE,
+    excel::FILE_GENERATED,
+    request::{DirectRequest, Job},
     take::FILE,
 };
+use crate::API;
 
-/// List what can be done to cells
+/// List normalizations
 #[utoipa::path(
     get,
-    context_path = ROOT,
+    context_path = API,
     path = "/normalization/types",
     operation_id = "normalization_types",
     tag = "tables",
-    responses((status = 200, description = "What each type does", body = Answer))
+    responses((status = 200, description = "What each type does", body = EnvelopeBody))
 )]
-pub(super) async fn types(_: Caller) -> Envelope {
+pub(super) async fn types(_: ChatCaller) -> Envelope {
     let types: Map<_, _> =
         TYPES.iter().map(|(name, what)| ((*name).to_owned(), (*what).into())).collect();
     ok("Normalization types retrieved successfully", types.into()).total(TYPES.len())
 }
 
-/// Bring cells into a usual form
+/// Normalize cells
 #[utoipa::path(
     post,
-    context_path = ROOT,
+    context_path = API,
     path = "/normalization/apply",
     operation_id = "normalize",
     tag = "tables",
     responses(
-        (status = 200, description = "`download_url`, and a `report` where it is wanted", body = Answer),
+        (status = 200, description = "`download_url`, and a `report` where it is wanted", body = EnvelopeBody),
     )
 )]
-pub(super) async fn apply(asked: Asked) -> Result<Envelope, Error> {
-    asked.file(FILE)?;
-    let items = asked.list("normalizations")?.filter(|it| it.len > 0);
+pub(super) async fn apply(request: DirectRequest) -> Result<Envelope, Error> {
+    request.file(FILE)?;
+    let items = request.list("normalizations")?.filter(|items| items.len > 0);
     let none = || Error::Invalid("No normalization configurations provided".to_owned());
     let items = items.ok_or_else(none)?;
-    let report = asked.flag("return_report", false);
+    let report = request.flag("return_report", false);
     let arguments =
-        asked.arguments().json("normalizations", Some(items)).flag("return_report", report);
+        request.arguments().json("normalizations", Some(items)).flag("return_report", report);
     let arguments = arguments.done();
-    // Patterns take a while.
-    let operation = asked.aside(move || Operation::parse("normalization/apply", &arguments));
+    // Compiling patterns may take long.
+    let operation = request.blocking(move || Operation::parse("normalization/apply", &arguments));
     let operation = operation.await??;
-    let name = asked.name(Some(FILE), "normalized", "xlsx");
-    let made = asked.make(Job::new(operation), &name).await?;
+    let name = request.name(Some(FILE), "normalized", "xlsx");
+    let made = request.make(Job::new(operation), &name).await?;
     let mut data = made.data();
     let errors = "Normalization completed with errors, see the warnings";
-    let said = |said| if made.outcome.complete { said } else { errors };
+    let message = |message| if made.outcome.complete { message } else { errors };
     if !report {
-        return Ok(ok(said(MADE), data));
+        return Ok(ok(message(FILE_GENERATED), data));
     }
-    let said = said("Normalization completed successfully");
+    let message = message("Normalization completed successfully");
     data["report"] = made.outcome.data;
     data["output_file"] = made.name.into();
-    Ok(ok(said, data))
+    Ok(ok(message, data))
 }

@@ -1,44 +1,33 @@
-//! What an operation refuses, as clients are told.
+//! Errors of operations, as refusals.
 use quadrille_tabular::{BadArguments, Error as TabularError, Unreadable};
 
 use super::super::error::Error;
 use crate::engine::is_full;
 
 impl From<BadArguments> for Error {
-    fn from(why: BadArguments) -> Self {
-        Self::Invalid(why.to_string())
+    fn from(err: BadArguments) -> Self {
+        Self::Invalid(err.to_string())
     }
 }
 
 impl From<TabularError> for Error {
-    fn from(why: TabularError) -> Self {
-        match &why {
+    fn from(err: TabularError) -> Self {
+        match &err {
             TabularError::Write { source, .. } if is_full(source) => return Self::DiskFull,
             TabularError::Write { source, .. }
             | TabularError::Unreadable(Unreadable::Io { source, .. }) => {
-                tracing::error!(error = %source, "a file of a request was not read or written");
+                tracing::error!(error = %source, "cannot read or write a file of a request");
                 return Self::Server;
             }
-            // Nobody waits for the answer.
+            // The client has gone.
             TabularError::Cancelled { .. } => return Self::Server,
             _ => {}
         }
-        let advice = why.advice().map(|it| format!(" ({it})")).unwrap_or_default();
-        let told = format!("{why}{advice}");
-        match why {
-            TabularError::Columns { .. } | TabularError::Refused(_) => Self::Invalid(told),
-            _ => Self::BadFile(told),
+        let advice = err.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
+        let message = format!("{err}{advice}");
+        match err {
+            TabularError::Columns { .. } | TabularError::Refused(_) => Self::Invalid(message),
+            _ => Self::BadFile(message),
         }
-    }
-}
-
-/// The folder of the request failed.
-impl From<std::io::Error> for Error {
-    fn from(why: std::io::Error) -> Self {
-        if is_full(&why) {
-            return Self::DiskFull;
-        }
-        tracing::error!(error = %why, "a file of a request was not put where it is worked on");
-        Self::Server
     }
 }

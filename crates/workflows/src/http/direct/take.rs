@@ -1,4 +1,4 @@
-//! The form of a request: its files go to a folder for this request alone, its texts stay.
+//! Reads the form of a request: files go to its workspace, texts to memory.
 use std::{collections::HashMap, path::Path};
 
 use axum::extract::Request;
@@ -12,26 +12,28 @@ use tokio::{
 
 use super::super::error::Error;
 
-/// The parts that bring files.
+/// Parts with files.
 pub(super) const FILE: &str = "file";
 pub(super) const SOURCE: &str = "source_file";
 pub(super) const TARGET: &str = "target_file";
 pub(super) const BIND: &str = "bind_file";
 
-/// What came.
+/// Parts of a form.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// What files are called, by the part, which is also their name in the folder.
+pub(super) struct FormParts {
+    /// File names of the client, by part. In the workspace, files are called as their part.
     pub(super) files: HashMap<&'static str, String>,
     pub(super) texts: HashMap<String, String>,
 }
 
-/// Bytes that are written at once.
+/// Bytes written at once.
 const CHUNK: usize = 256 << 10;
 
-/// Take the form; each of its files has at most `limit` bytes.
-pub(super) async fn take(request: Request, folder: &Path, limit: u64) -> Result<Taken, Error> {
-    let Some(boundary) = form::boundary(request.headers())? else { return Ok(Taken::default()) };
+/// Reads the form. Each file has at most `limit` bytes.
+pub(super) async fn take(request: Request, folder: &Path, limit: u64) -> Result<FormParts, Error> {
+    let Some(boundary) = form::boundary(request.headers())? else {
+        return Ok(FormParts::default());
+    };
     let mut source = FormBody::new(request.into_body());
     let taken = parts(Form::new(&mut source, boundary, limit), folder, limit).await;
     if taken.is_err() {
@@ -40,17 +42,17 @@ pub(super) async fn take(request: Request, folder: &Path, limit: u64) -> Result<
     taken
 }
 
-/// Of two parts of one name, the first counts.
-async fn parts(mut form: Form<'_>, folder: &Path, limit: u64) -> Result<Taken, Error> {
-    let mut taken = Taken::default();
+/// Reads the parts. Of two with the same name, the first counts.
+async fn parts(mut form: Form<'_>, folder: &Path, limit: u64) -> Result<FormParts, Error> {
+    let mut taken = FormParts::default();
     while let Some(part) = form.next().await? {
         let name = part.name().unwrap_or_default().to_owned();
-        let file = [FILE, SOURCE, TARGET, BIND].into_iter().find(|it| *it == name);
+        let file = [FILE, SOURCE, TARGET, BIND].into_iter().find(|known| *known == name);
         match (part.file_name().map(str::to_owned), file) {
-            (Some(called), Some(file)) if !called.is_empty() && !taken.files.contains_key(file) => {
+            (Some(client), Some(file)) if !client.is_empty() && !taken.files.contains_key(file) => {
                 store(part, &folder.join(file), limit).await?;
-                // A blank in a name makes addresses of it hard to copy.
-                taken.files.insert(file, Files::sanitise(&called).replace(' ', "_"));
+                // URLs with blanks are hard to copy.
+                taken.files.insert(file, Files::sanitise(&client).replace(' ', "_"));
             }
             (None, _) if !taken.texts.contains_key(&name) => {
                 let text = form.text(part).await?;

@@ -1,4 +1,4 @@
-//! Work on threads of its own: as much at once as there are workers, and none that nobody waits for.
+//! Runs operations on blocking threads, a bounded number at once, each only while its client waits.
 use std::{
     ops::ControlFlow,
     sync::{
@@ -9,27 +9,34 @@ use std::{
 
 use quadrille_core::{Life, Permit};
 use quadrille_tabular::{Error as TabularError, OnProgress};
+use tempfile::TempDir;
 
 use super::super::error::Error;
-use crate::room::Room;
+use crate::direct_limit::DirectLimit;
 
-/// Ends the work when it is dropped.
+/// Folder and permit of a request, dropped with the last thread that uses them.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    pub(super) folder: TempDir,
+    pub(super) permit: Permit,
+}
+
+/// Stops the work when dropped.
 #[derive(Debug, Default)]
-struct Stop(Arc<AtomicBool>);
+struct StopOnDrop(Arc<AtomicBool>);
 
-impl Drop for Stop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
     }
 }
 
-/// Does `work` on behalf of the holder of `place`, when a worker is free. It ends early if its
-/// caller no longer waits for it, or if the process begins to close; its thread may then be left
-/// alone for what it does not end in time.
+/// Runs `work` for the holder of `permit`, once a worker is free. It is stopped if the caller stops
+/// waiting or the process begins to close; a thread that does not end in time is abandoned.
 pub(super) async fn perform<T, F>(
     life: &Life,
-    room: &Room,
-    place: &Permit,
+    limit: &DirectLimit,
+    permit: &Permit,
     work: F,
 ) -> Result<T, Error>
 where
@@ -39,10 +46,10 @@ where
     if life.is_closing() {
         return Err(Error::Stopping);
     }
-    let worker = life.unless_closing(room.work(place)).await.ok_or(Error::Stopping)?;
-    let stop = Stop::default();
+    let worker = life.unless_closing(limit.worker(permit)).await.ok_or(Error::Stopping)?;
+    let stop = StopOnDrop::default();
     let stopped = Arc::clone(&stop.0);
-    let done = aside(life, move || {
+    let done = blocking(life, move || {
         let _worker = worker;
         work(&mut |_| {
             if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -51,13 +58,13 @@ where
     Ok(life.unless_closing(done).await.ok_or(Error::Stopping)???)
 }
 
-/// Do something short, but too long for a thread that has others to serve.
-pub(super) async fn aside<T: Send + 'static>(
+/// Runs something short that would still block other tasks.
+pub(super) async fn blocking<T: Send + 'static>(
     life: &Life,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
-    life.blocking(work).await.map_err(|why| {
-        tracing::error!(error = %why, "an operation panicked");
+    life.blocking(work).await.map_err(|err| {
+        tracing::error!(error = %err, "an operation panicked");
         Error::Server
     })
 }
@@ -73,13 +80,13 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
-        let place = room.enter(&Holder::Program).unwrap();
+        let (life, limit) = (Life::new(), DirectLimit::new(1, 1, &Shares::default()));
+        let permit = limit.admit(&Holder::Program).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "a\n".repeat(5000)).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
         let (ended, ends) = std::sync::mpsc::channel();
-        let asking = perform(&life, &room, &place, move |watch| {
+        let asking = perform(&life, &limit, &permit, move |watch| {
             begun.send(()).unwrap();
             let task = Task {
                 input: &folder.path().join("file"),
@@ -93,30 +100,30 @@ mod tests {
                 limits: Limits::default(),
             };
             let operation = Operation::parse("excel/convert-to-csv", "{}").unwrap();
-            // Again and again, until it is told to stop.
-            let why = loop {
-                if let Err(why) = operation.run(&task, watch) {
-                    break why;
+            // Repeated until it is stopped.
+            let err = loop {
+                if let Err(err) = operation.run(&task, watch) {
+                    break err;
                 }
             };
-            ended.send(matches!(why, TabularError::Cancelled { .. })).unwrap();
-            Err::<(), _>(why)
+            ended.send(matches!(err, TabularError::Cancelled { .. })).unwrap();
+            Err::<(), _>(err)
         });
         tokio::select! {
-            _ = asking => unreachable!("it does not end by itself"),
-            it = begins => it.unwrap(),
+            _ = asking => unreachable!("the work does not end by itself"),
+            begun = begins => begun.unwrap(),
         }
         assert!(ends.recv().unwrap(), "it was cancelled");
-        // There is room for the next one.
-        perform(&life, &room, &place, |_| Ok(())).await.unwrap();
+        // The worker is free for the next one.
+        perform(&life, &limit, &permit, |_| Ok(())).await.unwrap();
     }
 
     #[tokio::test]
-    async fn who_waits_for_work_is_answered_when_the_process_stops_and_the_work_ends() {
-        let (life, room) = (Life::new(), Room::new(1, 1, &Shares::default()));
-        let place = room.enter(&Holder::Program).unwrap();
+    async fn a_client_that_waits_is_answered_when_the_process_stops_and_the_work_ends() {
+        let (life, limit) = (Life::new(), DirectLimit::new(1, 1, &Shares::default()));
+        let permit = limit.admit(&Holder::Program).unwrap();
         let (begun, begins) = tokio::sync::oneshot::channel();
-        let asking = perform(&life, &room, &place, move |watch| {
+        let asking = perform(&life, &limit, &permit, move |watch| {
             begun.send(()).unwrap();
             let progress = Progress { rows: 0, done: 0.0 };
             while watch(progress).is_continue() {}

@@ -1,4 +1,4 @@
-//! Workers for runs, handed out among the owners of chats so that none of them holds all.
+//! Workers for runs, shared among the owners of chats.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,17 +8,17 @@ use std::{
 use quadrille_core::{Holder, Permit, Pool, Shares};
 use quadrille_store::{self as store, Claimed, RunScope, Store};
 
-/// Owners that are looked at for one run, and that are remembered.
+/// Upper bound on the owners considered for one run, and on the owners remembered.
 const MAX_OWNERS: u32 = 1000;
 
-/// Workers, and the owners whose runs they do.
+/// Workers, and the owners that they work for.
 #[derive(Debug)]
 pub(crate) struct Workers {
     pool: Pool,
     served: Mutex<Served>,
 }
 
-/// When an owner was last served, as a number that rises.
+/// Order in which owners were last served, as a growing number.
 #[derive(Debug, Default)]
 struct Served {
     count: u64,
@@ -30,8 +30,7 @@ impl Workers {
         Self { pool: Pool::new("run_workers", count, shares), served: Mutex::default() }
     }
 
-    /// Claims a run, of the owner that was served longest ago of those that have not their share of
-    /// the workers.
+    /// Claims a run of the least recently served owner that has not its share of the workers.
     pub(crate) async fn claim(
         &self,
         store: &Store,
@@ -45,7 +44,7 @@ impl Workers {
                 None => Holder::Program,
             };
             let Ok(worker) = self.pool.take(&holder, 1) else { continue };
-            // `None` if all that there is of this owner is under way.
+            // `None` if all runs of this owner are taken.
             let of = RunScope::Owner(owner.as_deref());
             if let Some(claimed) = store.claim_run(lease, of).await? {
                 self.served().note(owner);
@@ -61,7 +60,7 @@ impl Workers {
 }
 
 impl Served {
-    /// Those that were served longest ago first. The others keep their order.
+    /// Sorts by when owners were served, longest ago first. Ties keep their order.
     fn sort(&self, owners: &mut [Option<String>]) {
         owners.sort_by_key(|owner| self.last.get(owner).copied().unwrap_or_default());
     }
@@ -69,9 +68,9 @@ impl Served {
     fn note(&mut self, owner: Option<String>) {
         self.count += 1;
         self.last.insert(owner, self.count);
-        let most = u64::from(MAX_OWNERS);
-        if self.last.len() as u64 > 2 * most {
-            let recent = self.count - most;
+        let max = u64::from(MAX_OWNERS);
+        if self.last.len() as u64 > 2 * max {
+            let recent = self.count - max;
             self.last.retain(|_, at| *at > recent);
         }
     }
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_served_longest_ago_is_next() {
+    fn the_owner_served_longest_ago_is_next() {
         let mut served = Served::default();
         let mut order = Vec::new();
         for waiting in [["ann", "bob", "eve"]; 6] {

@@ -1,8 +1,8 @@
-//! Results that hold cells as they are, and how people get them.
+//! Formulas in stored text files.
 //!
-//! A step writes the values of a text file as they are, since the next step reads them. A spreadsheet
-//! program would run some of them, so a download has an apostrophe before each of these: it is made on
-//! the way out, and the key of the file says how many there are.
+//! A step writes cells unchanged, since the next step reads them. A spreadsheet program would execute
+//! a cell that begins like a formula, so a download puts an apostrophe before each: they are added
+//! while sending, and the key of the file holds their number.
 use std::ops::Range;
 
 use bytes::{Buf, Bytes};
@@ -10,38 +10,38 @@ use futures_util::{Stream, StreamExt, stream};
 use quadrille_store::files::Files;
 use quadrille_tabular::Defuse;
 
-/// What the last part of such a key ends with; before it is the number.
-const MARK: &str = ".values";
+/// Suffix of the key of such a file, after the number.
+const SUFFIX: &str = ".values";
 
-/// A key for a file of `chat` with so many cells that begin like a formula.
+/// Makes a key for a file of `chat` with `formulas` cells that begin like a formula.
 pub(crate) fn key(chat: &str, name: &str, formulas: u64) -> String {
     match formulas {
         0 => Files::key(chat, name),
-        formulas => Files::key(chat, &format!("{formulas}{MARK}")),
+        formulas => Files::key(chat, &format!("{formulas}{SUFFIX}")),
     }
 }
 
-/// How many cells of the file called `name` get an apostrophe when it is downloaded.
+/// Number of cells that get an apostrophe when the file is downloaded.
 pub(crate) fn formulas(name: &str, key: &str) -> u64 {
     let last = key.rsplit('/').next().unwrap_or(key);
-    let count = last.strip_suffix(MARK).and_then(|it| it.parse().ok());
-    // Files of others may be called as such a key ends.
-    let csv = name.rsplit_once('.').is_some_and(|(_, it)| it == "csv");
+    let count = last.strip_suffix(SUFFIX).and_then(|count| count.parse().ok());
+    // An upload may have a name with this suffix.
+    let csv = name.rsplit_once('.').is_some_and(|(_, extension)| extension == "csv");
     count.filter(|_| csv).unwrap_or_default()
 }
 
-/// Where a download is.
+/// Progress of a download.
 struct State<S> {
     file: S,
-    /// `None` after its end.
+    /// `None` at the end of the file.
     defuse: Option<Defuse>,
-    /// Bytes before the part that is wanted, and of it.
+    /// Bytes before the requested part, and in it.
     skip: u64,
     left: u64,
 }
 
-/// The download of `file`, or this part of it.
-pub(super) fn defused<S, E>(
+/// Streams `file`, or a part of it, with apostrophes before formulas.
+pub(crate) fn defused<S, E>(
     file: S,
     part: Option<Range<u64>>,
 ) -> impl Stream<Item = Result<Bytes, E>>
@@ -57,9 +57,9 @@ where
             let defuse = state.defuse.as_mut().filter(|_| state.left > 0)?;
             match state.file.next().await {
                 Some(Ok(bytes)) => defuse.push(&bytes, &mut out),
-                Some(Err(why)) => {
+                Some(Err(err)) => {
                     state.defuse = None;
-                    return Some((Err(why), state));
+                    return Some((Err(err), state));
                 }
                 None => {
                     state.defuse.take()?.finish(&mut out);
@@ -74,14 +74,15 @@ where
 }
 
 impl<S> State<S> {
-    /// What of the next bytes is wanted.
+    /// Cuts the requested part out of the next bytes.
     fn cut(&mut self, bytes: Vec<u8>) -> Bytes {
-        let most = |it: u64, len: usize| usize::try_from(it).unwrap_or(usize::MAX).min(len);
+        let fitting =
+            |count: u64, len: usize| usize::try_from(count).unwrap_or(usize::MAX).min(len);
         let mut bytes = Bytes::from(bytes);
-        let skipped = most(self.skip, bytes.len());
+        let skipped = fitting(self.skip, bytes.len());
         self.skip -= skipped as u64;
         bytes.advance(skipped);
-        bytes.truncate(most(self.left, bytes.len()));
+        bytes.truncate(fitting(self.left, bytes.len()));
         self.left -= bytes.len() as u64;
         bytes
     }
@@ -99,7 +100,7 @@ mod tests {
     fn a_key_says_how_many_cells_get_an_apostrophe() {
         let marked = key("c", "x.csv", 17);
         assert_eq!((formulas("x.csv", &marked), formulas("x.csv", &key("c", "x.csv", 0))), (17, 0));
-        // A name of an upload says nothing.
+        // The name of an upload does not count.
         assert_eq!(formulas("5.values", &Files::key("c", "5.values")), 0);
     }
 
@@ -108,7 +109,7 @@ mod tests {
         let pieces = ["a,b\n=1", ",@x\n-1,\"+A", "1\"\n"];
         let whole = "a,b\n'=1,'@x\n-1,\"'+A1\"\n";
         let file = || {
-            let pieces = pieces.map(|it| Ok::<_, Infallible>(Bytes::from(it)));
+            let pieces = pieces.map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
             Box::pin(stream::iter(pieces))
         };
         for start in 0..=whole.len() {

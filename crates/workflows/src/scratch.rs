@@ -1,18 +1,18 @@
-//! The folder where files are worked on, and what is done about those of processes that are gone.
+//! The scratch folder, and the removal of those that crashed processes left.
 use std::{fs, io, path::Path, sync::Arc};
 
 use quadrille_store::{Lock, LockError};
 use tempfile::TempDir;
 
-/// A folder of this process in the one that is configured. Gone with the last of its clones; what a
-/// crash leaves is removed by the next process.
+/// This process's folder below the configured one. Removed with the last clone; after a crash, the
+/// next process removes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch(Arc<Own>);
 
 #[derive(Debug)]
 struct Own {
     folder: TempDir,
-    /// Locked as long as the process is there.
+    /// Held while the process lives.
     _lock: Lock,
 }
 
@@ -24,21 +24,21 @@ impl Scratch {
     pub(crate) fn open(all: &Path) -> io::Result<Self> {
         fs::create_dir_all(all)?;
         for entry in fs::read_dir(all)?.flatten() {
-            // One without a lock is only just being made.
-            let is_one = entry.file_name().to_string_lossy().starts_with(PREFIX);
-            if is_one && Lock::is_free(&entry.path().join(LOCK)) {
+            // A folder without a lock is being created.
+            let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+            if is_ours && Lock::is_free(&entry.path().join(LOCK)) {
                 fs::remove_dir_all(entry.path())?;
             }
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(all)?;
-        let lock = Lock::take(&folder.path().join(LOCK)).map_err(|why| match why {
-            LockError::File(_, why) => why,
-            why @ LockError::Taken(_) => io::Error::other(why),
+        let lock = Lock::take(&folder.path().join(LOCK)).map_err(|err| match err {
+            LockError::File(_, err) => err,
+            err @ LockError::Taken(_) => io::Error::other(err),
         })?;
         Ok(Self(Arc::new(Own { folder, _lock: lock })))
     }
 
-    /// A folder for one piece of work, gone with it.
+    /// Creates a folder for one task. Removed when it is dropped.
     pub(crate) fn folder(&self) -> io::Result<TempDir> {
         TempDir::new_in(self.0.folder.path())
     }

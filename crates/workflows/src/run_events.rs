@@ -1,32 +1,32 @@
-//! What observers of a chat are told: records of its topic, whose payload is the frame that clients
-//! of workflows know.
+//! Publishes the progress of runs to the topic of their chat. The payload of each record is a frame of
+//! the workflows protocol.
 use quadrille_core::{Draft, EventKey, Topic};
 use quadrille_store::{Chat, ChatFile, MessageType, NewChatMessage, Run, RunStatus, Start, Step};
 use serde_json::{Value, json};
 
 use crate::{
     bot::texts,
-    door::{self, Door},
+    state::{State, chat_topic},
     wire,
 };
 
-/// The chat of a run, for those who watch it.
+/// Publishes the events of a chat's runs.
 #[derive(Debug)]
-pub(crate) struct News<'a> {
-    door: &'a Door,
+pub(crate) struct RunEvents<'a> {
+    state: &'a State,
     chat: &'a Chat,
     topic: Topic,
 }
 
-/// The door that a run came through.
+/// The endpoint that started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum StartedBy {
     Execute,
     Runs,
     Bot,
 }
 
-impl Origin {
+impl StartedBy {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Execute => "execute",
@@ -36,32 +36,39 @@ impl Origin {
     }
 }
 
-impl<'a> News<'a> {
-    /// `None` for a chat that nobody can watch.
-    pub(crate) fn of(door: &'a Door, chat: &'a Chat) -> Option<Self> {
-        Some(Self { door, chat, topic: door::topic(&chat.id).ok()? })
+impl<'a> RunEvents<'a> {
+    /// `None` if the id of the chat cannot name a topic.
+    pub(crate) fn of(state: &'a State, chat: &'a Chat) -> Option<Self> {
+        Some(Self { state, chat, topic: chat_topic(&chat.id).ok()? })
     }
 
-    pub(crate) async fn begun(&self, run: &Run, start: Start) {
-        let bot = run.started_by == Origin::Bot.word();
+    pub(crate) async fn started(&self, run: &Run, start: Start) {
+        let bot = run.started_by == StartedBy::Bot.word();
         let (kind, message) = match start {
             Start::Fresh if bot => ("workflow_started", "🚀 Starting workflow execution..."),
             Start::Fresh => ("workflow_started", "Workflow execution started"),
             Start::Resumed => {
-                ("workflow_resumed", "Workflow execution goes on after an interruption")
+                ("workflow_resumed", "Workflow execution resumes after an interruption")
             }
             Start::Returned => return,
         };
         let frame = json!({ "total_steps": run.total, "message": message });
-        self.tell(run, kind, None, frame).await;
+        self.publish(run, kind, None, frame).await;
     }
 
     pub(crate) async fn progress(&self, run: &Run, step: &Step, percent: u8, message: &str) {
         let status = if percent == 100 { "completed" } else { "running" };
-        self.moved(run, step, percent, status, message).await;
+        self.step_progress(run, step, percent, status, message).await;
     }
 
-    async fn moved(&self, run: &Run, step: &Step, percent: u8, status: &str, message: &str) {
+    async fn step_progress(
+        &self,
+        run: &Run,
+        step: &Step,
+        percent: u8,
+        status: &str,
+        message: &str,
+    ) {
         let frame = json!({
             "step_id": step.id,
             "operation": step.operation,
@@ -69,31 +76,32 @@ impl<'a> News<'a> {
             "status": status,
             "message": message,
         });
-        self.tell(run, "progress", Some(step), frame).await;
+        self.publish(run, "progress", Some(step), frame).await;
     }
 
-    /// `step` and `files` as they are now, with what it made.
-    pub(crate) async fn finished(&self, run: &Run, step: &Step, files: &[ChatFile]) {
-        let said = match wire::incomplete(std::slice::from_ref(step)) {
+    /// `step` and `files` are read after the step has ended.
+    pub(crate) async fn step_finished(&self, run: &Run, step: &Step, files: &[ChatFile]) {
+        let message = match wire::incomplete(std::slice::from_ref(step)) {
             Some(_) => "Step completed with errors",
             None => "Step completed successfully",
         };
-        self.progress(run, step, 100, said).await;
+        self.progress(run, step, 100, message).await;
         let result = wire::result(self.chat, step, files, None);
         let frame = json!({ "step_id": step.id, "operation": step.operation, "result": result });
-        self.tell(run, "step_result", Some(step), frame).await;
+        self.publish(run, "step_result", Some(step), frame).await;
     }
 
-    pub(crate) async fn failed(&self, run: &Run, step: &Step, why: &str) {
-        self.moved(run, step, 0, "failed", &format!("Step failed: {why}")).await;
-        self.tell(run, "error", Some(step), json!({ "step_id": step.id, "message": why })).await;
+    pub(crate) async fn step_failed(&self, run: &Run, step: &Step, error: &str) {
+        self.step_progress(run, step, 0, "failed", &format!("Step failed: {error}")).await;
+        self.publish(run, "error", Some(step), json!({ "step_id": step.id, "message": error }))
+            .await;
     }
 
-    /// `outputs` are files of the chat that are for the user.
-    pub(crate) async fn over(&self, run: &Run, outputs: usize) {
+    /// `outputs` is the number of output files of the chat.
+    pub(crate) async fn ended(&self, run: &Run, outputs: usize) {
         let incomplete = self.incomplete(run).await;
-        if run.started_by == Origin::Bot.word() {
-            self.bot_says(run, incomplete.as_deref()).await;
+        if run.started_by == StartedBy::Bot.word() {
+            self.add_to_dialogue(run, incomplete.as_deref()).await;
         }
         let (kind, frame) = match run.status {
             RunStatus::Completed => (
@@ -103,7 +111,7 @@ impl<'a> News<'a> {
                     "output_files_count": outputs,
                     "message": if let Some(incomplete) = &incomplete {
                         incomplete
-                    } else if run.started_by == Origin::Bot.word() {
+                    } else if run.started_by == StartedBy::Bot.word() {
                         "✅ Workflow completed successfully!"
                     } else {
                         "Workflow execution completed successfully"
@@ -123,26 +131,26 @@ impl<'a> News<'a> {
                 (kind, json!({ "error": run.error, "message": "Workflow execution failed" }))
             }
         };
-        self.tell(run, kind, None, frame).await;
-        self.door.run_changed();
+        self.publish(run, kind, None, frame).await;
+        self.state.run_changed();
     }
 
-    /// What is said of a run that ended without having done all that was asked.
+    /// Message about a completed run whose steps were done in part.
     async fn incomplete(&self, run: &Run) -> Option<String> {
         if run.status != RunStatus::Completed {
             return None;
         }
-        match self.door.memory.store.steps(&run.id).await {
+        match self.state.memory.store.steps(&run.id).await {
             Ok(steps) => wire::incomplete(&steps),
-            Err(why) => {
-                tracing::warn!(error = %why, run = run.id, "the results of a run were not read");
+            Err(err) => {
+                tracing::warn!(error = %err, run = run.id, "cannot read the results of a run");
                 None
             }
         }
     }
 
-    /// What became of a run that the bot began is a part of the conversation.
-    async fn bot_says(&self, run: &Run, incomplete: Option<&str>) {
+    /// Adds the outcome of a run that the bot started to its conversation.
+    async fn add_to_dialogue(&self, run: &Run, incomplete: Option<&str>) {
         let (kind, content) = match (run.status, &run.error) {
             (RunStatus::Completed, _) if let Some(incomplete) = incomplete => {
                 (MessageType::System, incomplete.to_owned())
@@ -154,29 +162,29 @@ impl<'a> News<'a> {
             }
         };
         let metadata = json!({ "job_id": run.id }).to_string();
-        let said = NewChatMessage { kind, content: &content, metadata: &metadata };
-        let store = &self.door.memory.store;
-        if let Err(why) = store.add_chat_messages(&self.chat.id, None, &[said]).await {
-            tracing::warn!(error = %why, run = run.id, "the end of a run is not in its conversation");
+        let message = NewChatMessage { kind, content: &content, metadata: &metadata };
+        let store = &self.state.memory.store;
+        if let Err(err) = store.add_chat_messages(&self.chat.id, None, &[message]).await {
+            tracing::warn!(error = %err, run = run.id, "cannot add the outcome of a run to its conversation");
         }
     }
 
-    /// The record is in the log when this ends; slow readers were waited for a little.
-    async fn tell(&self, run: &Run, kind: &'static str, step: Option<&Step>, frame: Value) {
+    /// Publishes a record. It is in the log when this ends, after a bounded wait for slow readers.
+    async fn publish(&self, run: &Run, kind: &'static str, step: Option<&Step>, frame: Value) {
         let draft = draft(&self.topic, run, kind, step, frame);
-        if let Err(why) = self.door.core.hub.publish(draft).await {
-            tracing::warn!(error = %why, chat = %self.chat.id, "observers were not told of a run");
+        if let Err(err) = self.state.core.hub.publish(draft).await {
+            tracing::warn!(error = %err, chat = %self.chat.id, "cannot publish an event of a run");
         }
     }
 }
 
-/// Tell those who watch a chat that was deleted that its runs were cancelled. Waits for nobody.
-pub(crate) fn deleted(door: &Door, topic: &Topic, cancelled: &[Run]) {
+/// Publishes that the runs of a deleted chat were cancelled, without waiting for readers.
+pub(crate) fn publish_deleted(state: &State, topic: &Topic, cancelled: &[Run]) {
     for run in cancelled {
         let message = "Workflow execution cancelled: the chat was deleted";
         let frame = json!({ "error": "cancelled", "message": message });
-        // The record is in the log before this could be awaited.
-        drop(door.core.hub.publish(draft(topic, run, "workflow_cancelled", None, frame)));
+        // The record is in the log before the future is polled.
+        drop(state.core.hub.publish(draft(topic, run, "workflow_cancelled", None, frame)));
     }
 }
 
@@ -197,8 +205,8 @@ fn draft(
     if let (Value::Object(frame), Value::Object(members)) = (&mut frame, members) {
         frame.extend(members);
     }
-    // Of each kind and step only the newest counts for who is behind.
-    let about = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
-    let key = EventKey::from(format!("{kind} {about}").as_str());
+    // A client that is behind gets only the newest of each kind and step.
+    let subject = step.map_or_else(|| run.id.clone(), |step| step.id.to_string());
+    let key = EventKey::from(format!("{kind} {subject}").as_str());
     Draft::new(topic.clone(), kind, frame.to_string()).key(Some(key))
 }
