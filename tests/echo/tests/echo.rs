@@ -39,7 +39,7 @@ impl Server {
         };
         let settings = AuthSettings { mode, secrets, ..AuthSettings::default() };
         let core = Core {
-            hub: Hub::new(Policies::default(), &limits, None, &life),
+            hub: Hub::new(Policies::default(), &limits, &life),
             sessions: Registry::new(limits.clone()),
             presence: Presence::default(),
             auth: Authority::new(&settings).unwrap(),
