@@ -31,7 +31,7 @@ impl Identity {
         self.state.core.auth.allow(&self.principal, action, topic)
     }
 
-    /// EventKey of a publication of this client about `message`: it belongs to the user, or to the
+    /// Key of a publication of this client about `message`: it belongs to the user, or to the
     /// session of a client without one.
     pub(crate) fn key(&self, session: &SessionInfo, kind: &str, message: &str) -> EventKey {
         match &self.principal.user {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{CHATS, state::State, values, wire};
 
-/// FormPart with the file.
+/// Part with the file.
 pub(super) const FILE: &str = "file";
 
 /// A stored object that is in no chat yet.

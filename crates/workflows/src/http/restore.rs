@@ -24,7 +24,7 @@ use crate::{
     state::{State, chat_topic},
 };
 
-/// FormPart with the archive.
+/// Part with the archive.
 const FILE: &str = "dump_file";
 
 /// Restore a chat from its archive
