@@ -1,4 +1,4 @@
-//! What all connections and requests share.
+//! State that all connections and requests share.
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},

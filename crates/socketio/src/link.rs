@@ -1,4 +1,4 @@
-//! What an application may use of a connection.
+//! The part of a connection that an application may use.
 use std::{fmt, sync::Arc};
 
 use quadrille_core::{Inbox, Position, SessionInfo, Since, Tag, TooManyTopics, Topic};

@@ -26,7 +26,7 @@ use crate::{
 /// The only namespace.
 const NAMESPACE: &str = "/";
 
-/// What all connections have in common.
+/// State that all connections share.
 pub(crate) struct SocketServer<A> {
     pub(crate) application: Arc<A>,
     pub(crate) core: Core,
@@ -67,7 +67,7 @@ struct ConnectedClient<C> {
     recovery: Option<RecoveryHandle>,
 }
 
-/// What a packet waited for.
+/// Result that a packet waited for.
 pub(crate) enum Done<A: Application> {
     Connect(Result<Accepted<A::Identity>, Refusal>, Option<ResumeRequest>),
     Event(Then<A::Client>),

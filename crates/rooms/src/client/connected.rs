@@ -105,7 +105,7 @@ impl Client {
         }
     }
 
-    /// What a command needs to go on without the client: the state, the token, and the user.
+    /// Handles that a command needs to go on without the client: the state, the token, and the user.
     pub(super) fn acting(&self) -> (Arc<State>, Principal, Option<Arc<str>>) {
         (Arc::clone(&self.state), self.principal.clone(), self.user.clone())
     }

@@ -1,4 +1,4 @@
-//! What each record is to the clients of conversations, of named rooms, and of other topics.
+//! Each record as clients of conversations, of named rooms, and of other topics get it.
 use quadrille_core::{
     Draft, Position,
     turn::{Cancelled, Completed, Delta, Failed, Started, Status},

@@ -1,4 +1,4 @@
-//! What a test runs on: rooms on a port of their own, with a database and a folder of their own.
+//! The set-up of a test: rooms on a port of their own, with a database and a folder of their own.
 use std::{
     fs,
     net::SocketAddr,
@@ -128,7 +128,7 @@ impl Bed {
         kept.iter().map(|path| path.replacen(&folder, "", 1)).collect()
     }
 
-    /// What will be published in a conversation.
+    /// Follows what is published in a conversation.
     pub(crate) fn watch(&self, conversation: i64) -> Watch {
         let mut inbox = self.core.hub.inbox();
         let topic = format!("room:{conversation}").parse().unwrap();
@@ -140,7 +140,7 @@ impl Bed {
         self.store.create_conversation(user, None).await.unwrap().id
     }
 
-    /// What is stored in a conversation.
+    /// Returns the stored messages of a conversation.
     pub(crate) async fn contents(&self, conversation: i64) -> Vec<String> {
         let messages = self.store.messages(conversation, None, 100).await.unwrap();
         messages.into_iter().map(|it| it.content).collect()

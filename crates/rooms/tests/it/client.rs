@@ -14,12 +14,12 @@ use tokio::{
 
 use crate::bed::Bed;
 
-/// What a client shows, as headers.
+/// Credentials of a client, as headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) at: SocketAddr,
     headers: Vec<(String, String)>,
-    /// Who they say they are, in every address.
+    /// The user that the client claims to be, in every address.
     claimed: Option<String>,
 }
 

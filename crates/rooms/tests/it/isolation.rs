@@ -1,4 +1,4 @@
-//! What is somebody else's looks as if it did not exist, through every door.
+//! Another user's data looks as if it did not exist, over every endpoint.
 use e2e::{http::Response, token::token};
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::{
     client::{Client, file, text},
 };
 
-/// What every door that takes the id of a conversation answers.
+/// The answers of every endpoint that takes the id of a conversation.
 async fn through_all_doors(client: &Client, id: i64) -> Vec<Response> {
     let (path, id) = (format!("/conversations/{id}"), id.to_string());
     vec![

@@ -1,4 +1,4 @@
-//! Who is let in, by which token, from where.
+//! Tokens that are accepted, and where they are read.
 use e2e::token::{forge, now, token};
 use futures_util::future::join_all;
 use quadrille_core::Limits;

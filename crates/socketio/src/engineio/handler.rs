@@ -1,4 +1,4 @@
-//! What is at the other end of a client's messages.
+//! The receiver of a client's messages.
 use std::fmt;
 
 use quadrille_core::{Close, Delivery, Inbox};
@@ -11,7 +11,7 @@ pub trait Handler: Send + Sized + 'static {
     /// Name of the protocol in logs and metrics.
     const NAME: &'static str;
 
-    /// What [`Flow::Wait`] waits for.
+    /// Result that [`Flow::Wait`] waits for.
     type Done: Send + 'static;
 
     /// Handles a message of the client.

@@ -1,4 +1,4 @@
-//! What is kept of a session between two requests.
+//! State of a session between two requests.
 use std::{
     task::{Context, Poll, Waker},
     time::Duration,
@@ -17,7 +17,7 @@ use crate::config::Config;
 /// Time for which a session that is over waits for a poll, by which its client learns the reason.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What one poll takes from the logs.
+/// Upper bound on the records that one poll takes from the logs.
 const ROOM: BatchLimit = BatchLimit { records: 256, bytes: 64 << 10 };
 
 /// Times that one poll asks the logs while the client is shown nothing of what they have.

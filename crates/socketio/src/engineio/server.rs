@@ -1,4 +1,4 @@
-//! What all connections of one path have in common.
+//! State that all connections of one path share.
 use std::{fmt, sync::Arc};
 
 use quadrille_core::SessionInfo;

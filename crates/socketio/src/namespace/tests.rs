@@ -120,7 +120,7 @@ impl Wire {
         Self { namespace, inbox: server.core.hub.inbox(), _session: session }
     }
 
-    /// What is answered to a message, and whether the connection is closed.
+    /// Returns the answer to a message, and whether the connection is closed.
     async fn send(&mut self, message: &str) -> (Vec<String>, bool) {
         let mut sent = Sent::default();
         let mut link = EngineLink { inbox: &mut self.inbox, out: &mut sent };

@@ -1,4 +1,4 @@
-//! What a client was shown, and from which positions another connection resumes.
+//! Records that a client was shown, and the positions from which another connection resumes.
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -17,8 +17,8 @@ pub const NOTES: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub struct Offset<'a>(pub &'a Topic, pub Position);
 
-/// What one connection follows, and what it was shown of it. Bounded by the runs and notes kept,
-/// and by the topics followed.
+/// Topics that one connection follows, and the records it was shown. Bounded by the runs and notes
+/// kept, and by the topics followed.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryLog {
     /// The offset with which this connection began: that of a client that was shown nothing since.

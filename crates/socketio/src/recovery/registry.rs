@@ -27,7 +27,7 @@ pub(crate) struct Recovery {
 #[derive(Debug, Default)]
 struct Sockets {
     all: HashMap<Pid, RecoveryEntry>,
-    /// Those without a connection, in the order in which they lost it.
+    /// Sockets without a connection, in the order in which they lost it.
     lost: BTreeSet<(Instant, Pid)>,
     /// Size of those without a connection.
     bytes: usize,

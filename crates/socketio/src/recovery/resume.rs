@@ -1,4 +1,4 @@
-//! What a client that lost its connection sends with its next CONNECT.
+//! Members that a client that lost its connection sends with its next CONNECT.
 use std::sync::Arc;
 
 use quadrille_core::Topic;
