@@ -38,7 +38,7 @@ impl Holder {
             Self::Sqlite(mut connection) => connection.execute("ROLLBACK").await.map(drop).unwrap(),
             #[cfg(feature = "postgres")]
             Self::Postgres(mut connection) => {
-                connection.execute("ROLLBACK").await.map(drop).unwrap()
+                connection.execute("ROLLBACK").await.map(drop).unwrap();
             }
         }
     }
