@@ -129,7 +129,7 @@ async fn one_user_leaves_room_for_the_runs_and_requests_of_others() {
     let refused = ann.post(&format!("{}/runs", chats[3]), &steps).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
     let told = refused.json()["message"].as_str().unwrap().to_owned();
-    assert!(told.starts_with("You have your share of the runs that may wait"), "{told}");
+    assert!(told.starts_with("You have reached your share of waiting runs"), "{told}");
     let chat = bob.chat("a\n1\n").await;
     let quick = json!({ "steps": [{ "operation": "excel/convert-to-csv" }] });
     let done = bob.post(&format!("{chat}/execute"), &quick).await;
@@ -164,7 +164,7 @@ async fn one_user_leaves_workers_for_the_requests_of_others() {
         .await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
         let told = refused.json()["message"].as_str().unwrap().to_owned();
-        assert!(told.starts_with("You have your share of the requests"), "{told}");
+        assert!(told.starts_with("You have reached your share of requests"), "{told}");
         // What the bot looks at is counted as well.
         let talk = ann.post("/api/v1/chat/bot/conversations", &json!({})).await.json();
         let talk = talk["data"]["chat_id"].as_str().unwrap().to_owned();
