@@ -29,8 +29,11 @@ async fn a_configuration_that_nobody_writes_holds_up_neither_the_end_nor_the_nex
         (reloads(&gateway, "bad").await == 1).then_some(())
     })
     .await;
-    let lines = gateway.stderr();
-    assert!(lines.iter().any(|it| it.contains("could not be read within")), "{lines:?}");
+    eventually("the line that says so", async || {
+        let lines = gateway.stderr();
+        lines.iter().any(|line| line.contains("could not be read within")).then_some(())
+    })
+    .await;
     let moved = format!("{file}.pipe");
     std::fs::rename(&file, &moved).unwrap();
     scratch.file("gateway.toml", text);
