@@ -13,7 +13,7 @@ pub const CHATS_OF_BOT: &str = "/api/v1/chat/bot/conversations";
 /// The type of an upload's body.
 pub const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=b");
 
-/// What an upload's body begins with.
+/// First part of an upload's body, up to the content of its file.
 pub fn part(name: &str) -> String {
     let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=";
     format!("{head}\"{name}\"\r\n\r\n")
@@ -71,7 +71,7 @@ impl Chat {
         self.post("/execute", &json!({ "steps": steps })).await
     }
 
-    /// Who watches the chat, after having been told so.
+    /// Connects a watcher of the chat, and awaits the confirmation.
     pub async fn watch(&self, gateway: &Gateway) -> Client {
         let mut client = Client::at(gateway, &format!("/chat/{}", self.id)).await;
         let connected = client.next_json().await;

@@ -14,14 +14,14 @@ use tokio_tungstenite::{
 
 use crate::{Form, Gateway, patience::within};
 
-/// What carries a WebSocket.
+/// A byte stream below a WebSocket.
 pub trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Carrier for S {}
 
 pub struct Client {
     socket: WebSocketStream<Box<dyn Carrier>>,
-    /// What arrived while an acknowledgement was awaited.
+    /// Frames that arrived while an acknowledgement was awaited.
     early: VecDeque<String>,
 }
 

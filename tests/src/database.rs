@@ -20,7 +20,7 @@ impl Database {
         Self { store, url, _home: home }
     }
 
-    /// What a gateway is started with to use it.
+    /// Setting with which a gateway uses it.
     pub fn setting(&self) -> (&str, &str) {
         ("store.url", &self.url)
     }

@@ -1,4 +1,4 @@
-//! What official clients make of recorded answers.
+//! Runs official clients on recorded answers.
 use std::{collections::HashMap, path::Path};
 
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl Reader {
         Program::start_with(Path::new("node"), script, args, &env)
     }
 
-    /// What it has to make of an answer: what is right, unless the recording says why it does not.
+    /// Result that it must report: the right one, unless the recording has a reason for another.
     fn expected(self, recording: &Recording) -> Value {
         let it = &recording.expected;
         let official = match self {

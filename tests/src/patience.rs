@@ -6,16 +6,16 @@ use std::{env, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
-const PATIENCE: u64 = 60;
+const DEFAULT_SECONDS: u64 = 60;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 pub fn patience() -> Duration {
     let given = env::var_os("QUADRILLE_TEST_PATIENCE");
-    let seconds = given.and_then(|s| s.to_str()?.parse().ok()).unwrap_or(PATIENCE);
+    let seconds = given.and_then(|s| s.to_str()?.parse().ok()).unwrap_or(DEFAULT_SECONDS);
     Duration::from_secs(seconds)
 }
 
-/// What `future` gives, or a panic that tells what was waited for.
+/// Awaits `future`. Panics with `what` if it takes too long.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
     let Ok(output) = timeout(patience(), future).await else {
         panic!("waited {:?} in vain for {what}", patience());

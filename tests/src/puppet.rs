@@ -27,7 +27,7 @@ pub enum Way {
     Upgrade,
 }
 
-/// What kind of page it is.
+/// Kind of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
     /// Conversations, with a token.
@@ -58,12 +58,12 @@ impl Library {
         self != Self::Python
     }
 
-    /// What a client says that was sent away.
+    /// Reason that a client reports after the server disconnected it.
     pub fn sent_away(self) -> &'static str {
         if self == Self::Python { "server disconnect" } else { "io server disconnect" }
     }
 
-    /// What a client says that left.
+    /// Reason that a client reports after it disconnected itself.
     pub fn left(self) -> &'static str {
         if self == Self::Python { "client disconnect" } else { "io client disconnect" }
     }
@@ -72,7 +72,7 @@ impl Library {
 impl Way {
     pub const ALL: [Self; 3] = [Self::WebSocket, Self::Polling, Self::Upgrade];
 
-    /// What carries packets in the end.
+    /// Transport after any upgrade.
     pub fn transport(self) -> &'static str {
         if self == Self::Polling { "polling" } else { "websocket" }
     }

@@ -105,7 +105,7 @@ impl Returning {
     }
 }
 
-/// What the packet says that lets a client in.
+/// Reads the payload of a CONNECT packet.
 pub fn connected(packet: &str) -> Value {
     let connected = packet.strip_prefix("40").and_then(|it| serde_json::from_str(it).ok());
     connected.unwrap_or_else(|| panic!("not let in: {packet}"))

@@ -24,7 +24,7 @@ pub enum Way {
 #[derive(Debug)]
 pub struct Sio {
     carrier: Carrier,
-    /// What the server said when the session was opened.
+    /// Payload of the OPEN packet.
     pub hello: Value,
     /// Packets that arrived and are not looked at yet.
     early: VecDeque<String>,

@@ -88,7 +88,7 @@ impl Sse {
         Self { stream, head, text: String::new(), last_id }
     }
 
-    /// What the page would send as `Last-Event-ID`.
+    /// Value that the page would send as `Last-Event-ID`.
     pub fn last_id(&self) -> &str {
         &self.last_id
     }

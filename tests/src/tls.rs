@@ -82,7 +82,7 @@ impl Identity {
     }
 }
 
-/// What a server has shown.
+/// Returns the certificate of the server.
 pub fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().expect("the handshake is done");

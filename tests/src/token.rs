@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// A shared secret, as short as one may be.
 pub const SECRET: &str = "a secret of thirty-two bytes, ok";
 
-/// What makes the gateway ask for tokens signed with [`SECRET`].
+/// Settings with which the gateway requires tokens signed with [`SECRET`].
 pub const JWT: [(&str, &str); 2] = [("auth.mode", "jwt"), ("auth.jwt.secret", SECRET)];
 
 /// Seconds since 1970.

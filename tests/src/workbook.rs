@@ -7,7 +7,7 @@ use flate2::{Compression, Crc, write::DeflateEncoder};
 #[derive(Debug)]
 pub struct Packed {
     bytes: Vec<u8>,
-    /// What the archive says that it unzips to.
+    /// Uncompressed size that the archive declares.
     told: u32,
     crc: u32,
 }

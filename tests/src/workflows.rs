@@ -1,4 +1,4 @@
-//! What clients of workflows in other languages are owed, whatever the language is.
+//! Tests of workflows for clients in any language.
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ pub async fn a_large_file(language: Language) {
     }
 }
 
-/// What a client may say over the WebSocket, and what it hears of the chat that it moved to.
+/// Sends each frame of a client over the WebSocket, and reads the chat that it moved to.
 pub async fn a_talk(language: Language) {
     let gateway = Gateway::start(&[]).await;
     let lines = language.start(&gateway, &["talk"]).lines().await;

@@ -35,11 +35,7 @@ enum Command {
     /// Everything that must hold before a change is merged.
     Ci,
     /// Check the rules of the house that neither the compiler nor clippy knows.
-    Tidy {
-        /// List also the pending violations; nothing is built, nothing fails.
-        #[arg(long)]
-        all: bool,
-    },
+    Tidy,
     /// Check licences, versions, sources and advisories of all dependencies.
     Deny,
     /// Feed random input to the parsers. Needs the nightly toolchain.
@@ -64,7 +60,7 @@ fn main() -> Result<ExitCode> {
         Command::Test { rings } => test::run(&project, &rings),
         Command::E2e => test::run(&project, &Ring::CLIENTS),
         Command::Ci => ci::run(&project),
-        Command::Tidy { all } => tidy::run(&project, all),
+        Command::Tidy => tidy::run(&project),
         Command::Deny => deny::run(&project),
         Command::Fuzz { target, seconds } => fuzz::run(&project, target.as_deref(), seconds),
         Command::Bench { bench } => bench::run(&project, bench),

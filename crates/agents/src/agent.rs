@@ -34,7 +34,7 @@ pub struct Question {
     pub user: Arc<str>,
     pub text: Arc<str>,
     /// The topic's earlier turns, oldest first, as many as [`Agent::window`] at most.
-    pub history: Vec<Exchange>,
+    pub history: Vec<HistoryEntry>,
     pub given: Given,
 }
 
@@ -42,7 +42,7 @@ pub struct Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// The client's own history, which replaces that of the topic.
-    pub history: Option<Arc<[Exchange]>>,
+    pub history: Option<Arc<[HistoryEntry]>>,
     /// The picture that the question is about: an address, or a `data:` URI. It is passed on
     /// unopened.
     pub image: Option<Arc<str>>,
@@ -52,12 +52,12 @@ pub struct Given {
 
 /// An earlier question and its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub struct HistoryEntry {
     pub question: String,
     pub reply: String,
 }
 
-impl Exchange {
+impl HistoryEntry {
     /// Bytes of all exchanges that come along with a question, unless the newest alone has more.
     pub const BYTES: usize = 1 << 20;
 }

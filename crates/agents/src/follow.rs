@@ -16,7 +16,7 @@ pub struct Follow {
 
 /// The meaning of one delivery for the reader of a turn.
 #[derive(Debug)]
-pub enum Step<'a> {
+pub enum FollowStep<'a> {
     /// A record of the turn. The turn is over if the kind [is the last](TurnKind::is_last).
     Record(&'a Event, TurnKind),
     /// Nothing of the turn, which goes on.
@@ -55,13 +55,13 @@ impl Follow {
     }
 
     /// Interprets the next delivery of the topic.
-    pub fn step<'a>(&mut self, delivery: &'a Delivery) -> Step<'a> {
+    pub fn step<'a>(&mut self, delivery: &'a Delivery) -> FollowStep<'a> {
         match delivery {
             Delivery::Record(event, _) => {
                 self.position = event.at;
                 let kind = TurnKind::of(event);
                 match kind.filter(|_| turn::of(event) == Some(self.ticket.id())) {
-                    Some(kind) => Step::Record(event, kind),
+                    Some(kind) => FollowStep::Record(event, kind),
                     None => self.missed(),
                 }
             }
@@ -70,14 +70,17 @@ impl Follow {
                 self.missed()
             }
             // Deleting a topic cancels its turns first, so mostly the end is known.
-            Delivery::Deleted(..) => {
-                self.ticket.last_event().map_or(Step::Closed(Close::DELETED), Step::Ended)
-            }
-            Delivery::End(close) => Step::Closed(close.clone()),
+            Delivery::Deleted(..) => self
+                .ticket
+                .last_event()
+                .map_or(FollowStep::Closed(Close::DELETED), FollowStep::Ended),
+            Delivery::End(close) => FollowStep::Closed(close.clone()),
         }
     }
 
-    fn missed<'a>(&self) -> Step<'a> {
-        self.ticket.last_event_missed_at(self.position).map_or(Step::Nothing, Step::Ended)
+    fn missed<'a>(&self) -> FollowStep<'a> {
+        self.ticket
+            .last_event_missed_at(self.position)
+            .map_or(FollowStep::Nothing, FollowStep::Ended)
     }
 }

@@ -7,14 +7,14 @@ use quadrille_core::{
 };
 use uuid::Uuid;
 
-use crate::Exchange;
+use crate::HistoryEntry;
 
 /// Records that are searched, counted back from the newest.
 const SEARCHED_RECORDS: usize = 1024;
 
 /// The last `window` turns of `topic` that were completed with a reply, oldest first, as far as they
-/// fit into [`Exchange::BYTES`].
-pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange> {
+/// fit into [`HistoryEntry::BYTES`].
+pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<HistoryEntry> {
     if window == 0 {
         return Vec::new();
     }
@@ -35,16 +35,16 @@ pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<Exchange
                 if let Some(question) = questions.remove(&completed.turn)
                     && !completed.text.trim().is_empty()
                 {
-                    all.push(Exchange { question, reply: completed.text.to_string() });
+                    all.push(HistoryEntry { question, reply: completed.text.to_string() });
                 }
             }
             _ => {}
         }
     }
-    let mut left = Exchange::BYTES;
-    let fits = |exchange: &&Exchange| {
+    let mut left = HistoryEntry::BYTES;
+    let fits = |exchange: &&HistoryEntry| {
         let size = exchange.question.len() + exchange.reply.len();
-        let fits = size <= left || left == Exchange::BYTES;
+        let fits = size <= left || left == HistoryEntry::BYTES;
         left = left.saturating_sub(size);
         fits
     };

@@ -18,7 +18,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct TurnIndex {
     turns: HashMap<Uuid, Arc<TurnState>>,
-    keys: HashMap<Key, Uuid>,
+    keys: HashMap<TurnKey, Uuid>,
     /// The turns that wait or run, by topic, in the order of their questions.
     unfinished: HashMap<Topic, VecDeque<Unfinished>>,
     /// The turns that ended, in the order of their ends, and the bytes of each.
@@ -34,9 +34,9 @@ struct Unfinished {
 }
 
 /// An idempotency key counts for one user in one topic.
-type Key = (Topic, Arc<str>, IdempotencyKey);
+type TurnKey = (Topic, Arc<str>, IdempotencyKey);
 
-fn key(ask: &Ask) -> Option<Key> {
+fn key(ask: &Ask) -> Option<TurnKey> {
     let key = ask.key.clone()?;
     Some((ask.topic.clone(), Arc::clone(&ask.user), key))
 }

@@ -2,7 +2,7 @@
 use futures_util::future::{self, BoxFuture, FutureExt};
 
 use crate::{
-    Exchange,
+    HistoryEntry,
     ticket::{Ending, Ticket},
 };
 
@@ -17,7 +17,7 @@ pub trait Journal: Send + Sync + 'static {
         &'a self,
         turn: &'a Ticket,
         window: usize,
-    ) -> BoxFuture<'a, Option<Vec<Exchange>>>;
+    ) -> BoxFuture<'a, Option<Vec<HistoryEntry>>>;
 
     /// Stores how `turn` ended, before its last record is published, and returns the id of the
     /// stored message, which that record then carries. If this fails, a complete reply becomes a
@@ -44,7 +44,7 @@ impl Journal for () {
         &'a self,
         _turn: &'a Ticket,
         _window: usize,
-    ) -> BoxFuture<'a, Option<Vec<Exchange>>> {
+    ) -> BoxFuture<'a, Option<Vec<HistoryEntry>>> {
         future::ready(None).boxed()
     }
 

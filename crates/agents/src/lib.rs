@@ -23,14 +23,14 @@ mod sse;
 mod telemetry;
 mod ticket;
 
-pub use agent::{Agent, Exchange, Given, Part, Question, Reply};
+pub use agent::{Agent, Given, HistoryEntry, Part, Question, Reply};
 pub use agents::Agents;
 pub use ask::{Ask, Refused};
 pub use config::{BadConfig, Config, Content, Kind, Orphans, Settings};
 pub use desk::{Desk, QUESTION_BYTES};
 pub use dialect::open;
 pub use failure::{Code, Failure};
-pub use follow::{Follow, Step};
+pub use follow::{Follow, FollowStep};
 pub use journal::{Journal, NotStored};
 pub use named_agent::NamedAgent;
 pub use ticket::{Ended, Ending, Phase, Ticket};

@@ -9,7 +9,7 @@ use quadrille_core::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Config, Exchange, Failure, Part, Question, Reply, history,
+    Code, Config, Failure, HistoryEntry, Part, Question, Reply, history,
     journal::{Journal, NotStored},
     orphan::OrphanCheck,
     publish::publish,
@@ -115,10 +115,10 @@ impl Runner {
     /// The earlier exchanges of the topic: from the client, the journal, or else the log. An
     /// exchange without a reply is left out, because providers refuse to read an empty message, and
     /// with it every further question.
-    async fn history(&self, turn: &Arc<TurnState>) -> Vec<Exchange> {
+    async fn history(&self, turn: &Arc<TurnState>) -> Vec<HistoryEntry> {
         let window = turn.agent.agent.window();
         if let Some(given) = &turn.given.history {
-            let replied = |exchange: &&Exchange| !exchange.reply.trim().is_empty();
+            let replied = |exchange: &&HistoryEntry| !exchange.reply.trim().is_empty();
             let replied: Vec<_> = given.iter().filter(replied).collect();
             return replied.into_iter().rev().take(window).rev().cloned().collect();
         }

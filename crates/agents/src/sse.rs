@@ -7,7 +7,7 @@ use std::{collections::VecDeque, mem};
 
 /// An event as a page would get it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Event {
+pub(crate) struct SseEvent {
     /// The field `event`; empty if there was none.
     pub(crate) kind: String,
     /// The `data` lines, with a line break between them.
@@ -19,7 +19,7 @@ pub(crate) struct Event {
 pub(crate) struct Decoder {
     /// The begin of an unfinished line.
     line: Vec<u8>,
-    event: Event,
+    event: SseEvent,
     /// The event has a `data` line.
     has_data: bool,
     /// No line has ended.
@@ -44,7 +44,7 @@ impl Decoder {
     pub(crate) fn new(max: usize) -> Self {
         Self {
             line: Vec::new(),
-            event: Event::default(),
+            event: SseEvent::default(),
             has_data: false,
             at_begin: true,
             after_cr: false,
@@ -56,7 +56,7 @@ impl Decoder {
     pub(crate) fn push(
         &mut self,
         mut bytes: &[u8],
-        events: &mut VecDeque<Event>,
+        events: &mut VecDeque<SseEvent>,
     ) -> Result<(), TooLong> {
         if bytes.is_empty() {
             return Ok(());
@@ -86,7 +86,7 @@ impl Decoder {
 
     /// Ends the body. By the standard, an event without an empty line after it is lost; some servers
     /// leave that line, or the last line break, out, so here it counts.
-    pub(crate) fn finish(&mut self, events: &mut VecDeque<Event>) -> Result<(), TooLong> {
+    pub(crate) fn finish(&mut self, events: &mut VecDeque<SseEvent>) -> Result<(), TooLong> {
         let line = mem::take(&mut self.line);
         if !line.is_empty() {
             self.end_line(&line, events)?;
@@ -102,7 +102,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn end_line(&mut self, line: &[u8], events: &mut VecDeque<Event>) -> Result<(), TooLong> {
+    fn end_line(&mut self, line: &[u8], events: &mut VecDeque<SseEvent>) -> Result<(), TooLong> {
         if line.len() > self.max {
             return Err(TooLong);
         }

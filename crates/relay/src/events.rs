@@ -1,7 +1,7 @@
 //! A turn as server-sent events.
 use std::sync::Arc;
 
-use quadrille_agents::{Follow, Step};
+use quadrille_agents::{Follow, FollowStep};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Session,
     turn::{TurnEvent, TurnKind},
@@ -55,16 +55,16 @@ impl Show for TurnStream {
             sse::gap(out, gap);
         }
         match self.0.step(delivery) {
-            Step::Record(event, kind) => {
+            FollowStep::Record(event, kind) => {
                 put_record(out, event, kind);
                 !kind.is_last()
             }
-            Step::Nothing => true,
-            Step::Ended(last) => {
+            FollowStep::Nothing => true,
+            FollowStep::Ended(last) => {
                 put_last(out, &last);
                 false
             }
-            Step::Closed(close) => {
+            FollowStep::Closed(close) => {
                 self.end(out, &close);
                 false
             }

@@ -14,7 +14,8 @@ use crate::{State, error::Error};
 
 /// A question. Members that are not listed are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct Question {
+#[schema(as = Question)]
+pub(crate) struct QuestionBody {
     /// The user who asks. If the token names a user, that one counts.
     #[serde(default, deserialize_with = "text_or_number")]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 250, pattern = r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$")]
@@ -46,8 +47,8 @@ impl State {
     pub(crate) async fn question(&self, caller: &Caller, request: Request) -> Result<Ask, Error> {
         let in_header = key_in(request.headers())?;
         let body = JsonBody::read(request, self.0.config.max_body_size).await?;
-        let question: Question = body.parse()?;
-        let Question { user_id, message, text, agent, idempotency_key, topic } = question;
+        let question: QuestionBody = body.parse()?;
+        let QuestionBody { user_id, message, text, agent, idempotency_key, topic } = question;
         let (user, topic) = self.user_and_topic(caller, user_id, topic)?;
         let text = match (message, text) {
             (Some(text), None) | (None, Some(text)) if !text.trim().is_empty() => text,
@@ -88,9 +89,9 @@ fn key_in(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error> {
 
 /// The id of a user, which some clients write as a number.
 fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
-    struct Id;
+    struct UserIdVisitor;
 
-    impl de::Visitor<'_> for Id {
+    impl de::Visitor<'_> for UserIdVisitor {
         type Value = Option<String>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,5 +123,5 @@ fn text_or_number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>,
         }
     }
 
-    value.deserialize_any(Id)
+    value.deserialize_any(UserIdVisitor)
 }

@@ -10,7 +10,7 @@ use quadrille_edge::http::{Caller, Problem, accepts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{State, error::Error, events, question::Question};
+use crate::{State, error::Error, events, question::QuestionBody};
 
 /// The header with the id of a turn, in the answer to a question.
 const TURN_HEADER: HeaderName = HeaderName::from_static("quadrille-turn");
@@ -20,7 +20,8 @@ const POSITION_HEADER: HeaderName = HeaderName::from_static("quadrille-position"
 
 /// The reply.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Reply<'a> {
+#[schema(as = Reply)]
+pub(crate) struct ReplyBody<'a> {
     response: &'a str,
 }
 
@@ -33,13 +34,13 @@ pub(crate) struct Reply<'a> {
     post,
     path = "/send",
     tag = "turns",
-    request_body = Question,
+    request_body = QuestionBody,
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
          pattern = "^(?!\"\"$)[!-~][ -~]*$", description = "as `idempotency_key`"),
     ),
     responses(
-        (status = 200, description = "The reply", body = Reply<'_>, headers(
+        (status = 200, description = "The reply", body = ReplyBody<'_>, headers(
             ("Quadrille-Turn" = String, description = "the id of the turn"),
             ("Quadrille-Position" = String, description = "where its last record is"),
         )),
@@ -78,7 +79,7 @@ pub(crate) async fn send(
 
 fn answer(Ended { ending, at, .. }: &Ended) -> Response {
     let mut response = match ending {
-        Ending::Completed(text) => Json(Reply { response: text }).into_response(),
+        Ending::Completed(text) => Json(ReplyBody { response: text }).into_response(),
         Ending::Cancelled(_) => Error::Cancelled.into_response(),
         Ending::Failed(code) => Error::Failed(*code).into_response(),
     };

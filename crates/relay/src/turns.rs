@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{State, error::Error, events, question::Question};
+use crate::{State, error::Error, events, question::QuestionBody};
 
 /// The present state of a turn.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(crate) struct TurnStatus {
     user: String,
     agent: String,
     #[schema(inline)]
-    status: Status,
+    status: StatusKind,
     /// The position in the topic after which the turn's records are.
     #[schema(value_type = String)]
     since: Position,
@@ -39,7 +39,8 @@ pub(crate) struct TurnStatus {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+#[schema(as = Status)]
+enum StatusKind {
     Waiting,
     Running,
     Completed,
@@ -50,13 +51,13 @@ enum Status {
 impl From<&Ticket> for TurnStatus {
     fn from(ticket: &Ticket) -> Self {
         let (status, ended) = match ticket.phase() {
-            Phase::Waiting => (Status::Waiting, None),
-            Phase::Running => (Status::Running, None),
+            Phase::Waiting => (StatusKind::Waiting, None),
+            Phase::Running => (StatusKind::Running, None),
             Phase::Ended(ended) => {
                 let status = match ended.ending {
-                    Ending::Completed(_) => Status::Completed,
-                    Ending::Failed(_) => Status::Failed,
-                    Ending::Cancelled(_) => Status::Cancelled,
+                    Ending::Completed(_) => StatusKind::Completed,
+                    Ending::Failed(_) => StatusKind::Failed,
+                    Ending::Cancelled(_) => StatusKind::Cancelled,
                 };
                 (status, Some(ended))
             }
@@ -88,7 +89,7 @@ impl From<&Ticket> for TurnStatus {
     post,
     path = "/api/v1/turns",
     tag = "turns",
-    request_body = Question,
+    request_body = QuestionBody,
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
          pattern = "^(?!\"\"$)[!-~][ -~]*$", description = "as `idempotency_key`"),
@@ -131,7 +132,7 @@ pub(crate) async fn ask(
 pub(crate) async fn show(
     extract::State(state): extract::State<State>,
     caller: Caller,
-    Id(id): Id,
+    TurnPath(id): TurnPath,
 ) -> Result<Json<TurnStatus>, Error> {
     let ticket = state.find(&caller, id, Action::Read)?;
     Ok(Json(TurnStatus::from(&ticket)))
@@ -153,7 +154,7 @@ pub(crate) async fn show(
 pub(crate) async fn cancel(
     extract::State(state): extract::State<State>,
     caller: Caller,
-    Id(id): Id,
+    TurnPath(id): TurnPath,
 ) -> Result<Json<TurnStatus>, Error> {
     let ticket = state.find(&caller, id, Action::Write)?;
     state.0.desk.cancel(&ticket);
@@ -186,7 +187,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn watch(
     extract::State(state): extract::State<State>,
     caller: Caller,
-    Id(id): Id,
+    TurnPath(id): TurnPath,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -202,9 +203,9 @@ pub(crate) async fn watch(
 }
 
 /// The id of a turn in a path. A text that is no id names no turn.
-pub(crate) struct Id(Uuid);
+pub(crate) struct TurnPath(Uuid);
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl<S: Send + Sync> FromRequestParts<S> for TurnPath {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use quadrille_agents::{Ending, Exchange, Journal, NotStored, Ticket};
+use quadrille_agents::{Ending, HistoryEntry, Journal, NotStored, Ticket};
 use quadrille_core::{
     Draft, Hub, Life,
     turn::{Failed, TurnEvent},
@@ -114,7 +114,7 @@ impl RoomJournal {
             message: Some(message.id),
         });
         if let Err(err) = self.0.hub.publish(failed.draft(topic)).await {
-            tracing::warn!(error = %err, "nobody was told that a turn was cut off");
+            tracing::warn!(error = %err, "clients were not told that a turn was cut off");
         }
     }
 
@@ -151,14 +151,14 @@ impl RoomJournal {
         published.await.map(drop).map_err(|err| not_stored(&err))
     }
 
-    async fn completed_before(&self, turn: &Ticket, window: usize) -> Option<Vec<Exchange>> {
+    async fn completed_before(&self, turn: &Ticket, window: usize) -> Option<Vec<HistoryEntry>> {
         let conversation = topic::conversation_of(turn.topic())?;
         let window = u32::try_from(window).unwrap_or(u32::MAX);
-        let stored = self.0.store.exchanges(conversation, window, Exchange::BYTES).await;
+        let stored = self.0.store.exchanges(conversation, window, HistoryEntry::BYTES).await;
         let stored = stored.inspect_err(|err| {
-            tracing::warn!(error = %err, "an agent is asked without what was said before");
+            tracing::warn!(error = %err, "an agent is asked without the history of its conversation");
         });
-        let exchange = |(question, reply)| Exchange { question, reply };
+        let exchange = |(question, reply)| HistoryEntry { question, reply };
         Some(stored.ok()?.into_iter().map(exchange).collect())
     }
 
@@ -196,7 +196,7 @@ impl Journal for RoomJournal {
         &'a self,
         turn: &'a Ticket,
         window: usize,
-    ) -> BoxFuture<'a, Option<Vec<Exchange>>> {
+    ) -> BoxFuture<'a, Option<Vec<HistoryEntry>>> {
         self.completed_before(turn, window).boxed()
     }
 

@@ -17,7 +17,7 @@ use crate::{
 enum SocketIo {}
 
 impl Wire for SocketIo {
-    type Frame = [OnceLock<Packet>; 4];
+    type Frame = [OnceLock<RenderedPacket>; 4];
     const SLOT: WireSlot = WireSlot::SocketIo;
 
     fn encode(_: &Event) -> Self::Frame {
@@ -31,7 +31,7 @@ impl Wire for SocketIo {
 }
 
 /// `None` if the dialect has no event for the record.
-type Packet = Option<Box<str>>;
+type RenderedPacket = Option<Box<str>>;
 
 /// The packet that shows an event, shared by all clients that get the same.
 pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
@@ -50,7 +50,7 @@ pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str
     frame.get_or_init(made).as_deref()
 }
 
-fn encode(event: &Event, position: bool, offset: bool) -> Packet {
+fn encode(event: &Event, position: bool, offset: bool) -> RenderedPacket {
     let turn = if event.kind.starts_with("turn.") { TurnEvent::of(event) } else { None };
     let (dialect, turn) = (Dialect::of(&event.topic), turn.as_ref());
     let (name, payload): (&str, Cow<'_, str>) = match (dialect, turn) {
@@ -102,18 +102,18 @@ fn conversation_turn(
         TurnEvent::Started(_) => {
             ("ai_thinking", json!({"conversation_id": conversation_id, "turn": id}).to_string())
         }
-        TurnEvent::Delta(it) => {
+        TurnEvent::Delta(delta) => {
             let chunk = json!({
-                "chunk": it.text, "start": it.start,
+                "chunk": delta.text, "start": delta.start,
                 "conversation_id": conversation_id, "turn": id,
             });
             ("ai_response_chunk", chunk.to_string())
         }
-        TurnEvent::Completed(it) => whole(&it.text, it.message, None),
-        TurnEvent::Cancelled(it) => whole(&it.text, it.message, Some(true)),
-        TurnEvent::Failed(it) => {
+        TurnEvent::Completed(completed) => whole(&completed.text, completed.message, None),
+        TurnEvent::Cancelled(cancelled) => whole(&cancelled.text, cancelled.message, Some(true)),
+        TurnEvent::Failed(failed) => {
             let error = json!({
-                "error": wire::apology(&it.title), "code": it.code, "message_id": it.message,
+                "error": wire::apology(&failed.title), "code": failed.code, "message_id": failed.message,
                 "conversation_id": conversation_id, "turn": id,
             });
             ("ai_response_error", error.to_string())
@@ -131,26 +131,27 @@ pub(crate) fn named_turn(
 ) -> Option<(&'static str, Cow<'static, str>)> {
     let (id, timestamp) = (turn.turn(), wire::seconds(ts));
     let (name, mut payload) = match turn {
-        TurnEvent::Delta(it) => {
-            ("llm_token", json!({"token": it.text, "start": it.start, "turn": id}))
+        TurnEvent::Delta(delta) => {
+            ("llm_token", json!({"token": delta.text, "start": delta.start, "turn": id}))
         }
-        TurnEvent::Completed(it) => {
+        TurnEvent::Completed(completed) => {
             let whole = json!({
                 "message": "Response complete", "timestamp": timestamp,
-                "text": it.text, "turn": id,
+                "text": completed.text, "turn": id,
             });
             ("llm_complete", whole)
         }
-        TurnEvent::Cancelled(it) => {
+        TurnEvent::Cancelled(cancelled) => {
             let part = json!({
                 "message": "Response cancelled", "timestamp": timestamp,
-                "text": it.text, "turn": id, "cancelled": true,
+                "text": cancelled.text, "turn": id, "cancelled": true,
             });
             ("llm_complete", part)
         }
-        TurnEvent::Failed(it) => {
-            ("error", json!({"message": wire::apology(&it.title), "code": it.code, "turn": id}))
-        }
+        TurnEvent::Failed(failed) => (
+            "error",
+            json!({"message": wire::apology(&failed.title), "code": failed.code, "turn": id}),
+        ),
         TurnEvent::Started(_) | TurnEvent::Status(_) | TurnEvent::Tool(_) => return None,
     };
     if let (Some(room), Some(members)) = (room, payload.as_object_mut()) {

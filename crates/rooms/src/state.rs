@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) core: Core,
     pub(crate) desk: Desk,
     pub(crate) journal: RoomJournal,
-    pub(crate) memory: Storage,
+    pub(crate) storage: Storage,
     pub(crate) links: Links,
     pub(crate) config: Config,
     /// Number of connected Socket.IO clients.
@@ -39,16 +39,16 @@ impl State {
         core: Core,
         desk: Desk,
         journal: RoomJournal,
-        memory: Storage,
+        storage: Storage,
         config: Config,
     ) -> Self {
         Self {
-            links: Links::new(&memory.files, &core.auth, memory.link_ttl),
+            links: Links::new(&storage.files, &core.auth, storage.link_ttl),
             connected: AtomicUsize::new(0),
             core,
             desk,
             journal,
-            memory,
+            storage,
             config,
         }
     }
@@ -96,7 +96,7 @@ impl State {
             Some(user) if !self.is_open() => Holder::User(user.into()),
             _ => Holder::Program,
         };
-        self.memory.store.acting(holder).conversation(id, who).await
+        self.storage.store.acting(holder).conversation(id, who).await
     }
 
     /// Locks a conversation for writing, so that its log and the store have the same order.

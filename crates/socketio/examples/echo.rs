@@ -8,8 +8,8 @@ use quadrille_core::{
 use quadrille_edge::{Core, http::Origins, ws::Flow};
 use quadrille_identity::{self as auth, AuthSettings, Authority, Mode, Quotas};
 use quadrille_socketio::{
-    Accepted, Application, Config, Connect, ConnectRequest, EventHandler, Rejection, RenderOutput,
-    Resumed, SocketLink, Then,
+    AcceptedSocket, Application, Config, Connect, ConnectRequest, EventHandler, Rejection,
+    RenderOutput, Resumed, SocketLink, Then,
     engineio::{self, EngineLink, Handler, PacketSink},
     packet::{self, EventData},
 };
@@ -40,7 +40,7 @@ impl Application for Echo {
 
     fn identify(self: &Arc<Self>, request: ConnectRequest<'_>) -> Connect<String> {
         let identity = if request.auth.is_empty() { "{}" } else { request.auth }.to_owned();
-        Connect::Ready(Ok(Accepted { user: None, holder: Holder::Program, identity }))
+        Connect::Ready(Ok(AcceptedSocket { user: None, holder: Holder::Program, identity }))
     }
 
     fn connect(

@@ -81,14 +81,14 @@ pub struct ConnectRequest<'a> {
 
 /// Whether a client may connect.
 pub enum Connect<I> {
-    Ready(Result<Accepted<I>, Refusal>),
+    Ready(Result<AcceptedSocket<I>, Refusal>),
     /// Handle none of its packets before this is known.
-    Wait(BoxFuture<'static, Result<Accepted<I>, Refusal>>),
+    Wait(BoxFuture<'static, Result<AcceptedSocket<I>, Refusal>>),
 }
 
 /// A client that may connect, and how its session counts.
 #[derive(Clone, Debug)]
-pub struct Accepted<I> {
+pub struct AcceptedSocket<I> {
     /// The user that the session belongs to. A socket is resumed by its own user alone.
     pub user: Option<Arc<str>>,
     pub holder: Holder,

@@ -17,7 +17,7 @@ mod recovery;
 mod server;
 
 pub use application::{
-    Accepted, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection, Then,
+    AcceptedSocket, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection, Then,
 };
 pub use config::Config;
 pub use link::{RenderOutput, SocketLink};

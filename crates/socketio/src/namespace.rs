@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use crate::{
     application::{
-        Accepted, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection, Then,
+        AcceptedSocket, Application, Connect, ConnectRequest, EventHandler, Refusal, Rejection,
+        Then,
     },
     engineio::{EngineLink, Handler, PacketSink},
     link::{RenderOutput, SocketLink},
@@ -69,7 +70,7 @@ struct ConnectedClient<C> {
 
 /// Result that a packet waited for.
 pub(crate) enum Done<A: Application> {
-    Connect(Result<Accepted<A::Identity>, Refusal>, Option<ResumeRequest>),
+    Connect(Result<AcceptedSocket<A::Identity>, Refusal>, Option<ResumeRequest>),
     Event(Then<A::Client>),
 }
 
@@ -132,11 +133,11 @@ impl<A: Application> Namespace<A> {
 
     fn identified(
         &mut self,
-        result: Result<Accepted<A::Identity>, Refusal>,
+        result: Result<AcceptedSocket<A::Identity>, Refusal>,
         resume: Option<ResumeRequest>,
         link: &mut EngineLink<'_>,
     ) {
-        let Accepted { user, holder, identity } = match result {
+        let AcceptedSocket { user, holder, identity } = match result {
             Ok(accepted) => accepted,
             Err(Refusal(message)) => return self.refuse(&message, link),
         };

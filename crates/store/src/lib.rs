@@ -38,8 +38,8 @@ pub use storage::Storage;
 pub use store::Store;
 pub use workflows::{
     BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, DeletedChat,
-    Download, FileError, MessageType, NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Place,
-    Run, RunError, RunKey, RunScope, RunStatus, Start, Step, StepKind, StepStatus, SubmittedStep,
-    WholeChat,
+    FileError, MessageType, NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Place, Run,
+    RunError, RunKey, RunScope, RunStatus, Start, Step, StepKind, StepStatus, StoredDownload,
+    SubmittedStep, WholeChat,
 };
 pub use writable::check_folder;

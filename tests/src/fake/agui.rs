@@ -1,4 +1,4 @@
-//! What a server of AG-UI says, and how Cheshire Cat 2 says it.
+//! Answers of a server of AG-UI, and the same as Cheshire Cat 2 sends them.
 use serde_json::{Value, json};
 
 pub fn event(data: &Value) -> String {

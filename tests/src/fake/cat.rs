@@ -107,12 +107,12 @@ impl Cat {
         format!("ws://{}", self.address)
     }
 
-    /// What to do whenever this is asked, in place of [`Step::answer`].
+    /// Sets the steps for each time this is asked, in place of [`Step::answer`].
     pub fn on(&self, question: &str, steps: impl Into<Vec<Step>>) {
         self.shared.state().by_question.insert(question.to_owned(), steps.into());
     }
 
-    /// What to do at the next question for which there is nothing else; a queue.
+    /// Queues the steps for the next question for which nothing else is set.
     pub fn next(&self, steps: impl Into<Vec<Step>>) {
         self.shared.state().queue.push_back(steps.into());
     }
@@ -149,12 +149,12 @@ impl Cat {
         self.shared.state().calls.clone()
     }
 
-    /// What was asked, in order.
+    /// Returns the questions received, in order.
     pub fn questions(&self) -> Vec<String> {
         self.calls().into_iter().map(|call| call.text).collect()
     }
 
-    /// Those that were let in, in order.
+    /// Returns the accepted connections, in order.
     pub fn connections(&self) -> Vec<Connection> {
         self.shared.state().connections.clone()
     }

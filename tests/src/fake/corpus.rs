@@ -14,7 +14,7 @@ pub struct Recording {
     pub expected: Expected,
 }
 
-/// What the file of an answer says.
+/// Contents of the file of an answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
@@ -62,11 +62,11 @@ pub enum End {
     Cut,
     /// Fewer bytes than the length says.
     Short,
-    /// It has neither chunks nor a length.
+    /// Neither chunks nor a length: the end of the connection ends the body.
     Close,
 }
 
-/// What an official client makes of an answer, and why that differs.
+/// Result of an official client that differs from the expected one, and the reason.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Official {

@@ -1,4 +1,4 @@
-//! What the Django backend of seed 003 says.
+//! Answers of the Django backend of seed 003.
 use serde_json::{Value, json};
 
 pub fn event(name: &str, data: &Value) -> String {

@@ -1,4 +1,4 @@
-//! What a server with `/chat/completions` says.
+//! Answers of a server with `/chat/completions`.
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};

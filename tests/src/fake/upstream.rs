@@ -48,7 +48,7 @@ pub struct Asked {
     pub body: Value,
 }
 
-/// What to do with a request.
+/// Steps that answer a request.
 #[derive(Clone, Debug, Default)]
 pub struct Script(Vec<Step>);
 
@@ -71,7 +71,7 @@ pub enum Step {
     Reset,
 }
 
-/// What becomes of a connection after a script.
+/// Fate of a connection after a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Stay,

@@ -22,7 +22,7 @@ async fn all_gone(gateway: &Gateway, so_many: u64) {
     eventually("the clients to be gone", look).await;
 }
 
-/// Who is refused is told why, and does not come again.
+/// A refused client is told the reason, and does not reconnect.
 pub async fn refusals(library: Library, way: Way) {
     // Some clients that poll just leave.
     let impatient = [("rooms.ping_interval", "1s"), ("rooms.ping_timeout", "1s")];
@@ -56,7 +56,7 @@ pub async fn refusals(library: Library, way: Way) {
     assert_eq!(connections(&gateway).await, (cases.len() as u64, 0));
 }
 
-/// Who is sent away by the operator stays away.
+/// A client that the operator disconnects does not reconnect.
 pub async fn a_kick(library: Library, way: Way) {
     let gateway = Gateway::start(&[]).await;
     let mut page = Puppet::start(&gateway, library, way, Page::Manager);
@@ -74,8 +74,8 @@ pub async fn a_kick(library: Library, way: Way) {
     assert_eq!(ended, 1);
 }
 
-/// What a client says whose server went away. Who polls finds no session, and the client in Python
-/// makes no difference.
+/// Reason that a client reports after its server went away. A client that polls finds no session;
+/// the client in Python reports the same in both cases.
 fn lost(library: Library, way: Way) -> &'static str {
     if library == Library::Python || way == Way::Polling {
         "transport error"

@@ -1,4 +1,4 @@
-//! What every client of rooms sees, whatever language it is written in and however its packets travel.
+//! Tests of rooms for clients in any language, over any transport.
 mod conversation;
 mod ends;
 mod named;
@@ -24,7 +24,7 @@ use crate::{
     puppet::{Happened, Puppet},
 };
 
-/// What outlives a gateway: its database, and the model that it asks.
+/// Services that outlive a gateway: its database, and the model that it asks.
 #[derive(Debug)]
 pub struct Surroundings {
     pub database: Database,
@@ -32,7 +32,7 @@ pub struct Surroundings {
     url: String,
 }
 
-/// What the model says that is told nothing else: with spaces at every border, and in pieces.
+/// Default answer of the model: with spaces at every border, and in pieces.
 pub const TOKENS: [&str; 5] = ["Miaù", " ça va ", "\u{1F408}\u{200D}\u{2B1B}", " \n", "\u{1e}?"];
 
 impl Surroundings {

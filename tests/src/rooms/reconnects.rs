@@ -69,7 +69,7 @@ pub async fn fifty_reconnects(libraries: &[Library]) {
     }
 }
 
-/// What a reader is told of the conversation, to the end of the reply.
+/// Reads the events of the conversation, to the end of the reply.
 async fn read(page: &mut Puppet) -> Vec<Happened> {
     let happened = page.all(&["ai_response_complete"]).await;
     let cuts = of(&happened, "disconnect").len();

@@ -1,4 +1,4 @@
-//! What a token opens, for each thing that can be done.
+//! Actions that a token allows.
 use e2e::{
     Client, Form, Gateway,
     token::{JWT, token},
@@ -11,7 +11,7 @@ fn error(frame: &Value) -> (&str, &str) {
     (payload["code"].as_str().unwrap_or_default(), payload["channel"].as_str().unwrap_or_default())
 }
 
-/// What each action on `channel` answers: true where it is allowed.
+/// Tries each action on `channel`: true where it is allowed.
 async fn allowed(client: &mut Client, channel: &str) -> [bool; 4] {
     let mut answers = [false; 4];
     for (at, verb) in ["subscribe", "history", "presence"].into_iter().enumerate() {

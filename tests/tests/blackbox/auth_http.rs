@@ -25,7 +25,7 @@ async fn ask(gateway: &Gateway, method: &str, path: &str, token: Option<&str>) -
     http::send(gateway.address(), method, path, &headers, body.as_bytes()).await.expect("an answer")
 }
 
-/// What each door answers to a token with these claims.
+/// Status of each endpoint for a token with these claims.
 async fn statuses(gateway: &Gateway, claims: Value) -> [u16; 7] {
     let token = token(claims);
     let mut answers = [0; 7];

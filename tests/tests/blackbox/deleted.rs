@@ -1,4 +1,4 @@
-//! What is deleted has no watchers: each door tells those who watch, in its own terms, and shows them
+//! A deletion ends the watchers: each protocol tells them in its own terms, and shows them
 //! nothing of what has the same name later.
 use e2e::{
     Client, Form, Gateway, Sio, Sse,

@@ -17,12 +17,13 @@ const CONNECTIONS: usize = 5000;
 const CHANNELS: usize = 5;
 /// Records that each publisher has behind it when the signal comes.
 const BEFORE: u64 = 10;
-/// Who connected so much later than a publisher is closed later: the window is 0.6 ms for each.
+/// Distance at which a client that connected after a publisher is closed after it, too: the window
+/// is 0.6 ms for each.
 const LATER: usize = 500;
 
 type Frames = Arc<Mutex<HashMap<u64, Vec<u8>>>>;
 
-/// What one subscriber got: the digests of its frames, and its close code.
+/// Frames of one subscriber, as digests, and its close code.
 struct Heard {
     number: usize,
     frames: Vec<u64>,

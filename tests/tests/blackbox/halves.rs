@@ -3,7 +3,7 @@
 use e2e::{Client, Gateway, Sio, chat::Chat, http, relay};
 use serde_json::{Value, json};
 
-/// What clients write, and what is read of it.
+/// Text that clients write, and the text that is read from it.
 const HALF: &str = r"a\ud83d";
 const READ: &str = "a\u{fffd}";
 

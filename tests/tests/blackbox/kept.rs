@@ -1,4 +1,4 @@
-//! What is kept: by one process at a time, where it can be kept, and for its owner alone.
+//! Data on disk: used by one process at a time, in a usable place, and readable by its owner alone.
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use e2e::{

@@ -1,4 +1,4 @@
-//! What one client may take, and what all of them may take together.
+//! Limits of one client, and of all clients together.
 use e2e::{
     Client, Form, Gateway, Raw, eventually, http,
     raw::{FIN, TEXT, frame},

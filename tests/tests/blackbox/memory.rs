@@ -26,7 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("workflows.max_waiting", "4"),
 ];
 
-/// What `check-config` says of one part, or of all, in MiB.
+/// Reads the size that `check-config` prints for one part, or for all, in MiB.
 fn told(line: &str, name: &str) -> u64 {
     let (_, rest) = line.split_once(name).unwrap_or_else(|| panic!("no {name:?} in {line:?}"));
     let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();

@@ -1,4 +1,4 @@
-//! What one user may take of what all share, while others work on undisturbed.
+//! Shares of one user in the common pools, while others work on undisturbed.
 use e2e::{
     Client, Form, Gateway, Sio, Sse, eventually, http,
     sio::Way,
@@ -61,7 +61,7 @@ pub(crate) async fn start(settings: &[(&str, &str)]) -> Gateway {
     Gateway::start(&[&JWT, settings].concat()).await
 }
 
-/// What is held of a pool, and its size.
+/// Used part of a pool, and its size.
 pub(crate) async fn pool(gateway: &Gateway, name: &str) -> [u64; 2] {
     let metrics = gateway.metrics().await;
     let of = |metric| metrics.sum(metric, &[("pool", name)]);

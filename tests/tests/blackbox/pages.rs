@@ -1,4 +1,4 @@
-//! What pages from elsewhere may do, with and without what their browsers add by themselves.
+//! Requests of pages of other origins, with and without the headers that browsers add.
 use e2e::{Gateway, http, token};
 use serde_json::json;
 

@@ -22,7 +22,7 @@ async fn silent(gateway: &Gateway, count: usize) -> Vec<TcpStream> {
     streams
 }
 
-/// What the gateway has counted, once it has room to say it.
+/// Reads the metrics, once the gateway has room for the request.
 async fn counted(gateway: &Gateway) -> Metrics {
     eventually("room to ask for metrics", async || {
         let answer = http::get(gateway.address(), "/metrics", &[]).await.ok()?;

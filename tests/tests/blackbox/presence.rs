@@ -1,4 +1,4 @@
-//! Who is in a channel.
+//! Presence in a channel.
 use e2e::{Client, Form, Gateway, eventually};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Whose word is taken for where a client is: `X-Forwarded-For` and `X-Request-Id`.
+//! Peers whose `X-Forwarded-For` and `X-Request-Id` are trusted.
 use e2e::{Client, Gateway, http};
 
 /// Trusts the test, and nobody else.

@@ -1,4 +1,4 @@
-//! What is published reaches the others as it was sent, and never its sender.
+//! A publish reaches the others as it was sent, and never its sender.
 use e2e::{Client, Gateway};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What one user or one address may do in a second.
+//! Rates of one user, and of one address.
 use std::{net::IpAddr, time::Duration};
 
 use e2e::{

@@ -1,4 +1,4 @@
-//! Whose questions and turns they are.
+//! Owners of questions and turns.
 use e2e::{
     fake::cat::Cat,
     http::{self, Response},

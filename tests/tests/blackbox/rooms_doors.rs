@@ -1,4 +1,4 @@
-//! Who gets into rooms, for how long, and what is done to those who misuse it.
+//! Admission to rooms, its duration, and the refusal of misuse.
 use e2e::{
     Gateway, Sio, eventually,
     http::{self, Response},

@@ -1,4 +1,4 @@
-//! What clients were told is kept, however the process ends.
+//! Confirmed messages are kept, however the process ends.
 use std::{
     collections::BTreeSet,
     sync::{

@@ -69,7 +69,7 @@ fn number(value: &Value) -> Option<usize> {
     value.as_u64().and_then(|n| n.try_into().ok())
 }
 
-/// What a subscriber finds up to record `last`: the numbers of its records, and `missed` of its gaps.
+/// Reads up to record `last`: the numbers of the records, and `missed` of the gaps.
 async fn read_up_to(client: &mut Client, last: usize) -> (Vec<usize>, Vec<Option<usize>>) {
     let (mut records, mut gaps) = (Vec::new(), Vec::new());
     while records.last() != Some(&last) {

@@ -36,7 +36,7 @@ async fn ask(gateway: &Gateway, text: &str) -> Response {
     asked.expect("an answer")
 }
 
-/// What a question failed with.
+/// Status and type of the problem that a question fails with.
 async fn problem(gateway: &Gateway, text: &str) -> (u16, String) {
     let (status, _, kind) = ask(gateway, text).await.problem();
     (status, kind)

@@ -10,7 +10,7 @@ fn search(city: &str) -> Value {
     json!({"operation": "csv/search", "arguments": {"conditions": conditions}})
 }
 
-/// What the watcher is told until a frame of this type.
+/// Reads the watcher's frames up to one of this type.
 async fn until(watcher: &mut Client, last: &str) -> Vec<Value> {
     let mut frames = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What is sent once more, since an answer was lost, is done once.
+//! A request that is sent again, since its answer was lost, is done once.
 use e2e::{
     Gateway,
     chat::{Chat, people},

@@ -20,7 +20,7 @@ fn plain(operation: &str) -> Value {
     json!([{"operation": operation}])
 }
 
-/// What the watcher is told up to the end of a run.
+/// Reads the watcher's frames up to the end of a run.
 async fn over(watcher: &mut Client) -> Vec<Value> {
     let mut frames = Vec::new();
     loop {

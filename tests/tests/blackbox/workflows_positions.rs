@@ -1,4 +1,4 @@
-//! Who watches a chat and comes back goes on exactly where they were.
+//! A watcher of a chat that reconnects goes on exactly where it was.
 use e2e::{
     Client, Gateway,
     chat::{Chat, people},

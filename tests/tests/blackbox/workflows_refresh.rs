@@ -1,4 +1,4 @@
-//! Who watches a chat ends with their token, or goes on with a new one.
+//! A watcher of a chat is closed when its token expires, or goes on with a new one.
 use e2e::{
     Client, Gateway, eventually, http,
     token::{JWT, now, token},

@@ -1,4 +1,4 @@
-//! What is wrong with a file or a field of a request is named.
+//! Errors name the file or the field of a request that is wrong.
 use e2e::{
     Gateway,
     direct::{Part, refused, text},
@@ -6,7 +6,7 @@ use e2e::{
 
 const PEOPLE: Part<'_> = ("file", Some("a b.csv"), "id,name\n1,Ann\n2,\n1,Ann\n");
 
-/// What is sent where, and the status and a part of the message that come back.
+/// A path and the parts sent to it, and the status and a part of the message of the response.
 type Case<'a> = (&'a str, &'a [Part<'a>], u16, &'a str);
 
 async fn all_refused(gateway: &Gateway, cases: &[Case<'_>]) {

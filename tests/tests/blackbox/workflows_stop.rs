@@ -1,4 +1,4 @@
-//! Who waits for table work while the process stops is answered, and what goes on later does.
+//! Table work that clients wait for is answered while the process stops; the rest goes on later.
 use e2e::{
     Gateway,
     chat::{Chat, FORM, part},

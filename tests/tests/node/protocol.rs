@@ -1,4 +1,4 @@
-//! What the official test suites of Engine.IO and Socket.IO ask of a server.
+//! Runs the official test suites of Engine.IO and Socket.IO.
 use std::path::Path;
 
 use e2e::{

@@ -8,7 +8,7 @@ use std::{
 use e2e::{Gateway, eventually, process::Process, scratch::Scratch};
 use tokio::net::TcpStream;
 
-/// What makes the gateway believe its proxy.
+/// Setting with which the gateway trusts its proxy.
 pub(crate) const TRUSTING: (&str, &str) = ("server.trusted_proxies", r#"["127.0.0.0/8"]"#);
 
 /// The proxies, as they are configured.
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Haproxy,
 }
 
-/// It runs until it is dropped.
+/// A proxy that runs until it is dropped.
 pub(crate) struct Proxy {
     at: SocketAddr,
     _process: Process,
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
 
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::Nginx, Self::Haproxy];
-    /// Those that let a WebSocket through.
+    /// Proxies that let a WebSocket through.
     pub(crate) const WHOLE: [Self; 2] = [Self::Nginx, Self::Haproxy];
 }
 

@@ -1,4 +1,4 @@
-//! What comes bit by bit comes at once.
+//! Streamed bytes arrive without delay.
 use e2e::{
     Client, Gateway, http,
     raw::Raw,

@@ -27,7 +27,7 @@ fn publisher(gateway: &Gateway, company: &str) -> Program {
     Program::start(Path::new(&python), "py/seed004_publisher.py", gateway, &args, &[])
 }
 
-/// What a publisher printed: the frames it sent, and its last line.
+/// Output of a publisher: the frames it sent, and its last line.
 fn sent(lines: &[String]) -> (Vec<&str>, &str) {
     let sent = lines.iter().filter_map(|line| line.strip_prefix("sent ")).collect();
     (sent, lines.last().map_or("", String::as_str))
@@ -111,7 +111,7 @@ async fn a_reader_on_the_newest_library_resumes_after_every_cut() {
     assert_eq!(reader.lines().await, expected);
 }
 
-/// What the agents' own tests compare with what the gateway sends is what the client still sends.
+/// The recorded frames that the tests of agents use are those that the client still sends.
 #[tokio::test]
 async fn the_recording_of_the_cheshire_cat_client_is_what_it_sends() {
     let recorded = std::fs::read_to_string(clients().join("py/cheshire_cat_api.json"));

@@ -22,7 +22,7 @@ fn compare(printed: &str, written: &str) -> Option<Violation> {
         return None;
     }
     let same = printed.lines().zip(written.lines()).take_while(|(a, b)| a == b).count();
-    let message = format!("differs from message is printed; run `{COMMAND} > {FILE}`");
+    let message = format!("differs from what the program prints; run `{COMMAND} > {FILE}`");
     Some(Violation::new(FILE, same + 1, message))
 }
 

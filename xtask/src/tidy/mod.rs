@@ -8,7 +8,6 @@ mod features;
 mod graph;
 mod markers;
 mod names;
-mod pending;
 mod shape;
 mod syntax;
 mod tree;
@@ -41,31 +40,16 @@ impl fmt::Display for Violation {
     }
 }
 
-pub(crate) fn run(project: &Project, all: bool) -> Result<ExitCode> {
-    if all {
-        list(project)?;
-    } else {
-        check(project)?;
-    }
+pub(crate) fn run(project: &Project) -> Result<ExitCode> {
+    check(project)?;
     println!("tidy");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints every violation, also the pending ones.
-fn list(project: &Project) -> Result<()> {
-    let tree = tree::read(&project.root)?;
-    let violations = sources(project, &tree, true)?;
-    for violation in &violations {
-        println!("{violation}");
-    }
-    println!("broken house rules: {}", violations.len());
-    Ok(())
 }
 
 /// Prints every violation, and fails if there is one.
 pub(crate) fn check(project: &Project) -> Result<()> {
     let tree = tree::read(&project.root)?;
-    let mut violations = sources(project, &tree, false)?;
+    let mut violations = sources(project, &tree)?;
     violations.extend(config::check(project, &tree)?);
     for violation in &violations {
         println!("{violation}");
@@ -75,7 +59,7 @@ pub(crate) fn check(project: &Project) -> Result<()> {
 }
 
 /// The rules for which nothing is built.
-fn sources(project: &Project, tree: &[Source], all: bool) -> Result<Vec<Violation>> {
+fn sources(project: &Project, tree: &[Source]) -> Result<Vec<Violation>> {
     let crates = syntax::crates(tree)?;
     let mut violations = Vec::new();
     violations.extend(shape::check(tree));
@@ -83,10 +67,10 @@ fn sources(project: &Project, tree: &[Source], all: bool) -> Result<Vec<Violatio
     violations.extend(markers::check(tree));
     violations.extend(features::check(tree));
     violations.extend(codes::check(tree));
-    violations.extend(pending::due("layers", graph::check(tree, project.packages()), all));
-    violations.extend(pending::due("circles", circles::check(&crates), all));
-    violations.extend(pending::due("types", types::check(&crates), all));
-    violations.extend(pending::due("comments", comments::check(tree), all));
-    violations.extend(pending::due("bindings", bindings::check(&crates), all));
+    violations.extend(graph::check(tree, project.packages()));
+    violations.extend(circles::check(&crates));
+    violations.extend(types::check(&crates));
+    violations.extend(comments::check(tree));
+    violations.extend(bindings::check(&crates));
     Ok(violations)
 }

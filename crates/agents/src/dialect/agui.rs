@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::run::Run;
+pub(super) use self::run::AguiReader;
 use super::{reply, upstream, web::Web};
 use crate::{Agent, BadConfig, Content, Question, Reply, Settings};
 
@@ -85,7 +85,7 @@ impl Agui {
 impl Agent for Agui {
     fn ask(&self, question: Question) -> Reply {
         let body = self.body(&question).to_string().into_bytes();
-        reply::reply(&self.web, body, Run::new(&question, self.max_reply))
+        reply::reply(&self.web, body, AguiReader::new(&question, self.max_reply))
     }
 
     fn window(&self) -> usize {

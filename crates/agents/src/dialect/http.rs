@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use super::{
     fault,
-    reply::{self, Parts, Progress, Reader},
+    reply::{self, Parts, Reader, ReplyProgress},
     upstream,
     web::{Trouble, Web},
 };
 use crate::{
     Agent, BadConfig, Code, Given, Part, Question, Reply, Settings,
     lenient::{Document, Halves, Json},
-    sse::Event,
+    sse::SseEvent,
 };
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Names {
 
 /// The state of reading one answer.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct HttpReader {
     names: Names,
     halves: Halves,
 }
@@ -104,7 +104,7 @@ impl Http {
 impl Agent for Http {
     fn ask(&self, question: Question) -> Reply {
         let body = self.body(&question).to_string().into_bytes();
-        let reader = Stream::new(self.names.clone());
+        let reader = HttpReader::new(self.names.clone());
         reply::reply(&self.web, body, reader)
     }
 }
@@ -122,16 +122,16 @@ impl Names {
     }
 }
 
-// === impl Stream ===
+// === impl HttpReader ===
 
-impl Stream {
+impl HttpReader {
     pub(super) fn new(names: Names) -> Self {
         Self { names, halves: Halves::default() }
     }
 }
 
-impl Reader for Stream {
-    fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble> {
+impl Reader for HttpReader {
+    fn event(&mut self, event: &SseEvent, parts: &mut Parts) -> Result<(), Trouble> {
         if event.kind == "error" {
             return Err(fault::event(&event.data));
         }
@@ -185,8 +185,8 @@ impl Reader for Stream {
         Ok(())
     }
 
-    fn progress(&self) -> Progress {
-        Progress::Open
+    fn progress(&self) -> ReplyProgress {
+        ReplyProgress::Open
     }
 
     fn ends(&self, kind: &str) -> bool {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-pub(super) use self::stream::Stream;
+pub(super) use self::stream::OpenaiReader;
 use super::{reply, upstream, web::Web};
 use crate::{Agent, BadConfig, Question, Reply, Settings};
 
@@ -76,7 +76,7 @@ impl Openai {
 impl Agent for Openai {
     fn ask(&self, question: Question) -> Reply {
         let body = self.body(&question).to_string().into_bytes();
-        reply::reply(&self.web, body, Stream::default())
+        reply::reply(&self.web, body, OpenaiReader::default())
     }
 
     fn window(&self) -> usize {

@@ -8,14 +8,14 @@ use tokio::time::timeout;
 use super::web::{Answer, Trouble, Web};
 use crate::{
     Code, Failure, Part, Reply,
-    sse::{Decoder, Event},
+    sse::{Decoder, SseEvent},
 };
 
 pub(super) type Parts = VecDeque<Part>;
 
 /// The progress of a reply, which decides on the meaning of the end of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ReplyProgress {
     /// The reply goes on: an answer that ends has broken off.
     Open,
     /// The reply may go on, or be over: an answer that ends in order ends it.
@@ -34,7 +34,7 @@ pub(super) trait Reader: Send + 'static {
 
     /// Reads an event of a streamed answer. Events with blank data are skipped unless their name
     /// [means something](Self::ends).
-    fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble>;
+    fn event(&mut self, event: &SseEvent, parts: &mut Parts) -> Result<(), Trouble>;
 
     /// Reads an answer in one piece.
     fn whole(&mut self, json: &str, parts: &mut Parts) -> Result<(), Trouble>;
@@ -42,7 +42,7 @@ pub(super) trait Reader: Send + 'static {
     /// Ends the answer and the reply. Adds the last parts, of which the last is [`Part::End`].
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble>;
 
-    fn progress(&self) -> Progress;
+    fn progress(&self) -> ReplyProgress;
 
     /// Whether an event of this name means something without data.
     fn ends(&self, _kind: &str) -> bool {
@@ -53,11 +53,12 @@ pub(super) trait Reader: Send + 'static {
 /// Posts `body`, and lets `reader` read the answer.
 pub(super) fn reply(web: &Arc<Web>, body: Vec<u8>, reader: impl Reader) -> Reply {
     let web = Arc::clone(web);
-    let run = Run { web, reader, parts: Parts::new(), failure: None, stage: Stage::Ask(body) };
-    stream::try_unfold(run, Run::next).boxed()
+    let run =
+        ReplyState { web, reader, parts: Parts::new(), failure: None, stage: Stage::Ask(body) };
+    stream::try_unfold(run, ReplyState::next).boxed()
 }
 
-struct Run<R> {
+struct ReplyState<R> {
     web: Arc<Web>,
     reader: R,
     /// Parts of the last event.
@@ -78,7 +79,7 @@ struct Events {
     answer: Response,
     decoder: Decoder,
     /// Events of the last bytes.
-    queue: VecDeque<Event>,
+    queue: VecDeque<SseEvent>,
     /// The bytes after those events cannot be decoded.
     broken: bool,
     /// No more bytes come. The last event of the queue may have been cut off.
@@ -88,7 +89,7 @@ struct Events {
 /// Reads an event. One at the end of an answer may have been cut off; then it does not count.
 fn read(
     reader: &mut impl Reader,
-    event: &Event,
+    event: &SseEvent,
     cut: bool,
     parts: &mut Parts,
 ) -> Result<(), Trouble> {
@@ -102,16 +103,22 @@ fn read(
 }
 
 /// Ends an answer, in the sense that `progress` gives to its end.
-fn over(reader: &mut impl Reader, progress: Progress, parts: &mut Parts) -> Result<(), Trouble> {
+fn over(
+    reader: &mut impl Reader,
+    progress: ReplyProgress,
+    parts: &mut Parts,
+) -> Result<(), Trouble> {
     match progress {
-        Progress::Open => Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply")),
-        Progress::Paused | Progress::Complete => reader.end(parts),
+        ReplyProgress::Open => {
+            Err(Trouble::new(Code::BrokenOff, "the stream ended before the reply"))
+        }
+        ReplyProgress::Paused | ReplyProgress::Complete => reader.end(parts),
     }
 }
 
-// === impl Run ===
+// === impl ReplyState ===
 
-impl<R: Reader> Run<R> {
+impl<R: Reader> ReplyState<R> {
     async fn next(mut self) -> Result<Option<(Part, Self)>, Failure> {
         loop {
             if let Some(part) = self.parts.pop_front() {
@@ -134,7 +141,7 @@ impl<R: Reader> Run<R> {
         let progress = self.reader.progress();
         let (event, cut) = match &mut self.stage {
             Stage::Ask(_) => return self.begin().await,
-            Stage::Read(events) if progress == Progress::Complete => {
+            Stage::Read(events) if progress == ReplyProgress::Complete => {
                 let next = timeout(R::LINGER.min(self.web.linger), events.next(&self.web)).await;
                 (next.ok().and_then(Result::ok).flatten(), events.ended)
             }
@@ -181,7 +188,7 @@ impl Events {
     }
 
     /// The next event, or `None` at the end of the answer.
-    async fn next(&mut self, web: &Web) -> Result<Option<Event>, Failure> {
+    async fn next(&mut self, web: &Web) -> Result<Option<SseEvent>, Failure> {
         loop {
             if let Some(event) = self.queue.pop_front() {
                 return Ok(Some(event));

@@ -14,11 +14,11 @@ const MAX_ARGUMENTS: usize = 16 << 10;
 /// Tools whose arguments are still coming. `K` tells them apart.
 #[derive(Debug, Default)]
 pub(super) struct Tools<K> {
-    open: Vec<Tool<K>>,
+    open: Vec<OpenTool<K>>,
 }
 
 #[derive(Debug)]
-struct Tool<K> {
+struct OpenTool<K> {
     key: K,
     name: String,
     text: String,
@@ -34,7 +34,7 @@ impl<K: PartialEq> Tools<K> {
                 parts.extend(self.open.remove(0).part());
             }
             let (name, text, halves) = (String::new(), String::new(), Halves::default());
-            self.open.push(Tool { key, name, text, halves });
+            self.open.push(OpenTool { key, name, text, halves });
             self.open.len() - 1
         });
         let Some(tool) = self.open.get_mut(at) else { return };
@@ -52,12 +52,12 @@ impl<K: PartialEq> Tools<K> {
     /// Ends the tool `key`. One without a name is not shown.
     pub(super) fn end(&mut self, key: &K, parts: &mut Parts) {
         let ended = self.open.extract_if(.., |tool| tool.key == *key);
-        parts.extend(ended.filter_map(Tool::part));
+        parts.extend(ended.filter_map(OpenTool::part));
     }
 
     /// Ends all tools.
     pub(super) fn end_all(&mut self, parts: &mut Parts) {
-        parts.extend(self.open.drain(..).filter_map(Tool::part));
+        parts.extend(self.open.drain(..).filter_map(OpenTool::part));
     }
 
     pub(super) fn last(&self) -> Option<&K> {
@@ -65,7 +65,7 @@ impl<K: PartialEq> Tools<K> {
     }
 }
 
-impl<K> Tool<K> {
+impl<K> OpenTool<K> {
     fn part(mut self) -> Option<Part> {
         self.text.extend(self.halves.end());
         (!self.name.is_empty()).then_some(Part::Tool { name: self.name, text: self.text })

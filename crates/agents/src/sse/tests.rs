@@ -6,14 +6,14 @@ use super::*;
 const MAX: usize = 1 << 16;
 
 /// Decodes `chunks`, up to an error.
-fn decode(max: usize, chunks: &[&[u8]]) -> (Vec<Event>, Result<(), TooLong>) {
+fn decode(max: usize, chunks: &[&[u8]]) -> (Vec<SseEvent>, Result<(), TooLong>) {
     let (mut decoder, mut events) = (Decoder::new(max), VecDeque::new());
     let result = chunks.iter().try_for_each(|chunk| decoder.push(chunk, &mut events));
     (events.into(), result)
 }
 
 /// The same by the letter of the standard, from the whole body.
-fn naive(body: &[u8]) -> Vec<Event> {
+fn naive(body: &[u8]) -> Vec<SseEvent> {
     let text = String::from_utf8_lossy(body).into_owned();
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -26,7 +26,7 @@ fn naive(body: &[u8]) -> Vec<Event> {
         match field {
             "" if line.is_empty() => {
                 if let Some(data) = data.strip_suffix('\n') {
-                    events.push(Event { kind, data: data.to_owned() });
+                    events.push(SseEvent { kind, data: data.to_owned() });
                 }
                 (kind, data) = (String::new(), String::new());
             }
@@ -38,8 +38,8 @@ fn naive(body: &[u8]) -> Vec<Event> {
     events
 }
 
-fn event(kind: &str, data: &str) -> Event {
-    Event { kind: kind.to_owned(), data: data.to_owned() }
+fn event(kind: &str, data: &str) -> SseEvent {
+    SseEvent { kind: kind.to_owned(), data: data.to_owned() }
 }
 
 /// Pieces that a body may be made of, good and bad.

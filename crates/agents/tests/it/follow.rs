@@ -1,6 +1,6 @@
 //! One turn, followed to its last record.
 use futures_util::{StreamExt, stream};
-use quadrille_agents::{Ending, Follow, Part, Step, Ticket};
+use quadrille_agents::{Ending, Follow, FollowStep, Part, Ticket};
 use quadrille_core::{
     BatchLimit, Close, Delivery, Event, Gap, Inbox, Position, Record,
     turn::{TurnEvent, TurnKind},
@@ -31,8 +31,8 @@ fn gap(at: Position) -> Delivery {
     Delivery::Gap(Box::new(Gap { topic: topic(7), missed: None, at }), 0)
 }
 
-fn reply(step: Step<'_>) -> Option<String> {
-    let Step::Ended(TurnEvent::Completed(completed)) = step else { return None };
+fn reply(step: FollowStep<'_>) -> Option<String> {
+    let FollowStep::Ended(TurnEvent::Completed(completed)) = step else { return None };
     Some(completed.text.to_string())
 }
 
@@ -47,8 +47,8 @@ async fn a_turn_is_its_own_records_up_to_the_last() {
     let mut kinds = Vec::new();
     while kinds.last() != Some(&TurnKind::Completed) {
         match follow.step(&next(&mut inbox).await) {
-            Step::Record(_, kind) => kinds.push(kind),
-            Step::Nothing => {}
+            FollowStep::Record(_, kind) => kinds.push(kind),
+            FollowStep::Nothing => {}
             other => panic!("{other:?}"),
         }
     }
@@ -63,7 +63,7 @@ async fn an_end_that_is_not_to_come_is_told_from_memory() {
     let follow = || Follow::new(ticket.clone(), ticket.since());
     // The last record still comes.
     let before = Position { offset: at.offset - 1, ..at };
-    assert!(matches!(follow().step(&gap(before)), Step::Nothing));
+    assert!(matches!(follow().step(&gap(before)), FollowStep::Nothing));
     // It was merged away, or its log has started over; a record of another turn shows the same.
     let later = Position { epoch: at.epoch + 1, offset: 1 };
     for at in [at, later] {
@@ -84,11 +84,11 @@ async fn a_turn_whose_topic_is_deleted_while_it_runs_is_closed() {
     let ticket = stage.desk.ask(ask("7", "one")).unwrap();
     let mut follow = Follow::new(ticket.clone(), ticket.since());
     let later = Position { epoch: ticket.since().epoch + 1, offset: 9 };
-    assert!(matches!(follow.step(&gap(later)), Step::Nothing));
-    let Step::Closed(close) = follow.step(&Delivery::Deleted(topic(7), 0)) else { panic!() };
+    assert!(matches!(follow.step(&gap(later)), FollowStep::Nothing));
+    let FollowStep::Closed(close) = follow.step(&Delivery::Deleted(topic(7), 0)) else { panic!() };
     assert_eq!(close, Close::DELETED);
     let slow = Delivery::End(Close::SLOW);
-    assert!(matches!(follow.step(&slow), Step::Closed(close) if close == Close::SLOW));
+    assert!(matches!(follow.step(&slow), FollowStep::Closed(close) if close == Close::SLOW));
     assert!(!follow.is_over(Some(later)));
 }
 

@@ -6,7 +6,7 @@ use futures_util::{
     future::{self, BoxFuture},
     stream,
 };
-use quadrille_agents::{Code, Ended, Ending, Exchange, Journal, NotStored, Part, Ticket};
+use quadrille_agents::{Code, Ended, Ending, HistoryEntry, Journal, NotStored, Part, Ticket};
 use quadrille_core::{Policy, Shares, turn::TurnEvent};
 
 use crate::script::{Stage, ask, topic};
@@ -30,9 +30,13 @@ impl Journal for Fake {
         future::ready(self.call("begin")).boxed()
     }
 
-    fn history<'a>(&'a self, _: &'a Ticket, window: usize) -> BoxFuture<'a, Option<Vec<Exchange>>> {
+    fn history<'a>(
+        &'a self,
+        _: &'a Ticket,
+        window: usize,
+    ) -> BoxFuture<'a, Option<Vec<HistoryEntry>>> {
         self.call(&format!("history {window}")).ok();
-        let stored = Exchange { question: "q".to_owned(), reply: "r".to_owned() };
+        let stored = HistoryEntry { question: "q".to_owned(), reply: "r".to_owned() };
         future::ready(Some(vec![stored])).boxed()
     }
 

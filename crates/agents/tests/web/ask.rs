@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use e2e::patience::within;
 use futures_util::StreamExt;
-use quadrille_agents::{Agent, Code, Exchange, Failure, Given, Part, Question, Settings, open};
+use quadrille_agents::{Agent, Code, Failure, Given, HistoryEntry, Part, Question, Settings, open};
 use quadrille_core::Life;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ pub(crate) fn agent(table: &str) -> Arc<dyn Agent> {
 
 /// User 7 asks in `room:cats`, and has asked there before.
 pub(crate) fn question(text: &str) -> Question {
-    let exchange = |question: &str, reply: &str| Exchange {
+    let exchange = |question: &str, reply: &str| HistoryEntry {
         question: question.to_owned(),
         reply: reply.to_owned(),
     };

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use quadrille_core::{Since, Topic};
 use quadrille_identity::{Denied, Exceeded, Principal, Token};
 use quadrille_socketio::{
-    Accepted, Application, Connect, ConnectRequest, Refusal, ResumePoint, Resumed, SocketLink,
+    AcceptedSocket, Application, Connect, ConnectRequest, Refusal, ResumePoint, Resumed, SocketLink,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl Application for State {
                 }
                 let mut accepted = state.recognise(&credentials, peer)?;
                 if let Some(resume) = resume {
-                    let Accepted { user, identity, .. } = &mut accepted;
+                    let AcceptedSocket { user, identity, .. } = &mut accepted;
                     let (topics, user) = (resume.topics(user.as_ref()), user.as_deref());
                     identity.closed =
                         closed::closed(&state, &identity.principal, user, topics).await;
@@ -131,7 +131,7 @@ impl State {
         &self,
         credentials: &Credentials,
         peer: std::net::IpAddr,
-    ) -> Result<Accepted<ClientIdentity>, Refusal> {
+    ) -> Result<AcceptedSocket<ClientIdentity>, Refusal> {
         let known = match &credentials.token {
             None if !self.is_open() => Ok(Principal::guest()),
             token => self.core.auth.recognise(token.as_ref()),
@@ -143,7 +143,7 @@ impl State {
         let user = principal.user.clone().or_else(|| credentials.claimed.clone());
         let holder = self.core.holder_for(&principal, user.as_ref(), peer);
         let identity = ClientIdentity { principal, user: user.clone(), closed: Vec::new() };
-        Ok(Accepted { user, holder, identity })
+        Ok(AcceptedSocket { user, holder, identity })
     }
 }
 

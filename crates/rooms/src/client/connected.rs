@@ -19,8 +19,8 @@ use crate::{
     state::{ConnectedCount, State},
 };
 
-pub(super) type Flow = ws::Flow<Then>;
-pub(super) type Then = quadrille_socketio::Then<Client>;
+pub(super) type ClientFlow = ws::Flow<Continuation>;
+pub(super) type Continuation = quadrille_socketio::Then<Client>;
 
 /// Flags of a subscription's tag: events carry their position.
 pub(super) const POSITIONS: Tag = 1;
@@ -181,7 +181,12 @@ impl Client {
     }
 
     /// Publishes, and acknowledges once it is done.
-    pub(super) fn publish(&self, draft: Draft, id: Option<u64>, link: &mut SocketLink<'_>) -> Flow {
+    pub(super) fn publish(
+        &self,
+        draft: Draft,
+        id: Option<u64>,
+        link: &mut SocketLink<'_>,
+    ) -> ClientFlow {
         let done = move |client: &Self,
                          result: Result<Receipt, TooManyTopics>,
                          link: &mut SocketLink<'_>| match result {
@@ -191,12 +196,13 @@ impl Client {
         match self.state.core.hub.publish(draft) {
             Publish::Done(ready) => {
                 done(self, ready.into_inner(), link);
-                Flow::Continue
+                ClientFlow::Continue
             }
-            Publish::Wait(waiting) => Flow::Wait(
+            Publish::Wait(waiting) => ClientFlow::Wait(
                 async move {
                     let result = waiting.await;
-                    let then: Then = Box::new(move |client, link| done(client, result, link));
+                    let then: Continuation =
+                        Box::new(move |client, link| done(client, result, link));
                     then
                 }
                 .boxed(),

@@ -9,12 +9,17 @@ use tokio::time::Instant;
 
 use super::{
     closed, commands,
-    connected::{Client, Flow, OWN, POSITIONS, SHOWN},
+    connected::{Client, ClientFlow, OWN, POSITIONS, SHOWN},
 };
 use crate::render;
 
 impl EventHandler for Client {
-    fn event(&mut self, event: &EventData<'_>, id: Option<u64>, link: &mut SocketLink<'_>) -> Flow {
+    fn event(
+        &mut self,
+        event: &EventData<'_>,
+        id: Option<u64>,
+        link: &mut SocketLink<'_>,
+    ) -> ClientFlow {
         commands::run(self, event, id, link)
     }
 

@@ -117,11 +117,11 @@ fn forgotten(turn: Uuid) -> TurnEvent {
 
 fn shown(form: TurnForm, turn: &TurnEvent, ts: u64) -> Option<(&'static str, Cow<'static, str>)> {
     match (form, turn) {
-        (TurnForm::Whole, TurnEvent::Completed(it)) => {
+        (TurnForm::Whole, TurnEvent::Completed(completed)) => {
             let reply = json!({
-                "message": format!("AI Response:{}", it.text),
+                "message": format!("AI Response:{}", completed.text),
                 "timestamp": wire::seconds(ts),
-                "turn": it.turn,
+                "turn": completed.turn,
             });
             Some(("ai_response", reply.to_string().into()))
         }

@@ -27,7 +27,7 @@ pub(super) fn of(path: &str) -> Option<RequestBody> {
         (*media, json!({ "schema": schema }))
     });
     let content: serde_json::Map<_, _> =
-        contents.map(|(media, it)| (media.to_owned(), it)).collect();
+        contents.map(|(media, content)| (media.to_owned(), content)).collect();
     let body = json!({ "content": content, "required": path != "/conversations" });
     Some(serde_json::from_value(body).expect("a description is plain data"))
 }

@@ -8,12 +8,12 @@ use quadrille_edge::http::Peer;
 use quadrille_identity::{Action, Payer, Principal, Rate};
 use quadrille_store::{Conversation, Store};
 
-use super::{error::Error, params::Params, token::Found};
+use super::{error::Error, params::Params, token::RequestToken};
 use crate::state::State;
 
 /// The client of a request. Extracting it counts the request.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct RoomsCaller {
     pub(super) principal: Principal,
     pub(super) peer: Peer,
     state: Arc<State>,
@@ -22,7 +22,7 @@ pub(super) struct Caller {
     claimed: Option<String>,
 }
 
-impl Caller {
+impl RoomsCaller {
     /// The user that acts; none for a program whose token names none. In open mode, the one that
     /// the query or else the body claims.
     pub(super) fn acting(&self, claimed: Option<&str>) -> Result<Option<Arc<str>>, Error> {
@@ -52,7 +52,7 @@ impl Caller {
     /// The store, as the caller may use it.
     pub(super) fn store(&self) -> Store {
         let core = &self.state.core;
-        self.state.memory.store.acting(core.holder(&self.principal, self.peer.0))
+        self.state.storage.store.acting(core.holder(&self.principal, self.peer.0))
     }
 
     /// Counts a publication.
@@ -61,17 +61,18 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<Arc<State>> for Caller {
+impl FromRequestParts<Arc<State>> for RoomsCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
         let core = &state.core;
         let peer = Peer::within(&parts.extensions);
-        let found = Found::of(&parts.headers, &parts.uri);
+        let found = RequestToken::of(&parts.headers, &parts.uri);
         let token = found.as_ref().map(|found| &found.token);
         let principal = core.authenticate(token, peer.0).await?;
         let payer = Payer::new(principal.user.as_ref(), peer.0);
-        if found.is_some_and(|it| !it.is_meant(&parts.method, &parts.headers, &core.origins)) {
+        if found.is_some_and(|token| !token.is_meant(&parts.method, &parts.headers, &core.origins))
+        {
             return Err(Error::CsrfMissing);
         }
         core.carries(&parts.extensions, &principal).map_err(|err| Error::Full(err.into()))?;

@@ -6,16 +6,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use quadrille_agents::{Ask, Follow, Given, Step};
+use quadrille_agents::{Ask, Follow, FollowStep, Given};
 use quadrille_core::{Admission, Close, Delivery, turn::TurnEvent, user_topic};
 use quadrille_edge::sse::{self, EventStream, NOT_KEPT, Show};
 
-use super::{caller::Caller, error::Error, fields::Fields, given};
+use super::{caller::RoomsCaller, error::Error, fields::Fields, given};
 use crate::{config::NAME, state::State, wire};
 
 /// Encoding of the text in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum TextEncoding {
     /// Unchanged, for clients of the first version, which know no conversations.
     Raw,
     /// As a JSON string.
@@ -26,7 +26,7 @@ enum Form {
 #[derive(Debug)]
 struct ReplyStream {
     follow: Follow,
-    form: Form,
+    form: TextEncoding,
     /// Characters of the reply that the client has.
     sent: u64,
 }
@@ -42,11 +42,11 @@ struct ReplyStream {
 )]
 pub(super) async fn stream(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
+    caller: RoomsCaller,
     request: Request,
 ) -> Result<Response, Error> {
-    let fields = Fields::read(request, state.memory.max_upload_size).await?;
-    let form = if fields.has("conversation_id") { Form::Json } else { Form::Raw };
+    let fields = Fields::read(request, state.storage.max_upload_size).await?;
+    let form = if fields.has("conversation_id") { TextEncoding::Json } else { TextEncoding::Raw };
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let text = fields.text("message")?.filter(|text| !text.trim().is_empty());
     let text = text.ok_or(Error::Required("message"))?;
@@ -78,15 +78,15 @@ pub(super) async fn stream(
 }
 
 /// A stream of one error.
-fn only(form: Form, message: &str) -> Response {
+fn only(form: TextEncoding, message: &str) -> Response {
     let mut out = String::new();
     form.error(&mut out, message);
     ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, NOT_KEPT)], out).into_response()
 }
 
-// === impl Form ===
+// === impl TextEncoding ===
 
-impl Form {
+impl TextEncoding {
     fn put(self, out: &mut String, text: &str) {
         match self {
             Self::Raw => sse::put_data(out, text),
@@ -132,18 +132,18 @@ impl Show for ReplyStream {
 
     fn show(&mut self, out: &mut String, delivery: &Delivery) -> bool {
         match self.follow.step(delivery) {
-            Step::Record(record, kind) => {
+            FollowStep::Record(record, kind) => {
                 if let Some(event) = TurnEvent::of(record) {
                     self.event(out, &event);
                 }
                 !kind.is_last()
             }
-            Step::Nothing => true,
-            Step::Ended(last) => {
+            FollowStep::Nothing => true,
+            FollowStep::Ended(last) => {
                 self.event(out, &last);
                 false
             }
-            Step::Closed(close) => {
+            FollowStep::Closed(close) => {
                 self.end(out, &close);
                 false
             }

@@ -13,10 +13,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    caller::Caller,
+    caller::RoomsCaller,
     error::Error,
     fields::Fields,
-    params::{Id, Params},
+    params::{ConversationPath, Params},
     shape::ConversationShape,
     task::to_the_end,
 };
@@ -26,7 +26,7 @@ use crate::{state::State, topic};
 const TITLE: usize = 255;
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Listed<'a> {
+pub(super) struct ConversationList<'a> {
     conversations: Vec<ConversationShape<'a>>,
 }
 
@@ -56,13 +56,13 @@ pub(super) struct Deleted {
         ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
         ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
-    responses((status = 200, description = "Conversations", body = inline(Listed<'_>)))
+    responses((status = 200, description = "Conversations", body = inline(ConversationList<'_>)))
 )]
-pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Error> {
+pub(super) async fn list(caller: RoomsCaller, params: Params) -> Result<Response, Error> {
     let user = caller.user(None)?;
     let found = caller.store().conversations(&user, params.page()?).await?;
     let conversations = found.iter().map(ConversationShape::from).collect();
-    Ok(Json(Listed { conversations }).into_response())
+    Ok(Json(ConversationList { conversations }).into_response())
 }
 
 /// Create a conversation
@@ -73,10 +73,10 @@ pub(super) async fn list(caller: Caller, params: Params) -> Result<Response, Err
     tag = "rooms",
     responses((status = 201, description = "The conversation", body = inline(Made<'_>)))
 )]
-pub(super) async fn create(caller: Caller, request: Request) -> Result<Response, Error> {
+pub(super) async fn create(caller: RoomsCaller, request: Request) -> Result<Response, Error> {
     let fields = Fields::read(request, 0).await?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
-    let title = title(&fields)?.filter(|it| !it.is_empty());
+    let title = title(&fields)?.filter(|title| !title.is_empty());
     let made = caller.store().create_conversation(&user, title.as_deref()).await?;
     let answer = Made { conversation_id: made.id, conversation: (&made).into() };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -91,8 +91,8 @@ pub(super) async fn create(caller: Caller, request: Request) -> Result<Response,
     responses((status = 200, description = "The conversation", body = inline(Changed<'_>)))
 )]
 pub(super) async fn change(
-    caller: Caller,
-    Id(id): Id,
+    caller: RoomsCaller,
+    ConversationPath(id): ConversationPath,
     request: Request,
 ) -> Result<Response, Error> {
     let fields = Fields::read(request, 0).await?;
@@ -121,8 +121,8 @@ pub(super) async fn change(
 )]
 pub(super) async fn delete(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
-    Id(id): Id,
+    caller: RoomsCaller,
+    ConversationPath(id): ConversationPath,
 ) -> Result<Json<Deleted>, Error> {
     let user = caller.user(None)?;
     let (life, store) = (state.core.life.clone(), caller.store());
@@ -140,7 +140,7 @@ async fn remove(state: &State, store: &Store, id: i64, user: &str) -> Result<(),
     // The replies would be for nobody.
     state.desk.clear(&topic).await;
     state.core.hub.delete(&topic);
-    state.memory.files.discard(&keys).await;
+    state.storage.files.discard(&keys).await;
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use utoipa::{
     },
 };
 
-use super::{bodies, error::Refused};
+use super::{bodies, error::RefusalBody};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(tags((name = "rooms", description = "Conversations with memory, and their files")))]
-pub(super) struct Document;
+pub(super) struct RoomsApi;
 
 /// The refusals, by status.
 const REFUSALS: [(&str, &str); 12] = [
@@ -77,8 +77,8 @@ pub(super) fn complete(api: &mut OpenApi, is_open: bool) {
         }
         // A key has slashes, which are escaped where it is a part of an address.
         let path = path.replace("{*", "{");
-        let named = ["id", "key"].into_iter().find(|it| path.contains(&format!("{{{it}}}")));
-        item.parameters = named.map(|it| vec![in_path(it).into()]);
+        let named = ["id", "key"].into_iter().find(|param| path.contains(&format!("{{{param}}}")));
+        item.parameters = named.map(|param| vec![in_path(param).into()]);
         api.paths.paths.insert(path, item);
     }
 }
@@ -91,7 +91,7 @@ fn name(status: &str) -> String {
 fn refusal(status: &str, err: &str) -> Response {
     let of = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
     let mut response = Response::new(err);
-    response.content.insert("application/json".to_owned(), of(&Refused::name()).into());
+    response.content.insert("application/json".to_owned(), of(&RefusalBody::name()).into());
     if BEFORE.contains(&status) {
         response.content.insert("application/problem+json".to_owned(), of("Problem").into());
     }

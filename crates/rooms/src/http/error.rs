@@ -90,7 +90,7 @@ pub(super) enum Error {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RoomsRefused)]
-pub(super) enum Refused {
+pub(super) enum RefusalBody {
     Error(String),
     /// The token is missing or not accepted.
     Msg(String),
@@ -183,7 +183,7 @@ impl IntoResponse for Error {
             tracing::error!(error = ?err, "the store did not do what a request needs");
         }
         let status = self.status();
-        let told = if self.is_about_identity() { Refused::Msg } else { Refused::Error };
+        let told = if self.is_about_identity() { RefusalBody::Msg } else { RefusalBody::Error };
         let mut response = (status, Json(told(self.to_string()))).into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after() {

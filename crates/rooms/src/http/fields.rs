@@ -49,7 +49,7 @@ pub(super) enum Media {
 impl Media {
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let Some(media) = headers.get(CONTENT_TYPE) else {
-            let has_length = headers.get(CONTENT_LENGTH).is_some_and(|it| it != "0");
+            let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
             let has_body = has_length || headers.contains_key(TRANSFER_ENCODING);
             return if has_body { Err(Error::Media) } else { Ok(Self::Nothing) };
         };
@@ -155,7 +155,7 @@ impl Fields {
     pub(super) fn name(&self, name: &'static str) -> Result<Option<String>, Error> {
         match self.value(name) {
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(Value::String(text)) => Ok(Some(text).filter(|it| !it.is_empty())),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
             None => Ok(None),
             Some(_) => Err(Error::Field { name, expected: "a text or a number" }),
         }
@@ -183,7 +183,7 @@ impl Fields {
             Some(_) => return Err(wrong()),
         };
         let digits = number.strip_prefix('-').unwrap_or(&number);
-        if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
         }
         let id = number.parse().ok().filter(|id: &i64| *id >= 0);
@@ -214,7 +214,7 @@ fn whole(json: &str) -> String {
 fn digits(number: &Number) -> Option<String> {
     match number.as_f64().filter(|_| number.is_f64()) {
         None => Some(number.to_string()),
-        Some(it) => (it.fract() == 0.0).then(|| format!("{it:.0}")),
+        Some(number) => (number.fract() == 0.0).then(|| format!("{number:.0}")),
     }
 }
 

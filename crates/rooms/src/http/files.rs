@@ -15,14 +15,14 @@ use quadrille_store::FileInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{caller::Caller, error::Error, params::Params, shape::FileShape};
+use super::{caller::RoomsCaller, error::Error, params::Params, shape::FileShape};
 use crate::{
     links::{FileLink, Opens},
     state::State,
 };
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct Listed<'a> {
+pub(super) struct FileList<'a> {
     files: Vec<FileShape<'a>>,
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Listed<'a> {
         ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000"),
         ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
-    responses((status = 200, description = "Files", body = inline(Listed<'_>)))
+    responses((status = 200, description = "Files", body = inline(FileList<'_>)))
 )]
 pub(super) async fn list(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
+    caller: RoomsCaller,
     base: Base,
     params: Params,
 ) -> Result<Response, Error> {
@@ -48,14 +48,14 @@ pub(super) async fn list(
     let found = caller.store().files(&user, params.page()?).await?;
     let addresses = state.links.to(&base, &found).await;
     let files = FileShape::all(&found, &addresses);
-    Ok(Json(Listed { files }).into_response())
+    Ok(Json(FileList { files }).into_response())
 }
 
 /// The key in a path. Anything else names no file.
 #[derive(Debug)]
-pub(super) struct Key(String);
+pub(super) struct FileKey(String);
 
-impl FromRequestParts<Arc<State>> for Key {
+impl FromRequestParts<Arc<State>> for FileKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {
@@ -68,7 +68,7 @@ impl FromRequestParts<Arc<State>> for Key {
 #[derive(Debug)]
 pub(super) enum Viewer {
     Linked(Holder),
-    Caller(Caller),
+    Caller(RoomsCaller),
 }
 
 impl FromRequestParts<Arc<State>> for Viewer {
@@ -79,7 +79,7 @@ impl FromRequestParts<Arc<State>> for Viewer {
         let opens = match FileLink::of(uri.query()) {
             None => None,
             Some(link) => {
-                let Key(key) = Key::from_request_parts(parts, state).await?;
+                let FileKey(key) = FileKey::from_request_parts(parts, state).await?;
                 Some(state.links.opens(&key, &link))
             }
         };
@@ -89,8 +89,8 @@ impl FromRequestParts<Arc<State>> for Viewer {
             return Ok(Self::Linked(Holder::guest(peer.0)));
         }
         // What is wrong with the link is told to a client that says nothing else of itself.
-        let caller = Caller::from_request_parts(parts, state).await;
-        let named = caller.and_then(|it| it.acting(None).map(|_| it));
+        let caller = RoomsCaller::from_request_parts(parts, state).await;
+        let named = caller.and_then(|caller| caller.acting(None).map(|_| caller));
         match (opens, named) {
             (Some(Opens::NotAnyMore), Err(Error::NoToken | Error::NoUser)) => {
                 Err(Error::LinkExpired)
@@ -123,13 +123,13 @@ impl FromRequestParts<Arc<State>> for Viewer {
 pub(super) async fn show(
     extract::State(state): extract::State<Arc<State>>,
     viewer: Viewer,
-    Key(key): Key,
+    FileKey(key): FileKey,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let file = match &viewer {
         Viewer::Linked(holder) => {
-            let store = state.memory.store.acting(holder.clone());
+            let store = state.storage.store.acting(holder.clone());
             store.file(&key).await?.ok_or(Error::NoFile)?
         }
         Viewer::Caller(caller) => {
@@ -148,7 +148,7 @@ pub(super) async fn show(
         Ok(part) => part,
         Err(answer) => return Ok(answer),
     };
-    let object = state.memory.files.get(&key, part.clone()).await?;
+    let object = state.storage.files.get(&key, part.clone()).await?;
     let object = object.ok_or_else(|| {
         tracing::error!(key, "the bytes of a file are gone");
         Error::NoFile
@@ -161,7 +161,7 @@ pub(super) async fn show(
 }
 
 /// Allows the owner, and readers of its conversation.
-async fn may_see(caller: &Caller, user: Option<&str>, file: &FileInfo) -> Result<bool, Error> {
+async fn may_see(caller: &RoomsCaller, user: Option<&str>, file: &FileInfo) -> Result<bool, Error> {
     if user == Some(&*file.user_id) {
         return Ok(true);
     }

@@ -1,7 +1,7 @@
 //! The conversation so far and the picture that a form may send with a question.
 use std::sync::Arc;
 
-use quadrille_agents::Exchange;
+use quadrille_agents::HistoryEntry;
 use serde_json::Value;
 
 use super::{error::Error, fields::Fields};
@@ -9,7 +9,7 @@ use super::{error::Error, fields::Fields};
 /// Reads the conversation as the client has it, a list of messages: JSON, or JSON in a text.
 /// Questions without a reply, and replies without a question, are left out, as models expect both
 /// in turn.
-pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[Exchange]>>, Error> {
+pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[HistoryEntry]>>, Error> {
     let wrong = || Error::Field { name: "history", expected: "a list of messages" };
     let Some(text) = fields.json_text("history")? else { return Ok(None) };
     let given = match serde_json::from_str(&text).map_err(|_| wrong())? {
@@ -18,15 +18,15 @@ pub(super) fn history(fields: &Fields) -> Result<Option<Arc<[Exchange]>>, Error>
         given => given,
     };
     let Value::Array(messages) = given else { return Err(wrong()) };
-    let (mut exchanges, mut asked) = (Vec::<Exchange>::new(), None);
+    let (mut exchanges, mut asked) = (Vec::<HistoryEntry>::new(), None);
     for message in &messages {
-        let role = ["role", "sender"].into_iter().find_map(|it| message[it].as_str());
-        let Some(said) = said(message).filter(|it| !it.trim().is_empty()) else { continue };
+        let role = ["role", "sender"].into_iter().find_map(|key| message[key].as_str());
+        let Some(said) = said(message).filter(|text| !text.trim().is_empty()) else { continue };
         match role.unwrap_or_default() {
             "user" | "human" => asked = Some(said),
             "assistant" | "model" | "ai" | "bot" => {
                 if let Some(question) = asked.take() {
-                    exchanges.push(Exchange { question, reply: said });
+                    exchanges.push(HistoryEntry { question, reply: said });
                 }
             }
             _ => {}
@@ -41,7 +41,9 @@ fn said(message: &Value) -> Option<String> {
     names.into_iter().find_map(|name| match &message[name] {
         Value::String(text) => Some(text.clone()),
         Value::Array(parts) => {
-            let text = |it: &Value| it.as_str().or_else(|| it["text"].as_str()).map(str::to_owned);
+            let text = |value: &Value| {
+                value.as_str().or_else(|| value["text"].as_str()).map(str::to_owned)
+            };
             Some(parts.iter().filter_map(text).collect())
         }
         _ => None,
@@ -51,10 +53,12 @@ fn said(message: &Value) -> Option<String> {
 /// Reads the picture: its address, or the picture itself as a `data:` URI.
 pub(super) fn image(fields: &Fields) -> Result<Option<Arc<str>>, Error> {
     for name in ["image", "image_url"] {
-        let Some(image) = fields.text(name)?.filter(|it| !it.trim().is_empty()) else { continue };
+        let Some(image) = fields.text(name)?.filter(|image| !image.trim().is_empty()) else {
+            continue;
+        };
         let image = image.trim();
         let begins = ["https://", "http://", "data:image/"];
-        if !begins.iter().any(|it| image.starts_with(it)) {
+        if !begins.iter().any(|scheme| image.starts_with(scheme)) {
             return Err(Error::Field { name, expected: "an address, or a data: URI of a picture" });
         }
         return Ok(Some(image.into()));
@@ -78,7 +82,7 @@ mod tests {
             {"role":"model","parts":[{"text":"b"},"c"]},{"sender":"user","text":"d"},
             {"role":"system","content":"x"},{"sender":"assistant","message":"e\ud83d"},
             {"role":"user","content":"f"},{"role":"assistant","content":" "},7]"#;
-        let exchange = |question: &str, reply: &str| Exchange {
+        let exchange = |question: &str, reply: &str| HistoryEntry {
             question: question.to_owned(),
             reply: reply.to_owned(),
         };

@@ -6,7 +6,7 @@ use quadrille_identity::Action;
 use quadrille_store::{NewFile, files::Files};
 
 use super::{
-    caller::Caller,
+    caller::RoomsCaller,
     error::Error,
     fields::{Fields, Media},
 };
@@ -43,10 +43,10 @@ impl Intake {
     /// Reads the body. On an error nothing of it is kept.
     pub(super) async fn read(
         state: &State,
-        caller: &Caller,
+        caller: &RoomsCaller,
         request: Request,
     ) -> Result<Self, Error> {
-        let ignored = state.memory.max_upload_size;
+        let ignored = state.storage.max_upload_size;
         let Media::Parts(boundary) = Media::of(request.headers())? else {
             let fields = Fields::read(request, ignored).await?;
             return Ok(Self { fields, ..Self::default() });
@@ -65,7 +65,7 @@ impl Intake {
     async fn take(
         &mut self,
         state: &State,
-        caller: &Caller,
+        caller: &RoomsCaller,
         mut form: Form<'_>,
     ) -> Result<(), Error> {
         while let Some(part) = form.next().await? {
@@ -86,7 +86,7 @@ impl Intake {
     async fn keep(
         &mut self,
         state: &State,
-        caller: &Caller,
+        caller: &RoomsCaller,
         part: FormPart<'_>,
     ) -> Result<(), Error> {
         let claimed = self.fields.name("user_id")?;
@@ -101,15 +101,15 @@ impl Intake {
         }
         let name = Files::sanitise(part.file_name().unwrap_or_default());
         let key = Files::key(user.as_deref().unwrap_or("user"), &name);
-        let media_type = part.media_type().filter(|it| it.len() <= MEDIA_TYPE);
+        let media_type = part.media_type().filter(|media_type| media_type.len() <= MEDIA_TYPE);
         let media_type = media_type.unwrap_or(UNKNOWN).to_owned();
-        let size = state.memory.files.put(&key, part, state.memory.max_upload_size).await?;
+        let size = state.storage.files.put(&key, part, state.storage.max_upload_size).await?;
         self.uploads.push(Upload { key, name, media_type, size });
         Ok(())
     }
 
     /// Refuses a request for a conversation of others as soon as its id is known.
-    async fn look_ahead(&mut self, caller: &Caller, user: &str) -> Result<(), Error> {
+    async fn look_ahead(&mut self, caller: &RoomsCaller, user: &str) -> Result<(), Error> {
         let Some(id) = self.fields.conversation()?.filter(|_| !self.is_open) else { return Ok(()) };
         caller.conversation(id, Action::Write, Some(user)).await?;
         self.is_open = true;
@@ -137,6 +137,6 @@ impl Upload {
 
 /// Deletes the files, which no message refers to.
 pub(super) async fn discard(state: &State, uploads: &[Upload]) {
-    let keys: Vec<_> = uploads.iter().map(|it| it.key.clone()).collect();
-    state.memory.files.discard(&keys).await;
+    let keys: Vec<_> = uploads.iter().map(|upload| upload.key.clone()).collect();
+    state.storage.files.discard(&keys).await;
 }

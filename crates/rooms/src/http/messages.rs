@@ -16,10 +16,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    caller::Caller,
-    error::{Error, Refused},
+    caller::RoomsCaller,
+    error::{Error, RefusalBody},
     intake::{Intake, discard},
-    params::{Id, Params},
+    params::{ConversationPath, Params},
     publish::{ONLY_FILES, PendingMessage},
     shape::{ConversationShape, MessageShape},
     task::to_the_end,
@@ -27,7 +27,7 @@ use super::{
 use crate::{links::Addresses, state::State, wire};
 
 #[derive(Serialize, ToSchema)]
-struct Page<'a> {
+struct MessagePage<'a> {
     conversation: ConversationShape<'a>,
     messages: Vec<MessageShape<'a>>,
     has_more: bool,
@@ -43,12 +43,12 @@ struct Page<'a> {
         ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("before" = Option<u128>, Query, description = "those before the message of this id"),
     ),
-    responses((status = 200, description = "Messages", body = inline(Page<'_>)))
+    responses((status = 200, description = "Messages", body = inline(MessagePage<'_>)))
 )]
 pub(super) async fn list(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
-    Id(id): Id,
+    caller: RoomsCaller,
+    ConversationPath(id): ConversationPath,
     base: Base,
     params: Params,
 ) -> Result<Response, Error> {
@@ -62,16 +62,16 @@ pub(super) async fn list(
         None => false,
     };
     let addresses = state.links.of(&base, &messages).await;
-    let page = Page {
+    let page = MessagePage {
         conversation: (&conversation).into(),
-        messages: messages.iter().map(|it| MessageShape::of(it, &addresses)).collect(),
+        messages: messages.iter().map(|message| MessageShape::of(message, &addresses)).collect(),
         has_more,
     };
     Ok(Json(page).into_response())
 }
 
 #[derive(Serialize, ToSchema)]
-struct Found<'a> {
+struct SearchResult<'a> {
     query: &'a str,
     messages: Vec<MessageShape<'a>>,
     has_more: bool,
@@ -87,24 +87,26 @@ struct Found<'a> {
         ("limit" = Option<u128>, Query, minimum = 1, description = "at most so many, and at most 1000 and 2 MiB"),
         ("offset" = Option<u128>, Query, description = "without the first so many"),
     ),
-    responses((status = 200, description = "Messages", body = inline(Found<'_>)))
+    responses((status = 200, description = "Messages", body = inline(SearchResult<'_>)))
 )]
 pub(super) async fn search(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
+    caller: RoomsCaller,
     base: Base,
     params: Params,
 ) -> Result<Response, Error> {
     let user = caller.user(None)?;
-    let query = params.text("q").filter(|it| !it.trim().is_empty()).ok_or(Error::Required("q"))?;
+    let query =
+        params.text("q").filter(|query| !query.trim().is_empty()).ok_or(Error::Required("q"))?;
     let found = caller.store().search(&user, query, params.page()?).await?;
     let addresses = state.links.of(&base, &found.messages).await;
-    let messages = found.messages.iter().map(|it| MessageShape::of(it, &addresses)).collect();
-    Ok(Json(Found { query, messages, has_more: found.has_more }).into_response())
+    let messages =
+        found.messages.iter().map(|message| MessageShape::of(message, &addresses)).collect();
+    Ok(Json(SearchResult { query, messages, has_more: found.has_more }).into_response())
 }
 
 #[derive(Serialize, ToSchema)]
-struct Added<'a> {
+struct AddedMessage<'a> {
     message: MessageShape<'a>,
     conversation: ConversationShape<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,14 +128,14 @@ struct Nested<'a> {
     operation_id = "add_message",
     tag = "rooms",
     responses(
-        (status = 200, description = "The message of the same `temp_id` that was there", body = inline(Added<'_>)),
-        (status = 201, description = "The message", body = inline(Added<'_>)),
-        (status = 409, description = "`temp_id` came with another message", body = Refused),
+        (status = 200, description = "The message of the same `temp_id` that was there", body = inline(AddedMessage<'_>)),
+        (status = 201, description = "The message", body = inline(AddedMessage<'_>)),
+        (status = 409, description = "`temp_id` came with another message", body = RefusalBody),
     )
 )]
 pub(super) async fn add(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
+    caller: RoomsCaller,
     base: Base,
     request: Request,
 ) -> Result<Response, Error> {
@@ -151,10 +153,11 @@ pub(super) async fn add(
         };
         let pending = PendingMessage { uploads: intake.uploads, ..pending };
         let temp_id = temp_id.as_ref();
-        let stored =
-            pending.publish(&state, &caller, &base, |it, at| nested(it, at, temp_id)).await?;
+        let stored = pending
+            .publish(&state, &caller, &base, |message, at| nested(message, at, temp_id))
+            .await?;
         let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
-        let added = Added {
+        let added = AddedMessage {
             message: MessageShape::of(&stored.message, &stored.addresses),
             conversation: (&stored.conversation).into(),
             temp_id,
@@ -175,7 +178,10 @@ fn nested(
 }
 
 /// The message to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
+fn read(
+    caller: &RoomsCaller,
+    Intake { fields, uploads, .. }: &Intake,
+) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     let user = caller.user(fields.name("user_id")?.as_deref())?;
     let sender = match fields.text("sender")?.or(fields.text("role")?).as_deref() {
@@ -183,7 +189,7 @@ fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<Pend
         Some("assistant") => Sender::Assistant,
         Some(_) => return Err(Error::Field { name: "sender", expected: "user or assistant" }),
     };
-    let content = fields.text("content")?.filter(|it| !it.trim().is_empty());
+    let content = fields.text("content")?.filter(|content| !content.trim().is_empty());
     let content = content.or_else(|| (!uploads.is_empty()).then(|| ONLY_FILES.to_owned()));
     let content = content.ok_or(Error::Required("content"))?;
     let key = fields.name("temp_id")?;

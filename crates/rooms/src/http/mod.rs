@@ -25,12 +25,12 @@ use axum::Router;
 use utoipa::{OpenApi as _, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{described::Document, error::Error};
+use self::{described::RoomsApi, error::Error};
 use crate::state::State;
 
 /// The routes, and their description.
 pub(crate) fn router(state: &Arc<State>) -> (Router, OpenApi) {
-    let (router, mut described) = OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut described) = OpenApiRouter::with_openapi(RoomsApi::openapi())
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::change, conversations::delete))
         .routes(routes!(messages::list))

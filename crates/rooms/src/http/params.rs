@@ -15,7 +15,7 @@ pub(super) struct Params(Vec<(String, String)>);
 
 /// The conversation in a path. Anything but an id names none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Id(pub(super) i64);
+pub(super) struct ConversationPath(pub(super) i64);
 
 // === impl Params ===
 
@@ -27,14 +27,14 @@ impl Params {
 
     /// A parameter; an empty one counts as missing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+        let found = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         found.filter(|value| !value.is_empty())
     }
 
     pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, Error> {
-        let digits = |it: &str| it.bytes().all(|byte| byte.is_ascii_digit());
-        let number = |it: &str| digits(it).then(|| it.parse().unwrap_or(i64::MAX));
-        let given = self.text(name).map(|it| number(it).ok_or(Error::Number(name)));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |text: &str| digits(text).then(|| text.parse().unwrap_or(i64::MAX));
+        let given = self.text(name).map(|text| number(text).ok_or(Error::Number(name)));
         given.transpose()
     }
 
@@ -61,9 +61,9 @@ impl<S: Sync> FromRequestParts<S> for Params {
     }
 }
 
-// === impl Id ===
+// === impl ConversationPath ===
 
-impl FromRequestParts<Arc<State>> for Id {
+impl FromRequestParts<Arc<State>> for ConversationPath {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Error> {

@@ -7,7 +7,7 @@ use quadrille_identity::Action;
 use quadrille_store::{Added, Conversation, Message, NewFile, NewMessage, Sender};
 
 use super::{
-    caller::Caller,
+    caller::RoomsCaller,
     error::Error,
     intake::{Upload, discard},
 };
@@ -46,7 +46,7 @@ impl PendingMessage {
     pub(super) async fn publish(
         self,
         state: &State,
-        caller: &Caller,
+        caller: &RoomsCaller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
     ) -> Result<StoredMessage, Error> {
@@ -60,7 +60,7 @@ impl PendingMessage {
     async fn store(
         &self,
         state: &State,
-        caller: &Caller,
+        caller: &RoomsCaller,
         base: &Base,
         event: impl FnOnce(&Message, &Addresses) -> (&'static str, String),
     ) -> Result<StoredMessage, Error> {
@@ -111,7 +111,7 @@ impl PendingMessage {
 /// any.
 async fn has_files(state: &State, message: &Message, again: &[Upload]) -> Result<bool, Error> {
     for (file, upload) in message.files.iter().zip(again) {
-        if !state.memory.files.is_same(&file.key, upload.key()).await? {
+        if !state.storage.files.is_same(&file.key, upload.key()).await? {
             return Ok(false);
         }
     }

@@ -55,31 +55,31 @@ pub(super) struct FileShape<'a> {
 }
 
 impl<'a> From<&'a Conversation> for ConversationShape<'a> {
-    fn from(it: &'a Conversation) -> Self {
+    fn from(conversation: &'a Conversation) -> Self {
         Self {
-            id: it.id,
-            user_id: UserId(&it.user_id),
-            title: &it.title,
-            is_pinned: it.is_pinned,
-            created_at: time(it.created_at),
-            updated_at: time(it.updated_at),
+            id: conversation.id,
+            user_id: UserId(&conversation.user_id),
+            title: &conversation.title,
+            is_pinned: conversation.is_pinned,
+            created_at: time(conversation.created_at),
+            updated_at: time(conversation.updated_at),
         }
     }
 }
 
 impl<'a> MessageShape<'a> {
-    pub(super) fn of(it: &'a Message, addresses: &'a Addresses) -> Self {
-        let at = time(it.created_at);
+    pub(super) fn of(message: &'a Message, addresses: &'a Addresses) -> Self {
+        let at = time(message.created_at);
         Self {
-            id: it.id,
-            message_id: it.id,
-            conversation_id: it.conversation_id,
-            user_id: it.user_id.as_deref().map(UserId),
-            sender: sender(it.sender),
-            role: sender(it.sender),
-            content: &it.content,
-            metadata: it.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-            uploaded_files: FileShape::all(&it.files, addresses),
+            id: message.id,
+            message_id: message.id,
+            conversation_id: message.conversation_id,
+            user_id: message.user_id.as_deref().map(UserId),
+            sender: sender(message.sender),
+            role: sender(message.sender),
+            content: &message.content,
+            metadata: message.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            uploaded_files: FileShape::all(&message.files, addresses),
             created_at: at.clone(),
             timestamp: at,
         }
@@ -88,19 +88,19 @@ impl<'a> MessageShape<'a> {
 
 impl<'a> FileShape<'a> {
     pub(super) fn all(files: &'a [FileInfo], addresses: &'a Addresses) -> Vec<Self> {
-        files.iter().map(|it| Self::of(it, addresses)).collect()
+        files.iter().map(|file| Self::of(file, addresses)).collect()
     }
 
-    fn of(it: &'a FileInfo, addresses: &'a Addresses) -> Self {
+    fn of(file: &'a FileInfo, addresses: &'a Addresses) -> Self {
         Self {
-            key: &it.key,
-            url: addresses.get(it),
-            filename: &it.name,
-            content_type: &it.media_type,
-            size: it.size,
-            conversation_id: it.conversation_id,
-            message_id: it.message_id,
-            uploaded_at: time(it.created_at),
+            key: &file.key,
+            url: addresses.get(file),
+            filename: &file.name,
+            content_type: &file.media_type,
+            size: file.size,
+            conversation_id: file.conversation_id,
+            message_id: file.message_id,
+            uploaded_at: time(file.created_at),
         }
     }
 }

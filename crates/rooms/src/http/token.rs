@@ -8,12 +8,12 @@ use quadrille_identity::Token;
 
 /// A token, and whether it was in a cookie.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct RequestToken {
     pub(super) token: Token,
     pub(super) in_cookie: bool,
 }
 
-impl Found {
+impl RequestToken {
     /// Finds the token: in the header, the cookie, or the query as `jwt` or `token`. The first one
     /// counts, whether it is valid or not.
     pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Option<Self> {
@@ -22,9 +22,9 @@ impl Found {
         };
         let in_query = || query(uri, "jwt=").or_else(|| query(uri, "token="));
         bearer(headers)
-            .and_then(|it| found(it, false))
-            .or_else(|| cookie(headers).and_then(|it| found(it, true)))
-            .or_else(|| in_query().and_then(|it| found(it, false)))
+            .and_then(|value| found(value, false))
+            .or_else(|| cookie(headers).and_then(|value| found(value, true)))
+            .or_else(|| in_query().and_then(|value| found(value, false)))
     }
 
     /// Whether the page that sent the token may; false for a forged cross-site request.
@@ -61,7 +61,7 @@ mod tests {
     fn a_token_is_looked_for_in_four_places() {
         let in_cookie = |uri: &str, headers: &[(&str, &str)]| {
             let request = request(uri, headers);
-            Found::of(request.headers(), request.uri()).map(|it| it.in_cookie)
+            RequestToken::of(request.headers(), request.uri()).map(|it| it.in_cookie)
         };
         let cookie = ("Cookie", "a=b; access_token=\"x.y.z\"");
         assert_eq!(in_cookie("/a?b=c", &[("Cookie", "token=1")]), None);
@@ -78,7 +78,7 @@ mod tests {
         let meant = |headers: &[(&str, &str)]| {
             let all = [&[("Cookie", "access_token=a")], headers].concat();
             let request = request("/messages", &all);
-            let found = Found::of(request.headers(), request.uri()).unwrap();
+            let found = RequestToken::of(request.headers(), request.uri()).unwrap();
             assert!(found.is_meant(&Method::GET, request.headers(), &origins));
             found.is_meant(&Method::POST, request.headers(), &origins)
         };

@@ -13,7 +13,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{
-    caller::Caller,
+    caller::RoomsCaller,
     error::Error,
     intake::{Intake, discard},
     publish::{ONLY_FILES, PendingMessage},
@@ -46,7 +46,7 @@ pub(super) struct Uploaded {
 )]
 pub(super) async fn upload(
     extract::State(state): extract::State<Arc<State>>,
-    caller: Caller,
+    caller: RoomsCaller,
     base: Base,
     request: Request,
 ) -> Result<(StatusCode, Json<Uploaded>), Error> {
@@ -74,13 +74,16 @@ pub(super) async fn upload(
 }
 
 /// The message to be stored, without its files.
-fn read(caller: &Caller, Intake { fields, uploads, .. }: &Intake) -> Result<PendingMessage, Error> {
+fn read(
+    caller: &RoomsCaller,
+    Intake { fields, uploads, .. }: &Intake,
+) -> Result<PendingMessage, Error> {
     let conversation = fields.conversation()?.ok_or(Error::Required("conversation_id"))?;
     if uploads.is_empty() {
         return Err(Error::NoFiles);
     }
     let user = caller.user(fields.name("user_id")?.as_deref())?;
-    let content = fields.text("message")?.filter(|it| !it.trim().is_empty());
+    let content = fields.text("message")?.filter(|content| !content.trim().is_empty());
     Ok(PendingMessage {
         conversation,
         user,
@@ -109,5 +112,5 @@ fn uploaded(message: &Message, addresses: &Addresses) -> (&'static str, String) 
 }
 
 fn urls<'a>(message: &'a Message, addresses: &'a Addresses) -> impl Iterator<Item = &'a str> {
-    message.files.iter().map(|it| addresses.get(it))
+    message.files.iter().map(|file| addresses.get(file))
 }

@@ -98,13 +98,14 @@ impl Bed {
         let desk = Desk::new(Agents::default(), agents, stored_in, &core.hub, &core.shares, &life);
         let url = format!("file://{}", folder.display());
         let files = Files::open(&FilesConfig { url, ..FilesConfig::default() }).unwrap();
-        let memory = Storage {
+        let storage = Storage {
             store: store.clone(),
             files,
             max_upload_size: LARGEST,
             link_ttl: Duration::from_mins(1),
         };
-        let (router, _) = quadrille_rooms::router(&core, &desk, journal, memory, Config::default());
+        let (router, _) =
+            quadrille_rooms::router(&core, &desk, journal, storage, Config::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         life.spawn("server", async move { axum::serve(listener, router).await.unwrap() });

@@ -21,7 +21,7 @@ impl Application for Follower {
 
     /// Refuses the payload `"no"`, and takes its time for `"later"`.
     fn identify(self: &Arc<Self>, request: ConnectRequest<'_>) -> Connect<()> {
-        let accepted = Accepted { user: None, holder: Holder::Program, identity: () };
+        let accepted = AcceptedSocket { user: None, holder: Holder::Program, identity: () };
         match request.auth {
             "\"no\"" => Connect::Ready(Err(Refusal("not you".into()))),
             "\"later\"" => Connect::Wait(async { Ok(accepted) }.boxed()),

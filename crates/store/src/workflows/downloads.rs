@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::{
     files::{free_name, with_mark},
-    model::Download,
+    model::StoredDownload,
 };
 use crate::{
     Error, Store,
@@ -69,7 +69,7 @@ impl Store {
         name: &str,
         user: Option<&str>,
         any_owner: bool,
-    ) -> Result<Option<Download>, Error> {
+    ) -> Result<Option<StoredDownload>, Error> {
         let (name, user) = (clean(name), user.map(clean));
         Ok(reading!(self, |connection| {
             let get = sqlx::query_as(GET).bind(&*name).bind(user.as_deref()).bind(any_owner);

@@ -16,9 +16,9 @@ mod words;
 pub use self::{
     backup::BackupError,
     model::{
-        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, Download, FileError,
-        NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Run, RunError, RunKey, RunScope,
-        Start, Step, SubmittedStep, WholeChat,
+        CancelRun, Chat, ChatFile, ChatMessage, Claim, Claimed, DeletedChat, FileError, NewChat,
+        NewChatFile, NewChatMessage, NewRun, NewStep, Run, RunError, RunKey, RunScope, Start, Step,
+        StoredDownload, SubmittedStep, WholeChat,
     },
     words::{ChatStatus, MessageType, Place, RunStatus, StepKind, StepStatus},
 };

@@ -272,7 +272,7 @@ pub enum CancelRun {
 
 /// A file to download by name, until it is swept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Download {
+pub struct StoredDownload {
     pub name: String,
     pub user_id: Option<String>,
     pub key: String,

@@ -2,7 +2,7 @@
 use uuid::Uuid;
 
 use super::{
-    model::{Chat, ChatFile, ChatMessage, Download, Run, Step},
+    model::{Chat, ChatFile, ChatMessage, Run, Step, StoredDownload},
     words::{ChatStatus, MessageType, Place, RunStatus, StepKind, StepStatus},
 };
 use crate::columns::from_row;
@@ -69,7 +69,7 @@ from_row!(Step {
     completed_at: Option<i64> = "completed_at",
 });
 
-from_row!(Download {
+from_row!(StoredDownload {
     name: String = "name",
     user_id: Option<String> = "user_id",
     key: String = "file_path",

@@ -5,7 +5,7 @@ use quadrille_store::{
 
 use crate::{
     bed::{Bed, each},
-    workflows::TWO,
+    workers::TWO,
 };
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use quadrille_store::{CancelRun, NewChatFile, Place, RunError, RunStatus, StepKi
 
 use crate::{
     bed::each,
-    workflows::{LONG, TWO},
+    workers::{LONG, TWO},
 };
 
 #[tokio::test]

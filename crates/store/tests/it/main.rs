@@ -17,4 +17,5 @@ mod run_keys;
 mod search;
 mod turns;
 mod uploads;
+mod workers;
 mod workflows;

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     bed::{Bed, each, with},
-    workflows::LONG,
+    workers::LONG,
 };
 
 fn key<'a>(user: &'a str, request: &'a str) -> RunKey<'a> {

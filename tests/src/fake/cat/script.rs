@@ -1,4 +1,4 @@
-//! What a Cat does with a question, step by step.
+//! Steps of a Cat that answers a question.
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
@@ -33,14 +33,14 @@ pub enum Step {
     Cut,
 }
 
-/// What a step waits for.
+/// Holds a step back until it is opened.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Semaphore>);
 
 // === impl Step ===
 
 impl Step {
-    /// What a Cat does that is told nothing: the reply `re: QUESTION`, word by word before.
+    /// Default steps: the reply `re: QUESTION`, word by word before.
     pub fn answer(question: &str) -> Vec<Self> {
         let reply = format!("re: {question}");
         let tokens = reply.split_inclusive(' ').map(Self::token);

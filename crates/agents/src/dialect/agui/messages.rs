@@ -12,7 +12,7 @@ const SEPARATOR: &str = "\n\n";
 #[derive(Debug)]
 pub(super) struct Messages {
     /// In the order of their begins.
-    all: Vec<Message>,
+    all: Vec<StreamedMessage>,
     /// Index of the message that is shown as it comes. Earlier ones have been shown.
     at: usize,
     /// Some text has been shown.
@@ -24,7 +24,7 @@ pub(super) struct Messages {
 }
 
 #[derive(Debug, Default)]
-struct Message {
+struct StreamedMessage {
     id: Option<String>,
     text: String,
     halves: Halves,
@@ -47,7 +47,12 @@ impl Messages {
         if let Some(known) = self.find(id.as_deref()) {
             self.reopen(known);
         } else if self.all.len() < MAX_MESSAGES {
-            self.all.push(Message { id, is_muted, is_open: true, ..Message::default() });
+            self.all.push(StreamedMessage {
+                id,
+                is_muted,
+                is_open: true,
+                ..StreamedMessage::default()
+            });
         }
     }
 
@@ -164,7 +169,7 @@ impl Messages {
     }
 
     fn whole(&self) -> String {
-        let shown = |message: &&Message| !message.is_muted && !message.text.is_empty();
+        let shown = |message: &&StreamedMessage| !message.is_muted && !message.text.is_empty();
         let texts = self.all.iter().filter(shown);
         texts.map(|message| &*message.text).collect::<Vec<_>>().join(SEPARATOR)
     }

@@ -5,7 +5,7 @@ use super::{
     super::{
         fault,
         reason::Reason,
-        reply::{Parts, Progress, Reader},
+        reply::{Parts, Reader, ReplyProgress},
         tools::Tools,
         web::Trouble,
     },
@@ -22,7 +22,7 @@ use crate::{
 const MAX_NOTICE_BYTES: usize = 1000;
 
 #[derive(Debug)]
-pub(in crate::dialect) struct Run {
+pub(in crate::dialect) struct AguiReader {
     asked: AskedQuestion,
     messages: Messages,
     snapshot: Option<Snapshot>,
@@ -36,7 +36,7 @@ pub(in crate::dialect) struct Run {
     finished: bool,
 }
 
-impl Run {
+impl AguiReader {
     pub(in crate::dialect) fn new(question: &Question, max_reply: usize) -> Self {
         Self {
             asked: AskedQuestion::new(question),
@@ -51,11 +51,11 @@ impl Run {
     }
 }
 
-impl Reader for Run {
+impl Reader for AguiReader {
     /// Servers close after a run; few have another one in the same answer.
     const LINGER: Duration = Duration::from_secs(1);
 
-    fn event(&mut self, event: &sse::Event, parts: &mut Parts) -> Result<(), Trouble> {
+    fn event(&mut self, event: &sse::SseEvent, parts: &mut Parts) -> Result<(), Trouble> {
         if event.kind == "error" {
             return Err(fault::event(&event.data));
         }
@@ -96,8 +96,8 @@ impl Reader for Run {
         Ok(())
     }
 
-    fn progress(&self) -> Progress {
-        if self.finished { Progress::Complete } else { Progress::Open }
+    fn progress(&self) -> ReplyProgress {
+        if self.finished { ReplyProgress::Complete } else { ReplyProgress::Open }
     }
 
     fn ends(&self, kind: &str) -> bool {
@@ -105,7 +105,7 @@ impl Reader for Run {
     }
 }
 
-impl Run {
+impl AguiReader {
     fn read(&mut self, kind: &str, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
         // Chunks of a tool end with whatever comes after them.
         if kind != "TOOL_CALL_CHUNK"

@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     address::Address,
     gate::Gate,
-    link::{Link, Socket},
+    link::{CatLink, Socket},
 };
 use crate::{BadConfig, Code, Failure, Settings};
 
@@ -63,7 +63,7 @@ impl Dialer {
     }
 
     /// Connects as `user`, within the connect timeout.
-    pub(super) async fn dial(&self, user: &str) -> Result<Box<Link>, Failure> {
+    pub(super) async fn dial(&self, user: &str) -> Result<Box<CatLink>, Failure> {
         let by = Instant::now() + self.connect_timeout;
         let late = || Failure::from(Code::ConnectTimeout);
         let pass = timeout_at(by, self.gate.enter()).await.map_err(|_| late())??;
@@ -75,7 +75,7 @@ impl Dialer {
         done
     }
 
-    async fn connect(&self, user: &str) -> Result<Box<Link>, Failure> {
+    async fn connect(&self, user: &str) -> Result<Box<CatLink>, Failure> {
         // The error would hold the token.
         let Ok(uri) = self.address.of(user) else {
             return Err(Failure::new(Code::Internal, "no address for this user"));
@@ -86,7 +86,7 @@ impl Dialer {
         let (config, connector) = (Some(self.config), Some(self.connector.clone()));
         let opened = client_async_tls_with_config(uri, stream, config, connector);
         let (socket, _): (Socket, _) = opened.await.map_err(not_opened)?;
-        Ok(Box::new(Link::new(socket)))
+        Ok(Box::new(CatLink::new(socket)))
     }
 }
 

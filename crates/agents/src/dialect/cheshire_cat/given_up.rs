@@ -18,10 +18,10 @@ const MAX_DELAY: Duration = Duration::from_mins(10);
 const CAT_MAX_INPUT: usize = 2000;
 
 #[derive(Debug, Default)]
-pub(super) struct GivenUp(VecDeque<Question>);
+pub(super) struct GivenUp(VecDeque<AbandonedQuestion>);
 
 #[derive(Debug)]
-struct Question {
+struct AbandonedQuestion {
     at: Instant,
     user: Arc<str>,
     text: Box<str>,
@@ -37,8 +37,12 @@ impl GivenUp {
         }
         let kept = text.get(..text.floor_char_boundary(MAX_QUESTION_BYTES)).unwrap_or_default();
         let is_long = kept.len() < text.len();
-        let question =
-            Question { at: Instant::now(), user: user.clone(), text: kept.into(), is_long };
+        let question = AbandonedQuestion {
+            at: Instant::now(),
+            user: user.clone(),
+            text: kept.into(),
+            is_long,
+        };
         self.0.push_back(question);
     }
 

@@ -19,13 +19,13 @@ use crate::{Code, Failure};
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-pub(super) struct Link {
+pub(super) struct CatLink {
     socket: Socket,
 }
 
-// === impl Link ===
+// === impl CatLink ===
 
-impl Link {
+impl CatLink {
     pub(super) fn new(socket: Socket) -> Self {
         Self { socket }
     }
@@ -79,16 +79,16 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for CatLink {
     /// Sends a close frame if there is room for it, so that the Cat frees its resources at once.
     fn drop(&mut self) {
         drop(self.socket.close(None).now_or_never());
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for CatLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Link")
+        f.write_str("CatLink")
     }
 }
 

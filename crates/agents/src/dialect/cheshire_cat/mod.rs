@@ -20,8 +20,8 @@ use quadrille_core::Life;
 use self::{
     dial::Dialer,
     frame::MessageType,
-    link::Link,
-    pool::{Claim, Pool},
+    link::CatLink,
+    pool::{LinkPool, TurnClaim},
 };
 use super::{secrets::Secrets, upstream, web::Trouble};
 use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings, lenient::Halves};
@@ -37,15 +37,15 @@ pub(super) struct CheshireCat {
 
 struct Upstream {
     dialer: Dialer,
-    pool: Arc<Pool>,
+    pool: Arc<LinkPool>,
     secrets: Secrets,
 }
 
 /// A question that was sent. Dropping it closes the connection, remembers the question as given up,
 /// and then lets the next one in.
 struct Turn {
-    link: Box<Link>,
-    claim: Claim,
+    link: Box<CatLink>,
+    claim: TurnClaim,
 }
 
 // === impl CheshireCat ===
@@ -54,7 +54,7 @@ impl CheshireCat {
     pub(super) fn open(name: &str, settings: &Settings, life: &Life) -> Result<Self, BadConfig> {
         let url = upstream::address(name, settings, &["http", "https", "ws", "wss"])?;
         let dialer = Dialer::new(name, &url, settings)?;
-        let pool = Pool::new(
+        let pool = LinkPool::new(
             settings.idle_timeout.unwrap_or(DEFAULT_IDLE_TIMEOUT),
             settings.max_idle.unwrap_or(DEFAULT_MAX_IDLE),
             life.clone(),

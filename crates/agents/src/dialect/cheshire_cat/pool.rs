@@ -12,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     given_up::{self, GivenUp},
-    link::Link,
+    link::CatLink,
 };
 
 /// Interval of checks on idle connections. The Cat's server pings every 20 s, and waits for the pong
 /// as long.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) struct Pool {
+pub(super) struct LinkPool {
     idle_timeout: Duration,
     max_idle: usize,
     life: Life,
@@ -47,28 +47,28 @@ struct User {
 struct Parked {
     number: u64,
     since: Instant,
-    link: Box<Link>,
+    link: Box<CatLink>,
 }
 
 /// The right to talk to the Cat as a user, one turn at a time.
-pub(super) struct Claim {
-    pool: Arc<Pool>,
+pub(super) struct TurnClaim {
+    pool: Arc<LinkPool>,
     user: Arc<str>,
     /// A question whose reply has not come.
     asked: Option<Arc<str>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-// === impl Pool ===
+// === impl LinkPool ===
 
-impl Pool {
+impl LinkPool {
     pub(super) fn new(idle_timeout: Duration, max_idle: usize, life: Life) -> Self {
         let (users, given_up) = (Mutex::default(), Mutex::default());
         Self { idle_timeout, max_idle, life, users, given_up }
     }
 
     /// Waits until every earlier turn of `user` has ended.
-    pub(super) async fn claim(self: &Arc<Self>, user: &Arc<str>) -> Claim {
+    pub(super) async fn claim(self: &Arc<Self>, user: &Arc<str>) -> TurnClaim {
         let turns = {
             let mut users = self.users();
             let entry = users.all.entry(Arc::clone(user)).or_insert_with(|| User {
@@ -81,7 +81,7 @@ impl Pool {
         };
         // Made before waiting, so that dropping this future takes the claim back.
         let (pool, user) = (Arc::clone(self), Arc::clone(user));
-        let mut claim = Claim { pool, user, asked: None, permit: None };
+        let mut claim = TurnClaim { pool, user, asked: None, permit: None };
         claim.permit = turns.acquire_owned().await.ok();
         claim
     }
@@ -144,7 +144,7 @@ impl Users {
     }
 
     /// Takes an idle connection out, and forgets the user if nothing else is known of it.
-    fn take(&mut self, number: u64) -> Option<Box<Link>> {
+    fn take(&mut self, number: u64) -> Option<Box<CatLink>> {
         let user = self.idle.remove(&number)?;
         let entry = self.all.get_mut(&user)?;
         let parked = entry.parked.take();
@@ -155,11 +155,11 @@ impl Users {
     }
 }
 
-// === impl Claim ===
+// === impl TurnClaim ===
 
-impl Claim {
+impl TurnClaim {
     /// The user's connection, if it has one.
-    pub(super) fn parked(&self) -> Option<Box<Link>> {
+    pub(super) fn parked(&self) -> Option<Box<CatLink>> {
         let mut users = self.pool.users();
         let number = users.all.get(&self.user)?.parked.as_ref()?.number;
         users.take(number)
@@ -179,7 +179,7 @@ impl Claim {
 
     /// Keeps the connection for the user's next turn once the reply has come, unless there is more to
     /// be read on it.
-    pub(super) fn park(mut self, mut link: Box<Link>) {
+    pub(super) fn park(mut self, mut link: Box<CatLink>) {
         self.asked = None;
         let pool = &self.pool;
         let mut cx = Context::from_waker(Waker::noop());
@@ -205,7 +205,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for TurnClaim {
     /// Another turn may go on after this, because the permit is dropped last.
     fn drop(&mut self) {
         if let Some(question) = self.asked.take() {

@@ -3,7 +3,7 @@ use super::{
     super::{
         fault,
         reason::Reason,
-        reply::{Parts, Progress, Reader},
+        reply::{Parts, Reader, ReplyProgress},
         web::Trouble,
     },
     calls::Calls,
@@ -11,11 +11,11 @@ use super::{
 use crate::{
     Code, Part,
     lenient::{Document, Halves, Json},
-    sse::Event,
+    sse::SseEvent,
 };
 
 #[derive(Debug, Default)]
-pub(in crate::dialect) struct Stream {
+pub(in crate::dialect) struct OpenaiReader {
     calls: Calls,
     halves: Halves,
     ending: Finish,
@@ -46,10 +46,10 @@ enum Way {
     Whole,
 }
 
-// === impl Stream ===
+// === impl OpenaiReader ===
 
-impl Reader for Stream {
-    fn event(&mut self, event: &Event, parts: &mut Parts) -> Result<(), Trouble> {
+impl Reader for OpenaiReader {
+    fn event(&mut self, event: &SseEvent, parts: &mut Parts) -> Result<(), Trouble> {
         if event.kind == "error" {
             return Err(fault::event(&event.data));
         }
@@ -73,7 +73,7 @@ impl Reader for Stream {
         Ok(())
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> ReplyProgress {
         self.ending.progress()
     }
 
@@ -82,7 +82,7 @@ impl Reader for Stream {
     }
 }
 
-impl Stream {
+impl OpenaiReader {
     /// Reads a chunk or a whole answer. False if there is no choice in it, as in chunks with the
     /// usage.
     fn read(&mut self, json: &str, way: Way, parts: &mut Parts) -> Result<bool, Trouble> {
@@ -200,12 +200,12 @@ impl Finish {
         (self.reason, self.goes_on) = (Some(reason), false);
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> ReplyProgress {
         match (self.reason, self.goes_on) {
-            (None, _) | (Some(Reason::Tools), true) => Progress::Open,
-            (Some(Reason::Tools), false) | (_, true) => Progress::Paused,
-            (Some(_), false) if self.is_unsure => Progress::Paused,
-            (Some(_), false) => Progress::Complete,
+            (None, _) | (Some(Reason::Tools), true) => ReplyProgress::Open,
+            (Some(Reason::Tools), false) | (_, true) => ReplyProgress::Paused,
+            (Some(_), false) if self.is_unsure => ReplyProgress::Paused,
+            (Some(_), false) => ReplyProgress::Complete,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Streams without a network, for tests that cut them in all ways.
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Parts, Progress, Reader, over, read};
+use super::{Parts, Reader, ReplyProgress, over, read};
 use crate::{
     Code, Given, Part, Question,
     dialect::{agui, http, openai},
@@ -37,8 +37,8 @@ fn heard(mut reader: impl Reader, pieces: &[&[u8]], is_cut: bool) -> Heard {
     }
     if !is_over(&parts) && failed.is_none() {
         let progress = reader.progress();
-        let is_lost = is_cut && progress == Progress::Paused;
-        let progress = if is_lost { Progress::Open } else { progress };
+        let is_lost = is_cut && progress == ReplyProgress::Paused;
+        let progress = if is_lost { ReplyProgress::Open } else { progress };
         failed = over(&mut reader, progress, &mut parts).err().map(|trouble| trouble.code);
     }
     (merged(parts), failed)
@@ -61,9 +61,9 @@ fn merged(parts: Parts) -> Vec<Part> {
 /// order.
 pub(crate) fn play(dialect: &str, pieces: &[&[u8]], is_cut: bool) -> Heard {
     match dialect {
-        "openai" => heard(openai::Stream::default(), pieces, is_cut),
-        "agui" => heard(agui::Run::new(&question(), 1 << 20), pieces, is_cut),
-        _ => heard(http::Stream::new(names()), pieces, is_cut),
+        "openai" => heard(openai::OpenaiReader::default(), pieces, is_cut),
+        "agui" => heard(agui::AguiReader::new(&question(), 1 << 20), pieces, is_cut),
+        _ => heard(http::HttpReader::new(names()), pieces, is_cut),
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::call::{Call, ConversationId, UNKNOWN};
 use crate::{
     client::{
-        connected::{Client, Flow, OWN, Then},
+        connected::{Client, ClientFlow, Continuation, OWN},
         own::{OwnTurns, TurnForm},
     },
     given,
@@ -34,15 +34,19 @@ struct QuestionEvent<'a> {
 const NO_USER: &str = "The token names no user; get one with the claim `sub`";
 
 /// `llm_request`: the reply comes to the caller alone.
-pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn request(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     let Some(request) = call.read::<QuestionEvent<'_>>() else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let text = request.message.unwrap_or_default();
     if text.trim().is_empty() {
         client.refuse("no_message", "Message text is required", call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     let agent = request.agent.as_deref().map(Arc::from);
     let level = request.intelligence_level.and_then(|level| {
@@ -55,7 +59,7 @@ pub(super) fn request(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
     } else {
         link.ack(call.id, Some(&json!({"error": "the question was not accepted"})));
     }
-    Flow::Continue
+    ClientFlow::Continue
 }
 
 /// Asks in the topic of the client's user; a guest has one that no other client knows. `None` if
@@ -125,10 +129,14 @@ struct CancelEvent<'a> {
 const NOTHING: &str = "no turn runs there";
 
 /// Cancels a turn: the one that is named, the one that runs in a room, or all of the caller's own.
-pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn cancel(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     let Some(cancel) = call.read::<CancelEvent<'_>>() else {
         client.refuse("bad_payload", "cancel takes an object", call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let (state, who, user) = client.acting();
     let named = cancel.room.map(|room| format!("{NAMED_ROOMS}{room}"));
@@ -140,13 +148,13 @@ pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut SocketLink
     let conversation = conversation.map(|id| ConversationId(Some(id)));
     if let Some(id) = cancel.conversation_id.or(conversation) {
         let (ConversationId(id), turn, call_id) = (id, cancel.turn, call.id);
-        return Flow::Wait(
+        return ClientFlow::Wait(
             async move {
                 let found = match id {
                     Some(id) => state.conversation(id, Action::Write, &who, user.as_deref()).await,
                     None => Ok(None),
                 };
-                let then: Then = Box::new(move |client, link| {
+                let then: Continuation = Box::new(move |client, link| {
                     match found.ok().flatten().and_then(|found| topic::of_conversation(found.id)) {
                         Some(topic) => end(client, &topic, turn, call_id, link),
                         None => client.refuse("no_conversation", UNKNOWN, call_id, link),
@@ -166,7 +174,7 @@ pub(super) fn cancel(client: &mut Client, call: &Call<'_>, link: &mut SocketLink
         Some(topic) => end(client, &topic, cancel.turn, call.id, link),
         None => client.refuse("no_turn", NOTHING, call.id, link),
     }
-    Flow::Continue
+    ClientFlow::Continue
 }
 
 fn end(
@@ -195,18 +203,18 @@ fn cancel_own(
     turn: Option<Uuid>,
     call: Option<u64>,
     link: &mut SocketLink<'_>,
-) -> Flow {
+) -> ClientFlow {
     let meant = client.own.turns().filter(|id| turn.is_none_or(|turn| turn == *id));
     let desk = &client.state.desk;
     let found: Vec<_> = meant.filter_map(|id| desk.find(id)).collect();
     if found.is_empty() {
         client.refuse("no_turn", NOTHING, call, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     let ids: Vec<Value> = found.iter().map(|ticket| ticket.id().to_string().into()).collect();
     for ticket in &found {
         desk.cancel(ticket);
     }
     link.ack(call, Some(&json!({"turns": ids})));
-    Flow::Continue
+    ClientFlow::Continue
 }

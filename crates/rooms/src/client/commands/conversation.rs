@@ -15,7 +15,7 @@ use super::{
     named,
 };
 use crate::{
-    client::connected::{Client, Flow, JoinOptions, Then},
+    client::connected::{Client, ClientFlow, Continuation, JoinOptions},
     topic,
     wire::{self, UserId},
 };
@@ -28,10 +28,10 @@ fn id(value: Option<&Value>) -> Result<i64, &'static str> {
     id.ok_or(UNKNOWN)
 }
 
-pub(super) fn join(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn join(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
     let Some(target) = call.read::<RoomTarget<'_>>() else {
         client.refuse("bad_payload", "Failed to join room", call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     if !target.is_conversation(client) {
         return named::join(client, &target, call, link);
@@ -40,15 +40,15 @@ pub(super) fn join(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'
         Ok(id) => id,
         Err(err) => {
             client.refuse("no_conversation", err, call.id, link);
-            return Flow::Continue;
+            return ClientFlow::Continue;
         }
     };
     let (state, who, user) = client.acting();
     let (options, call_id) = (target.options, call.id);
-    Flow::Wait(
+    ClientFlow::Wait(
         async move {
             let found = state.conversation(id, Action::Read, &who, user.as_deref()).await;
-            let then: Then = Box::new(move |client, link| match found {
+            let then: Continuation = Box::new(move |client, link| match found {
                 Ok(Some(conversation)) => joined(client, &conversation, &options, call_id, link),
                 Ok(None) => client.refuse("no_conversation", UNKNOWN, call_id, link),
                 Err(err) => {
@@ -86,10 +86,10 @@ fn joined(
     }
 }
 
-pub(super) fn leave(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn leave(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
     let Some(target) = call.read::<RoomTarget<'_>>() else {
         client.refuse("bad_payload", "Failed to leave room", call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     if !target.is_conversation(client) {
         return named::leave(client, &target, call, link);
@@ -105,7 +105,7 @@ pub(super) fn leave(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<
         }
         Err(err) => client.refuse("no_conversation", err, call.id, link),
     }
-    Flow::Continue
+    ClientFlow::Continue
 }
 
 #[derive(Deserialize)]
@@ -120,10 +120,14 @@ struct TypingEvent<'a> {
 }
 
 /// `typing`. Errors are not reported: the next one comes in a moment.
-pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn typing(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     let Some(typing) = call.read::<TypingEvent<'_>>() else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let is_typing = typing.is_typing.unwrap_or_default();
     let Some(given) = &typing.conversation_id else {
@@ -134,21 +138,21 @@ pub(super) fn typing(client: &mut Client, call: &Call<'_>, link: &mut SocketLink
     let allowed = client.count_publication().is_ok();
     let (Some(user), Ok(id), true) = (user, id(Some(given)), allowed) else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let (sid, call_id) = (client.sid, call.id);
-    Flow::Wait(
+    ClientFlow::Wait(
         async move {
             let found = state.conversation(id, Action::Write, &who, Some(&user)).await;
             if let (Ok(Some(_)), Some(topic)) = (found, topic::of_conversation(id)) {
                 let name = match who.name {
                     Some(name) => Some(name.to_string()),
-                    None => state.memory.store.user_name(&user).await.ok().flatten(),
+                    None => state.storage.store.user_name(&user).await.ok().flatten(),
                 };
                 let draft = typed(topic, &user, name.as_deref(), is_typing, id).publisher(sid);
                 state.publish(draft).await.ok();
             }
-            let then: Then = Box::new(move |_, link| link.ack(call_id, None));
+            let then: Continuation = Box::new(move |_, link| link.ack(call_id, None));
             then
         }
         .boxed(),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::call::{Call, ConversationId, UNKNOWN};
 use crate::{
-    client::connected::{Client, Flow, Then},
+    client::connected::{Client, ClientFlow, Continuation},
     state::State,
     topic,
     wire::{self, MessageView, text_or_number},
@@ -69,12 +69,12 @@ enum Unsent {
     Defect,
 }
 
-pub(super) fn send(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn send(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
     let new = match read(client, call) {
         Ok(new) => new,
         Err(err) => {
             client.refuse("bad_message", &err, call.id, link);
-            return Flow::Continue;
+            return ClientFlow::Continue;
         }
     };
     let (state, call_id) = (Arc::clone(&client.state), call.id);
@@ -84,10 +84,10 @@ pub(super) fn send(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'
         // Fails if the connection has ended.
         drop(done.send(store(&state, new).await));
     });
-    Flow::Wait(
+    ClientFlow::Wait(
         async move {
             let sent = sent.await.unwrap_or(Err(Unsent::Defect));
-            let then: Then = Box::new(move |client, link| match sent {
+            let then: Continuation = Box::new(move |client, link| match sent {
                 Ok(receipt) => link.ack(call_id, Some(&receipt)),
                 Err(err) => {
                     if let Unsent::Store(cause) = &err {
@@ -138,7 +138,7 @@ async fn store(state: &Arc<State>, new: New) -> Result<Value, Unsent> {
         found.and_then(|found| topic::of_conversation(found.id)).ok_or(Unsent::NoConversation)?;
     let turn = Uuid::now_v7();
     let write_lock = state.write_lock(conversation).await;
-    let store = state.memory.store.acting(holder.clone());
+    let store = state.storage.store.acting(holder.clone());
     let added = store.add_message(NewMessage {
         conversation,
         user: &user,

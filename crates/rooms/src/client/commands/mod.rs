@@ -13,14 +13,14 @@ use std::sync::OnceLock;
 use quadrille_socketio::{SocketLink, packet::EventData};
 
 use self::call::Call;
-use super::connected::{Client, Flow};
+use super::connected::{Client, ClientFlow};
 
 pub(super) fn run(
     client: &mut Client,
     event: &EventData<'_>,
     id: Option<u64>,
     link: &mut SocketLink<'_>,
-) -> Flow {
+) -> ClientFlow {
     let copy = OnceLock::new();
     let call = Call::new(&event.arguments, id, &copy);
     match &*event.name {
@@ -38,7 +38,7 @@ pub(super) fn run(
         "auth_refresh" => refresh::refresh(client, &call, link),
         _ => {
             link.ack(id, None);
-            Flow::Continue
+            ClientFlow::Continue
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     client::{
-        connected::{Client, Flow},
+        connected::{Client, ClientFlow},
         own::TurnForm,
     },
     topic::{everybody, of_named_room},
@@ -53,24 +53,24 @@ pub(super) fn join(
     target: &RoomTarget<'_>,
     call: &Call<'_>,
     link: &mut SocketLink<'_>,
-) -> Flow {
+) -> ClientFlow {
     let room = target.room.as_deref().unwrap_or(DEFAULT);
     let topic = match topic(client, room, Action::Read) {
         Ok(topic) => topic,
         Err(err) => {
             client.refuse("no_room", &err.to_string(), call.id, link);
-            return Flow::Continue;
+            return ClientFlow::Continue;
         }
     };
     if let Err(err) = client.count_publication() {
         client.refuse("rate", &err.to_string(), call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     let at = match client.subscribe(&topic, &target.options, link) {
         Ok(at) => at,
         Err(err) => {
             client.refuse("not_seen", &err.to_string(), call.id, link);
-            return Flow::Continue;
+            return ClientFlow::Continue;
         }
     };
     let (user_count, _) = client.state.core.presence.members(&topic, 0);
@@ -87,12 +87,12 @@ pub(super) fn leave(
     target: &RoomTarget<'_>,
     call: &Call<'_>,
     link: &mut SocketLink<'_>,
-) -> Flow {
+) -> ClientFlow {
     let room = target.room.as_deref().unwrap_or(DEFAULT);
     link.ack(call.id, None);
-    let Ok(topic) = topic(client, room, Action::Read) else { return Flow::Continue };
+    let Ok(topic) = topic(client, room, Action::Read) else { return ClientFlow::Continue };
     if !client.unsubscribe(&topic, link) {
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     let (user_count, _) = client.state.core.presence.members(&topic, 0);
     let draft = Draft::new(topic, "room_left", wire::json(&RoomCount { room, user_count }));
@@ -112,22 +112,26 @@ struct RoomMessageEvent<'a> {
 /// Prefix of a message that is a question, too.
 const QUESTION: &str = "/ai";
 
-pub(super) fn message(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn message(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     let Some(message) = call.read::<RoomMessageEvent<'_>>() else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let room = message.room.as_deref().unwrap_or(DEFAULT);
     let topic = match topic(client, room, Action::Write) {
         Ok(topic) => topic,
         Err(err) => {
             client.refuse("no_room", &err.to_string(), call.id, link);
-            return Flow::Continue;
+            return ClientFlow::Continue;
         }
     };
     if let Err(err) = client.count_publication() {
         client.refuse("rate", &err.to_string(), call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     // Passed on as they were sent: their types are up to the clients.
     let text = message.message.map_or("\"\"", RawValue::get);
@@ -152,11 +156,11 @@ pub(super) fn typing(
     is_typing: bool,
     call: &Call<'_>,
     link: &mut SocketLink<'_>,
-) -> Flow {
+) -> ClientFlow {
     let allowed = client.count_publication().is_ok();
     let Some(topic) = topic(client, room, Action::Write).ok().filter(|_| allowed) else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let sid = client.sid;
     let name = name.map_or("\"Anonymous\"", RawValue::get);
@@ -166,31 +170,31 @@ pub(super) fn typing(
     client.publish(draft, call.id, link)
 }
 
-pub(super) fn broadcast(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn broadcast(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
     let Some(message) = call.read::<RoomMessageEvent<'_>>() else {
         link.ack(call.id, None);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let topic = everybody();
     if client.state.core.auth.allow(&client.principal, Action::Write, &topic).is_err() {
         client.refuse("not_allowed", &NoRoom::NotAllowed.to_string(), call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     if let Err(err) = client.count_publication() {
         client.refuse("rate", &err.to_string(), call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     }
     let text = message.message.map_or("\"\"", RawValue::get);
     let payload = format!("{{\"message\":{text},\"timestamp\":{:?}}}", wire::now());
     client.publish(Draft::new(topic, "broadcast_message", payload), call.id, link)
 }
 
-pub(super) fn stats(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn stats(client: &Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
     let rooms = client.state.named_rooms(&client.principal, COUNTED).into_iter();
     let rooms: serde_json::Map<_, _> = rooms.map(|(room, count)| (room, count.into())).collect();
     let count = client.state.count();
     let stats = json!({"active_users": count, "rooms": rooms, "total_connections": count});
     link.event("stats", &stats);
     link.ack(call.id, None);
-    Flow::Continue
+    ClientFlow::Continue
 }

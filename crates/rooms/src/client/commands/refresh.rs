@@ -13,7 +13,7 @@ use super::call::Call;
 use crate::{
     client::{
         closed,
-        connected::{Client, Flow, Then},
+        connected::{Client, ClientFlow, Continuation},
     },
     topic::everybody,
 };
@@ -25,17 +25,21 @@ struct Refresh<'a> {
 }
 
 /// Answered by `auth_refreshed`, with the seconds until the new token expires.
-pub(super) fn refresh(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn refresh(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     let refresh = call.read::<Refresh<'_>>();
     let Some(token) = refresh.and_then(|refresh| refresh.token).map(|token| Token::from(&*token))
     else {
         client.refuse("no_token", "Authentication token required", call.id, link);
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let (state, before, user) = client.acting();
     let followed: Vec<_> = link.topics().cloned().collect();
     let (peer, call_id) = (client.info.peer, call.id);
-    Flow::Wait(
+    ClientFlow::Wait(
         async move {
             let known = match state.core.refresh(&token, &before, peer).await {
                 Ok(who) => {
@@ -44,7 +48,7 @@ pub(super) fn refresh(client: &mut Client, call: &Call<'_>, link: &mut SocketLin
                 }
                 Err(err) => Err(err),
             };
-            let then: Then = Box::new(move |client, link| match known {
+            let then: Continuation = Box::new(move |client, link| match known {
                 Ok((who, lost)) => apply_token(client, who, &lost, call_id, link),
                 Err(err) => {
                     let (code, message) = match err {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::call::Call;
 use crate::{
-    client::connected::{Client, Flow, JoinOptions, Then},
+    client::connected::{Client, ClientFlow, Continuation, JoinOptions},
     topic::{self, is_named_room},
 };
 
@@ -27,8 +27,8 @@ const NOT_ALLOWED: &str = "not allowed with this token; get one that grants the 
 const NO_TOPIC: &str = "topic is required: `namespace:name`, or the name of a channel";
 
 /// Answered by `watching`; records follow as events of the name of their kind.
-pub(super) fn watch(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
-    let Some((watch, topic)) = read(client, call, link) else { return Flow::Continue };
+pub(super) fn watch(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> ClientFlow {
+    let Some((watch, topic)) = read(client, call, link) else { return ClientFlow::Continue };
     let (state, who, user) = client.acting();
     let Some(conversation) = topic::conversation_of(&topic) else {
         let granted = state.core.auth.allow(&who, Action::Read, &topic).is_ok();
@@ -37,13 +37,13 @@ pub(super) fn watch(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<
         } else {
             client.refuse("not_allowed", NOT_ALLOWED, call.id, link);
         }
-        return Flow::Continue;
+        return ClientFlow::Continue;
     };
     let (options, call_id) = (watch.options, call.id);
-    Flow::Wait(
+    ClientFlow::Wait(
         async move {
             let found = state.conversation(conversation, Action::Read, &who, user.as_deref()).await;
-            let then: Then = Box::new(move |client, link| match found {
+            let then: Continuation = Box::new(move |client, link| match found {
                 Ok(Some(_)) => watching(client, &topic, &options, call_id, link),
                 _ => client.refuse("not_allowed", NOT_ALLOWED, call_id, link),
             });
@@ -70,14 +70,18 @@ fn watching(
     }
 }
 
-pub(super) fn unwatch(client: &mut Client, call: &Call<'_>, link: &mut SocketLink<'_>) -> Flow {
+pub(super) fn unwatch(
+    client: &mut Client,
+    call: &Call<'_>,
+    link: &mut SocketLink<'_>,
+) -> ClientFlow {
     if let Some((_, topic)) = read(client, call, link) {
         client.unsubscribe(&topic, link);
         let answer = json!({"topic": topic.as_str()});
         link.event("unwatched", &answer);
         link.ack(call.id, None);
     }
-    Flow::Continue
+    ClientFlow::Continue
 }
 
 fn read<'a>(
