@@ -1,6 +1,9 @@
 //! The fields of request bodies.
 use serde_json::{Value, json};
-use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::{
+    Content, ContentBuilder, Required,
+    request_body::{RequestBody, RequestBodyBuilder},
+};
 
 const JSON: &str = "application/json";
 const PARTS: &str = "multipart/form-data";
@@ -24,12 +27,17 @@ pub(super) fn of(path: &str) -> Option<RequestBody> {
     let contents = contents.iter().map(|(media, schema)| {
         let mut schema = schema.clone();
         schema["type"] = "object".into();
-        (*media, json!({ "schema": schema }))
+        ((*media).to_owned(), content(schema).into())
     });
-    let content: serde_json::Map<_, _> =
-        contents.map(|(media, content)| (media.to_owned(), content)).collect();
-    let body = json!({ "content": content, "required": path != "/conversations" });
-    Some(serde_json::from_value(body).expect("a description is plain data"))
+    let is_required = if path == "/conversations" { Required::False } else { Required::True };
+    let mut body = RequestBodyBuilder::new().required(Some(is_required)).build();
+    body.content = contents.collect();
+    Some(body)
+}
+
+/// Describes a body with `schema` as it stands: the types of schemas are costly to parse into.
+fn content(schema: Value) -> Content {
+    ContentBuilder::new().extensions(Some([("schema", schema)].into_iter().collect())).build()
 }
 
 fn user() -> Value {

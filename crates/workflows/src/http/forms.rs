@@ -1,6 +1,6 @@
 //! Describes the multipart forms that endpoints take.
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{RefOr, path::Operation, request_body::RequestBody};
+use utoipa::openapi::{ContentBuilder, RefOr, path::Operation, request_body::RequestBody};
 
 /// Type of a part.
 #[derive(Clone, Copy)]
@@ -136,11 +136,12 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         })
         .collect();
     let schema = json!({ "type": "object", "required": required, "properties": properties });
-    let form = json!({ "content": { "multipart/form-data": { "schema": schema } } });
-    let form: RequestBody = serde_json::from_value(form).expect("a description is plain data");
-    match &mut operation.request_body {
-        Some(RefOr::T(body)) => body.content.extend(form.content),
-        body => *body = Some(form.into()),
+    let body = operation.request_body.get_or_insert_with(|| RequestBody::new().into());
+    if let RefOr::T(body) = body {
+        // The schema as it stands: the types of schemas are costly to parse into.
+        let schema = [("schema", schema)].into_iter().collect();
+        let content = ContentBuilder::new().extensions(Some(schema)).build();
+        body.content.insert("multipart/form-data".to_owned(), content.into());
     }
 }
 
