@@ -92,8 +92,11 @@ impl Desk {
         let desk = Self::new(config, all, journal, hub, shares, life);
         let cancelling = desk.clone();
         turns.register(move |topic, turn| {
-            let ticket = cancelling.find(turn).filter(|ticket| ticket.topic() == topic);
-            ticket.inspect(|ticket| cancelling.cancel(ticket)).is_some()
+            let ticket = match turn {
+                Some(turn) => cancelling.find(turn).filter(|ticket| ticket.topic() == topic),
+                None => cancelling.current(topic),
+            };
+            ticket.inspect(|ticket| cancelling.cancel(ticket)).map(|ticket| ticket.id())
         });
         desk
     }

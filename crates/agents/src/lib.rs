@@ -11,6 +11,7 @@ mod follow;
 pub mod fuzz;
 mod history;
 mod index;
+mod interrupt;
 mod journal;
 mod lenient;
 mod named_agent;

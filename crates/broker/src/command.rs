@@ -29,7 +29,7 @@ pub(crate) enum Verb<'a> {
     Unsubscribe { channel: Cow<'a, str> },
     History { channel: Cow<'a, str>, since: Option<Position>, limit: usize },
     Presence { channel: Cow<'a, str> },
-    Cancel { channel: Cow<'a, str>, turn: Uuid },
+    Cancel { channel: Cow<'a, str>, turn: Option<Uuid> },
     Ping,
     Refresh { token: Token },
 }
@@ -92,8 +92,9 @@ fn token(value: Option<&RawValue>) -> Result<Token, Error> {
     Ok(Token::from(&*text))
 }
 
-fn turn(value: Option<&RawValue>) -> Result<Uuid, Error> {
-    value.and_then(frame::text).and_then(|id| id.parse().ok()).ok_or(Error::UnknownTurn)
+fn turn(value: Option<&RawValue>) -> Result<Option<Uuid>, Error> {
+    let turn = given(value).map(serde_json::from_str).transpose();
+    turn.map_err(|_| Error::UnknownTurn)
 }
 
 /// Text of an option; `null` is none.

@@ -35,7 +35,9 @@ pub(crate) enum Error {
     BadLimit(usize),
     #[error("positions must be true or false")]
     BadOption,
-    #[error("no such turn is running in this channel; send the message_id of its frames as turn")]
+    #[error(
+        "no such turn is running in this channel; send the message_id of its frames as turn, or none for the one that runs"
+    )]
     UnknownTurn,
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),

@@ -190,14 +190,16 @@ impl Connection {
         Ok(wire::answer(form, "presence", &members))
     }
 
-    /// Cancels a turn. Needs the right to write, as asking the question did.
-    fn cancel(&self, form: CommandForm, channel: &str, turn: Uuid) -> Result<String, Error> {
+    /// Cancels a turn, or the one that runs. Needs the right to write, as asking the question did.
+    fn cancel(
+        &self,
+        form: CommandForm,
+        channel: &str,
+        turn: Option<Uuid>,
+    ) -> Result<String, Error> {
         let topic = self.allowed(Action::Write, channel)?;
-        if self.state.core.turns.cancel(&topic, turn) {
-            Ok(wire::cancelling(form, channel, turn))
-        } else {
-            Err(Error::UnknownTurn)
-        }
+        let cancelled = self.state.core.turns.cancel(&topic, turn).ok_or(Error::UnknownTurn)?;
+        Ok(wire::cancelling(form, channel, cancelled))
     }
 
     /// Publishes the frame `text`, which is delivered byte for byte.

@@ -4,6 +4,7 @@ mod error;
 mod events;
 mod question;
 mod send;
+mod topic_turn;
 mod turns;
 
 use std::sync::Arc;
@@ -70,6 +71,11 @@ pub fn router(core: &Core, desk: &Desk, config: Config) -> (Router, OpenApi) {
         .routes(routes!(turns::ask))
         .routes(routes!(turns::show, turns::cancel))
         .routes(routes!(turns::watch))
+        .routes(routes!(topic_turn::interrupt_turn))
+        .routes(routes!(topic_turn::steer_turn))
+        .routes(routes!(topic_turn::show, topic_turn::cancel))
+        .routes(routes!(topic_turn::interrupt))
+        .routes(routes!(topic_turn::steer))
         .split_for_parts();
     (router.with_state(state), described)
 }

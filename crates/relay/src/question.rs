@@ -43,12 +43,19 @@ pub(crate) struct QuestionBody {
 }
 
 impl State {
-    /// Reads a question, and decides on its user and topic.
-    pub(crate) async fn question(&self, caller: &Caller, request: Request) -> Result<Ask, Error> {
+    /// Reads a question, and decides on its user and topic: `given`, or else as the body has it.
+    pub(crate) async fn question(
+        &self,
+        caller: &Caller,
+        request: Request,
+        given: Option<Topic>,
+    ) -> Result<Ask, Error> {
         let in_header = key_in(request.headers())?;
         let body = JsonBody::read(request, self.0.config.max_body_size).await?;
         let question: QuestionBody = body.parse()?;
         let QuestionBody { user_id, message, text, agent, idempotency_key, topic } = question;
+        let topic = topic.map(|name| Topic::from_channel(&name).map_err(Error::Topic)).transpose();
+        let topic = given.map_or(topic, |given| Ok(Some(given)))?;
         let (user, topic) = self.user_and_topic(caller, user_id, topic)?;
         let text = match (message, text) {
             (Some(text), None) | (None, Some(text)) if !text.trim().is_empty() => text,
@@ -66,7 +73,7 @@ impl State {
         &self,
         caller: &Caller,
         claimed: Option<String>,
-        topic: Option<String>,
+        topic: Option<Topic>,
     ) -> Result<(Arc<str>, Topic), Error> {
         let known = caller.principal.user.clone();
         let user = known.or_else(|| claimed.map(Into::into)).ok_or(Error::NoUser)?;
@@ -75,8 +82,7 @@ impl State {
         if !self.is_open() {
             caller.allow(Action::Write, &own)?;
         }
-        let Some(name) = topic else { return Ok((user, own)) };
-        let topic = Topic::from_channel(&name).map_err(Error::Topic)?;
+        let Some(topic) = topic else { return Ok((user, own)) };
         caller.allow(Action::Write, &topic)?;
         Ok((user, topic))
     }

@@ -62,7 +62,7 @@ pub(crate) async fn send(
     request: Request,
 ) -> Result<Response, Problem> {
     let streams = wants_events(request.headers());
-    let ask = state.question(&caller, request).await?;
+    let ask = state.question(&caller, request, None).await?;
     // A stream is admitted before anything is asked: a refusal must not cost a turn.
     let session = if streams { Some(state.admit(&caller, Some(ask.user.clone()))?) } else { None };
     let ticket = state.0.desk.ask(ask).map_err(Error::from)?;

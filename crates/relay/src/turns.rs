@@ -111,7 +111,7 @@ pub(crate) async fn ask(
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ask = state.question(&caller, request).await?;
+    let ask = state.question(&caller, request, None).await?;
     let ticket = state.0.desk.ask(ask).map_err(Error::from)?;
     Ok((StatusCode::ACCEPTED, Json(TurnStatus::from(&ticket))).into_response())
 }
@@ -203,7 +203,7 @@ pub(crate) async fn watch(
 }
 
 /// The id of a turn in a path. A text that is no id names no turn.
-pub(crate) struct TurnPath(Uuid);
+pub(crate) struct TurnPath(pub(crate) Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for TurnPath {
     type Rejection = Error;
@@ -216,7 +216,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TurnPath {
 
 impl State {
     /// A turn that `caller` may do `action` to. To the caller, no other turn exists.
-    fn find(&self, caller: &Caller, id: Uuid, action: Action) -> Result<Ticket, Error> {
+    pub(crate) fn find(&self, caller: &Caller, id: Uuid, action: Action) -> Result<Ticket, Error> {
         let ticket = self.0.desk.find(id).ok_or(Error::NoTurn)?;
         caller.allow(action, ticket.topic()).map_err(|_| Error::NoTurn)?;
         Ok(ticket)

@@ -116,6 +116,73 @@ async fn a_turn_is_asked_for_shown_and_cancelled_by_its_id() {
 }
 
 #[tokio::test]
+async fn what_runs_in_a_topic_is_shown_and_cancelled_without_its_id() {
+    let cat = Cat::start().await;
+    let gateway = gateway(&cat, &[]).await;
+    let path = "/api/v1/topics/user%3A7/turn";
+    let nothing = gateway.get(path).await;
+    assert_eq!((nothing.status, nothing.body.as_str()), (204, ""));
+    cat.next([Step::Hold(Gate::new())]);
+    let ask = |message: &str| json!({"user_id": "7", "message": message});
+    let first = post(&gateway, "/api/v1/turns", &[], &ask("a")).await.json();
+    let second = post(&gateway, "/api/v1/turns", &[], &ask("b")).await.json();
+    cat.asked(1).await;
+    let shown = gateway.get(path).await.json();
+    assert_eq!((&shown["turn"], &shown["status"]), (&first["turn"], &json!("running")));
+    cat.next([Step::Hold(Gate::new())]);
+    let ended = delete(&gateway, path).await.json();
+    assert_eq!((&ended["turn"], &ended["status"]), (&first["turn"], &json!("cancelled")));
+    cat.asked(2).await;
+    assert_eq!(gateway.get(path).await.json()["turn"], second["turn"]);
+    assert_eq!(delete(&gateway, path).await.json()["turn"], second["turn"]);
+    assert_eq!(delete(&gateway, path).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_question_interrupts_what_runs_once_however_often_it_is_sent() {
+    let cat = Cat::start().await;
+    let gateway = gateway(&cat, &[("agents.max_queued", "0")]).await;
+    cat.next([Step::token("so far"), Step::Hold(Gate::new())]);
+    let first = json!({"user_id": "7", "message": "first"});
+    let first = post(&gateway, "/api/v1/turns", &[], &first).await.json();
+    cat.asked(1).await;
+    cat.next([Step::Hold(Gate::new())]);
+    let path = "/api/v1/topics/user%3A7/turn/interrupt";
+    let again = json!({"user_id": "7", "message": "second", "idempotency_key": "k"});
+    let second = post(&gateway, path, &[], &again).await;
+    assert_eq!((second.status, &second.json()["user"]), (202, &json!("7")));
+    cat.closed(0).await;
+    cat.asked(2).await;
+    let first = turn(&gateway, first["turn"].as_str().unwrap()).await;
+    assert_eq!(first["status"], "cancelled");
+    let same = post(&gateway, path, &[], &again).await.json();
+    assert_eq!((&same["turn"], &same["status"]), (&second.json()["turn"], &json!("running")));
+    // By the id of a turn; the steered text is the next question.
+    let id = same["turn"].as_str().unwrap().to_owned();
+    let steer = json!({"user_id": "7", "text": "shorter"});
+    let full = post(&gateway, &format!("/api/v1/turns/{id}/steer"), &[], &steer).await;
+    assert_eq!(full.status, 503, "nothing may wait here: {}", full.body);
+    let third = post(&gateway, &format!("/api/v1/turns/{id}/interrupt"), &[], &steer).await;
+    assert_eq!(third.status, 202);
+    let done = |status: &str| turn_has(&gateway, third.json()["turn"].clone(), status.to_owned());
+    done("completed").await;
+    assert_eq!(cat.questions(), ["first", "second", "shorter"]);
+}
+
+/// Waits until a turn has this status.
+async fn turn_has(gateway: &Gateway, id: Value, status: String) {
+    e2e::eventually("the status", async || {
+        let shown = turn(gateway, id.as_str().unwrap()).await;
+        (shown["status"] == status).then_some(())
+    })
+    .await;
+}
+
+async fn delete(gateway: &Gateway, path: &str) -> e2e::http::Response {
+    e2e::http::request(gateway.address(), "DELETE", path, &[]).await.expect("the gateway answers")
+}
+
+#[tokio::test]
 async fn who_waits_for_a_turn_that_is_cancelled_is_told() {
     let cat = Cat::start().await;
     let gateway = gateway(&cat, &[]).await;

@@ -47,15 +47,21 @@ async fn a_turn_of_somebody_else_does_not_exist() {
     let turn = turn.json()["turn"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/turns/{turn}");
     let events = format!("{path}/events");
+    let topic = "/api/v1/topics/user%3A7/turn".to_owned();
     let reader = json!({"topics": {"read": ["user:7"]}});
     let cases = [
         (json!({"sub": "7"}), "GET", &path, 200),
         (json!({"sub": "8"}), "GET", &path, 404),
         (json!({"sub": "8"}), "DELETE", &path, 404),
         (json!({"sub": "8"}), "GET", &events, 404),
+        (json!({"sub": "8"}), "GET", &topic, 404),
+        (json!({"sub": "8"}), "DELETE", &topic, 404),
+        (reader.clone(), "DELETE", &topic, 404),
         (reader.clone(), "GET", &path, 200),
         (reader, "DELETE", &path, 404),
         (json!({"sub": "7"}), "DELETE", &path, 200),
+        (json!({"sub": "7"}), "GET", &topic, 204),
+        (json!({"sub": "8"}), "GET", &topic, 404),
     ];
     for (claims, method, path, status) in cases {
         assert_eq!(at(&gateway, claims.clone(), method, path).await, status, "{claims} {method}");

@@ -1,6 +1,7 @@
 //! Admission to rooms, its duration, and the refusal of misuse.
 use e2e::{
     Gateway, Sio, eventually,
+    fake::cat::{Cat, Gate, Step},
     http::{self, Response},
     sio::Way,
     token::{JWT, SECRET, now, sign, token},
@@ -81,6 +82,25 @@ async fn a_guest_among_users_has_named_rooms_and_nothing_else() {
         let answer = guest.ask(name, &payload).await;
         assert!(answer[0]["error"].is_string(), "{name} {payload}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_turn_of_a_watched_topic_is_cancelled_by_its_id_alone() {
+    let cat = Cat::start().await;
+    let gateway = e2e::relay::gateway(&cat, &JWT).await;
+    let bearer = format!("Bearer {}", token(json!({"sub": "7"})));
+    let headers = [("Authorization", bearer.as_str())];
+    cat.next([Step::Hold(Gate::new())]);
+    let question = json!({"message": "?"});
+    let turn = e2e::relay::post(&gateway, "/api/v1/turns", &headers, &question).await.json();
+    let turn = turn["turn"].clone();
+    let auth = json!({"token": token(json!({"sub": "7"}))});
+    let mut user = Sio::connected(&gateway, Way::WebSocket, &auth).await;
+    let nothing = json!([{"error": "no turn runs there"}]);
+    assert_eq!(user.ask("cancel", &json!({"turn": turn})).await, nothing, "it is not watched");
+    user.ask("watch", &json!({"topic": "user:7"})).await;
+    assert_eq!(user.ask("cancel", &json!({"turn": turn})).await, json!([{"turn": turn}]));
+    cat.closed(0).await;
 }
 
 #[tokio::test]

@@ -210,3 +210,23 @@ async fn a_drain_lets_running_turns_finish_and_then_interrupts() {
     assert_eq!(stage.desk.ask(ask("7", "?")).unwrap_err(), Refused::Draining);
     assert!(stage.life.stopped(Duration::from_secs(1)).await, "no task is left");
 }
+
+#[tokio::test]
+async fn an_interruption_that_is_refused_or_known_cancels_nothing() {
+    let stage = Stage::new(|_| silent_after(vec![say("so far")]));
+    let runs = stage.desk.ask(ask("7", "first")).unwrap();
+    let unknown = Ask { agent: Some("nobody".into()), ..ask("7", "second") };
+    assert_eq!(stage.desk.interrupt(unknown).await.unwrap_err(), Refused::NoAgent);
+    assert_eq!(runs.phase(), Phase::Running);
+    let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "second") };
+    let second = stage.desk.interrupt(keyed.clone()).await.unwrap();
+    assert!(matches!(runs.ended().await.ending, Ending::Cancelled(_)));
+    let third = stage.desk.ask(ask("7", "third")).unwrap();
+    let same = stage.desk.interrupt(keyed.clone()).await.unwrap();
+    assert_eq!((same.id(), second.phase()), (second.id(), Phase::Running));
+    stage.desk.cancel(&second);
+    second.ended().await;
+    // Its key is still known, and another turn runs by now.
+    assert_eq!(stage.desk.interrupt(keyed).await.unwrap().id(), second.id());
+    assert_eq!(third.phase(), Phase::Running);
+}

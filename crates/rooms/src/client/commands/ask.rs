@@ -128,7 +128,8 @@ struct CancelEvent<'a> {
 
 const NOTHING: &str = "no turn runs there";
 
-/// Cancels a turn: the one that is named, the one that runs in a room, or all of the caller's own.
+/// Cancels a turn: the one that is named, the one that runs in a topic, or all of the caller's own.
+/// One that is named alone may be in any topic that the caller follows and may write to.
 pub(super) fn cancel(
     client: &mut Client,
     call: &Call<'_>,
@@ -141,7 +142,16 @@ pub(super) fn cancel(
     let (state, who, user) = client.acting();
     let named = cancel.room.map(|room| format!("{NAMED_ROOMS}{room}"));
     let named = named.or(cancel.topic.map(Cow::into_owned));
-    let topic = named.as_deref().map(Topic::from_channel);
+    // A turn may be named alone: one of the caller's own, or of a topic that the caller follows.
+    let is_own = |turn: &Uuid| client.own.turns().any(|own| own == *turn);
+    let is_alone = named.is_none() && cancel.conversation_id.is_none();
+    let followed = cancel
+        .turn
+        .filter(|turn| is_alone && !is_own(turn))
+        .and_then(|turn| state.desk.find(turn))
+        .filter(|ticket| link.tag(ticket.topic()).is_some());
+    let followed = followed.map(|ticket| Ok(ticket.topic().clone()));
+    let topic = named.as_deref().map(Topic::from_channel).or(followed);
     // However a conversation is named, it is for its members.
     let conversation =
         topic.as_ref().and_then(|topic| topic::conversation_of(topic.as_ref().ok()?));
