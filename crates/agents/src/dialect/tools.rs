@@ -98,14 +98,18 @@ impl<K: PartialEq> Tools<K> {
     /// Ends the tool `key`. One without a name is not shown.
     pub(super) fn end(&mut self, key: &K, parts: &mut Parts) {
         let ended: Vec<_> = self.open.extract_if(.., |tool| tool.key == *key).collect();
-        ended.into_iter().for_each(|tool| self.complete(tool, parts));
+        for tool in ended {
+            self.complete(tool, parts);
+        }
     }
 
     /// Ends the tools whose arguments are complete as far as one can see; those without any only
     /// if `blank`.
     pub(super) fn end_complete(&mut self, blank: bool, parts: &mut Parts) {
         let ended: Vec<_> = self.open.extract_if(.., |tool| tool.is_complete(blank)).collect();
-        ended.into_iter().for_each(|tool| self.complete(tool, parts));
+        for tool in ended {
+            self.complete(tool, parts);
+        }
     }
 
     /// Ends all tools.
@@ -165,14 +169,13 @@ impl<K: PartialEq> Tools<K> {
     ) {
         let output_value = output.value();
         let known = self.ended.iter().rfind(|ended| ended.id == id);
-        let (call, name, text) = match known {
-            Some(known) => (known.call.clone(), known.name.clone(), String::new()),
-            None => {
-                let name = if name.is_empty() { UNNAMED } else { cut(name, MAX_SHOWN) };
-                let text = output.text().unwrap_or_else(|| output.raw().to_owned());
-                let text = if text.is_empty() { name } else { cut(&text, MAX_SHOWN) }.to_owned();
-                (self.call(id), name.to_owned(), text)
-            }
+        let (call, name, text) = if let Some(known) = known {
+            (known.call.clone(), known.name.clone(), String::new())
+        } else {
+            let name = if name.is_empty() { UNNAMED } else { cut(name, MAX_SHOWN) };
+            let text = output.text().unwrap_or_else(|| output.raw().to_owned());
+            let text = if text.is_empty() { name } else { cut(&text, MAX_SHOWN) }.to_owned();
+            (self.call(id), name.to_owned(), text)
         };
         let (input, output) = (None, Some(output_value));
         parts.push_back(Part::Tool(ToolUse { call, name, state, text, input, output }));

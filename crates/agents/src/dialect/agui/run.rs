@@ -211,9 +211,10 @@ impl AguiReader {
             "TOOL_CALL_ARGS" => self.more(id.or(last).unwrap_or_default(), "", delta, parts),
             "TOOL_CALL_RESULT" => {
                 let [content, error] = event.members(["content", "error"]);
-                let (state, output) = match error.is_set() {
-                    true => (ToolState::Error, error),
-                    false => (ToolState::Output, content),
+                let (state, output) = if error.is_set() {
+                    (ToolState::Error, error)
+                } else {
+                    (ToolState::Output, content)
                 };
                 let id = id.unwrap_or_default();
                 self.tools.end(&id, parts);

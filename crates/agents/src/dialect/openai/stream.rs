@@ -20,9 +20,7 @@ pub(in crate::dialect) struct OpenaiReader {
     calls: Calls,
     sources: Sources,
     halves: Halves,
-    /// Halves of the thoughts.
-    thought_halves: Halves,
-    has_thoughts: bool,
+    thoughts: ThoughtsState,
     ending: Finish,
     /// The choice that counts, once one has come.
     choice: Option<u64>,
@@ -31,6 +29,13 @@ pub(in crate::dialect) struct OpenaiReader {
     has_delta: bool,
     /// A notice says that the reply was cut off.
     is_cut: bool,
+}
+
+/// The state of reading thoughts.
+#[derive(Debug, Default)]
+struct ThoughtsState {
+    halves: Halves,
+    has_come: bool,
 }
 
 /// The announced end of the reply.
@@ -72,7 +77,7 @@ impl Reader for OpenaiReader {
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
-        parts.extend(self.thought_halves.end().map(|half| Part::Reasoning(half.into())));
+        parts.extend(self.thoughts.halves.end().map(|half| Part::Reasoning(half.into())));
         parts.extend(self.halves.end().map(|half| Part::Text(half.into())));
         self.calls.end(parts);
         parts.push_back(Part::End(None));
@@ -140,7 +145,7 @@ impl OpenaiReader {
                 let said = self.message(delta, true, parts)?;
                 self.has_delta |= said && self.has_text;
                 let is_new = message.is_object() && !self.has_delta;
-                said || is_new && self.message(message, !self.has_thoughts, parts)?
+                said || is_new && self.message(message, !self.thoughts.has_come, parts)?
             }
             Way::Whole => {
                 self.message(message, true, parts)? || self.message(delta, true, parts)?
@@ -191,9 +196,9 @@ impl OpenaiReader {
         let among = content.items().into_iter().filter(is_thinking);
         let among = among.map(|part| part.get("thinking"));
         for words in own.into_iter().chain(among).filter_map(Json::words) {
-            let thoughts = self.thought_halves.join(&words);
+            let thoughts = self.thoughts.halves.join(&words);
             if !words.is_empty() {
-                self.has_thoughts = true;
+                self.thoughts.has_come = true;
                 self.ending.thoughts();
                 self.calls.end_complete(parts);
             }
