@@ -1,8 +1,9 @@
 //! A reply with more than text, as each protocol shows it.
 use e2e::{
-    Gateway, Sse,
+    Gateway,
     fake::{corpus::recordings, upstream::Upstream},
     http,
+    relay::stream,
     sse::Event,
 };
 use serde_json::{Value, json};
@@ -20,9 +21,7 @@ async fn gateway() -> (Gateway, Upstream) {
 #[tokio::test]
 async fn a_stream_has_every_part_and_those_who_know_no_parts_get_what_they_always_got() {
     let (gateway, _upstream) = gateway().await;
-    let body = json!({"user_id": "7", "message": "Rome?"}).to_string();
-    let headers = [("Content-Type", "application/json"), ("Accept", "text/event-stream")];
-    let mut events = Sse::request(&gateway, "POST", "/send", &headers, &body).await;
+    let mut events = stream(&gateway, "7", "Rome?").await;
     let turn = events.head.header("quadrille-turn").expect("the turn's id").to_owned();
     let mut all = Vec::<Event>::new();
     while let Some(event) = events.next().await {
@@ -66,6 +65,7 @@ async fn a_stream_has_every_part_and_those_who_know_no_parts_get_what_they_alway
         (&json!("success"), &json!({"input": 32, "output": 17}))
     );
     let headers = [("Content-Type", "application/json")];
+    let body = json!({"user_id": "7", "message": "Rome?"}).to_string();
     let whole = http::send(gateway.address(), "POST", "/send", &headers, body.as_bytes()).await;
     let text = r"Let me look.\n\nRome is warm.";
     assert_eq!(whole.expect("an answer").body, format!(r#"{{"response":"{text}"}}"#));

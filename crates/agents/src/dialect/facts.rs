@@ -1,4 +1,4 @@
-//! What upstreams tell about a reply beside its text, each in its own words.
+//! Facts about a reply beside its text, in the words of each upstream.
 use quadrille_core::turn::TokenUsage;
 
 use super::reply::Parts;
@@ -6,6 +6,9 @@ use crate::{Part, lenient::Json};
 
 /// Sources of one reply that are told apart; more are not shown.
 const MAX_SOURCES: usize = 256;
+
+/// Bytes of a source's address. One with a longer address is not shown.
+const MAX_URL: usize = 8 << 10;
 
 /// The names that upstreams have for the tokens of the question with its history, and of the reply.
 const INPUT: [&str; 6] = [
@@ -61,9 +64,9 @@ pub(super) fn file(url: String, kind: &str) -> Part {
 
 /// The sources of one reply, each of which is told once.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<String>);
+pub(super) struct CitedSources(Vec<String>);
 
-impl Sources {
+impl CitedSources {
     /// Adds the sources of a list: addresses, or objects with one.
     pub(super) fn read(&mut self, list: Json<'_>, parts: &mut Parts) {
         for item in list.items() {
@@ -71,7 +74,11 @@ impl Sources {
             let item = if cited.is_object() { cited } else { item };
             let [url, uri, title] = item.members(["url", "uri", "title"]);
             let Some(url) = [item, url, uri].into_iter().find_map(Json::string) else { continue };
-            if url.is_empty() || self.0.len() == MAX_SOURCES || self.0.contains(&url) {
+            if url.is_empty()
+                || url.len() > MAX_URL
+                || self.0.len() == MAX_SOURCES
+                || self.0.contains(&url)
+            {
                 continue;
             }
             self.0.push(url.clone());
@@ -108,7 +115,7 @@ mod tests {
         let list = r#"["https://a", {"url": "https://b", "title": "B"}, {"uri": "https://b"}, 7, "",
             {"type": "url_citation", "url_citation": {"url": "https://c", "title": null}}]"#;
         let document = Document::read(list).unwrap();
-        let (mut sources, mut parts) = (Sources::default(), Parts::new());
+        let (mut sources, mut parts) = (CitedSources::default(), Parts::new());
         sources.read(document.root(), &mut parts);
         sources.read(document.root(), &mut parts);
         let told = parts.iter().map(|part| match part {

@@ -18,10 +18,13 @@ const MAX_TOOLS: usize = 64;
 /// Bytes of one tool's arguments. Longer ones are left out, but for the beginning that is shown.
 const MAX_ARGUMENTS: usize = 64 << 10;
 
+/// Bytes of the arguments of all tools in use.
+const MAX_OPEN: usize = 1 << 20;
+
 /// Bytes of one tool's arguments that are shown.
 const MAX_SHOWN: usize = 16 << 10;
 
-/// Bytes of the id of a call. One that is longer gets another id.
+/// Bytes of the id of a call, and of its name beside a result. A call with a longer id gets another.
 const MAX_ID: usize = 256;
 
 /// The name of a tool of which there is only a result.
@@ -75,7 +78,9 @@ impl<K: PartialEq> Tools<K> {
             self.open.push(OpenTool::new(key));
             self.open.len() - 1
         });
+        let open: usize = self.open.iter().map(|tool| tool.arguments.len()).sum();
         let Some(tool) = self.open.get_mut(at) else { return };
+        let max = MAX_ARGUMENTS.min(tool.arguments.len() + MAX_OPEN.saturating_sub(open));
         if tool.id.is_empty() {
             id.unwrap_or_default().clone_into(&mut tool.id);
         }
@@ -84,9 +89,12 @@ impl<K: PartialEq> Tools<K> {
             push(&mut tool.name, name, MAX_SHOWN);
         }
         match arguments.words().filter(|_| arguments.is_string()) {
-            Some(piece) => tool.push(&piece),
+            Some(piece) => {
+                let piece = tool.halves.join(&piece);
+                tool.is_cut |= !push(&mut tool.arguments, &piece, max);
+            }
             None if arguments.is_null() => {}
-            None => tool.is_cut |= !push(&mut tool.arguments, arguments.raw(), MAX_ARGUMENTS),
+            None => tool.is_cut |= !push(&mut tool.arguments, arguments.raw(), max),
         }
     }
 
@@ -137,7 +145,9 @@ impl<K: PartialEq> Tools<K> {
         if self.ended.len() == MAX_TOOLS {
             self.ended.pop_front();
         }
-        self.ended.push_back(EndedTool { id, call: call.clone(), name: name.clone() });
+        let ended = |text: &str| cut(text, MAX_ID).to_owned();
+        let ended = EndedTool { id: ended(&id), call: call.clone(), name: ended(&name) };
+        self.ended.push_back(ended);
         let state = ToolState::Input;
         parts.push_back(Part::Tool(ToolUse { call, name, state, text, input, output: None }));
     }
@@ -168,7 +178,7 @@ impl<K: PartialEq> Tools<K> {
         parts: &mut Parts,
     ) {
         let output_value = output.value();
-        let known = self.ended.iter().rfind(|ended| ended.id == id);
+        let known = self.ended.iter().rfind(|ended| ended.id == cut(id, MAX_ID));
         let (call, name, text) = if let Some(known) = known {
             (known.call.clone(), known.name.clone(), String::new())
         } else {
@@ -186,11 +196,6 @@ impl<K> OpenTool<K> {
     fn new(key: K) -> Self {
         let (id, name, arguments) = Default::default();
         Self { key, id, name, arguments, is_cut: false, halves: Halves::default() }
-    }
-
-    fn push(&mut self, piece: &[u8]) {
-        let piece = self.halves.join(piece);
-        self.is_cut |= !push(&mut self.arguments, &piece, MAX_ARGUMENTS);
     }
 
     /// Whether no more arguments are to be expected: there are none and `blank`, or they are not the

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ask::{Heard, agent, ask};
 
-/// What the agent of `table` makes of an answer.
+/// Lets the agent of `table` read an answer.
 async fn heard(table: &str, script: Script) -> Heard {
     let upstream = Upstream::start(script).await;
     ask(&*agent(&format!("{table}\nurl = \"{}\"", upstream.url("/"))), "Hi").await

@@ -3,7 +3,7 @@ use quadrille_core::turn::ToolState;
 
 use super::{
     super::{
-        facts::{self, Sources},
+        facts::{self, CitedSources},
         reply::Parts,
         tools::Tools,
     },
@@ -25,7 +25,7 @@ const IDS: [&str; 3] = ["id", "call", "tool_call_id"];
 pub(super) struct Extras {
     halves: Halves,
     tools: Tools<()>,
-    sources: Sources,
+    sources: CitedSources,
 }
 
 impl Extras {

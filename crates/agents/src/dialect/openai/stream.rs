@@ -1,7 +1,7 @@
 //! Reading one answer.
 use super::{
     super::{
-        facts::{self, Sources},
+        facts::{self, CitedSources},
         fault,
         reason::Reason,
         reply::{Parts, Reader, ReplyProgress},
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct OpenaiReader {
     calls: Calls,
-    sources: Sources,
+    sources: CitedSources,
     halves: Halves,
     thoughts: ThoughtsState,
     ending: Finish,
