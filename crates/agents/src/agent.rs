@@ -2,7 +2,10 @@
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use quadrille_core::Topic;
+use quadrille_core::{
+    Topic,
+    turn::{PendingKind, RawJson, TokenUsage, ToolState},
+};
 use uuid::Uuid;
 
 use crate::Failure;
@@ -62,6 +65,17 @@ impl HistoryEntry {
     pub const BYTES: usize = 1 << 20;
 }
 
+/// A record of a tool's call; see [`Tool`](quadrille_core::turn::Tool).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolUse {
+    pub call: String,
+    pub name: String,
+    pub state: ToolState,
+    pub text: String,
+    pub input: Option<RawJson>,
+    pub output: Option<RawJson>,
+}
+
 // === impl Given ===
 
 impl Given {
@@ -81,8 +95,22 @@ pub enum Part {
     Text(String),
     /// A notice of the agent itself.
     Status(String),
-    /// A tool that the agent uses, and its description of that use.
-    Tool { name: String, text: String },
+    /// A piece of the agent's thoughts. May be empty, as a text.
+    Reasoning(String),
+    /// A tool that the agent uses: its arguments once they are complete, or its result.
+    Tool(ToolUse),
+    /// A source of the reply. The title may be empty.
+    Source { url: String, title: String },
+    /// A file that is part of the reply. The name may be empty.
+    File { url: String, media_type: String, name: String },
+    /// A value for the application.
+    Data { name: String, value: RawJson },
+    /// The agent waits for an answer.
+    Waiting { ask: String, what: PendingKind, call: Option<String>, prompt: String },
+    /// The tokens of the reply so far. The last one counts.
+    Usage(TokenUsage),
+    /// The reason for the end of the reply, as the upstream says it. The last one counts.
+    Reason(String),
     /// The last part. The whole text if the agent repeats it; otherwise the text is that of all
     /// [`Part::Text`] together.
     End(Option<String>),

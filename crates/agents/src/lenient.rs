@@ -6,6 +6,7 @@
 //! this.
 use std::{borrow::Cow, fmt};
 
+use quadrille_core::turn::RawJson;
 use serde::{
     Deserializer,
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess},
@@ -191,6 +192,14 @@ impl<'a> Json<'a> {
     /// [`Self::words`] with U+FFFD for halves.
     pub(crate) fn text(self) -> Option<String> {
         self.words().map(|text| Halves::alone(&text))
+    }
+
+    /// The value as it was written; of a string, the JSON that it contains, or else the string.
+    pub(crate) fn value(self) -> RawJson {
+        match self.string() {
+            Some(text) => RawJson::of(&text),
+            None => RawJson::of(self.0),
+        }
     }
 
     /// The text of a part of a message.

@@ -4,6 +4,7 @@ mod agents;
 mod ask;
 mod config;
 mod desk;
+mod details;
 mod dialect;
 mod failure;
 mod follow;
@@ -24,7 +25,7 @@ mod sse;
 mod telemetry;
 mod ticket;
 
-pub use agent::{Agent, Given, HistoryEntry, Part, Question, Reply};
+pub use agent::{Agent, Given, HistoryEntry, Part, Question, Reply, ToolUse};
 pub use agents::Agents;
 pub use ask::{Ask, Refused};
 pub use config::{BadConfig, Config, Content, Kind, Orphans, Settings};

@@ -1,5 +1,5 @@
-//! The text of a reply so far, and how much of it is in the log.
-use std::time::Duration;
+//! The text of a reply so far, and how much of it is in the log; and the thoughts that are not yet.
+use std::{mem, time::Duration};
 
 use quadrille_core::{
     Hub,
@@ -7,14 +7,19 @@ use quadrille_core::{
 };
 use tokio::time::Instant;
 
-use crate::{publish::publish, ticket::TurnState};
+use crate::{
+    Part,
+    details::{CUT_MARK, cut},
+    publish::publish,
+    ticket::TurnState,
+};
 
-/// Text is merged into one delta until this long after the last delta, or until there are
+/// Text, and thoughts, are merged into one delta until this long after the last delta, or until there are
 /// [`MERGED_TOKENS`].
 const MERGE_INTERVAL: Duration = Duration::from_millis(20);
 const MERGED_TOKENS: usize = 64;
 
-/// The text of one reply.
+/// The text of one reply, and its thoughts. What is not in the log is one of the two.
 pub(crate) struct ReplyBuffer<'a> {
     hub: &'a Hub,
     turn: &'a TurnState,
@@ -22,6 +27,12 @@ pub(crate) struct ReplyBuffer<'a> {
     /// Bytes and characters of `text` that are in the log.
     logged: usize,
     start: u64,
+    /// The thoughts that are not in the log.
+    thoughts: String,
+    /// Characters of the thoughts that are in the log.
+    thoughts_start: u64,
+    /// Bytes of further thoughts that are kept; `None` once they were cut.
+    thoughts_left: Option<usize>,
     /// Tokens that are not in the log.
     tokens: usize,
     /// The earliest time of the next delta; at once for the first.
@@ -30,13 +41,47 @@ pub(crate) struct ReplyBuffer<'a> {
 
 impl<'a> ReplyBuffer<'a> {
     pub(crate) fn new(hub: &'a Hub, turn: &'a TurnState) -> Self {
-        Self { hub, turn, text: String::new(), logged: 0, start: 0, tokens: 0, next: None }
+        Self {
+            hub,
+            turn,
+            text: String::new(),
+            logged: 0,
+            start: 0,
+            thoughts: String::new(),
+            thoughts_start: 0,
+            thoughts_left: Some(turn.agent.max_reply),
+            tokens: 0,
+            next: None,
+        }
     }
 
     pub(crate) fn push(&mut self, token: &str) {
         if !token.is_empty() {
             self.text.push_str(token);
             self.tokens += 1;
+        }
+    }
+
+    /// Adds to the thoughts. More of them than the text may have are cut, with a mark.
+    pub(crate) fn think(&mut self, token: &str) {
+        let Some(left) = self.thoughts_left.filter(|_| !token.is_empty()) else { return };
+        self.thoughts_left = left.checked_sub(token.len());
+        self.thoughts.push_str(cut(token, left));
+        if self.thoughts_left.is_none() {
+            self.thoughts.push_str(CUT_MARK);
+        }
+        self.tokens += 1;
+    }
+
+    /// Whether text or thoughts have to be flushed before `part` is added, so that the log has both in
+    /// their order.
+    pub(crate) fn is_flushed_before(&self, part: &Part) -> bool {
+        match part {
+            Part::Text(text) => !text.is_empty() && !self.thoughts.is_empty(),
+            Part::Reasoning(text) => {
+                !text.is_empty() && self.tokens > 0 && self.thoughts.is_empty()
+            }
+            _ => false,
         }
     }
 
@@ -50,25 +95,36 @@ impl<'a> ReplyBuffer<'a> {
         self.tokens > 0 && timely
     }
 
-    /// Puts the rest of the text into the log, and then `notice`.
+    /// Puts the rest of the text or thoughts into the log, and then `notice`.
     pub(crate) async fn flush_before(&mut self, notice: TurnEvent) {
         self.flush().await;
         publish(self.hub, self.turn, notice).await;
     }
 
-    /// Puts the rest of the text into the log. May wait for slow readers; the text is in the log
+    /// Puts the rest of the text or thoughts into the log. May wait for slow readers; it is in the log
     /// meanwhile.
     pub(crate) async fn flush(&mut self) {
         if self.tokens == 0 {
             return;
         }
+        self.tokens = 0;
+        publish(self.hub, self.turn, self.rest()).await;
+        self.next = Some(Instant::now() + MERGE_INTERVAL);
+    }
+
+    fn rest(&mut self) -> TurnEvent {
+        let turn = self.turn.id;
+        if !self.thoughts.is_empty() {
+            let delta =
+                Delta { turn, start: self.thoughts_start, text: mem::take(&mut self.thoughts) };
+            self.thoughts_start += delta.text.chars().count() as u64;
+            return TurnEvent::Reasoning(delta);
+        }
         let text = self.text.get(self.logged..).unwrap_or_default().to_owned();
         let length = text.chars().count() as u64;
-        let delta = Delta { turn: self.turn.id, start: self.start, text };
+        let delta = Delta { turn, start: self.start, text };
         self.logged = self.text.len();
         self.start += length;
-        self.tokens = 0;
-        publish(self.hub, self.turn, TurnEvent::Delta(delta)).await;
-        self.next = Some(Instant::now() + MERGE_INTERVAL);
+        TurnEvent::Delta(delta)
     }
 }

@@ -9,7 +9,9 @@ use quadrille_core::{
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    Code, Config, Failure, HistoryEntry, Part, Question, Reply, history,
+    Code, Config, Failure, HistoryEntry, Part, Question, Reply,
+    details::Details,
+    history,
     journal::{Journal, NotStored},
     orphan::OrphanCheck,
     publish::publish,
@@ -68,7 +70,7 @@ impl Runner {
         ending: &Ending,
         message: Option<i64>,
     ) -> Option<Position> {
-        publish(&self.hub, turn, ending.event(turn.id, message)).await
+        publish(&self.hub, turn, ending.event(turn, message)).await
     }
 
     async fn answer(&self, turn: &Arc<TurnState>) -> Ending {
@@ -93,10 +95,13 @@ impl Runner {
             given: turn.given.clone(),
         });
         let mut buffer = ReplyBuffer::new(&self.hub, turn);
-        let halt = self.listen(turn, &mut reply, &mut buffer).await;
+        let mut details = Details::new(turn);
+        let halt = self.listen(turn, &mut reply, &mut buffer, &mut details).await;
         // The connection to the upstream is released before anything else.
         drop(reply);
         buffer.flush().await;
+        // Fails if it is set already; a turn runs once.
+        drop(turn.report.set(details.report));
         match halt {
             Ok(Halt::Reply(whole)) => {
                 let text = whole.unwrap_or(buffer.text);
@@ -136,6 +141,7 @@ impl Runner {
         turn: &TurnState,
         reply: &mut Reply,
         buffer: &mut ReplyBuffer<'_>,
+        details: &mut Details<'_>,
     ) -> Result<Halt, Failure> {
         let agent = &turn.agent;
         let begin = Instant::now();
@@ -180,19 +186,28 @@ impl Runner {
                     continue;
                 }
             };
-            let notice = match part.unwrap_or(Err(Code::BrokenOff.into()))? {
+            let part = part.unwrap_or(Err(Code::BrokenOff.into()))?;
+            if buffer.is_flushed_before(&part) {
+                tokio::select! {
+                    biased;
+                    stop = &mut stop => return Ok(Halt::Stop(*stop)),
+                    () = buffer.flush() => {}
+                }
+            }
+            let notice = match part {
                 Part::Text(text) => {
                     buffer.push(&text);
                     None
                 }
-                Part::Status(text) => Some(TurnEvent::Status(turn::Status { turn: turn.id, text })),
-                Part::Tool { name, text } => {
-                    Some(TurnEvent::Tool(turn::Tool { turn: turn.id, name, text }))
+                Part::Reasoning(text) => {
+                    buffer.think(&text);
+                    None
                 }
                 Part::End(Some(whole)) if whole.len() > agent.max_reply => {
                     return Err(Code::TooLong.into());
                 }
                 Part::End(whole) => return Ok(Halt::Reply(whole)),
+                part => details.event(part),
             };
             if let Some(notice) = notice {
                 tokio::select! {

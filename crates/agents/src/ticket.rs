@@ -2,7 +2,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{
             AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -12,7 +12,7 @@ use std::{
 
 use quadrille_core::{
     Position, Topic,
-    turn::{Cancelled, Completed, Failed, TurnEvent},
+    turn::{Cancelled, Completed, Failed, TokenUsage, TurnEvent},
 };
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub(crate) struct TurnState {
     pub(crate) asked: Instant,
     pub(crate) started: AtomicBool,
     pub(crate) stop: SetOnce<Stop>,
+    /// Set before the end, if the agent was asked.
+    pub(crate) report: OnceLock<AgentReport>,
     pub(crate) ended: SetOnce<Ended>,
     /// Callers that wait for the end.
     waiters: AtomicUsize,
@@ -63,6 +65,13 @@ pub struct Ended {
     pub message: Option<i64>,
 }
 
+/// The agent's own account of its reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AgentReport {
+    pub(crate) usage: Option<TokenUsage>,
+    pub(crate) reason: Option<Arc<str>>,
+}
+
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -88,17 +97,20 @@ impl Ending {
     }
 
     /// The last record of `turn`, which ended like this and is stored as `message`.
-    pub(crate) fn event(&self, turn: Uuid, message: Option<i64>) -> TurnEvent {
+    pub(crate) fn event(&self, turn: &TurnState, message: Option<i64>) -> TurnEvent {
+        let AgentReport { usage, reason } = turn.report.get().cloned().unwrap_or_default();
+        let turn = turn.id;
         match self {
             Self::Completed(text) => {
-                TurnEvent::Completed(Completed { turn, text: Arc::clone(text), message })
+                let text = Arc::clone(text);
+                TurnEvent::Completed(Completed { turn, text, message, reason, usage })
             }
             Self::Cancelled(text) => {
-                TurnEvent::Cancelled(Cancelled { turn, text: Arc::clone(text), message })
+                TurnEvent::Cancelled(Cancelled { turn, text: Arc::clone(text), message, usage })
             }
             Self::Failed(code) => {
                 let (code, title) = (code.as_str().into(), code.title().into());
-                TurnEvent::Failed(Failed { turn, code, title, message })
+                TurnEvent::Failed(Failed { turn, code, title, message, usage })
             }
         }
     }
@@ -141,6 +153,16 @@ impl Ticket {
         }
     }
 
+    /// The tokens of the reply, if the agent has counted them and the turn is ending or has ended.
+    pub fn usage(&self) -> Option<TokenUsage> {
+        self.0.report.get()?.usage
+    }
+
+    /// The reason for the end of the reply, as the upstream says it, under the same conditions.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.report.get()?.reason.as_deref()
+    }
+
     pub(crate) fn end(&self) -> Option<&Ended> {
         self.0.ended.get()
     }
@@ -155,7 +177,7 @@ impl Ticket {
 
     /// The last record of the turn, if the turn has ended.
     pub fn last_event(&self) -> Option<TurnEvent> {
-        self.end().map(|ended| ended.ending.event(self.id(), ended.message))
+        self.end().map(|ended| ended.ending.event(&self.0, ended.message))
     }
 
     /// The last record of the turn, if the turn has ended and a reader of its topic who has come to
@@ -187,6 +209,7 @@ impl TurnState {
             asked: Instant::now(),
             started: AtomicBool::new(false),
             stop: SetOnce::new(),
+            report: OnceLock::new(),
             ended: SetOnce::new(),
             waiters: AtomicUsize::new(0),
         }

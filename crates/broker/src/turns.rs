@@ -98,10 +98,25 @@ pub(crate) fn is_turn(event: &Event) -> bool {
     event.kind.starts_with("turn.")
 }
 
+/// Whether the protocol shows no record of this kind.
+fn is_hidden(kind: TurnKind) -> bool {
+    matches!(
+        kind,
+        TurnKind::Reasoning
+            | TurnKind::Source
+            | TurnKind::File
+            | TurnKind::Data
+            | TurnKind::Waiting
+            | TurnKind::Answered
+            | TurnKind::Steered
+    )
+}
+
 /// Id of the turn of `event`, read from its key; `None` if that is not the key of a turn's record.
 fn turn_of(event: &Event) -> Option<Uuid> {
-    let (turn, kind) = event.key.as_ref()?.split_once('/')?;
-    if kind == event.kind { turn.parse().ok() } else { None }
+    let (turn, rest) = event.key.as_ref()?.split_once('/')?;
+    let more = rest.strip_prefix(&*event.kind)?;
+    if more.is_empty() || more.starts_with('/') { turn.parse().ok() } else { None }
 }
 
 // === impl TurnTexts ===
@@ -112,13 +127,16 @@ impl TurnTexts {
     }
 
     /// Frames of `record`, which is of a turn, for a subscriber: two for the first delta, and none
-    /// for a delta whose beginning is no longer known.
+    /// for a delta whose beginning is no longer known, and for kinds that the protocol does not show.
     pub(crate) fn frames(&self, record: &Record, positioned: bool) -> TurnFrames {
         // Most readers of a record find its frames here, and need not parse it.
         if let Some(turn) = turn_of(record)
             && let Some(frames) = self.cache().frames(turn, record, positioned)
         {
             return frames;
+        }
+        if TurnKind::of(record).is_some_and(is_hidden) {
+            return [None, None];
         }
         let form = |frame: &Text| plain_or_positioned(frame, record, positioned);
         let Some(turn) = TurnEvent::of(record) else {
@@ -151,10 +169,16 @@ impl TurnTexts {
                 continue;
             }
             let turn = turn_of(event).or_else(|| turn::of(event));
-            if later.insert(turn) || TurnKind::of(event) != Some(TurnKind::Delta) {
-                let [_, frame] = self.frames(event, true);
-                frames.extend(frame);
+            let is_delta = TurnKind::of(event) == Some(TurnKind::Delta);
+            if is_delta && later.contains(&turn) {
+                continue;
             }
+            let [_, frame] = self.frames(event, true);
+            // A record that is not shown has not the text of the deltas before it.
+            if is_delta || frame.is_some() {
+                later.insert(turn);
+            }
+            frames.extend(frame);
         }
         frames.reverse();
         frames
@@ -167,7 +191,7 @@ impl TurnTexts {
                 TurnFields::new("status", "started", "Assistant is processing your request...")
             }
             TurnEvent::Status(status) => TurnFields::new("status", "processing", &status.text),
-            TurnEvent::Tool(tool) => {
+            TurnEvent::Tool(tool) if tool.is_shown_once() => {
                 let text = if tool.text.is_empty() { &tool.name } else { &tool.text };
                 TurnFields::new("tool", "processing", text)
             }
@@ -188,6 +212,7 @@ impl TurnTexts {
                 error: Some(&end.code),
                 ..TurnFields::new("error", "error", &end.title)
             },
+            _ => return None,
         };
         Some(frame(event, turn.turn(), &fields))
     }

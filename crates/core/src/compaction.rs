@@ -2,8 +2,8 @@
 //! log evicted.
 //!
 //! Of each key the newest record is kept. The deltas of one turn are kept as one run of text, as
-//! long as each starts where the one before ended; it can be entered at any of its parts, so a
-//! reader that had the first half of a reply gets exactly the second.
+//! long as each starts where the one before ended, and its reasoning as another; a run can be entered
+//! at any of its parts, so a reader that had the first half of a reply gets exactly the second.
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -13,7 +13,7 @@ use crate::{
     Draft, Event, Position,
     budget::Budget,
     event::{EventKey, Record},
-    turn::{Delta, TurnEvent},
+    turn::{Delta, TurnEvent, TurnKind},
 };
 
 /// The records that are kept, in the order of their offsets.
@@ -34,10 +34,11 @@ pub(crate) enum Compacted {
     Run(DeltaRun),
 }
 
-/// Deltas of one turn, each following on the one before.
+/// Deltas of one turn's reply or thoughts, each following on the one before.
 #[derive(Debug, Clone)]
 pub(crate) struct DeltaRun {
     newest: Record,
+    kind: TurnKind,
     whole: Delta,
     /// Where the text ends in the reply, in characters.
     end: u64,
@@ -196,14 +197,10 @@ impl Compaction {
 impl Compacted {
     /// A delta is the first part of a run.
     fn start(record: Record) -> Self {
-        match TurnEvent::of(&record) {
-            Some(TurnEvent::Delta(whole)) => {
-                let part = DeltaPart { offset: record.at.offset, start: whole.start, at: 0 };
-                let end = after(&whole);
-                Self::Run(DeltaRun { newest: record, whole, end, parts: vec![part] })
-            }
-            _ => Self::Record(record),
-        }
+        let Some((kind, whole)) = delta(&record) else { return Self::Record(record) };
+        let part = DeltaPart { offset: record.at.offset, start: whole.start, at: 0 };
+        let end = after(&whole);
+        Self::Run(DeltaRun { newest: record, kind, whole, end, parts: vec![part] })
     }
 
     fn newest(&self) -> &Record {
@@ -241,8 +238,8 @@ impl Compacted {
 impl DeltaRun {
     /// The run with one more delta, or the run as it was if that does not follow on it.
     fn join(mut self, next: &Record) -> Result<Compacted, Self> {
-        let Some(TurnEvent::Delta(delta)) = TurnEvent::of(next) else { return Err(self) };
-        if delta.turn != self.whole.turn || delta.start != self.end {
+        let Some((kind, delta)) = delta(next) else { return Err(self) };
+        if kind != self.kind || delta.turn != self.whole.turn || delta.start != self.end {
             return Err(self);
         }
         let at = self.whole.text.len();
@@ -260,7 +257,7 @@ impl DeltaRun {
         let whole = Delta { turn: self.whole.turn, start: first.start, text };
         let rest = self.parts.get(from..).unwrap_or_default().iter();
         let parts = rest.map(|part| DeltaPart { at: part.at - first.at, ..*part }).collect();
-        Self { newest: Record::clone(&self.newest), whole, end: self.end, parts }
+        Self { newest: Record::clone(&self.newest), whole, parts, ..*self }
     }
 
     /// One delta in the place of the newest part.
@@ -269,10 +266,23 @@ impl DeltaRun {
             return self.newest;
         }
         let Position { epoch, offset } = self.newest.at;
-        let draft: Draft = TurnEvent::Delta(self.whole).draft(self.newest.topic.clone());
+        let whole = match self.kind {
+            TurnKind::Reasoning => TurnEvent::Reasoning(self.whole),
+            _ => TurnEvent::Delta(self.whole),
+        };
+        let draft: Draft = whole.draft(self.newest.topic.clone());
         let mut event = Event::new(draft, Position { epoch, offset });
         event.ts = self.newest.ts;
         Record::new(event)
+    }
+}
+
+/// The part of a run that `record` is.
+fn delta(record: &Event) -> Option<(TurnKind, Delta)> {
+    match TurnEvent::of(record)? {
+        TurnEvent::Delta(delta) => Some((TurnKind::Delta, delta)),
+        TurnEvent::Reasoning(delta) => Some((TurnKind::Reasoning, delta)),
+        _ => None,
     }
 }
 

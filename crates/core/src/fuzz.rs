@@ -67,7 +67,7 @@ pub fn coalesce(data: &[u8]) {
     let Some(([cursor, records], rest)) = data.split_first_chunk() else { return };
     let mut compaction = Compaction::default();
     let mut published = Vec::new();
-    let mut ends = [0; 2];
+    let mut ends = [0; 4];
     for (n, recipe) in rest.as_chunks().0.iter().take(64).enumerate() {
         let record = made(*recipe, n as u64 + 1, &mut ends);
         published.push(Record::clone(&record));
@@ -101,8 +101,8 @@ pub fn coalesce(data: &[u8]) {
 /// The state that a reader builds from records.
 #[derive(Default)]
 struct Left {
-    /// Of each turn all characters, each with its place in the reply.
-    texts: BTreeMap<Uuid, Vec<(u64, char)>>,
+    /// Of each turn's reply, and of its thoughts, all characters, each with its place.
+    texts: BTreeMap<(Uuid, bool), Vec<(u64, char)>>,
     /// Of each other key the newest payload.
     newest: BTreeMap<String, String>,
     unkeyed: bool,
@@ -112,10 +112,21 @@ impl Left {
     fn of(records: &[Record]) -> Self {
         let mut left = Self::default();
         for record in records {
-            match (TurnEvent::of(record), &record.key) {
-                (Some(TurnEvent::Delta(Delta { turn, start, text })), _) => {
+            let event = TurnEvent::of(record);
+            let is_thought = matches!(event, Some(TurnEvent::Reasoning(_)));
+            match (event, &record.key) {
+                (
+                    Some(
+                        TurnEvent::Delta(Delta { turn, start, text })
+                        | TurnEvent::Reasoning(Delta { turn, start, text }),
+                    ),
+                    _,
+                ) => {
                     let places = (0..).map(|n: u64| start.wrapping_add(n));
-                    left.texts.entry(turn).or_default().extend(places.zip(text.chars()));
+                    left.texts
+                        .entry((turn, is_thought))
+                        .or_default()
+                        .extend(places.zip(text.chars()));
                 }
                 (_, Some(key)) => {
                     left.newest.insert((**key).to_owned(), (*record.payload).to_owned());
@@ -128,22 +139,26 @@ impl Left {
 }
 
 /// A record by its recipe: kind and key, where a delta starts, its text.
-fn made([what, start, len, letter]: [u8; 4], offset: u64, ends: &mut [u64; 2]) -> Record {
+fn made([what, start, len, letter]: [u8; 4], offset: u64, ends: &mut [u64; 4]) -> Record {
     let topic = Topic::new("user", "7").expect("a topic");
     let which = usize::from(what & 1);
+    let is_thought = what & 8 != 0;
+    let end = &mut ends[which + 2 * usize::from(is_thought)];
     let draft = match what >> 1 & 3 {
         0 | 1 => {
             let start = match start {
                 // Most follow on the one before.
-                0..=0xDF => ends[which],
+                0..=0xDF => *end,
                 0xFF => u64::MAX - u64::from(len & 3),
                 other => u64::from(other),
             };
             let letter = ['a', 'ä', '€', '😀', '"', '\n'][usize::from(letter) % 6];
             let text: String = (0..len % 8).map(|_| letter).collect();
-            ends[which] = start.wrapping_add(text.chars().count() as u64);
-            TurnEvent::Delta(Delta { turn: Uuid::from_u128(which as u128), start, text })
-                .draft(topic)
+            *end = start.wrapping_add(text.chars().count() as u64);
+            let delta = Delta { turn: Uuid::from_u128(which as u128), start, text };
+            let event =
+                if is_thought { TurnEvent::Reasoning(delta) } else { TurnEvent::Delta(delta) };
+            event.draft(topic)
         }
         // Looks like a delta, and is none.
         2 if len == 0 => {

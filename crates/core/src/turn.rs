@@ -1,13 +1,27 @@
 //! The vocabulary of a turn, one question and its one reply, as records in a topic's log.
 //!
-//! A turn is `turn.started`, any number of `turn.status`, `turn.tool` and `turn.delta`, and exactly
-//! one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last.
-use std::{borrow::Cow, fmt, sync::Arc};
+//! A turn is `turn.started`, any number of records of its reply in the order of the reply's parts, and
+//! exactly one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last.
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, fmt::Hyphenated};
 
-use crate::{Draft, Event, Topic};
+use crate::{Draft, Event, EventKey, Topic};
+
+mod parts;
+mod raw_json;
+
+pub use parts::{
+    Answered, CitedSource, Pending, PendingKind, ReplyData, ReplyFile, Steered, TokenUsage, Tool,
+    ToolState,
+};
+pub use raw_json::RawJson;
 
 /// A record of a turn, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +30,14 @@ pub enum TurnEvent {
     Status(Status),
     Tool(Tool),
     Delta(Delta),
+    /// A piece of the agent's thoughts, whose `start` counts the thoughts alone.
+    Reasoning(Delta),
+    Source(CitedSource),
+    File(ReplyFile),
+    Data(ReplyData),
+    Waiting(Pending),
+    Answered(Answered),
+    Steered(Steered),
     Completed(Completed),
     Failed(Failed),
     Cancelled(Cancelled),
@@ -27,8 +49,15 @@ pub enum TurnKind {
     Started,
     Status,
     Tool,
-    /// The only kind that a log may merge.
+    /// A log may merge these, and those of [`Self::Reasoning`].
     Delta,
+    Reasoning,
+    Source,
+    File,
+    Data,
+    Waiting,
+    Answered,
+    Steered,
     Completed,
     Failed,
     Cancelled,
@@ -49,23 +78,16 @@ pub struct Status {
     pub text: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tool {
-    pub turn: Uuid,
-    pub name: String,
-    pub text: String,
-}
-
-/// A piece of the reply.
+/// A piece of the reply, or of the thoughts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
     pub turn: Uuid,
-    /// Characters (Unicode scalar values) of the reply before this piece.
+    /// Characters (Unicode scalar values) of the reply, or of the thoughts, before this piece.
     pub start: u64,
     pub text: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completed {
     pub turn: Uuid,
     /// The whole reply.
@@ -73,9 +95,14 @@ pub struct Completed {
     /// Id of the stored message that holds the reply, if the reply is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
+    /// Why the reply ended, as the upstream says it: `stop`, `length`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<TokenUsage>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     pub turn: Uuid,
     /// Stable, for programs: `interrupted`, `upstream`, `total_timeout`.
@@ -85,9 +112,11 @@ pub struct Failed {
     /// Id of the stored message that records the failure, if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<TokenUsage>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     pub turn: Uuid,
     /// The reply as far as it got.
@@ -95,16 +124,25 @@ pub struct Cancelled {
     /// Id of the stored message that holds the text, if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<TokenUsage>,
 }
 
 // === impl TurnKind ===
 
 impl TurnKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 14] = [
         Self::Started,
         Self::Status,
         Self::Tool,
         Self::Delta,
+        Self::Reasoning,
+        Self::Source,
+        Self::File,
+        Self::Data,
+        Self::Waiting,
+        Self::Answered,
+        Self::Steered,
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
@@ -122,6 +160,13 @@ impl TurnKind {
             Self::Status => "turn.status",
             Self::Tool => "turn.tool",
             Self::Delta => "turn.delta",
+            Self::Reasoning => "turn.reasoning",
+            Self::Source => "turn.source",
+            Self::File => "turn.file",
+            Self::Data => "turn.data",
+            Self::Waiting => "turn.waiting",
+            Self::Answered => "turn.answered",
+            Self::Steered => "turn.steered",
             Self::Completed => "turn.completed",
             Self::Failed => "turn.failed",
             Self::Cancelled => "turn.cancelled",
@@ -149,6 +194,13 @@ impl TurnEvent {
             Self::Status(_) => TurnKind::Status,
             Self::Tool(_) => TurnKind::Tool,
             Self::Delta(_) => TurnKind::Delta,
+            Self::Reasoning(_) => TurnKind::Reasoning,
+            Self::Source(_) => TurnKind::Source,
+            Self::File(_) => TurnKind::File,
+            Self::Data(_) => TurnKind::Data,
+            Self::Waiting(_) => TurnKind::Waiting,
+            Self::Answered(_) => TurnKind::Answered,
+            Self::Steered(_) => TurnKind::Steered,
             Self::Completed(_) => TurnKind::Completed,
             Self::Failed(_) => TurnKind::Failed,
             Self::Cancelled(_) => TurnKind::Cancelled,
@@ -160,13 +212,34 @@ impl TurnEvent {
         self.kind().is_last()
     }
 
-    /// The record to publish in `topic`. Its key is the turn and the kind, so a reader that has
-    /// fallen behind still gets the newest of each kind, and the text of all deltas.
+    /// The record to publish in `topic`. Its key is the turn, the kind, and for kinds of which each
+    /// record counts what distinguishes them. So a reader that has fallen behind still gets the newest
+    /// status, the text of all deltas, and every tool, source, file and value.
     pub fn draft(&self, topic: Topic) -> Draft {
-        let kind = self.kind().as_str();
+        let payload = self.payload();
+        let key = self.key(&payload);
+        Draft::new(topic, self.kind().as_str(), payload).key(Some(key))
+    }
+
+    fn key(&self, payload: &str) -> EventKey {
         let mut id = [0; Hyphenated::LENGTH];
-        let key = [self.turn().hyphenated().encode_lower(&mut id), "/", kind].concat();
-        Draft::new(topic, kind, self.payload()).key(Some(key.into()))
+        let turn: &str = self.turn().hyphenated().encode_lower(&mut id);
+        let kind = self.kind().as_str();
+        let key = match self {
+            Self::Tool(tool) => {
+                [turn, "/", kind, "/", tool.state.as_str(), "/", &tool.call].concat()
+            }
+            Self::Waiting(Pending { ask, .. }) | Self::Answered(Answered { ask, .. }) => {
+                [turn, "/", kind, "/", ask].concat()
+            }
+            Self::Source(_) | Self::File(_) | Self::Data(_) | Self::Steered(_) => {
+                let mut hasher = DefaultHasher::new();
+                payload.hash(&mut hasher);
+                format!("{turn}/{kind}/{:x}", hasher.finish())
+            }
+            _ => [turn, "/", kind].concat(),
+        };
+        key.into()
     }
 
     /// The record's payload, as JSON.
@@ -175,7 +248,13 @@ impl TurnEvent {
             Self::Started(started) => serde_json::to_string(started),
             Self::Status(status) => serde_json::to_string(status),
             Self::Tool(tool) => serde_json::to_string(tool),
-            Self::Delta(delta) => serde_json::to_string(delta),
+            Self::Delta(delta) | Self::Reasoning(delta) => serde_json::to_string(delta),
+            Self::Source(source) => serde_json::to_string(source),
+            Self::File(file) => serde_json::to_string(file),
+            Self::Data(data) => serde_json::to_string(data),
+            Self::Waiting(pending) => serde_json::to_string(pending),
+            Self::Answered(answered) => serde_json::to_string(answered),
+            Self::Steered(steered) => serde_json::to_string(steered),
             Self::Completed(completed) => serde_json::to_string(completed),
             Self::Failed(failed) => serde_json::to_string(failed),
             Self::Cancelled(cancelled) => serde_json::to_string(cancelled),
@@ -189,7 +268,13 @@ impl TurnEvent {
             Self::Started(started) => started.turn,
             Self::Status(status) => status.turn,
             Self::Tool(tool) => tool.turn,
-            Self::Delta(delta) => delta.turn,
+            Self::Delta(delta) | Self::Reasoning(delta) => delta.turn,
+            Self::Source(source) => source.turn,
+            Self::File(file) => file.turn,
+            Self::Data(data) => data.turn,
+            Self::Waiting(pending) => pending.turn,
+            Self::Answered(answered) => answered.turn,
+            Self::Steered(steered) => steered.turn,
             Self::Completed(completed) => completed.turn,
             Self::Failed(failed) => failed.turn,
             Self::Cancelled(cancelled) => cancelled.turn,
@@ -204,6 +289,13 @@ impl TurnEvent {
             TurnKind::Status => serde_json::from_str(text).map(Self::Status).ok(),
             TurnKind::Tool => serde_json::from_str(text).map(Self::Tool).ok(),
             TurnKind::Delta => serde_json::from_str(text).map(Self::Delta).ok(),
+            TurnKind::Reasoning => serde_json::from_str(text).map(Self::Reasoning).ok(),
+            TurnKind::Source => serde_json::from_str(text).map(Self::Source).ok(),
+            TurnKind::File => serde_json::from_str(text).map(Self::File).ok(),
+            TurnKind::Data => serde_json::from_str(text).map(Self::Data).ok(),
+            TurnKind::Waiting => serde_json::from_str(text).map(Self::Waiting).ok(),
+            TurnKind::Answered => serde_json::from_str(text).map(Self::Answered).ok(),
+            TurnKind::Steered => serde_json::from_str(text).map(Self::Steered).ok(),
             TurnKind::Completed => serde_json::from_str(text).map(Self::Completed).ok(),
             TurnKind::Failed => serde_json::from_str(text).map(Self::Failed).ok(),
             TurnKind::Cancelled => serde_json::from_str(text).map(Self::Cancelled).ok(),
@@ -221,37 +313,4 @@ pub fn of(event: &Event) -> Option<Uuid> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Position;
-
-    #[test]
-    fn every_record_of_a_turn_survives_its_payload() {
-        let (turn, text) = (Uuid::now_v7(), "grün".to_owned());
-        let all = [
-            TurnEvent::Started(Started {
-                turn,
-                agent: "echo".into(),
-                user: "7".into(),
-                question: text.as_str().into(),
-            }),
-            TurnEvent::Status(Status { turn, text: text.clone() }),
-            TurnEvent::Tool(Tool { turn, name: "search".into(), text: text.clone() }),
-            TurnEvent::Delta(Delta { turn, start: 4, text: text.clone() }),
-            TurnEvent::Completed(Completed { turn, text: text.as_str().into(), message: Some(7) }),
-            TurnEvent::Failed(Failed {
-                turn,
-                code: "timeout".into(),
-                title: text.clone().into(),
-                message: None,
-            }),
-            TurnEvent::Cancelled(Cancelled { turn, text: text.into(), message: None }),
-        ];
-        let topic: Topic = "user:7".parse().unwrap();
-        for record in &all {
-            let event = Event::new(record.draft(topic.clone()), Position { epoch: 1, offset: 1 });
-            assert_eq!(TurnEvent::of(&event).as_ref(), Some(record));
-        }
-        assert_eq!(all.iter().filter(|record| record.is_last()).count(), 3);
-    }
-}
+mod tests;

@@ -28,8 +28,7 @@ pub(crate) struct ReplyBody<'a> {
 /// Ask, and wait for the reply
 ///
 /// Leaving cancels nothing: asking again with the same key gets the same reply. With
-/// `Accept: text/event-stream` the reply comes as events: `start`, `status`, `tool`, `token`, and
-/// last one of `end`, `error` and `cancelled`.
+/// `Accept: text/event-stream` the reply comes as the events of `/api/v1/turns/{id}/events`.
 #[utoipa::path(
     post,
     path = "/send",

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, Uri, request::Parts};
 use quadrille_agents::{Ended, Ending, Follow, Phase, Ticket};
-use quadrille_core::Position;
+use quadrille_core::{Position, turn::TokenUsage};
 use quadrille_edge::http::{Caller, Problem};
 use quadrille_identity::Action;
 use serde::Serialize;
@@ -35,6 +35,20 @@ pub(crate) struct TurnStatus {
     response: Option<String>,
     /// The code of the failure.
     code: Option<&'static str>,
+    /// Why the reply ended, as the agent says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The tokens that the agent counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    usage: Option<UsageBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
+struct UsageBody {
+    input: u64,
+    output: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,6 +76,11 @@ impl From<&Ticket> for TurnStatus {
                 (status, Some(ended))
             }
         };
+        // Known a moment before the end, but no part of a turn that runs.
+        let (usage, reason) = match &ended {
+            Some(_) => (ticket.usage(), ticket.reason()),
+            None => (None, None),
+        };
         let position = ended.as_ref().and_then(|ended| ended.at);
         let (response, code) = match ended.map(|Ended { ending, .. }| ending) {
             Some(Ending::Completed(text) | Ending::Cancelled(text)) => (Some(text), None),
@@ -78,6 +97,8 @@ impl From<&Ticket> for TurnStatus {
             position,
             response: response.map(|text| text.to_string()),
             code,
+            reason: reason.map(str::to_owned),
+            usage: usage.map(|TokenUsage { input, output }| UsageBody { input, output }),
         }
     }
 }
@@ -165,7 +186,8 @@ pub(crate) async fn cancel(
 /// Watch a turn
 ///
 /// Server-sent events, from the turn's first record or from the one after `Last-Event-ID` on:
-/// `start`, `status`, `tool`, `token`, and last one of `end`, `error` and `cancelled`.
+/// `start`, `status`, `reasoning`, `tool`, `token`, `source`, `file`, `data`, `waiting`, `answered`,
+/// `steered`, and last one of `end`, `error` and `cancelled`.
 #[utoipa::path(
     get,
     path = "/api/v1/turns/{id}/events",

@@ -112,6 +112,7 @@ impl RoomJournal {
             code: "interrupted".into(),
             title: title.into(),
             message: Some(message.id),
+            ..Failed::default()
         });
         if let Err(err) = self.0.hub.publish(failed.draft(topic)).await {
             tracing::warn!(error = %err, "clients were not told that a turn was cut off");

@@ -118,7 +118,7 @@ fn conversation_turn(
             });
             ("ai_response_error", error.to_string())
         }
-        TurnEvent::Status(_) | TurnEvent::Tool(_) => return None,
+        _ => return None,
     };
     Some((name, payload.into()))
 }
@@ -152,7 +152,7 @@ pub(crate) fn named_turn(
             "error",
             json!({"message": wire::apology(&failed.title), "code": failed.code, "turn": id}),
         ),
-        TurnEvent::Started(_) | TurnEvent::Status(_) | TurnEvent::Tool(_) => return None,
+        _ => return None,
     };
     if let (Some(room), Some(members)) = (room, payload.as_object_mut()) {
         members.insert("room".to_owned(), room.into());

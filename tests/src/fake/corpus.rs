@@ -27,6 +27,10 @@ pub struct Expected {
     /// Names and arguments.
     #[serde(default)]
     pub tools: Vec<(String, String)>,
+    /// The thoughts, and the tokens of question and reply.
+    #[serde(default)]
+    pub thoughts: String,
+    pub usage: Option<(u64, u64)>,
     /// How many notices the gateway passes on.
     #[serde(default)]
     pub notices: usize,

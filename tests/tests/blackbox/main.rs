@@ -49,6 +49,7 @@ mod relay_identity;
 mod relay_many;
 mod reload;
 mod resume;
+mod rich;
 mod rooms_conversations;
 mod rooms_doors;
 mod rooms_ends;

@@ -13,6 +13,7 @@ use crate::{Agent, BadConfig, Content, Question, Reply, Settings};
 mod messages;
 mod run;
 mod snapshot;
+mod thoughts;
 
 #[derive(Debug)]
 pub(super) struct Agui {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use self::extras::Extras;
 use super::{
     fault,
     reply::{self, Parts, Reader, ReplyProgress},
@@ -18,6 +19,8 @@ use crate::{
     lenient::{Document, Halves, Json},
     sse::SseEvent,
 };
+
+mod extras;
 
 #[derive(Debug)]
 pub(super) struct Http {
@@ -43,6 +46,7 @@ pub(super) struct Names {
 pub(super) struct HttpReader {
     names: Names,
     halves: Halves,
+    extras: Extras,
 }
 
 // === impl Http ===
@@ -112,6 +116,12 @@ impl Agent for Http {
 // === impl Names ===
 
 impl Names {
+    /// `name`, or no name if that of the text is the same.
+    fn unless_text<'n>(&self, name: &'n str) -> &'n str {
+        let is_text = *self.token == *name || self.reply.iter().any(|reply| reply == name);
+        if is_text { "" } else { name }
+    }
+
     /// The whole text, if the answer has it.
     fn reply(&self, fields: Json<'_>) -> Result<Option<String>, Trouble> {
         let told = self.reply.iter().map(|name| (name, fields.get(name)));
@@ -126,7 +136,7 @@ impl Names {
 
 impl HttpReader {
     pub(super) fn new(names: Names) -> Self {
-        Self { names, halves: Halves::default() }
+        Self { names, halves: Halves::default(), extras: Extras::default() }
     }
 }
 
@@ -151,6 +161,7 @@ impl Reader for HttpReader {
         fault::named(fields)?;
         let token = fields.get(&self.names.token);
         let reply = self.names.reply(fields)?;
+        self.extras.read(fields, &self.names, parts);
         match token.words() {
             Some(words) => parts.push_back(Part::Text(self.halves.join(&words))),
             None if token.is_set() && token.raw() != "true" => {
@@ -160,6 +171,7 @@ impl Reader for HttpReader {
             None => {}
         }
         if reply.is_some() {
+            self.extras.end(parts);
             parts.push_back(Part::End(reply));
         } else if is_end {
             self.end(parts)?;
@@ -175,11 +187,14 @@ impl Reader for HttpReader {
             let said = format!("no field {:?} in the answer", self.names.reply.join("\" or \""));
             return Err(Trouble::new(Code::BadAnswer, said));
         };
+        self.extras.read(document.root(), &self.names, parts);
+        self.extras.end(parts);
         parts.push_back(Part::End(Some(reply)));
         Ok(())
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        self.extras.end(parts);
         parts.extend(self.halves.end().map(|half| Part::Text(half.into())));
         parts.push_back(Part::End(None));
         Ok(())

@@ -3,6 +3,7 @@
 mod agui;
 mod cheshire_cat;
 mod echo;
+mod facts;
 mod fault;
 mod http;
 mod openai;

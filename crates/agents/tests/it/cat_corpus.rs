@@ -25,7 +25,8 @@ async fn every_recorded_reply_is_read_as_it_should_be() {
                     text = whole.unwrap_or(text);
                     break (Outcome::Complete, None);
                 }
-                Some(Ok(_)) => notices += 1,
+                Some(Ok(Part::Status(_))) => notices += 1,
+                Some(Ok(_)) => {}
                 Some(Err(why)) => break (Outcome::Failed, Some(why.code.as_str().to_owned())),
                 None => panic!("{}: no end", it.name),
             }

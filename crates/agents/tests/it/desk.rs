@@ -2,7 +2,7 @@
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
-use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket};
+use quadrille_agents::{Ask, Ended, Ending, Part, Phase, Refused, Ticket, ToolUse};
 use quadrille_core::{Holder, Limits, Policy, Shares, Since, turn::TurnEvent};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
@@ -10,7 +10,11 @@ use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_in_the_log_merged_and_in_order() {
     let stage = Stage::new(|_| {
-        let tool = Part::Tool { name: "search".into(), text: "grün".into() };
+        let tool = Part::Tool(ToolUse {
+            name: "search".into(),
+            text: "grün".into(),
+            ..ToolUse::default()
+        });
         let parts = [say("Grü"), say("ß"), say(" Gott"), Ok(tool), say("!"), Ok(Part::End(None))];
         stream::iter(parts).boxed()
     });

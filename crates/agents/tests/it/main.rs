@@ -11,4 +11,5 @@ mod ends;
 mod follow;
 mod journal;
 mod race;
+mod rich;
 mod script;

@@ -12,7 +12,9 @@ use quadrille_agents::{
     Agent, Ask, Config, Desk, Failure, Journal, Kind, NamedAgent, Part, Question, Reply, Settings,
 };
 use quadrille_core::{
-    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic, turn::TurnEvent, user_topic,
+    Holder, Hub, Life, Limits, Policies, Policy, Shares, Since, Topic,
+    turn::{ToolState, TurnEvent},
+    user_topic,
 };
 
 pub(crate) type Make = Box<dyn Fn(Question) -> Reply + Send + Sync>;
@@ -128,7 +130,17 @@ pub(crate) fn short(record: &TurnEvent) -> String {
     match record {
         TurnEvent::Started(started) => format!("started {}", started.question),
         TurnEvent::Status(status) => format!("status {}", status.text),
-        TurnEvent::Tool(tool) => format!("tool {} {}", tool.name, tool.text),
+        TurnEvent::Tool(tool) if tool.state == ToolState::Input => {
+            format!("tool {} {}", tool.name, tool.text)
+        }
+        TurnEvent::Tool(tool) => format!("tool {} {}", tool.name, tool.state.as_str()),
+        TurnEvent::Reasoning(delta) => format!("thought {} {}", delta.start, delta.text),
+        TurnEvent::Source(source) => format!("source {}", source.url),
+        TurnEvent::File(file) => format!("file {} {}", file.url.len(), file.media_type),
+        TurnEvent::Data(data) => format!("data {} {}", data.name, data.value.get()),
+        TurnEvent::Waiting(pending) => format!("waiting {}", pending.ask),
+        TurnEvent::Answered(answered) => format!("answered {}", answered.ask),
+        TurnEvent::Steered(steered) => format!("steered {}", steered.text),
         TurnEvent::Delta(delta) => format!("delta {} {}", delta.start, delta.text),
         TurnEvent::Completed(completed) => format!("completed {}", completed.text),
         TurnEvent::Failed(failed) => format!("failed {}", failed.code),

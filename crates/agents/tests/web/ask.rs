@@ -3,8 +3,13 @@ use std::sync::Arc;
 
 use e2e::patience::within;
 use futures_util::StreamExt;
-use quadrille_agents::{Agent, Code, Failure, Given, HistoryEntry, Part, Question, Settings, open};
-use quadrille_core::Life;
+use quadrille_agents::{
+    Agent, Code, Failure, Given, HistoryEntry, Part, Question, Settings, ToolUse, open,
+};
+use quadrille_core::{
+    Life,
+    turn::{TokenUsage, ToolState},
+};
 use uuid::Uuid;
 
 /// All that an agent said.
@@ -86,10 +91,59 @@ impl Heard {
 
     pub(crate) fn tools(&self) -> Vec<(String, String)> {
         let tool = |part: &Part| match part {
-            Part::Tool { name, text } => Some((name.clone(), text.clone())),
+            Part::Tool(tool) if tool.state == ToolState::Input || !tool.text.is_empty() => {
+                Some((tool.name.clone(), tool.text.clone()))
+            }
             _ => None,
         };
         self.parts.iter().filter_map(tool).collect()
+    }
+
+    /// The thoughts.
+    pub(crate) fn thoughts(&self) -> String {
+        let thoughts =
+            |part: &Part| if let Part::Reasoning(text) = part { Some(text.clone()) } else { None };
+        self.parts.iter().filter_map(thoughts).collect()
+    }
+
+    /// The tokens that count: those told last.
+    pub(crate) fn usage(&self) -> Option<TokenUsage> {
+        let usage = |part: &Part| if let Part::Usage(usage) = part { Some(*usage) } else { None };
+        self.parts.iter().rev().find_map(usage)
+    }
+
+    /// The parts in short, without empty texts, adjacent ones joined.
+    pub(crate) fn outline(&self) -> Vec<String> {
+        let mut all: Vec<(&str, String)> = Vec::new();
+        for part in &self.parts {
+            let (kind, text) = match part {
+                Part::Text(text) | Part::Reasoning(text) if text.is_empty() => continue,
+                Part::Text(text) => ("text", text.clone()),
+                Part::Reasoning(text) => ("thought", text.clone()),
+                Part::Status(text) => ("status", text.clone()),
+                Part::Tool(ToolUse { call, name, state, input, output, .. }) => {
+                    let values = [input, output].into_iter().flatten();
+                    let values: Vec<_> = values.map(|value| value.get().to_owned()).collect();
+                    ("tool", format!("{call} {name} {} {}", state.as_str(), values.join(" ")))
+                }
+                Part::Source { url, title } => ("source", format!("{url} {title}")),
+                Part::File { url, media_type, .. } => ("file", format!("{url} {media_type}")),
+                Part::Data { name, value } => ("data", format!("{name} {}", value.get())),
+                Part::Waiting { ask, what, call, prompt } => {
+                    ("waiting", format!("{ask} {what:?} {call:?} {prompt}"))
+                }
+                Part::Usage(usage) => ("usage", format!("{} {}", usage.input, usage.output)),
+                Part::Reason(reason) => ("reason", reason.clone()),
+                Part::End(_) => ("end", String::new()),
+            };
+            match all.last_mut() {
+                Some((last, before)) if *last == kind && matches!(kind, "text" | "thought") => {
+                    before.push_str(&text);
+                }
+                _ => all.push((kind, text)),
+            }
+        }
+        all.into_iter().map(|(kind, text)| format!("{kind} {text}").trim_end().to_owned()).collect()
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {

@@ -21,10 +21,13 @@ async fn read(dialect: &str, table: impl Fn(&str) -> String) -> usize {
             Some(why) => (Outcome::Failed, Some(why.code.as_str().to_owned()), heard.text()),
             None => (Outcome::Complete, None, heard.reply()),
         };
-        let got = (outcome, code, text, heard.tools(), heard.notices().len());
+        let usage = heard.usage().map(|usage| (usage.input, usage.output));
+        let beside = (heard.tools(), heard.thoughts(), usage, heard.notices().len());
+        let got = (outcome, code, text, beside);
         let (outcome, code, text) =
             (expected.outcome, expected.code.clone(), expected.text.clone());
-        let right = (outcome, code, text, expected.tools.clone(), expected.notices);
+        let (tools, thoughts) = (expected.tools.clone(), expected.thoughts.clone());
+        let right = (outcome, code, text, (tools, thoughts, expected.usage, expected.notices));
         if got != right {
             wrong.push(format!("{name} ({})\n  got   {got:?}\n  right {right:?}", expected.what));
         }

@@ -8,3 +8,4 @@ mod given;
 mod http;
 mod keys;
 mod openai;
+mod rich;

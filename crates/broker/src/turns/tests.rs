@@ -31,11 +31,13 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
     let (topic, turn) = ("user:7".parse().unwrap(), Uuid::now_v7());
     let (name, text) = ("echo".to_owned(), String::new());
     let records = [
-        TurnEvent::Tool(Tool { turn, name, text }),
+        TurnEvent::Tool(Tool { turn, name, text, ..Tool::default() }),
         delta(turn, 0, "Grü"),
         delta(turn, 3, "ß "),
         delta(turn, 5, "Gott"),
-        TurnEvent::Completed(Completed { turn, text: "Grüß Gott".into(), message: None }),
+        TurnEvent::Completed(Completed {
+            turn, text: "Grüß Gott".into(), ..Completed::default()
+        }),
     ];
     let records = publish(&hub, &topic, &records).await;
     let expected = [
@@ -58,6 +60,42 @@ async fn each_frame_has_the_text_so_far_for_whoever_reads_it_when() {
     let middle = middle.unwrap();
     assert_eq!(payloads(std::slice::from_ref(&middle)), expected[4..5]);
     assert!(middle.ends_with(&format!(r#","position":"{}"}}"#, records[3].at)), "{middle:?}");
+}
+
+#[tokio::test]
+async fn a_tool_is_shown_once_and_what_is_beside_the_text_never() {
+    let hub = Hub::new(Policies::default(), &Limits::default(), &Life::new());
+    let (topic, turn): (Topic, _) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    let tool = |call: &str, state, text: &str| {
+        let (call, name, text) = (call.to_owned(), "search".to_owned(), text.to_owned());
+        TurnEvent::Tool(Tool { turn, call, name, state, text, ..Tool::default() })
+    };
+    let records = [
+        TurnEvent::Reasoning(Delta { turn, start: 0, text: "Hm.".to_owned() }),
+        tool("1", ToolState::Input, ""),
+        tool("2", ToolState::Input, "{}"),
+        tool("1", ToolState::Output, ""),
+        tool("2", ToolState::Error, ""),
+        tool("3", ToolState::Output, "warm"),
+        delta(turn, 0, "a"),
+        TurnEvent::Source(CitedSource { turn, url: "https://a".into(), title: String::new() }),
+        TurnEvent::Steered(Steered { turn, by: "7".into(), text: "b".into() }),
+        tool("3", ToolState::Output, ""),
+    ];
+    let records = publish(&hub, &topic, &records).await;
+    let texts = TurnTexts::new(hub);
+    let frames = records.iter().flat_map(|record| texts.frames(record, false)).flatten();
+    let expected = [
+        "tool processing search false",
+        "tool processing {} false",
+        "tool processing warm false",
+        "status responding Assistant is responding... false",
+        "response in_progress a false",
+    ];
+    assert_eq!(payloads(&frames.collect::<Vec<_>>()), expected);
+    let history = payloads(&texts.history(&records));
+    let [tools @ .., text] = &*history else { panic!("{history:?}") };
+    assert_eq!((tools, &**text), (&expected.map(str::to_owned)[..3], expected[4]));
 }
 
 #[tokio::test]
@@ -114,9 +152,8 @@ async fn frames_count_as_what_is_kept() {
     let (topic, texts) = ("user:7".parse().unwrap(), TurnTexts::new(hub.clone()));
     for _ in 0..100 {
         let (turn, text) = (Uuid::now_v7(), "x".repeat(1 << 20).into());
-        let records =
-            publish(&hub, &topic, &[TurnEvent::Completed(Completed { turn, text, message: None })])
-                .await;
+        let whole = TurnEvent::Completed(Completed { turn, text, ..Completed::default() });
+        let records = publish(&hub, &topic, &[whole]).await;
         texts.frames(records.last().unwrap(), false);
     }
     let cache = texts.cache();

@@ -2,7 +2,7 @@
 use proptest::prelude::*;
 use quadrille_core::{
     BatchLimit, Delivery, Draft, Hub, Inbox, OnSlow, Since, Text, Topic,
-    turn::{Completed, Delta, Started, Tool, TurnEvent},
+    turn::{CitedSource, Completed, Delta, Started, Tool, ToolState, TurnEvent},
 };
 use uuid::Uuid;
 
@@ -131,13 +131,15 @@ proptest! {
                 start += part.chars().count() as u64;
                 text += part;
                 if n % tool_every == 0 {
-                    say(TurnEvent::Tool(Tool { turn, name: "t".into(), text: n.to_string() }));
+                    let (name, text) = ("t".into(), n.to_string());
+                    say(TurnEvent::Tool(Tool { turn, name, text, ..Tool::default() }));
                 }
                 if n % read_every == 0 {
                     seen = assembled(&mut slow, 8, seen).0;
                 }
             }
-            say(TurnEvent::Completed(Completed { turn, text: text.as_str().into(), message: None }));
+            let whole = Completed { turn, text: text.as_str().into(), ..Completed::default() };
+            say(TurnEvent::Completed(whole));
             assert_eq!(assembled(&mut slow, 8, seen).0, text);
         });
     }
@@ -173,4 +175,45 @@ async fn consecutive_deltas_of_a_turn_merge_into_one() {
     }
     let (text, deltas) = assembled(&mut slow, 64, String::new());
     assert_eq!((text, deltas), ("word ".repeat(1000), 1));
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_the_thoughts_merged_and_every_tool_and_source() {
+    let (hub, topic) = (hub(holding(8, OnSlow::Coalesce)), topic("1"));
+    let mut slow = following(&hub, &topic, Since::Now);
+    let turn = Uuid::now_v7();
+    let say = |event: TurnEvent| put(&hub, event.draft(topic.clone()));
+    let (name, call) = ("t".to_owned(), "1".to_owned());
+    let tool =
+        |state| Tool { turn, call: call.clone(), name: name.clone(), state, ..Tool::default() };
+    say(TurnEvent::Tool(tool(ToolState::Input)));
+    say(TurnEvent::Tool(tool(ToolState::Output)));
+    for url in ["https://a", "https://b"] {
+        say(TurnEvent::Source(CitedSource { turn, url: url.into(), title: String::new() }));
+    }
+    for n in 0..100 {
+        say(TurnEvent::Reasoning(Delta { turn, start: n * 4, text: "hm. ".into() }));
+        say(TurnEvent::Delta(Delta { turn, start: n * 5, text: "word ".into() }));
+    }
+    let mut out = Vec::new();
+    while let Some(room) = Some(BatchLimit { records: 64, bytes: usize::MAX })
+        && futures_util::FutureExt::now_or_never(slow.recv(room, &mut out)).is_some()
+    {}
+    let records = out.iter().filter_map(|delivery| match delivery {
+        Delivery::Record(record, _) => TurnEvent::of(record),
+        other => panic!("{other:?}"),
+    });
+    let (mut thoughts, mut text, mut kinds) = (String::new(), String::new(), Vec::new());
+    for record in records {
+        match record {
+            TurnEvent::Reasoning(delta) => {
+                assert_eq!(delta.start, thoughts.len() as u64);
+                thoughts += &delta.text;
+            }
+            TurnEvent::Delta(delta) => text += &delta.text,
+            other => kinds.push(other.kind().as_str()),
+        }
+    }
+    assert_eq!((thoughts, text), ("hm. ".repeat(100), "word ".repeat(100)));
+    assert_eq!(kinds, ["turn.tool", "turn.tool", "turn.source", "turn.source"]);
 }

@@ -120,7 +120,7 @@ impl ReplyStream {
             TurnEvent::Completed(completed) => self.more(out, 0, &completed.text),
             TurnEvent::Cancelled(cancelled) => self.more(out, 0, &cancelled.text),
             TurnEvent::Failed(failed) => self.form.error(out, &failed.title),
-            TurnEvent::Started(_) | TurnEvent::Status(_) | TurnEvent::Tool(_) => {}
+            _ => {}
         }
     }
 }

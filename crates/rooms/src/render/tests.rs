@@ -1,7 +1,9 @@
 //! Each record as clients of conversations, of named rooms, and of other topics get it.
 use quadrille_core::{
     Draft, Position,
-    turn::{Cancelled, Completed, Delta, Failed, Started, Status},
+    turn::{
+        Cancelled, Completed, Delta, Failed, RawJson, ReplyData, Started, Status, TokenUsage, Tool,
+    },
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,6 +28,8 @@ fn sent(packet: Option<&str>) -> Option<(String, Value)> {
 }
 
 fn turns(id: Uuid) -> [TurnEvent; 6] {
+    let usage = Some(TokenUsage { input: 9, output: 2 });
+    let (text, reason) = ("a so".into(), Some("stop".into()));
     [
         TurnEvent::Started(Started {
             turn: id,
@@ -35,14 +39,20 @@ fn turns(id: Uuid) -> [TurnEvent; 6] {
         }),
         TurnEvent::Status(Status { turn: id, text: "s".into() }),
         TurnEvent::Delta(Delta { turn: id, start: 2, text: " so".into() }),
-        TurnEvent::Completed(Completed { turn: id, text: "a so".into(), message: Some(9) }),
+        TurnEvent::Completed(Completed { turn: id, text, message: Some(9), reason, usage }),
         TurnEvent::Failed(Failed {
             turn: id,
             code: "upstream".into(),
             title: "it failed".into(),
-            message: None,
+            usage,
+            ..Failed::default()
         }),
-        TurnEvent::Cancelled(Cancelled { turn: id, text: "a".into(), message: None }),
+        TurnEvent::Cancelled(Cancelled {
+            turn: id,
+            text: "a".into(),
+            usage,
+            ..Cancelled::default()
+        }),
     ]
 }
 
@@ -105,6 +115,29 @@ fn a_turn_of_a_named_room_is_told_token_by_token() {
         let event = Event::new(turn.draft("room:@den".parse().unwrap()), AT);
         let expected = expected.map(|(name, payload)| (name.to_owned(), payload));
         assert_eq!(sent(packet(&event, false, false)), expected);
+    }
+}
+
+#[test]
+fn what_is_beside_the_text_is_shown_to_who_watches_alone() {
+    let id = Uuid::now_v7();
+    let name = "n".to_owned();
+    let records = [
+        TurnEvent::Reasoning(Delta { turn: id, start: 0, text: "Hm.".into() }),
+        TurnEvent::Tool(Tool { turn: id, text: "t".into(), ..Tool::default() }),
+        TurnEvent::Data(ReplyData { turn: id, name, value: RawJson::of("1.50") }),
+    ];
+    for record in &records {
+        for topic in ["room:42", "room:@den"] {
+            let event = Event::new(record.draft(topic.parse().unwrap()), AT);
+            assert_eq!(packet(&event, false, false), None);
+        }
+        assert_eq!(named_turn(record, None, 1), None);
+        let event = Event::new(record.draft("user:7".parse().unwrap()), AT);
+        let packet = packet(&event, false, false).unwrap();
+        assert!(packet.starts_with(&format!("42[\"{}\",", record.kind())), "{packet}");
+        let payload = record.payload();
+        assert!(packet.contains(payload.trim_end_matches('}')), "{packet}");
     }
 }
 

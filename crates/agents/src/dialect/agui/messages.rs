@@ -7,7 +7,7 @@ use crate::{Code, Part, lenient::Halves};
 const MAX_MESSAGES: usize = 256;
 
 /// The text between two messages.
-const SEPARATOR: &str = "\n\n";
+pub(super) const SEPARATOR: &str = "\n\n";
 
 #[derive(Debug)]
 pub(super) struct Messages {

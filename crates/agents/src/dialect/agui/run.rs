@@ -1,9 +1,11 @@
 //! Reading one run.
 use std::time::Duration;
 
+use quadrille_core::turn::{PendingKind, RawJson, TokenUsage, ToolState};
+
 use super::{
     super::{
-        fault,
+        facts, fault,
         reason::Reason,
         reply::{Parts, Reader, ReplyProgress},
         tools::Tools,
@@ -11,22 +13,30 @@ use super::{
     },
     messages::{Messages, alive},
     snapshot::{AskedQuestion, Snapshot, last_words},
+    thoughts::Thoughts,
 };
 use crate::{
     Code, Part, Question,
+    details::cut,
     lenient::{Document, Json},
     sse,
 };
 
-/// Bytes of a notice that are shown.
+/// Bytes of a notice, a name or a prompt that are shown.
 const MAX_NOTICE_BYTES: usize = 1000;
+
+/// Requests of one run that are told.
+const MAX_INTERRUPTS: usize = 64;
 
 #[derive(Debug)]
 pub(in crate::dialect) struct AguiReader {
     asked: AskedQuestion,
     messages: Messages,
     snapshot: Option<Snapshot>,
+    thoughts: Thoughts,
     tools: Tools<String>,
+    /// The tokens of all runs.
+    usage: Option<TokenUsage>,
     /// Id of the message of the last message chunk.
     chunk: Option<String>,
     /// Id of the tool, if the last event was a tool chunk.
@@ -42,7 +52,9 @@ impl AguiReader {
             asked: AskedQuestion::new(question),
             messages: Messages::new(max_reply),
             snapshot: None,
+            thoughts: Thoughts::default(),
             tools: Tools::default(),
+            usage: None,
             chunk: None,
             tool: None,
             result: None,
@@ -85,6 +97,7 @@ impl Reader for AguiReader {
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        self.thoughts.end(parts);
         self.tools.end_all(parts);
         self.messages.end_all(parts)?;
         if let Some(snapshot) = self.snapshot.take() {
@@ -117,6 +130,7 @@ impl AguiReader {
             "RUN_STARTED" => self.finished = false,
             "RUN_FINISHED" => return self.finish(event, parts),
             "RUN_ERROR" | "ERROR" | "RUN_FAILED" | "RUN_CANCELLED" => {
+                self.count(event, parts);
                 return Err(fault::failed(event));
             }
             "" => {
@@ -124,15 +138,31 @@ impl AguiReader {
                 alive(parts);
             }
             "STEP_STARTED" => notice(either(event, "stepName", "step_name"), parts),
-            "CUSTOM" => notice(event.get("value"), parts),
+            "CUSTOM" => {
+                let [name, value] = event.members(["name", "value"]);
+                let name = name.string().unwrap_or_default();
+                let name = cut(&name, MAX_NOTICE_BYTES).to_owned();
+                parts.push_back(Part::Data { name, value: RawJson::of(value.raw()) });
+                notice(value, parts);
+            }
             "MESSAGES_SNAPSHOT" => {
                 self.snapshot = Some(self.asked.snapshot(event.get("messages")));
                 alive(parts);
             }
             _ if kind.starts_with("TEXT_MESSAGE_") => return self.message(kind, event, parts),
             _ if kind.starts_with("TOOL_CALL_") => self.call(kind, event, parts),
-            // Thoughts, state, activities, and kinds that are not known yet.
-            _ => alive(parts),
+            _ => {
+                let names = ["REASONING_", "THINKING_TEXT_"];
+                let thoughts = names.into_iter().find_map(|name| kind.strip_prefix(name));
+                let Some(thoughts) = thoughts else {
+                    // State, activities, and kinds that are not known yet.
+                    alive(parts);
+                    return Ok(());
+                };
+                let id = either(event, "messageId", "message_id").text();
+                let piece = event.get("delta").words().unwrap_or_default();
+                self.thoughts.read(thoughts, id, &piece, parts);
+            }
         }
         Ok(())
     }
@@ -177,9 +207,18 @@ impl AguiReader {
         let delta = event.get("delta");
         let last = self.tools.last().cloned();
         match kind {
-            "TOOL_CALL_START" => self.tools.more(id.unwrap_or_default(), &name, Json::NULL, parts),
-            "TOOL_CALL_ARGS" => {
-                self.tools.more(id.or(last).unwrap_or_default(), "", delta, parts);
+            "TOOL_CALL_START" => self.more(id.unwrap_or_default(), &name, Json::NULL, parts),
+            "TOOL_CALL_ARGS" => self.more(id.or(last).unwrap_or_default(), "", delta, parts),
+            "TOOL_CALL_RESULT" => {
+                let [content, error] = event.members(["content", "error"]);
+                let (state, output) = if error.is_set() {
+                    (ToolState::Error, error)
+                } else {
+                    (ToolState::Output, content)
+                };
+                let id = id.unwrap_or_default();
+                self.tools.end(&id, parts);
+                self.tools.result(&id, &name, state, output, parts);
             }
             "TOOL_CALL_END" => self.tools.end(&id.or(last).unwrap_or_default(), parts),
             "TOOL_CALL_CHUNK" => {
@@ -188,7 +227,7 @@ impl AguiReader {
                     self.tools.end(&other, parts);
                 }
                 let id = id.or_else(|| self.tool.take()).unwrap_or_default();
-                self.tools.more(id.clone(), &name, delta, parts);
+                self.more(id.clone(), &name, delta, parts);
                 self.tool = Some(id);
             }
             _ => {}
@@ -196,10 +235,27 @@ impl AguiReader {
         alive(parts);
     }
 
+    fn more(&mut self, id: String, name: &str, arguments: Json<'_>, parts: &mut Parts) {
+        let call = id.clone();
+        self.tools.more(id, Some(&call), name, arguments, parts);
+    }
+
+    /// Adds the tokens of a run.
+    fn count(&mut self, event: Json<'_>, parts: &mut Parts) {
+        if let Some(usage) = facts::usage(event.get("usage")) {
+            let all = self.usage.map_or(usage, |before| facts::sum(before, usage));
+            self.usage = Some(all);
+            parts.push_back(Part::Usage(all));
+        }
+    }
+
     fn finish(&mut self, event: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
         let [outcome, result] = event.members(["outcome", "result"]);
         let told = [outcome, outcome.get("type")].into_iter().find_map(Json::string);
+        self.count(event, parts);
+        parts.extend(told.clone().map(Part::Reason));
         if told.as_deref() == Some("interrupt") {
+            interrupts(outcome.get("interrupts"), parts);
             let notice = "the agent waits for a decision that cannot be given here";
             parts.push_back(Part::Status(notice.to_owned()));
         } else if Reason::of(outcome) == Some(Reason::GivenUp) {
@@ -216,8 +272,25 @@ impl AguiReader {
 /// Adds a notice of the agent itself, if it is a text.
 fn notice(text: Json<'_>, parts: &mut Parts) {
     let Some(text) = text.string() else { return alive(parts) };
-    let end = text.floor_char_boundary(MAX_NOTICE_BYTES);
-    parts.push_back(Part::Status(text.get(..end).unwrap_or_default().to_owned()));
+    parts.push_back(Part::Status(cut(&text, MAX_NOTICE_BYTES).to_owned()));
+}
+
+/// Adds the requests that a run waits for. One without an id cannot be answered, and is left out.
+fn interrupts(requests: Json<'_>, parts: &mut Parts) {
+    for request in requests.items().into_iter().take(MAX_INTERRUPTS) {
+        let [id, reason, message] = request.members(["id", "reason", "message"]);
+        let short = |text: &String| text.len() <= MAX_NOTICE_BYTES && !text.is_empty();
+        let Some(ask) = id.text().filter(short) else { continue };
+        let call = either(request, "toolCallId", "tool_call_id").text().filter(short);
+        let reason = reason.string().unwrap_or_default();
+        // The protocol has a call only for the approval of a tool, and no list of reasons.
+        let approves = ["approv", "confirm", "permission"].iter().any(|word| reason.contains(word));
+        let is_approval = call.is_some() || approves;
+        let what = if is_approval { PendingKind::Approval } else { PendingKind::Input };
+        let prompt = message.string().unwrap_or(reason);
+        let prompt = cut(&prompt, MAX_NOTICE_BYTES).to_owned();
+        parts.push_back(Part::Waiting { ask, what, call, prompt });
+    }
 }
 
 /// A member by its name in the protocol, or by that of Cheshire Cat 2.

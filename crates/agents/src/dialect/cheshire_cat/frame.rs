@@ -1,8 +1,9 @@
 //! Frames of the wire: one JSON object in each text frame, both ways.
+use quadrille_core::turn::TokenUsage;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::super::{fault, web::Trouble};
+use super::super::{facts, fault, web::Trouble};
 use crate::{
     Code, Given,
     lenient::{Document, Json},
@@ -16,9 +17,18 @@ pub(super) enum MessageType {
     Notice(String),
     /// The whole reply, after which nothing follows, and the question that it answers by its own
     /// account.
-    Reply(String, Option<String>),
+    Reply(String, Option<String>, CatExtras),
     /// A type that is newer than this dialect.
     Other,
+}
+
+/// The members of a reply beside its text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct CatExtras {
+    pub(super) image: Option<String>,
+    pub(super) audio: Option<String>,
+    /// The tokens of all calls of the language model, from 1.7 on.
+    pub(super) usage: Option<TokenUsage>,
 }
 
 /// The frame of a question, with a space because the Python client writes one. A picture is a member
@@ -52,8 +62,9 @@ pub(super) fn read(frame: &str) -> Result<MessageType, Trouble> {
             let Some(reply) = [content, text, message].into_iter().find_map(Json::text) else {
                 return Err(Trouble::new(Code::BadAnswer, "a chat without content and text"));
             };
-            let input = frame.get("why").get("input").string();
-            MessageType::Reply(reply, input.filter(|input| !input.is_empty()))
+            let [input, calls] = frame.get("why").members(["input", "model_interactions"]);
+            let input = input.string().filter(|input| !input.is_empty());
+            MessageType::Reply(reply, input, CatExtras::of(frame, calls))
         }
         "error" => return Err(failed(frame)),
         "" => {
@@ -62,6 +73,17 @@ pub(super) fn read(frame: &str) -> Result<MessageType, Trouble> {
         }
         _ => MessageType::Other,
     })
+}
+
+impl CatExtras {
+    fn of(frame: Json<'_>, calls: Json<'_>) -> Self {
+        let [image, audio] =
+            frame.members(["image", "audio"]).map(|url| url.string().filter(|url| !url.is_empty()));
+        // The tokens of an embedder are none of the reply's.
+        let is_llm = |call: &Json<'_>| call.get("model_type").string().as_deref() == Some("llm");
+        let usages = calls.items().into_iter().filter(is_llm).filter_map(facts::usage);
+        Self { image, audio, usage: usages.reduce(facts::sum) }
+    }
 }
 
 /// Whether an unrequested frame is a notice, or of a newer type, and no part of a reply.
@@ -162,14 +184,29 @@ mod tests {
         for (frame, input) in frames {
             assert_eq!(
                 said(frame),
-                MessageType::Reply("R".to_owned(), input.map(str::to_owned)),
+                MessageType::Reply("R".to_owned(), input.map(str::to_owned), CatExtras::default()),
                 "{frame}"
             );
         }
         assert_eq!(
             said(r#"{"type":"chat","content":""}"#),
-            MessageType::Reply(String::new(), None)
+            MessageType::Reply(String::new(), None, CatExtras::default())
         );
+    }
+
+    #[test]
+    fn a_reply_may_have_files_and_count_its_tokens() {
+        let frame = r#"{"type":"chat","content":"R","image":"data:image/png;base64,AA==","audio":"",
+            "why":{"model_interactions":[{"model_type":"embedder","input_tokens":50},
+            {"model_type":"llm","input_tokens":9,"output_tokens":2},
+            {"model_type":"llm","input_tokens":1,"output_tokens":1}]}}"#;
+        let MessageType::Reply(_, _, extras) = said(frame) else { panic!("a reply") };
+        let image = Some("data:image/png;base64,AA==".to_owned());
+        let usage = Some(TokenUsage { input: 10, output: 3 });
+        assert_eq!(extras, CatExtras { image, audio: None, usage });
+        let odd =
+            r#"{"type":"chat","content":"R","image":7,"audio":{},"why":{"model_interactions":1}}"#;
+        assert_eq!(said(odd), MessageType::Reply("R".to_owned(), None, CatExtras::default()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use self::{
     link::CatLink,
     pool::{LinkPool, TurnClaim},
 };
-use super::{secrets::Secrets, upstream, web::Trouble};
+use super::{facts, secrets::Secrets, upstream, web::Trouble};
 use crate::{Agent, BadConfig, Code, Failure, Part, Question, Reply, Settings, lenient::Halves};
 
 /// Time for which an unused connection is kept, and the number of them, unless configured.
@@ -70,19 +70,27 @@ impl Agent for CheshireCat {
         Box::pin(try_stream! {
             let mut turn = upstream.begin(&question).await?;
             let mut halves = Halves::default();
-            let reply = loop {
+            let (reply, extras) = loop {
                 let text = turn.link.frame().await.map_err(|failure| upstream.masked(failure))?;
                 match frame::read(&text).map_err(|trouble| upstream.failure(&trouble))? {
                     MessageType::Token(piece) => yield Part::Text(halves.join(&piece)),
                     MessageType::Notice(text) => yield Part::Status(text),
-                    MessageType::Reply(_, Some(input)) if turn.claim.is_of_another(&input) => {
+                    MessageType::Reply(_, Some(input), _) if turn.claim.is_of_another(&input) => {
                         Err(Failure::new(Code::BadAnswer, "the reply to another question"))?;
                     }
-                    MessageType::Reply(text, _) => break text,
+                    MessageType::Reply(text, _, extras) => break (text, extras),
                     MessageType::Other => {}
                 }
             };
             turn.claim.park(turn.link);
+            for (url, kind) in [(extras.image, "image"), (extras.audio, "audio")] {
+                if let Some(url) = url {
+                    yield facts::file(url, kind);
+                }
+            }
+            if let Some(usage) = extras.usage {
+                yield Part::Usage(usage);
+            }
             yield Part::End(Some(reply));
         })
     }

@@ -43,7 +43,8 @@ impl Calls {
     pub(super) fn read_only(&mut self, function: Json<'_>, parts: &mut Parts) -> bool {
         let [name, arguments] = function.members(["name", "arguments"]);
         if function.is_set() {
-            self.tools.more(ONLY_CALL, &name.string().unwrap_or_default(), arguments, parts);
+            let name = name.string().unwrap_or_default();
+            self.tools.more(ONLY_CALL, None, &name, arguments, parts);
         }
         function.is_set()
     }
@@ -55,16 +56,26 @@ impl Calls {
         let name = name.string().or_else(|| own_name.string()).unwrap_or_default();
         let arguments = if arguments.is_null() { input } else { arguments };
         let id = id.text().filter(|id| !id.is_empty());
-        let key = self.key(index.number(), id, !name.is_empty());
-        self.tools.more(key, &name, arguments, parts);
+        if let Some(key) = self.key(index.number(), id.clone(), !name.is_empty(), parts) {
+            self.tools.more(key, id.as_deref(), &name, arguments, parts);
+        }
     }
 
-    fn key(&mut self, index: Option<u64>, id: Option<String>, has_name: bool) -> usize {
+    /// The key of the call that a piece belongs to: a known one, or a new one, which ends those that
+    /// are complete. `None` if that call has ended.
+    fn key(
+        &mut self,
+        index: Option<u64>,
+        id: Option<String>,
+        has_name: bool,
+        parts: &mut Parts,
+    ) -> Option<usize> {
         let is_other =
             |known: &Known| has_name && known.id.is_some() && id.is_some() && known.id != id;
         let same_id = self.known.iter().rfind(|known| id.is_some() && known.id == id);
+        let same_id = same_id.map(|known| known.key);
         let known = match (same_id, index, &id) {
-            (Some(same), ..) => Some(same.key),
+            (Some(same), ..) => Some(same),
             (None, Some(_), _) => {
                 let same = self.known.iter().rfind(|known| known.index == index);
                 same.filter(|known| !is_other(known)).map(|known| known.key)
@@ -72,16 +83,25 @@ impl Calls {
             (None, None, Some(_)) => None,
             (None, None, None) => self.tools.last().copied().filter(|_| !has_name),
         };
-        if let Some(key) = known {
-            return key;
+        // A call with a name after the end of the one in its place is another.
+        if let Some(key) = known
+            && (!has_name || self.tools.is_open(&key) || same_id.is_some())
+        {
+            return Some(key).filter(|key| self.tools.is_open(key));
         }
+        self.tools.end_complete(false, parts);
         if self.known.len() == MAX_KNOWN {
             self.known.remove(0);
         }
         let key = self.count;
         self.count += 1;
         self.known.push(Known { key, index, id });
-        key
+        Some(key)
+    }
+
+    /// Ends the calls that are complete, before text that comes after them.
+    pub(super) fn end_complete(&mut self, parts: &mut Parts) {
+        self.tools.end_complete(true, parts);
     }
 
     /// Ends all calls.

@@ -1,6 +1,7 @@
 //! Reading one answer.
 use super::{
     super::{
+        facts::{self, CitedSources},
         fault,
         reason::Reason,
         reply::{Parts, Reader, ReplyProgress},
@@ -17,7 +18,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct OpenaiReader {
     calls: Calls,
+    sources: CitedSources,
     halves: Halves,
+    thoughts: ThoughtsState,
     ending: Finish,
     /// The choice that counts, once one has come.
     choice: Option<u64>,
@@ -26,6 +29,13 @@ pub(in crate::dialect) struct OpenaiReader {
     has_delta: bool,
     /// A notice says that the reply was cut off.
     is_cut: bool,
+}
+
+/// The state of reading thoughts.
+#[derive(Debug, Default)]
+struct ThoughtsState {
+    halves: Halves,
+    has_come: bool,
 }
 
 /// The announced end of the reply.
@@ -67,6 +77,7 @@ impl Reader for OpenaiReader {
     }
 
     fn end(&mut self, parts: &mut Parts) -> Result<(), Trouble> {
+        parts.extend(self.thoughts.halves.end().map(|half| Part::Reasoning(half.into())));
         parts.extend(self.halves.end().map(|half| Part::Text(half.into())));
         self.calls.end(parts);
         parts.push_back(Part::End(None));
@@ -89,7 +100,10 @@ impl OpenaiReader {
         let document = Document::read(json)?;
         let chunk = document.root();
         fault::named(chunk)?;
-        let choices = chunk.get("choices").items();
+        let [choices, usage, own] = chunk.members(["choices", "usage", "x_groq"]);
+        let usage = [usage, own.get("usage")].into_iter().find_map(facts::usage);
+        parts.extend(usage.map(Part::Usage));
+        let choices = choices.items();
         if choices.is_empty() {
             fault::of_another_shape(chunk)?;
             let has_word =
@@ -128,11 +142,14 @@ impl OpenaiReader {
         let [delta, message, text, reason] = choice.members(names);
         let said = match way {
             Way::Chunk => {
-                let said = self.message(delta, parts)?;
+                let said = self.message(delta, true, parts)?;
                 self.has_delta |= said && self.has_text;
-                said || message.is_object() && !self.has_delta && self.message(message, parts)?
+                let is_new = message.is_object() && !self.has_delta;
+                said || is_new && self.message(message, !self.thoughts.has_come, parts)?
             }
-            Way::Whole => self.message(message, parts)? || self.message(delta, parts)?,
+            Way::Whole => {
+                self.message(message, true, parts)? || self.message(delta, true, parts)?
+            }
         };
         if !said && !text.is_null() && !self.has_delta {
             self.text(text, parts);
@@ -140,25 +157,61 @@ impl OpenaiReader {
         Reason::of(reason).map_or(Ok(()), |end| self.finish(end, reason, parts))
     }
 
-    /// Reads a message, or a piece of one. Thoughts and arguments of tools are no text, but show that
-    /// the agent is alive. False if nothing was said.
-    fn message(&mut self, message: Json<'_>, parts: &mut Parts) -> Result<bool, Trouble> {
+    /// Reads a message, or a piece of one; its thoughts unless they are a repetition. Arguments of tools
+    /// show that the agent is alive. False if nothing was said.
+    fn message(
+        &mut self,
+        message: Json<'_>,
+        thinks: bool,
+        parts: &mut Parts,
+    ) -> Result<bool, Trouble> {
         if message.is_string() {
             return Ok(self.text(message, parts));
         }
         fault::named(message)?;
         let names = ["content", "refusal", "tool_calls", "function_call"];
         let [content, refusal, calls, function] = message.members(names);
+        if thinks {
+            self.thoughts(message, content, parts);
+        }
         let mut said = self.text(content, parts);
         said |= refusal.is_set() && self.text(refusal, parts);
         said |= self.calls.read(calls, parts);
         said |= self.calls.read_only(function, parts);
+        let [cited, images] = message.members(["annotations", "images"]);
+        self.sources.read(cited, parts);
+        for image in images.items() {
+            let url = image.get("image_url").get("url").string();
+            parts.extend(url.map(|url| facts::file(url, "image")));
+        }
         Ok(said)
+    }
+
+    /// Reads the thoughts of a message: of its own member, or among the parts of its content.
+    fn thoughts(&mut self, message: Json<'_>, content: Json<'_>, parts: &mut Parts) {
+        let own = message.members(["reasoning_content", "reasoning"]);
+        let own = own.into_iter().find(|thoughts| thoughts.is_set());
+        let is_thinking =
+            |part: &Json<'_>| part.get("type").string().as_deref() == Some("thinking");
+        let among = content.items().into_iter().filter(is_thinking);
+        let among = among.map(|part| part.get("thinking"));
+        for words in own.into_iter().chain(among).filter_map(Json::words) {
+            let thoughts = self.thoughts.halves.join(&words);
+            if !words.is_empty() {
+                self.thoughts.has_come = true;
+                self.ending.thoughts();
+                self.calls.end_complete(parts);
+            }
+            parts.push_back(Part::Reasoning(thoughts));
+        }
     }
 
     fn text(&mut self, text: Json<'_>, parts: &mut Parts) -> bool {
         let words = text.words().unwrap_or_default();
         let text = self.halves.join(&words);
+        if !text.trim().is_empty() {
+            self.calls.end_complete(parts);
+        }
         if !words.is_empty() {
             self.has_text = true;
             self.ending.text();
@@ -170,6 +223,8 @@ impl OpenaiReader {
     fn finish(&mut self, reason: Reason, word: Json<'_>, parts: &mut Parts) -> Result<(), Trouble> {
         self.calls.end(parts);
         self.ending.reason(reason);
+        let [kind, other] = word.members(["type", "reason"]);
+        parts.extend([word, kind, other].into_iter().find_map(Json::string).map(Part::Reason));
         let notice = match reason {
             Reason::GivenUp => {
                 return Err(Trouble::new(Code::Upstream, format!("finish_reason {}", word.raw())));
@@ -194,6 +249,11 @@ impl Finish {
     fn text(&mut self) {
         self.goes_on = true;
         self.is_unsure |= self.reason.is_some_and(|reason| reason != Reason::Tools);
+    }
+
+    /// Thoughts after tools show that the upstream goes on.
+    fn thoughts(&mut self) {
+        self.goes_on |= self.reason == Some(Reason::Tools);
     }
 
     fn reason(&mut self, reason: Reason) {

@@ -49,8 +49,9 @@ fn merged(parts: Parts) -> Vec<Part> {
     let mut all = Vec::new();
     for part in parts {
         match (part, all.last_mut()) {
-            (Part::Text(text), _) if text.is_empty() => {}
-            (Part::Text(text), Some(Part::Text(before))) => before.push_str(&text),
+            (Part::Text(text) | Part::Reasoning(text), _) if text.is_empty() => {}
+            (Part::Text(text), Some(Part::Text(before)))
+            | (Part::Reasoning(text), Some(Part::Reasoning(before))) => before.push_str(&text),
             (part, _) => all.push(part),
         }
     }

@@ -195,6 +195,7 @@ async fn unanswered(state: &State, topic: Topic, turn: Uuid, err: &Refused) {
         code: code.into(),
         title: err.to_string().into(),
         message: stored.ok().flatten(),
+        ..Failed::default()
     });
     // The client that asked is told by the same record as everybody else.
     state.publish(failed.draft(topic)).await.ok();
