@@ -69,6 +69,11 @@ impl Compaction {
         self.bytes
     }
 
+    /// Offset of the newest record that was neither kept nor superseded.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.by_offset.is_empty()
     }
@@ -206,7 +211,8 @@ impl Compacted {
         }
     }
 
-    fn newest(&self) -> &Record {
+    /// The record, or the newest of the run.
+    pub(crate) fn newest(&self) -> &Record {
         match self {
             Self::Record(record) => record,
             Self::Run(run) => &run.newest,

@@ -1,12 +1,16 @@
 //! The vocabulary of a turn, one question and its one reply, as records in a topic's log.
 //!
 //! A turn is `turn.started`, any number of `turn.status`, `turn.tool` and `turn.delta`, and exactly
-//! one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last.
+//! one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last. A reader that comes
+//! late is given `turn.snapshot`, which is in no log.
+mod snapshot;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, fmt::Hyphenated};
 
+pub use self::snapshot::{Snapshot, SnapshotPart};
 use crate::{Draft, Event, Topic};
 
 /// A record of a turn, decoded.
@@ -19,6 +23,7 @@ pub enum TurnEvent {
     Completed(Completed),
     Failed(Failed),
     Cancelled(Cancelled),
+    Snapshot(Snapshot),
 }
 
 /// Kind of a turn's record, known without decoding the payload.
@@ -32,6 +37,8 @@ pub enum TurnKind {
     Completed,
     Failed,
     Cancelled,
+    /// Made for a reader; no log has one.
+    Snapshot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +107,7 @@ pub struct Cancelled {
 // === impl TurnKind ===
 
 impl TurnKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Started,
         Self::Status,
         Self::Tool,
@@ -108,6 +115,7 @@ impl TurnKind {
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
+        Self::Snapshot,
     ];
 
     /// The kind of `event`, or `None` if it is no record of a turn.
@@ -125,6 +133,7 @@ impl TurnKind {
             Self::Completed => "turn.completed",
             Self::Failed => "turn.failed",
             Self::Cancelled => "turn.cancelled",
+            Self::Snapshot => "turn.snapshot",
         }
     }
 
@@ -152,6 +161,7 @@ impl TurnEvent {
             Self::Completed(_) => TurnKind::Completed,
             Self::Failed(_) => TurnKind::Failed,
             Self::Cancelled(_) => TurnKind::Cancelled,
+            Self::Snapshot(_) => TurnKind::Snapshot,
         }
     }
 
@@ -179,6 +189,7 @@ impl TurnEvent {
             Self::Completed(completed) => serde_json::to_string(completed),
             Self::Failed(failed) => serde_json::to_string(failed),
             Self::Cancelled(cancelled) => serde_json::to_string(cancelled),
+            Self::Snapshot(snapshot) => serde_json::to_string(snapshot),
         };
         json.expect("texts and numbers are always JSON")
     }
@@ -193,6 +204,7 @@ impl TurnEvent {
             Self::Completed(completed) => completed.turn,
             Self::Failed(failed) => failed.turn,
             Self::Cancelled(cancelled) => cancelled.turn,
+            Self::Snapshot(snapshot) => snapshot.turn,
         }
     }
 
@@ -207,17 +219,23 @@ impl TurnEvent {
             TurnKind::Completed => serde_json::from_str(text).map(Self::Completed).ok(),
             TurnKind::Failed => serde_json::from_str(text).map(Self::Failed).ok(),
             TurnKind::Cancelled => serde_json::from_str(text).map(Self::Cancelled).ok(),
+            TurnKind::Snapshot => serde_json::from_str(text).map(Self::Snapshot).ok(),
         }
     }
 }
 
 /// The turn that `event`, a record of one, belongs to. Reads no other member of the payload.
 pub fn of(event: &Event) -> Option<Uuid> {
+    id(&event.payload)
+}
+
+/// The turn of a record with this payload.
+pub(crate) fn id(payload: &str) -> Option<Uuid> {
     #[derive(Deserialize)]
     struct TurnId {
         turn: Uuid,
     }
-    serde_json::from_str::<TurnId>(&event.payload).ok().map(|id| id.turn)
+    serde_json::from_str::<TurnId>(payload).ok().map(|id| id.turn)
 }
 
 #[cfg(test)]
@@ -245,7 +263,18 @@ mod tests {
                 title: text.clone().into(),
                 message: None,
             }),
-            TurnEvent::Cancelled(Cancelled { turn, text: text.into(), message: None }),
+            TurnEvent::Cancelled(Cancelled { turn, text: text.as_str().into(), message: None }),
+            TurnEvent::Snapshot(Snapshot {
+                turn,
+                agent: "echo".into(),
+                user: "7".into(),
+                question: "?".into(),
+                text,
+                parts: vec![SnapshotPart {
+                    kind: "turn.status".to_owned(),
+                    payload: r#"{"n":1.50}"#.into(),
+                }],
+            }),
         ];
         let topic: Topic = "user:7".parse().unwrap();
         for record in &all {
