@@ -6,7 +6,7 @@ use std::{
 
 use quadrille_core::{
     Event, Hub, Position, Record, Since, Text,
-    turn::{self, Delta, Snapshot, TurnEvent, TurnKind},
+    turn::{self, Delta, TurnEvent, TurnKind, TurnSnapshot},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -303,7 +303,7 @@ impl Entry {
     }
 
     /// Adds the text of a snapshot, unless there is more.
-    fn reach(&mut self, snapshot: &Snapshot) {
+    fn reach(&mut self, snapshot: &TurnSnapshot) {
         if snapshot.text.len() > self.text.len() {
             self.text.clone_from(&snapshot.text);
             self.chars = self.text.chars().count() as u64;

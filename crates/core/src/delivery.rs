@@ -13,8 +13,8 @@ pub enum Since {
     Start,
     /// With the record after this one.
     After(Position),
-    /// The same, after a snapshot of the turn that runs: for a reader that knows what is up to here,
-    /// but for that turn.
+    /// The same, after a snapshot of the turn that runs, if that began before: for a reader that knows
+    /// what is up to here, but for that turn.
     Fresh(Position),
 }
 

@@ -16,10 +16,10 @@ use crate::{
 /// The parts of a running turn in order, with texts merged. Its bytes count against those of all
 /// logs while it lives; the desk bounds the number of turns that run and the length of replies.
 #[derive(Debug)]
-pub(crate) struct Document {
+pub(crate) struct TurnDocument {
     topic: Topic,
     started: Started,
-    parts: Vec<Part>,
+    parts: Vec<DocumentPart>,
     /// Offset of the turn's first record.
     first: u64,
     /// Position and time of the last record that is folded in.
@@ -36,7 +36,7 @@ pub(crate) struct Document {
 }
 
 #[derive(Debug)]
-enum Part {
+enum DocumentPart {
     Text { kind: Kind, start: u64, end: u64, text: String },
     Notice { kind: Kind, payload: Text },
 }
@@ -45,11 +45,11 @@ enum Part {
 #[derive(Debug)]
 pub(crate) struct TurnRecord {
     turn: Uuid,
-    content: Content,
+    content: RecordContent,
 }
 
 #[derive(Debug)]
-enum Content {
+enum RecordContent {
     Started(Started),
     Text(Delta),
     Notice,
@@ -95,12 +95,12 @@ impl TurnRecord {
         let payload = &*draft.payload;
         let (turn, content) = if kind == TurnKind::Delta.as_str() || kind == REASONING {
             let delta: Delta = serde_json::from_str(payload).ok()?;
-            (delta.turn, Content::Text(delta))
+            (delta.turn, RecordContent::Text(delta))
         } else if kind == TurnKind::Started.as_str() {
             let started: Started = serde_json::from_str(payload).ok()?;
-            (started.turn, Content::Started(started))
+            (started.turn, RecordContent::Started(started))
         } else {
-            let content = if is_last(kind) { Content::Last } else { Content::Notice };
+            let content = if is_last(kind) { RecordContent::Last } else { RecordContent::Notice };
             (turn::id(payload)?, content)
         };
         Some(Self { turn, content })
@@ -110,27 +110,27 @@ impl TurnRecord {
     /// document begins with the turn's first record and ends with its last.
     pub(crate) fn fold(
         self,
-        document: &mut Option<Box<Document>>,
+        document: &mut Option<Box<TurnDocument>>,
         record: &Record,
         budget: &Arc<Budget>,
     ) {
         let Self { turn, content } = self;
         match (content, document.as_mut().filter(|document| document.turn() == turn)) {
-            (Content::Started(started), _) => {
-                *document = Some(Box::new(Document::new(started, record, budget)));
+            (RecordContent::Started(started), _) => {
+                *document = Some(Box::new(TurnDocument::new(started, record, budget)));
             }
-            (Content::Last, Some(_)) => *document = None,
-            (Content::Text(delta), Some(document)) => document.push_text(delta, record),
-            (Content::Notice, Some(document)) => document.push_notice(record),
+            (RecordContent::Last, Some(_)) => *document = None,
+            (RecordContent::Text(delta), Some(document)) => document.push_text(delta, record),
+            (RecordContent::Notice, Some(document)) => document.push_notice(record),
             // A turn that never ran, and whose end comes while another one runs.
             (_, None) => {}
         }
     }
 }
 
-// === impl Document ===
+// === impl TurnDocument ===
 
-impl Document {
+impl TurnDocument {
     fn new(started: Started, record: &Record, budget: &Arc<Budget>) -> Self {
         let mut document = Self {
             topic: record.topic.clone(),
@@ -166,7 +166,7 @@ impl Document {
     /// Bytes that the document counts, its snapshot aside.
     pub(crate) fn size(&self) -> usize {
         let Started { agent, user, question, .. } = &self.started;
-        let parts = self.parts.capacity() * size_of::<Part>() + self.bytes;
+        let parts = self.parts.capacity() * size_of::<DocumentPart>() + self.bytes;
         size_of::<Self>() + agent.len() + user.len() + question.len() + parts
     }
 
@@ -199,7 +199,7 @@ impl Document {
         }
     }
 
-    /// The snapshot's payload, a [`turn::Snapshot`] as JSON. Texts are escaped once, for both places
+    /// The snapshot's payload, a [`turn::TurnSnapshot`] as JSON. Texts are escaped once, for both places
     /// where they stand.
     fn payload(&self) -> String {
         let (mut text, mut parts) = (String::new(), String::new());
@@ -209,7 +209,7 @@ impl Document {
             }
             parts.extend([r#"{"kind":"#, &quoted(part.kind()), r#","payload":"#]);
             match part {
-                Part::Text { kind, start, text: own, .. } => {
+                DocumentPart::Text { kind, start, text: own, .. } => {
                     let own = quoted(own);
                     let (turn, start) = (self.turn(), start.to_string());
                     let turn = turn.to_string();
@@ -221,7 +221,7 @@ impl Document {
                         text.push_str(bare.unwrap_or_default());
                     }
                 }
-                Part::Notice { payload, .. } => parts.push_str(payload),
+                DocumentPart::Notice { payload, .. } => parts.push_str(payload),
             }
             parts.push('}');
         }
@@ -237,7 +237,7 @@ impl Document {
         self.cut(&record.kind, start);
         let end = start.saturating_add(text.chars().count() as u64);
         match self.parts.last_mut() {
-            Some(Part::Text { kind, end: reached, text: whole, .. })
+            Some(DocumentPart::Text { kind, end: reached, text: whole, .. })
                 if *kind == record.kind && *reached == start =>
             {
                 let before = whole.capacity();
@@ -247,7 +247,7 @@ impl Document {
             }
             _ => {
                 self.bytes += text.capacity();
-                self.parts.push(Part::Text { kind: record.kind.clone(), start, end, text });
+                self.parts.push(DocumentPart::Text { kind: record.kind.clone(), start, end, text });
             }
         }
         self.moved_to(record);
@@ -257,7 +257,7 @@ impl Document {
     fn cut(&mut self, kind: &str, start: u64) {
         let mut is_cut = false;
         for part in self.parts.iter_mut().rev().filter(|part| part.kind() == kind) {
-            let Part::Text { start: begin, end, text, .. } = part else { continue };
+            let DocumentPart::Text { start: begin, end, text, .. } = part else { continue };
             if *end <= start {
                 break;
             }
@@ -272,7 +272,7 @@ impl Document {
         }
         let bytes = &mut self.bytes;
         self.parts.retain(|part| {
-            let is_empty = matches!(part, Part::Text { text, .. } if text.is_empty());
+            let is_empty = matches!(part, DocumentPart::Text { text, .. } if text.is_empty());
             if is_empty {
                 *bytes -= part.bytes();
             }
@@ -281,16 +281,18 @@ impl Document {
     }
 
     fn push_notice(&mut self, record: &Record) {
-        let part = Part::Notice { kind: record.kind.clone(), payload: record.payload.clone() };
+        let part =
+            DocumentPart::Notice { kind: record.kind.clone(), payload: record.payload.clone() };
         self.bytes += part.bytes();
-        self.notices += part.bytes() + size_of::<Part>();
+        self.notices += part.bytes() + size_of::<DocumentPart>();
         self.parts.push(part);
         while self.notices > NOTICES {
-            let oldest = self.parts.iter().position(|part| matches!(part, Part::Notice { .. }));
+            let oldest =
+                self.parts.iter().position(|part| matches!(part, DocumentPart::Notice { .. }));
             let Some(oldest) = oldest.filter(|oldest| oldest + 1 < self.parts.len()) else { break };
             let part = self.parts.remove(oldest);
             self.bytes -= part.bytes();
-            self.notices -= part.bytes() + size_of::<Part>();
+            self.notices -= part.bytes() + size_of::<DocumentPart>();
             self.join_at(oldest);
         }
         self.moved_to(record);
@@ -300,8 +302,8 @@ impl Document {
     fn join_at(&mut self, at: usize) {
         let (before, after) = self.parts.split_at_mut(at);
         let (
-            Some(Part::Text { kind, end, text, .. }),
-            Some(Part::Text { kind: next, start, end: reached, text: more }),
+            Some(DocumentPart::Text { kind, end, text, .. }),
+            Some(DocumentPart::Text { kind: next, start, end: reached, text: more }),
         ) = (before.last_mut(), after.first_mut())
         else {
             return;
@@ -330,16 +332,16 @@ impl Document {
     }
 }
 
-impl Drop for Document {
+impl Drop for TurnDocument {
     fn drop(&mut self) {
         self.shrink();
         self.budget.give(self.held);
     }
 }
 
-// === impl Part ===
+// === impl DocumentPart ===
 
-impl Part {
+impl DocumentPart {
     fn kind(&self) -> &str {
         match self {
             Self::Text { kind, .. } | Self::Notice { kind, .. } => kind,

@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, fmt::Hyphenated};
 
-pub use self::snapshot::{Snapshot, SnapshotPart};
+pub use self::snapshot::{SnapshotPart, TurnSnapshot};
 use crate::{Draft, Event, Topic};
 
 /// A record of a turn, decoded.
@@ -23,7 +23,7 @@ pub enum TurnEvent {
     Completed(Completed),
     Failed(Failed),
     Cancelled(Cancelled),
-    Snapshot(Snapshot),
+    Snapshot(TurnSnapshot),
 }
 
 /// Kind of a turn's record, known without decoding the payload.
@@ -264,7 +264,7 @@ mod tests {
                 message: None,
             }),
             TurnEvent::Cancelled(Cancelled { turn, text: text.as_str().into(), message: None }),
-            TurnEvent::Snapshot(Snapshot {
+            TurnEvent::Snapshot(TurnSnapshot {
                 turn,
                 agent: "echo".into(),
                 user: "7".into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use quadrille_agents::{Follow, FollowStep};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Session,
-    turn::{Delta, Snapshot, Started, TurnEvent, TurnKind},
+    turn::{Delta, Started, TurnEvent, TurnKind, TurnSnapshot},
 };
 use quadrille_edge::{
     http::{Caller, Problem},
@@ -89,8 +89,8 @@ fn put_record(out: &mut String, event: &Event, kind: TurnKind) {
 
 /// Appends a turn's beginning, and its text so far as one piece. Only the last of the two has an id:
 /// a client that goes on after it has both.
-fn put_snapshot(out: &mut String, event: &Event, snapshot: Snapshot) {
-    let Snapshot { turn, agent, user, question, text, .. } = snapshot;
+fn put_snapshot(out: &mut String, event: &Event, snapshot: TurnSnapshot) {
+    let TurnSnapshot { turn, agent, user, question, text, .. } = snapshot;
     let started = TurnEvent::Started(Started { turn, agent, user, question });
     if text.is_empty() {
         sse::put_id(out, event.at);

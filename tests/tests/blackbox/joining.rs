@@ -26,7 +26,7 @@ enum Door {
     Relay(Sse),
 }
 
-/// What one frame says of the reply.
+/// The part of the reply in one frame.
 enum Told {
     Nothing,
     Text { start: u64, text: String },
@@ -104,13 +104,18 @@ impl Reader {
                 true
             }
             Told::Text { start, text } => {
-                let start = usize::try_from(start).unwrap();
-                let known = self.text.chars().count();
-                assert!(start <= known, "{}: a hole from {known} to {start}", self.name);
-                self.text = self.text.chars().take(start).chain(text.chars()).collect();
+                self.more(start, &text);
                 true
             }
         }
+    }
+
+    /// Puts `text` in the place of what was shown from `start` on.
+    fn more(&mut self, start: u64, text: &str) {
+        let start = usize::try_from(start).expect("a short text");
+        let known = self.text.chars().count();
+        assert!(start <= known, "{}: a hole from {known} to {start}", self.name);
+        self.text = self.text.chars().take(start).chain(text.chars()).collect();
     }
 
     /// The first content holds everything that there is.
@@ -132,9 +137,7 @@ impl Reader {
             match self.door.next().await {
                 Told::Nothing => {}
                 Told::Text { start, text } => {
-                    let start = usize::try_from(start).unwrap();
-                    assert!(start <= self.text.chars().count(), "{}: a hole", self.name);
-                    self.text = self.text.chars().take(start).chain(text.chars()).collect();
+                    self.more(start, &text);
                     assert!(all.starts_with(&self.text), "{}: another text", self.name);
                 }
                 Told::End(end) => {

@@ -16,7 +16,7 @@ use crate::{
     backpressure::Backpressure,
     budget::Budget,
     delivery::{Since, Tag},
-    document::{Document, TurnRecord},
+    document::{TurnDocument, TurnRecord},
     event::Record,
     sync::{Mutex, lock},
     telemetry,
@@ -37,7 +37,7 @@ pub(crate) struct Log {
 struct State {
     ring: Ring,
     /// The turn that runs.
-    document: Option<Box<Document>>,
+    document: Option<Box<TurnDocument>>,
     /// The topic counts for the first of these.
     audience: Audience<Reader>,
     /// The place that the log holds among all topics.
@@ -181,6 +181,8 @@ impl Log {
     }
 
     /// Adds a reader; `None` if the log is expired. The first one needs room in its share of topics.
+    /// Gives the end of the log; with [`Since::Now`] while a turn runs, the position before that turn,
+    /// because a client that leaves before it has the snapshot needs all of it.
     pub(crate) fn join(
         self: &Arc<Self>,
         since: Since,
@@ -198,14 +200,16 @@ impl Log {
         }
         let cursor = state.ring.cursor(since);
         let turn = state.document.as_ref().filter(|document| match since {
-            Since::Now | Since::Fresh(_) => true,
-            Since::Start => document.first() < cursor,
+            Since::Now => true,
+            Since::Start | Since::Fresh(_) => document.first() < cursor,
             Since::After(_) => false,
         });
+        let first = turn.filter(|_| since == Since::Now).map(|document| document.first());
         let turn = turn.map(|document| document.turn());
         let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, turn, &state.ring));
         state.audience.add(&reader);
-        let top = state.ring.top();
+        let Position { epoch, offset } = state.ring.top();
+        let begin = Position { epoch, offset: first.map_or(offset, |first| first - 1) };
         let is_late = cursor < state.ring.next;
         if is_late {
             state.backpressure.on_late_join();
@@ -216,7 +220,7 @@ impl Log {
         } else {
             state.audience.park(&reader);
         }
-        Ok(Some((reader, top)))
+        Ok(Some((reader, begin)))
     }
 
     /// Expires the log if it has no readers, no turn runs in it and it was not touched since `before`. True only once: the

@@ -21,7 +21,7 @@ use crate::{
     budget::Copied,
     compaction::Compaction,
     delivery::{BatchLimit, Delivery, Gap, Tag},
-    document::{self, Document},
+    document::{self, TurnDocument},
     event::Record,
     mailbox,
     sync::{Mutex, lock},
@@ -190,13 +190,13 @@ impl Reader {
             && let Some(copied) = self.log.budget.copy(ring.held() + size)
         {
             let mut backlog = ring.backlog(old);
-            let is_broken = |document: &&mut Document| {
+            let is_broken = |document: &&mut TurnDocument| {
                 *missing == Some(document.turn()) || backlog.lost >= Some(document.first())
             };
             let broken = document.filter(is_broken);
             let turn = broken.as_ref().map(|document| document.turn());
             backlog.turn = turn.or(missing.take());
-            backlog.snapshot = broken.map(|document| document.snapshot());
+            backlog.snapshot = broken.map(TurnDocument::snapshot);
             *missing = None;
             behind = Some((backlog, copied));
             cursor = ring.next;
@@ -261,7 +261,7 @@ impl Reader {
         &self,
         mut cursor: u64,
         ring: &Ring,
-        mut document: Option<&mut Document>,
+        mut document: Option<&mut TurnDocument>,
         missing: &mut Option<Uuid>,
         limit: &mut BatchLimit,
         out: &mut Vec<Delivery>,

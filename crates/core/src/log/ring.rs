@@ -33,7 +33,7 @@ pub(super) struct Backlog {
     pub(super) records: Vec<Record>,
     /// The turn whose parts are left out.
     pub(super) turn: Option<Uuid>,
-    /// What comes in their place.
+    /// The record in their place.
     pub(super) snapshot: Option<Record>,
 }
 

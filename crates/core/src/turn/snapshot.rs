@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// A turn as far as it has come. Its position is that of the last record in it: a reader that goes
 /// on after that misses nothing, and gets nothing twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
+pub struct TurnSnapshot {
     pub turn: Uuid,
     pub agent: Arc<str>,
     pub user: Arc<str>,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use quadrille_core::{
     Delivery, Draft, Event, Hub, Inbox, OnSlow, Policy, Position, Record, Since, Topic,
-    turn::{Completed, Delta, Snapshot, Started, Status, TurnEvent, TurnKind},
+    turn::{Completed, Delta, Started, Status, TurnEvent, TurnKind, TurnSnapshot},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -50,7 +50,14 @@ fn record(delivery: &Delivery) -> &Record {
     record
 }
 
-fn snapshot(event: &Event) -> Snapshot {
+fn delta(event: &Event) -> Option<String> {
+    match TurnEvent::of(event) {
+        Some(TurnEvent::Delta(delta)) => Some(delta.text),
+        _ => None,
+    }
+}
+
+fn snapshot(event: &Event) -> TurnSnapshot {
     let Some(TurnEvent::Snapshot(snapshot)) = TurnEvent::of(event) else { panic!("{event:?}") };
     snapshot
 }
@@ -90,6 +97,27 @@ async fn after_the_position_of_a_snapshot_comes_neither_a_snapshot_nor_anything_
     assert_eq!(drain(&mut following(&hub, &topic("1"), Since::After(at))), ["11"]);
     say(&hub, 9..10);
     assert_eq!(drain(&mut inbox), ["12"]);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_it_has_the_snapshot_is_given_it_when_it_comes_back() {
+    let hub = hub(holding(4, OnSlow::Skip));
+    publish(&hub, &topic("1"), "5").await;
+    start(&hub);
+    for numbers in [0..2, 2..9] {
+        say(&hub, numbers.clone());
+        let begin = hub.inbox().subscribe(&topic("1"), Since::Now, 0).unwrap();
+        assert_eq!(begin.offset, 1, "before the turn");
+        let all = deliveries(&mut following(&hub, &topic("1"), Since::After(begin)));
+        let said = match &all[..] {
+            [Delivery::Gap(..), one] => snapshot(record(one)).text,
+            all => all.iter().filter_map(|one| delta(record(one))).collect(),
+        };
+        assert_eq!(said, text(0..numbers.end));
+    }
+    end(&hub, "");
+    let begin = hub.inbox().subscribe(&topic("1"), Since::Now, 0).unwrap();
+    assert_eq!(Some(begin), hub.top(&topic("1")));
 }
 
 #[tokio::test]

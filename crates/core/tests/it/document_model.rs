@@ -66,7 +66,7 @@ struct Model {
     messages_at: BTreeMap<u64, u64>,
 }
 
-/// What a reader has been shown.
+/// State that a reader builds from its deliveries.
 #[derive(Clone, Debug, Default)]
 struct View {
     texts: HashMap<Uuid, String>,
@@ -231,7 +231,8 @@ fn run(policy: Policy, actions: Vec<Action>) -> Result<(), TestCaseError> {
             }
             Action::Join { reader } => {
                 let reader = &mut readers[reader];
-                reader.inbox.subscribe(&topic, Since::Now, 0).unwrap();
+                let begin = reader.inbox.subscribe(&topic, Since::Now, 0).unwrap();
+                reader.kept.push((begin, View { last: Some(begin), ..View::default() }));
                 let is_owed = running.is_some();
                 reader.view = View { messages: model.messages, is_owed, ..View::default() };
             }

@@ -1,7 +1,7 @@
 //! Each record as clients of conversations, of named rooms, and of other topics get it.
 use quadrille_core::{
     Draft, Position,
-    turn::{Cancelled, Completed, Delta, Failed, Snapshot, Started, Status},
+    turn::{Cancelled, Completed, Delta, Failed, Started, Status, TurnSnapshot},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -166,7 +166,7 @@ fn a_gap_names_the_room_as_its_clients_do() {
 fn snapshot(topic: &str, text: &str) -> Event {
     let (turn, text, parts) = (Uuid::nil(), text.to_owned(), Vec::new());
     let [agent, user, question] = ["a", "7", "q"].map(Into::into);
-    let snapshot = Snapshot { turn, agent, user, question, text, parts };
+    let snapshot = TurnSnapshot { turn, agent, user, question, text, parts };
     Event::new(TurnEvent::Snapshot(snapshot).draft(topic.parse().unwrap()), AT)
 }
 
