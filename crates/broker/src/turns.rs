@@ -6,7 +6,7 @@ use std::{
 
 use quadrille_core::{
     Event, Hub, Position, Record, Since, Text,
-    turn::{self, Delta, TurnEvent, TurnKind},
+    turn::{self, Delta, TurnEvent, TurnKind, TurnSnapshot},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -38,6 +38,8 @@ struct Entry {
     broken: bool,
     /// The newest record, which is the one that readers without a backlog all take.
     newest: Option<NewestRecord>,
+    /// The newest snapshot, which readers that come at once share.
+    snapshot: Option<NewestRecord>,
 }
 
 /// Frames of one record.
@@ -93,6 +95,9 @@ impl TurnFields<'_> {
     }
 }
 
+const STARTED: TurnFields<'static> =
+    TurnFields::new("status", "started", "Assistant is processing your request...");
+
 /// Whether `event` is a record of a turn.
 pub(crate) fn is_turn(event: &Event) -> bool {
     event.kind.starts_with("turn.")
@@ -145,12 +150,14 @@ impl TurnTexts {
         let mut cache = self.cache();
         let entry = cache.entry(turn.turn());
         let before = entry.size();
-        let known = entry.frame(record.at, positioned);
+        let is_snapshot = matches!(turn, TurnEvent::Snapshot(_));
+        let known = entry.frame(record.at, positioned).filter(|_| !is_snapshot);
         let frame = known.or_else(|| Some(form(&self.encode(record, &turn, entry)?)));
         let notice = frame.as_ref().and_then(|_| Some(form(&notice(record, &turn)?)));
         let frames = [notice, frame];
         if frames != [None, None] {
-            entry.keep(record, positioned, &frames);
+            let newest = if is_snapshot { &mut entry.snapshot } else { &mut entry.newest };
+            NewestRecord::keep(newest, record, positioned, &frames);
         }
         let after = entry.size();
         cache.bytes = cache.bytes + after - before;
@@ -187,8 +194,11 @@ impl TurnTexts {
     fn encode(&self, event: &Event, turn: &TurnEvent, entry: &mut Entry) -> Option<Text> {
         let message;
         let fields = match turn {
-            TurnEvent::Started(_) => {
-                TurnFields::new("status", "started", "Assistant is processing your request...")
+            TurnEvent::Started(_) => STARTED,
+            TurnEvent::Snapshot(snapshot) if snapshot.text.is_empty() => STARTED,
+            TurnEvent::Snapshot(snapshot) => {
+                entry.reach(snapshot);
+                TurnFields::new("response", "in_progress", &snapshot.text)
             }
             TurnEvent::Status(status) => TurnFields::new("status", "processing", &status.text),
             TurnEvent::Tool(tool) if tool.is_shown_once() => {
@@ -217,13 +227,20 @@ impl TurnTexts {
         Some(frame(event, turn.turn(), &fields))
     }
 
-    /// Adds the deltas between `entry` and `delta` from the log; `None` if it no longer has them.
+    /// Adds what is between `entry` and `delta` from the log: deltas, or if those are gone and the turn
+    /// runs, its text. `None` if there is neither.
     fn read_between(&self, event: &Event, delta: &Delta, entry: &mut Entry) -> Option<()> {
         if entry.broken {
             return None;
         }
         let history = self.hub.history(&event.topic, Since::Start, usize::MAX)?;
         let records = history.records.iter();
+        let snapshots = records.clone().filter(|record| turn_of(record) == Some(delta.turn));
+        for record in snapshots.filter(|one| TurnKind::of(one) == Some(TurnKind::Snapshot)) {
+            if let Some(TurnEvent::Snapshot(snapshot)) = TurnEvent::of(record) {
+                entry.reach(&snapshot);
+            }
+        }
         let before = records.take_while(|record| record.at.offset < event.at.offset);
         for record in before.filter(|record| TurnKind::of(record) == Some(TurnKind::Delta)) {
             if let Some(TurnEvent::Delta(between)) = TurnEvent::of(record)
@@ -247,9 +264,10 @@ impl TurnTexts {
 impl Cache {
     /// Frames of a record of `turn`, if it is the newest and they were encoded.
     fn frames(&self, turn: Uuid, record: &Record, positioned: bool) -> Option<TurnFrames> {
-        let newest = self.turns.get(&turn)?.newest.as_ref()?;
-        let is_newest = newest.record.as_ptr() == Arc::as_ptr(record);
-        if is_newest { newest.frames[usize::from(positioned)].clone() } else { None }
+        let entry = self.turns.get(&turn)?;
+        let mut kept = [&entry.newest, &entry.snapshot].into_iter().flatten();
+        let newest = kept.find(|newest| newest.record.as_ptr() == Arc::as_ptr(record))?;
+        newest.frames[usize::from(positioned)].clone()
     }
 
     fn entry(&mut self, turn: Uuid) -> &mut Entry {
@@ -268,6 +286,25 @@ impl Cache {
     }
 }
 
+// === impl NewestRecord ===
+
+impl NewestRecord {
+    /// Keeps the frames of a record in `kept`, unless there is a newer one.
+    fn keep(kept: &mut Option<Self>, record: &Record, positioned: bool, frames: &TurnFrames) {
+        let order = |at: Position| (at.epoch, at.offset);
+        let at = record.at;
+        let newest = match kept {
+            Some(newest) if newest.record.as_ptr() == Arc::as_ptr(record) => newest,
+            Some(newest) if order(newest.at) >= order(at) => return,
+            kept => {
+                let record = Arc::downgrade(record);
+                kept.insert(Self { at, record, frames: [None, None] })
+            }
+        };
+        newest.frames[usize::from(positioned)] = Some(frames.clone());
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {
@@ -278,7 +315,8 @@ impl Entry {
 
     /// Bytes of the text and the frames.
     fn size(&self) -> usize {
-        let newest = self.newest.iter().flat_map(|newest| newest.frames.iter().flatten());
+        let kept = self.newest.iter().chain(&self.snapshot);
+        let newest = kept.flat_map(|newest| newest.frames.iter().flatten());
         self.text.len() + newest.flatten().flatten().map(|frame| frame.len()).sum::<usize>()
     }
 
@@ -289,19 +327,13 @@ impl Entry {
         frame.clone()
     }
 
-    /// Keeps the frames of a record, unless there is a newer one.
-    fn keep(&mut self, record: &Record, positioned: bool, frames: &TurnFrames) {
-        let order = |at: Position| (at.epoch, at.offset);
-        let at = record.at;
-        let newest = match &mut self.newest {
-            Some(newest) if newest.record.as_ptr() == Arc::as_ptr(record) => newest,
-            Some(newest) if order(newest.at) >= order(at) => return,
-            newest => {
-                let record = Arc::downgrade(record);
-                newest.insert(NewestRecord { at, record, frames: [None, None] })
-            }
-        };
-        newest.frames[usize::from(positioned)] = Some(frames.clone());
+    /// Adds the text of a snapshot, unless there is more.
+    fn reach(&mut self, snapshot: &TurnSnapshot) {
+        if snapshot.text.len() > self.text.len() {
+            self.text.clone_from(&snapshot.text);
+            self.chars = self.text.chars().count() as u64;
+            self.broken = false;
+        }
     }
 
     /// Adds `delta`, which starts within the text or at its end. Gives the text up to its end.
@@ -322,11 +354,15 @@ impl Entry {
     }
 }
 
-/// Frame that comes before the first delta of a turn.
+/// Frame that comes before the first text of a turn.
 fn notice(event: &Event, turn: &TurnEvent) -> Option<Text> {
-    let TurnEvent::Delta(Delta { turn, start: 0, .. }) = turn else { return None };
+    let is_first = match turn {
+        TurnEvent::Delta(delta) => delta.start == 0,
+        TurnEvent::Snapshot(snapshot) => !snapshot.text.is_empty(),
+        _ => false,
+    };
     let fields = TurnFields::new("status", "responding", "Assistant is responding...");
-    Some(frame(event, *turn, &fields))
+    is_first.then(|| frame(event, turn.turn(), &fields))
 }
 
 fn frame(event: &Event, turn: Uuid, fields: &TurnFields<'_>) -> Text {

@@ -70,6 +70,11 @@ impl Compaction {
         self.bytes
     }
 
+    /// Offset of the newest record that was neither kept nor superseded.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.by_offset.is_empty()
     }
@@ -203,7 +208,8 @@ impl Compacted {
         Self::Run(DeltaRun { newest: record, kind, whole, end, parts: vec![part] })
     }
 
-    fn newest(&self) -> &Record {
+    /// The record, or the newest of the run.
+    pub(crate) fn newest(&self) -> &Record {
         match self {
             Self::Record(record) => record,
             Self::Run(run) => &run.newest,

@@ -7,12 +7,25 @@ pub type Tag = u32;
 /// Where a subscription starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// With the next record.
+    /// With the next record, after a snapshot of the turn that runs.
     Now,
     /// With the oldest record that is held.
     Start,
     /// With the record after this one.
     After(Position),
+    /// The same, after a snapshot of the turn that runs, if that began before: for a reader that knows
+    /// what is up to here, but for that turn.
+    Fresh(Position),
+}
+
+impl Since {
+    /// The position after which it starts, if it names one.
+    pub fn position(self) -> Option<Position> {
+        match self {
+            Self::After(at) | Self::Fresh(at) => Some(at),
+            Self::Now | Self::Start => None,
+        }
+    }
 }
 
 /// One thing to tell a connection.
@@ -33,7 +46,8 @@ pub struct Gap {
     pub topic: Topic,
     /// Number of records; `None` if it is unknown: the log is another one, or coalesced them.
     pub missed: Option<u64>,
-    /// Delivery goes on with the record after this one.
+    /// Delivery goes on with a record after this one. If a snapshot comes next, this is where the
+    /// subscriber was, and resuming there brings both again.
     pub at: Position,
 }
 

@@ -52,7 +52,9 @@ impl Inbox {
         self.mailbox.set_holder(holder);
     }
 
-    /// Follows `topic`, and gives the end of its log. Moves there if it is followed already.
+    /// Follows `topic`, and gives the end of its log, or with [`Since::Now`] the position before the
+    /// turn that runs: where to resume from before anything is delivered. Moves there if it is
+    /// followed already.
     pub fn subscribe(
         &mut self,
         topic: &Topic,
@@ -62,12 +64,12 @@ impl Inbox {
         let holder = self.holder();
         loop {
             let log = self.hub.log_for(topic, &holder)?;
-            if let Some((reader, top)) = log.join(since, tag, &self.mailbox)? {
+            if let Some((reader, begin)) = log.join(since, tag, &self.mailbox)? {
                 // The new one first: without any reader the log might go.
                 if let Some(old) = self.readers.insert(topic.clone(), reader) {
                     old.leave();
                 }
-                return Ok(top);
+                return Ok(begin);
             }
         }
     }

@@ -10,6 +10,7 @@ mod close;
 mod compaction;
 mod counted;
 mod delivery;
+mod document;
 mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

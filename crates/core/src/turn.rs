@@ -1,7 +1,14 @@
 //! The vocabulary of a turn, one question and its one reply, as records in a topic's log.
 //!
 //! A turn is `turn.started`, any number of records of its reply in the order of the reply's parts, and
-//! exactly one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last.
+//! exactly one of `turn.completed`, `turn.failed` and `turn.cancelled`, which is the last. A reader that
+//! comes late is given `turn.snapshot`, which is in no log.
+mod parts;
+mod raw_json;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
 use std::{
     borrow::Cow,
     fmt,
@@ -12,16 +19,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, fmt::Hyphenated};
 
-use crate::{Draft, Event, EventKey, Topic};
-
-mod parts;
-mod raw_json;
-
-pub use parts::{
-    Answered, CitedSource, Pending, PendingKind, ReplyData, ReplyFile, Steered, TokenUsage, Tool,
-    ToolState,
+pub use self::{
+    parts::{
+        Answered, CitedSource, Pending, PendingKind, ReplyData, ReplyFile, Steered, TokenUsage,
+        Tool, ToolState,
+    },
+    raw_json::RawJson,
+    snapshot::{SnapshotPart, TurnSnapshot},
 };
-pub use raw_json::RawJson;
+use crate::{Draft, Event, EventKey, Topic};
 
 /// A record of a turn, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +47,7 @@ pub enum TurnEvent {
     Completed(Completed),
     Failed(Failed),
     Cancelled(Cancelled),
+    Snapshot(TurnSnapshot),
 }
 
 /// Kind of a turn's record, known without decoding the payload.
@@ -61,6 +68,8 @@ pub enum TurnKind {
     Completed,
     Failed,
     Cancelled,
+    /// Made for a reader; no log has one.
+    Snapshot,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +140,7 @@ pub struct Cancelled {
 // === impl TurnKind ===
 
 impl TurnKind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Started,
         Self::Status,
         Self::Tool,
@@ -146,6 +155,7 @@ impl TurnKind {
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
+        Self::Snapshot,
     ];
 
     /// The kind of `event`, or `None` if it is no record of a turn.
@@ -170,6 +180,7 @@ impl TurnKind {
             Self::Completed => "turn.completed",
             Self::Failed => "turn.failed",
             Self::Cancelled => "turn.cancelled",
+            Self::Snapshot => "turn.snapshot",
         }
     }
 
@@ -204,6 +215,7 @@ impl TurnEvent {
             Self::Completed(_) => TurnKind::Completed,
             Self::Failed(_) => TurnKind::Failed,
             Self::Cancelled(_) => TurnKind::Cancelled,
+            Self::Snapshot(_) => TurnKind::Snapshot,
         }
     }
 
@@ -258,6 +270,7 @@ impl TurnEvent {
             Self::Completed(completed) => serde_json::to_string(completed),
             Self::Failed(failed) => serde_json::to_string(failed),
             Self::Cancelled(cancelled) => serde_json::to_string(cancelled),
+            Self::Snapshot(snapshot) => serde_json::to_string(snapshot),
         };
         json.expect("texts and numbers are always JSON")
     }
@@ -278,6 +291,7 @@ impl TurnEvent {
             Self::Completed(completed) => completed.turn,
             Self::Failed(failed) => failed.turn,
             Self::Cancelled(cancelled) => cancelled.turn,
+            Self::Snapshot(snapshot) => snapshot.turn,
         }
     }
 
@@ -299,18 +313,21 @@ impl TurnEvent {
             TurnKind::Completed => serde_json::from_str(text).map(Self::Completed).ok(),
             TurnKind::Failed => serde_json::from_str(text).map(Self::Failed).ok(),
             TurnKind::Cancelled => serde_json::from_str(text).map(Self::Cancelled).ok(),
+            TurnKind::Snapshot => serde_json::from_str(text).map(Self::Snapshot).ok(),
         }
     }
 }
 
 /// The turn that `event`, a record of one, belongs to. Reads no other member of the payload.
 pub fn of(event: &Event) -> Option<Uuid> {
+    id(&event.payload)
+}
+
+/// The turn of a record with this payload.
+pub(crate) fn id(payload: &str) -> Option<Uuid> {
     #[derive(Deserialize)]
     struct TurnId {
         turn: Uuid,
     }
-    serde_json::from_str::<TurnId>(&event.payload).ok().map(|id| id.turn)
+    serde_json::from_str::<TurnId>(payload).ok().map(|id| id.turn)
 }
-
-#[cfg(test)]
-mod tests;

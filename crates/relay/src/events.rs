@@ -4,7 +4,7 @@ use std::sync::Arc;
 use quadrille_agents::{Follow, FollowStep};
 use quadrille_core::{
     Admission, Close, Delivery, Event, Session,
-    turn::{TurnEvent, TurnKind},
+    turn::{Delta, Started, TurnEvent, TurnKind, TurnSnapshot},
 };
 use quadrille_edge::{
     http::{Caller, Problem},
@@ -61,7 +61,7 @@ impl Show for TurnStream {
             }
             FollowStep::Nothing => true,
             FollowStep::Ended(last) => {
-                put_last(out, &last);
+                put_event(out, &last);
                 false
             }
             FollowStep::Closed(close) => {
@@ -78,19 +78,38 @@ impl Show for TurnStream {
 }
 
 fn put_record(out: &mut String, event: &Event, kind: TurnKind) {
+    if kind == TurnKind::Snapshot
+        && let Some(TurnEvent::Snapshot(snapshot)) = TurnEvent::of(event)
+    {
+        return put_snapshot(out, event, snapshot);
+    }
     sse::put_id(out, event.at);
     sse::put(out, name(kind), &event.payload);
 }
 
-/// Appends the last event of a turn whose record is not in the log, and so has no id.
-fn put_last(out: &mut String, last: &TurnEvent) {
-    sse::put(out, name(last.kind()), &last.payload());
+/// Appends a turn's beginning, and its text so far as one piece. Only the last of the two has an id:
+/// a client that goes on after it has both.
+fn put_snapshot(out: &mut String, event: &Event, snapshot: TurnSnapshot) {
+    let TurnSnapshot { turn, agent, user, question, text, .. } = snapshot;
+    let started = TurnEvent::Started(Started { turn, agent, user, question });
+    if text.is_empty() {
+        sse::put_id(out, event.at);
+        return put_event(out, &started);
+    }
+    put_event(out, &started);
+    sse::put_id(out, event.at);
+    put_event(out, &TurnEvent::Delta(Delta { turn, start: 0, text }));
+}
+
+/// Appends an event that is not in the log as it is.
+fn put_event(out: &mut String, event: &TurnEvent) {
+    sse::put(out, name(event.kind()), &event.payload());
 }
 
 /// The name of the event for a record of this kind.
 fn name(kind: TurnKind) -> &'static str {
     match kind {
-        TurnKind::Started => "start",
+        TurnKind::Started | TurnKind::Snapshot => "start",
         TurnKind::Status => "status",
         TurnKind::Tool => "tool",
         TurnKind::Delta => "token",

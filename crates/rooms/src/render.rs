@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt::Write, sync::OnceLock};
 use quadrille_core::{Event, Gap, Text, Wire, WireSlot, turn::TurnEvent};
 use quadrille_socketio::{Offset, packet};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     topic::Dialect,
@@ -17,7 +18,7 @@ use crate::{
 enum SocketIo {}
 
 impl Wire for SocketIo {
-    type Frame = [OnceLock<RenderedPacket>; 4];
+    type Frame = [OnceLock<RenderedPackets>; 4];
     const SLOT: WireSlot = WireSlot::SocketIo;
 
     fn encode(_: &Event) -> Self::Frame {
@@ -30,11 +31,12 @@ impl Wire for SocketIo {
     }
 }
 
-/// `None` if the dialect has no event for the record.
-type RenderedPacket = Option<Box<str>>;
+/// Empty if the dialect has no event for the record.
+type RenderedPackets = Box<[Box<str>]>;
 
-/// The packet that shows an event, shared by all clients that get the same.
-pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str> {
+/// The packets that show an event, shared by all clients that get the same. Only the last one has
+/// the position and the offset: a client that goes on after it has all of them.
+pub(crate) fn packets(event: &Event, position: bool, offset: bool) -> &[Box<str>] {
     let [plain, positioned, named, both] = event.frame::<SocketIo>();
     let frame = match (position, offset) {
         (false, false) => plain,
@@ -43,23 +45,45 @@ pub(crate) fn packet(event: &Event, position: bool, offset: bool) -> Option<&str
         (true, true) => both,
     };
     let made = || {
-        let packet = encode(event, position, offset);
-        event.grew(packet.as_ref().map_or(0, |packet| packet.len()));
-        packet
+        let packets = encode(event, position, offset);
+        event.grew(packets.iter().map(|packet| packet.len() + size_of::<Box<str>>()).sum());
+        packets
     };
-    frame.get_or_init(made).as_deref()
+    frame.get_or_init(made)
 }
 
-fn encode(event: &Event, position: bool, offset: bool) -> RenderedPacket {
+fn encode(event: &Event, position: bool, offset: bool) -> RenderedPackets {
     let turn = if event.kind.starts_with("turn.") { TurnEvent::of(event) } else { None };
-    let (dialect, turn) = (Dialect::of(&event.topic), turn.as_ref());
-    let (name, payload): (&str, Cow<'_, str>) = match (dialect, turn) {
-        (Dialect::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts)?,
-        (Dialect::Named(room), Some(turn)) => named_turn(turn, Some(room), event.ts)?,
-        _ => (&event.kind, Cow::Borrowed(&event.payload)),
-    };
+    if let (Dialect::Conversation(id), Some(TurnEvent::Snapshot(snapshot))) =
+        (Dialect::of(&event.topic), &turn)
+        && !snapshot.text.is_empty()
+    {
+        let (name, payload) = thinking(snapshot.turn, id);
+        let chunk = chunk(snapshot.turn, 0, &snapshot.text, id);
+        let last = whole_packet(event, chunk, position, offset);
+        return [packet::event(name, &payload).into()].into_iter().chain(last).collect();
+    }
+    let shown = shown(event, turn.as_ref());
+    shown.and_then(|shown| whole_packet(event, shown, position, offset)).into_iter().collect()
+}
+
+/// Name and payload of the event that shows a record; `None` if the dialect has none.
+fn shown<'a>(event: &'a Event, turn: Option<&TurnEvent>) -> Option<ShownEvent<'a>> {
+    match (Dialect::of(&event.topic), turn) {
+        (Dialect::Conversation(id), Some(turn)) => conversation_turn(turn, id, event.ts),
+        (Dialect::Named(room), Some(turn)) => named_turn(turn, Some(room), event.ts),
+        _ => Some((&event.kind, Cow::Borrowed(&event.payload))),
+    }
+}
+
+fn whole_packet(
+    event: &Event,
+    (name, payload): ShownEvent<'_>,
+    position: bool,
+    offset: bool,
+) -> Option<Box<str>> {
     let mut members = String::new();
-    if matches!(dialect, Dialect::Other) {
+    if matches!(Dialect::of(&event.topic), Dialect::Other) {
         write!(members, "\"topic\":{}", packet::quoted(event.topic.as_str())).ok()?;
     }
     if position {
@@ -75,11 +99,26 @@ fn encode(event: &Event, position: bool, offset: bool) -> RenderedPacket {
     Some(packet.into())
 }
 
+/// Name and payload of an event.
+type ShownEvent<'a> = (&'a str, Cow<'a, str>);
+
+fn thinking(turn: Uuid, conversation_id: i64) -> ShownEvent<'static> {
+    let payload = json!({"conversation_id": conversation_id, "turn": turn});
+    ("ai_thinking", payload.to_string().into())
+}
+
+fn chunk(turn: Uuid, start: u64, text: &str, conversation_id: i64) -> ShownEvent<'static> {
+    let payload = json!({
+        "chunk": text, "start": start, "conversation_id": conversation_id, "turn": turn,
+    });
+    ("ai_response_chunk", payload.to_string().into())
+}
+
 fn conversation_turn(
     turn: &TurnEvent,
     conversation_id: i64,
     ts: u64,
-) -> Option<(&'static str, Cow<'static, str>)> {
+) -> Option<ShownEvent<'static>> {
     let id = turn.turn();
     let whole = |text: &str, message: Option<i64>, cancelled: Option<bool>| {
         let at = wire::time(i64::try_from(ts).unwrap_or(i64::MAX));
@@ -96,19 +135,12 @@ fn conversation_turn(
             turn: Some(id),
             cancelled,
         };
-        ("ai_response_complete", wire::json(&said))
+        ("ai_response_complete", Cow::from(wire::json(&said)))
     };
-    let (name, payload) = match turn {
-        TurnEvent::Started(_) => {
-            ("ai_thinking", json!({"conversation_id": conversation_id, "turn": id}).to_string())
-        }
-        TurnEvent::Delta(delta) => {
-            let chunk = json!({
-                "chunk": delta.text, "start": delta.start,
-                "conversation_id": conversation_id, "turn": id,
-            });
-            ("ai_response_chunk", chunk.to_string())
-        }
+    Some(match turn {
+        // The text of a snapshot comes after this.
+        TurnEvent::Started(_) | TurnEvent::Snapshot(_) => thinking(id, conversation_id),
+        TurnEvent::Delta(delta) => chunk(id, delta.start, &delta.text, conversation_id),
         TurnEvent::Completed(completed) => whole(&completed.text, completed.message, None),
         TurnEvent::Cancelled(cancelled) => whole(&cancelled.text, cancelled.message, Some(true)),
         TurnEvent::Failed(failed) => {
@@ -116,11 +148,10 @@ fn conversation_turn(
                 "error": wire::apology(&failed.title), "code": failed.code, "message_id": failed.message,
                 "conversation_id": conversation_id, "turn": id,
             });
-            ("ai_response_error", error.to_string())
+            ("ai_response_error", error.to_string().into())
         }
         _ => return None,
-    };
-    Some((name, payload.into()))
+    })
 }
 
 /// The event for a turn in a named room, or for one of the client alone.
@@ -133,6 +164,9 @@ pub(crate) fn named_turn(
     let (name, mut payload) = match turn {
         TurnEvent::Delta(delta) => {
             ("llm_token", json!({"token": delta.text, "start": delta.start, "turn": id}))
+        }
+        TurnEvent::Snapshot(snapshot) if !snapshot.text.is_empty() => {
+            ("llm_token", json!({"token": snapshot.text, "start": 0, "turn": id}))
         }
         TurnEvent::Completed(completed) => {
             let whole = json!({

@@ -57,7 +57,7 @@ impl<'a> SocketLink<'a> {
         tag: Tag,
     ) -> Result<Position, TooManyTopics> {
         let top = self.inbox.subscribe(topic, since, tag)?;
-        let from = if let Since::After(after) = since { after } else { top };
+        let from = since.position().unwrap_or(top);
         if let Some(recovery) = self.recovery {
             recovery.followed(topic, tag, Some(from));
         }

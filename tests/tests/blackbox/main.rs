@@ -26,6 +26,7 @@ mod history;
 mod host;
 mod http;
 mod idle;
+mod joining;
 mod kept;
 mod leftover;
 mod limits;

@@ -145,6 +145,7 @@ pub(crate) fn short(record: &TurnEvent) -> String {
         TurnEvent::Completed(completed) => format!("completed {}", completed.text),
         TurnEvent::Failed(failed) => format!("failed {}", failed.code),
         TurnEvent::Cancelled(cancelled) => format!("cancelled {}", cancelled.text),
+        TurnEvent::Snapshot(snapshot) => format!("snapshot {}", snapshot.text),
     }
 }
 

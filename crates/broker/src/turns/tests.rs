@@ -1,5 +1,5 @@
 //! Turns in the order in which readers come, and within their bounds.
-use quadrille_core::{Hub, Life, Limits, Policies, Topic, turn::*};
+use quadrille_core::{BatchLimit, Delivery, Hub, Life, Limits, Policies, Topic, turn::*};
 use serde_json::Value;
 
 use super::*;
@@ -207,4 +207,59 @@ fn what_is_kept_is_bounded() {
         cache.evict();
     }
     assert_eq!((cache.turns.len(), cache.order.len()), (TURNS, TURNS));
+}
+
+fn started(turn: Uuid) -> TurnEvent {
+    let [agent, user, question] = ["echo", "7", "Wie?"].map(Into::into);
+    TurnEvent::Started(Started { turn, agent, user, question })
+}
+
+/// Joins `topic` without a cursor, and takes what is there.
+fn joined(hub: &Hub, topic: &Topic) -> Vec<Record> {
+    let mut inbox = hub.inbox();
+    inbox.subscribe(topic, Since::Now, 0).unwrap();
+    let (mut out, limit) = (Vec::new(), BatchLimit { records: 99, bytes: usize::MAX });
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    _ = inbox.poll_recv(&mut cx, limit, &mut out);
+    let record = |delivery| match delivery {
+        Delivery::Record(record, _) => record,
+        other => panic!("{other:?}"),
+    };
+    out.into_iter().map(record).collect()
+}
+
+#[tokio::test]
+async fn a_reader_that_comes_late_gets_all_of_the_text_and_so_does_whoever_asks_for_history() {
+    let policy = quadrille_core::Policy { events: 3, ..Default::default() };
+    let hub = Hub::new(Policies::from(policy), &Limits::default(), &Life::new());
+    let (topic, turn): (Topic, _) = ("user:7".parse().unwrap(), Uuid::now_v7());
+    publish(&hub, &topic, &[started(turn)]).await;
+    let texts = TurnTexts::new(hub.clone());
+    let frames = |record: &Record| {
+        payloads(&texts.frames(record, false).into_iter().flatten().collect::<Vec<_>>())
+    };
+    let begun = "status started Assistant is processing your request... false";
+    assert_eq!(frames(&joined(&hub, &topic)[0]), [begun]);
+    let letters: Vec<_> = (0..9).map(|n| delta(turn, n, &n.to_string())).collect();
+    publish(&hub, &topic, &letters).await;
+    let [snapshot] = joined(&hub, &topic).try_into().unwrap();
+    let notice = "status responding Assistant is responding... false";
+    for _ in 0..2 {
+        assert_eq!(frames(&snapshot), [notice, "response in_progress 012345678 false"]);
+    }
+    let [first, second] = [0, 1].map(|_| texts.frames(&snapshot, true));
+    assert_eq!(first.map(|one| one.unwrap().as_ptr()), second.map(|one| one.unwrap().as_ptr()));
+    // What follows goes on from there, for whoever got the snapshot and for whoever did not.
+    let records = publish(&hub, &topic, &[delta(turn, 9, "!")]).await;
+    let newest = &records[records.len() - 2];
+    assert_eq!(frames(newest), ["response in_progress 012345678! false"]);
+    let cold = TurnTexts::new(hub.clone());
+    let [none, text] = cold.frames(newest, false);
+    assert_eq!((none, payloads(&[text.unwrap()])), (None, frames(newest)));
+    let history = TurnTexts::new(hub.clone()).history(&records);
+    assert_eq!(payloads(&history), ["response in_progress 012345678! false"]);
+    let status = TurnEvent::Status(Status { turn, text: "searching".to_owned() });
+    let records = publish(&hub, &topic, &[status]).await;
+    let expected = ["status processing searching false", "response in_progress 012345678! false"];
+    assert_eq!(payloads(&TurnTexts::new(hub).history(&records)), expected);
 }

@@ -16,6 +16,7 @@ use crate::{
     backpressure::Backpressure,
     budget::Budget,
     delivery::{Since, Tag},
+    document::{TurnDocument, TurnRecord},
     event::Record,
     sync::{Mutex, lock},
     telemetry,
@@ -35,6 +36,8 @@ pub(crate) struct Log {
 #[derive(Debug)]
 struct State {
     ring: Ring,
+    /// The turn that runs.
+    document: Option<Box<TurnDocument>>,
     /// The topic counts for the first of these.
     audience: Audience<Reader>,
     /// The place that the log holds among all topics.
@@ -74,6 +77,7 @@ impl Log {
     pub(crate) fn new(topic: Topic, policy: Policy, epoch: u64, budget: Arc<Budget>) -> Self {
         let state = State {
             ring: Ring::new(&policy, epoch, &budget),
+            document: None,
             audience: Audience::default(),
             place: None,
             backpressure: Backpressure::default(),
@@ -91,12 +95,17 @@ impl Log {
 
     /// Appends a record and wakes the parked readers. Gives the draft back if the log is expired.
     pub(crate) fn append(&self, draft: Draft) -> Result<Appended, Box<Draft>> {
+        // Without the lock: a long text takes time.
+        let turn = TurnRecord::of(&draft);
         let mut state = lock(&self.state);
         if state.expired {
             return Err(Box::new(draft));
         }
         let at = Position { epoch: state.ring.epoch, offset: state.ring.next };
         let record = Record::new(Event::new(draft, at));
+        if let Some(turn) = turn {
+            turn.fold(&mut state.document, &record, &self.budget);
+        }
         let (crowded, parked) = state.push(record, &self.policy, &self.budget);
         let readers = state.audience.len();
         drop(state); // the ring has the order, so waking needs no lock
@@ -151,18 +160,29 @@ impl Log {
         }
     }
 
-    /// Up to `limit` records, whether any before them are gone, and where the log stands.
+    /// Up to `limit` records, whether any before them are gone, and where the log stands. After the
+    /// newest record of a turn that runs, and that began before all of these, comes its snapshot.
     pub(crate) fn history(&self, since: Since, limit: usize) -> (bool, Vec<Record>, Position) {
-        let ring = &lock(&self.state).ring;
+        let State { ring, document, .. } = &mut *lock(&self.state);
         let from = match since {
             Since::Now => ring.next - (limit.min(ring.len()) as u64),
             since => ring.cursor(since),
         };
         let gap = from < ring.floor();
-        (gap, ring.from(from).take(limit).cloned().collect(), ring.top())
+        let mut records: Vec<_> = ring.from(from).take(limit).cloned().collect();
+        if let Some(document) = document
+            && records.first().is_some_and(|record| record.at.offset > document.first())
+            && let Ok(last) =
+                records.binary_search_by_key(&document.last(), |record| record.at.offset)
+        {
+            records.insert(last + 1, document.snapshot());
+        }
+        (gap, records, ring.top())
     }
 
     /// Adds a reader; `None` if the log is expired. The first one needs room in its share of topics.
+    /// Gives the end of the log; with [`Since::Now`] while a turn runs, the position before that turn,
+    /// because a client that leaves before it has the snapshot needs all of it.
     pub(crate) fn join(
         self: &Arc<Self>,
         since: Since,
@@ -179,43 +199,58 @@ impl Log {
             place.assign(&mailbox.holder())?;
         }
         let cursor = state.ring.cursor(since);
-        let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, &state.ring));
+        let turn = state.document.as_ref().filter(|document| match since {
+            Since::Now => true,
+            Since::Start | Since::Fresh(_) => document.first() < cursor,
+            Since::After(_) => false,
+        });
+        let first = turn.filter(|_| since == Since::Now).map(|document| document.first());
+        let turn = turn.map(|document| document.turn());
+        let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, turn, &state.ring));
         state.audience.add(&reader);
-        let top = state.ring.top();
-        if cursor < state.ring.next {
+        let Position { epoch, offset } = state.ring.top();
+        let begin = Position { epoch, offset: first.map_or(offset, |first| first - 1) };
+        let is_late = cursor < state.ring.next;
+        if is_late {
             state.backpressure.on_late_join();
+        }
+        if is_late || turn.is_some() {
             drop(state);
             Arc::clone(&reader).wake();
         } else {
             state.audience.park(&reader);
         }
-        Ok(Some((reader, top)))
+        Ok(Some((reader, begin)))
     }
 
-    /// Expires the log if it has no readers and was not touched since `before`. True only once: the
+    /// Expires the log if it has no readers, no turn runs in it and it was not touched since `before`. True only once: the
     /// caller, which holds the hub's lock on the topic, has to remove it.
     pub(crate) fn expire(&self, before: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        let idle =
-            state.audience.is_empty() && before.is_some_and(|before| state.touched <= before);
+        let idle = state.is_idle() && before.is_some_and(|before| state.touched <= before);
         if !idle || state.expired {
             return false;
         }
         state.expired = true;
         state.place = None;
-        state.ring.clear();
+        state.clear();
         true
     }
 
     /// Upper bound on the bytes that trimming the log frees.
     pub(crate) fn held(&self) -> usize {
-        lock(&self.state).ring.held()
+        let state = lock(&self.state);
+        state.ring.held() + state.document.as_ref().map_or(0, |document| document.spare())
     }
 
     /// Drops all records but the newest, or that one if it is all there is. Readers that have not
-    /// read them see a gap.
+    /// read them see a gap. The document of a turn that runs stays.
     pub(crate) fn trim(&self) {
-        lock(&self.state).ring.shrink();
+        let State { ring, document, .. } = &mut *lock(&self.state);
+        ring.shrink();
+        if let Some(document) = document {
+            document.shrink();
+        }
     }
 
     /// Ends the log of a deleted topic: readers get the records that are held, and then the end. The
@@ -225,24 +260,33 @@ impl Log {
         let mut state = lock(&self.state);
         state.expired = true;
         if state.audience.is_empty() {
-            state.ring.clear();
+            state.clear();
         }
         state.audience.take_parked()
     }
 
     /// Drops the records of a deleted topic: readers that did not get them see a gap.
     pub(crate) fn clear(&self) {
-        lock(&self.state).ring.clear();
+        lock(&self.state).clear();
     }
 
-    /// Time of the last use, if the log has no readers.
+    /// Time of the last use, if the log has no readers and no turn runs in it.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let state = lock(&self.state);
-        state.audience.is_empty().then_some(state.touched)
+        state.is_idle().then_some(state.touched)
     }
 }
 
 impl State {
+    fn is_idle(&self) -> bool {
+        self.audience.is_empty() && self.document.is_none()
+    }
+
+    fn clear(&mut self) {
+        self.ring.clear();
+        self.document = None;
+    }
+
     /// Appends `record`. Tells whether the publisher should wait, and gives the readers to wake.
     fn push(
         &mut self,

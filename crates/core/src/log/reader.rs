@@ -9,6 +9,8 @@ use std::{
     time::Instant,
 };
 
+use uuid::Uuid;
+
 use super::{
     Log, State,
     audience::ListPlaces,
@@ -19,6 +21,7 @@ use crate::{
     budget::Copied,
     compaction::Compaction,
     delivery::{BatchLimit, Delivery, Gap, Tag},
+    document::{self, TurnDocument},
     event::Record,
     mailbox,
     sync::{Mutex, lock},
@@ -40,6 +43,8 @@ pub(crate) struct Reader {
     /// Offset of the next record to read; 0 before any record, if the position to resume from is in
     /// another log.
     cursor: AtomicU64,
+    /// The turn of which the reader has yet to get the snapshot. Until then it gets no part of it.
+    missing: Mutex<Option<Uuid>>,
     places: ListPlaces,
     lagging: AtomicBool,
     /// Joined after records it asked for were gone: the gap is its absence, not its slowness.
@@ -84,12 +89,13 @@ impl ReaderMailbox {
 // === impl Reader ===
 
 impl Reader {
-    /// A reader whose next record is the one at `cursor`.
+    /// A reader whose next record is the one at `cursor`, after a snapshot of the turn `missing`.
     pub(super) fn new(
         log: &Arc<Log>,
         mailbox: &Arc<ReaderMailbox>,
         tag: Tag,
         cursor: u64,
+        missing: Option<Uuid>,
         ring: &Ring,
     ) -> Self {
         Self {
@@ -98,6 +104,7 @@ impl Reader {
             tag: tag.into(),
             rest: Mutex::default(),
             cursor: cursor.into(),
+            missing: Mutex::new(missing),
             places: ListPlaces::default(),
             lagging: (cursor < ring.next).into(),
             absent: (cursor < ring.floor()).into(),
@@ -153,7 +160,7 @@ impl Reader {
         let at = self.cursor.load(Relaxed);
         state.backpressure.on_leave(self.lagging.load(Relaxed), at);
         if state.expired && state.audience.is_empty() {
-            state.ring.clear();
+            state.clear();
         }
     }
 
@@ -168,50 +175,54 @@ impl Reader {
         if self.take_rest(limit, tag, out) {
             return true;
         }
-        let State { ring, audience, backpressure, expired, .. } = &mut *state;
+        let State { ring, document, audience, backpressure, expired, .. } = &mut *state;
+        let document = document.as_deref_mut();
         let old = self.cursor.load(Relaxed);
         let absent = self.absent.swap(false, Relaxed);
         let policy = &self.log.policy;
+        let mut missing = lock(&self.missing);
         let mut cursor = old;
         let mut behind = None;
         let coalesces = policy.on_slow == OnSlow::Coalesce && old > 0;
+        let size = document.as_ref().map_or(0, |document| document.size());
         if coalesces
             && ring.is_behind(old, policy)
-            && let Some(copied) = self.log.budget.copy(ring.held())
+            && let Some(copied) = self.log.budget.copy(ring.held() + size)
         {
-            behind = Some((ring.backlog(old), copied));
+            let mut backlog = ring.backlog(old);
+            let is_broken = |document: &&mut TurnDocument| {
+                *missing == Some(document.turn()) || backlog.lost >= Some(document.first())
+            };
+            let broken = document.filter(is_broken);
+            let turn = broken.as_ref().map(|document| document.turn());
+            backlog.turn = turn.or(missing.take());
+            backlog.snapshot = broken.map(TurnDocument::snapshot);
+            *missing = None;
+            behind = Some((backlog, copied));
             cursor = ring.next;
-        } else if old < ring.floor() {
-            if policy.on_slow == OnSlow::Disconnect && !absent && old > 0 {
-                out.push(Delivery::End(Close::SLOW));
-                limit.fill();
-            } else {
-                let missed = (old > 0).then(|| ring.floor() - old);
-                let cause = if absent { "resume" } else { "slow" };
-                let at = Position { epoch: ring.epoch, offset: ring.floor() - 1 };
-                out.push(self.gap(missed, at, tag, cause));
+        } else {
+            if old < ring.floor() {
+                let running =
+                    document.as_ref().filter(|document| absent || document.first() < ring.floor());
+                *missing = running.map(|document| document.turn());
+                self.fall_behind(old, absent, missing.is_some(), ring, limit, out);
+                cursor = ring.floor();
             }
-            cursor = ring.floor();
-        }
-        for record in ring.from(cursor) {
-            if !limit.take(record.size()) {
-                break;
-            }
-            cursor += 1;
-            out.push(Delivery::Record(Record::clone(record), tag));
+            cursor = self.deliver(cursor, ring, document, &mut missing, limit, out);
         }
         self.cursor.store(cursor, Relaxed);
         let next = ring.next;
         let lagging = backpressure.on_read(self.lagging.load(Relaxed), old, cursor, next);
         self.lagging.store(lagging, Relaxed);
+        let more = cursor < next || missing.is_some();
+        drop(missing);
         if let Some((backlog, copied)) = behind {
             let at = Position { epoch: ring.epoch, offset: old - 1 };
             drop(state);
-            self.coalesce(backlog, copied, at, tag, out);
+            self.coalesce(backlog, copied, at, out);
             self.take_rest(limit, tag, out);
             return true;
         }
-        let more = cursor < next;
         if !more && *expired {
             self.leave_from(&mut state);
             out.push(Delivery::Deleted(self.topic().clone(), tag));
@@ -219,6 +230,70 @@ impl Reader {
             audience.park(self);
         }
         more
+    }
+
+    /// Tells that the ring has moved past `old`. A gap before a snapshot is where the reader was: if it
+    /// resumes there, both come again, and never the rest of a text alone.
+    fn fall_behind(
+        &self,
+        old: u64,
+        absent: bool,
+        is_snapshot_next: bool,
+        ring: &Ring,
+        limit: &mut BatchLimit,
+        out: &mut Vec<Delivery>,
+    ) {
+        if self.log.policy.on_slow == OnSlow::Disconnect && !absent && old > 0 {
+            out.push(Delivery::End(Close::SLOW));
+            limit.fill();
+            return;
+        }
+        let missed = (old > 0).then(|| ring.floor() - old);
+        let cause = if absent { "resume" } else { "slow" };
+        let next = if is_snapshot_next { old.max(1) } else { ring.floor() };
+        let at = Position { epoch: ring.epoch, offset: next - 1 };
+        out.push(self.gap(missed, at, self.tag(), cause));
+    }
+
+    /// Delivers records from `cursor` on, up to `limit`: those of a turn that is missing as one
+    /// snapshot in the place of the newest. Gives the new cursor.
+    fn deliver(
+        &self,
+        mut cursor: u64,
+        ring: &Ring,
+        mut document: Option<&mut TurnDocument>,
+        missing: &mut Option<Uuid>,
+        limit: &mut BatchLimit,
+        out: &mut Vec<Delivery>,
+    ) -> u64 {
+        let tag = self.tag();
+        let mut records = ring.from(cursor);
+        loop {
+            let turn = document.as_mut().filter(|document| *missing == Some(document.turn()));
+            if let Some(turn) = turn.filter(|document| document.last() < cursor) {
+                let snapshot = turn.snapshot();
+                if !limit.take(snapshot.size()) {
+                    break;
+                }
+                out.push(Delivery::Record(snapshot, tag));
+                *missing = None;
+            }
+            let Some(record) = records.next() else { break };
+            let is_part = missing.is_some_and(|turn| document::is_part(record, turn));
+            if !is_part {
+                if !limit.take(record.size()) {
+                    return cursor;
+                }
+                out.push(Delivery::Record(Record::clone(record), tag));
+                missing.take_if(|turn| document::is_end(record, *turn));
+            }
+            cursor += 1;
+        }
+        if document.is_none_or(|document| *missing != Some(document.turn())) {
+            // It has ended, and its last record is gone, which is a gap.
+            *missing = None;
+        }
+        cursor
     }
 
     /// Delivers the rest of the last batch. True if there was any.
@@ -237,24 +312,26 @@ impl Reader {
     }
 
     /// Coalesces the backlog of a reader that has read up to `at`, from copies, without the lock.
-    fn coalesce(
-        &self,
-        backlog: Backlog,
-        copied: Copied,
-        at: Position,
-        tag: Tag,
-        out: &mut Vec<Delivery>,
-    ) {
-        if backlog.lost {
-            out.push(self.gap(None, at, tag, "slow"));
+    fn coalesce(&self, backlog: Backlog, copied: Copied, at: Position, out: &mut Vec<Delivery>) {
+        if backlog.lost.is_some() {
+            out.push(self.gap(None, at, self.tag(), "slow"));
         }
+        let is_part = |record: &Record, turn| document::is_part(record, turn);
+        let is_kept = |record: &Record| !backlog.turn.is_some_and(|turn| is_part(record, turn));
         let mut all = Compaction::default();
-        backlog.compacted.into_iter().for_each(|(offset, compacted)| all.take(offset, compacted));
-        backlog.records.into_iter().for_each(|record| all.keep(record));
+        for (offset, compacted) in backlog.compacted {
+            if is_kept(compacted.newest()) {
+                all.take(offset, compacted);
+            }
+        }
+        backlog.records.into_iter().filter(is_kept).for_each(|record| all.keep(record));
+        if let Some(snapshot) = backlog.snapshot {
+            all.keep(snapshot);
+        }
         let mut rest = lock(&self.rest);
         rest.records.extend(all.records());
         rest.copied = (!rest.records.is_empty()).then_some(copied);
-        telemetry::coalesced(backlog.span - rest.records.len() as u64);
+        telemetry::coalesced(backlog.span.saturating_sub(rest.records.len() as u64));
     }
 
     fn gap(&self, missed: Option<u64>, at: Position, tag: Tag, cause: &'static str) -> Delivery {

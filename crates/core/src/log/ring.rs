@@ -1,6 +1,8 @@
 //! The records of a log, within its bounds.
 use std::{collections::VecDeque, sync::Arc};
 
+use uuid::Uuid;
+
 use crate::{
     OnSlow, Policy, Position,
     budget::Budget,
@@ -25,9 +27,14 @@ pub(super) struct Ring {
 pub(super) struct Backlog {
     /// Number of records that were published.
     pub(super) span: u64,
-    pub(super) lost: bool,
+    /// Offset of the newest record that is lost, if any of them is.
+    pub(super) lost: Option<u64>,
     pub(super) compacted: Vec<(u64, Compacted)>,
     pub(super) records: Vec<Record>,
+    /// The turn whose parts are left out.
+    pub(super) turn: Option<Uuid>,
+    /// The record in their place.
+    pub(super) snapshot: Option<Record>,
 }
 
 impl Ring {
@@ -66,9 +73,13 @@ impl Ring {
         match since {
             Since::Now => self.next,
             Since::Start => self.floor(),
-            Since::After(at) if at.epoch == self.epoch && at.offset < self.next => at.offset + 1,
+            Since::After(at) | Since::Fresh(at)
+                if at.epoch == self.epoch && at.offset < self.next =>
+            {
+                at.offset + 1
+            }
             // Another epoch, or a position from the future: no record is at 0, so it is a gap.
-            Since::After(_) => 0,
+            Since::After(_) | Since::Fresh(_) => 0,
         }
     }
 
@@ -110,10 +121,11 @@ impl Ring {
 
     pub(super) fn backlog(&self, cursor: u64) -> Backlog {
         let evicted = self.compaction.as_ref().filter(|_| cursor < self.floor());
-        let (lost, compacted) =
+        let (is_lost, compacted) =
             evicted.map(|compaction| compaction.since(cursor)).unwrap_or_default();
+        let lost = evicted.map(|compaction| compaction.lost()).filter(|_| is_lost);
         let records = self.from(cursor).cloned().collect();
-        Backlog { span: self.next - cursor, lost, compacted, records }
+        Backlog { span: self.next - cursor, lost, compacted, records, turn: None, snapshot: None }
     }
 
     /// Bytes that an empty log would not hold, frames aside.

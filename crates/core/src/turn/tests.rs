@@ -71,7 +71,23 @@ fn every_record_of_a_turn_survives_its_payload() {
             usage,
             ..Failed::default()
         }),
-        TurnEvent::Cancelled(Cancelled { turn, text: text.into(), usage, ..Cancelled::default() }),
+        TurnEvent::Cancelled(Cancelled {
+            turn,
+            text: text.as_str().into(),
+            usage,
+            ..Cancelled::default()
+        }),
+        TurnEvent::Snapshot(TurnSnapshot {
+            turn,
+            agent: "echo".into(),
+            user: "7".into(),
+            question: "?".into(),
+            text,
+            parts: vec![SnapshotPart {
+                kind: "turn.status".to_owned(),
+                payload: RawJson::of(r#"{"n":1.50}"#),
+            }],
+        }),
     ];
     for record in &all {
         let event = event(record);

@@ -5,6 +5,8 @@ mod backpressure;
 mod bounds;
 mod coalesce;
 mod deleted;
+mod document;
+mod document_model;
 mod listing;
 mod log;
 mod model;

@@ -1,5 +1,8 @@
 //! The events of a connected client, and the packets that show it records.
-use quadrille_core::{Close, Delivery, Record, Tag, turn::TurnEvent};
+use quadrille_core::{
+    Close, Delivery, Record, Tag,
+    turn::{TurnEvent, TurnKind},
+};
 use quadrille_socketio::{
     EventHandler, Rejection, RenderOutput, SocketLink,
     engineio::PacketSink,
@@ -72,6 +75,12 @@ impl Client {
         // The publisher of what is sent to the others knows it already.
         let is_shown = tag & SHOWN != 0 && record.publisher != Some(self.sid);
         let offset = out.offset();
+        if tag & OWN != 0 && TurnKind::of(record) == Some(TurnKind::Snapshot) {
+            // The gap before it was where the reader was.
+            for packet in self.own.settle(&self.state.desk, record.at) {
+                out.packet(&packet);
+            }
+        }
         if tag & OWN != 0
             && record.kind.starts_with("turn.")
             && let Some(turn) = TurnEvent::of(record)
@@ -80,10 +89,10 @@ impl Client {
         {
             out.packet(&packet);
         }
-        if is_shown
-            && let Some(packet) = render::packet(record, tag & POSITIONS != 0, offset.is_some())
-        {
-            out.packet(packet);
+        if is_shown {
+            for packet in render::packets(record, tag & POSITIONS != 0, offset.is_some()) {
+                out.packet(packet);
+            }
         }
     }
 }

@@ -125,7 +125,7 @@ fn shown(form: TurnForm, turn: &TurnEvent, ts: u64) -> Option<(&'static str, Cow
             });
             Some(("ai_response", reply.to_string().into()))
         }
-        (TurnForm::Whole, TurnEvent::Delta(_)) => None,
+        (TurnForm::Whole, TurnEvent::Delta(_) | TurnEvent::Snapshot(_)) => None,
         _ => render::named_turn(turn, None, ts),
     }
 }

@@ -117,6 +117,7 @@ impl ReplyStream {
     fn event(&mut self, out: &mut String, event: &TurnEvent) {
         match event {
             TurnEvent::Delta(delta) => self.more(out, delta.start, &delta.text),
+            TurnEvent::Snapshot(snapshot) => self.more(out, 0, &snapshot.text),
             TurnEvent::Completed(completed) => self.more(out, 0, &completed.text),
             TurnEvent::Cancelled(cancelled) => self.more(out, 0, &cancelled.text),
             TurnEvent::Failed(failed) => self.form.error(out, &failed.title),

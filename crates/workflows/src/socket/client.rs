@@ -87,7 +87,7 @@ impl ChatClient {
         let position = match topic {
             Some(topic) => match link.inbox.subscribe(topic, since, TAG) {
                 // Where delivery begins, which may be before the end of the log.
-                Ok(top) => Some(if let Since::After(since) = since { since } else { top }),
+                Ok(top) => Some(since.position().unwrap_or(top)),
                 Err(err) => return link.out.text(&error(&format!("{err}; try again later"))),
             },
             None if chat.as_str().is_some_and(|chat| !chat.is_empty()) => {

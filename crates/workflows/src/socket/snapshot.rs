@@ -109,7 +109,7 @@ impl RunSnapshot {
         // Records that it covers are not delivered, nor after a reconnect with its position.
         let position = seen.as_ref().map_or(position, |seen| seen.advance(hub, topic, position));
         frame["position"] = json!(position);
-        Ok(Some(Self { frame: frame.to_string(), since: Since::After(position), seen }))
+        Ok(Some(Self { frame: frame.to_string(), since: Since::Fresh(position), seen }))
     }
 }
 

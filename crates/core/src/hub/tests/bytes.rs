@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     BatchLimit, Delivery, Event, Inbox, OnSlow, Text, Wire, WireSlot,
-    turn::{Delta, TurnEvent},
+    turn::{Completed, Delta, Started, TurnEvent},
 };
 
 /// A frame that is three times as long as the payload.
@@ -68,26 +68,61 @@ fn read(inbox: &mut Inbox, room: BatchLimit) -> Vec<Delivery> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { topic: usize, size: usize, key: Option<u8> },
-    Delta { topic: usize, text: usize },
-    Encode { topic: usize },
-    Read { reader: usize, records: usize },
-    Forget { topic: usize },
+    Publish {
+        topic: usize,
+        size: usize,
+        key: Option<u8>,
+    },
+    Start {
+        topic: usize,
+    },
+    Delta {
+        topic: usize,
+        text: usize,
+    },
+    End {
+        topic: usize,
+    },
+    /// Takes the place of a reader, without a cursor.
+    Join {
+        reader: usize,
+    },
+    Encode {
+        topic: usize,
+    },
+    Read {
+        reader: usize,
+        records: usize,
+    },
+    Forget {
+        topic: usize,
+    },
     Relieve,
-    Limit { bytes: usize },
+    Limit {
+        bytes: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..3_usize, 1..3000_usize, proptest::option::of(0..60_u8))
             .prop_map(|(topic, size, key)| Step::Publish { topic, size, key }),
-        4 => (0..3_usize, 1..200_usize).prop_map(|(topic, text)| Step::Delta { topic, text }),
+        2 => (0..3_usize).prop_map(|topic| Step::Start { topic }),
+        6 => (0..3_usize, 1..200_usize).prop_map(|(topic, text)| Step::Delta { topic, text }),
+        1 => (0..3_usize).prop_map(|topic| Step::End { topic }),
+        2 => (0..3_usize).prop_map(|reader| Step::Join { reader }),
         3 => (0..3_usize).prop_map(|topic| Step::Encode { topic }),
         2 => (0..3_usize, 1..9_usize).prop_map(|(reader, records)| Step::Read { reader, records }),
         1 => (0..3_usize).prop_map(|topic| Step::Forget { topic }),
         1 => Just(Step::Relieve),
         1 => (4_000..80_000_usize).prop_map(|bytes| Step::Limit { bytes }),
     ]
+}
+
+/// Ends the turn that runs in a topic.
+async fn end(hub: &Hub, n: usize) {
+    let end = Completed::default();
+    hub.publish(TurnEvent::Completed(end).draft(topic(n))).await.expect("room");
 }
 
 async fn run(on_slow: OnSlow, steps: Vec<Step>) {
@@ -116,6 +151,16 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
                 let draft = TurnEvent::Delta(Delta { turn, start, text }).draft(topic(n));
                 hub.publish(draft).await.expect("room");
             }
+            Step::Start { topic: n } => {
+                said[n] = 0;
+                let (turn, text) = (Uuid::nil(), || "x".into());
+                let started = Started { turn, agent: text(), user: text(), question: text() };
+                hub.publish(TurnEvent::Started(started).draft(topic(n))).await.expect("room");
+            }
+            Step::End { topic: n } => end(&hub, n).await,
+            Step::Join { reader } => {
+                inboxes[reader].subscribe(&topic(reader), Since::Now, 0).expect("room");
+            }
             Step::Encode { topic: n } => {
                 let records =
                     hub.history(&topic(n), Since::Start, 9).map(|history| history.records);
@@ -135,6 +180,9 @@ async fn run(on_slow: OnSlow, steps: Vec<Step>) {
         assert!(counted < 1 << 40, "more was given back than taken");
     }
     drop(inboxes);
+    for n in 0..3 {
+        end(&hub, n).await;
+    }
     hub.drop_idle(|_| false);
     assert_eq!(held(&hub), 0, "something is counted that is not held");
 }
@@ -230,4 +278,35 @@ async fn readers_that_do_not_read_hold_a_quarter_of_the_limit_together() {
         }
         assert!(held(&hub) <= limit / 4 + 300_000, "{} bytes", held(&hub));
     }
+}
+
+#[tokio::test]
+async fn the_document_of_a_turn_counts_until_the_turn_ends_and_nothing_drops_it() {
+    let hub = hub(Policy { events: 2, patience: Duration::ZERO, ..Policy::default() }, 1 << 20);
+    let (turn, text) = (Uuid::nil(), || "x".into());
+    let started = Started { turn, agent: text(), user: text(), question: text() };
+    hub.publish(TurnEvent::Started(started).draft(topic(1))).await.expect("room");
+    for n in 0..50 {
+        let delta = Delta { turn, start: n * 10_000, text: "x".repeat(10_000) };
+        hub.publish(TurnEvent::Delta(delta).draft(topic(1))).await.expect("room");
+    }
+    let counted = held(&hub);
+    assert!((500_000..1_048_576).contains(&counted), "{counted}");
+    // Other topics have no room for much, and the turn goes on.
+    for n in 0..200 {
+        let draft = Draft::new(topic(2 + n % 3), "n", "x".repeat(50_000));
+        hub.publish(draft).await.expect("room");
+    }
+    hub.drop_idle(|_| false);
+    let mut inbox = hub.inbox();
+    inbox.subscribe(&topic(1), Since::Now, 0).expect("room");
+    let all = read(&mut inbox, BatchLimit { records: 9, bytes: usize::MAX });
+    let Some(Delivery::Record(record, _)) = all.first() else { panic!("{all:?}") };
+    let Some(TurnEvent::Snapshot(snapshot)) = TurnEvent::of(record) else { panic!("{record:?}") };
+    assert_eq!(snapshot.text.len(), 500_000);
+    assert!(held(&hub) > 1_500_000, "{}: the snapshot counts, too", held(&hub));
+    end(&hub, 1).await;
+    drop((inbox, all));
+    hub.drop_idle(|_| false);
+    assert_eq!(held(&hub), 0);
 }
