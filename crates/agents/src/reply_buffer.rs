@@ -1,5 +1,5 @@
-//! The text of a reply so far, and how much of it is in the log.
-use std::time::Duration;
+//! The text of a reply that is not in the log yet, and how much of it there is.
+use std::{mem, time::Duration};
 
 use quadrille_core::{
     Hub,
@@ -18,8 +18,9 @@ const MERGED_TOKENS: usize = 64;
 pub(crate) struct ReplyBuffer<'a> {
     hub: &'a Hub,
     turn: &'a TurnState,
-    pub(crate) text: String,
-    /// Bytes and characters of `text` that are in the log.
+    /// The text that is not in the log.
+    rest: String,
+    /// Bytes and characters that are in the log.
     logged: usize,
     start: u64,
     /// Tokens that are not in the log.
@@ -30,14 +31,19 @@ pub(crate) struct ReplyBuffer<'a> {
 
 impl<'a> ReplyBuffer<'a> {
     pub(crate) fn new(hub: &'a Hub, turn: &'a TurnState) -> Self {
-        Self { hub, turn, text: String::new(), logged: 0, start: 0, tokens: 0, next: None }
+        Self { hub, turn, rest: String::new(), logged: 0, start: 0, tokens: 0, next: None }
     }
 
     pub(crate) fn push(&mut self, token: &str) {
         if !token.is_empty() {
-            self.text.push_str(token);
+            self.rest.push_str(token);
             self.tokens += 1;
         }
+    }
+
+    /// Bytes of the whole text so far.
+    pub(crate) fn len(&self) -> usize {
+        self.logged + self.rest.len()
     }
 
     /// The time of the next [`Self::flush`], if something waits for it.
@@ -62,10 +68,12 @@ impl<'a> ReplyBuffer<'a> {
         if self.tokens == 0 {
             return;
         }
-        let text = self.text.get(self.logged..).unwrap_or_default().to_owned();
+        let text = mem::take(&mut self.rest);
         let length = text.chars().count() as u64;
+        self.logged += text.len();
+        // Before it is in the log: text that was shown is never missing from an end.
+        self.turn.show(&text);
         let delta = Delta { turn: self.turn.id, start: self.start, text };
-        self.logged = self.text.len();
         self.start += length;
         self.tokens = 0;
         publish(self.hub, self.turn, TurnEvent::Delta(delta)).await;

@@ -82,6 +82,9 @@ pub struct Failed {
     pub code: Cow<'static, str>,
     /// For people.
     pub title: Cow<'static, str>,
+    /// The reply as far as it got.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub text: Arc<str>,
     /// Id of the stored message that records the failure, if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
@@ -95,6 +98,10 @@ pub struct Cancelled {
     /// Id of the stored message that holds the text, if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
+}
+
+fn is_empty(text: &Arc<str>) -> bool {
+    text.is_empty()
 }
 
 // === impl TurnKind ===
@@ -243,6 +250,7 @@ mod tests {
                 turn,
                 code: "timeout".into(),
                 title: text.clone().into(),
+                text: "Mia".into(),
                 message: None,
             }),
             TurnEvent::Cancelled(Cancelled { turn, text: text.into(), message: None }),

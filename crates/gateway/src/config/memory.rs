@@ -104,7 +104,7 @@ fn turns(_: &Config) -> Vec<MemoryPart> {
 }
 
 /// The database, work on tables, and connections that may be recovered.
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn storage(config: &Config) -> Vec<MemoryPart> {
     // Each reads a page of a list, and SQLite caches 2 MiB of pages for it.
     let connections = usize::try_from(config.store.max_connections).unwrap_or(usize::MAX);
@@ -119,20 +119,20 @@ fn storage(config: &Config) -> Vec<MemoryPart> {
     parts
 }
 
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
 fn storage(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
 /// Memory of an upload besides.
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn upload(config: &Config) -> u64 {
     /// Smallest part of a multipart upload to a bucket.
     const BUCKET: u64 = 5 * MIB;
     if config.files.url.starts_with("file:") { 0 } else { BUCKET }
 }
 
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
 fn upload(_: &Config) -> u64 {
     0
 }

@@ -236,7 +236,7 @@ fn a_database_of_what_was_not_compiled_in_says_how_to_get_it() {
 }
 
 #[test]
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn the_password_of_a_database_is_printed_as_a_comment() {
     let mut config = Config::default();
     config.store.url = "postgres://u:geheim@h/d".to_owned();

@@ -111,6 +111,7 @@ fn forgotten(turn: Uuid) -> TurnEvent {
         turn,
         code: "forgotten".into(),
         title: "the outcome of the question is no longer known".into(),
+        text: "".into(),
         message: None,
     })
 }

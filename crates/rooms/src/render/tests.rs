@@ -37,6 +37,7 @@ fn turns(id: Uuid) -> [TurnEvent; 6] {
         TurnEvent::Delta(Delta { turn: id, start: 2, text: " so".into() }),
         TurnEvent::Completed(Completed { turn: id, text: "a so".into(), message: Some(9) }),
         TurnEvent::Failed(Failed {
+            text: "".into(),
             turn: id,
             code: "upstream".into(),
             title: "it failed".into(),
