@@ -32,7 +32,7 @@ pub enum Code {
     QueueTimeout,
     /// The gateway stopped before the reply was complete.
     Interrupted,
-    /// There is no agent of the name that the question gave.
+    /// The question names no agent of the configuration.
     NoAgent,
     /// Too many questions waited.
     Busy,

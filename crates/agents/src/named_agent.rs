@@ -31,14 +31,14 @@ impl NamedAgent {
 
     /// Stands for an agent that is not configured any more, in a turn that has ended.
     pub(crate) fn absent(name: &str) -> Self {
-        Self::new(name, Arc::new(Absent), &Settings::new(Kind::Echo))
+        Self::new(name, Arc::new(MissingAgent), &Settings::new(Kind::Echo))
     }
 }
 
 /// Is never asked.
-struct Absent;
+struct MissingAgent;
 
-impl Agent for Absent {
+impl Agent for MissingAgent {
     fn ask(&self, _: Question) -> Reply {
         stream::iter([Err(Code::NoAgent.into())]).boxed()
     }

@@ -36,7 +36,8 @@ pub use model::{
 pub use storage::Storage;
 pub use store::Store;
 pub use turns::model::{
-    EndedTurn, NewEnd, NewTurn, Opened, RunningReply, Segment, StoredState, StoredTurn, TurnEnd,
+    EndedTurn, NewEnd, NewTurn, RunningReply, Segment, StoredState, StoredTurn, TurnEnd,
+    TurnOpening,
 };
 pub use workflows::{
     BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, DeletedChat,

@@ -2,7 +2,7 @@
 use futures_util::{FutureExt, future::BoxFuture};
 use quadrille_agents::{Begun, Ending, Growth, HistoryEntry, Journal, KeptTurn, NotStored, Ticket};
 use quadrille_core::{Holder, Hub, Life};
-use quadrille_store::{self as store, NewTurn, Opened, Segment, Store};
+use quadrille_store::{self as store, NewTurn, Segment, Store, TurnOpening};
 use uuid::Uuid;
 
 use crate::kept::{apology, kept, new_end};
@@ -32,8 +32,8 @@ impl StoreJournal {
         let opened =
             retried(is_busy, || self.store.open_turn(new, turn.user(), turn.question(), key));
         match opened.await.map_err(|err| not_stored(&err))? {
-            Opened::New => Ok(Begun::New),
-            Opened::Known(turn) => kept(*turn).map(Begun::Known).ok_or(NotStored),
+            TurnOpening::New => Ok(Begun::New),
+            TurnOpening::Known(turn) => kept(*turn).map(Begun::Known).ok_or(NotStored),
         }
     }
 

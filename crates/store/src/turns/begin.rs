@@ -1,7 +1,7 @@
 //! Opens turns outside of conversations; those in conversations are opened with their message.
 use super::{
     keys,
-    model::{NewTurn, Opened},
+    model::{NewTurn, TurnOpening},
 };
 use crate::{
     Error, Store,
@@ -29,13 +29,13 @@ impl Store {
         user: &str,
         question: &str,
         key: Option<&str>,
-    ) -> Result<Opened, Error> {
+    ) -> Result<TurnOpening, Error> {
         match self.insert_turn(turn, user, question, key).await {
-            Ok(()) => Ok(Opened::New),
+            Ok(()) => Ok(TurnOpening::New),
             Err(OpenRollback::Failed(err)) => Err(err),
             Err(OpenRollback::KeyTaken) => {
                 let known = self.turn_of_key(user, key.unwrap_or_default()).await?;
-                Ok(Opened::Known(Box::new(known)))
+                Ok(TurnOpening::Known(Box::new(known)))
             }
         }
     }

@@ -62,7 +62,9 @@ impl Store {
             if close.execute(&mut *tx).await?.rows_affected() == 0 {
                 return Ok(None);
             }
-            sqlx::query(DELETE_SEGMENTS).bind(turn).execute(&mut *tx).await?;
+            if !text.is_empty() {
+                sqlx::query(DELETE_SEGMENTS).bind(turn).execute(&mut *tx).await?;
+            }
             if frees_key {
                 sqlx::query(keys::FREE).bind(turn).execute(&mut *tx).await?;
             }

@@ -26,7 +26,7 @@ pub struct NewTurn<'a> {
 
 /// Outcome of opening a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
+pub enum TurnOpening {
     New,
     /// The key is of this turn; nothing was stored.
     Known(Box<StoredTurn>),

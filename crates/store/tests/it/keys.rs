@@ -1,7 +1,7 @@
 //! A message with a key is added once, whoever sends it again, and however many at a time.
 use std::time::Duration;
 
-use quadrille_store::{AddError, NewEnd, NewFile, NewMessage, Opened, Sender};
+use quadrille_store::{AddError, NewEnd, NewFile, NewMessage, Sender, TurnOpening};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -186,13 +186,13 @@ async fn a_key_of_a_turn_is_one_in_all_topics_of_a_user() {
             store.open_turn(new_turn(turn, topic), user, "hello", Some("once")).await.unwrap()
         };
         let first = Uuid::now_v7();
-        assert_eq!(open(first, "user:ann", "ann").await, Opened::New);
+        assert_eq!(open(first, "user:ann", "ann").await, TurnOpening::New);
         for topic in ["user:ann", "chan:other"] {
             let known = open(Uuid::now_v7(), topic, "ann").await;
-            let Opened::Known(turn) = known else { panic!("{known:?}") };
+            let TurnOpening::Known(turn) = known else { panic!("{known:?}") };
             assert_eq!((turn.id, &*turn.topic, &*turn.question), (first, "user:ann", "hello"));
         }
-        assert_eq!(open(Uuid::now_v7(), "user:bob", "bob").await, Opened::New);
+        assert_eq!(open(Uuid::now_v7(), "user:bob", "bob").await, TurnOpening::New);
         // In a conversation, too.
         let new = |topic| NewMessage {
             key: Some("once"),
@@ -218,7 +218,7 @@ async fn a_key_of_a_turn_may_be_freed_or_expire() {
                 let id = Uuid::now_v7();
                 let turn = new_turn(id, "user:ann");
                 let opened = bed.store.open_turn(turn, "ann", "hello", Some("once")).await;
-                (id, opened.unwrap() == Opened::New)
+                (id, opened.unwrap() == TurnOpening::New)
             };
             let (late, is_new) = open().await;
             assert!(is_new && !open().await.1);

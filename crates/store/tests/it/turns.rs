@@ -1,5 +1,7 @@
 //! A turn that was opened is ended once, with its reply.
-use quadrille_store::{Access, Message, NewEnd, NewMessage, Opened, Segment, Sender, StoredState};
+use quadrille_store::{
+    Access, Message, NewEnd, NewMessage, Segment, Sender, StoredState, TurnOpening,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -19,7 +21,7 @@ async fn ask(bed: &Bed, conversation: i64) -> Uuid {
 async fn ask_in(bed: &Bed, topic: &str, question: &str) -> Uuid {
     let id = Uuid::now_v7();
     let opened = bed.store.open_turn(new_turn(id, topic), "ann", question, None).await.unwrap();
-    assert_eq!(opened, Opened::New);
+    assert_eq!(opened, TurnOpening::New);
     id
 }
 
@@ -176,10 +178,11 @@ async fn the_window_counts_turns_of_the_topic_however_they_ended() {
         bed.store.end_turn(other, NewEnd::completed("other")).await.unwrap();
         let told = async |window| {
             let told = bed.store.exchanges("user:ann", window, 1 << 20).await.unwrap();
-            told.iter().map(|(question, reply)| format!("{question}{reply} ")).collect::<String>()
+            let texts = told.into_iter().map(|(question, reply)| [question, reply].concat());
+            texts.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(told(9).await, "0one 1two 2three 3 ");
-        assert_eq!(told(2).await, "2three 3 ");
+        assert_eq!(told(9).await, "0one 1two 2three 3");
+        assert_eq!(told(2).await, "2three 3");
         assert_eq!(told(0).await, "");
     })
     .await;

@@ -28,7 +28,7 @@ impl Bed {
         id
     }
 
-    /// What a start publishes in the topic `user:7`.
+    /// Starts, and lists what is published in the topic `user:7`.
     async fn start(&self) -> Vec<TurnEvent> {
         let life = Life::new();
         let hub = Hub::new(Policies::default(), &Limits::default(), &life);
