@@ -1,9 +1,6 @@
 //! The database and the folder or bucket of files.
-use std::time::Duration;
-
 use quadrille_core::Life;
 use quadrille_edge::Core;
-use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, start_error::StartError};
 
@@ -15,12 +12,9 @@ pub(crate) struct Persistence {
     #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     pub(super) files: quadrille_store::files::Files,
     /// Cancelled when the turns that the last process left have ended.
-    settled: CancellationToken,
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+    settled: tokio_util::sync::CancellationToken,
 }
-
-/// Time for which a start waits until the turns that the last process left have ended; then it goes
-/// on, and `/readyz` waits.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Persistence {
     pub(crate) async fn open(config: &Config, core: &Core) -> Result<Self, StartError> {
@@ -43,7 +37,7 @@ impl Persistence {
             let store = Store::with_shares(&config.store, &core.shares).await.map_err(store)?;
             store.remove_half_backups();
             folder.set_ledger(&store);
-            Ok(Self { store, files: folder, settled: CancellationToken::new() })
+            Ok(Self { store, files: folder, settled: tokio_util::sync::CancellationToken::new() })
         }
         #[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
         Ok(Self {})
@@ -71,6 +65,8 @@ impl Persistence {
     pub(crate) async fn settle(&self, core: &Core) {
         #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
         {
+            /// Time for which a start waits; then it goes on, and `/readyz` waits.
+            const SETTLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
             let (journal, settled) = (self.journal(core), self.settled.clone());
             let opened = i64::try_from(quadrille_core::now()).unwrap_or(i64::MAX);
             let work = core.life.finish("turns", async move {

@@ -109,14 +109,16 @@ fn storage(config: &Config) -> Vec<MemoryPart> {
     // Each reads a page of a list, and SQLite caches 2 MiB of pages for it.
     let connections = usize::try_from(config.store.max_connections).unwrap_or(usize::MAX);
     let database = MemoryPart::new("database", connections.saturating_add(1), 8 * MIB);
-    let mut parts = vec![database];
     #[cfg(feature = "rooms")]
-    if !config.rooms.recovery.is_zero() {
-        parts.push(MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
-    }
+    let recovery = (!config.rooms.recovery.is_zero())
+        .then(|| MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
+    #[cfg(not(feature = "rooms"))]
+    let recovery = None;
     #[cfg(feature = "workflows")]
-    parts.push(MemoryPart::new("tables", config.workflows.memory(), 1));
-    parts
+    let tables = Some(MemoryPart::new("tables", config.workflows.memory(), 1));
+    #[cfg(not(feature = "workflows"))]
+    let tables = None;
+    [Some(database), recovery, tables].into_iter().flatten().collect()
 }
 
 #[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
