@@ -129,7 +129,7 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         (
             "servre.x = 1",
             ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
-             rooms, workflows, broker, store, files, log, otel",
+             rooms, workflows, broker, store, turns, files, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
@@ -370,7 +370,7 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_SERVR__LISTEN",
             "127.0.0.1:1",
             "QUADRILLE_SERVR__LISTEN: servr: unknown key, expected one of server, auth, limits, \
-             topics, agents, relay, rooms, workflows, broker, store, files, log, otel",
+             topics, agents, relay, rooms, workflows, broker, store, turns, files, log, otel",
         ),
         (
             "QUADRILLE___TOPICS",
