@@ -1,5 +1,5 @@
 //! The gateway's database, open beside it.
-use quadrille_store::{Config, Message, Store};
+use quadrille_store::{Config, Message, Store, StoredTurn};
 
 use crate::scratch::Scratch;
 
@@ -29,6 +29,12 @@ impl Database {
     pub async fn conversation(&self, user: &str) -> i64 {
         let made = self.store.create_conversation(user, Some("Katzen")).await;
         made.expect("the database takes it").id
+    }
+
+    /// A turn of any topic.
+    pub async fn turn(&self, id: &str) -> Option<StoredTurn> {
+        let id = id.parse().expect("an id");
+        self.store.turn(id).await.expect("the database gives it")
     }
 
     /// All messages of a conversation, if there are not more than 1000.

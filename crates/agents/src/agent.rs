@@ -53,7 +53,8 @@ pub struct Given {
     pub level: Option<Arc<str>>,
 }
 
-/// An earlier question and its reply.
+/// An earlier question and its reply. An empty reply is not told to the agent: providers refuse to
+/// read an empty message, and with it every further question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry {
     pub question: String,

@@ -18,7 +18,8 @@ pub struct Ask {
     pub text: Arc<str>,
     /// The name of the agent, if not the default.
     pub agent: Option<Arc<str>>,
-    /// A second question of the same user and topic with this key joins the first one's turn.
+    /// The same question of the same user with this key joins the first one's turn, over whichever
+    /// protocol. Another question, or one in another topic, is refused.
     pub key: Option<IdempotencyKey>,
     /// The id of the turn, if the question is stored under it already.
     pub id: Option<Uuid>,

@@ -20,8 +20,11 @@ use crate::{
     queue::Queue,
     run::Runner,
     telemetry,
-    ticket::{Ended, Ending, Stop, Ticket, TurnState},
+    ticket::{Begin, Ended, Ending, Stop, Ticket, TurnState},
 };
+
+mod begin;
+mod growth;
 
 /// Scheduler of turns. Cloning shares it.
 #[derive(Clone)]
@@ -75,6 +78,7 @@ impl Desk {
         };
         let desk = Self(Arc::new(inner));
         life.spawn("turns", desk.clone().sweep(life.clone()));
+        life.spawn("turn growth", desk.clone().grow(life.clone()));
         desk
     }
 
@@ -101,14 +105,20 @@ impl Desk {
         desk
     }
 
-    /// Takes a question: its turn runs now or waits, or is the one of the same key.
-    pub fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
-        self.ask_with(ask, Given::default())
+    /// Takes a question: its turn runs now or waits, or is the one of the same key. The question is
+    /// stored before this resolves, and also if the caller stops waiting.
+    pub async fn ask(&self, ask: Ask) -> Result<Ticket, Refused> {
+        self.ask_with(ask, Given::default()).await
     }
 
     /// [`Self::ask`], with additions of the client. They go to the agent, and to no reader of the
     /// topic.
-    pub fn ask_with(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
+    pub async fn ask_with(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
+        self.put(ask, given)?.begun().await.inspect_err(telemetry::refused)
+    }
+
+    /// [`Self::ask_with`], without waiting until the question is stored, as [`Ticket::begun`] does.
+    pub fn put(&self, ask: Ask, given: Given) -> Result<Ticket, Refused> {
         self.take(ask, given).inspect_err(telemetry::refused)
     }
 
@@ -136,12 +146,31 @@ impl Desk {
         state.queue.push(&ask.topic, &ask.user, &ask.holder, Arc::clone(&turn))?;
         state.index.insert(Arc::clone(&turn), bytes);
         self.start(state);
+        if !turn.started.load(Relaxed) {
+            self.0.life.spawn("turn", self.clone().begin_waiting(Arc::clone(&turn)));
+        }
         Ok(Ticket(turn))
+    }
+
+    /// The name of the agent of a question that names this one or none.
+    pub fn agent_name<'a>(&'a self, given: Option<&'a str>) -> &'a str {
+        given.unwrap_or(&self.0.runner.config.default)
     }
 
     /// The turn of this id, if it waits, runs, or ended not long ago.
     pub fn find(&self, id: Uuid) -> Option<Ticket> {
         self.state().index.find(id).map(|turn| Ticket(Arc::clone(turn)))
+    }
+
+    /// The turn of this id, from the journal if this desk does not know it.
+    pub async fn look_up(&self, id: Uuid) -> Option<Ticket> {
+        if let Some(known) = self.find(id) {
+            return Some(known);
+        }
+        let kept = self.0.runner.journal.find(id).await?;
+        let agent = self.0.agents.get(&*kept.agent).map(Arc::clone);
+        let agent = agent.unwrap_or_else(|| Arc::new(NamedAgent::absent(&kept.agent)));
+        Some(Ticket(Arc::new(TurnState::restored(kept, agent))))
     }
 
     /// The turn that runs in `topic`, or else the one that has waited longest.
@@ -180,7 +209,7 @@ impl Desk {
             state.queue.remove_all(|_| true)
         };
         for turn in waiting {
-            self.end_waiting(turn, Ending::Failed(Code::Interrupted));
+            self.end_waiting(turn, Ending::failed(Code::Interrupted));
         }
         let running = self.state().index.unfinished();
         let ended = async {
@@ -214,7 +243,11 @@ impl Desk {
     }
 
     async fn run(self, turn: Arc<TurnState>) {
-        let ending = self.0.runner.run(&turn).await;
+        let ending = match self.begin(&turn).await {
+            Begin::Own => self.0.runner.run(&turn).await,
+            Begin::NotStored => Ending::failed(Code::NotStored),
+            Begin::Joined(_) | Begin::Refused(_) => return self.dismiss(&turn),
+        };
         self.end(turn, ending).await;
     }
 
@@ -227,7 +260,12 @@ impl Desk {
     /// Stores the end of `turn`, publishes its last record, and wakes its waiters. Called once for
     /// each turn: by the caller that took it out of the queue, to run it or to end it.
     async fn end(&self, turn: Arc<TurnState>, ending: Ending) {
-        let (ending, message) = self.0.runner.store(&turn, ending).await;
+        if matches!(turn.begun.wait().await, Begin::Joined(_) | Begin::Refused(_)) {
+            return self.dismiss(&turn);
+        }
+        // Readers that have left already come back to the next process.
+        let untold = self.state().closed && self.0.runner.hub.subscribers(&turn.ask.topic) == 0;
+        let (ending, message) = self.0.runner.store(&turn, ending, untold).await;
         let at = self.0.runner.publish_last(&turn, &ending, message).await;
         telemetry::ended(&turn, &ending);
         let mut state = self.state();
@@ -238,6 +276,7 @@ impl Desk {
         state.index.evict(self.0.runner.config.keep, self.0.runner.config.kept_bytes);
         // Only now that its place is free: a client that has the reply may ask again at once.
         turn.ended.set(Ended { ending, at, message }).expect("a turn ends once");
+        turn.forget_text();
         self.start(state);
     }
 
@@ -255,7 +294,7 @@ impl Desk {
                 state.queue.remove_all(|turn| turn.asked.elapsed() >= queue_timeout)
             };
             for turn in late {
-                self.end_waiting(turn, Ending::Failed(Code::QueueTimeout));
+                self.end_waiting(turn, Ending::failed(Code::QueueTimeout));
             }
         }
     }
@@ -270,8 +309,13 @@ impl Desk {
 impl State {
     /// The turn that `ask` joins, or `None` if it needs one of its own and there is room for that.
     fn join_or_check_room(&self, ask: &Ask, agent: &str) -> Result<Option<Ticket>, Refused> {
-        if let Some(turn) = self.index.find_by_key(ask) {
-            let same = turn.ask.text == ask.text && *turn.agent.name == *agent;
+        // A question that is stored already has found its key to be new.
+        if ask.id.is_none()
+            && let Some(turn) = self.index.find_by_key(ask)
+        {
+            let same = turn.ask.topic == ask.topic
+                && turn.ask.text == ask.text
+                && *turn.agent.name == *agent;
             return if same { Ok(Some(Ticket(Arc::clone(turn)))) } else { Err(Refused::KeyReused) };
         }
         if self.closed {

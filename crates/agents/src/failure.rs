@@ -32,6 +32,10 @@ pub enum Code {
     QueueTimeout,
     /// The gateway stopped before the reply was complete.
     Interrupted,
+    /// The question names no agent of the configuration.
+    NoAgent,
+    /// Too many questions waited.
+    Busy,
     /// The reply, or the question, could not be stored.
     NotStored,
     /// A defect of the gateway.
@@ -68,6 +72,30 @@ impl Error for Failure {
 // === impl Code ===
 
 impl Code {
+    const ALL: [Self; 16] = [
+        Self::Unreachable,
+        Self::Refused,
+        Self::BrokenOff,
+        Self::Upstream,
+        Self::BadAnswer,
+        Self::TooLong,
+        Self::ConnectTimeout,
+        Self::FirstTokenTimeout,
+        Self::TokenTimeout,
+        Self::TotalTimeout,
+        Self::QueueTimeout,
+        Self::Interrupted,
+        Self::NoAgent,
+        Self::Busy,
+        Self::NotStored,
+        Self::Internal,
+    ];
+
+    /// The code of this text; `None` for another text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     /// The code for programs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +111,8 @@ impl Code {
             Self::TotalTimeout => "total_timeout",
             Self::QueueTimeout => "queue_timeout",
             Self::Interrupted => "interrupted",
+            Self::NoAgent => "no_agent",
+            Self::Busy => "busy",
             Self::NotStored => "not_stored",
             Self::Internal => "internal",
         }
@@ -103,6 +133,8 @@ impl Code {
             Self::TotalTimeout => "the reply took too long",
             Self::QueueTimeout => "the question waited too long for its turn",
             Self::Interrupted => "the gateway stopped",
+            Self::NoAgent => "there is no such agent",
+            Self::Busy => "too many questions wait",
             Self::NotStored => "the conversation could not be stored",
             Self::Internal => "internal error of the gateway",
         }

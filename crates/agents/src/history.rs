@@ -12,8 +12,8 @@ use crate::HistoryEntry;
 /// Records that are searched, counted back from the newest.
 const SEARCHED_RECORDS: usize = 1024;
 
-/// The last `window` turns of `topic` that were completed with a reply, oldest first, as far as they
-/// fit into [`HistoryEntry::BYTES`].
+/// The last `window` turns of `topic` that have ended, oldest first, as far as they fit into
+/// [`HistoryEntry::BYTES`].
 pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<HistoryEntry> {
     if window == 0 {
         return Vec::new();
@@ -24,21 +24,22 @@ pub(crate) fn exchanges(hub: &Hub, topic: &Topic, window: usize) -> Vec<HistoryE
     let mut questions = HashMap::<Uuid, String>::new();
     let mut all = Vec::new();
     for record in &history.records {
-        if !matches!(TurnKind::of(record), Some(TurnKind::Started | TurnKind::Completed)) {
+        let is_told = |kind: TurnKind| kind == TurnKind::Started || kind.is_last();
+        if !TurnKind::of(record).is_some_and(is_told) {
             continue;
         }
-        match TurnEvent::of(record) {
+        let (turn, reply) = match TurnEvent::of(record) {
             Some(TurnEvent::Started(started)) => {
                 questions.insert(started.turn, started.question.to_string());
+                continue;
             }
-            Some(TurnEvent::Completed(completed)) => {
-                if let Some(question) = questions.remove(&completed.turn)
-                    && !completed.text.trim().is_empty()
-                {
-                    all.push(HistoryEntry { question, reply: completed.text.to_string() });
-                }
-            }
-            _ => {}
+            Some(TurnEvent::Completed(completed)) => (completed.turn, completed.text),
+            Some(TurnEvent::Cancelled(cancelled)) => (cancelled.turn, cancelled.text),
+            Some(TurnEvent::Failed(failed)) => (failed.turn, failed.text),
+            _ => continue,
+        };
+        if let Some(question) = questions.remove(&turn) {
+            all.push(HistoryEntry { question, reply: reply.to_string() });
         }
     }
     let mut left = HistoryEntry::BYTES;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Ask, Code,
+    Ask,
     ticket::{Ending, TurnState},
 };
 
@@ -33,12 +33,12 @@ struct Unfinished {
     _bytes: Permit,
 }
 
-/// An idempotency key counts for one user in one topic.
-type TurnKey = (Topic, Arc<str>, IdempotencyKey);
+/// An idempotency key counts for one user, in all topics.
+type TurnKey = (Arc<str>, IdempotencyKey);
 
 fn key(ask: &Ask) -> Option<TurnKey> {
     let key = ask.key.clone()?;
-    Some((ask.topic.clone(), Arc::clone(&ask.user), key))
+    Some((Arc::clone(&ask.user), key))
 }
 
 impl TurnIndex {
@@ -76,13 +76,19 @@ impl TurnIndex {
     /// Moves `turn` to those that ended.
     pub(crate) fn end(&mut self, turn: Arc<TurnState>, ending: &Ending) {
         self.remove_unfinished(&turn);
-        if *ending == Ending::Failed(Code::QueueTimeout) {
-            // No agent was asked: the same question may be asked again with the same key.
+        if ending.frees_key() {
             self.release_key(&turn);
         }
-        let size = turn.size() + ending.len();
+        let size = turn.size() + ending.text().len();
         self.ended_bytes += size;
         self.ended.push_back((Instant::now(), size, turn));
+    }
+
+    /// Removes a turn that turned out to be none.
+    pub(crate) fn forget(&mut self, turn: &TurnState) {
+        self.remove_unfinished(turn);
+        self.turns.remove(&turn.id);
+        self.release_key(turn);
     }
 
     fn remove_unfinished(&mut self, turn: &TurnState) {

@@ -11,13 +11,13 @@ impl Desk {
     /// that turn goes on. One whose key is known joins its turn, and cancels nothing.
     pub async fn interrupt(&self, ask: Ask) -> Result<Ticket, Refused> {
         let running = self.current(&ask.topic).filter(|turn| turn.phase() == Phase::Running);
-        let Some(running) = running else { return self.ask(ask) };
-        let ticket = match self.ask(ask.clone()) {
+        let Some(running) = running else { return self.ask(ask).await };
+        let ticket = match self.ask(ask.clone()).await {
             // The turn that runs makes room for this one.
             Err(Refused::TopicFull) => {
                 self.cancel(&running);
                 running.ended().await;
-                return self.ask(ask);
+                return self.ask(ask).await;
             }
             asked => asked?,
         };

@@ -33,6 +33,6 @@ pub use desk::{Desk, QUESTION_BYTES};
 pub use dialect::open;
 pub use failure::{Code, Failure};
 pub use follow::{Follow, FollowStep};
-pub use journal::{Journal, NotStored};
+pub use journal::{Begun, Growth, Journal, KeptTurn, NotStored};
 pub use named_agent::NamedAgent;
 pub use ticket::{Ended, Ending, Phase, Ticket};

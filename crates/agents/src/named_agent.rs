@@ -1,7 +1,9 @@
 //! An agent under the name that the configuration gives it.
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{Agent, Settings};
+use futures_util::{StreamExt, stream};
+
+use crate::{Agent, Code, Kind, Question, Reply, Settings};
 
 /// An agent, its name, and the bounds of its replies.
 pub struct NamedAgent {
@@ -25,6 +27,20 @@ impl NamedAgent {
             total_timeout,
             max_reply,
         }
+    }
+
+    /// Stands for an agent that is not configured any more, in a turn that has ended.
+    pub(crate) fn absent(name: &str) -> Self {
+        Self::new(name, Arc::new(MissingAgent), &Settings::new(Kind::Echo))
+    }
+}
+
+/// Is never asked.
+struct MissingAgent;
+
+impl Agent for MissingAgent {
+    fn ask(&self, _: Question) -> Reply {
+        stream::iter([Err(Code::NoAgent.into())]).boxed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The text of a reply so far, and how much of it is in the log; and the thoughts that are not yet.
+//! The text and the thoughts of a reply that are not in the log yet, and how much of them there is.
 use std::{mem, time::Duration};
 
 use quadrille_core::{
@@ -23,8 +23,9 @@ const MERGED_TOKENS: usize = 64;
 pub(crate) struct ReplyBuffer<'a> {
     hub: &'a Hub,
     turn: &'a TurnState,
-    pub(crate) text: String,
-    /// Bytes and characters of `text` that are in the log.
+    /// The text that is not in the log.
+    rest: String,
+    /// Bytes and characters that are in the log.
     logged: usize,
     start: u64,
     /// The thoughts that are not in the log.
@@ -44,7 +45,7 @@ impl<'a> ReplyBuffer<'a> {
         Self {
             hub,
             turn,
-            text: String::new(),
+            rest: String::new(),
             logged: 0,
             start: 0,
             thoughts: String::new(),
@@ -57,7 +58,7 @@ impl<'a> ReplyBuffer<'a> {
 
     pub(crate) fn push(&mut self, token: &str) {
         if !token.is_empty() {
-            self.text.push_str(token);
+            self.rest.push_str(token);
             self.tokens += 1;
         }
     }
@@ -85,6 +86,11 @@ impl<'a> ReplyBuffer<'a> {
         }
     }
 
+    /// Bytes of the whole text so far.
+    pub(crate) fn len(&self) -> usize {
+        self.logged + self.rest.len()
+    }
+
     /// The time of the next [`Self::flush`], if something waits for it.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.next.filter(|_| self.tokens > 0)
@@ -108,11 +114,14 @@ impl<'a> ReplyBuffer<'a> {
             return;
         }
         self.tokens = 0;
-        publish(self.hub, self.turn, self.rest()).await;
+        let record = self.take_rest();
+        publish(self.hub, self.turn, record).await;
         self.next = Some(Instant::now() + MERGE_INTERVAL);
     }
 
-    fn rest(&mut self) -> TurnEvent {
+    /// Takes the record of what is not in the log. Text counts as shown before it is there, so that
+    /// text that was shown is never missing from an end.
+    fn take_rest(&mut self) -> TurnEvent {
         let turn = self.turn.id;
         if !self.thoughts.is_empty() {
             let delta =
@@ -120,11 +129,10 @@ impl<'a> ReplyBuffer<'a> {
             self.thoughts_start += delta.text.chars().count() as u64;
             return TurnEvent::Reasoning(delta);
         }
-        let text = self.text.get(self.logged..).unwrap_or_default().to_owned();
-        let length = text.chars().count() as u64;
-        let delta = Delta { turn, start: self.start, text };
-        self.logged = self.text.len();
-        self.start += length;
+        let delta = Delta { turn, start: self.start, text: mem::take(&mut self.rest) };
+        self.logged += delta.text.len();
+        self.start += delta.text.chars().count() as u64;
+        self.turn.show(&delta.text);
         TurnEvent::Delta(delta)
     }
 }

@@ -44,7 +44,7 @@ impl Runner {
     pub(crate) async fn run(&self, turn: &Arc<TurnState>) -> Ending {
         AssertUnwindSafe(self.answer(turn)).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(agent = %turn.agent.name, "an agent panicked; this is a defect");
-            Ending::Failed(Code::Internal)
+            Ending::Failed { code: Code::Internal, text: turn.text() }
         })
     }
 
@@ -53,13 +53,14 @@ impl Runner {
         &self,
         turn: &Arc<TurnState>,
         ending: Ending,
+        untold: bool,
     ) -> (Ending, Option<i64>) {
-        match self.journal.end(&Ticket(Arc::clone(turn)), &ending).await {
-            Ok(message) => (ending, message),
-            Err(NotStored) if matches!(ending, Ending::Completed(_)) => {
-                (Ending::Failed(Code::NotStored), None)
+        match (self.journal.end(&Ticket(Arc::clone(turn)), &ending, untold).await, ending) {
+            (Ok(message), ending) => (ending, message),
+            (Err(NotStored), Ending::Completed(text)) => {
+                (Ending::Failed { code: Code::NotStored, text }, None)
             }
-            Err(NotStored) => (ending, None),
+            (Err(NotStored), ending) => (ending, None),
         }
     }
 
@@ -70,14 +71,10 @@ impl Runner {
         ending: &Ending,
         message: Option<i64>,
     ) -> Option<Position> {
-        publish(&self.hub, turn, ending.event(turn, message)).await
+        publish(&self.hub, turn, ending.event_of(turn, message)).await
     }
 
     async fn answer(&self, turn: &Arc<TurnState>) -> Ending {
-        // A question with an id is stored already.
-        if turn.ask.id.is_none() && self.journal.begin(&Ticket(Arc::clone(turn))).await.is_err() {
-            return Ending::Failed(Code::NotStored);
-        }
         let history = self.history(turn).await;
         let started = turn::Started {
             turn: turn.id,
@@ -104,28 +101,27 @@ impl Runner {
         drop(turn.report.set(details.report));
         match halt {
             Ok(Halt::Reply(whole)) => {
-                let text = whole.unwrap_or(buffer.text);
+                let text = whole.map_or_else(|| turn.text(), Arc::from);
                 if text.trim().is_empty() {
                     let status = turn::Status { turn: turn.id, text: EMPTY_REPLY.to_owned() };
                     publish(&self.hub, turn, TurnEvent::Status(status)).await;
                 }
-                Ending::Completed(text.into())
+                Ending::Completed(text)
             }
-            Ok(Halt::Stop(Stop::Cancelled)) => Ending::Cancelled(buffer.text.into()),
-            Ok(Halt::Stop(Stop::Interrupted)) => Ending::Failed(Code::Interrupted),
-            Err(failure) => Ending::Failed(report(turn, &failure)),
+            Ok(Halt::Stop(Stop::Cancelled)) => Ending::Cancelled(turn.text()),
+            Ok(Halt::Stop(Stop::Interrupted)) => {
+                Ending::Failed { code: Code::Interrupted, text: turn.text() }
+            }
+            Err(failure) => Ending::Failed { code: report(turn, &failure), text: turn.text() },
         }
     }
 
-    /// The earlier exchanges of the topic: from the client, the journal, or else the log. An
-    /// exchange without a reply is left out, because providers refuse to read an empty message, and
-    /// with it every further question.
+    /// The earlier exchanges of the topic: from the client, the journal, or else the log.
     async fn history(&self, turn: &Arc<TurnState>) -> Vec<HistoryEntry> {
         let window = turn.agent.agent.window();
         if let Some(given) = &turn.given.history {
-            let replied = |exchange: &&HistoryEntry| !exchange.reply.trim().is_empty();
-            let replied: Vec<_> = given.iter().filter(replied).collect();
-            return replied.into_iter().rev().take(window).rev().cloned().collect();
+            let older = given.len().saturating_sub(window);
+            return given.iter().skip(older).cloned().collect();
         }
         if window > 0
             && let Some(stored) = self.journal.history(&Ticket(Arc::clone(turn)), window).await
@@ -216,7 +212,7 @@ impl Runner {
                     () = buffer.flush_before(notice) => {}
                 }
             }
-            if buffer.text.len() > agent.max_reply {
+            if buffer.len() > agent.max_reply {
                 return Err(Code::TooLong.into());
             }
             silence = (Instant::now() + agent.token_timeout, Code::TokenTimeout);

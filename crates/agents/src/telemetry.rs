@@ -36,7 +36,7 @@ pub(crate) fn load(running: usize, waiting: usize) {
 pub(crate) fn ended(turn: &TurnState, ending: &Ending) {
     let (how, code) = match ending {
         Ending::Completed(_) => ("completed", ""),
-        Ending::Failed(code) => ("failed", code.as_str()),
+        Ending::Failed { code, .. } => ("failed", code.as_str()),
         Ending::Cancelled(_) => ("cancelled", ""),
     };
     let millis = u64::try_from(turn.asked.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,7 +2,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{
             AtomicBool, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -11,13 +11,18 @@ use std::{
 };
 
 use quadrille_core::{
-    Position, Topic,
+    Holder, IdempotencyKey, Position, Topic,
     turn::{Cancelled, Completed, Failed, TokenUsage, TurnEvent},
 };
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
 
-use crate::{Code, Given, ask::Ask, named_agent::NamedAgent};
+use crate::{
+    Code, Given,
+    ask::{Ask, Refused},
+    journal::{Growth, KeptTurn},
+    named_agent::NamedAgent,
+};
 
 /// A turn. Cloning shares it, and dropping it changes nothing.
 #[derive(Clone)]
@@ -32,12 +37,31 @@ pub(crate) struct TurnState {
     pub(crate) since: Position,
     pub(crate) asked: Instant,
     pub(crate) started: AtomicBool,
+    /// Whether a task stores the question, or it is stored already.
+    pub(crate) begins: AtomicBool,
+    pub(crate) begun: SetOnce<Begin>,
+    /// The text of the reply as far as it is in the log, until the turn has ended.
+    shown: Mutex<String>,
+    /// Bytes of `shown` that are stored.
+    stored: AtomicUsize,
     pub(crate) stop: SetOnce<Stop>,
     /// Set before the end, if the agent was asked.
     pub(crate) report: OnceLock<AgentReport>,
     pub(crate) ended: SetOnce<Ended>,
     /// Callers that wait for the end.
     waiters: AtomicUsize,
+}
+
+/// The outcome of storing the question.
+#[derive(Clone, Debug)]
+pub(crate) enum Begin {
+    Own,
+    /// The turn fails.
+    NotStored,
+    /// The key is of this turn, and this one is none.
+    Joined(Ticket),
+    /// The key is of another question, and this turn is none.
+    Refused(Refused),
 }
 
 /// The reason why a turn has to end before its reply does.
@@ -77,7 +101,11 @@ pub(crate) struct AgentReport {
 pub enum Ending {
     /// The whole reply.
     Completed(Arc<str>),
-    Failed(Code),
+    Failed {
+        code: Code,
+        /// The reply as far as it got.
+        text: Arc<str>,
+    },
     /// The reply as far as it got.
     Cancelled(Arc<str>),
 }
@@ -88,18 +116,35 @@ struct Waiter<'a>(&'a AtomicUsize);
 // === impl Ending ===
 
 impl Ending {
-    /// Bytes of the reply.
-    pub(crate) fn len(&self) -> usize {
+    /// A failure before there was any text.
+    pub fn failed(code: Code) -> Self {
+        Self::Failed { code, text: "".into() }
+    }
+
+    /// Whether the same question may be asked again with the same key, because no agent was asked.
+    pub fn frees_key(&self) -> bool {
+        matches!(self, Self::Failed { code: Code::QueueTimeout, .. })
+    }
+
+    /// The reply, as far as it got.
+    pub fn text(&self) -> &Arc<str> {
         match self {
-            Self::Completed(text) | Self::Cancelled(text) => text.len(),
-            Self::Failed(_) => 0,
+            Self::Completed(text) | Self::Cancelled(text) | Self::Failed { text, .. } => text,
         }
     }
 
     /// The last record of `turn`, which ended like this and is stored as `message`.
-    pub(crate) fn event(&self, turn: &TurnState, message: Option<i64>) -> TurnEvent {
-        let AgentReport { usage, reason } = turn.report.get().cloned().unwrap_or_default();
-        let turn = turn.id;
+    pub fn event(&self, turn: Uuid, message: Option<i64>) -> TurnEvent {
+        self.reported(turn, message, AgentReport::default())
+    }
+
+    /// [`Self::event`], with what the agent has reported.
+    pub(crate) fn event_of(&self, turn: &TurnState, message: Option<i64>) -> TurnEvent {
+        self.reported(turn.id, message, turn.report.get().cloned().unwrap_or_default())
+    }
+
+    fn reported(&self, turn: Uuid, message: Option<i64>, report: AgentReport) -> TurnEvent {
+        let AgentReport { usage, reason } = report;
         match self {
             Self::Completed(text) => {
                 let text = Arc::clone(text);
@@ -108,9 +153,10 @@ impl Ending {
             Self::Cancelled(text) => {
                 TurnEvent::Cancelled(Cancelled { turn, text: Arc::clone(text), message, usage })
             }
-            Self::Failed(code) => {
+            Self::Failed { code, text } => {
                 let (code, title) = (code.as_str().into(), code.title().into());
-                TurnEvent::Failed(Failed { turn, code, title, message, usage })
+                let text = Arc::clone(text);
+                TurnEvent::Failed(Failed { turn, code, title, text, message, usage })
             }
         }
     }
@@ -133,6 +179,11 @@ impl Ticket {
 
     pub fn question(&self) -> &Arc<str> {
         &self.0.ask.text
+    }
+
+    /// The key under which the question was asked.
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        self.0.ask.key.as_ref()
     }
 
     /// The name of the agent.
@@ -163,6 +214,26 @@ impl Ticket {
         self.0.report.get()?.reason.as_deref()
     }
 
+    /// The reply as far as readers of the topic have been shown it; of a turn that has ended, all of
+    /// it.
+    pub fn text(&self) -> Arc<str> {
+        match self.end() {
+            Some(ended) => Arc::clone(ended.ending.text()),
+            None => self.0.text(),
+        }
+    }
+
+    /// Resolves when the question is stored, or could not be, which its end tells. Gives the turn of
+    /// its key, which may be another one. Cancel-safe.
+    pub async fn begun(self) -> Result<Self, Refused> {
+        match self.0.begun.wait().await {
+            Begin::Own | Begin::NotStored => {}
+            Begin::Joined(other) => return Ok(other.clone()),
+            Begin::Refused(err) => return Err(err.clone()),
+        }
+        Ok(self)
+    }
+
     pub(crate) fn end(&self) -> Option<&Ended> {
         self.0.ended.get()
     }
@@ -177,7 +248,7 @@ impl Ticket {
 
     /// The last record of the turn, if the turn has ended.
     pub fn last_event(&self) -> Option<TurnEvent> {
-        self.end().map(|ended| ended.ending.event(&self.0, ended.message))
+        self.end().map(|ended| ended.ending.event_of(&self.0, ended.message))
     }
 
     /// The last record of the turn, if the turn has ended and a reader of its topic who has come to
@@ -200,6 +271,7 @@ impl fmt::Debug for Ticket {
 
 impl TurnState {
     pub(crate) fn new(ask: Ask, given: Given, agent: Arc<NamedAgent>, since: Position) -> Self {
+        let is_stored = ask.id.is_some();
         Self {
             id: ask.id.unwrap_or_else(Uuid::now_v7),
             ask,
@@ -208,11 +280,67 @@ impl TurnState {
             since,
             asked: Instant::now(),
             started: AtomicBool::new(false),
+            begins: AtomicBool::new(is_stored),
+            begun: if is_stored { SetOnce::new_with(Some(Begin::Own)) } else { SetOnce::new() },
+            shown: Mutex::default(),
+            stored: AtomicUsize::new(0),
             stop: SetOnce::new(),
             report: OnceLock::new(),
             ended: SetOnce::new(),
             waiters: AtomicUsize::new(0),
         }
+    }
+
+    /// A turn from the store, which this desk does not run. Its records are in no log.
+    pub(crate) fn restored(kept: KeptTurn, agent: Arc<NamedAgent>) -> Self {
+        let KeptTurn { id, topic, user, question, text, ending, message, .. } = kept;
+        let ask = Ask {
+            topic,
+            user,
+            holder: Holder::Program,
+            text: question,
+            agent: None,
+            key: None,
+            id: Some(id),
+        };
+        let ended = ending.map(|ending| Ended { ending, at: None, message });
+        Self {
+            started: AtomicBool::new(true),
+            shown: Mutex::new(text),
+            ended: SetOnce::new_with(ended),
+            ..Self::new(ask, Given::default(), agent, Position { epoch: 0, offset: 0 })
+        }
+    }
+
+    /// The text that is in the log.
+    pub(crate) fn text(&self) -> Arc<str> {
+        self.shown().as_str().into()
+    }
+
+    /// Notes that `text` goes into the log.
+    pub(crate) fn show(&self, text: &str) {
+        self.shown().push_str(text);
+    }
+
+    /// Frees the text, which the end has.
+    pub(crate) fn forget_text(&self) {
+        *self.shown() = String::new();
+    }
+
+    /// The part of the text that is in the log and not stored.
+    pub(crate) fn growth(&self) -> Option<Growth> {
+        let (shown, start) = (self.shown(), self.stored.load(Relaxed));
+        let text = shown.get(start..).filter(|text| !text.is_empty())?.to_owned();
+        Some(Growth { turn: self.id, start, text })
+    }
+
+    /// Notes that so many bytes of the text are stored.
+    pub(crate) fn grew_to(&self, stored: usize) {
+        self.stored.store(stored, Relaxed);
+    }
+
+    fn shown(&self) -> MutexGuard<'_, String> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a caller waits for the end.

@@ -118,6 +118,9 @@ pub struct Failed {
     pub code: Cow<'static, str>,
     /// For people.
     pub title: Cow<'static, str>,
+    /// The reply as far as it got.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub text: Arc<str>,
     /// Id of the stored message that records the failure, if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<i64>,
@@ -135,6 +138,10 @@ pub struct Cancelled {
     pub message: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<TokenUsage>,
+}
+
+fn is_empty(text: &Arc<str>) -> bool {
+    text.is_empty()
 }
 
 // === impl TurnKind ===

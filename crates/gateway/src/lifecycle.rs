@@ -73,6 +73,7 @@ impl Gateway {
         let listeners = listeners.collect::<Result<_, _>>()?;
         // Last: if the address is taken, the database may be in use as well.
         let storage = Persistence::open(&config, &core).await?;
+        storage.settle(&core).await;
         let protocols = protocols.with_storage(&storage, &core, &config)?;
         let (mut routes, work) = (protocols.routes, protocols.work);
         routes.extend(routes::of_api());
@@ -141,7 +142,7 @@ impl Gateway {
         );
         core.auth.start(&core.life);
         core.quotas.start(&core.life);
-        storage.start(&core.life);
+        storage.start(&config, &core.life);
         core.life.spawn("log throttle", level.throttle.clone().report(core.life.clone()));
         for listener in listeners {
             tracing::info!(address = %listener.address(), "listening");

@@ -90,7 +90,10 @@ fn status(code: Code) -> StatusCode {
         | Code::FirstTokenTimeout
         | Code::TokenTimeout
         | Code::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Code::QueueTimeout | Code::Interrupted | Code::NotStored => StatusCode::SERVICE_UNAVAILABLE,
+        Code::QueueTimeout | Code::Interrupted | Code::NotStored | Code::Busy => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Code::NoAgent => StatusCode::NOT_FOUND,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unreachable
         | Code::Refused
@@ -116,6 +119,8 @@ fn kind(code: Code) -> &'static str {
         Code::QueueTimeout => "/problems/queue-timeout",
         Code::Interrupted => "/problems/turn-interrupted",
         Code::NotStored => "/problems/not-stored",
+        Code::NoAgent => "/problems/no-agent",
+        Code::Busy => "/problems/busy",
         Code::Internal => "/problems/internal",
     }
 }
@@ -141,9 +146,9 @@ impl From<Error> for Problem {
             Error::Busy
             | Error::Share
             | Error::Draining
-            | Error::Failed(Code::QueueTimeout | Code::Interrupted | Code::NotStored) => {
-                problem.retry_after(RETRY_AFTER)
-            }
+            | Error::Failed(
+                Code::QueueTimeout | Code::Interrupted | Code::NotStored | Code::Busy,
+            ) => problem.retry_after(RETRY_AFTER),
             _ => problem,
         }
     }

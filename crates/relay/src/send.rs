@@ -64,7 +64,7 @@ pub(crate) async fn send(
     let ask = state.question(&caller, request, None).await?;
     // A stream is admitted before anything is asked: a refusal must not cost a turn.
     let session = if streams { Some(state.admit(&caller, Some(ask.user.clone()))?) } else { None };
-    let ticket = state.0.desk.ask(ask).map_err(Error::from)?;
+    let ticket = state.0.desk.ask(ask).await.map_err(Error::from)?;
     let mut response = match session {
         Some(session) => {
             let follow = Follow::new(ticket.clone(), ticket.since());
@@ -80,7 +80,7 @@ fn answer(Ended { ending, at, .. }: &Ended) -> Response {
     let mut response = match ending {
         Ending::Completed(text) => Json(ReplyBody { response: text }).into_response(),
         Ending::Cancelled(_) => Error::Cancelled.into_response(),
-        Ending::Failed(code) => Error::Failed(*code).into_response(),
+        Ending::Failed { code, .. } => Error::Failed(*code).into_response(),
     };
     let at = at.and_then(|at| HeaderValue::try_from(at.to_string()).ok());
     response.headers_mut().extend(at.map(|at| (POSITION_HEADER, at)));

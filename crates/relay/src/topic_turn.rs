@@ -143,7 +143,7 @@ pub(crate) async fn interrupt_turn(
     TurnPath(id): TurnPath,
     request: Request,
 ) -> Result<Response, Problem> {
-    let topic = state.find(&caller, id, Action::Write)?.topic().clone();
+    let topic = state.find(&caller, id, Action::Write).await?.topic().clone();
     state.interrupt_in(&caller, topic, request).await
 }
 
@@ -169,7 +169,7 @@ pub(crate) async fn steer_turn(
     TurnPath(id): TurnPath,
     request: Request,
 ) -> Result<Response, Problem> {
-    let topic = state.find(&caller, id, Action::Write)?.topic().clone();
+    let topic = state.find(&caller, id, Action::Write).await?.topic().clone();
     state.ask_in(&caller, topic, request).await
 }
 
@@ -187,7 +187,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TopicPath {
 }
 
 impl State {
-    /// What runs in `topic`, if `caller` may do `action` to it. To the caller, no other topic exists.
+    /// Returns the turn that runs in `topic`, or waits there, if `caller` may do `action` to it. To the caller, no other topic exists.
     fn current(
         &self,
         caller: &Caller,
@@ -215,7 +215,7 @@ impl State {
         request: Request,
     ) -> Result<Response, Problem> {
         let ask = self.question(caller, request, Some(topic)).await?;
-        Ok(accepted(&self.0.desk.ask(ask).map_err(Error::from)?))
+        Ok(accepted(&self.0.desk.ask(ask).await.map_err(Error::from)?))
     }
 }
 

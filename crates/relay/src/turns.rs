@@ -1,4 +1,6 @@
 //! `/api/v1/turns`: asking without waiting, and looking at a turn, watching it, cancelling it.
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{self, FromRequestParts, Path, Request},
@@ -31,7 +33,7 @@ pub(crate) struct TurnStatus {
     /// The position of the last record.
     #[schema(value_type = Option<String>)]
     position: Option<Position>,
-    /// The whole reply, or as far as it got.
+    /// The whole reply, or as far as it has got.
     response: Option<String>,
     /// The code of the failure.
     code: Option<&'static str>,
@@ -70,7 +72,7 @@ impl From<&Ticket> for TurnStatus {
             Phase::Ended(ended) => {
                 let status = match ended.ending {
                     Ending::Completed(_) => StatusKind::Completed,
-                    Ending::Failed(_) => StatusKind::Failed,
+                    Ending::Failed { .. } => StatusKind::Failed,
                     Ending::Cancelled(_) => StatusKind::Cancelled,
                 };
                 (status, Some(ended))
@@ -84,8 +86,8 @@ impl From<&Ticket> for TurnStatus {
         let position = ended.as_ref().and_then(|ended| ended.at);
         let (response, code) = match ended.map(|Ended { ending, .. }| ending) {
             Some(Ending::Completed(text) | Ending::Cancelled(text)) => (Some(text), None),
-            Some(Ending::Failed(code)) => (None, Some(code.as_str())),
-            None => (None, None),
+            Some(Ending::Failed { code, text }) => (not_empty(text), Some(code.as_str())),
+            None => (not_empty(ticket.text()), None),
         };
         Self {
             turn: ticket.id(),
@@ -101,6 +103,10 @@ impl From<&Ticket> for TurnStatus {
             usage: usage.map(|TokenUsage { input, output }| UsageBody { input, output }),
         }
     }
+}
+
+fn not_empty(text: Arc<str>) -> Option<Arc<str>> {
+    if text.is_empty() { None } else { Some(text) }
 }
 
 /// Ask without waiting
@@ -133,13 +139,13 @@ pub(crate) async fn ask(
     request: Request,
 ) -> Result<Response, Problem> {
     let ask = state.question(&caller, request, None).await?;
-    let ticket = state.0.desk.ask(ask).map_err(Error::from)?;
+    let ticket = state.0.desk.ask(ask).await.map_err(Error::from)?;
     Ok((StatusCode::ACCEPTED, Json(TurnStatus::from(&ticket))).into_response())
 }
 
 /// Look at a turn
 ///
-/// A turn is known until some time after its end.
+/// Turns outlive the process; for how long is up to `turns.keep`.
 #[utoipa::path(
     get,
     path = "/api/v1/turns/{id}",
@@ -155,7 +161,7 @@ pub(crate) async fn show(
     caller: Caller,
     TurnPath(id): TurnPath,
 ) -> Result<Json<TurnStatus>, Error> {
-    let ticket = state.find(&caller, id, Action::Read)?;
+    let ticket = state.find(&caller, id, Action::Read).await?;
     Ok(Json(TurnStatus::from(&ticket)))
 }
 
@@ -177,7 +183,11 @@ pub(crate) async fn cancel(
     caller: Caller,
     TurnPath(id): TurnPath,
 ) -> Result<Json<TurnStatus>, Error> {
-    let ticket = state.find(&caller, id, Action::Write)?;
+    let ticket = state.find(&caller, id, Action::Write).await?;
+    // A turn that this desk neither runs nor knows to have ended is not its to cancel.
+    if state.0.desk.find(id).is_none() && !matches!(ticket.phase(), Phase::Ended(_)) {
+        return Err(Error::NoTurn);
+    }
     state.0.desk.cancel(&ticket);
     ticket.ended().await;
     Ok(Json(TurnStatus::from(&ticket)))
@@ -213,7 +223,7 @@ pub(crate) async fn watch(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let ticket = state.find(&caller, id, Action::Read)?;
+    let ticket = state.find(&caller, id, Action::Read).await?;
     let since = since(&headers, &uri)?.unwrap_or(ticket.since());
     let top = state.0.core.hub.top(ticket.topic());
     let follow = Follow::new(ticket, since);
@@ -238,8 +248,13 @@ impl<S: Send + Sync> FromRequestParts<S> for TurnPath {
 
 impl State {
     /// A turn that `caller` may do `action` to. To the caller, no other turn exists.
-    pub(crate) fn find(&self, caller: &Caller, id: Uuid, action: Action) -> Result<Ticket, Error> {
-        let ticket = self.0.desk.find(id).ok_or(Error::NoTurn)?;
+    pub(crate) async fn find(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        action: Action,
+    ) -> Result<Ticket, Error> {
+        let ticket = self.0.desk.look_up(id).await.ok_or(Error::NoTurn)?;
         caller.allow(action, ticket.topic()).map_err(|_| Error::NoTurn)?;
         Ok(ticket)
     }

@@ -28,7 +28,7 @@ pub use crate::{
 };
 
 /// Serves the rooms, and describes their HTTP endpoints. `journal` is the one that `desk` stores turns
-/// in; turns that a crash cut off are closed in it from now on.
+/// in.
 pub fn router(
     core: &Core,
     desk: &Desk,
@@ -37,7 +37,6 @@ pub fn router(
     config: Config,
 ) -> (Router, OpenApi) {
     let socketio = quadrille_socketio::Config::from(&config);
-    core.life.spawn("journal", journal.clone().close_interrupted_turns());
     let state = Arc::new(State::new(core.clone(), desk.clone(), journal, storage, config));
     let (router, described) = http::router(&state);
     (quadrille_socketio::router(core, socketio, &state).merge(router), described)

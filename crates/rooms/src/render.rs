@@ -144,10 +144,13 @@ fn conversation_turn(
         TurnEvent::Completed(completed) => whole(&completed.text, completed.message, None),
         TurnEvent::Cancelled(cancelled) => whole(&cancelled.text, cancelled.message, Some(true)),
         TurnEvent::Failed(failed) => {
-            let error = json!({
+            let mut error = json!({
                 "error": wire::apology(&failed.title), "code": failed.code, "message_id": failed.message,
                 "conversation_id": conversation_id, "turn": id,
             });
+            if let (false, Some(members)) = (failed.text.is_empty(), error.as_object_mut()) {
+                members.insert("text".to_owned(), (*failed.text).into());
+            }
             ("ai_response_error", error.to_string().into())
         }
         _ => return None,

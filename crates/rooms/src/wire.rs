@@ -65,10 +65,7 @@ pub(crate) fn sender(sender: Sender) -> &'static str {
     }
 }
 
-/// Stands in place of a reply that failed.
-pub(crate) fn apology(title: &str) -> String {
-    format!("Sorry, I encountered an error: {title}")
-}
+pub(crate) use quadrille_turns::apology;
 
 /// Writes a time in Unix milliseconds: UTC, without a zone, as Python does.
 pub(crate) fn time(millis: i64) -> String {

@@ -2,12 +2,13 @@
 use std::{borrow::Cow, time::Duration};
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{
-    AddError, Added, Conversation, Error, FileInfo, Message, NewFile, NewMessage, Sender, Store,
-    db::{reading, writing},
+    AddError, Added, Conversation, Error, FileInfo, Message, NewFile, NewMessage, NewTurn, Sender,
+    Store,
+    db::writing,
     store::{clean, now},
+    turns::{self, model::StoredTurn},
     uploads, users,
     workflows::keys,
 };
@@ -37,18 +38,12 @@ const PUT_KEY: &str = "
     ON CONFLICT (conversation_id, user_id, key)
     DO UPDATE SET message_id = excluded.message_id, created_at = excluded.created_at";
 
-const OPEN_TURN: &str = "
-    INSERT INTO turns (id, conversation_id, question_id, state, started_at)
-    VALUES ($1, $2, $3, 'open', $4)";
-
 const ATTACH_FILE: &str = "
     UPDATE file_uploads SET message_id = $1, conversation_id = $2
     WHERE file_path = $3 AND user_id = $4 AND message_id IS NULL
         AND (conversation_id IS NULL OR conversation_id = $2)
     RETURNING file_path, user_id, conversation_id, message_id, filename, content_type, size,
         uploaded_at";
-
-const FIND_TURN: &str = "SELECT id FROM turns WHERE question_id = $1";
 
 const DELETE_OLD_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
 
@@ -61,6 +56,8 @@ const MAX_TITLE_CHARS: usize = 60;
 enum AddRollback {
     /// The key has a message already.
     Known(i64),
+    /// The key has a turn already.
+    Asked,
     Refused(AddError),
 }
 
@@ -86,8 +83,14 @@ impl Store {
                 if !is_same(&message, &new, uploads) {
                     return Err(AddError::KeyReused);
                 }
-                let turn = self.turn_of(id).await?;
-                Ok(Added { message, is_new: false, turn, title: None })
+                Ok(Added { message, is_new: false, turn: None, title: None })
+            }
+            Err(AddRollback::Asked) => {
+                let asked = self.turn_of_key(new.user, new.key.unwrap_or_default()).await?;
+                let is_same = new.turn.is_some_and(|turn| is_same_question(&asked, &turn, &new));
+                let id = asked.question_message.filter(|_| is_same).ok_or(AddError::KeyReused)?;
+                let message = self.message(id).await?.ok_or(AddError::NoConversation)?;
+                Ok(Added { message, is_new: false, turn: Some(asked.id), title: None })
             }
         }
     }
@@ -105,7 +108,7 @@ impl Store {
             let touch = sqlx::query_scalar(TOUCH_CONVERSATION).bind(conversation).bind(now);
             let title: Option<String> = touch.fetch_optional(&mut *tx).await?;
             let Some(title) = title else { return Err(AddError::NoConversation.into()) };
-            if let Some(key) = key.as_deref() {
+            if let Some(key) = key.as_deref().filter(|_| turn.is_none()) {
                 let since = now.saturating_sub(self.keep_keys());
                 let known = sqlx::query_as(FIND_KEY).bind(conversation).bind(&*user);
                 let known = known.bind(key).bind(since).fetch_optional(&mut *tx).await?;
@@ -122,13 +125,22 @@ impl Store {
             let insert = sqlx::query_scalar(INSERT_MESSAGE).bind(conversation).bind(&*user);
             let insert = insert.bind(sender.word()).bind(&*content).bind(metadata.as_deref());
             let id: i64 = insert.bind(now).fetch_one(&mut *tx).await?;
-            if let Some(key) = key.as_deref() {
+            if let Some(key) = key.as_deref().filter(|_| turn.is_none()) {
                 let remember = sqlx::query(PUT_KEY).bind(conversation).bind(&*user).bind(key);
                 remember.bind(id).bind(now).execute(&mut *tx).await?;
             }
-            if let Some(turn) = turn {
-                let open = sqlx::query(OPEN_TURN).bind(turn).bind(conversation).bind(id);
-                open.bind(now).execute(&mut *tx).await?;
+            if let Some(NewTurn { id: turn, topic, agent }) = turn {
+                let open = sqlx::query(turns::OPEN).bind(turn).bind(clean(topic).into_owned());
+                let open = open.bind(&*user).bind(clean(agent).into_owned()).bind(None::<&str>);
+                let open = open.bind(Some(conversation)).bind(Some(id)).bind(now);
+                open.execute(&mut *tx).await?;
+                if let Some(key) = key.as_deref() {
+                    let put = sqlx::query(turns::keys::PUT).bind(&*user).bind(key).bind(turn);
+                    let put = put.bind(now).bind(now.saturating_sub(self.keep_keys()));
+                    if put.execute(&mut *tx).await?.rows_affected() == 0 {
+                        return Err(AddRollback::Asked);
+                    }
+                }
             }
             for upload in uploads {
                 let (media_type, add) = (clean(upload.media_type), sqlx::query(uploads::ADD));
@@ -159,13 +171,7 @@ impl Store {
             files,
             created_at: now,
         };
-        Ok(Added { message, is_new: true, turn, title })
-    }
-
-    async fn turn_of(&self, question: i64) -> Result<Option<Uuid>, Error> {
-        Ok(reading!(self, |connection| {
-            sqlx::query_scalar(FIND_TURN).bind(question).fetch_optional(connection).await?
-        }))
+        Ok(Added { message, is_new: true, turn: turn.map(|turn| turn.id), title })
     }
 
     /// Deletes expired idempotency keys every hour, for ever.
@@ -188,9 +194,17 @@ impl Store {
         Ok(writing!(self, |tx| {
             let runs = sqlx::query(keys::DELETE_OLD).bind(before).execute(&mut *tx).await?;
             let messages = sqlx::query(DELETE_OLD_KEYS).bind(before).execute(&mut *tx).await?;
-            runs.rows_affected() + messages.rows_affected()
+            let turns = sqlx::query(turns::keys::DELETE_OLD).bind(before).execute(&mut *tx).await?;
+            runs.rows_affected() + messages.rows_affected() + turns.rows_affected()
         }))
     }
+}
+
+/// Returns whether `new`, as the question of `turn`, asks what `asked` does.
+fn is_same_question(asked: &StoredTurn, turn: &NewTurn<'_>, new: &NewMessage<'_>) -> bool {
+    asked.topic == clean(turn.topic)
+        && asked.question == clean(new.content)
+        && (asked.agent.is_empty() || asked.agent == clean(turn.agent))
 }
 
 /// Returns whether `new` would be stored as `message`. Of files, compares names, types and sizes.

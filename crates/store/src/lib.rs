@@ -31,11 +31,14 @@ pub use health::Fault;
 pub use lock::{Lock, LockError};
 pub use migrations::Migrated;
 pub use model::{
-    Access, Added, Conversation, FileInfo, Interrupted, Message, NewFile, NewMessage, Page,
-    SearchPage, Sender, TurnEnd,
+    Access, Added, Conversation, FileInfo, Message, NewFile, NewMessage, Page, SearchPage, Sender,
 };
 pub use storage::Storage;
 pub use store::Store;
+pub use turns::model::{
+    EndedTurn, NewEnd, NewTurn, RunningReply, Segment, StoredState, StoredTurn, TurnEnd,
+    TurnOpening,
+};
 pub use workflows::{
     BackupError, CancelRun, Chat, ChatFile, ChatMessage, ChatStatus, Claim, Claimed, DeletedChat,
     FileError, MessageType, NewChat, NewChatFile, NewChatMessage, NewRun, NewStep, Place, Run,

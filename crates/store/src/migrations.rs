@@ -30,6 +30,7 @@ pub(crate) const SQLITE: MigrationList = &[
     step!("sqlite", 3, "0003_files"),
     step!("sqlite", 4, "0004_run_keys"),
     step!("sqlite", 5, "0005_search_index"),
+    step!("sqlite", 6, "0006_turns"),
 ];
 
 #[cfg(feature = "postgres")]
@@ -39,6 +40,7 @@ pub(crate) const POSTGRES: MigrationList = &[
     step!("postgres", 3, "0003_files"),
     step!("postgres", 4, "0004_run_keys"),
     step!("postgres", 5, "0005_search_index"),
+    step!("postgres", 6, "0006_turns"),
 ];
 
 /// Applies the pending migrations, on a connection of its own or in a transaction.
@@ -142,7 +144,7 @@ mod tests {
         connection.execute(ADD).await.unwrap();
         let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
         assert!(count > 3, "{count}");
-        assert_eq!(run(&mut connection, SQLITE).await.unwrap().applied, 1);
+        assert_eq!(run(&mut connection, &SQLITE[..5]).await.unwrap().applied, 1);
         let count: i64 = sqlx::query_scalar(INDEX).fetch_one(&mut connection).await.unwrap();
         assert_eq!(count, 0);
         connection.execute(ADD).await.unwrap();
@@ -151,5 +153,40 @@ mod tests {
         let left = "SELECT content FROM messages";
         let left: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut connection).await.unwrap();
         assert_eq!(left, ["others"]);
+    }
+
+    #[tokio::test]
+    async fn turns_of_an_old_database_keep_their_data_and_their_keys() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        run(&mut connection, &SQLITE[..5]).await.unwrap();
+        connection
+            .execute(
+                "INSERT INTO users (id, created_at) VALUES ('ann', 0);
+                 INSERT INTO conversations (user_id, title, created_at, updated_at)
+                 VALUES ('ann', '', 0, 0);
+                 INSERT INTO messages (conversation_id, user_id, role, content, timestamp)
+                 VALUES (1, 'ann', 'user', 'why?', 0), (1, NULL, 'assistant', 'because', 0),
+                    (1, 'ann', 'user', 'and?', 0), (1, NULL, 'assistant', 'sorry', 0);
+                 INSERT INTO turns (
+                    id, conversation_id, question_id, state, reply_id, started_at, ended_at
+                 )
+                 VALUES (x'01', 1, 1, 'completed', 2, 3, 4), (x'02', 1, 3, 'interrupted', 4, 5, 6);
+                 INSERT INTO idempotency_keys (
+                    conversation_id, user_id, key, message_id, created_at
+                 )
+                 VALUES (1, 'ann', 'k', 3, 7), (1, 'ann', 'answer', 2, 7)",
+            )
+            .await
+            .unwrap();
+        run(&mut connection, SQLITE).await.unwrap();
+        let rows = "
+            SELECT hex(id) || topic || user_id || state || COALESCE(code, '') || COALESCE(text, '-')
+                || question_id || reply_id || started_at || ended_at
+            FROM turns ORDER BY id";
+        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(rows, ["01room:1anncompleted-1234", "02room:1annfailedinterrupted3456"]);
+        let keys = "SELECT user_id || key || hex(turn_id) || created_at FROM turn_keys";
+        let keys: Vec<String> = sqlx::query_scalar(keys).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(keys, ["annk027"]);
     }
 }

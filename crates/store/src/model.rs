@@ -1,7 +1,7 @@
 //! Types of conversations, as callers see them. All times are Unix milliseconds.
 use uuid::Uuid;
 
-use crate::columns::words;
+use crate::{NewTurn, columns::words};
 
 /// Right by which a conversation is read or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +80,11 @@ pub struct NewMessage<'a> {
     pub content: &'a str,
     /// JSON text.
     pub metadata: Option<&'a str>,
-    /// Idempotency key, per user and conversation.
+    /// Idempotency key, per user: of all turns if the message opens one, else of the messages of the
+    /// conversation.
     pub key: Option<&'a str>,
     /// Opens a turn with this message as its question.
-    pub turn: Option<Uuid>,
+    pub turn: Option<NewTurn<'a>>,
     /// Keys of files to attach. Files of another user, conversation or message are skipped.
     pub files: &'a [String],
 }
@@ -97,23 +98,6 @@ pub struct Added {
     pub turn: Option<Uuid>,
     /// The conversation's title, if this message gave it one.
     pub title: Option<String>,
-}
-
-/// Outcome of a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TurnEnd {
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-/// A turn that was open when the process stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interrupted {
-    pub turn: Uuid,
-    pub conversation_id: i64,
-    /// The message that was stored in place of a reply.
-    pub message: Message,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -75,6 +75,8 @@ mod subscribe;
 mod survival;
 mod tls;
 mod traces;
+mod turns_kept;
+mod turns_keys;
 mod unix;
 mod upstreams;
 mod workflows;

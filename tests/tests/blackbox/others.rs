@@ -138,7 +138,7 @@ async fn a_clients_record_takes_the_place_of_none_that_it_did_not_publish() {
     let (turn, since) = (asked["turn"].as_str().expect("a turn"), asked["since"].as_str());
     let path = format!("/api/v1/turns/{turn}");
     e2e::eventually("its end", async || {
-        (gateway.get(&path).await.json()["state"] != "running").then_some(())
+        (gateway.get(&path).await.json()["status"] == "completed").then_some(())
     })
     .await;
     let forged = [format!("{turn}/turn.completed"), "typing/7".to_owned(), "p".to_owned()];

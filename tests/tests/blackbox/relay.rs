@@ -172,7 +172,7 @@ async fn a_question_interrupts_what_runs_once_however_often_it_is_sent() {
 /// Waits until a turn has this status.
 async fn turn_has(gateway: &Gateway, id: Value, status: String) {
     e2e::eventually("the status", async || {
-        let shown = turn(gateway, id.as_str().unwrap()).await;
+        let shown = turn(gateway, id.as_str().expect("an id")).await;
         (shown["status"] == status).then_some(())
     })
     .await;

@@ -98,7 +98,7 @@ async fn what_a_client_gives_along_reaches_the_agent() {
 }
 
 #[tokio::test]
-async fn an_empty_reply_is_told_and_left_out_of_what_is_told_later() {
+async fn of_an_empty_reply_the_question_alone_is_told_later() {
     let upstream = Upstream::start(Script::sse(&stream(&["Meow"]))).await;
     let gateway = gateway(&upstream, &[("agents.gpt.window", "9")]).await;
     assert_eq!(ask(&gateway, "One?").await.json(), json!({"response": "Meow"}));
@@ -116,7 +116,14 @@ async fn an_empty_reply_is_told_and_left_out_of_what_is_told_later() {
     upstream.play(Script::sse(&stream(&["Meow"])));
     assert_eq!(ask(&gateway, "Two?").await.json(), json!({"response": "Meow"}));
     let message = |role: &str, content: &str| json!({"role": role, "content": content});
-    let before = [message("user", "One?"), message("assistant", "Meow"), message("user", "Two?")];
+    let before = [
+        message("user", "One?"),
+        message("assistant", "Meow"),
+        message("user", "Nothing?"),
+        message("user", "Nothing?"),
+        message("user", "Nothing again?"),
+        message("user", "Two?"),
+    ];
     assert_eq!(upstream.asked().pop().expect("a question").body["messages"], json!(before));
 }
 

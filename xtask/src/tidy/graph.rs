@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 6] = [
     &["quadrille-core", "quadrille-tabular"],
     &["quadrille-identity"],
     &["quadrille-agents", "quadrille-edge", "quadrille-store"],
-    &["quadrille-socketio"],
+    &["quadrille-socketio", "quadrille-turns"],
     &[
         "quadrille-api",
         "quadrille-broker",

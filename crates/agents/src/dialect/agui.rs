@@ -49,7 +49,9 @@ impl Agui {
         let mut messages = Vec::new();
         for (n, exchange) in question.history.iter().enumerate() {
             messages.push(self.message(&format!("{turn}-{n}q"), "user", &exchange.question));
-            messages.push(self.message(&format!("{turn}-{n}r"), "assistant", &exchange.reply));
+            if !exchange.reply.trim().is_empty() {
+                messages.push(self.message(&format!("{turn}-{n}r"), "assistant", &exchange.reply));
+            }
         }
         let mut asked = self.message(&turn.to_string(), "user", &question.text);
         if let Some(image) = question.given.image.as_deref() {

@@ -58,7 +58,9 @@ impl Openai {
         }
         for exchange in &question.history {
             messages.push(message("user", &exchange.question));
-            messages.push(message("assistant", &exchange.reply));
+            if !exchange.reply.trim().is_empty() {
+                messages.push(message("assistant", &exchange.reply));
+            }
         }
         messages.push(match question.given.image.as_deref() {
             None => message("user", &question.text),

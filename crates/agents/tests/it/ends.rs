@@ -2,13 +2,13 @@
 use std::{error::Error, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use quadrille_agents::{Ask, Code, Ending, Failure, Orphans, Part, Phase, Refused, Reply};
+use quadrille_agents::{Ask, Code, Ending, Failure, Given, Orphans, Part, Phase, Refused, Reply};
 use quadrille_core::{BatchLimit, Policy, Since};
 
 use crate::script::{Stage, ask, paced, say, short, silent_after, topic};
 
 async fn ending(stage: &Stage) -> Ending {
-    let ticket = stage.desk.ask(ask("7", "?")).expect("there is room");
+    let ticket = stage.desk.ask(ask("7", "?")).await.expect("there is room");
     let ending = ticket.ended().await.ending.clone();
     assert_eq!(stage.script.open.load(SeqCst), 0, "the agent is let go");
     ending
@@ -16,16 +16,16 @@ async fn ending(stage: &Stage) -> Ending {
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_turn_with_the_code_of_its_time_out() {
-    let cases: [(Vec<_>, Code, u64); 3] = [
-        (vec![], Code::FirstTokenTimeout, 60),
-        (vec![say("a")], Code::TokenTimeout, 30),
-        (vec![Ok(Part::Status("thinking".into()))], Code::TokenTimeout, 30),
+    let cases: [(Vec<_>, Code, &str, u64); 3] = [
+        (vec![], Code::FirstTokenTimeout, "", 60),
+        (vec![say("a")], Code::TokenTimeout, "a", 30),
+        (vec![Ok(Part::Status("thinking".into()))], Code::TokenTimeout, "", 30),
     ];
-    for (parts, code, seconds) in cases {
+    for (parts, code, text, seconds) in cases {
         let parts = std::sync::Mutex::new(Some(parts));
         let stage = Stage::new(move |_| silent_after(parts.lock().unwrap().take().unwrap()));
         let begin = tokio::time::Instant::now();
-        assert_eq!(ending(&stage).await, Ending::Failed(code));
+        assert_eq!(ending(&stage).await, Ending::Failed { code, text: text.into() });
         assert_eq!(begin.elapsed().as_secs(), seconds, "{code:?}");
     }
 }
@@ -42,7 +42,7 @@ async fn readers_that_are_waited_for_are_not_the_silence_of_the_agent() {
     // It reads a little, and then no more: publishers wait until they have lost their patience.
     let mut inbox = stage.hub.inbox();
     inbox.subscribe(&topic(7), Since::Now, 0).unwrap();
-    let ticket = stage.desk.ask(ask("7", "?")).unwrap();
+    let ticket = stage.desk.ask(ask("7", "?")).await.unwrap();
     inbox.recv(BatchLimit { records: 1, bytes: 1 }, &mut Vec::new()).await;
     assert_eq!(ticket.ended().await.ending, Ending::Completed("done".into()));
 }
@@ -51,13 +51,16 @@ async fn readers_that_are_waited_for_are_not_the_silence_of_the_agent() {
 async fn an_endless_reply_ends_by_time_or_by_length() {
     let stage =
         Stage::new(|_| paced((0..1000).map(|_| say("x")).collect(), Duration::from_secs(1)));
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::TotalTimeout));
+    let late = ending(&stage).await;
+    assert!(matches!(late, Ending::Failed { code: Code::TotalTimeout, .. }), "{late:?}");
+    assert!(late.text().len() > 100, "{late:?}");
     let endless = |_| stream::repeat_with(|| say("xxxxxxxxxx")).boxed();
     let stage = Stage::with(|_, agent| agent.max_reply = 1000, endless);
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::TooLong));
+    let long = ending(&stage).await;
+    assert_eq!(long, Ending::Failed { code: Code::TooLong, text: "x".repeat(1010).into() });
     let whole = |_| stream::iter([Ok(Part::End(Some("x".repeat(1001))))]).boxed();
     let stage = Stage::with(|_, agent| agent.max_reply = 1000, whole);
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::TooLong));
+    assert_eq!(ending(&stage).await, Ending::failed(Code::TooLong));
 }
 
 #[tokio::test]
@@ -66,7 +69,7 @@ async fn a_failure_is_told_by_its_code_and_not_by_its_cause() {
         let cause: Box<dyn Error + Send + Sync> = "a secret of the upstream".into();
         stream::iter([say("Hel"), Err(Failure::new(Code::Upstream, cause))]).boxed()
     });
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::Upstream));
+    assert_eq!(ending(&stage).await, Ending::Failed { code: Code::Upstream, text: "Hel".into() });
     let told: Vec<_> = stage.records(&topic(7)).iter().map(short).collect();
     assert_eq!(told, ["started ?", "delta 0 Hel", "failed upstream"]);
     let log = stage.hub.history(&topic(7), Since::Start, 10).unwrap();
@@ -76,19 +79,20 @@ async fn a_failure_is_told_by_its_code_and_not_by_its_cause() {
 #[tokio::test]
 async fn a_reply_without_an_end_and_an_agent_that_panics_are_failures() {
     let stage = Stage::new(|_| stream::iter([say("a")]).boxed());
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::BrokenOff));
+    let broken_off = Ending::Failed { code: Code::BrokenOff, text: "a".into() };
+    assert_eq!(ending(&stage).await, broken_off);
     let panics = |_| -> Reply { stream::once(async { panic!("on purpose") }).boxed() };
     let stage = Stage::new(panics);
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::Internal));
+    assert_eq!(ending(&stage).await, Ending::failed(Code::Internal));
     // And the topic goes on.
-    assert_eq!(ending(&stage).await, Ending::Failed(Code::Internal));
+    assert_eq!(ending(&stage).await, Ending::failed(Code::Internal));
 }
 
 #[tokio::test]
 async fn cancel_ends_a_turn_that_runs_and_one_that_waits() {
     let stage = Stage::new(|_| silent_after(vec![say("so far")]));
-    let runs = stage.desk.ask(ask("7", "first")).unwrap();
-    let waits = stage.desk.ask(ask("7", "second")).unwrap();
+    let runs = stage.desk.ask(ask("7", "first")).await.unwrap();
+    let waits = stage.desk.ask(ask("7", "second")).await.unwrap();
     while stage.records(&topic(7)).len() < 2 {
         tokio::task::yield_now().await;
     }
@@ -111,7 +115,7 @@ async fn cancel_does_not_wait_for_slow_readers() {
     let stage = Stage::on(patient, |_, _| {}, say_on);
     let mut reader = stage.hub.inbox();
     reader.subscribe(&topic(7), Since::Now, 0).unwrap();
-    let ticket = stage.desk.ask(ask("7", "?")).unwrap();
+    let ticket = stage.desk.ask(ask("7", "?")).await.unwrap();
     // Long enough for the desk to wait for the reader, and shorter than that would take.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let held = stage.hub.top(&topic(7));
@@ -133,9 +137,9 @@ async fn a_turn_that_waits_too_long_fails_without_being_asked() {
         },
         |_| silent_after(vec![say("x")]),
     );
-    stage.desk.ask(ask("7", "first")).unwrap();
-    let waits = stage.desk.ask(ask("7", "second")).unwrap();
-    assert_eq!(waits.ended().await.ending, Ending::Failed(Code::QueueTimeout));
+    stage.desk.ask(ask("7", "first")).await.unwrap();
+    let waits = stage.desk.ask(ask("7", "second")).await.unwrap();
+    assert_eq!(waits.ended().await.ending, Ending::failed(Code::QueueTimeout));
     assert_eq!(stage.script.calls.load(SeqCst), 1);
 }
 
@@ -148,19 +152,19 @@ async fn who_waited_too_long_can_ask_again_with_the_same_key() {
             _ => stream::iter([Ok(Part::End(Some("done".into())))]).boxed(),
         },
     );
-    let slow = stage.desk.ask(ask("7", "slow")).unwrap();
+    let slow = stage.desk.ask(ask("7", "slow")).await.unwrap();
     let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "quick") };
-    let late = stage.desk.ask(keyed.clone()).unwrap();
-    assert_eq!(late.ended().await.ending, Ending::Failed(Code::QueueTimeout));
+    let late = stage.desk.ask(keyed.clone()).await.unwrap();
+    assert_eq!(late.ended().await.ending, Ending::failed(Code::QueueTimeout));
     stage.desk.cancel(&slow);
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let again = stage.desk.ask(keyed.clone()).unwrap();
+    let again = stage.desk.ask(keyed.clone()).await.unwrap();
     assert_eq!(again.ended().await.ending, Ending::Completed("done".into()));
     // The key is that of the second from then on, also when the first is forgotten.
     assert_eq!(stage.desk.find(late.id()).map(|ticket| ticket.id()), Some(late.id()));
     tokio::time::sleep(Duration::from_secs(570)).await;
     assert!(stage.desk.find(late.id()).is_none());
-    assert_eq!(stage.desk.ask(keyed).unwrap().id(), again.id());
+    assert_eq!(stage.desk.ask(keyed).await.unwrap().id(), again.id());
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +180,7 @@ async fn a_turn_that_nobody_watches_is_cancelled_if_that_is_wanted() {
         )
     };
     let phase_after = async |stage: &Stage, watched: bool| {
-        let ticket = stage.desk.ask(ask("7", "?")).unwrap();
+        let ticket = stage.desk.ask(ask("7", "?")).await.unwrap();
         let mut inbox = stage.hub.inbox();
         if watched {
             inbox.subscribe(&topic(7), Since::Now, 0).unwrap();
@@ -197,31 +201,31 @@ async fn a_drain_lets_running_turns_finish_and_then_interrupts() {
         "quick" => paced(vec![say("done"), Ok(Part::End(None))], Duration::from_secs(1)),
         _ => silent_after(vec![say("x")]),
     });
-    let [quick, slow] =
-        [("7", "quick"), ("8", "slow")].map(|question| stage.desk.ask(ask(question.0, question.1)));
-    let waits = stage.desk.ask(ask("7", "quick")).unwrap();
+    let [quick, slow] = [("7", "quick"), ("8", "slow")]
+        .map(|question| stage.desk.put(ask(question.0, question.1), Given::default()));
+    let waits = stage.desk.ask(ask("7", "quick")).await.unwrap();
     stage.desk.drain(Duration::from_secs(5)).await;
     let ends = [&quick.unwrap(), &slow.unwrap(), &waits].map(|ticket| match ticket.phase() {
         Phase::Ended(ended) => ended.ending,
         other => panic!("{other:?}"),
     });
-    let interrupted = Ending::Failed(Code::Interrupted);
-    assert_eq!(ends, [Ending::Completed("done".into()), interrupted.clone(), interrupted]);
-    assert_eq!(stage.desk.ask(ask("7", "?")).unwrap_err(), Refused::Draining);
+    let interrupted = |text: &str| Ending::Failed { code: Code::Interrupted, text: text.into() };
+    assert_eq!(ends, [Ending::Completed("done".into()), interrupted("x"), interrupted("")]);
+    assert_eq!(stage.desk.ask(ask("7", "?")).await.unwrap_err(), Refused::Draining);
     assert!(stage.life.stopped(Duration::from_secs(1)).await, "no task is left");
 }
 
 #[tokio::test]
 async fn an_interruption_that_is_refused_or_known_cancels_nothing() {
     let stage = Stage::new(|_| silent_after(vec![say("so far")]));
-    let runs = stage.desk.ask(ask("7", "first")).unwrap();
+    let runs = stage.desk.ask(ask("7", "first")).await.unwrap();
     let unknown = Ask { agent: Some("nobody".into()), ..ask("7", "second") };
     assert_eq!(stage.desk.interrupt(unknown).await.unwrap_err(), Refused::NoAgent);
     assert_eq!(runs.phase(), Phase::Running);
     let keyed = Ask { key: Some("k".parse().unwrap()), ..ask("7", "second") };
     let second = stage.desk.interrupt(keyed.clone()).await.unwrap();
     assert!(matches!(runs.ended().await.ending, Ending::Cancelled(_)));
-    let third = stage.desk.ask(ask("7", "third")).unwrap();
+    let third = stage.desk.ask(ask("7", "third")).await.unwrap();
     let same = stage.desk.interrupt(keyed.clone()).await.unwrap();
     assert_eq!((same.id(), second.phase()), (second.id(), Phase::Running));
     stage.desk.cancel(&second);

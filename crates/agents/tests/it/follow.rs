@@ -15,7 +15,7 @@ fn stage() -> Stage {
 }
 
 async fn ended(stage: &Stage, text: &str) -> (Ticket, Position) {
-    let ticket = stage.desk.ask(ask("7", text)).expect("there is room");
+    let ticket = stage.desk.ask(ask("7", text)).await.expect("there is room");
     let at = ticket.ended().await.at.expect("a last record");
     (ticket, at)
 }
@@ -39,7 +39,7 @@ fn reply(step: FollowStep<'_>) -> Option<String> {
 #[tokio::test]
 async fn a_turn_is_its_own_records_up_to_the_last() {
     let stage = stage();
-    let first = stage.desk.ask(ask("7", "one")).unwrap();
+    let first = stage.desk.ask(ask("7", "one")).await.unwrap();
     let (second, last) = ended(&stage, "two").await;
     let mut follow = Follow::new(second.clone(), first.since());
     let mut inbox = stage.hub.inbox();
@@ -81,7 +81,7 @@ async fn an_end_that_is_not_to_come_is_told_from_memory() {
 #[tokio::test]
 async fn a_turn_whose_topic_is_deleted_while_it_runs_is_closed() {
     let stage = Stage::new(|_| stream::pending().boxed());
-    let ticket = stage.desk.ask(ask("7", "one")).unwrap();
+    let ticket = stage.desk.ask(ask("7", "one")).await.unwrap();
     let mut follow = Follow::new(ticket.clone(), ticket.since());
     let later = Position { epoch: ticket.since().epoch + 1, offset: 9 };
     assert!(matches!(follow.step(&gap(later)), FollowStep::Nothing));

@@ -20,7 +20,7 @@ async fn cancel_racing_completion_leaves_one_last_record() {
     let (mut completed, mut cancelled) = (0, 0);
     for round in 0..RACES {
         let name = format!("{}", round % 100);
-        let ticket = stage.desk.ask(ask(&name, "?")).unwrap();
+        let ticket = stage.desk.ask(ask(&name, "?")).await.unwrap();
         let (desk, other) = (stage.desk.clone(), ticket.clone());
         let cancel = tokio::task::spawn_blocking(move || {
             for _ in 0..round % 200 {
@@ -63,7 +63,7 @@ async fn a_thousand_users_who_ask_at_once_get_their_own_replies() {
         let (user, text) = (format!("{}", n % 1000), format!("{n}"));
         let desk = stage.desk.clone();
         async move {
-            let ticket = desk.ask(ask(&user, &text)).unwrap();
+            let ticket = desk.ask(ask(&user, &text)).await.unwrap();
             let expected = Ending::Completed(format!("{user} said {text}").into());
             assert_eq!(ticket.ended().await.ending, expected);
         }
@@ -78,7 +78,7 @@ async fn who_has_the_reply_can_ask_at_once_where_nobody_may_wait() {
         |_| stream::iter([say("a"), Ok(Part::End(None))]).boxed(),
     );
     for round in 0..RACES / 20 {
-        let asked = stage.desk.ask(ask("7", "?"));
+        let asked = stage.desk.ask(ask("7", "?")).await;
         let ticket = asked.unwrap_or_else(|why| panic!("question {round}: {why}"));
         ticket.ended().await;
     }

@@ -28,7 +28,7 @@ async fn records(parts: Vec<Said>, max: usize) -> (Stage, Vec<TurnEvent>) {
         |_, settings| settings.max_reply = max,
         move |_| stream::iter(make.lock().expect("no panic").take().expect("one question")).boxed(),
     );
-    stage.desk.ask(ask("7", "hello")).expect("a turn").ended().await;
+    stage.desk.ask(ask("7", "hello")).await.expect("a turn").ended().await;
     let records = stage.records(&topic(7));
     (stage, records)
 }
@@ -92,7 +92,7 @@ async fn every_part_is_a_record_where_it_came() {
 async fn thoughts_are_merged_as_text_is() {
     let make = || (0..40).map(|_| think("t ")).chain([Ok(Part::End(None))]).collect();
     let stage = Stage::new(move |_| paced(make(), Duration::from_millis(5)));
-    stage.desk.ask(ask("7", "hello")).unwrap().ended().await;
+    stage.desk.ask(ask("7", "hello")).await.unwrap().ended().await;
     let thoughts = stage.records(&topic(7)).into_iter().filter_map(|record| match record {
         TurnEvent::Reasoning(delta) => Some(delta.text),
         _ => None,

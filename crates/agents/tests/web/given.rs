@@ -4,7 +4,7 @@ use e2e::fake::{
     upstream::{Script, Upstream},
 };
 use futures_util::StreamExt;
-use quadrille_agents::Given;
+use quadrille_agents::{Given, HistoryEntry};
 use serde_json::{Value, json};
 
 use crate::ask::{agent, question};
@@ -19,7 +19,8 @@ async fn asked(kind: &str, more: &str, given: Given) -> Value {
     let upstream = Upstream::start(script).await;
     let agent = agent(&format!("kind = \"{kind}\"\nurl = \"{}\"\n{more}", upstream.url("/")));
     let mut question = question("This?");
-    question.history.clear();
+    let history = given.history.as_ref().map(|history| history.to_vec());
+    question.history = history.unwrap_or_default();
     question.given = given;
     let parts: Vec<_> = agent.ask(question).collect().await;
     assert!(parts.iter().all(Result::is_ok), "{parts:?}");
@@ -69,4 +70,19 @@ async fn a_level_is_where_the_upstream_looks_for_it() {
     assert_eq!(openai["metadata"], json!({"level": "nano", "a": "b"}));
     let openai = asked("openai", body, Given::default()).await;
     assert_eq!(openai["metadata"], json!({"a": "b"}));
+}
+
+#[tokio::test]
+async fn of_an_empty_reply_the_question_is_told_alone() {
+    let empty = HistoryEntry { question: "Hello?".to_owned(), reply: " \n".to_owned() };
+    for (kind, more) in [("openai", "model = \"m\""), ("agui", "")] {
+        let given = Given { history: Some([empty.clone()].into()), ..Given::default() };
+        let body = asked(kind, more, given).await;
+        let messages = body["messages"].as_array().expect("a list").iter();
+        let told: Vec<_> =
+            messages.map(|message| (&message["role"], &message["content"])).collect();
+        let [hello, this] = [json!("Hello?"), json!("This?")];
+        let user = json!("user");
+        assert_eq!(told, [(&user, &hello), (&user, &this)], "{kind}");
+    }
 }

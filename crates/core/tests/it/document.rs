@@ -34,7 +34,10 @@ fn text(numbers: std::ops::Range<u64>) -> String {
 }
 
 fn end(hub: &Hub, text: &str) -> Position {
-    put(hub, &TurnEvent::Completed(Completed { turn: TURN, text: text.into(), ..Completed::default() }))
+    put(
+        hub,
+        &TurnEvent::Completed(Completed { turn: TURN, text: text.into(), ..Completed::default() }),
+    )
 }
 
 fn deliveries(inbox: &mut Inbox) -> Vec<Delivery> {

@@ -9,7 +9,7 @@ use crate::{
 
 /// Checks that the storage can be written to, as far as it is on this machine.
 fn writable(config: &Config, sources: &Sources) -> Result<(), config::Error> {
-    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     {
         let store = config.store.check_writable();
         store.map_err(|err| sources.invalid("store.url", err.to_string()))?;

@@ -107,7 +107,8 @@ impl Protocols {
     ) -> Result<Self, StartError> {
         #[cfg(feature = "rooms")]
         {
-            let journal = quadrille_rooms::RoomJournal::new(core, storage.store.clone());
+            let (store, turns) = (storage.store.clone(), storage.journal(core));
+            let journal = quadrille_rooms::RoomJournal::new(core, store, turns);
             self = self.with_desk(core, config, Arc::new(journal.clone()));
             if let Some(desk) = &self.work.desk {
                 let shared = storage.shared(config);
@@ -119,7 +120,7 @@ impl Protocols {
         }
         #[cfg(all(not(feature = "rooms"), any(feature = "relay", feature = "workflows")))]
         {
-            self = self.with_desk(core, config, Arc::new(()));
+            self = self.with_desk(core, config, Arc::new(storage.journal(core)));
         }
         #[cfg(feature = "workflows")]
         if let Some(desk) = self.work.desk.clone().filter(|_| config.workflows.enabled) {

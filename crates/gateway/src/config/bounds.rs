@@ -20,6 +20,7 @@ const SECTIONS: &[&str] = &[
     "files",
     "server",
     "topics",
+    "turns",
 ];
 
 /// Keys of these sections that bound nothing.

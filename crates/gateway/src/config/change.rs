@@ -24,7 +24,7 @@ impl Config {
         let secrets = [
             ("auth.jwt.secret", old.secret != new.secret),
             ("auth.jwt.secrets", old.secrets != new.secrets),
-            #[cfg(any(feature = "rooms", feature = "workflows"))]
+            #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
             ("store.url", self.store.url != wanted.store.url),
         ];
         keys.extend(secrets.iter().filter(|(_, differ)| *differ).map(|(key, _)| (*key).to_owned()));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     fn another_password_of_the_database_waits_for_a_restart() {
         let mut old = Config::default();
         old.store.url = "postgres://u:old@h/d".to_owned();

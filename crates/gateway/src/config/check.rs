@@ -36,9 +36,11 @@ pub(super) fn check(config: &Config) -> Result<(), InvalidKey> {
     rooms(&config.rooms)?;
     #[cfg(feature = "workflows")]
     workflows(&config.workflows, &config.agents)?;
-    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     config.store.check().or_else(|err| invalid(err.key, err.expected))?;
-    #[cfg(any(feature = "rooms", feature = "workflows"))]
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+    turns(&config.turns)?;
+    #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
     config.files.check().or_else(|err| invalid(err.key, err.expected))?;
     #[cfg(feature = "otel")]
     otel(&config.otel)?;
@@ -184,6 +186,14 @@ fn topics(config: &Config) -> Result<(), InvalidKey> {
         duration(key("patience"), policy.patience)?;
     }
     Ok(())
+}
+
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+fn turns(turns: &quadrille_turns::Config) -> Result<(), InvalidKey> {
+    if turns.keep.is_zero() {
+        return invalid("turns.keep", "expected more than zero, as in \"30days\"");
+    }
+    duration("turns.keep", turns.keep)
 }
 
 #[cfg(feature = "rooms")]

@@ -104,35 +104,37 @@ fn turns(_: &Config) -> Vec<MemoryPart> {
 }
 
 /// The database, work on tables, and connections that may be recovered.
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn storage(config: &Config) -> Vec<MemoryPart> {
     // Each reads a page of a list, and SQLite caches 2 MiB of pages for it.
     let connections = usize::try_from(config.store.max_connections).unwrap_or(usize::MAX);
     let database = MemoryPart::new("database", connections.saturating_add(1), 8 * MIB);
-    let mut parts = vec![database];
     #[cfg(feature = "rooms")]
-    if !config.rooms.recovery.is_zero() {
-        parts.push(MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
-    }
+    let recovery = (!config.rooms.recovery.is_zero())
+        .then(|| MemoryPart::new("lost connections", quadrille_rooms::RECOVERY_BYTES, 1));
+    #[cfg(not(feature = "rooms"))]
+    let recovery = None;
     #[cfg(feature = "workflows")]
-    parts.push(MemoryPart::new("tables", config.workflows.memory(), 1));
-    parts
+    let tables = Some(MemoryPart::new("tables", config.workflows.memory(), 1));
+    #[cfg(not(feature = "workflows"))]
+    let tables = None;
+    [Some(database), recovery, tables].into_iter().flatten().collect()
 }
 
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
 fn storage(_: &Config) -> Vec<MemoryPart> {
     Vec::new()
 }
 
 /// Memory of an upload besides.
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn upload(config: &Config) -> u64 {
     /// Smallest part of a multipart upload to a bucket.
     const BUCKET: u64 = 5 * MIB;
     if config.files.url.starts_with("file:") { 0 } else { BUCKET }
 }
 
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
 fn upload(_: &Config) -> u64 {
     0
 }

@@ -59,7 +59,7 @@ agents.max_running: Turns that run at once; more wait. One user has limits.user_
 agents.max_queued: Turns that wait in one topic behind the one that runs; one more is refused.
 agents.max_waiting: Turns that wait in all topics together; one more is refused.
 agents.queue_timeout: Time for which a turn may wait before it fails.
-agents.keep: Time after its end for which a turn can be queried, and its key joined.
+agents.keep: Time after its end for which a turn is held in memory, for readers that resume it.
 agents.kept_bytes: Bytes of all turns kept so; above it, the oldest are dropped.
 agents.orphans: Turns without watchers: "finish" or "cancel" them.
 agents.orphan_grace: Time without watchers before a turn is cancelled.
@@ -105,12 +105,14 @@ broker.max_message_size: Bytes of one message from a client.
 broker.ping_interval: Time between pings; "0s" is never.
 broker.ping_timeout: Time after a ping before a silent client is closed with 3012.
 broker.write_timeout: Time for which a client may read nothing before 3008; "0s" is no limit.
-store: Database of conversations and messages; see docs/operations.md.
+store: Database of conversations, messages and turns; see docs/operations.md.
 store.url: "sqlite://PATH", or "postgres://USER:PASSWORD@HOST/DATABASE", better set by QUADRILLE_STORE__URL.
 store.max_connections: Read connections; with PostgreSQL, all of them.
 store.busy_timeout: Time to wait for a lock or a connection before the client is shown to retry.
 store.auto_migrate: Whether a start migrates an old schema; otherwise run `quadrille migrate`.
-store.keep_keys: Time for which idempotency keys of messages and runs are remembered.
+store.keep_keys: Time for which idempotency keys of questions, messages and runs are remembered.
+turns: Questions and replies in the store.
+turns.keep: Time after its end for which a turn outside of conversations is stored.
 files: Uploaded files.
 files.url: "file://PATH", or a bucket: s3://, gs://, az://.
 files.max_upload_size: Bytes of one file.

@@ -35,15 +35,20 @@ type WorkflowsConfig = quadrille_workflows::Config;
 #[cfg(not(feature = "workflows"))]
 type WorkflowsConfig = absent::Absent<absent::WorkflowsFeature>;
 
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 type StoreConfig = quadrille_store::Config;
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
-type StoreConfig = absent::Absent<absent::RoomsFeature>;
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
+type StoreConfig = absent::Absent<absent::RelayFeature>;
 
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
+type TurnsConfig = quadrille_turns::Config;
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
+type TurnsConfig = absent::Absent<absent::RelayFeature>;
+
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 type FilesConfig = quadrille_store::files::Config;
-#[cfg(not(any(feature = "rooms", feature = "workflows")))]
-type FilesConfig = absent::Absent<absent::RoomsFeature>;
+#[cfg(not(any(feature = "relay", feature = "rooms", feature = "workflows")))]
+type FilesConfig = absent::Absent<absent::RelayFeature>;
 
 /// All sections. The comments for users are in `reference`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,9 +71,20 @@ pub(crate) struct Config {
     pub(crate) workflows: WorkflowsConfig,
     #[cfg_attr(not(feature = "broker"), serde(skip_serializing))]
     pub(crate) broker: BrokerConfig,
-    #[cfg_attr(not(any(feature = "rooms", feature = "workflows")), serde(skip_serializing))]
+    #[cfg_attr(
+        not(any(feature = "relay", feature = "rooms", feature = "workflows")),
+        serde(skip_serializing)
+    )]
     pub(crate) store: StoreConfig,
-    #[cfg_attr(not(any(feature = "rooms", feature = "workflows")), serde(skip_serializing))]
+    #[cfg_attr(
+        not(any(feature = "relay", feature = "rooms", feature = "workflows")),
+        serde(skip_serializing)
+    )]
+    pub(crate) turns: TurnsConfig,
+    #[cfg_attr(
+        not(any(feature = "relay", feature = "rooms", feature = "workflows")),
+        serde(skip_serializing)
+    )]
     pub(crate) files: FilesConfig,
     pub(crate) log: LogConfig,
     #[cfg_attr(not(feature = "otel"), serde(skip_serializing))]
@@ -88,6 +104,7 @@ impl Default for Config {
             workflows: WorkflowsConfig::default(),
             broker: BrokerConfig::default(),
             store: StoreConfig::default(),
+            turns: TurnsConfig::default(),
             files: FilesConfig::default(),
             log: LogConfig::default(),
             otel: OtelConfig::default(),

@@ -129,7 +129,7 @@ fn a_wrong_file_is_named_with_the_key_and_what_was_expected() {
         (
             "servre.x = 1",
             ": servre: unknown key, expected one of server, auth, limits, topics, agents, relay, \
-             rooms, workflows, broker, store, files, log, otel",
+             rooms, workflows, broker, store, turns, files, log, otel",
         ),
         ("server = 1", ": server: expected a table, found 1"),
         (
@@ -236,7 +236,7 @@ fn a_database_of_what_was_not_compiled_in_says_how_to_get_it() {
 }
 
 #[test]
-#[cfg(any(feature = "rooms", feature = "workflows"))]
+#[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
 fn the_password_of_a_database_is_printed_as_a_comment() {
     let mut config = Config::default();
     config.store.url = "postgres://u:geheim@h/d".to_owned();
@@ -370,7 +370,7 @@ fn a_wrong_variable_is_named_with_the_key_and_what_was_expected() {
             "QUADRILLE_SERVR__LISTEN",
             "127.0.0.1:1",
             "QUADRILLE_SERVR__LISTEN: servr: unknown key, expected one of server, auth, limits, \
-             topics, agents, relay, rooms, workflows, broker, store, files, log, otel",
+             topics, agents, relay, rooms, workflows, broker, store, turns, files, log, otel",
         ),
         (
             "QUADRILLE___TOPICS",

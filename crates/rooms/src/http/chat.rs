@@ -65,7 +65,7 @@ pub(super) async fn stream(
     let topic = user_topic(&user).map_err(Error::User)?;
     let holder = state.core.holder_for(&caller.principal, Some(&user), caller.peer.0);
     let ask = Ask { topic, user, holder, text: text.into(), agent: None, key: None, id: None };
-    let ticket = match state.desk.ask_with(ask, given) {
+    let ticket = match state.desk.ask_with(ask, given).await {
         Ok(ticket) => ticket,
         // The client looks for errors in the stream alone.
         Err(err) => return Ok(only(form, &err.to_string())),

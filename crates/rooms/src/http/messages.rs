@@ -10,7 +10,7 @@ use http::StatusCode;
 use quadrille_core::IdempotencyKey;
 use quadrille_edge::http::Base;
 use quadrille_identity::Action;
-use quadrille_store::{Message, Sender};
+use quadrille_store::{Message, RunningReply, Sender};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -56,7 +56,13 @@ pub(super) async fn list(
     let user = caller.acting(None)?;
     let conversation = caller.conversation(id, Action::Read, user.as_deref()).await?;
     let store = caller.store();
+    // Before the messages: a reply that ends in between may be in both, and is in one of them.
+    let mut running = match before {
+        None => store.running_replies(id).await?,
+        Some(_) => Vec::new(),
+    };
     let messages = store.messages(id, before, limit).await?;
+    running.retain(|reply| !messages.iter().any(|message| is_reply_of(message, reply)));
     let has_more = match messages.first() {
         Some(oldest) => store.has_messages_before(id, oldest.id).await?,
         None => false,
@@ -64,10 +70,21 @@ pub(super) async fn list(
     let addresses = state.links.of(&base, &messages).await;
     let page = MessagePage {
         conversation: (&conversation).into(),
-        messages: messages.iter().map(|message| MessageShape::of(message, &addresses)).collect(),
+        messages: messages
+            .iter()
+            .map(|message| MessageShape::of(message, &addresses))
+            .chain(running.iter().map(|reply| MessageShape::running(id, reply)))
+            .collect(),
         has_more,
     };
     Ok(Json(page).into_response())
+}
+
+/// Whether `message` is what `reply` became when it ended.
+fn is_reply_of(message: &Message, reply: &RunningReply) -> bool {
+    let metadata = message.metadata.as_deref().filter(|_| message.sender == Sender::Assistant);
+    let metadata = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    metadata.is_some_and(|value| value["turn"].as_str() == Some(&reply.turn.to_string()))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,8 +1,13 @@
 //! Conversations, messages and files in JSON, with each member under every name that a client
 //! reads.
-use quadrille_store::{Conversation, FileInfo, Message};
+use std::borrow::Cow;
+
+use quadrille_store::{Conversation, FileInfo, Message, RunningReply, Sender};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{
+    json,
+    value::{RawValue, to_raw_value},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -25,8 +30,9 @@ pub(super) struct ConversationShape<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RoomMessage)]
 pub(super) struct MessageShape<'a> {
-    id: i64,
-    message_id: i64,
+    /// Null of a reply that is being made.
+    id: Option<i64>,
+    message_id: Option<i64>,
     conversation_id: i64,
     #[schema(value_type = Value)]
     user_id: Option<UserId<'a>>,
@@ -34,7 +40,7 @@ pub(super) struct MessageShape<'a> {
     role: &'static str,
     content: &'a str,
     #[schema(value_type = Value)]
-    metadata: Option<&'a RawValue>,
+    metadata: Option<Cow<'a, RawValue>>,
     uploaded_files: Vec<FileShape<'a>>,
     created_at: String,
     timestamp: String,
@@ -71,15 +77,37 @@ impl<'a> MessageShape<'a> {
     pub(super) fn of(message: &'a Message, addresses: &'a Addresses) -> Self {
         let at = time(message.created_at);
         Self {
-            id: message.id,
-            message_id: message.id,
+            id: Some(message.id),
+            message_id: Some(message.id),
             conversation_id: message.conversation_id,
             user_id: message.user_id.as_deref().map(UserId),
             sender: sender(message.sender),
             role: sender(message.sender),
             content: &message.content,
-            metadata: message.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            metadata: message
+                .metadata
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok().map(Cow::Borrowed)),
             uploaded_files: FileShape::all(&message.files, addresses),
+            created_at: at.clone(),
+            timestamp: at,
+        }
+    }
+
+    /// A reply that is being made, as far as it is stored. It has no id until it ends.
+    pub(super) fn running(conversation_id: i64, reply: &'a RunningReply) -> Self {
+        let at = time(reply.started_at);
+        let metadata = to_raw_value(&json!({"turn": reply.turn, "status": "running"}));
+        Self {
+            id: None,
+            message_id: None,
+            conversation_id,
+            user_id: None,
+            sender: sender(Sender::Assistant),
+            role: sender(Sender::Assistant),
+            content: &reply.text,
+            metadata: metadata.ok().map(Cow::Owned),
+            uploaded_files: Vec::new(),
             created_at: at.clone(),
             timestamp: at,
         }

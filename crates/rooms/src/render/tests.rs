@@ -49,6 +49,7 @@ fn turns(id: Uuid) -> [TurnEvent; 6] {
         TurnEvent::Delta(Delta { turn: id, start: 2, text: " so".into() }),
         TurnEvent::Completed(Completed { turn: id, text, message: Some(9), reason, usage }),
         TurnEvent::Failed(Failed {
+            text: "".into(),
             turn: id,
             code: "upstream".into(),
             title: "it failed".into(),

@@ -23,6 +23,7 @@ use quadrille_store::{
     Config as StoreConfig, Storage, Store,
     files::{Config as FilesConfig, Files},
 };
+use quadrille_turns::StoreJournal;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -92,7 +93,8 @@ impl Bed {
         let url = format!("sqlite://{}", database.display());
         let config = StoreConfig { url, busy_timeout: BUSY, ..StoreConfig::default() };
         let store = Store::open(&config).await.unwrap();
-        let journal = RoomJournal::new(&core, store.clone());
+        let turns = StoreJournal::new(&core.hub, &core.life, store.clone());
+        let journal = RoomJournal::new(&core, store.clone(), turns);
         let stored_in = Arc::new(journal.clone());
         let agents = vec![named];
         let desk = Desk::new(Agents::default(), agents, stored_in, &core.hub, &core.shares, &life);

@@ -113,8 +113,8 @@ async fn with_a_conversation_go_its_files_and_its_turns() {
         key: None,
         id: None,
     };
-    let running = bed.desk.ask(ask("silence")).unwrap();
-    let waiting = bed.desk.ask(ask("later")).unwrap();
+    let running = bed.desk.ask(ask("silence")).await.unwrap();
+    let waiting = bed.desk.ask(ask("later")).await.unwrap();
     // The question is stored before the agent is asked.
     eventually("the question", async || {
         bed.contents(id).await.contains(&"silence".to_owned()).then_some(())

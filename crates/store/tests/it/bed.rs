@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use e2e::scratch::Scratch;
-use quadrille_store::{Added, Config, Conversation, NewMessage, Page, Sender, Store};
+use quadrille_store::{Added, Config, Conversation, NewMessage, NewTurn, Page, Sender, Store};
+use uuid::Uuid;
 
 pub(crate) const ALL: Page = Page { limit: 100, offset: 0 };
 
@@ -89,6 +90,11 @@ pub(crate) fn message<'a>(conversation: i64, user: &'a str, content: &'a str) ->
         turn: None,
         files: &[],
     }
+}
+
+/// Makes a turn of this topic.
+pub(crate) fn turn(id: Uuid, topic: &str) -> NewTurn<'_> {
+    NewTurn { id, topic, agent: "gpt" }
 }
 
 #[cfg(feature = "postgres")]

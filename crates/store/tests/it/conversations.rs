@@ -1,8 +1,8 @@
 //! Access to conversations, their order, and the effects of deleting one.
-use quadrille_store::{Access, Conversation, NewFile, NewMessage, Page, TurnEnd};
+use quadrille_store::{Access, Conversation, NewEnd, NewFile, NewMessage, Page};
 use uuid::Uuid;
 
-use crate::bed::{ALL, Bed, each, message};
+use crate::bed::{ALL, Bed, each, message, turn as new_turn};
 
 async fn ids(bed: &Bed, user: &str, page: Page) -> Vec<i64> {
     let all = bed.store.conversations(user, page).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_deleted_conversation_takes_everything_with_it_and_nothing_else() {
         let files = ["k/1".to_owned()];
         let new = NewMessage {
             key: Some("once"),
-            turn: Some(turn),
+            turn: Some(new_turn(turn, "room:1")),
             files: &files,
             ..message(gone, "ann", "doomed words")
         };
@@ -139,8 +139,8 @@ async fn a_deleted_conversation_takes_everything_with_it_and_nothing_else() {
         assert_eq!(keys, ["k/1", "k/2"]);
         assert_eq!(store.delete_conversation(gone, "ann").await.unwrap(), None);
         assert_eq!(store.message(doomed).await.unwrap(), None);
-        assert_eq!(store.end_turn(turn, TurnEnd::Completed, "late").await.unwrap(), None);
-        assert_eq!(store.interrupt_turn("cut off", i64::MAX).await.unwrap(), None);
+        assert_eq!(store.end_turn(turn, NewEnd::completed("late")).await.unwrap(), None);
+        assert_eq!(store.open_turns(i64::MAX).await.unwrap(), []);
         assert_eq!(store.file("k/2").await.unwrap(), None);
         assert!(store.file("k/3").await.unwrap().is_some());
         let found = store.search("ann", "words", ALL).await.unwrap().messages;

@@ -1,11 +1,11 @@
 //! A message with a key is added once, whoever sends it again, and however many at a time.
 use std::time::Duration;
 
-use quadrille_store::{AddError, NewFile, NewMessage, Sender};
+use quadrille_store::{AddError, NewEnd, NewFile, NewMessage, Sender, TurnOpening};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::{each, message, with};
+use crate::bed::{each, message, turn as new_turn, with};
 
 #[tokio::test]
 async fn the_same_key_gives_the_same_message_and_its_turn() {
@@ -13,7 +13,7 @@ async fn the_same_key_gives_the_same_message_and_its_turn() {
         let (store, id) = (&bed.store, bed.conversation("ann").await.id);
         let new = |content, turn| NewMessage {
             key: Some("once"),
-            turn: Some(turn),
+            turn: Some(new_turn(turn, "room:1")),
             metadata: Some(r#"{"a":1}"#),
             ..message(id, "ann", content)
         };
@@ -99,7 +99,7 @@ async fn of_many_at_once_with_one_key_one_is_added() {
                 let content = if n % 2 == 0 { "even" } else { "odd" };
                 let new = NewMessage {
                     key: Some("once"),
-                    turn: Some(turn),
+                    turn: Some(new_turn(turn, "room:1")),
                     ..message(id, "ann", content)
                 };
                 (turn, content, store.add_message(new).await)
@@ -173,6 +173,63 @@ async fn an_old_key_means_nothing_even_if_nobody_swept_it() {
             assert!(bed.store.add_message(new("good-bye")).await.unwrap().is_new);
             // It is known again from now on.
             assert!(!bed.store.add_message(new("good-bye")).await.unwrap().is_new);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_a_turn_is_one_in_all_topics_of_a_user() {
+    each(async |bed| {
+        let (store, id) = (&bed.store, bed.conversation("ann").await.id);
+        let open = async |turn, topic, user| {
+            store.open_turn(new_turn(turn, topic), user, "hello", Some("once")).await.unwrap()
+        };
+        let first = Uuid::now_v7();
+        assert_eq!(open(first, "user:ann", "ann").await, TurnOpening::New);
+        for topic in ["user:ann", "chan:other"] {
+            let known = open(Uuid::now_v7(), topic, "ann").await;
+            let TurnOpening::Known(turn) = known else { panic!("{known:?}") };
+            assert_eq!((turn.id, &*turn.topic, &*turn.question), (first, "user:ann", "hello"));
+        }
+        assert_eq!(open(Uuid::now_v7(), "user:bob", "bob").await, TurnOpening::New);
+        // In a conversation, too.
+        let new = |topic| NewMessage {
+            key: Some("once"),
+            turn: Some(new_turn(Uuid::now_v7(), topic)),
+            ..message(id, "ann", "hello")
+        };
+        let refused = store.add_message(new("room:1")).await;
+        assert!(matches!(refused, Err(AddError::KeyReused)), "{refused:?}");
+        assert_eq!(bed.contents(id).await, [""; 0]);
+        // A message without a turn has keys of its own.
+        let plain = NewMessage { key: Some("once"), ..message(id, "ann", "hello") };
+        assert!(store.add_message(plain).await.unwrap().is_new);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_a_turn_may_be_freed_or_expire() {
+    with(
+        |config| config.keep_keys = Duration::from_mins(1),
+        async |bed| {
+            let open = async || {
+                let id = Uuid::now_v7();
+                let turn = new_turn(id, "user:ann");
+                let opened = bed.store.open_turn(turn, "ann", "hello", Some("once")).await;
+                (id, opened.unwrap() == TurnOpening::New)
+            };
+            let (late, is_new) = open().await;
+            assert!(is_new && !open().await.1);
+            let end = NewEnd::failed("", "queue_timeout", "it waited too long", "");
+            let end = NewEnd { frees_key: true, ..end };
+            bed.store.end_turn(late, end).await.unwrap().unwrap();
+            assert!(open().await.1 && !open().await.1);
+            bed.execute("UPDATE turn_keys SET created_at = created_at - 61000").await;
+            assert!(open().await.1 && !open().await.1);
+            assert_eq!(bed.store.forget_keys(i64::MAX).await.unwrap(), 1);
+            assert!(open().await.1);
         },
     )
     .await;

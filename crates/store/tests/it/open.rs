@@ -33,7 +33,7 @@ async fn an_old_schema_is_refused_unless_it_may_be_migrated() {
         for sql in ["DELETE FROM _sqlx_migrations", "DROP TABLE _sqlx_migrations"] {
             bed.execute(sql).await;
             let err = Store::open(&config).await.unwrap_err();
-            assert!(matches!(err, OpenError::Old(5)), "{err:?}");
+            assert!(matches!(err, OpenError::Old(6)), "{err:?}");
             assert!(err.to_string().contains("quadrille migrate"), "{err}");
         }
     })
@@ -72,9 +72,9 @@ async fn what_is_refused_for_its_schema_is_not_made() {
     let home = Scratch::new();
     let path = home.path().join("a/b.db");
     let config = Config { auto_migrate: false, ..at(&path) };
-    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(5))));
+    assert!(matches!(Store::open(&config).await, Err(OpenError::Old(6))));
     assert!(!path.parent().unwrap().exists());
-    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 5 });
+    assert_eq!(Store::migrate(&config).await.unwrap(), Migrated { applied: 6 });
     Store::open(&config).await.unwrap();
 }
 

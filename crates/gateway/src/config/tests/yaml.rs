@@ -51,7 +51,7 @@ fn what_is_wrong_in_yaml_is_named_with_its_key_or_its_line() {
         (
             "file:\n  url: x",
             ": file: unknown key, expected one of server, auth, limits, topics, \
-          agents, relay, rooms, workflows, broker, store, files, log, otel",
+          agents, relay, rooms, workflows, broker, store, turns, files, log, otel",
         ),
         ("- a", ":1:1: expected a table of sections, found something else"),
         ("log:\n  1: a", ": log: expected texts as keys, found something else"),

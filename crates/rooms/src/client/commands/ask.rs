@@ -2,7 +2,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
-use quadrille_agents::{Ask, Given, Refused};
+use quadrille_agents::{Ask, Given, Refused, Ticket};
 use quadrille_core::{Since, Topic, user_topic};
 use quadrille_identity::Action;
 use quadrille_socketio::SocketLink;
@@ -54,12 +54,22 @@ pub(super) fn request(
         given::level(wire::text_or_number(&value))
     });
     let given = Given { level, ..Given::default() };
-    if let Some(turn) = ask(client, &text, TurnForm::Tokens, agent, given, link) {
-        link.ack(call.id, Some(&json!({"turn": turn})));
-    } else {
-        link.ack(call.id, Some(&json!({"error": "the question was not accepted"})));
-    }
-    ClientFlow::Continue
+    let call_id = call.id;
+    let Some(ticket) = ask(client, &text, TurnForm::Tokens, agent, given, link) else {
+        link.ack(call_id, Some(&json!({"error": "the question was not accepted"})));
+        return ClientFlow::Continue;
+    };
+    ClientFlow::Wait(
+        async move {
+            let turn = ticket.id();
+            // Without a key it is a turn of its own. That it could not be stored is told as its end.
+            drop(ticket.begun().await);
+            let then: Continuation =
+                Box::new(move |_, link| link.ack(call_id, Some(&json!({"turn": turn}))));
+            then
+        }
+        .boxed(),
+    )
 }
 
 /// Asks in the topic of the client's user; a guest has one that no other client knows. `None` if
@@ -71,7 +81,7 @@ pub(super) fn ask(
     agent: Option<Arc<str>>,
     given: Given,
     link: &mut SocketLink<'_>,
-) -> Option<Uuid> {
+) -> Option<Ticket> {
     if let Err(err) = client.count_publication() {
         client.refuse("rate", &err.to_string(), None, link);
         return None;
@@ -103,11 +113,12 @@ pub(super) fn ask(
         refused(client, &err.into(), link);
         return None;
     }
-    match client.state.desk.ask_with(question, given) {
+    // Not waited for, so that none of its records comes before it is known here.
+    match client.state.desk.put(question, given) {
         Ok(ticket) => {
             client.own.add(ticket.id(), form);
             link.note(ticket.id(), form.tag());
-            Some(ticket.id())
+            Some(ticket)
         }
         Err(err) => {
             refused(client, &err, link);

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures_util::FutureExt;
-use quadrille_agents::{Ask, Refused};
+use quadrille_agents::{Ask, Code, Ending, Given, Refused};
 use quadrille_core::{
     Draft, Holder, Topic,
     turn::{Failed, TurnEvent},
@@ -11,7 +11,7 @@ use quadrille_core::{
 };
 use quadrille_identity::{Action, Principal};
 use quadrille_socketio::SocketLink;
-use quadrille_store::{AddError, Added, NewMessage, Sender, TurnEnd};
+use quadrille_store::{AddError, Added, NewMessage, NewTurn, Sender};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -137,6 +137,7 @@ async fn store(state: &Arc<State>, new: New) -> Result<Value, Unsent> {
     let topic =
         found.and_then(|found| topic::of_conversation(found.id)).ok_or(Unsent::NoConversation)?;
     let turn = Uuid::now_v7();
+    let agent_name = state.desk.agent_name(agent.as_deref()).to_owned();
     let write_lock = state.write_lock(conversation).await;
     let store = state.storage.store.acting(holder.clone());
     let added = store.add_message(NewMessage {
@@ -146,7 +147,7 @@ async fn store(state: &Arc<State>, new: New) -> Result<Value, Unsent> {
         content: &text,
         metadata: None,
         key: key.as_deref(),
-        turn: Some(turn),
+        turn: Some(NewTurn { id: turn, topic: topic.as_str(), agent: &agent_name }),
         files: &[],
     });
     let Added { message, is_new, turn: asked, .. } = added.await.map_err(|err| match err {
@@ -162,8 +163,10 @@ async fn store(state: &Arc<State>, new: New) -> Result<Value, Unsent> {
     let draft = Draft::new(topic.clone(), "new_message", wire::json(&said));
     let published = state.publish(draft);
     let (text, asked_in) = (text.into(), topic.clone());
-    let question = Ask { topic: asked_in, user, holder, text, agent, key: None, id: Some(turn) };
-    let asked = state.desk.ask(question);
+    let key = key.and_then(|key| key.parse().ok());
+    let question = Ask { topic: asked_in, user, holder, text, agent, key, id: Some(turn) };
+    // It is stored: this waits for nothing.
+    let asked = state.desk.put(question, Given::default());
     // Questions are asked in the order of their messages, and wait for no reader of another.
     drop(write_lock);
     if let Err(err) = asked {
@@ -180,20 +183,18 @@ async fn store(state: &Arc<State>, new: New) -> Result<Value, Unsent> {
 /// Stores and publishes the end of a turn that no agent answers.
 async fn unanswered(state: &State, topic: Topic, turn: Uuid, err: &Refused) {
     let code = match err {
-        Refused::NoAgent => "no_agent",
-        Refused::Draining => "interrupted",
-        Refused::KeyReused => "internal",
-        Refused::TopicFull | Refused::DeskFull | Refused::Share | Refused::Topics(_) => "busy",
+        Refused::NoAgent => Code::NoAgent,
+        Refused::Draining => Code::Interrupted,
+        Refused::KeyReused => Code::Internal,
+        Refused::TopicFull | Refused::DeskFull | Refused::Share | Refused::Topics(_) => Code::Busy,
     };
-    let content = wire::apology(&err.to_string());
-    let stored = state.journal.close(turn, TurnEnd::Failed, &content).await;
-    let stored = stored.inspect_err(|err| {
-        tracing::error!(error = %err, "it is not stored that a message gets no reply");
-    });
+    let sentence = wire::apology(&err.to_string());
+    let stored = state.journal.refuse(turn, &Ending::failed(code), &sentence).await;
     let failed = TurnEvent::Failed(Failed {
         turn,
-        code: code.into(),
+        code: code.as_str().into(),
         title: err.to_string().into(),
+        text: "".into(),
         message: stored.ok().flatten(),
         ..Failed::default()
     });

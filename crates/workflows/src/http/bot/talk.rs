@@ -228,13 +228,14 @@ pub(super) async fn ask(
     let user = known.unwrap_or_else(|| Arc::from(chat.participant.as_str()));
     let (holder, text) = (caller.acting_holder(&user), Arc::from(message));
     let agent = Some(Arc::from(&*state.config.agent));
-    let ticket = state.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None })?;
+    let ticket =
+        state.desk.ask(Ask { topic, user, holder, text, agent, key: None, id: None }).await?;
     let (store, id) = (caller.store.clone(), chat.id.clone());
     let life = state.core.life.clone();
     let answered = state.core.life.finish("bot", async move {
         let text = match &ticket.ended().await.ending {
             Ending::Completed(text) => text.to_string(),
-            Ending::Failed(code) => return Err(Error::Agent(*code)),
+            Ending::Failed { code, .. } => return Err(Error::Agent(*code)),
             Ending::Cancelled(_) if life.is_closing() => return Err(Error::Stopping),
             Ending::Cancelled(_) => return Err(Error::Conflict("the turn was cancelled")),
         };
