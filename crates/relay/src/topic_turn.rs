@@ -25,7 +25,10 @@ use crate::{
     get,
     path = "/api/v1/topics/{topic}/turn",
     tag = "turns",
-    params(("topic" = String, Path, description = "the topic, percent-encoded")),
+    params(
+        ("topic" = String, Path, description = "the topic, percent-encoded", min_length = 1,
+         max_length = 250, pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"),
+    ),
     responses(
         (status = 200, description = "The turn", body = TurnStatus),
         (status = 204, description = "Nothing runs and nothing waits"),
@@ -48,7 +51,10 @@ pub(crate) async fn show(
     delete,
     path = "/api/v1/topics/{topic}/turn",
     tag = "turns",
-    params(("topic" = String, Path, description = "the topic, percent-encoded")),
+    params(
+        ("topic" = String, Path, description = "the topic, percent-encoded", min_length = 1,
+         max_length = 250, pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"),
+    ),
     responses(
         (status = 200, description = "The turn as it ended", body = TurnStatus),
         (status = 204, description = "Nothing runs and nothing waits"),
@@ -76,12 +82,19 @@ pub(crate) async fn cancel(
     post,
     path = "/api/v1/topics/{topic}/turn/interrupt",
     tag = "turns",
-    params(("topic" = String, Path, description = "the topic, percent-encoded")),
+    params(
+        ("topic" = String, Path, description = "the topic, percent-encoded", min_length = 1,
+         max_length = 250, pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"),
+    ),
     request_body = QuestionBody,
     responses(
         (status = 202, description = "The turn of the question", body = TurnStatus),
         (status = 404, description = "The topic is not yours, or there is no such agent"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "The key came with another question"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]
@@ -102,12 +115,19 @@ pub(crate) async fn interrupt(
     post,
     path = "/api/v1/topics/{topic}/turn/steer",
     tag = "turns",
-    params(("topic" = String, Path, description = "the topic, percent-encoded")),
+    params(
+        ("topic" = String, Path, description = "the topic, percent-encoded", min_length = 1,
+         max_length = 250, pattern = r"^(?!(chan|chat|room|user):$)(?!subscription$)[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$"),
+    ),
     request_body = QuestionBody,
     responses(
         (status = 202, description = "The turn of the text", body = TurnStatus),
         (status = 404, description = "The topic is not yours, or there is no such agent"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "The key came with another question"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]
@@ -133,7 +153,11 @@ pub(crate) async fn steer(
     responses(
         (status = 202, description = "The turn of the question", body = TurnStatus),
         (status = 404, description = "There is no such turn, or it is not yours"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "The key came with another question"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]
@@ -159,7 +183,11 @@ pub(crate) async fn interrupt_turn(
     responses(
         (status = 202, description = "The turn of the text", body = TurnStatus),
         (status = 404, description = "There is no such turn, or it is not yours"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "The key came with another question"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body does not say that it is JSON"),
+        (status = 429, description = "Too many requests, or the user's share of the questions that may wait is taken"),
         (status = 503, description = "Too many questions wait, or the server is shutting down"),
     )
 )]
