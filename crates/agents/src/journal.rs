@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     HistoryEntry,
-    ticket::{Ending, Ticket},
+    ticket::{AgentReport, Ending, Ticket},
 };
 
 /// Stores turns: the question when it is asked, the text as it grows, and the end.
@@ -74,6 +74,7 @@ pub struct KeptTurn {
     pub ending: Option<Ending>,
     /// Id of the stored message that holds the reply.
     pub message: Option<i64>,
+    pub report: Option<AgentReport>,
 }
 
 /// The turn could not be stored; the cause is in the log.

@@ -35,4 +35,4 @@ pub use failure::{Code, Failure};
 pub use follow::{Follow, FollowStep};
 pub use journal::{Begun, Growth, Journal, KeptTurn, NotStored};
 pub use named_agent::NamedAgent;
-pub use ticket::{Ended, Ending, Phase, Ticket};
+pub use ticket::{AgentReport, Ended, Ending, Phase, Ticket};

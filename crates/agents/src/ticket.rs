@@ -14,6 +14,7 @@ use quadrille_core::{
     Holder, IdempotencyKey, Position, Topic,
     turn::{Cancelled, Completed, Failed, TokenUsage, TurnEvent},
 };
+use serde::{Deserialize, Serialize};
 use tokio::{sync::SetOnce, time::Instant};
 use uuid::Uuid;
 
@@ -90,10 +91,14 @@ pub struct Ended {
 }
 
 /// The agent's own account of its reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AgentReport {
-    pub(crate) usage: Option<TokenUsage>,
-    pub(crate) reason: Option<Arc<str>>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<TokenUsage>,
+    /// The reason for the end, as the upstream says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
 }
 
 /// How a turn ended.
@@ -204,6 +209,11 @@ impl Ticket {
         }
     }
 
+    /// The agent's account of the reply, if it gave any and the turn is ending or has ended.
+    pub fn report(&self) -> Option<&AgentReport> {
+        self.0.report.get().filter(|report| **report != AgentReport::default())
+    }
+
     /// The tokens of the reply, if the agent has counted them and the turn is ending or has ended.
     pub fn usage(&self) -> Option<TokenUsage> {
         self.0.report.get()?.usage
@@ -293,7 +303,7 @@ impl TurnState {
 
     /// A turn from the store, which this desk does not run. Its records are in no log.
     pub(crate) fn restored(kept: KeptTurn, agent: Arc<NamedAgent>) -> Self {
-        let KeptTurn { id, topic, user, question, text, ending, message, .. } = kept;
+        let KeptTurn { id, topic, user, question, text, ending, message, report, .. } = kept;
         let ask = Ask {
             topic,
             user,
@@ -307,6 +317,7 @@ impl TurnState {
         Self {
             started: AtomicBool::new(true),
             shown: Mutex::new(text),
+            report: report.map(OnceLock::from).unwrap_or_default(),
             ended: SetOnce::new_with(ended),
             ..Self::new(ask, Given::default(), agent, Position { epoch: 0, offset: 0 })
         }

@@ -61,7 +61,7 @@ impl RoomJournal {
         ending: &Ending,
         sentence: &str,
     ) -> Result<Option<i64>, NotStored> {
-        self.0.turns.close_with(turn, ending, sentence, false).await
+        self.0.turns.refuse(turn, ending, sentence).await
     }
 
     /// Stores a question that came over another protocol, and shows it to rooms as a message.

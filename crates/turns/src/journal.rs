@@ -2,7 +2,7 @@
 use futures_util::{FutureExt, future::BoxFuture};
 use quadrille_agents::{Begun, Ending, Growth, HistoryEntry, Journal, KeptTurn, NotStored, Ticket};
 use quadrille_core::{Holder, Hub, Life};
-use quadrille_store::{self as store, NewTurn, Segment, Store, TurnOpening};
+use quadrille_store::{self as store, NewEnd, NewTurn, Segment, Store, TurnOpening};
 use uuid::Uuid;
 
 use crate::kept::{apology, kept, new_end};
@@ -61,29 +61,34 @@ impl StoreJournal {
         })
     }
 
-    /// Stores how a turn ended, and returns the id of the message that stands for its reply.
-    pub async fn close(
+    /// Stores how a turn ended that no agent was asked for, with this text in place of a reply, and
+    /// returns the id of the message that stands for it.
+    pub async fn refuse(
         &self,
         turn: Uuid,
         ending: &Ending,
+        sentence: &str,
+    ) -> Result<Option<i64>, NotStored> {
+        self.store_end(turn, new_end(ending, sentence)).await
+    }
+
+    /// Stores how a turn ended, and what its agent reported, as JSON; returns the id of the message that
+    /// stands for its reply.
+    pub(crate) async fn close(
+        &self,
+        turn: Uuid,
+        ending: &Ending,
+        details: Option<&str>,
         untold: bool,
     ) -> Result<Option<i64>, NotStored> {
         let sentence = match ending {
             Ending::Failed { code, .. } => apology(code.title()),
             _ => String::new(),
         };
-        self.close_with(turn, ending, &sentence, untold).await
+        self.store_end(turn, NewEnd { details, untold, ..new_end(ending, &sentence) }).await
     }
 
-    /// [`Self::close`], with this text in place of a reply that failed without any.
-    pub async fn close_with(
-        &self,
-        turn: Uuid,
-        ending: &Ending,
-        sentence: &str,
-        untold: bool,
-    ) -> Result<Option<i64>, NotStored> {
-        let end = store::NewEnd { untold, ..new_end(ending, sentence) };
+    async fn store_end(&self, turn: Uuid, end: NewEnd<'_>) -> Result<Option<i64>, NotStored> {
         match retried(is_busy, || self.store.end_turn(turn, end)).await {
             Ok(Some(ended)) => Ok(ended.message.map(|message| message.id)),
             // Closed by another task, or the conversation was deleted: the reply is stored nowhere.
@@ -127,7 +132,10 @@ impl Journal for StoreJournal {
         ending: &'a Ending,
         untold: bool,
     ) -> BoxFuture<'a, Result<Option<i64>, NotStored>> {
-        self.close(turn.id(), ending, untold).boxed()
+        let details = turn.report().map(|report| {
+            serde_json::to_string(report).expect("numbers and texts are always JSON")
+        });
+        async move { self.close(turn.id(), ending, details.as_deref(), untold).await }.boxed()
     }
 
     fn find(&self, turn: Uuid) -> BoxFuture<'_, Option<KeptTurn>> {

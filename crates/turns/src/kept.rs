@@ -29,6 +29,7 @@ pub fn kept(turn: StoredTurn) -> Option<KeptTurn> {
         text: turn.text,
         ending,
         message: turn.reply_message,
+        report: turn.details.as_deref().and_then(|details| serde_json::from_str(details).ok()),
     })
 }
 

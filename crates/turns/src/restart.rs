@@ -38,7 +38,7 @@ impl StoreJournal {
             for StoredTurn { id, text, .. } in open {
                 let ending = Ending::Failed { code: Code::Interrupted, text: text.into() };
                 // A turn that is not open any more is none to be ended.
-                if self.close(id, &ending, true).await.is_err() {
+                if self.close(id, &ending, None, true).await.is_err() {
                     return Err(quadrille_store::Error::Unavailable);
                 }
             }

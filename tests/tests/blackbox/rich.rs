@@ -1,21 +1,47 @@
 //! A reply with more than text, as each protocol shows it.
 use e2e::{
     Gateway,
+    database::Database,
     fake::{corpus::recordings, upstream::Upstream},
     http,
-    relay::stream,
+    relay::{send, stream, turn},
     sse::Event,
 };
 use serde_json::{Value, json};
 
 /// A gateway whose agent gives the recorded answer `rich`.
 async fn gateway() -> (Gateway, Upstream) {
+    let upstream = upstream().await;
+    (start(&upstream, &[]).await, upstream)
+}
+
+async fn upstream() -> Upstream {
     let recording = recordings("agui").into_iter().find(|recording| recording.name == "rich");
-    let upstream = Upstream::start(recording.expect("a recording").script()).await;
+    Upstream::start(recording.expect("a recording").script()).await
+}
+
+async fn start(upstream: &Upstream, more: &[(&str, &str)]) -> Gateway {
     let url = upstream.url("/");
     let settings =
         [("agents.default", "rich"), ("agents.rich.kind", "agui"), ("agents.rich.url", &*url)];
-    (Gateway::start(&settings).await, upstream)
+    Gateway::start(&[&settings, more].concat()).await
+}
+
+#[tokio::test]
+async fn usage_and_reason_are_kept_across_a_restart() {
+    let (database, upstream) = (Database::new().await, upstream().await);
+    let mut gateway = start(&upstream, &[database.setting()]).await;
+    let answer = send(&gateway, "7", "Rome?").await;
+    let id = answer.header("quadrille-turn").expect("an id");
+    let before = turn(&gateway, id).await;
+    gateway.signal("KILL").await;
+    gateway.wait().await;
+    let gateway = start(&upstream, &[database.setting()]).await;
+    let after = turn(&gateway, id).await;
+    assert_eq!(after["usage"], json!({"input": 32, "output": 17}));
+    for member in ["usage", "reason", "response", "status"] {
+        assert_eq!(after[member], before[member], "{member}");
+    }
 }
 
 #[tokio::test]

@@ -213,6 +213,7 @@ fn kept(question: &str, ending: Option<Ending>) -> KeptTurn {
         text: "so far".to_owned(),
         ending,
         message: None,
+        report: None,
     }
 }
 
