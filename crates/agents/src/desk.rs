@@ -15,7 +15,7 @@ use crate::{
     agents::Agents,
     ask::{Ask, Refused},
     index::TurnIndex,
-    journal::Journal,
+    journal::{Journal, NotStored},
     named_agent::NamedAgent,
     queue::Queue,
     run::Runner,
@@ -265,7 +265,14 @@ impl Desk {
         }
         // Readers that have left already come back to the next process.
         let untold = self.state().closed && self.0.runner.hub.subscribers(&turn.ask.topic) == 0;
-        let (ending, message) = self.0.runner.store(&turn, ending, untold).await;
+        let (ending, stored) = self.0.runner.store(&turn, ending, untold).await;
+        if stored == Err(NotStored::Failed) && matches!(turn.begun.get(), Some(Begin::Own)) {
+            let (desk, turn, ending) = (self.clone(), Arc::clone(&turn), ending.clone());
+            self.0.life.spawn("turn end", async move {
+                desk.0.runner.store_late(turn, ending, &desk.0.life).await;
+            });
+        }
+        let message = stored.ok().flatten();
         let at = self.0.runner.publish_last(&turn, &ending, message).await;
         telemetry::ended(&turn, &ending);
         let mut state = self.state();

@@ -77,10 +77,16 @@ pub struct KeptTurn {
     pub report: Option<AgentReport>,
 }
 
-/// The turn could not be stored; the cause is in the log.
+/// The reason why a turn is not stored.
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
-#[error("the turn could not be stored")]
-pub struct NotStored;
+pub enum NotStored {
+    /// The cause is in the log; it may be possible later.
+    #[error("the turn could not be stored")]
+    Failed,
+    /// It was closed by another task, or deleted.
+    #[error("the turn is not open any more")]
+    Gone,
+}
 
 // === impl KeptTurn ===
 

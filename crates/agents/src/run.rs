@@ -3,10 +3,10 @@ use std::{error::Error, panic::AssertUnwindSafe, pin::pin, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt};
 use quadrille_core::{
-    Hub, Position,
+    Hub, Life, Position,
     turn::{self, TurnEvent},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use crate::{
     Code, Config, Failure, HistoryEntry, Part, Question, Reply,
@@ -21,6 +21,9 @@ use crate::{
 
 /// The status of a reply that is complete and empty, so that readers do not wait for more.
 const EMPTY_REPLY: &str = "the agent said nothing";
+
+/// Interval between two attempts to store an end that could not be stored.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Runs turns: asks their agents, and writes into their topics and the journal.
 pub(crate) struct Runner {
@@ -54,13 +57,28 @@ impl Runner {
         turn: &Arc<TurnState>,
         ending: Ending,
         untold: bool,
-    ) -> (Ending, Option<i64>) {
-        match (self.journal.end(&Ticket(Arc::clone(turn)), &ending, untold).await, ending) {
-            (Ok(message), ending) => (ending, message),
-            (Err(NotStored), Ending::Completed(text)) => {
-                (Ending::Failed { code: Code::NotStored, text }, None)
+    ) -> (Ending, Result<Option<i64>, NotStored>) {
+        let stored = self.journal.end(&Ticket(Arc::clone(turn)), &ending, untold).await;
+        match ending {
+            Ending::Completed(text) if stored.is_err() => {
+                (Ending::Failed { code: Code::NotStored, text }, stored)
             }
-            (Err(NotStored), ending) => (ending, None),
+            ending => (ending, stored),
+        }
+    }
+
+    /// Stores how `turn` ended, which its readers were told when the journal failed. Gives up when the
+    /// process stops: then the next one ends the turn.
+    pub(crate) async fn store_late(&self, turn: Arc<TurnState>, ending: Ending, life: &Life) {
+        let ticket = Ticket(turn);
+        loop {
+            tokio::select! {
+                () = sleep(RETRY_INTERVAL) => {}
+                () = life.draining() => return,
+            }
+            if self.journal.end(&ticket, &ending, false).await != Err(NotStored::Failed) {
+                return;
+            }
         }
     }
 

@@ -201,6 +201,11 @@ impl Ticket {
         self.0.since
     }
 
+    /// Whether the turn runs or ran, so that its agent may have been asked.
+    pub fn has_started(&self) -> bool {
+        self.0.started.load(Relaxed)
+    }
+
     pub fn phase(&self) -> Phase {
         match self.end() {
             Some(ended) => Phase::Ended(ended.clone()),

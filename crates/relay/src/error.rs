@@ -127,8 +127,10 @@ fn kind(code: Code) -> &'static str {
 
 fn advice(code: Code) -> &'static str {
     match code {
-        Code::QueueTimeout | Code::Interrupted => "ask again after the time in Retry-After",
-        Code::NotStored => "ask again, with a new key, after the time in Retry-After",
+        Code::QueueTimeout => "ask again after the time in Retry-After",
+        Code::NotStored | Code::Interrupted => {
+            "ask again, with a new key, after the time in Retry-After"
+        }
         Code::TooLong => "ask for less",
         Code::Internal => "tell the operator, whose log has the cause",
         Code::Refused | Code::BadAnswer => {

@@ -109,7 +109,7 @@ impl RoomJournal {
         let key = turn.key().map_or("", |key| &**key);
         let known = self.0.store.turn_of_key(turn.user(), key).await;
         let known = known.map_err(|err| not_stored(&err))?;
-        kept(known).map(Begun::Known).ok_or(NotStored)
+        kept(known).map(Begun::Known).ok_or(NotStored::Failed)
     }
 }
 

@@ -33,7 +33,7 @@ impl StoreJournal {
             retried(is_busy, || self.store.open_turn(new, turn.user(), turn.question(), key));
         match opened.await.map_err(|err| not_stored(&err))? {
             TurnOpening::New => Ok(Begun::New),
-            TurnOpening::Known(turn) => kept(*turn).map(Begun::Known).ok_or(NotStored),
+            TurnOpening::Known(turn) => kept(*turn).map(Begun::Known).ok_or(NotStored::Failed),
         }
     }
 
@@ -57,7 +57,7 @@ impl StoreJournal {
         let segments: Vec<_> = grown.into_iter().map(segment).collect();
         self.store.grow_turns(&segments).await.map_err(|err| {
             tracing::warn!(error = %err, "the text of running replies is not stored yet");
-            NotStored
+            NotStored::Failed
         })
     }
 
@@ -72,20 +72,33 @@ impl StoreJournal {
         self.store_end(turn, new_end(ending, sentence)).await
     }
 
-    /// Stores how a turn ended, and what its agent reported, as JSON; returns the id of the message that
-    /// stands for its reply.
+    /// Stores how a turn ended that the last process left, to be told to its topic.
     pub(crate) async fn close(
         &self,
         turn: Uuid,
         ending: &Ending,
-        details: Option<&str>,
+    ) -> Result<Option<i64>, NotStored> {
+        let sentence = sentence(ending);
+        self.store_end(turn, NewEnd { untold: true, ..new_end(ending, &sentence) }).await
+    }
+
+    /// Stores how a turn ended, and what its agent reported, as JSON.
+    async fn finish(
+        &self,
+        turn: &Ticket,
+        ending: &Ending,
         untold: bool,
     ) -> Result<Option<i64>, NotStored> {
-        let sentence = match ending {
-            Ending::Failed { code, .. } => apology(code.title()),
-            _ => String::new(),
-        };
-        self.store_end(turn, NewEnd { details, untold, ..new_end(ending, &sentence) }).await
+        let details = turn.report().map(|report| {
+            serde_json::to_string(report).expect("numbers and texts are always JSON")
+        });
+        // No agent was asked. The question of a conversation is a message, which its key stores once.
+        let is_unasked = !turn.has_started() && turn.topic().namespace() != "room";
+        let sentence = sentence(ending);
+        let end = new_end(ending, &sentence);
+        let frees_key = end.frees_key || is_unasked;
+        self.store_end(turn.id(), NewEnd { details: details.as_deref(), untold, frees_key, ..end })
+            .await
     }
 
     async fn store_end(&self, turn: Uuid, end: NewEnd<'_>) -> Result<Option<i64>, NotStored> {
@@ -94,7 +107,7 @@ impl StoreJournal {
             // Closed by another task, or the conversation was deleted: the reply is stored nowhere.
             Ok(None) => {
                 tracing::warn!(%turn, "a turn was not open any more; its end is not stored");
-                Err(NotStored)
+                Err(NotStored::Gone)
             }
             Err(err) => Err(not_stored(&err)),
         }
@@ -132,10 +145,7 @@ impl Journal for StoreJournal {
         ending: &'a Ending,
         untold: bool,
     ) -> BoxFuture<'a, Result<Option<i64>, NotStored>> {
-        let details = turn.report().map(|report| {
-            serde_json::to_string(report).expect("numbers and texts are always JSON")
-        });
-        async move { self.close(turn.id(), ending, details.as_deref(), untold).await }.boxed()
+        self.finish(turn, ending, untold).boxed()
     }
 
     fn find(&self, turn: Uuid) -> BoxFuture<'_, Option<KeptTurn>> {
@@ -143,13 +153,21 @@ impl Journal for StoreJournal {
     }
 }
 
+/// The text in place of a reply that failed without any.
+fn sentence(ending: &Ending) -> String {
+    match ending {
+        Ending::Failed { code, .. } => apology(code.title()),
+        _ => String::new(),
+    }
+}
+
 /// Logs why something was not stored.
 pub fn not_stored(err: &dyn std::error::Error) -> NotStored {
     tracing::error!(error = %err, "a turn was not stored");
-    NotStored
+    NotStored::Failed
 }
 
-fn is_busy(err: &store::Error) -> bool {
+pub(crate) fn is_busy(err: &store::Error) -> bool {
     matches!(err, store::Error::Busy)
 }
 

@@ -1,11 +1,15 @@
 //! After a restart: ending the turns that the last process left open, and telling their topics.
 use std::time::Duration;
 
-use quadrille_agents::{Code, Ending, KeptTurn};
+use quadrille_agents::{Code, Ending, KeptTurn, NotStored};
 use quadrille_store::StoredTurn;
 use uuid::Uuid;
 
-use crate::{StoreJournal, kept::kept};
+use crate::{
+    StoreJournal,
+    journal::{is_busy, retried},
+    kept::kept,
+};
 
 /// Interval between two attempts while the store does not answer.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -38,7 +42,7 @@ impl StoreJournal {
             for StoredTurn { id, text, .. } in open {
                 let ending = Ending::Failed { code: Code::Interrupted, text: text.into() };
                 // A turn that is not open any more is none to be ended.
-                if self.close(id, &ending, None, true).await.is_err() {
+                if matches!(self.close(id, &ending).await, Err(NotStored::Failed)) {
                     return Err(quadrille_store::Error::Unavailable);
                 }
             }
@@ -52,7 +56,7 @@ impl StoreJournal {
             for turn in untold.into_iter().filter_map(kept) {
                 self.tell(&turn).await;
             }
-            self.store.told(&ids).await?;
+            retried(is_busy, || self.store.told(&ids)).await?;
         }
     }
 

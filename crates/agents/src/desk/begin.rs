@@ -10,7 +10,7 @@ use super::Desk;
 use crate::{
     Code,
     ask::Refused,
-    journal::{Begun, KeptTurn, NotStored},
+    journal::{Begun, KeptTurn},
     ticket::{Begin, Ended, Ending, Ticket, TurnState},
 };
 
@@ -46,7 +46,7 @@ impl Desk {
         match self.0.runner.journal.begin(&Ticket(Arc::clone(turn))).await {
             Ok(Begun::New) => Begin::Own,
             Ok(Begun::Known(kept)) => self.join(turn, kept),
-            Err(NotStored) => Begin::NotStored,
+            Err(_) => Begin::NotStored,
         }
     }
 

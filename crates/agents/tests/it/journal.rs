@@ -29,7 +29,7 @@ struct Fake {
 impl Fake {
     fn call(&self, name: &str) -> Result<(), NotStored> {
         self.calls.lock().expect("no panic").push(name.to_owned());
-        if self.fails == name { Err(NotStored) } else { Ok(()) }
+        if self.fails == name { Err(NotStored::Failed) } else { Ok(()) }
     }
 }
 

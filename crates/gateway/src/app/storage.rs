@@ -84,7 +84,9 @@ impl Persistence {
     pub(crate) fn start(&self, config: &Config, life: &Life) {
         #[cfg(any(feature = "relay", feature = "rooms", feature = "workflows"))]
         {
-            let (storage, draining, keep) = (self.clone(), life.clone(), config.turns.keep);
+            let (storage, draining) = (self.clone(), life.clone());
+            // A key answers with the turn that it began.
+            let keep = config.turns.keep.max(config.store.keep_keys);
             life.spawn("store", async move {
                 tokio::select! {
                     () = draining.draining() => {}

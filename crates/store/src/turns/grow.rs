@@ -8,11 +8,13 @@ const ROWS: usize = 100;
 /// Ends before the rows.
 const NEW: &str = "WITH new (turn_id, start, text) AS (VALUES ";
 
-/// Leaves segments out whose turn has ended.
+/// Leaves segments out whose turn has ended. One that comes again was stored although its answer was
+/// lost, and may be longer by now.
 const ADD: &str = ")
     INSERT INTO turn_segments (turn_id, start, text)
     SELECT new.turn_id, new.start, new.text FROM new
-    JOIN turns ON turns.id = new.turn_id WHERE turns.state = 'open'";
+    JOIN turns ON turns.id = new.turn_id WHERE turns.state = 'open'
+    ON CONFLICT (turn_id, start) DO UPDATE SET text = excluded.text";
 
 impl Store {
     /// Stores the segments of any number of turns in one transaction. Those of turns that are not
