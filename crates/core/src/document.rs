@@ -59,6 +59,10 @@ enum RecordContent {
 /// Upper bound on the bytes of parts that are no text. Of more, the oldest are dropped.
 const NOTICES: usize = 1 << 20;
 
+/// Number of parts from which on a text joins the text before it, also across other parts: their order
+/// is given up, and no text.
+const PARTS: usize = 4096;
+
 /// Whether `record` is of `turn` and not its last: a document of that turn has it.
 pub(crate) fn is_part(record: &Event, turn: Uuid) -> bool {
     record.kind.starts_with("turn.") && !is_last(&record.kind) && is_of(record, turn)
@@ -235,10 +239,8 @@ impl TurnDocument {
         let Delta { start, text, .. } = delta;
         self.cut(&record.kind, start);
         let end = start.saturating_add(text.chars().count() as u64);
-        match self.parts.last_mut() {
-            Some(DocumentPart::Text { kind, end: reached, text: whole, .. })
-                if *kind == record.kind && *reached == start =>
-            {
+        match self.part_before(&record.kind, start) {
+            Some(DocumentPart::Text { end: reached, text: whole, .. }) => {
                 let before = whole.capacity();
                 whole.push_str(&text);
                 *reached = end;
@@ -250,6 +252,15 @@ impl TurnDocument {
             }
         }
         self.moved_to(record);
+    }
+
+    /// The last part, if it is text of `kind` that ends at `start`. Of more than [`PARTS`], any that is.
+    fn part_before(&mut self, kind: &str, start: u64) -> Option<&mut DocumentPart> {
+        let looked_at = if self.parts.len() < PARTS { 1 } else { usize::MAX };
+        let is_before = |part: &&mut DocumentPart| {
+            part.kind() == kind && matches!(part, DocumentPart::Text { end, .. } if *end == start)
+        };
+        self.parts.iter_mut().rev().take(looked_at).find(is_before)
     }
 
     /// Removes the text of `kind` from the character `start` on, which new text replaces.

@@ -57,7 +57,13 @@ impl<'a> SocketLink<'a> {
         tag: Tag,
     ) -> Result<Position, TooManyTopics> {
         let top = self.inbox.subscribe(topic, since, tag)?;
-        let from = since.position().unwrap_or(top);
+        let from = match since {
+            Since::Now | Since::Start => top,
+            Since::After(at) => at,
+            // A client that leaves before the snapshot needs the turn from its beginning.
+            Since::Fresh(at) if top.epoch == at.epoch && top.offset < at.offset => top,
+            Since::Fresh(at) => at,
+        };
         if let Some(recovery) = self.recovery {
             recovery.followed(topic, tag, Some(from));
         }

@@ -24,12 +24,17 @@ struct Fake {
     calls: Mutex<Vec<String>>,
     grown: Mutex<Vec<String>>,
     fails: &'static str,
+    /// Failures after which it fails no more.
+    heals: Option<usize>,
 }
 
 impl Fake {
     fn call(&self, name: &str) -> Result<(), NotStored> {
-        self.calls.lock().expect("no panic").push(name.to_owned());
-        if self.fails == name { Err(NotStored::Failed) } else { Ok(()) }
+        let mut calls = self.calls.lock().expect("no panic");
+        calls.push(name.to_owned());
+        let same = calls.iter().filter(|call| *call == name).count();
+        let fails = self.fails == name && self.heals.is_none_or(|heals| same <= heals);
+        if fails { Err(NotStored::Failed) } else { Ok(()) }
     }
 }
 
@@ -153,6 +158,22 @@ async fn text_that_could_not_be_stored_comes_again() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let calls = journal.calls.lock().expect("no panic").clone();
     assert!(calls.iter().filter(|call| *call == "grow").count() >= 9, "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_could_not_be_stored_is_stored_later() {
+    let journal = Arc::new(Fake { fails: "end", heals: Some(3), ..Fake::default() });
+    let stage = silent_stage(&journal);
+    let ticket = stage.desk.ask(ask("7", "?")).await.expect("there is room");
+    stage.desk.cancel(&ticket);
+    assert!(matches!(ticket.ended().await.ending, Ending::Cancelled(_)));
+    let ends = || {
+        let calls = journal.calls.lock().expect("no panic");
+        calls.iter().filter(|call| *call == "end").count()
+    };
+    assert_eq!(ends(), 1);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(ends(), 4, "three failures, and then no more");
 }
 
 /// Knows one key, which is of an ended turn; tells whether ends have to be told again.

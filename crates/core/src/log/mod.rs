@@ -161,7 +161,8 @@ impl Log {
     }
 
     /// Up to `limit` records, whether any before them are gone, and where the log stands. After the
-    /// newest record of a turn that runs, and that began before all of these, comes its snapshot.
+    /// newest record of a turn that runs, and that began before all of these, comes its snapshot, unless
+    /// the log reaches back to `since`.
     pub(crate) fn history(&self, since: Since, limit: usize) -> (bool, Vec<Record>, Position) {
         let State { ring, document, .. } = &mut *lock(&self.state);
         let from = match since {
@@ -170,7 +171,8 @@ impl Log {
         };
         let gap = from < ring.floor();
         let mut records: Vec<_> = ring.from(from).take(limit).cloned().collect();
-        if let Some(document) = document
+        let is_late = gap || matches!(since, Since::Now | Since::Start);
+        if let Some(document) = document.as_mut().filter(|_| is_late)
             && records.first().is_some_and(|record| record.at.offset > document.first())
             && let Ok(last) =
                 records.binary_search_by_key(&document.last(), |record| record.at.offset)
@@ -204,7 +206,7 @@ impl Log {
             Since::Start | Since::Fresh(_) => document.first() < cursor,
             Since::After(_) => false,
         });
-        let first = turn.filter(|_| since == Since::Now).map(|document| document.first());
+        let first = turn.filter(|_| since != Since::Start).map(|document| document.first());
         let turn = turn.map(|document| document.turn());
         let reader = Arc::new(Reader::new(self, mailbox, tag, cursor, turn, &state.ring));
         state.audience.add(&reader);

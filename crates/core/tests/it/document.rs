@@ -327,3 +327,36 @@ async fn a_turn_without_its_first_record_has_no_snapshot() {
     let other: Topic = "room:2".parse().unwrap();
     assert_eq!(drain(&mut following(&hub, &other, Since::Now)), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn thoughts_between_all_words_are_kept_in_few_parts() {
+    let hub = hub(holding(4, OnSlow::Skip));
+    start(&hub);
+    for n in 0..6000 {
+        put(&hub, &TurnEvent::Reasoning(Delta { turn: TURN, start: n, text: "h".to_owned() }));
+        say(&hub, n..n + 1);
+    }
+    let all = deliveries(&mut following(&hub, &topic("1"), Since::Now));
+    let whole = snapshot(record(&all[0]));
+    assert_eq!(whole.text, text(0..6000));
+    assert_eq!(whole.parts.len(), 4096);
+    let thoughts = whole.parts.iter().filter(|part| part.kind == "turn.reasoning");
+    let thoughts = thoughts.map(|part| {
+        let delta: Delta = serde_json::from_str(part.payload.get()).unwrap();
+        delta.text
+    });
+    assert_eq!(thoughts.collect::<String>(), "h".repeat(6000));
+}
+
+#[tokio::test]
+async fn history_has_the_snapshot_for_a_reader_that_lacks_the_beginning_alone() {
+    let hub = spoken(OnSlow::Skip);
+    let kinds = |since: Since| {
+        let history = hub.history(&topic("1"), since, 2).unwrap();
+        history.records.iter().map(|record| record.kind.to_string()).collect::<Vec<_>>()
+    };
+    let (delta, snapshot) = (TurnKind::Delta.as_str(), TurnKind::Snapshot.as_str());
+    assert_eq!(kinds(Since::Now), [delta, delta, snapshot]);
+    let Position { epoch, offset } = hub.top(&topic("1")).unwrap();
+    assert_eq!(kinds(Since::After(Position { epoch, offset: offset - 1 })), [delta]);
+}

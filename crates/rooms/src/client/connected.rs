@@ -145,6 +145,10 @@ impl Client {
             return Err(SubscribeError::TooMany(max));
         }
         let at = match (since, present) {
+            // Followed for its own questions alone: the turn that runs may be another one.
+            (None, Some(present)) if before & SHOWN == 0 => {
+                link.subscribe(topic, Since::Fresh(present), tag)?
+            }
             (None, Some(present)) => present,
             (None, None) => link.subscribe(topic, Since::Now, tag)?,
             (Some(since), _) => link.subscribe(topic, Since::After(since), tag)?,
