@@ -83,7 +83,7 @@ pub enum NotStored {
     /// The cause is in the log; it may be possible later.
     #[error("the turn could not be stored")]
     Failed,
-    /// It was closed by another task, or deleted.
+    /// Another task closed it, or it was deleted.
     #[error("the turn is not open any more")]
     Gone,
 }

@@ -239,17 +239,16 @@ impl TurnDocument {
         let Delta { start, text, .. } = delta;
         self.cut(&record.kind, start);
         let end = start.saturating_add(text.chars().count() as u64);
-        match self.part_before(&record.kind, start) {
-            Some(DocumentPart::Text { end: reached, text: whole, .. }) => {
-                let before = whole.capacity();
-                whole.push_str(&text);
-                *reached = end;
-                self.bytes += whole.capacity() - before;
-            }
-            _ => {
-                self.bytes += text.capacity();
-                self.parts.push(DocumentPart::Text { kind: record.kind.clone(), start, end, text });
-            }
+        if let Some(DocumentPart::Text { end: reached, text: whole, .. }) =
+            self.part_before(&record.kind, start)
+        {
+            let before = whole.capacity();
+            whole.push_str(&text);
+            *reached = end;
+            self.bytes += whole.capacity() - before;
+        } else {
+            self.bytes += text.capacity();
+            self.parts.push(DocumentPart::Text { kind: record.kind.clone(), start, end, text });
         }
         self.moved_to(record);
     }

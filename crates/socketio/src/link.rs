@@ -59,10 +59,9 @@ impl<'a> SocketLink<'a> {
         let top = self.inbox.subscribe(topic, since, tag)?;
         let from = match since {
             Since::Now | Since::Start => top,
-            Since::After(at) => at,
             // A client that leaves before the snapshot needs the turn from its beginning.
             Since::Fresh(at) if top.epoch == at.epoch && top.offset < at.offset => top,
-            Since::Fresh(at) => at,
+            Since::After(at) | Since::Fresh(at) => at,
         };
         if let Some(recovery) = self.recovery {
             recovery.followed(topic, tag, Some(from));
