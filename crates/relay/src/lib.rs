@@ -73,7 +73,7 @@ pub fn router(core: &Core, desk: &Desk, config: Config) -> (Router, OpenApi) {
         .routes(routes!(turns::watch))
         .routes(routes!(topic_turn::interrupt_turn))
         .routes(routes!(topic_turn::steer_turn))
-        .routes(routes!(topic_turn::show, topic_turn::cancel))
+        .routes(routes!(topic_turn::show_current, topic_turn::cancel_current))
         .routes(routes!(topic_turn::interrupt))
         .routes(routes!(topic_turn::steer))
         .split_for_parts();

@@ -35,7 +35,7 @@ use crate::{
         (status = 404, description = "The topic is not yours"),
     )
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_current(
     extract::State(state): extract::State<State>,
     caller: Caller,
     TopicPath(topic): TopicPath,
@@ -61,7 +61,7 @@ pub(crate) async fn show(
         (status = 404, description = "The topic is not yours"),
     )
 )]
-pub(crate) async fn cancel(
+pub(crate) async fn cancel_current(
     extract::State(state): extract::State<State>,
     caller: Caller,
     TopicPath(topic): TopicPath,
